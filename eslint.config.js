@@ -1,0 +1,50 @@
+import eslint from '@eslint/js';
+import prettier from 'eslint-config-prettier';
+import { defineConfig } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+
+const noDefaultExport = {
+  selector: 'ExportDefaultDeclaration',
+  message: 'Name every export: a reader should find it by its name.',
+};
+
+export default defineConfig(
+  { ignores: ['build/', 'dist/', 'out/', 'native/'] },
+  eslint.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      'no-restricted-syntax': ['error', noDefaultExport],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
+      '@typescript-eslint/consistent-type-imports': 'error',
+    },
+  },
+  {
+    // steering is pure: plans from snapshots, nothing read, nothing written, no clock
+    files: ['src/steering/**/*.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: ['node:*', '**/control/**', '**/kernel/**', '**/console/**', '**/daemon.js'] },
+      ],
+    },
+  },
+  {
+    files: ['src/kernel/**/*.ts'],
+    rules: {
+      'no-restricted-imports': ['error', { patterns: ['**/openvpn/**', '**/config/**', '**/steering/**'] }],
+    },
+  },
+  {
+    files: ['src/openvpn/**/*.ts'],
+    rules: {
+      'no-restricted-imports': ['error', { patterns: ['**/kernel/**', '**/backend/**', '**/steering/**'] }],
+    },
+  },
+  prettier,
+);

@@ -1,0 +1,81 @@
+import type { Endpoint } from '../endpoint.js';
+
+/** A subflow's priority (RFC 8684 section 3.3.8). The peer's wish and ours are two different facts. */
+export type Priority = 'active' | 'backup';
+
+/** One TCP connection of an MPTCP connection, as the kernel of the server holds it. */
+export interface Subflow {
+  readonly local: Endpoint;
+  /** The client's side: the address that says which path the subflow is on. */
+  readonly remote: Endpoint;
+  /** What this host asks for. */
+  readonly ours: Priority;
+  /** What the client asks for; it may keep traffic away from the subflow whatever `ours` is. */
+  readonly peers: Priority;
+  /** False while the kernel still has to tell the client of `ours` (MP_PRIO rides on the next packet). */
+  readonly told: boolean;
+}
+
+/** One MPTCP connection of a server: what the kernel holds for a session. */
+export interface Connection {
+  /** The server's process. */
+  readonly pid: number;
+  /** The meta-socket's peer: the real address that OpenVPN knows the client by. */
+  readonly remote: Endpoint;
+  readonly local: Endpoint;
+  /** The connection's token (RFC 8684 section 3.2), 32 bits. */
+  readonly token: number;
+  readonly subflows: readonly Subflow[];
+}
+
+/** A TCP socket of the server that is no MPTCP connection: a plain-TCP client or a fallen-back one. */
+export interface PlainPeer {
+  readonly pid: number;
+  readonly remote: Endpoint;
+}
+
+/** Everything that one look at a server's sockets shows. */
+export interface ServerSockets {
+  readonly connections: readonly Connection[];
+  readonly plain: readonly PlainPeer[];
+  /** What could not be followed, each naming the step it failed at; the rest is whole. */
+  readonly problems: readonly string[];
+}
+
+/** What came of one wish for a subflow's priority. */
+export interface PriorityResult {
+  /**
+   * - `committed`: the field was changed and read back.
+   * - `unchanged`: it held the wish already.
+   * - `gone`: a guard no longer held (the subflow or its connection closed, or was never there): nothing was written.
+   * - `refused`: this kernel gives no safe way to write it: nothing was written.
+   */
+  readonly outcome: 'committed' | 'unchanged' | 'gone' | 'refused';
+  /** Whether the kernel was asked to tell the client (MP_PRIO). */
+  readonly peerAsked: boolean;
+  /** Why, in words for an admin, unless all is as wished. */
+  readonly reason?: string;
+}
+
+/** Names one subflow of one connection; plain data, so that the privileged half can live in another process. */
+export interface SubflowName {
+  readonly pid: number;
+  readonly connection: Endpoint;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+}
+
+/** A way to see and set priorities. */
+export interface Backend {
+  readonly name: 'devmem' | 'netlink';
+  /** One line for an admin: how this backend writes on this host. */
+  readonly description: string;
+  /**
+   * Everything the server's process has open now.
+   * @throws {KernelError} if the process cannot be found or its sockets cannot be walked at all.
+   */
+  connections(pid: number): Promise<ServerSockets>;
+  /** Never throws for a subflow that is gone or a field that cannot be written; see the result. */
+  setPriority(subflow: SubflowName, priority: Priority): Promise<PriorityResult>;
+  close(): Promise<void>;
+}

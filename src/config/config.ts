@@ -1,0 +1,56 @@
+/** `subflowd.ini`, read, checked and normalised: defaults filled in, nothing left to interpret. */
+export interface Config {
+  readonly servers: readonly ServerConfig[];
+  readonly kernel: KernelConfig;
+  readonly console: ConsoleConfig;
+  readonly paths: readonly PathConfig[];
+  /** In the order of the file. */
+  readonly clients: readonly ClientConfig[];
+  readonly default: RuleConfig;
+}
+
+/** `[openvpn NAME]`: one OpenVPN process. */
+export interface ServerConfig {
+  readonly name: string;
+  /** Where its management interface listens; absent when only the hooks tell. */
+  readonly management?: { readonly socket: string } | { readonly host: string; readonly port: number };
+  /** File whose first line is the management password. */
+  readonly passwordFile?: string;
+  /** Directory that the hooks record into. */
+  readonly events: string;
+}
+
+/** `[kernel]` */
+export interface KernelConfig {
+  readonly backend: 'devmem';
+  /** Where the layout comes from: `btf` is the running kernel's own `/sys/kernel/btf/vmlinux`. */
+  readonly layout: 'btf';
+}
+
+/** `[console]` */
+export interface ConsoleConfig {
+  /** Path of the unix socket. */
+  readonly socket: string;
+  /** Permission bits of the socket, e.g. 0o660. */
+  readonly mode: number;
+  /** Group that owns the socket, by name; absent: the daemon's own. */
+  readonly group?: string;
+}
+
+/** `[path NAME]` */
+export interface PathConfig {
+  readonly name: string;
+  /** CIDR text, canonical, e.g. `192.168.100.0/24`, `2001:db8::/32`: of the client's address on that path. */
+  readonly prefixes: readonly string[];
+}
+
+/** What a `[client GLOB]` or `[default]` section asks for. */
+export interface RuleConfig {
+  /** Path names, first choice first; empty: leave the client as it is. */
+  readonly primary: readonly string[];
+}
+
+export interface ClientConfig extends RuleConfig {
+  /** As written between `[client ` and `]`. */
+  readonly glob: string;
+}
