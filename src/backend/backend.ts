@@ -12,8 +12,8 @@ export interface Subflow {
   readonly ours: Priority;
   /** What the client asks for; it may keep traffic away from the subflow whatever `ours` is. */
   readonly peers: Priority;
-  /** False while the kernel still has to tell the client of `ours` (MP_PRIO rides on the next packet). */
-  readonly told: boolean;
+  /** The kernel still has to tell the client of `ours`: MP_PRIO rides on the subflow's next packet. */
+  readonly mpPrioPending: boolean;
 }
 
 /** One MPTCP connection of a server: what the kernel holds for a session. */
@@ -70,6 +70,8 @@ export interface Backend {
   readonly name: 'devmem' | 'netlink';
   /** One line for an admin: how this backend writes on this host. */
   readonly description: string;
+  /** Whether the client is told of a changed priority; if not, only what the server sends moves. */
+  readonly tellsPeer: boolean;
   /**
    * Everything the server's process has open now.
    * @throws {KernelError} if the process cannot be found or its sockets cannot be walked at all.

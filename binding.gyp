@@ -1,0 +1,28 @@
+{
+  "variables": { "sanitize%": 0 },
+  "targets": [
+    {
+      "target_name": "subflowd",
+      "sources": [
+        "native/addon.cc",
+        "native/guarded_commit.cc",
+        "native/linear_map.cc",
+        "native/physical_memory.cc"
+      ],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NAPI_CPP_EXCEPTIONS"],
+      "cflags!": ["-fno-exceptions"],
+      "cflags_cc!": ["-fno-exceptions", "-std=gnu++14", "-std=gnu++20"],
+      "cflags_cc": ["-std=c++17", "-O2", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"],
+      "conditions": [
+        [
+          "sanitize==1",
+          {
+            "cflags_cc": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"],
+            "ldflags": ["-fsanitize=address,undefined"]
+          }
+        ]
+      ]
+    }
+  ]
+}

@@ -1,0 +1,269 @@
+// What TypeScript sees of physical memory. See src/kernel/memory.ts for the types and their documentation.
+#include <napi.h>
+
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "guarded_commit.h"
+#include "linear_map.h"
+#include "physical_memory.h"
+
+namespace {
+
+using subflowd::Access;
+using subflowd::AccessWish;
+using subflowd::Change;
+using subflowd::Guard;
+using subflowd::LinearMap;
+using subflowd::LinearPiece;
+using subflowd::MemoryError;
+using subflowd::PhysicalMemory;
+using subflowd::Range;
+
+// Status of one element of a gather; src/kernel/memory.ts has the same numbers.
+enum Status : std::uint8_t { kRead = 0, kUntranslated = 1, kUnreadable = 2 };
+
+Napi::Error to_js(Napi::Env env, const char* code, const std::string& message) {
+  Napi::Error error = Napi::Error::New(env, message);
+  error.Set("code", Napi::String::New(env, code));
+  return error;
+}
+
+[[noreturn]] void reject_arguments(Napi::Env env, const char* wanted) { throw Napi::TypeError::New(env, wanted); }
+
+std::uint64_t to_u64(const Napi::Value& value, const char* wanted) {
+  if (!value.IsBigInt()) reject_arguments(value.Env(), wanted);
+  bool lossless = false;
+  const std::uint64_t number = value.As<Napi::BigInt>().Uint64Value(&lossless);
+  if (!lossless) reject_arguments(value.Env(), wanted);
+  return number;
+}
+
+template <typename Array>
+Array to_array(const Napi::Value& value, napi_typedarray_type type, const char* wanted) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
+    reject_arguments(value.Env(), wanted);
+  }
+  return value.As<Array>();
+}
+
+Napi::BigUint64Array to_words(const Napi::Value& value, const char* wanted) {
+  return to_array<Napi::BigUint64Array>(value, napi_biguint64_array, wanted);
+}
+
+Napi::Uint8Array to_bytes(const Napi::Value& value, const char* wanted) {
+  return to_array<Napi::Uint8Array>(value, napi_uint8_array, wanted);
+}
+
+class Memory : public Napi::ObjectWrap<Memory> {
+ public:
+  static void Init(Napi::Env env, Napi::Object exports) {
+    exports.Set("PhysicalMemory", DefineClass(env, "PhysicalMemory",
+                                              {
+                                                  InstanceAccessor<&Memory::GetAccess>("access"),
+                                                  InstanceAccessor<&Memory::GetMapErrno>("mapErrno"),
+                                                  InstanceAccessor<&Memory::GetReads>("reads"),
+                                                  InstanceMethod<&Memory::SetLinearMap>("setLinearMap"),
+                                                  InstanceMethod<&Memory::Physical>("physical"),
+                                                  InstanceMethod<&Memory::ReadPhysical>("readPhysical"),
+                                                  InstanceMethod<&Memory::Gather>("gather"),
+                                                  InstanceMethod<&Memory::Follow>("follow"),
+                                                  InstanceMethod<&Memory::Commit>("commit"),
+                                                  InstanceMethod<&Memory::Close>("close"),
+                                              }));
+  }
+
+  explicit Memory(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Memory>(info) {
+    constexpr const char* kWanted =
+        "PhysicalMemory(path: string, ranges: BigUint64Array of [start, end) pairs, access: 'auto' | 'mapped' | "
+        "'bytes', writable: boolean)";
+    if (info.Length() != 4 || !info[0].IsString() || !info[2].IsString() || !info[3].IsBoolean()) {
+      reject_arguments(info.Env(), kWanted);
+    }
+    const Napi::BigUint64Array words = to_words(info[1], kWanted);
+    if (words.ElementLength() % 2 != 0) reject_arguments(info.Env(), kWanted);
+    std::vector<Range> ranges;
+    for (std::size_t i = 0; i < words.ElementLength(); i += 2) {
+      ranges.push_back({words.Data()[i], words.Data()[i + 1]});
+    }
+    const std::string access = info[2].As<Napi::String>();
+    AccessWish wish = AccessWish::kAuto;
+    if (access == "mapped") {
+      wish = AccessWish::kMapped;
+    } else if (access == "bytes") {
+      wish = AccessWish::kBytes;
+    } else if (access != "auto") {
+      reject_arguments(info.Env(), kWanted);
+    }
+    try {
+      memory_ = std::make_unique<PhysicalMemory>(info[0].As<Napi::String>(), std::move(ranges), wish,
+                                                 info[3].As<Napi::Boolean>().Value());
+    } catch (const MemoryError& error) {
+      throw to_js(info.Env(), error.code(), error.what());
+    }
+  }
+
+ private:
+  PhysicalMemory& open(const Napi::CallbackInfo& info) {
+    if (!memory_) throw to_js(info.Env(), "ECLOSED", "physical memory was closed");
+    return *memory_;
+  }
+
+  bool read(PhysicalMemory& memory, std::uint64_t address, void* out, std::size_t length) {
+    ++reads_;
+    return memory.read(address, out, length);
+  }
+
+  Napi::Value GetAccess(const Napi::CallbackInfo& info) {
+    return Napi::String::New(info.Env(), open(info).access() == Access::kMapped ? "mapped" : "bytes");
+  }
+
+  Napi::Value GetMapErrno(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), open(info).map_errno());
+  }
+
+  Napi::Value GetReads(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), static_cast<double>(reads_));
+  }
+
+  void SetLinearMap(const Napi::CallbackInfo& info) {
+    constexpr const char* kWanted = "setLinearMap(pieces: BigUint64Array of [virtualStart, virtualEnd, physicalStart])";
+    if (info.Length() != 1) reject_arguments(info.Env(), kWanted);
+    const Napi::BigUint64Array words = to_words(info[0], kWanted);
+    if (words.ElementLength() % 3 != 0) reject_arguments(info.Env(), kWanted);
+    std::vector<LinearPiece> pieces;
+    for (std::size_t i = 0; i < words.ElementLength(); i += 3) {
+      pieces.push_back({words.Data()[i], words.Data()[i + 1], words.Data()[i + 2]});
+    }
+    linear_.assign(std::move(pieces));
+  }
+
+  Napi::Value Physical(const Napi::CallbackInfo& info) {
+    constexpr const char* kWanted = "physical(address: bigint)";
+    if (info.Length() != 1) reject_arguments(info.Env(), kWanted);
+    const auto physical = linear_.physical(to_u64(info[0], kWanted), 1);
+    if (!physical) return info.Env().Undefined();
+    return Napi::BigInt::New(info.Env(), *physical);
+  }
+
+  Napi::Value ReadPhysical(const Napi::CallbackInfo& info) {
+    constexpr const char* kWanted = "readPhysical(address: bigint, out: Uint8Array)";
+    if (info.Length() != 2) reject_arguments(info.Env(), kWanted);
+    Napi::Uint8Array out = to_bytes(info[1], kWanted);
+    return Napi::Boolean::New(info.Env(),
+                              read(open(info), to_u64(info[0], kWanted), out.Data(), out.ElementLength()));
+  }
+
+  Napi::Value Gather(const Napi::CallbackInfo& info) {
+    constexpr const char* kWanted =
+        "gather(addresses: BigUint64Array, offset: int32, length: uint32, out: Uint8Array of addresses x length, "
+        "status: Uint8Array of addresses)";
+    if (info.Length() != 5 || !info[1].IsNumber() || !info[2].IsNumber()) reject_arguments(info.Env(), kWanted);
+    const Napi::BigUint64Array addresses = to_words(info[0], kWanted);
+    const std::int64_t offset = info[1].As<Napi::Number>().Int32Value();
+    const std::size_t length = info[2].As<Napi::Number>().Uint32Value();
+    Napi::Uint8Array out = to_bytes(info[3], kWanted);
+    Napi::Uint8Array status = to_bytes(info[4], kWanted);
+    const std::size_t count = addresses.ElementLength();
+    if (length == 0 || status.ElementLength() < count || out.ElementLength() / length < count) {
+      reject_arguments(info.Env(), kWanted);
+    }
+    PhysicalMemory& memory = open(info);
+    std::size_t failed = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const Status got = read_virtual(memory, addresses.Data()[i] + static_cast<std::uint64_t>(offset),
+                                      out.Data() + i * length, length);
+      status.Data()[i] = got;
+      failed += got != kRead;
+    }
+    return Napi::Number::New(info.Env(), static_cast<double>(failed));
+  }
+
+  Napi::Value Follow(const Napi::CallbackInfo& info) {
+    constexpr const char* kWanted =
+        "follow(head: bigint, nextOffset: int32, offset: int32, length: uint32, out: Uint8Array of steps x length, "
+        "visited: BigUint64Array of steps)";
+    if (info.Length() != 6 || !info[1].IsNumber() || !info[2].IsNumber() || !info[3].IsNumber()) {
+      reject_arguments(info.Env(), kWanted);
+    }
+    const std::uint64_t head = to_u64(info[0], kWanted);
+    const std::int64_t next_offset = info[1].As<Napi::Number>().Int32Value();
+    const std::int64_t offset = info[2].As<Napi::Number>().Int32Value();
+    const std::size_t length = info[3].As<Napi::Number>().Uint32Value();
+    Napi::Uint8Array out = to_bytes(info[4], kWanted);
+    Napi::BigUint64Array visited = to_words(info[5], kWanted);
+    const std::size_t steps = visited.ElementLength();
+    if (length == 0 || out.ElementLength() / length < steps) reject_arguments(info.Env(), kWanted);
+    PhysicalMemory& memory = open(info);
+    std::uint64_t node = head;
+    std::size_t taken = 0;
+    const char* end = "limit";
+    while (taken < steps) {
+      std::uint64_t next = 0;
+      if (read_virtual(memory, node + static_cast<std::uint64_t>(next_offset), &next, sizeof next) != kRead) {
+        end = "unreadable";
+        break;
+      }
+      if (next == head) {
+        end = "closed";
+        break;
+      }
+      if (read_virtual(memory, next + static_cast<std::uint64_t>(offset), out.Data() + taken * length, length) !=
+          kRead) {
+        end = "unreadable";
+        break;
+      }
+      visited.Data()[taken++] = next;
+      node = next;
+    }
+    Napi::Object result = Napi::Object::New(info.Env());
+    result.Set("count", Napi::Number::New(info.Env(), static_cast<double>(taken)));
+    result.Set("end", Napi::String::New(info.Env(), end));
+    return result;
+  }
+
+  Napi::Value Commit(const Napi::CallbackInfo& info) {
+    constexpr const char* kWanted =
+        "commit(guards: BigUint64Array of [address, mask, expected], address: bigint, width: 1 | 2 | 4, mask: uint32, "
+        "value: uint32)";
+    if (info.Length() != 5 || !info[2].IsNumber() || !info[3].IsNumber() || !info[4].IsNumber()) {
+      reject_arguments(info.Env(), kWanted);
+    }
+    const Napi::BigUint64Array words = to_words(info[0], kWanted);
+    if (words.ElementLength() % 3 != 0) reject_arguments(info.Env(), kWanted);
+    static_assert(sizeof(Guard) == 3 * sizeof(std::uint64_t));
+    const Change change{to_u64(info[1], kWanted), info[2].As<Napi::Number>().Uint32Value(),
+                        info[3].As<Napi::Number>().Uint32Value(), info[4].As<Napi::Number>().Uint32Value()};
+    try {
+      return Napi::Number::New(
+          info.Env(), subflowd::guarded_commit(open(info), reinterpret_cast<const Guard*>(words.Data()),
+                                               words.ElementLength() / 3, change));
+    } catch (const MemoryError& error) {
+      throw to_js(info.Env(), error.code(), error.what());
+    }
+  }
+
+  void Close(const Napi::CallbackInfo&) { memory_.reset(); }
+
+  Status read_virtual(PhysicalMemory& memory, std::uint64_t address, void* out, std::size_t length) {
+    const auto physical = linear_.physical(address, length);
+    if (!physical) return kUntranslated;
+    return read(memory, *physical, out, length) ? kRead : kUnreadable;
+  }
+
+  std::unique_ptr<PhysicalMemory> memory_;
+  LinearMap linear_;
+  std::uint64_t reads_ = 0;
+};
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  Memory::Init(env, exports);
+  return exports;
+}
+
+NODE_API_MODULE(subflowd, Init)
+
+}  // namespace

@@ -1,0 +1,85 @@
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+
+/** What became of one address of a {@link NativeMemory.gather}; native/addon.cc has the same numbers. */
+export const ReadStatus = { read: 0, untranslated: 1, unreadable: 2 } as const;
+
+/** `mapped`: windows of the file in this process and atomic instructions; `bytes`: pread and pwrite. */
+export type Access = 'mapped' | 'bytes';
+
+/** How {@link NativeMemory.follow} ended: back at the head, out of steps, or at memory that cannot be read. */
+export type ListEnd = 'closed' | 'limit' | 'unreadable';
+
+/** Results of {@link NativeMemory.commit} that are not the index of a guard. */
+export const CommitResult = { changed: -1, heldAlready: -2 } as const;
+
+/**
+ * Physical memory as the native addon gives it: `/dev/mem`, or any file whose offsets are physical addresses.
+ * Only whole pages of the ranges given to the constructor are touched. Calls throw Errors with a `code`:
+ * EOPEN, ERANGES, EMAP, ECLOSED, EGUARD, ETARGET, EWRITE, EBUSY (native/*.h say when).
+ */
+export interface NativeMemory {
+  readonly access: Access;
+  /** Why mapping was refused: an errno, 0 if it was not. */
+  readonly mapErrno: number;
+  /** Pieces of memory read so far: a count that does not depend on the machine's speed. */
+  readonly reads: number;
+  /** Triples of [virtualStart, virtualEnd, physicalStart): which virtual addresses lie in memory in one piece. */
+  setLinearMap(pieces: BigUint64Array): void;
+  /** Physical address by the linear map alone. */
+  physical(address: bigint): bigint | undefined;
+  /** Fills `out` from a physical address; false if that is not all System RAM or cannot be read. */
+  readPhysical(address: bigint, out: Uint8Array): boolean;
+  /**
+   * Reads `length` bytes at each virtual address plus `offset` into `out`, one after another.
+   * `status` gets a {@link ReadStatus} for each. Returns how many were not read.
+   */
+  gather(
+    addresses: BigUint64Array,
+    offset: number,
+    length: number,
+    out: Uint8Array,
+    status: Uint8Array,
+  ): number;
+  /**
+   * Walks a circular list from `head`: the pointer at `nextOffset` of each node, until it is `head` again or `visited`
+   * is full. Of each node but the head, `length` bytes at `offset` go to `out` and its address to `visited`.
+   */
+  follow(
+    head: bigint,
+    nextOffset: number,
+    offset: number,
+    length: number,
+    out: Uint8Array,
+    visited: BigUint64Array,
+  ): { count: number; end: ListEnd };
+  /**
+   * The guarded commit: re-reads every guard ([physical address, mask, expected] words) in order and, only if all
+   * hold, changes the masked bits of the unit of `width` bytes at the physical `address`.
+   * Returns a {@link CommitResult}, or the index of the first guard that does not hold: then nothing was written.
+   */
+  commit(guards: BigUint64Array, address: bigint, width: 1 | 2 | 4, mask: number, value: number): number;
+  close(): void;
+}
+
+export interface Addon {
+  readonly PhysicalMemory: new (
+    path: string,
+    ranges: BigUint64Array,
+    access: Access | 'auto',
+    writable: boolean,
+  ) => NativeMemory;
+}
+
+const require = createRequire(import.meta.url);
+
+/** Loads the native addon that `npm install` built. */
+export function loadAddon(): Addon {
+  const nodeGypBuild = require('node-gyp-build') as (root: string) => Addon;
+  return nodeGypBuild(packageRoot());
+}
+
+/** The package's own folder, whether this file runs compiled from dist/ or as TypeScript from src/. */
+function packageRoot(): string {
+  return dirname(require.resolve('subflowd/package.json'));
+}

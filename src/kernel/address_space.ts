@@ -1,0 +1,142 @@
+import type { ListEnd, NativeMemory } from './addon.js';
+import { Column } from './column.js';
+import type { Iomem } from './iomem.js';
+import type { Symbols } from './kallsyms.js';
+import { KernelError } from './kernel_error.js';
+import type { Field } from './layout.js';
+import { PageTables } from './page_tables.js';
+
+const PAGE = 4096n;
+/** The kernel image has at most this much virtual space (arch/x86/include/asm/page_64_types.h, KERNEL_IMAGE_SIZE). */
+const IMAGE_BYTES = 1n << 30n;
+/** Where the direct map starts if memory is not randomised (Documentation/arch/x86/x86_64/mm.rst). */
+const FIXED_DIRECT_MAPS = [
+  { base: 0xffff_8880_0000_0000n, levels: 4 },
+  { base: 0xff11_0000_0000_0000n, levels: 5 },
+  { base: 0xffff_8800_0000_0000n, levels: 4 },
+] as const;
+
+/** A direct map that may be this kernel's: where it starts, and how many levels the page tables then have. */
+export interface DirectMap {
+  readonly base: bigint;
+  readonly levels: 4 | 5;
+}
+
+/** The kernel's virtual addresses, read through physical memory. */
+export class AddressSpace {
+  readonly #tables: PageTables | undefined;
+  readonly #pieces: BigUint64Array;
+
+  private constructor(
+    private readonly memory: NativeMemory,
+    readonly directMap: DirectMap,
+    image: readonly bigint[],
+    ramEnd: bigint,
+    root: bigint | undefined,
+  ) {
+    this.#pieces = BigUint64Array.from([directMap.base, directMap.base + ramEnd, 0n, ...image]);
+    this.#tables = root === undefined ? undefined : new PageTables(memory, root, directMap.levels);
+  }
+
+  /**
+   * The candidates for a running kernel, likeliest first; whether one is right only a walk through it can prove.
+   * @throws {KernelError} if neither the image nor a symbol to start from can be placed.
+   */
+  static candidates(memory: NativeMemory, symbols: Symbols, iomem: Iomem): AddressSpace[] {
+    const text = symbols.get('_text') ?? symbols.get('_stext');
+    if (text === undefined) {
+      throw new KernelError(
+        'symbols',
+        '/proc/kallsyms shows no address of _text',
+        'run subflowd as root, with kernel.kptr_restrict at most 1 (sysctl kernel.kptr_restrict=1)',
+      );
+    }
+    if (iomem.kernelCode === undefined) {
+      throw new KernelError('address translation', '/proc/iomem does not say where the kernel code is');
+    }
+    const image = [text, text + IMAGE_BYTES, iomem.kernelCode];
+    const ramEnd = iomem.systemRam.reduce((most, { end }) => (end > most ? end : most), 0n);
+    const pgd =
+      symbols.get('init_top_pgt') ?? symbols.get('init_level4_pgt') ?? symbols.get('swapper_pg_dir');
+    const root = pgd === undefined ? undefined : pgd - text + iomem.kernelCode;
+
+    memory.setLinearMap(BigUint64Array.from(image));
+    return directMaps(memory, symbols).map(
+      (directMap) => new AddressSpace(memory, directMap, image, ramEnd, root),
+    );
+  }
+
+  /** Makes this candidate the one that reads go through. */
+  activate(): void {
+    this.memory.setLinearMap(this.#pieces);
+  }
+
+  /** Physical address of a kernel virtual address, or undefined if none is there. */
+  physical(address: bigint): bigint | undefined {
+    return this.memory.physical(address) ?? this.#tables?.physical(address);
+  }
+
+  /** Reads one stretch, wherever it lies; false if a part of it is not there. */
+  read(address: bigint, out: Uint8Array): boolean {
+    for (let done = 0; done < out.length;) {
+      const at = address + BigInt(done);
+      const piece = Math.min(out.length - done, Number(PAGE - (at % PAGE)));
+      const physical = this.physical(at);
+      if (physical === undefined || !this.memory.readPhysical(physical, out.subarray(done, done + piece))) {
+        return false;
+      }
+      done += piece;
+    }
+    return true;
+  }
+
+  /** One pointer, or undefined if it cannot be read. */
+  pointer(address: bigint): bigint | undefined {
+    const word = new BigUint64Array(1);
+    return this.read(address, new Uint8Array(word.buffer)) ? word[0] : undefined;
+  }
+
+  /** The same members of many structures in one pass. */
+  gather(addresses: BigUint64Array, fields: readonly Field[]): Column {
+    const { start, length } = span(fields);
+    const out = new Uint8Array(addresses.length * length);
+    const status = new Uint8Array(addresses.length);
+    this.memory.gather(addresses, start, length, out, status);
+    return new Column(out, status, start, length);
+  }
+
+  /** The nodes of a circular list but its head, and the members of each (offsets from the node), bounded by `limit`. */
+  follow(
+    head: bigint,
+    fields: readonly Field[],
+    limit: number,
+  ): { nodes: BigUint64Array; rows: Column; end: ListEnd } {
+    const { start, length } = span(fields);
+    const out = new Uint8Array(limit * length);
+    const nodes = new BigUint64Array(limit);
+    const { count, end } = this.memory.follow(head, 0, start, length, out, nodes);
+    return {
+      nodes: nodes.subarray(0, count),
+      rows: new Column(out, new Uint8Array(count), start, length),
+      end,
+    };
+  }
+}
+
+function span(fields: readonly Field[]): { start: number; length: number } {
+  const start = Math.min(...fields.map(({ offset }) => offset));
+  return { start, length: Math.max(...fields.map(({ offset, size }) => offset + size)) - start };
+}
+
+function directMaps(memory: NativeMemory, symbols: Symbols): readonly DirectMap[] {
+  const symbol = symbols.get('page_offset_base');
+  if (symbol === undefined) return FIXED_DIRECT_MAPS;
+  const physical = memory.physical(symbol);
+  const word = new BigUint64Array(1);
+  if (physical === undefined || !memory.readPhysical(physical, new Uint8Array(word.buffer))) {
+    throw new KernelError('address translation', 'page_offset_base cannot be read');
+  }
+  const base = word[0] as bigint;
+  // The upper half of a five-level address space starts at 0xff00_0000_0000_0000, of a four-level one far above.
+  return [{ base, levels: base < 0xffff_8000_0000_0000n ? 5 : 4 }];
+}

@@ -1,0 +1,32 @@
+import { KernelError } from './kernel_error.js';
+
+/** What `/proc/iomem` says of physical memory; addresses in bytes, `end` one past the last. */
+export interface Iomem {
+  readonly systemRam: readonly { readonly start: bigint; readonly end: bigint }[];
+  /** Where the kernel image's text starts (`_text`); absent on kernels that do not say. */
+  readonly kernelCode?: bigint;
+}
+
+/**
+ * Parses the text of `/proc/iomem`.
+ * @throws {KernelError} if it names no System RAM, as it does for a reader without CAP_SYS_ADMIN (all addresses 0).
+ */
+export function parseIomem(text: string): Iomem {
+  const systemRam: { start: bigint; end: bigint }[] = [];
+  let kernelCode: bigint | undefined;
+  for (const line of text.split('\n')) {
+    const match = /^(\s*)([0-9a-f]+)-([0-9a-f]+) : (.*)$/.exec(line);
+    if (!match) continue;
+    const [, indent, start, end, name] = match as unknown as [string, string, string, string, string];
+    // Only top-level entries: what lies inside one of them is not RAM of its own.
+    if (indent === '' && name === 'System RAM') {
+      systemRam.push({ start: BigInt(`0x${start}`), end: BigInt(`0x${end}`) + 1n });
+    } else if (name === 'Kernel code') {
+      kernelCode = BigInt(`0x${start}`);
+    }
+  }
+  if (!systemRam.some(({ end }) => end > 1n)) {
+    throw new KernelError('memory', '/proc/iomem shows no addresses of System RAM', 'run subflowd as root');
+  }
+  return { systemRam, ...(kernelCode === undefined ? {} : { kernelCode }) };
+}

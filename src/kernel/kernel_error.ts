@@ -1,0 +1,28 @@
+/** Where a look at the kernel ended, in the order of the way from the host's files to the field. */
+export type Step =
+  | 'memory'
+  | 'symbols'
+  | 'layout'
+  | 'address translation'
+  | 'task'
+  | 'fd table'
+  | 'file'
+  | 'inode'
+  | 'socket'
+  | 'meta-socket'
+  | 'subflow list'
+  | 'subflow'
+  | 'field';
+
+/** The kernel could not be read or followed. `step` says how far it went; `remedy`, if known, what mends it. */
+export class KernelError extends Error {
+  override readonly name = 'KernelError';
+  constructor(
+    readonly step: Step,
+    message: string,
+    readonly remedy?: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${step}: ${message}`, options);
+  }
+}
