@@ -1,0 +1,108 @@
+import { EventEmitter } from 'node:events';
+import { resolve } from 'node:path';
+import type { ServerConfig } from '../config/config.js';
+import { ownerOf } from './attribution.js';
+import { Events, type EventsOptions } from './events.js';
+import { Server, type ServerMap, type ServerOptions } from './server.js';
+import type { Session } from './session.js';
+
+export interface ServersOptions {
+  readonly events?: EventsOptions;
+  readonly server?: ServerOptions;
+  /** Milliseconds between two looks for records that belong to no server. */
+  readonly strayMs?: number;
+}
+
+interface Directory {
+  readonly events: Events;
+  readonly servers: Set<Server>;
+}
+
+/** Every `[openvpn NAME]` of a config, each events directory watched once however many servers share it. */
+export class Servers extends EventEmitter<ServerMap> {
+  readonly #directories = new Map<string, Directory>();
+  readonly #servers: readonly Server[];
+  readonly #strayMs: number;
+  readonly #strays = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(configs: readonly ServerConfig[], options: ServersOptions = {}) {
+    super();
+    this.#strayMs = options.strayMs ?? 10_000;
+    this.#servers = configs.map((config) => {
+      const directory = this.#directory(config.events, options.events);
+      const server = new Server(config, directory.events, directory.servers, options.server);
+      directory.servers.add(server);
+      return server
+        .on('change', () => this.emit('change'))
+        .on('problem', (text) => this.emit('problem', text))
+        .on('status', () => {
+          // its process may have become known, or gone: the records of others are judged by that
+          for (const other of directory.servers) if (other !== server) other.update();
+          this.emit('status');
+        });
+    });
+  }
+
+  /** Begins to listen; sessions are announced as they become known. Never throws: see `problem`. */
+  start(): void {
+    for (const server of this.#servers) server.start();
+    for (const { events } of this.#directories.values()) events.start();
+    this.#timer = setInterval(() => {
+      this.#tellStrays();
+    }, this.#strayMs);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    for (const server of this.#servers) server.stop();
+    for (const { events } of this.#directories.values()) events.stop();
+  }
+
+  servers(): readonly Server[] {
+    return this.#servers;
+  }
+
+  sessions(): readonly Session[] {
+    return this.#servers.flatMap((server) => server.sessions());
+  }
+
+  #directory(path: string, options: EventsOptions | undefined): Directory {
+    const key = resolve(path);
+    const known = this.#directories.get(key);
+    if (known) return known;
+    const events = new Events(key, options);
+    events.on('problem', (text) => this.emit('problem', text));
+    const directory = { events, servers: new Set<Server>() };
+    this.#directories.set(key, directory);
+    return directory;
+  }
+
+  /** Records of an OpenVPN that no section of the config speaks of, or several. Each process is told of once. */
+  #tellStrays(): void {
+    const found = new Set<string>();
+    for (const { events, servers } of this.#directories.values()) {
+      for (const { path, record } of events.records()) {
+        const owner = ownerOf(record.pid, servers);
+        if ('claimant' in owner) continue;
+        const key = `${events.directory} ${record.pid}`;
+        const isNew = !found.has(key) && !this.#strays.has(key);
+        found.add(key);
+        if (!isNew) continue;
+        const who = `OpenVPN process ${record.pid} (config ${record.config ?? 'unknown'})`;
+        this.emit(
+          'problem',
+          'among' in owner
+            ? `${who} records sessions in ${events.directory}, and it cannot be told which of ` +
+                `${owner.among.map(({ name }) => `[openvpn ${name}]`).join(', ')} it is: give each of them its ` +
+                'management interface, or its own directory (setenv SUBFLOWD_EVENTS in its config, events = here)'
+            : `${who} is no server of subflowd.ini, whose processes are ` +
+                `${[...servers].map(({ name, pid }) => `${name}: ${pid ?? 'unknown'}`).join(', ')}, but recorded ` +
+                `${JSON.stringify(path)}: add an [openvpn] section for it, or remove the hooks from its config`,
+        );
+      }
+    }
+    this.#strays.clear();
+    for (const key of found) this.#strays.add(key);
+  }
+}
