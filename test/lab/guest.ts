@@ -1,0 +1,144 @@
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { execa } from 'execa';
+import { checkout } from './checkout.js';
+import { guestInitramfs } from './guest/initramfs.js';
+import { qemuArguments } from './guest/qemu.js';
+import { shellQuote } from './shell-quote.js';
+
+export interface GuestOptions {
+  /** Path of the bzImage to boot. */
+  readonly kernel: string;
+  /** Program and arguments; it runs as root in the checkout, with the host's files. */
+  readonly command: readonly string[];
+  /** Words added to the kernel's command line, e.g. `nopat slub_debug=FZP`. */
+  readonly append?: string;
+  /** Path of the kernel's vmlinux; the guest finds it as `LAB_VMLINUX`. */
+  readonly vmlinux?: string;
+  /** Host directory that the guest can write to, as `LAB_OUT`; made if missing. `console.log` goes there, too. */
+  readonly out?: string;
+  /** MiB; 2048 unless given. */
+  readonly memory?: number;
+  /** 2 unless given. */
+  readonly cpus?: number;
+  /** Milliseconds from the start of QEMU to its end by force; ten minutes unless given. */
+  readonly timeoutMs?: number;
+  /** Who is process 1: the lab's own (quick), or the host's systemd with COMMAND as a unit. */
+  readonly init?: 'lab' | 'systemd';
+  /** `tcg` works everywhere; `kvm` is quick where it works. */
+  readonly accelerator?: 'tcg' | 'kvm';
+  /** Called with the command's output as it comes; stdout and stderr are one stream. */
+  readonly onOutput?: (chunk: string) => void;
+}
+
+export interface GuestResult {
+  /** The command's exit code; 128 + N if signal N ended it. */
+  readonly code: number;
+  /** stdout and stderr of the command; the last 100 million characters of it. */
+  readonly output: string;
+  /** The kernel's log. */
+  readonly consoleLog: string;
+}
+
+/** Where a guest finds the directory given as `out`. */
+const guestOut = '/run/lab-out';
+
+/**
+ * Boots a guest on the host's root and runs one command in it.
+ * @throws {GuestError} if the guest did not boot, crashed or ran out of time: then there is no exit code.
+ */
+export async function runInGuest(options: GuestOptions): Promise<GuestResult> {
+  if (!existsSync(options.kernel)) throw new Error(`no such kernel: ${options.kernel}`);
+  const control = await mkdtemp(path.join(tmpdir(), 'lab-guest-'));
+  try {
+    if (options.out !== undefined) await mkdir(options.out, { recursive: true });
+    await writeControl(control, options);
+    const consoleFile = path.join(options.out ?? control, 'console.log');
+    const shares = {
+      control,
+      ...(options.out === undefined ? {} : { out: path.resolve(options.out) }),
+      ...(isHidden(checkout) ? { checkout } : {}),
+    };
+    const output = await runQemu(
+      options,
+      qemuArguments(options, shares, await guestInitramfs(), consoleFile),
+    );
+    const consoleLog = await readFile(consoleFile, 'utf8');
+    const code = await readExitCode(control);
+    if (code === undefined) throw new GuestError(output.timedOut, options, output.text, consoleLog);
+    return { code, output: output.text, consoleLog };
+  } finally {
+    await rm(control, { recursive: true, force: true });
+  }
+}
+
+/** A guest that gave no exit code. */
+export class GuestError extends Error {
+  override readonly name = 'GuestError';
+
+  constructor(
+    timedOut: boolean,
+    { command, timeoutMs }: GuestOptions,
+    readonly output: string,
+    readonly consoleLog: string,
+  ) {
+    const what = timedOut ? `was stopped after ${timeoutMs ?? defaultTimeoutMs} ms` : 'died';
+    super(
+      `the guest ${what} before the end of: ${command.join(' ')}\n` +
+        `the end of its kernel's log:\n${consoleLog.split('\n').slice(-40).join('\n')}`,
+    );
+  }
+}
+
+const defaultTimeoutMs = 600_000;
+
+async function runQemu(
+  { timeoutMs = defaultTimeoutMs, onOutput }: GuestOptions,
+  args: readonly string[],
+): Promise<{ text: string; timedOut: boolean }> {
+  const child = execa('qemu-system-x86_64', args, {
+    // Left open: at its end QEMU would call the port disconnected, and the guest's writes would wait for ever.
+    stdin: 'pipe',
+    timeout: timeoutMs,
+    forceKillAfterDelay: 2000,
+    reject: false,
+    maxBuffer: 100_000_000,
+    stripFinalNewline: false,
+  });
+  if (onOutput !== undefined) child.stdout.setEncoding('utf8').on('data', onOutput);
+  const { stdout, stderr, timedOut, exitCode } = await child;
+  // QEMU that cannot start has no console log to tell of it.
+  if (!timedOut && exitCode !== 0) throw new Error(`qemu-system-x86_64 failed: ${stderr}`);
+  return { text: stdout, timedOut };
+}
+
+async function writeControl(control: string, options: GuestOptions): Promise<void> {
+  const environment: Record<string, string> = {
+    LAB_CHECKOUT: checkout,
+    ...(options.out === undefined ? {} : { LAB_OUT: guestOut }),
+    ...(options.vmlinux === undefined ? {} : { LAB_VMLINUX: path.resolve(options.vmlinux) }),
+    ...(isHidden(checkout) ? { LAB_HIDDEN_CHECKOUT: '1' } : {}),
+    // The ones a caller sets to make tests stricter or to move the cache hold in the guest as well.
+    ...pick(process.env, ['CI', 'SUBFLOWD_CACHE', 'XDG_CACHE_HOME', 'LANG']),
+  };
+  const lines = Object.entries(environment).map(([name, value]) => `export ${name}=${shellQuote(value)}\n`);
+  await writeFile(path.join(control, 'environment'), lines.join(''));
+  await writeFile(path.join(control, 'command'), `exec ${options.command.map(shellQuote).join(' ')}\n`);
+  await copyFile(path.join(checkout, 'test/lab/guest/init.sh'), path.join(control, 'init.sh'));
+}
+
+/** Whether the guest's own mounts hide the directory. */
+function isHidden(directory: string): boolean {
+  return ['/tmp/', '/run/', '/dev/'].some((hidden) => directory.startsWith(hidden));
+}
+
+function pick(from: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])));
+}
+
+async function readExitCode(control: string): Promise<number | undefined> {
+  const file = path.join(control, 'exit');
+  return existsSync(file) ? Number.parseInt(await readFile(file, 'utf8'), 10) : undefined;
+}
