@@ -1,0 +1,74 @@
+import { isUtf8 } from 'node:buffer';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+
+import type { Config } from './config.js';
+import { parseConfig } from './parse.js';
+import { ConfigError } from './problem.js';
+
+/** Where an admin puts the config. */
+export const DEFAULT_CONFIG_FILE = '/etc/subflowd/subflowd.ini';
+
+/** Bytes; one more than is allowed is read, so that a larger file is known for what it is. */
+const LARGEST_FILE = 1_048_576;
+
+async function readWhole(file: string): Promise<Buffer> {
+  // O_NONBLOCK: opening a FIFO that was put there by mistake would otherwise wait for a writer
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw new ConfigError(file, [{ message: 'is no regular file' }]);
+    const buffer = Buffer.alloc(LARGEST_FILE + 1);
+    let length = 0;
+    while (length < buffer.length) {
+      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, length);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    return buffer.subarray(0, length);
+  } finally {
+    await handle.close();
+  }
+}
+
+function explain(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT' || code === 'ENOTDIR') return 'does not exist';
+  if (code === 'EACCES') return 'cannot be read: permission denied';
+  return `cannot be read: ${message}`;
+}
+
+/**
+ * The text of a config file.
+ * @throws {ConfigError} if it does not exist, cannot be read, is larger than 1 MiB or is not UTF-8.
+ */
+export async function readConfigText(file: string): Promise<string> {
+  let bytes: Buffer;
+  try {
+    bytes = await readWhole(file);
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError(file, [{ message: explain(error) }]);
+  }
+  if (bytes.length > LARGEST_FILE) throw new ConfigError(file, [{ message: 'is larger than 1 MiB' }]);
+  if (!isUtf8(bytes)) {
+    let line = 1;
+    for (let start = 0, end = 0; start < bytes.length; start = end + 1, line++) {
+      end = bytes.indexOf(0x0a, start);
+      if (end === -1) end = bytes.length;
+      if (!isUtf8(bytes.subarray(start, end))) break;
+    }
+    throw new ConfigError(file, [{ line, message: 'is not UTF-8; save the file in that encoding' }]);
+  }
+  return bytes.toString('utf8');
+}
+
+/**
+ * Reads and checks a config file.
+ * @throws {ConfigError} with everything that is wrong with it.
+ */
+export async function loadConfig(file: string): Promise<Config> {
+  const result = parseConfig(await readConfigText(file));
+  if (!result.ok) throw new ConfigError(file, result.problems);
+  return result.config;
+}

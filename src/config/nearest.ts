@@ -1,0 +1,52 @@
+const LONGEST = 64;
+/** Known words that are looked at: a hint is not worth seconds. */
+const MOST_KNOWN = 200;
+
+/** Insertions, deletions, replacements and swaps of neighbours that make one text of the other. */
+function distance(from: string, to: string): number {
+  const width = to.length + 1;
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: width }, (_, column) => column);
+  for (let row = 1; row <= from.length; row++) {
+    const current = [row];
+    for (let column = 1; column < width; column++) {
+      const same = from[row - 1] === to[column - 1];
+      let best = Math.min(
+        (last[column] ?? 0) + 1,
+        (current[column - 1] ?? 0) + 1,
+        (last[column - 1] ?? 0) + (same ? 0 : 1),
+      );
+      if (row > 1 && column > 1 && from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1]) {
+        best = Math.min(best, (beforeLast[column - 2] ?? 0) + 1);
+      }
+      current.push(best);
+    }
+    beforeLast = last;
+    last = current;
+  }
+  return last[to.length] ?? 0;
+}
+
+/** The known word that a mistyped one most likely means; undefined when none is near. Case is no difference. */
+export function nearest(word: string, known: Iterable<string>): string | undefined {
+  if (word.length > LONGEST) return undefined;
+  let best: string | undefined;
+  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let looked = 0;
+  for (const candidate of known) {
+    if (++looked > MOST_KNOWN) break;
+    if (candidate.length > LONGEST) continue;
+    const far = distance(word.toLowerCase(), candidate.toLowerCase());
+    if (far < bestDistance) {
+      best = candidate;
+      bestDistance = far;
+    }
+  }
+  return best;
+}
+
+/** ` (did you mean X?)`, or nothing. */
+export function hint(word: string, known: Iterable<string>): string {
+  const near = nearest(word, known);
+  return near === undefined ? '' : ` (did you mean \`${near}\`?)`;
+}

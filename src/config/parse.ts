@@ -1,0 +1,264 @@
+import type { z } from 'zod';
+
+import type { ClientConfig, Config, PathConfig, RuleConfig, ServerConfig } from './config.js';
+import { readLines, sectionTitle, type IniEntry, type IniSection } from './lines.js';
+import { isLoopback } from './management.js';
+import { hint } from './nearest.js';
+import { overlaps, type PlacedPrefix } from './overlaps.js';
+import type { ConfigProblem } from './problem.js';
+import { readName, readPathName, sectionForms, sections, type SectionKind } from './sections.js';
+import { ValueError } from './value-error.js';
+
+/** What came of reading a config: all of it, or everything that is wrong with it, in the order of the file. */
+export type ParseResult =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
+
+/** Characters; far above any config, far below what would keep the daemon busy. */
+const LONGEST_TEXT = 1_048_576;
+
+/** Problems that are told one by one. */
+const MOST_PROBLEMS = 100;
+
+/** Keys that may stand in a section several times. */
+const REPEATABLE: ReadonlySet<string> = new Set(['path prefix']);
+
+class Reading {
+  readonly problems: ConfigProblem[] = [];
+  readonly sections: readonly IniSection[];
+
+  constructor(text: string) {
+    const { sections, problems } = readLines(text);
+    this.sections = sections.filter((section) => this.#known(section));
+    this.problems.push(...problems);
+  }
+
+  complain(section: IniSection, message: string, entry?: IniEntry): void {
+    const place = { line: entry?.line ?? section.line, section: sectionTitle(section) };
+    this.problems.push(entry ? { ...place, key: entry.key, message } : { ...place, message });
+  }
+
+  /** The sections of one kind; of several with one name only the first, the others are complained about. */
+  *of(kind: SectionKind): Generator<{ section: IniSection; name: string }> {
+    const first = new Map<string, IniSection>();
+    for (const section of this.sections) {
+      if (section.kind !== kind) continue;
+      const name = kind === 'openvpn' && section.name === '' ? 'default' : section.name;
+      const earlier = first.get(name);
+      if (earlier) {
+        const same = sectionTitle(earlier) === sectionTitle(section);
+        const as = same ? '' : `, as ${sectionTitle(earlier)}`;
+        this.complain(section, `stands already on line ${earlier.line}${as}; make one section of the two`);
+        continue;
+      }
+      first.set(name, section);
+      yield { section, name };
+    }
+  }
+
+  /** A section's values, or undefined after complaining about everything in it that is wrong. */
+  read<K extends SectionKind>(kind: K, section: IniSection): z.output<(typeof sections)[K]> | undefined {
+    const schema = sections[kind];
+    const known = Object.keys(schema.shape);
+    const found = new Map<string, IniEntry[]>();
+    const before = this.problems.length;
+    const complain = (message: string, entry?: IniEntry) => {
+      this.complain(section, message, entry);
+    };
+    for (const entry of section.entries) {
+      const { key } = entry;
+      const earlier = found.get(key);
+      if (!known.includes(key)) {
+        complain(`unknown key \`${key}\`${hint(key, known)}; known here: ${known.join(', ')}`, entry);
+      } else if (earlier && !REPEATABLE.has(`${kind} ${key}`)) {
+        complain(`${key} stands already on line ${earlier[0]?.line ?? 0}; keep one of the two`, entry);
+      } else if (earlier) {
+        earlier.push(entry);
+      } else {
+        found.set(key, [entry]);
+      }
+    }
+    const values = [...found].map(([key, entries]): [string, string | string[]] =>
+      REPEATABLE.has(`${kind} ${key}`)
+        ? [key, entries.map(({ value }) => value)]
+        : [key, entries[0]?.value ?? ''],
+    );
+    const result = schema.safeParse(Object.fromEntries(values));
+    for (const { path, message } of result.error?.issues ?? []) {
+      const [key, index] = path;
+      const entry = found.get(String(key))?.[typeof index === 'number' ? index : 0];
+      // a mistyped key is told once, not once more as the key that it was meant to be
+      if (!entry && this.problems.length > before) continue;
+      complain(entry ? `${entry.key}: ${message}` : message, entry);
+    }
+    if (this.problems.length > before) return undefined;
+    return result.data as z.output<(typeof sections)[K]>;
+  }
+
+  /** Complains if the name between the brackets cannot be used. */
+  named(section: IniSection, name: string, read: (name: string) => string): void {
+    try {
+      read(name);
+    } catch (error) {
+      if (!(error instanceof ValueError)) throw error;
+      this.complain(section, error.message);
+    }
+  }
+
+  #known(section: IniSection): boolean {
+    const { kind, name } = section;
+    const form = Object.entries(sectionForms).find(([known]) => known === kind)?.[1];
+    const forms = Object.values(sectionForms).join(', ');
+    if (form === undefined) {
+      const near = hint(kind, Object.keys(sectionForms));
+      this.complain(section, `unknown kind of section \`${kind}\`${near}; known: ${forms}`);
+    } else if (name === '' && (kind === 'path' || kind === 'client')) {
+      this.complain(section, `has no name; write ${form}`);
+    } else if (name !== '' && !form.includes(' ')) {
+      this.complain(section, `takes no name; write ${form}`);
+    } else {
+      return true;
+    }
+    return false;
+  }
+}
+
+function entryOf(section: IniSection, key: string): IniEntry | undefined {
+  return section.entries.find((entry) => entry.key === key);
+}
+
+function readServers(reading: Reading): ServerConfig[] {
+  const servers: ServerConfig[] = [];
+  const unheard = new Map<string, IniSection>();
+  let any = false;
+  for (const { section, name } of reading.of('openvpn')) {
+    any = true;
+    reading.named(section, name, readName);
+    const values = reading.read('openvpn', section);
+    if (!values) continue;
+    const { management, 'password-file': passwordFile, events } = values;
+    if (passwordFile !== undefined && !management) {
+      const message = 'password-file is of no use without management; add that or take this away';
+      reading.complain(section, message, entryOf(section, 'password-file'));
+    }
+    if (management && 'host' in management && !isLoopback(management.host) && passwordFile === undefined) {
+      const message =
+        `management: ${management.host} can be reached from other hosts; ` +
+        'set password-file here and in OpenVPN, or use a unix socket';
+      reading.complain(section, message, entryOf(section, 'management'));
+    }
+    const other = management ? undefined : unheard.get(events);
+    if (other) {
+      const message =
+        `shares the events directory ${events} with ${sectionTitle(other)} (line ${other.line}), and neither has a ` +
+        'management, so nobody could tell whose client is whose; give one of them management or its own events';
+      reading.complain(section, message, entryOf(section, 'events'));
+    }
+    if (!management && !other) unheard.set(events, section);
+    servers.push({
+      name,
+      events,
+      ...(management && { management }),
+      ...(passwordFile !== undefined && { passwordFile }),
+    });
+  }
+  const meant = any || reading.problems.some(({ section }) => section?.startsWith('[openvpn'));
+  if (!meant) {
+    reading.problems.push({ message: 'no [openvpn NAME] section; name at least one OpenVPN server' });
+  }
+  return servers;
+}
+
+function readPaths(reading: Reading): { readonly paths: PathConfig[]; readonly names: ReadonlySet<string> } {
+  const paths: PathConfig[] = [];
+  const names = new Set<string>();
+  const placed: (PlacedPrefix & { readonly section: IniSection; readonly entry: IniEntry })[] = [];
+  for (const { section, name } of reading.of('path')) {
+    names.add(name);
+    reading.named(section, name, readPathName);
+    const values = reading.read('path', section);
+    if (!values) continue;
+    const entries = section.entries.filter(({ key }) => key === 'prefix');
+    for (const [index, prefixes] of values.prefix.entries()) {
+      const entry = entries[index];
+      if (!entry) continue;
+      for (const prefix of prefixes) placed.push({ path: name, prefix, line: entry.line, section, entry });
+    }
+    paths.push({ name, prefixes: [...new Set(values.prefix.flat().map(({ text }) => text))] });
+  }
+  const places = new Map<PlacedPrefix, (typeof placed)[number]>(placed.map((place) => [place, place]));
+  for (const { outer, inner } of overlaps(placed)) {
+    const [earlier, later] = outer.line <= inner.line ? [outer, inner] : [inner, outer];
+    const place = places.get(later);
+    if (!place) continue;
+    const message =
+      `prefix: paths ${earlier.path} (${earlier.prefix.text}, line ${earlier.line}) and ${later.path} ` +
+      `(${later.prefix.text}) overlap in ${inner.prefix.text}; an address can be on one path only`;
+    reading.complain(place.section, message, place.entry);
+  }
+  return { paths, names };
+}
+
+function readRule(
+  reading: Reading,
+  kind: 'client' | 'default',
+  section: IniSection,
+  paths: ReadonlySet<string>,
+): RuleConfig | undefined {
+  const primary = reading.read(kind, section)?.primary;
+  if (!primary) return undefined;
+  for (const name of primary) {
+    if (paths.has(name)) continue;
+    const known =
+      paths.size > 0 ? `known: ${[...paths].slice(0, 20).join(', ')}` : 'the file defines no path at all';
+    const message = `primary: no [path ${name}] is defined${hint(name, paths)}; ${known}`;
+    reading.complain(section, message, entryOf(section, 'primary'));
+  }
+  return { primary };
+}
+
+/** The values of a section that stands at most once; the defaults where it does not stand or is wrong. */
+function readOnly<K extends 'kernel' | 'console'>(reading: Reading, kind: K): z.output<(typeof sections)[K]> {
+  const [first] = [...reading.of(kind)];
+  const values = first && reading.read(kind, first.section);
+  return values ?? (sections[kind].parse({}) as z.output<(typeof sections)[K]>);
+}
+
+/** Reads and checks the text of `subflowd.ini`. Does no I/O: whether files and groups exist is for others to ask. */
+export function parseConfig(text: string): ParseResult {
+  if (text.length > LONGEST_TEXT) {
+    return { ok: false, problems: [{ message: `is larger than ${LONGEST_TEXT} characters` }] };
+  }
+  if (text.trim() === '') return { ok: false, problems: [{ message: 'the file is empty' }] };
+  const reading = new Reading(text);
+  const servers = readServers(reading);
+  const kernel = readOnly(reading, 'kernel');
+  const { group, ...console } = readOnly(reading, 'console');
+  const { paths, names } = readPaths(reading);
+  const clients: ClientConfig[] = [];
+  for (const { section, name } of reading.of('client')) {
+    const rule = readRule(reading, 'client', section, names);
+    if (rule) clients.push({ glob: name, ...rule });
+  }
+  let fallback: RuleConfig = { primary: [] };
+  for (const { section } of reading.of('default')) {
+    fallback = readRule(reading, 'default', section, names) ?? fallback;
+  }
+  if (reading.problems.length > 0) {
+    const problems = reading.problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
+    const more = problems.splice(MOST_PROBLEMS).length;
+    if (more > 0) problems.push({ message: `and ${more} more mistakes` });
+    return { ok: false, problems };
+  }
+  return {
+    ok: true,
+    config: {
+      servers,
+      kernel,
+      console: { ...console, ...(group !== undefined && { group }) },
+      paths,
+      clients,
+      default: fallback,
+    },
+  };
+}
