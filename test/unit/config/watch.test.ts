@@ -17,12 +17,15 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import type { Config } from '../../../src/config/config.js';
 import { loadConfig } from '../../../src/config/load.js';
 import { ConfigError } from '../../../src/config/problem.js';
 import { watchConfig, type ConfigWatcher } from '../../../src/config/watch.js';
+
+// every wait is bounded by itself
+vi.setConfig({ testTimeout: 60_000 });
 
 const PATHS = '[path wifi]\nprefix = 10.1.0.0/16\n[path lte]\nprefix = 10.2.0.0/16\n';
 const text = (primary: string) => `[openvpn a]\n${PATHS}[default]\nprimary = ${primary}\n`;

@@ -1,0 +1,43 @@
+import type { Config } from '../config/config.js';
+import type { Session } from '../openvpn/session.js';
+import { readGlob } from './glob.js';
+
+/** What is asked for a client, and who asks. */
+export interface Rule {
+  /** `[client GLOB]` as written, `[default]`, or `override` for an admin's command. */
+  readonly section: string;
+  /** Path names, first choice first; empty: the client is left as it is. */
+  readonly primary: readonly string[];
+}
+
+/** Admins' `primary CLIENT PATH` until taken back: the path's name by {@link overrideKey}. */
+export type Overrides = ReadonlyMap<string, string>;
+
+/**
+ * What an override is kept by: the server and the common name, so that it outlives a reconnect. A server's name holds
+ * no slash.
+ */
+export function overrideKey({ server, commonName }: Pick<Session, 'server' | 'commonName'>): string {
+  return `${server}/${commonName}`;
+}
+
+/**
+ * Finds the rule for a common name. The section whose name is exactly the common name wins; else, of those that match,
+ * the one with the most characters other than `*` and `?`, then with the fewest `*`, then the first in the file;
+ * `[default]` where none matches.
+ */
+export function ruleFinder(config: Pick<Config, 'clients' | 'default'>): (commonName: string) => Rule {
+  const rules = config.clients.map(({ glob, primary }) => ({
+    glob,
+    rule: { section: `[client ${glob}]`, primary },
+  }));
+  // A common name may hold a `*` itself: equal is equal.
+  const exact = new Map(rules.map(({ glob, rule }) => [glob, rule]));
+  const globs = rules
+    .map(({ glob, rule }) => ({ glob: readGlob(glob), rule, wild: /[*?]/.test(glob) }))
+    .filter(({ wild }) => wild)
+    .sort(({ glob: a }, { glob: b }) => b.literals - a.literals || a.stars - b.stars);
+  const fallback: Rule = { section: '[default]', primary: config.default.primary };
+  return (commonName) =>
+    exact.get(commonName) ?? globs.find(({ glob }) => glob.matches(commonName))?.rule ?? fallback;
+}

@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest';
+
+import { readGlob } from '../../../src/steering/glob.js';
+import { pathFinder } from '../../../src/steering/paths.js';
+import { ruleFinder } from '../../../src/steering/rule.js';
+
+describe('globs', () => {
+  test.each([
+    ['*', '', true],
+    ['*', 'anything at all', true],
+    ['', '', true],
+    ['', 'a', false],
+    ['a', 'a', true],
+    ['a', 'A', false],
+    ['a', 'ab', false],
+    ['?', '', false],
+    ['?', '🦊', true],
+    ['??', '🦊', false],
+    ['山田*', '山田太郎', true],
+    ['*.lan', 'host.lan', true],
+    ['*.lan', 'host.lan.de', false],
+    ['*.lan', '.lan', true],
+    ['*.lan', 'hostxlan', false],
+    ['a*b*c', 'a-b-b-c', true],
+    ['a*b*c', 'a-c-b', false],
+    ['a?c*', 'abc', true],
+    ['*a?', 'aab', true],
+    ['**', 'x', true],
+    ['[ab]', 'a', false],
+    ['[ab]', '[ab]', true],
+    ['a\\*', 'a\\b', true],
+    ['(.+)$', '(.+)$', true],
+    ['*aab', 'aaaaab', true],
+  ])('%j on %j: %s', (glob, name, expected) => {
+    expect(readGlob(glob).matches(name)).toBe(expected);
+  });
+
+  test('many stars against a long name end soon', { timeout: 60_000 }, () => {
+    const glob = readGlob(`${'*a'.repeat(200)}*b`);
+    // 8 million steps at most; going back to every star would not end within the age of the universe
+    expect(glob.matches('a'.repeat(20_000))).toBe(false);
+  });
+
+  test('agrees with the same glob as a regular expression', { timeout: 60_000 }, () => {
+    const alphabet = ['a', 'b', '*', '?'];
+    const words = (length: number): string[] =>
+      length === 0 ? [''] : words(length - 1).flatMap((word) => alphabet.map((letter) => word + letter));
+    const names = [1, 2, 3, 4, 5].flatMap((length) => words(length).filter((word) => !/[*?]/.test(word)));
+    for (const glob of [0, 1, 2, 3, 4].flatMap(words)) {
+      const read = readGlob(glob);
+      const expression = new RegExp(`^${glob.replaceAll('*', '.*').replaceAll('?', '.')}$`);
+      for (const name of names)
+        expect([glob, name, read.matches(name)]).toEqual([glob, name, expression.test(name)]);
+    }
+  });
+});
+
+describe('which client section wins', () => {
+  const sectionFor = (name: string, ...globs: string[]) =>
+    ruleFinder({ clients: globs.map((glob) => ({ glob, primary: ['p'] })), default: { primary: [] } })(name)
+      .section;
+
+  test.each<[string, string, string[], string]>([
+    ['no section matches', 'alice', ['bob', 'b*'], '[default]'],
+    [
+      'the exact name, before any glob',
+      'a.example.com',
+      ['a.example.co?', '*', 'a.example.com'],
+      '[client a.example.com]',
+    ],
+    ['the most other characters', 'a.vans.lan', ['*.lan', '*.vans.lan', '*'], '[client *.vans.lan]'],
+    ['characters count, not bytes', '山田ab', ['山田*', '*?ab', 'a*'], '[client 山田*]'],
+    ['then the fewest stars', 'abc', ['*bc*', '?bc*', '*'], '[client ?bc*]'],
+    ['then the first in the file', 'abc', ['a*', '*c'], '[client a*]'],
+    ['then the first in the file, turned round', 'abc', ['*c', 'a*'], '[client *c]'],
+    ['a name that holds a star is exact', 'a*', ['aa*', 'a?', 'a*'], '[client a*]'],
+    ['a star section also matches others', 'ab', ['a*'], '[client a*]'],
+    ['no wildcard, no glob', 'constructor', ['toString', '__proto__'], '[default]'],
+  ])('%s', (_what, name, globs, section) => {
+    expect(sectionFor(name, ...globs)).toBe(section);
+  });
+
+  test('the rule carries what the section asks for', () => {
+    const find = ruleFinder({
+      clients: [
+        { glob: 'a*', primary: ['lte', 'wifi'] },
+        { glob: 'ab', primary: [] },
+      ],
+      default: { primary: ['wifi'] },
+    });
+    expect(find('abc')).toEqual({ section: '[client a*]', primary: ['lte', 'wifi'] });
+    expect(find('ab')).toEqual({ section: '[client ab]', primary: [] });
+    expect(find('x')).toEqual({ section: '[default]', primary: ['wifi'] });
+  });
+});
+
+describe('which path an address is on', () => {
+  const find = pathFinder([
+    { name: 'all', prefixes: ['10.0.0.0/8', '2001:db8::/32'] },
+    { name: 'wifi', prefixes: ['10.1.0.0/16', '2001:db8:1::/48', '0.0.0.0/0'] },
+    { name: 'one', prefixes: ['10.1.2.3/32'] },
+  ]);
+
+  test.each([
+    ['10.2.0.1', 'all'],
+    ['10.1.0.1', 'wifi'],
+    ['10.1.2.3', 'one'],
+    ['192.0.2.1', 'wifi'],
+    ['::ffff:10.1.2.3', 'one'],
+    ['2001:db8:1::5', 'wifi'],
+    ['2001:db8:2::5', 'all'],
+    ['2001:db9::1', undefined],
+    ['nonsense', undefined],
+  ])('%s: %s', (address, path) => {
+    expect(find(address)).toBe(path);
+  });
+
+  test('without paths none', () => {
+    expect(pathFinder([])('10.0.0.1')).toBeUndefined();
+  });
+});
