@@ -1,0 +1,54 @@
+import { randomBytes } from 'node:crypto';
+import { execa } from 'execa';
+
+/** A program that runs in a namespace; awaiting it never throws. */
+export type NamespaceProcess = ReturnType<Namespace['start']>;
+
+/** A network namespace of the lab's own. */
+export class Namespace {
+  private constructor(readonly name: string) {}
+
+  /** @param role for people: `server`, `client1`; the name gets a random suffix. */
+  static async create(role: string): Promise<Namespace> {
+    const namespace = new Namespace(`subflowd-${role}-${randomBytes(3).toString('hex')}`);
+    await execa('ip', ['netns', 'add', namespace.name]);
+    await namespace.ip(['link set lo up']);
+    return namespace;
+  }
+
+  /** Runs `ip` commands in one process; rules need to be told their family. */
+  async ip(commands: readonly string[], family: 4 | 6 = 4): Promise<void> {
+    const options = family === 6 ? ['-6'] : [];
+    await execa('ip', [...options, '-n', this.name, '-batch', '-'], { input: commands.join('\n') });
+  }
+
+  async tc(commands: readonly string[]): Promise<void> {
+    await execa('tc', ['-n', this.name, '-batch', '-'], { input: commands.join('\n') });
+  }
+
+  async sysctl(settings: Readonly<Record<string, number>>): Promise<void> {
+    const words = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+    await this.run('sysctl', ['-q', ...words]);
+  }
+
+  /** @throws {ExecaError} if the program fails. */
+  run(program: string, args: readonly string[]) {
+    return execa('ip', ['netns', 'exec', this.name, program, ...args]);
+  }
+
+  /**
+   * Starts a program; its PID is the child's, because `ip netns exec` becomes the program.
+   * @param timeoutMs it is ended after this time; never unless given.
+   */
+  start(program: string, args: readonly string[], timeoutMs = 0) {
+    return execa('ip', ['netns', 'exec', this.name, program, ...args], {
+      stdin: 'ignore',
+      reject: false,
+      timeout: timeoutMs,
+    });
+  }
+
+  async remove(): Promise<void> {
+    await execa('ip', ['netns', 'del', this.name]);
+  }
+}

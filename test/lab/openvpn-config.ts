@@ -1,0 +1,89 @@
+import type { Authority } from './pki.js';
+import type { Network } from './network.js';
+import { openvpnPort, quote } from './openvpn.js';
+
+export interface ServerOptions {
+  /** Address family of the outer connection. */
+  readonly family?: 4 | 6;
+  /** Path of the management socket. */
+  readonly management?: string;
+  /** File whose first line is the management password. */
+  readonly passwordFile?: string;
+  /** Scripts for client-connect and client-disconnect, and the directory they record into. */
+  readonly hooks?: { readonly connect: string; readonly disconnect: string; readonly events: string };
+  /** Give up root once running, as the sample configs do. */
+  readonly dropPrivileges?: boolean;
+  /** More config lines. */
+  readonly lines?: readonly string[];
+}
+
+/** What server and client must agree on. AES-128 because an emulated processor has to keep up. */
+const common = [
+  'dev tun',
+  'disable-dco',
+  'persist-key',
+  'persist-tun',
+  'data-ciphers AES-128-GCM',
+  'ecdh-curve prime256v1',
+];
+
+/** A server for every client of the network: tunnels in 10.8.0.0/24, the web server's route pushed. */
+export async function serverConfig(
+  network: Network,
+  authority: Authority,
+  { family = 4, management, passwordFile, hooks, dropPrivileges = false, lines = [] }: ServerOptions = {},
+): Promise<string[]> {
+  const identity = await authority.issue('server', 'server');
+  const [webNetwork, webMask] = network.webNetwork;
+  return [
+    ...common,
+    `proto ${family === 6 ? 'tcp6-server' : 'tcp4-server'}`,
+    `port ${openvpnPort}`,
+    'topology subnet',
+    'server 10.8.0.0 255.255.255.0',
+    `push "route ${webNetwork} ${webMask}"`,
+    'keepalive 10 60',
+    `ca ${quote(authority.certificate)}`,
+    `cert ${quote(identity.certificate)}`,
+    `key ${quote(identity.key)}`,
+    'dh none',
+    'script-security 2',
+    ...(management === undefined
+      ? []
+      : [
+          `management ${quote(management)} unix${passwordFile === undefined ? '' : ` ${quote(passwordFile)}`}`,
+        ]),
+    ...(hooks === undefined
+      ? []
+      : [
+          `setenv SUBFLOWD_EVENTS ${quote(hooks.events)}`,
+          `client-connect ${quote(hooks.connect)}`,
+          `client-disconnect ${quote(hooks.disconnect)}`,
+        ]),
+    ...(dropPrivileges ? ['user nobody', 'group nogroup'] : []),
+    ...lines,
+  ];
+}
+
+/** A client with this common name. */
+export async function clientConfig(
+  network: Network,
+  authority: Authority,
+  commonName: string,
+  { family = 4, lines = [] }: { family?: 4 | 6; lines?: readonly string[] } = {},
+): Promise<string[]> {
+  const identity = await authority.issue(commonName, 'client');
+  const { v4, v6 } = network.serverAddress;
+  return [
+    ...common,
+    'client',
+    family === 6 ? `remote ${v6} ${openvpnPort} tcp6-client` : `remote ${v4} ${openvpnPort} tcp4-client`,
+    'nobind',
+    'remote-cert-tls server',
+    'connect-retry 1 5',
+    `ca ${quote(authority.certificate)}`,
+    `cert ${quote(identity.certificate)}`,
+    `key ${quote(identity.key)}`,
+    ...lines,
+  ];
+}

@@ -1,0 +1,63 @@
+// Runs in a client's namespace: `web-client get URL` or `web-client post URL BYTES`. Prints one JSON line
+// {"bytes":N} about every 100 ms and at the end one with the SHA-256 of what came, or of what the server says it got.
+import { createHash } from 'node:crypto';
+import { request, type IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { payload } from './payload.js';
+
+const [method, url = '', size] = process.argv.slice(2);
+const everyMs = 100;
+let bytes = 0;
+let reported = 0;
+
+if (method === 'get') await get();
+else await post(Number(size));
+
+async function get(): Promise<void> {
+  const hash = createHash('sha256');
+  const outgoing = request(url);
+  outgoing.end();
+  for await (const chunk of await response(outgoing)) {
+    hash.update(chunk as Buffer);
+    count((chunk as Buffer).length);
+  }
+  print({ bytes, sha256: hash.digest('hex') });
+}
+
+async function post(total: number): Promise<void> {
+  const outgoing = request(url, { method: 'POST' });
+  const answered = response(outgoing);
+  await pipeline(Readable.from(counted(payload(total))), outgoing);
+  let text = '';
+  for await (const chunk of await answered) text += String(chunk);
+  print(JSON.parse(text));
+}
+
+function* counted(chunks: Iterable<Buffer>): Generator<Buffer> {
+  for (const chunk of chunks) {
+    count(chunk.length);
+    yield chunk;
+  }
+}
+
+function response(outgoing: ReturnType<typeof request>): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    outgoing.once('error', reject);
+    outgoing.once('response', (incoming) => {
+      if (incoming.statusCode === 200) resolve(incoming);
+      else reject(new Error(`${url}: HTTP ${incoming.statusCode ?? 0}`));
+    });
+  });
+}
+
+function count(more: number): void {
+  bytes += more;
+  if (Date.now() < reported + everyMs) return;
+  reported = Date.now();
+  print({ bytes });
+}
+
+function print(line: unknown): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}

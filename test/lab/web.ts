@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import { labScript } from './checkout.js';
+import type { Cleanup } from './cleanup.js';
+import type { Namespace } from './namespace.js';
+import { says } from './says.js';
+import type { Network } from './network.js';
+
+const port = 8080;
+const line = z.object({ bytes: z.number(), sha256: z.string().optional() });
+
+/** What a transfer came to. */
+export interface TransferResult {
+  readonly bytes: number;
+  /** Hex; of what was received, by whichever side received. */
+  readonly sha256: string;
+}
+
+/** Starts the web server behind the VPN server. */
+export async function startWeb(cleanup: Cleanup, network: Network): Promise<void> {
+  const child = network.web.start(process.execPath, [labScript('web-server'), `${port}`]);
+  cleanup.add(async () => {
+    child.kill('SIGTERM');
+    await child;
+  });
+  await says(child.stdout, 'listening');
+}
+
+/** A download or an upload by a client, through its tunnel. */
+export class Transfer {
+  /** Bytes so far. */
+  bytes = 0;
+  readonly done: Promise<TransferResult>;
+
+  private constructor(client: Namespace, args: readonly string[], timeoutMs: number) {
+    this.done = this.#run(client, args, timeoutMs);
+    // Whoever waits for `done` later is told then.
+    this.done.catch(() => undefined);
+  }
+
+  /** @param kbit limits the rate; natural unless given. */
+  static download(
+    network: Network,
+    client: Namespace,
+    bytes: number,
+    { kbit, timeoutMs = 300_000 }: { kbit?: number; timeoutMs?: number } = {},
+  ): Transfer {
+    const query = kbit === undefined ? '' : `?kbit=${kbit}`;
+    return new Transfer(
+      client,
+      ['get', `http://${network.webAddress.v4}:${port}/${bytes}${query}`],
+      timeoutMs,
+    );
+  }
+
+  static upload(network: Network, client: Namespace, bytes: number, timeoutMs = 300_000): Transfer {
+    return new Transfer(client, ['post', `http://${network.webAddress.v4}:${port}/`, `${bytes}`], timeoutMs);
+  }
+
+  async #run(client: Namespace, args: readonly string[], timeoutMs: number): Promise<TransferResult> {
+    const child = client.start(process.execPath, [labScript('web-client'), ...args], timeoutMs);
+    let sha256: string | undefined;
+    for await (const text of child.iterable()) {
+      const report = line.parse(JSON.parse(text));
+      this.bytes = report.bytes;
+      sha256 = report.sha256;
+    }
+    const { stderr, timedOut } = await child;
+    if (sha256 === undefined) {
+      const why = timedOut ? `not done after ${timeoutMs} ms` : stderr;
+      throw new Error(`transfer (${args.join(' ')}) ended after ${this.bytes} bytes: ${why}`);
+    }
+    return { bytes: this.bytes, sha256 };
+  }
+}
