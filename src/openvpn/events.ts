@@ -23,10 +23,17 @@ import {
   defaultHookUsers,
   ensureEventsDirectory,
   hookUser,
+  UnsafeDirectoryError,
   type HookUser,
 } from './events-directory.js';
 import { probeProcess, type ProcessFacts, type ProcessProbe } from './process.js';
-import { MAX_RECORD_BYTES, parseRecord, parseRecordName, type EventRecord } from './record.js';
+import {
+  MAX_RECORD_BYTES,
+  parseRecord,
+  parseRecordName,
+  type EventRecord,
+  type RecordName,
+} from './record.js';
 
 /** A record that was found good. */
 export interface KnownRecord {
@@ -64,7 +71,7 @@ const UNFINISHED_MS = 2_000;
 
 interface Watched {
   readonly watcher: FSWatcher;
-  readonly inode: bigint;
+  readonly identity: string;
 }
 
 interface Rejected {
@@ -197,8 +204,11 @@ export class Events extends EventEmitter<EventsMap> {
       const path = join(this.directory, user.name);
       try {
         ensureEventsDirectory(this.directory, [user]);
+        this.#solved(`make ${path}`);
       } catch (error) {
-        this.#problem(path, `hooks of ${user.name} cannot be heard: ${reasonOf(error)}`);
+        // an unsafe one is told of when it is looked at
+        if (error instanceof UnsafeDirectoryError) continue;
+        this.#problem(`make ${path}`, `hooks of ${user.name} cannot be heard: ${reasonOf(error)}`);
       }
     }
     return this.#userDirectories();
@@ -238,7 +248,9 @@ export class Events extends EventEmitter<EventsMap> {
         }
         const file = join(path, entry.name);
         seen.add(file);
-        this.#examine(file, facts);
+        // what no hook made costs no system call
+        if (parseRecordName(entry.name) === undefined) this.#rejectName(file);
+        else this.#examine(file, facts);
         if (count % BATCH === 0) await yieldToOthers();
       }
       this.#solved(`${path}/`);
@@ -249,8 +261,10 @@ export class Events extends EventEmitter<EventsMap> {
   }
 
   #watch(path: string): void {
-    const { ino } = lstatSync(path, { bigint: true });
-    if (this.#watched.get(path)?.inode === ino) return;
+    // a directory that is made again can have the inode number of the one before
+    const { dev, ino, birthtimeNs } = lstatSync(path, { bigint: true });
+    const identity = `${dev}:${ino}:${birthtimeNs}`;
+    if (this.#watched.get(path)?.identity === identity) return;
     this.#unwatch(path);
     try {
       const watcher = watch(path, (_type, name) => {
@@ -260,7 +274,7 @@ export class Events extends EventEmitter<EventsMap> {
         this.#unwatch(path);
         this.#requestScan();
       });
-      this.#watched.set(path, { watcher, inode: ino });
+      this.#watched.set(path, { watcher, identity });
       this.#solved(`watch ${path}`);
     } catch (error) {
       this.#problem(
@@ -280,6 +294,7 @@ export class Events extends EventEmitter<EventsMap> {
     if (!this.#running) return;
     // a directory that is removed or replaced gives its own name
     if (name === null || directory === this.directory || name === basename(directory)) {
+      if (name === basename(directory)) this.#unwatch(directory);
       this.#requestScan();
       return;
     }
@@ -315,7 +330,12 @@ export class Events extends EventEmitter<EventsMap> {
     if (!this.#running) return;
     try {
       const stats = lstatSync(path, { bigint: true });
-      const reason = this.#judge(path, stats, facts);
+      const name = parseRecordName(basename(path));
+      if (name === undefined) {
+        this.#rejectName(path);
+        return;
+      }
+      const reason = this.#judge(path, name, stats, facts);
       if (reason !== undefined) this.#reject(path, signatureOf(stats), reason);
     } catch (error) {
       if (hasCode(error, 'ENOENT', 'ENOTDIR')) this.#forget(path);
@@ -324,9 +344,12 @@ export class Events extends EventEmitter<EventsMap> {
   }
 
   /** @returns why the file is no record. */
-  #judge(path: string, stats: BigIntStats, facts: Map<number, ProcessFacts>): string | undefined {
-    const name = parseRecordName(basename(path));
-    if (name === undefined) return 'it has no name that a hook gives';
+  #judge(
+    path: string,
+    name: RecordName,
+    stats: BigIntStats,
+    facts: Map<number, ProcessFacts>,
+  ): string | undefined {
     if (!stats.isFile()) return 'it is not a plain file';
 
     const found = facts.get(name.pid) ?? this.#probe(name.pid);
@@ -346,10 +369,10 @@ export class Events extends EventEmitter<EventsMap> {
       const late = known.reason === undefined && performance.now() - known.since > UNFINISHED_MS;
       return late ? 'it is half a record (is the disk full?)' : known.reason;
     }
-    return this.#read(path, signature);
+    return this.#read(path, name, signature);
   }
 
-  #read(path: string, signature: string): string | undefined {
+  #read(path: string, name: RecordName, signature: string): string | undefined {
     const parsed = parseRecord(readBounded(path));
     if ('garbage' in parsed) return parsed.garbage;
     if ('unfinished' in parsed) {
@@ -357,8 +380,7 @@ export class Events extends EventEmitter<EventsMap> {
       return undefined;
     }
     const { record } = parsed;
-    const name = parseRecordName(basename(path));
-    if (name?.pid !== record.pid || formatEndpoint(name.real) !== formatEndpoint(record.real)) {
+    if (name.pid !== record.pid || formatEndpoint(name.real) !== formatEndpoint(record.real)) {
       return `it says process ${record.pid} and ${formatEndpoint(record.real)}, unlike its name`;
     }
     this.#forget(path);
@@ -384,6 +406,10 @@ export class Events extends EventEmitter<EventsMap> {
     if (known === undefined) return;
     this.#records.delete(path);
     this.emit('removed', known);
+  }
+
+  #rejectName(path: string): void {
+    this.#reject(path, 'name', 'it has no name that a hook gives');
   }
 
   #reject(path: string, signature: string, reason: string): void {

@@ -1,0 +1,146 @@
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ensureEventsDirectory, hookUser } from '../../src/openvpn/events-directory.js';
+import { parseRecord, type EventRecord } from '../../src/openvpn/record.js';
+import { LoopbackVpn, type Running } from '../support/openvpn.js';
+import { until } from '../support/until.js';
+
+// as the client's certificate has it, and as OpenVPN gives it on: line ends become _
+const NAMES = [
+  ['plain', 'plain'],
+  ['alice.example.org', 'alice.example.org'],
+  [`Bob "the $(touch /tmp/pwned) \`id\`" O'Neil; *`, `Bob "the $(touch /tmp/pwned) \`id\`" O'Neil; *`],
+  ['Zoë 日本語 é', 'Zoë 日本語 é'],
+  ['two\nlines', 'two_lines'],
+  ['../../../etc/passwd', '../../../etc/passwd'],
+  ['-n %s\\0 \\x41', '-n %s\\0 \\x41'],
+] as const;
+
+let vpn: LoopbackVpn;
+let events: string;
+
+beforeEach(async () => {
+  vpn = await LoopbackVpn.create();
+  events = join(vpn.directory, 'events');
+});
+
+afterEach(async () => {
+  await vpn.destroy();
+});
+
+function records(user: string): EventRecord[] {
+  return readdirSync(join(events, user)).flatMap((name) => {
+    const parsed = parseRecord(readFileSync(join(events, user, name)));
+    return 'record' in parsed ? [parsed.record] : [];
+  });
+}
+
+function expectNoComplaint(server: Running): void {
+  expect(server.log()).not.toMatch(
+    /WARNING: Failed running|could not execute|cannot|Permission denied|I\/O error/i,
+  );
+}
+
+describe('hooks run by OpenVPN', () => {
+  it('record sessions as nobody, whatever the common name, and remove them', async () => {
+    ensureEventsDirectory(events);
+    const server = await vpn.server({ events, user: 'nobody' });
+    expect(readFileSync(`/proc/${server.pid}/status`, 'utf8')).toMatch(/^Uid:\t65534\t65534/m);
+    const clients: Running[] = [];
+    for (const [name] of NAMES) clients.push(await vpn.client(name));
+
+    const found = records('nobody');
+    expect(found.map(({ commonName }) => commonName).sort()).toEqual(NAMES.map(([, name]) => name).sort());
+    for (const record of found) {
+      expect(record.pid).toBe(server.pid);
+      expect(record.real.address).toBe('127.0.0.1');
+      expect(record.virtual[0]).toMatch(/^10\.8\.0\.\d+$/);
+      expect(Math.abs((record.since ?? 0) - Date.now() / 1000)).toBeLessThan(60);
+    }
+    for (const client of clients) await client.kill();
+    await until('no record is left', () => readdirSync(join(events, 'nobody')).length === 0);
+    expectNoComplaint(server);
+  });
+
+  it('let clients in where there is no directory, or none of theirs, or it cannot be written', async () => {
+    const server = await vpn.server({ events, user: 'nobody' });
+    await (await vpn.client('no directory')).kill();
+    ensureEventsDirectory(events, [hookUser(0)]);
+    await (await vpn.client('only that of root')).kill();
+    ensureEventsDirectory(events);
+    chmodSync(join(events, 'nobody'), 0o500);
+    await (await vpn.client('read-only')).kill();
+    expect(readdirSync(join(events, 'nobody'))).toEqual([]);
+    chmodSync(join(events, 'nobody'), 0o700);
+    await vpn.client('at last');
+    expect(records('nobody').map(({ commonName }) => commonName)).toEqual(['at last']);
+    expectNoComplaint(server);
+  });
+
+  it('work in the sandbox of the unit that Debian ships', async () => {
+    ensureEventsDirectory(events);
+    const server = await vpn.server({ events, user: 'nobody', wrapper: debianSandbox() });
+    const limits = readFileSync(`/proc/${server.pid}/limits`, 'utf8');
+    expect(limits).toMatch(/^Max processes\s+10\s+10/m);
+    // CAP_NET_ADMIN (12) is in its bounding set, CAP_CHOWN (0) and CAP_SYS_ADMIN (21) are not
+    const bounding = /^CapBnd:\t(\w+)/m.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1];
+    expect([0, 12, 21].map((bit) => (BigInt(`0x${bounding}`) >> BigInt(bit)) & 1n)).toEqual([0n, 1n, 0n]);
+    const client = await vpn.client('sandboxed');
+    expect(records('nobody').map(({ pid, commonName }) => [pid, commonName])).toEqual([
+      [server.pid, 'sandboxed'],
+    ]);
+    await client.kill();
+    await until('no record is left', () => readdirSync(join(events, 'nobody')).length === 0);
+    expectNoComplaint(server);
+  });
+
+  it('record for root in the directory of root', async () => {
+    ensureEventsDirectory(events);
+    const server = await vpn.server({ events, ipv6: true });
+    await vpn.client('over IPv6', { ipv6: true });
+    const [record] = records('root');
+    expect(record).toMatchObject({ pid: server.pid, commonName: 'over IPv6', real: { address: '::1' } });
+    const [file = ''] = readdirSync(join(events, 'root'));
+    expect(statSync(join(events, 'root', file)).mode & 0o777).toBe(0o600);
+  });
+
+  it('do not wait on a full disk', async () => {
+    mkdirSync(events);
+    await execa('mount', ['-t', 'tmpfs', '-o', 'size=16k,mode=755', 'tmpfs', events]);
+    try {
+      ensureEventsDirectory(events);
+      const server = await vpn.server({ events });
+      await execa('dd', ['if=/dev/zero', `of=${join(events, 'filler')}`, 'bs=4k'], { reject: false });
+      const client = await vpn.client('nowhere');
+      expect(readdirSync(join(events, 'root'))).toHaveLength(1);
+      expect(records('root')).toEqual([]);
+      await client.kill();
+      await until('the half record is gone', () => readdirSync(join(events, 'root')).length === 0);
+      expectNoComplaint(server);
+    } finally {
+      await execa('umount', ['--lazy', events]);
+    }
+  });
+});
+
+/** openvpn-server@.service of Debian 12 by other means: what its sandbox lines do, in the same order as systemd. */
+function debianSandbox(): string[] {
+  const capabilities =
+    'cap_ipc_lock,cap_net_admin,cap_net_bind_service,cap_net_raw,cap_setgid,cap_setuid,cap_setpcap,' +
+    'cap_sys_chroot,cap_dac_override,cap_audit_write';
+  const script = [
+    'set -e',
+    'mount --make-rprivate /',
+    'mount -t tmpfs tmpfs /tmp', // PrivateTmp
+    'mount -t tmpfs tmpfs /var/tmp',
+    'mount --bind /usr /usr && mount -o remount,bind,ro /usr', // ProtectSystem=true
+    'for d in /home /root /run/user; do [ ! -d $d ] || mount -t tmpfs -o mode=000,ro tmpfs $d; done', // ProtectHome
+    // CapabilityBoundingSet: all but those listed are dropped
+    `keep=${capabilities}`,
+    'drop=$(capsh --print | sed -n "s/^Bounding set =//p" | tr , "\\n" | grep -vxF "$(echo $keep | tr , "\\n")" | paste -sd,)',
+    'exec prlimit --nproc=10:10 capsh --drop="$drop" -- -c \'exec "$0" "$@"\' "$@"',
+  ].join('\n');
+  return ['unshare', '--mount', 'sh', '-c', script, 'sandbox'];
+}

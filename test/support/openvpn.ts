@@ -1,0 +1,212 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  closeSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { execa } from 'execa';
+import { until } from './until.js';
+
+export const HOOKS = resolve(import.meta.dirname, '../../hooks');
+
+export interface ServerSettings {
+  readonly ipv6?: boolean;
+  readonly management?: boolean;
+  /** Where the hooks record; without it, OpenVPN has no hooks. */
+  readonly events?: string;
+  /** Whom OpenVPN becomes after its start. */
+  readonly user?: string;
+  /** A program, with its arguments, that OpenVPN is started by. */
+  readonly wrapper?: readonly string[];
+  readonly extra?: readonly string[];
+}
+
+/** A program that a test started; `log` holds what it said. */
+export interface Running {
+  readonly pid: number;
+  log(): string;
+  kill(signal?: NodeJS.Signals): Promise<void>;
+}
+
+/** Real OpenVPN servers and clients on the loopback device of a network namespace of their own. */
+export class LoopbackVpn {
+  readonly directory: string;
+  readonly managementSocket: string;
+  readonly passwordFile: string;
+  readonly #namespace: string;
+  readonly #running = new Set<Running>();
+  #count = 0;
+
+  private constructor() {
+    const id = randomBytes(4).toString('hex');
+    this.#namespace = `subflowd-${id}`;
+    this.directory = mkdtempSync(`/run/subflowd-test-`);
+    this.managementSocket = join(this.directory, 'management');
+    this.passwordFile = join(this.directory, 'password');
+  }
+
+  static async create(): Promise<LoopbackVpn> {
+    const vpn = new LoopbackVpn();
+    // hooks of nobody must get through to the events directory in it
+    chmodSync(vpn.directory, 0o755);
+    writeFileSync(vpn.passwordFile, 'sesame and lilies\n', { mode: 0o600 });
+    await execa('ip', ['netns', 'add', vpn.#namespace]);
+    await execa('ip', ['-n', vpn.#namespace, 'link', 'set', 'lo', 'up']);
+    await vpn.#makeAuthority();
+    return vpn;
+  }
+
+  async destroy(): Promise<void> {
+    await Promise.all([...this.#running].map((running) => running.kill('SIGKILL')));
+    await execa('ip', ['netns', 'del', this.#namespace]);
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** Resolves when the server serves. */
+  async server(settings: ServerSettings = {}): Promise<Running> {
+    const config = join(this.directory, `server${this.#count++}.conf`);
+    const lines = [
+      'mode server',
+      'tls-server',
+      settings.ipv6 === true ? 'proto tcp6-server' : 'proto tcp-server',
+      settings.ipv6 === true ? 'local ::1' : 'local 127.0.0.1',
+      'port 1194',
+      'dev tun',
+      'topology subnet',
+      'ifconfig 10.8.0.1 255.255.255.0',
+      'ifconfig-pool 10.8.0.2 10.8.0.100 255.255.255.0',
+      'push "topology subnet"',
+      'disable-dco',
+      'dh none',
+      'duplicate-cn',
+      'keepalive 1 30',
+      ...this.#credentials('server'),
+      'script-security 2',
+      ...(settings.events === undefined
+        ? []
+        : [
+            `setenv SUBFLOWD_EVENTS ${settings.events}`,
+            `client-connect ${HOOKS}/client-connect`,
+            `client-disconnect ${HOOKS}/client-disconnect`,
+          ]),
+      ...(settings.management === true
+        ? [`management ${this.managementSocket} unix ${this.passwordFile}`]
+        : []),
+      ...(settings.user === undefined
+        ? []
+        : [`user ${settings.user}`, 'group nogroup', 'persist-key', 'persist-tun']),
+      ...(settings.extra ?? []),
+    ];
+    writeFileSync(config, lines.join('\n'));
+    const server = this.#start([...(settings.wrapper ?? []), 'openvpn', '--config', config]);
+    await this.#said(server, 'Initialization Sequence Completed');
+    return server;
+  }
+
+  /** Resolves when the client is connected. */
+  async client(commonName: string, settings: { readonly ipv6?: boolean } = {}): Promise<Running> {
+    const name = `client${this.#count++}`;
+    await this.#issue(name, commonName);
+    const client = this.#start([
+      'openvpn',
+      ...['--client', '--dev', 'tun', '--nobind', '--verb', '3', '--connect-retry', '1'],
+      ...(settings.ipv6 === true
+        ? ['--proto', 'tcp6-client', '--remote', '::1']
+        : ['--proto', 'tcp4-client']),
+      ...(settings.ipv6 === true ? [] : ['--remote', '127.0.0.1']),
+      ...['--ifconfig-noexec', '--route-noexec', '--disable-dco'],
+      ...this.#credentials(name).flatMap((line) => `--${line}`.split(' ')),
+    ]);
+    await this.#said(client, 'Initialization Sequence Completed');
+    return client;
+  }
+
+  #start(command: readonly string[]): Running {
+    const log = join(this.directory, `log${this.#count++}`);
+    const fd = openSync(log, 'a');
+    const child: ChildProcess = spawn('ip', ['netns', 'exec', this.#namespace, ...command], {
+      stdio: ['ignore', fd, fd],
+    });
+    closeSync(fd);
+    const { pid } = child;
+    if (pid === undefined) throw new Error(`cannot start ${command.join(' ')}`);
+    const exit = once(child, 'exit');
+    const running: Running = {
+      pid,
+      log: () => readFileSync(log, 'utf8'),
+      kill: async (signal = 'SIGTERM') => {
+        if (child.exitCode === null && child.signalCode === null) {
+          child.kill(signal);
+          await exit;
+        }
+        this.#running.delete(running);
+      },
+    };
+    this.#running.add(running);
+    return running;
+  }
+
+  async #said(running: Running, text: string): Promise<void> {
+    await until(`${text} in its log`, () => running.log().includes(text)).catch((error: unknown) => {
+      throw new Error(`${String(error)}:\n${running.log()}`);
+    });
+  }
+
+  #credentials(name: string): string[] {
+    const file = (suffix: string): string => join(this.directory, 'pki', `${name}.${suffix}`);
+    return [`ca ${join(this.directory, 'pki', 'ca.crt')}`, `cert ${file('crt')}`, `key ${file('key')}`];
+  }
+
+  async #makeAuthority(): Promise<void> {
+    mkdirSync(join(this.directory, 'pki'));
+    await this.#openssl('ca', 'test authority', ['-x509', '-out', 'ca.crt', '-days', '2']);
+    await this.#issue('server', 'server');
+  }
+
+  async #issue(name: string, commonName: string): Promise<void> {
+    await this.#openssl(name, commonName, [
+      ...['-x509', '-CA', 'ca.crt', '-CAkey', 'ca.key', '-out', `${name}.crt`, '-days', '2'],
+      ...['-addext', 'basicConstraints=CA:FALSE'],
+    ]);
+  }
+
+  async #openssl(name: string, commonName: string, args: readonly string[]): Promise<void> {
+    const cwd = join(this.directory, 'pki');
+    // backslash, quotes, # and $ mean something in OpenSSL's config, and a line end is written \n
+    const value = commonName.replace(/[\\"'`#$;]/g, '\\$&').replaceAll('\n', '\\n');
+    const config = [
+      '[req]',
+      'prompt = no',
+      'utf8 = yes',
+      'string_mask = utf8only',
+      'distinguished_name = dn',
+    ];
+    const extensions = name === 'ca' ? ['x509_extensions = ca', '[ca]', 'basicConstraints = CA:TRUE'] : [];
+    writeFileSync(
+      join(cwd, `${name}.cnf`),
+      [...config, ...extensions, '[dn]', `CN = ${value}`, ''].join('\n'),
+    );
+    await execa(
+      'openssl',
+      [
+        'req',
+        '-config',
+        `${name}.cnf`,
+        '-utf8',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:prime256v1',
+      ].concat(['-nodes', '-keyout', `${name}.key`], args),
+      { cwd },
+    );
+  }
+}

@@ -1,0 +1,308 @@
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ensureEventsDirectory, hookUser } from '../../../src/openvpn/events-directory.js';
+import { Events, type EventsOptions } from '../../../src/openvpn/events.js';
+import { probeProcess, type ProcessFacts } from '../../../src/openvpn/process.js';
+import { until } from '../../support/until.js';
+
+const NOBODY = 65534;
+const OURS = process.pid;
+
+let parent: string;
+let directory: string;
+let events: Events | undefined;
+let problems: string[];
+let openvpns: Map<number, ProcessFacts>;
+
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), 'subflowd-events-'));
+  directory = join(parent, 'events');
+  problems = [];
+  openvpns = new Map([[100, { is: 'openvpn', euid: 0 }]]);
+});
+
+afterEach(() => {
+  events?.stop();
+  rmSync(parent, { recursive: true, force: true });
+});
+
+async function start(options: EventsOptions = {}): Promise<Events> {
+  const made = new Events(directory, {
+    probe: (pid) => openvpns.get(pid) ?? { is: 'gone' },
+    rescanMs: 60_000,
+    ...options,
+  });
+  events = made.on('problem', (text) => problems.push(text));
+  made.start();
+  await until('the directories are made', () => problems.length > 0 || existsSync(join(directory, 'nobody')));
+  return made;
+}
+
+function names(): string[] {
+  return (events?.records() ?? []).map(({ record }) => record.commonName).sort();
+}
+
+function content(name: string, commonName: string): string {
+  const [, pid, ip, port] = /^(\d+)-(.+)-(\d+)$/.exec(name) ?? [];
+  return `subflowd-event=1\0daemon_pid=${pid}\0trusted_ip=${ip}\0trusted_port=${port}\0common_name=${commonName}\0end\0`;
+}
+
+function write(name: string, commonName: string, user = 'root'): string {
+  const path = join(directory, user, name);
+  writeFileSync(path, content(name, commonName));
+  return path;
+}
+
+describe('Events', () => {
+  it('makes the directories, finds what is there and hears what comes and goes', async () => {
+    ensureEventsDirectory(directory);
+    write('100-192.0.2.1-1', 'before');
+    const watching = await start();
+    expect(statSync(directory).mode & 0o7777).toBe(0o755);
+    expect(statSync(join(directory, 'nobody'))).toMatchObject({ uid: NOBODY, mode: 0o40700 });
+    await until('the first', () => names().join() === 'before');
+    const heard: string[] = [];
+    watching
+      .on('added', ({ record }) => heard.push(`+${record.commonName}`))
+      .on('removed', ({ record }) => heard.push(`-${record.commonName}`));
+    const path = write('100-2001:db8::1-2', 'after');
+    await until('the second', () => names().join() === 'after,before');
+    writeFileSync(path, content('100-2001:db8::1-2', 'another'));
+    await until('its new content', () => names().join() === 'another,before');
+    rmSync(path);
+    await until('it is gone', () => names().join() === 'before');
+    expect(heard).toEqual(['+after', '-after', '+another', '-another']);
+    expect(problems).toEqual([]);
+  });
+
+  it('removes the records of processes that are gone', async () => {
+    ensureEventsDirectory(directory);
+    const stale = write('999-192.0.2.1-1', 'stale');
+    const living = write('100-192.0.2.1-1', 'living');
+    await start({ rescanMs: 50 });
+    await until('the stale one is gone', () => !existsSync(stale));
+    expect(names()).toEqual(['living']);
+    openvpns.delete(100);
+    await until('the other is gone, too', () => !existsSync(living));
+    expect(names()).toEqual([]);
+    expect(problems).toEqual([]);
+  });
+
+  it('hears a directory that is deleted and made again', async () => {
+    await start();
+    write('100-192.0.2.1-1', 'first');
+    await until('the first', () => names().join() === 'first');
+    rmSync(directory, { recursive: true });
+    await until('it is forgotten', () => names().length === 0);
+    await until('it is made again', () => existsSync(join(directory, 'root')));
+    await sleep(100);
+    write('100-192.0.2.1-2', 'second');
+    await until('the second', () => names().join() === 'second');
+    // replaced by another
+    const other = join(parent, 'other');
+    ensureEventsDirectory(other);
+    writeFileSync(join(other, 'root', '100-192.0.2.1-3'), content('100-192.0.2.1-3', 'third'));
+    renameSync(directory, join(parent, 'old'));
+    renameSync(other, directory);
+    await until('the third', () => names().join() === 'third');
+  });
+
+  it('makes a directory for a user that turns up later', async () => {
+    const watching = await start();
+    watching.addUser(12_345);
+    await until('it is there', () => existsSync(join(directory, '12345')));
+    expect(statSync(join(directory, '12345'))).toMatchObject({ uid: 12_345, mode: 0o40700 });
+    openvpns.set(101, { is: 'openvpn', euid: 12_345 });
+    await sleep(50);
+    chownSync(write('101-192.0.2.1-1', 'theirs', '12345'), 12_345, 12_345);
+    await until('theirs', () => names().join() === 'theirs');
+  });
+
+  it.each<[string, string, (path: string) => unknown, RegExp]>([
+    [
+      'garbage',
+      '100-192.0.2.1-1',
+      (path) => {
+        writeFileSync(path, randomBytes(300));
+      },
+      /does not begin with/,
+    ],
+    [
+      'a strange name',
+      'core.1234',
+      (path) => {
+        writeFileSync(path, '');
+      },
+      /no name that a hook gives/,
+    ],
+    [
+      'a name with a line end',
+      'a\nb',
+      (path) => {
+        writeFileSync(path, '');
+      },
+      /a\\nb.*no name/,
+    ],
+    ['a FIFO', '100-192.0.2.1-1', (path) => execa('mkfifo', [path]), /not a plain file/],
+    [
+      'a link',
+      '100-192.0.2.1-1',
+      (path) => {
+        symlinkSync('/etc/shadow', path);
+      },
+      /not a plain file/,
+    ],
+    [
+      'a directory',
+      '100-192.0.2.1-1',
+      (path) => {
+        mkdirSync(path);
+      },
+      /not a plain file/,
+    ],
+    ['a device', '100-192.0.2.1-1', (path) => execa('mknod', [path, 'c', '1', '5']), /not a plain file/],
+    [
+      'a huge file',
+      '100-192.0.2.1-1',
+      (path) => {
+        writeFileSync(path, '');
+        truncateSync(path, 1e12);
+      },
+      /longer than 65536 bytes/,
+    ],
+    [
+      'a foreign PID',
+      `${OURS}-192.0.2.1-1`,
+      (path) => {
+        writeFileSync(path, content(`${OURS}-192.0.2.1-1`, 'x'));
+      },
+      /process \d+ is \/.*node.*, not OpenVPN/,
+    ],
+    [
+      'another PID than its name',
+      '100-192.0.2.1-1',
+      (path) => {
+        writeFileSync(path, content('101-192.0.2.1-1', 'x'));
+      },
+      /says process 101 .*unlike its name/,
+    ],
+    [
+      'another port than its name',
+      '100-192.0.2.1-1',
+      (path) => {
+        writeFileSync(path, content('100-192.0.2.1-2', 'x'));
+      },
+      /192\.0\.2\.1:2, unlike its name/,
+    ],
+    [
+      "another user's file",
+      '100-192.0.2.1-1',
+      (path) => {
+        writeFileSync(path, content('100-192.0.2.1-1', 'x'));
+        chownSync(path, NOBODY, NOBODY);
+      },
+      /belongs to user 65534, but process 100 runs as user 0/,
+    ],
+  ])('says once what is wrong with %s, and serves the others', async (_what, name, plant, problem) => {
+    ensureEventsDirectory(directory);
+    const path = join(directory, 'root', name);
+    openvpns.set(OURS, probeProcess(OURS));
+    await plant(path);
+    await start({ rescanMs: 50 });
+    await until('a problem', () => problems.length > 0);
+    write('100-192.0.2.9-9', 'good');
+    await until('the good one', () => names().join() === 'good');
+    await sleep(200);
+    expect(problems).toEqual([expect.stringMatching(problem)]);
+    expect(problems[0]).toContain(JSON.stringify(path));
+  });
+
+  it('waits for the end of half a record, then complains', async () => {
+    await start({ rescanMs: 200 });
+    const name = '100-192.0.2.1-1';
+    const path = join(directory, 'root', name);
+    const whole = content(name, 'slow');
+    writeFileSync(path, whole.slice(0, 30));
+    await sleep(300);
+    expect(problems).toEqual([]);
+    writeFileSync(path, whole.slice(30), { flag: 'a' });
+    await until('it is whole', () => names().join() === 'slow');
+    writeFileSync(join(directory, 'root', '100-192.0.2.1-2'), whole.slice(0, 30));
+    await until('a problem', () => problems.length > 0);
+    expect(problems).toEqual([expect.stringMatching(/192\.0\.2\.1-2.*half a record/)]);
+    expect(names()).toEqual(['slow']);
+  });
+
+  it('bears 10,000 files of garbage', async () => {
+    ensureEventsDirectory(directory);
+    for (let index = 0; index < 10_000; index++) writeFileSync(join(directory, 'root', `junk${index}`), 'x');
+    write('100-192.0.2.1-1', 'good');
+    await start({ rescanMs: 100 });
+    await until('the good one', () => names().join() === 'good');
+    await until('a summary', () => problems.some((text) => text.includes('more files')));
+    write('100-192.0.2.1-2', 'later');
+    await until('one more', () => names().join() === 'good,later');
+    await sleep(500);
+    expect(problems).toHaveLength(11);
+    expect(problems.at(-1)).toMatch(/^9990 more files in .* are no records/);
+  }, 30_000);
+
+  it('does not trust a directory that others can write to, and says the mend', async () => {
+    ensureEventsDirectory(directory);
+    chmodSync(directory, 0o777);
+    await start({ rescanMs: 50 });
+    await until('a problem', () => problems.length > 0);
+    expect(problems[0]).toContain(`chown root:root ${directory} && chmod 0755 ${directory}`);
+    write('100-192.0.2.1-1', 'good');
+    await sleep(150);
+    expect(names()).toEqual([]);
+    chmodSync(directory, 0o755);
+    await until('it is heard', () => names().join() === 'good');
+    chmodSync(join(directory, 'root'), 0o770);
+    await until('it is not', () => names().length === 0);
+    expect(problems).toHaveLength(2);
+    expect(problems[1]).toContain(`chmod 0700 ${directory}/root`);
+  });
+});
+
+describe('ensureEventsDirectory', () => {
+  it('refuses what it did not make safe', () => {
+    mkdirSync(directory);
+    chownSync(directory, NOBODY, NOBODY);
+    expect(() => {
+      ensureEventsDirectory(directory);
+    }).toThrow(/owner nobody and mode 0755.*chown root:root/);
+    rmSync(directory, { recursive: true });
+    symlinkSync('/tmp', directory);
+    expect(() => {
+      ensureEventsDirectory(directory);
+    }).toThrow(/is not a directory/);
+    rmSync(directory);
+    chmodSync(parent, 0o777);
+    expect(() => {
+      ensureEventsDirectory(directory);
+    }).toThrow(/others could replace what is in it/);
+  });
+
+  it('gives an unknown user a directory named by its number', () => {
+    ensureEventsDirectory(directory, [hookUser(54_321)]);
+    expect(statSync(join(directory, '54321')).uid).toBe(54_321);
+  });
+});

@@ -1,0 +1,162 @@
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { execa } from 'execa';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { parseRecord } from '../../../src/openvpn/record.js';
+
+const HOOKS = resolve(import.meta.dirname, '../../../hooks');
+const NAME = '4242-192.0.2.7-50000';
+const VARIABLES = {
+  script_type: 'client-connect',
+  daemon_pid: '4242',
+  trusted_ip: '192.0.2.7',
+  trusted_port: '50000',
+  ifconfig_pool_remote_ip: '10.8.0.2',
+  time_unix: '1700000000',
+  dev: 'tun0',
+  config: 'server.conf',
+  common_name: 'alice',
+};
+
+let events: string;
+let own: string;
+
+beforeEach(() => {
+  events = mkdtempSync(join(tmpdir(), 'subflowd-hooks-'));
+  own = join(events, 'root');
+  mkdirSync(own, { mode: 0o700 });
+});
+
+afterEach(() => {
+  rmSync(events, { recursive: true, force: true });
+});
+
+/** Runs a hook as OpenVPN does: with no environment but OpenVPN's own. Whatever it meets, it exits 0, says nothing and soon ends. */
+async function hook(
+  name: 'client-connect' | 'client-disconnect',
+  variables: Readonly<Record<string, string>> = VARIABLES,
+  wrapper: readonly string[] = [],
+): Promise<void> {
+  const path = join(HOOKS, name);
+  const [command = path, ...args] = wrapper;
+  if (wrapper.length > 0) args.push(path);
+  const { stdout, stderr, exitCode } = await execa(command, args, {
+    env: { SUBFLOWD_EVENTS: events, ...variables },
+    extendEnv: false,
+    preferLocal: false,
+    timeout: 5_000,
+    reject: false,
+  });
+  expect({ stdout, stderr, exitCode }).toEqual({ stdout: '', stderr: '', exitCode: 0 });
+}
+
+describe('client-connect', () => {
+  it('records what OpenVPN says', async () => {
+    await hook('client-connect');
+    expect(readdirSync(own)).toEqual([NAME]);
+    expect(parseRecord(readFileSync(join(own, NAME)))).toEqual({
+      record: {
+        pid: 4242,
+        real: { address: '192.0.2.7', port: 50000 },
+        commonName: 'alice',
+        virtual: ['10.8.0.2'],
+        since: 1700000000,
+        device: 'tun0',
+        config: 'server.conf',
+      },
+    });
+  });
+
+  it.each(['a.b', `"quo'tes" \`x\` $(id)`, 'Zoë', 'line\nline', '-n', '%s\\0end', 'x'.repeat(20_000), ''])(
+    'keeps the common name %j',
+    async (commonName) => {
+      await hook('client-connect', { ...VARIABLES, common_name: commonName });
+      expect(parseRecord(readFileSync(join(own, NAME)))).toMatchObject({ record: { commonName } });
+    },
+  );
+
+  it('writes a stale record anew', async () => {
+    await hook('client-connect', { ...VARIABLES, common_name: 'a far longer name than the next' });
+    await hook('client-connect');
+    expect(parseRecord(readFileSync(join(own, NAME)))).toMatchObject({ record: { commonName: 'alice' } });
+  });
+
+  it('neither waits for a FIFO nor writes through a link or into a device', async () => {
+    const target = join(events, 'target');
+    writeFileSync(target, 'precious');
+    const path = join(own, NAME);
+    const plants = [
+      ['mkfifo', path],
+      ['mknod', path, 'c', '1', '3'],
+      ['ln', '-s', target, path],
+      ['ln', '-s', join(events, 'new'), path],
+      ['mkdir', path],
+    ] as const;
+    for (const [command, ...args] of plants) {
+      await execa(command, args);
+      const { mode } = lstatSync(path);
+      await hook('client-connect');
+      await hook('client-disconnect');
+      if ((mode & 0o170000) !== 0o120000) expect(lstatSync(path).mode).toBe(mode);
+      rmSync(path, { recursive: true, force: true });
+    }
+    expect(readFileSync(target, 'utf8')).toBe('precious');
+    expect(existsSync(join(events, 'new'))).toBe(false);
+  });
+
+  it.each([
+    ['no variables at all', {}],
+    ['an address with a slash', { ...VARIABLES, trusted_ip: '../x' }],
+    ['a PID that is none', { ...VARIABLES, daemon_pid: '../4' }],
+    ['a port that is none', { ...VARIABLES, trusted_port: '5/0' }],
+  ])('records nothing given %s', async (_what, variables) => {
+    await hook('client-connect', variables);
+    expect(readdirSync(own)).toEqual([]);
+    expect(readdirSync(events)).toEqual(['root']);
+  });
+
+  it('works where no process may be started, and lives through a limit on file size', async () => {
+    const nobody = join(events, 'nobody');
+    await execa('install', ['-d', '-m', '0700', '-o', 'nobody', nobody]);
+    await execa('chmod', ['0755', events]);
+    const asNobody = ['/usr/bin/setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups'];
+    await hook('client-connect', VARIABLES, [...asNobody, '/usr/bin/prlimit', '--nproc=0']);
+    expect(readdirSync(nobody)).toEqual([NAME]);
+    await hook('client-disconnect', VARIABLES, [...asNobody, '/usr/bin/prlimit', '--nproc=0']);
+    expect(readdirSync(nobody)).toEqual([]);
+    await hook('client-connect', VARIABLES, [...asNobody, '/usr/bin/prlimit', '--fsize=10']);
+    expect(parseRecord(readFileSync(join(nobody, NAME)))).toEqual({ unfinished: true });
+  });
+});
+
+describe('client-disconnect', () => {
+  it('removes the record, and minds nothing if there is none', async () => {
+    await hook('client-connect');
+    await hook('client-connect', { ...VARIABLES, trusted_port: '50001' });
+    await hook('client-disconnect');
+    await hook('client-disconnect');
+    expect(readdirSync(own)).toEqual(['4242-192.0.2.7-50001']);
+    rmSync(events, { recursive: true });
+    await hook('client-disconnect');
+  });
+});
+
+describe('both hooks', () => {
+  it('please shellcheck', async () => {
+    const { stdout } = await execa('shellcheck', ['client-connect', 'client-disconnect'], {
+      cwd: HOOKS,
+      reject: false,
+    });
+    expect(stdout).toBe('');
+  });
+});

@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest';
+import { parseRealAddress, parseStatus } from '../../../src/openvpn/status.js';
+
+const HEADER =
+  'HEADER\tCLIENT_LIST\tCommon Name\tReal Address\tVirtual Address\tVirtual IPv6 Address\tBytes Received\tBytes Sent\t' +
+  'Connected Since\tConnected Since (time_t)\tUsername\tClient ID\tPeer ID\tData Channel Cipher';
+
+function row(commonName: string, real: string, virtual = '10.8.0.2', virtual6 = '', cid = '3'): string {
+  return [
+    'CLIENT_LIST',
+    commonName,
+    real,
+    virtual,
+    virtual6,
+    1,
+    2,
+    'x',
+    1700000000,
+    'UNDEF',
+    cid,
+    0,
+    'AES-256-GCM',
+  ].join('\t');
+}
+
+describe('parseStatus', () => {
+  it('reads the clients', () => {
+    const reply = parseStatus([
+      'TITLE\tOpenVPN 2.6.14',
+      'TIME\t2026-01-01 00:00:00\t1700000100',
+      HEADER,
+      row('alice.example', '192.0.2.7:50000', '10.8.0.2', 'fd00::2'),
+      row(`Zoë "q" 'r', s`, '2001:db8::1'),
+      row('UNDEF', '192.0.2.8:50000', ''),
+      'HEADER\tROUTING_TABLE\tVirtual Address\tCommon Name\tReal Address\tLast Ref\tLast Ref (time_t)',
+      'ROUTING_TABLE\t10.8.0.2\talice.example\t192.0.2.7:50000\tx\t1700000000',
+      'GLOBAL_STATS\tMax bcast/mcast queue length\t0',
+      'GLOBAL_STATS\tdco_enabled\t0',
+    ]);
+    expect(reply).toEqual({
+      clients: [
+        {
+          commonName: 'alice.example',
+          address: '192.0.2.7',
+          port: 50000,
+          virtual: ['10.8.0.2', 'fd00::2'],
+          cid: 3,
+          since: 1700000000,
+        },
+        {
+          commonName: `Zoë "q" 'r', s`,
+          address: '2001:db8::1',
+          virtual: ['10.8.0.2'],
+          cid: 3,
+          since: 1700000000,
+        },
+      ],
+      unnamed: [
+        { commonName: 'UNDEF', address: '192.0.2.8', port: 50000, virtual: [], cid: 3, since: 1700000000 },
+      ],
+      dco: false,
+      problems: [],
+    });
+  });
+
+  it('finds the columns by their names', () => {
+    const reply = parseStatus([
+      'HEADER\tCLIENT_LIST\tClient ID\tNew Column\tReal Address\tCommon Name',
+      'CLIENT_LIST\t7\tx\t192.0.2.7:1\talice',
+    ]);
+    expect(reply.clients).toEqual([
+      { commonName: 'alice', address: '192.0.2.7', port: 1, virtual: [], cid: 7 },
+    ]);
+  });
+
+  it('notices data-channel offload', () => {
+    expect(parseStatus(['GLOBAL_STATS\tdco_enabled\t1']).dco).toBe(true);
+  });
+
+  it('names the rows that it cannot read, and reads the others', () => {
+    const reply = parseStatus([
+      row('before the header', '192.0.2.7:1'),
+      HEADER,
+      'CLIENT_LIST',
+      row('bob', 'nowhere'),
+      row('alice', '192.0.2.7:50000'),
+    ]);
+    expect(reply.clients.map(({ commonName }) => commonName)).toEqual(['alice']);
+    expect(reply.problems).toHaveLength(3);
+    expect(reply.problems[2]).toContain('nowhere');
+  });
+});
+
+describe('parseRealAddress', () => {
+  it.each([
+    ['192.0.2.7:1194', { address: '192.0.2.7', port: 1194 }],
+    ['tcp4-server:192.0.2.7:1194', { address: '192.0.2.7', port: 1194 }],
+    ['tcp6-server:[2001:db8::1]:1194', { address: '2001:db8::1', port: 1194 }],
+    ['tcp6-server:192.0.2.7:1194', { address: '192.0.2.7', port: 1194 }],
+    ['[2001:db8::1]:1194', { address: '2001:db8::1', port: 1194 }],
+    ['2001:DB8::1', { address: '2001:db8::1' }],
+    ['[::ffff:192.0.2.7]:5', { address: '192.0.2.7', port: 5 }],
+    ['192.0.2.7:0', undefined],
+    ['192.0.2.7:70000', undefined],
+    ['', undefined],
+    ['UNKNOWN', undefined],
+  ])('reads %j', (text, real) => {
+    expect(parseRealAddress(text)).toEqual(real);
+  });
+});
