@@ -32,7 +32,7 @@ export class OpenvpnProcess {
     const logFile = path.join(directory, `${name}.log`);
     await writeFile(
       config,
-      [...lines, `log ${quote(logFile)}`, 'verb 3', 'suppress-timestamps', ''].join('\n'),
+      [...lines, `log ${quote(logFile)}`, 'verb 3', 'machine-readable-output', ''].join('\n'),
     );
     const command = [...(mptcp ? ['mptcpize', 'run'] : []), 'openvpn', '--config', config];
     const [program = 'openvpn', ...args] = command;
@@ -70,6 +70,12 @@ export class OpenvpnProcess {
   /** How often a client connected again after the first time. */
   async reconnects(): Promise<number> {
     return Math.max(0, (await this.log()).split(ready).length - 2);
+  }
+
+  /** When it was ready the first time: Unix time in milliseconds, by its log. */
+  async readyAt(): Promise<number> {
+    const line = (await this.log()).split('\n').find((text) => text.includes(ready));
+    return line === undefined ? NaN : Number(line.split(' ')[0]) * 1000;
   }
 
   async stop(): Promise<void> {

@@ -1,0 +1,204 @@
+// The paper's experiment, on whatever kernel this runs on: `experiment --out DIR`. Writes report.json, throughput.json
+// and what the parts of it logged, and prints what the client's tcpdump saw around each switch.
+import { mkdir, writeFile } from 'node:fs/promises';
+import { release } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Command } from 'commander';
+import { Cleanup } from './cleanup.js';
+import { readCounters, trouble } from './counters.js';
+import { figures } from './figures.js';
+import { Meter } from './meter.js';
+import { figure6Paths, type ClientHost } from './network.js';
+import { openvpnVersion, type OpenvpnProcess } from './openvpn.js';
+import type { Packet } from './packet.js';
+import { payloadSha256 } from './payload.js';
+import type { Report } from './report.js';
+import { writeRules } from './sidecar-files.js';
+import { Sidecar, type Status, type SwitchEvent } from './sidecar.js';
+import { buildStage, type Stage } from './stage.js';
+import { measureSwitch, type BothCounters, type Switch } from './switch-report.js';
+import { onPaths, sumBytes, throughput } from './traffic.js';
+import { until } from './until.js';
+import { startWeb, Transfer, type TransferResult } from './web.js';
+
+interface Options {
+  readonly out: string;
+  readonly size: string;
+  readonly rate: string;
+  readonly subflowd?: string;
+}
+
+const options = new Command('experiment')
+  .requiredOption('--out <directory>', 'where the results go')
+  .option('--size <bytes>', 'of the download', '20000000')
+  .option('--rate <Mbit/s>', 'of each path', '20')
+  .option('--subflowd <file>', 'main.js to run; the checkout’s own unless given')
+  .parse()
+  .opts<Options>();
+const out = path.resolve(options.out);
+const size = Number(options.size);
+const paths = figure6Paths.map((one) => ({ ...one, rateMbit: Number(options.rate) }));
+const commonName = 'alice';
+const patienceMs = 60_000;
+const startMs = Date.now();
+
+interface Parts {
+  readonly stage: Stage;
+  readonly host: ClientHost;
+  readonly sidecar: Sidecar;
+  readonly tunnel: OpenvpnProcess;
+  readonly backend: Status['backend'];
+  /** Of the rule that met the client when it connected. */
+  readonly first: SwitchEvent;
+}
+
+interface Run {
+  readonly result: TransferResult;
+  readonly beganMs: number;
+  readonly endedMs: number;
+  readonly begin: BothCounters;
+  readonly end: BothCounters;
+  readonly switches: readonly Switch[];
+  readonly captured: readonly Packet[];
+}
+
+const cleanup = new Cleanup();
+cleanup.onSignals();
+try {
+  await mkdir(out, { recursive: true });
+  const parts = await setUp();
+  const run = await downloadAndSwitch(parts);
+  await conclude(parts, run);
+} finally {
+  await cleanup.run();
+}
+
+async function setUp(): Promise<Parts> {
+  const stage = await buildStage(cleanup, { paths, logs: out });
+  say(
+    `network and OpenVPN server: ${paths.map(({ name, rateMbit }) => `${name} ${rateMbit} Mbit/s`).join(', ')}`,
+  );
+  const [host] = stage.network.clients;
+  if (host === undefined) throw new Error('the network has no client');
+
+  await writeRules(stage.files, paths, { [commonName]: 'wifi' });
+  const log = path.join(out, 'subflowd.log');
+  const sidecar = Sidecar.start(stage.network.server, stage.files.config, log, options.subflowd);
+  cleanup.add(() => sidecar.stop());
+  const { backend } = await until('subflowd to answer', patienceMs, () => sidecar.status());
+  say(`subflowd runs; ${backend.name}: ${backend.description}`);
+
+  const tunnel = await stage.connect(0, commonName);
+  const first = await nextSwitch(sidecar, 0, 'wifi');
+  await until(`${commonName} on wifi in the status`, patienceMs, async () => {
+    const status = await sidecar.status();
+    return status?.sessions.find((one) => one.commonName === commonName && one.primary === 'wifi');
+  });
+  say(`${commonName} is connected and the rule applied: wifi`);
+  return { stage, host, sidecar, tunnel, backend, first };
+}
+
+async function downloadAndSwitch({ stage, host, sidecar }: Parts): Promise<Run> {
+  await startWeb(cleanup, stage.network);
+  const meter = await Meter.start(host.namespace, path.join(out, 'client.pcap'));
+  const counters = async (): Promise<BothCounters> => ({
+    server: await readCounters(stage.network.server),
+    client: await readCounters(host.namespace),
+  });
+  const begin = await counters();
+  const beganMs = Date.now();
+  const download = Transfer.download(stage.network, host.namespace, size);
+
+  const moveAt = async (
+    bytes: number,
+    { by, from, to }: Pick<Switch, 'by' | 'from' | 'to'>,
+  ): Promise<Switch> => {
+    await until(`${bytes} bytes to arrive`, 5 * patienceMs, async () => {
+      // The race is lost by a download that goes on; one that failed throws here.
+      await Promise.race([download.done, sleep(20)]);
+      return download.bytes >= bytes ? true : undefined;
+    });
+    const before = await counters();
+    const known = (await sidecar.switches()).length;
+    const requestedMs = Date.now();
+    if (by === 'file') await writeRules(stage.files, paths, { [commonName]: to });
+    else await sidecar.primary(commonName, to);
+    const { time: committedMs } = await nextSwitch(sidecar, known, to);
+    say(`${by === 'file' ? 'the file was saved' : 'subflowd primary'}: ${from} -> ${to}`);
+    return { by, from, to, requestedMs, committedMs, before };
+  };
+  const switches = [
+    await moveAt(size / 3, { by: 'file', from: 'wifi', to: 'lte' }),
+    await moveAt((size * 2) / 3, { by: 'command', from: 'lte', to: 'wifi' }),
+  ];
+
+  const result = await download.done;
+  const endedMs = Date.now();
+  say(`downloaded ${result.bytes} bytes in ${((endedMs - beganMs) / 1000).toFixed(1)} s`);
+  const end = await counters();
+  return { result, beganMs, endedMs, begin, end, switches, captured: await meter.stop() };
+}
+
+async function conclude({ host, tunnel, backend, first }: Parts, run: Run): Promise<void> {
+  const { result, switches, captured } = run;
+  const packets = onPaths(captured, host.addresses);
+  const report: Report = {
+    backend: backend.name,
+    writes: backend.description,
+    kernel: release(),
+    openvpn: await openvpnVersion(),
+    transfer: {
+      bytes: result.bytes,
+      sha256Matches: result.sha256 === payloadSha256(size),
+      reconnects: await tunnel.reconnects(),
+    },
+    rule: {
+      client: commonName,
+      primary: first.to,
+      connectedMs: Math.round((await tunnel.readyAt()) - startMs),
+      committedMs: first.time - startMs,
+    },
+    switches: switches.map((one, index) => {
+      const next = switches[index + 1];
+      const event =
+        next === undefined
+          ? { timeMs: run.endedMs, counters: run.end }
+          : { timeMs: next.requestedMs, counters: next.before };
+      return measureSwitch(commonName, one, event, packets, startMs);
+    }),
+    paths: paths.map(({ name, rateMbit }) => ({
+      name,
+      clientAddress: host.addresses[name]?.v4 ?? '',
+      rateMbit,
+      bytesToClient: sumBytes(packets, { path: name, direction: 'toClient' }),
+      bytesToServer: sumBytes(packets, { path: name, direction: 'toServer' }),
+    })),
+    trouble: {
+      server: trouble(run.begin.server, run.end.server),
+      client: trouble(run.begin.client, run.end.client),
+    },
+  };
+  const names = paths.map(({ name }) => name);
+  await writeJson('throughput.json', throughput(packets, names, run.beganMs, run.endedMs, startMs));
+  await writeJson('report.json', report);
+  for (const one of report.switches) process.stdout.write(`\n${figures(one, captured, startMs)}`);
+}
+
+async function nextSwitch(sidecar: Sidecar, known: number, to: string): Promise<SwitchEvent> {
+  return until(
+    `the switch of ${commonName} to ${to} in subflowd's log`,
+    patienceMs,
+    async () =>
+      (await sidecar.switches()).slice(known).find((one) => one.commonName === commonName && one.to === to),
+    20,
+  );
+}
+
+async function writeJson(name: string, value: unknown): Promise<void> {
+  await writeFile(path.join(out, name), `${JSON.stringify(value, undefined, 2)}\n`);
+}
+
+function say(text: string): void {
+  process.stdout.write(`${((Date.now() - startMs) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
+}

@@ -1,0 +1,89 @@
+/** What an experiment came to: `report.json`. Times are milliseconds since the experiment's start. */
+export interface Report {
+  /** `devmem` or `netlink`. */
+  readonly backend: string;
+  /** How the backend writes on this kernel, in its own words. */
+  readonly writes: string;
+  /** Release of the kernel, as `uname -r` says it. */
+  readonly kernel: string;
+  readonly openvpn: string;
+  readonly transfer: { readonly bytes: number; readonly sha256Matches: boolean; readonly reconnects: number };
+  /** How long the first rule took: from the end of the client's start to the commit. */
+  readonly rule: {
+    readonly client: string;
+    readonly primary: string;
+    readonly connectedMs: number;
+    readonly committedMs: number;
+  };
+  readonly switches: readonly SwitchReport[];
+  readonly paths: readonly PathReport[];
+  /** Counters of the kernel that tell of a broken connection, by how much they rose, in both namespaces. */
+  readonly trouble: {
+    readonly server: Readonly<Record<string, number>>;
+    readonly client: Readonly<Record<string, number>>;
+  };
+}
+
+export interface SwitchReport {
+  readonly client: string;
+  readonly from: string;
+  readonly to: string;
+  /** What asked for it: the ini file, or `subflowd primary`. */
+  readonly by: 'file' | 'command';
+  /** Just before the file was replaced or the command started: the command's own start is in it. */
+  readonly requestedMs: number;
+  readonly committedMs: number;
+  /** Payload from the server on the new path; null if there was none. */
+  readonly firstPacketOnNewPathMs: number | null;
+  /** Of the payload of both directions, from a second after the commit to the next request or the end; null if there was none. */
+  readonly shareOnNewPathAfter1s: number | null;
+  /** The same of what the server sent, which this host decides, */
+  readonly shareToClientAfter1s: number | null;
+  /** and of what the client sent, which the client decides once it was told. */
+  readonly shareToServerAfter1s: number | null;
+  /** MP_PRIO, by the server's and the client's counters, from before the request to the next one or the end. */
+  readonly mpPrioSent: number;
+  readonly mpPrioReceived: number;
+}
+
+export interface PathReport {
+  readonly name: string;
+  readonly clientAddress: string;
+  readonly rateMbit: number;
+  /** TCP payload of the tunnel during the transfer. */
+  readonly bytesToClient: number;
+  readonly bytesToServer: number;
+}
+
+/** The least share of the payload that a switch has to move within a second. */
+const wantedShare = 0.99;
+
+/** What is not as it should be, in sentences; nothing when all is well. */
+export function shortcomings(report: Report, wantedBytes: number): string[] {
+  const { transfer } = report;
+  return [
+    ...(transfer.bytes === wantedBytes ? [] : [`${transfer.bytes} of ${wantedBytes} bytes arrived`]),
+    ...(transfer.sha256Matches ? [] : ['what arrived is not what was sent']),
+    ...(transfer.reconnects === 0 ? [] : [`the client reconnected ${transfer.reconnects} times`]),
+    ...report.switches.flatMap(switchShortcomings),
+    ...Object.entries({ ...report.trouble.server, ...report.trouble.client }).map(
+      ([name, by]) => `the counter ${name} rose by ${by}`,
+    ),
+  ];
+}
+
+function switchShortcomings(one: SwitchReport): string[] {
+  const name = `switch to ${one.to} at ${Math.round(one.requestedMs)} ms`;
+  // A client that was not told goes on as it likes with what it sends itself.
+  const share = one.mpPrioSent === 0 ? one.shareToClientAfter1s : one.shareOnNewPathAfter1s;
+  return [
+    ...(share !== null && share >= wantedShare
+      ? []
+      : [
+          `${name}: ${share ?? 'nothing'} of the payload was on the new path a second later, not ${wantedShare}`,
+        ]),
+    ...(one.mpPrioSent === one.mpPrioReceived
+      ? []
+      : [`${name}: ${one.mpPrioSent} MP_PRIO sent, but ${one.mpPrioReceived} received`]),
+  ];
+}

@@ -1,0 +1,58 @@
+import { chmod, chown, mkdir, rename, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { prefixOf } from './addresses.js';
+import type { PathOptions } from './network.js';
+
+/** Debian's `nobody`, the user that OpenVPN becomes. */
+const nobody = 65534;
+
+/** What server and sidecar share: the ini file, the hooks' events, the management interface. */
+export interface SidecarFiles {
+  /** Path of subflowd.ini. */
+  readonly config: string;
+  readonly management: string;
+  readonly passwordFile: string;
+  readonly events: string;
+}
+
+/** Makes the directories and the password in a directory of the experiment's own; the ini file comes with the rules. */
+export async function makeSidecarFiles(directory: string): Promise<SidecarFiles> {
+  // mkdtemp's directory is root's alone, but the hooks run as nobody.
+  await chmod(directory, 0o755);
+  const events = path.join(directory, 'events');
+  await mkdir(path.join(events, 'nobody'), { recursive: true });
+  await chown(path.join(events, 'nobody'), nobody, nobody);
+  const passwordFile = path.join(directory, 'management.password');
+  await writeFile(passwordFile, 'lab password\n', { mode: 0o600 });
+  return {
+    config: path.join(directory, 'subflowd.ini'),
+    management: path.join(directory, 'management.sock'),
+    passwordFile,
+    events,
+  };
+}
+
+/**
+ * Writes subflowd.ini as an editor does: a new file that takes the old one's place.
+ * @param rules from the text between `[client ` and `]` to the paths, first choice first.
+ */
+export async function writeRules(
+  files: SidecarFiles,
+  paths: readonly PathOptions[],
+  rules: Readonly<Record<string, string>>,
+): Promise<void> {
+  const sections = [
+    [
+      '[openvpn lab]',
+      `management = ${files.management}`,
+      `password-file = ${files.passwordFile}`,
+      `events = ${files.events}`,
+    ],
+    ['[console]', `socket = ${path.join(path.dirname(files.config), 'console.sock')}`],
+    ...paths.map((one) => [`[path ${one.name}]`, `prefix = ${prefixOf(one).v4}, ${prefixOf(one).v6}`]),
+    ...Object.entries(rules).map(([glob, primary]) => [`[client ${glob}]`, `primary = ${primary}`]),
+  ];
+  const text = sections.map((lines) => `${lines.join('\n')}\n`).join('\n');
+  await writeFile(`${files.config}.new`, text);
+  await rename(`${files.config}.new`, files.config);
+}

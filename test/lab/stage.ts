@@ -1,0 +1,79 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { checkout } from './checkout.js';
+import type { Cleanup } from './cleanup.js';
+import { buildNetwork, type ClientHost, type Network, type NetworkOptions } from './network.js';
+import { clientConfig, serverConfig, type ServerOptions } from './openvpn-config.js';
+import { OpenvpnProcess } from './openvpn.js';
+import { Authority } from './pki.js';
+import { makeSidecarFiles, type SidecarFiles } from './sidecar-files.js';
+
+export interface StageOptions extends NetworkOptions {
+  /** Address family of the tunnels' outer connections. */
+  readonly family?: 4 | 6;
+  /** Where OpenVPN's configs and logs go and stay; a directory that is removed at the end unless given. */
+  readonly logs?: string;
+  /** More of the server's options. */
+  readonly server?: ServerOptions;
+}
+
+/** The paper's network with a running OpenVPN server, as an admin who uses subflowd has it. */
+export interface Stage {
+  readonly network: Network;
+  readonly server: OpenvpnProcess;
+  readonly files: SidecarFiles;
+  /** Starts the client on the network's host `index` and waits until it is connected. */
+  connect(index: number, commonName: string, lines?: readonly string[]): Promise<OpenvpnProcess>;
+}
+
+/** Everything is stopped and removed by `cleanup`. */
+export async function buildStage(cleanup: Cleanup, options: StageOptions = {}): Promise<Stage> {
+  const { family = 4 } = options;
+  const network = await buildNetwork(cleanup, options);
+  const work = await mkdtemp(path.join(tmpdir(), 'subflowd-stage-'));
+  cleanup.add(() => rm(work, { recursive: true, force: true }));
+  const logs = options.logs ?? work;
+  await mkdir(logs, { recursive: true });
+  const files = await makeSidecarFiles(work);
+  const authority = await Authority.create(work);
+
+  const start = async (name: string, host: ClientHost['namespace'], lines: readonly string[]) => {
+    const openvpn = await OpenvpnProcess.start(host, logs, name, lines);
+    cleanup.add(() => openvpn.stop());
+    await openvpn.ready();
+    return openvpn;
+  };
+  const hooks = {
+    connect: path.join(checkout, 'hooks/client-connect'),
+    disconnect: path.join(checkout, 'hooks/client-disconnect'),
+    events: files.events,
+  };
+  const { management, passwordFile } = files;
+  const server = await start(
+    'server',
+    network.server,
+    await serverConfig(network, authority, {
+      family,
+      management,
+      passwordFile,
+      hooks,
+      dropPrivileges: true,
+      ...options.server,
+    }),
+  );
+  return {
+    network,
+    server,
+    files,
+    async connect(index, commonName, lines = []) {
+      const host = network.clients[index];
+      if (host === undefined) throw new RangeError(`the network has no client ${index}`);
+      return start(
+        `client${index}`,
+        host.namespace,
+        await clientConfig(network, authority, commonName, { family, lines }),
+      );
+    },
+  };
+}

@@ -1,0 +1,48 @@
+import { rise, type Counters } from './counters.js';
+import type { SwitchReport } from './report.js';
+import { share, type PathPacket } from './traffic.js';
+
+/** Counters of both ends at one moment. */
+export interface BothCounters {
+  readonly server: Counters;
+  readonly client: Counters;
+}
+
+/** A switch that was asked for and came. Times are Unix time in milliseconds. */
+export interface Switch {
+  readonly by: SwitchReport['by'];
+  readonly from: string;
+  readonly to: string;
+  readonly requestedMs: number;
+  readonly committedMs: number;
+  /** Read just before the request. */
+  readonly before: BothCounters;
+}
+
+/** What became of the traffic between a switch and the next event. */
+export function measureSwitch(
+  client: string,
+  { by, from, to, requestedMs, committedMs, before }: Switch,
+  next: { readonly timeMs: number; readonly counters: BothCounters },
+  packets: readonly PathPacket[],
+  startMs: number,
+): SwitchReport {
+  const moved = packets.find(
+    ({ timeMs, path, direction }) => timeMs >= requestedMs && path === to && direction === 'toClient',
+  );
+  const span = { fromMs: committedMs + 1000, untilMs: next.timeMs };
+  return {
+    client,
+    from,
+    to,
+    by,
+    requestedMs: requestedMs - startMs,
+    committedMs: committedMs - startMs,
+    firstPacketOnNewPathMs: moved === undefined ? null : Math.round(moved.timeMs - startMs),
+    shareOnNewPathAfter1s: share(packets, to, span),
+    shareToClientAfter1s: share(packets, to, { ...span, direction: 'toClient' }),
+    shareToServerAfter1s: share(packets, to, { ...span, direction: 'toServer' }),
+    mpPrioSent: rise('MPTcpExtMPPrioTx', before.server, next.counters.server),
+    mpPrioReceived: rise('MPTcpExtMPPrioRx', before.client, next.counters.client),
+  };
+}
