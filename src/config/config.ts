@@ -35,6 +35,8 @@ export interface ConsoleConfig {
   readonly mode: number;
   /** Group that owns the socket, by name; absent: the daemon's own. */
   readonly group?: string;
+  /** File that keeps admins' overrides (`primary CLIENT PATH`) over a restart. */
+  readonly overrides: string;
 }
 
 /** `[path NAME]` */

@@ -112,6 +112,7 @@ export const sections = {
     socket: text(readSocketPath).default('/run/subflowd/console.sock'),
     mode: text(readMode).default(0o660),
     group: text(readGroup).optional(),
+    overrides: text(readAbsolutePath).default('/var/lib/subflowd/overrides.json'),
   }),
   path: z.object({
     /** One item per line. */

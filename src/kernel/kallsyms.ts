@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { readFile } from 'node:fs/promises';
 
 /** Kernel symbols by name, virtual addresses. */
 export type Symbols = ReadonlyMap<string, bigint>;
@@ -20,14 +19,15 @@ export const WANTED_SYMBOLS = [
  * (`kptr_restrict`) are left out; those of modules as well.
  */
 export async function readKallsyms(path = '/proc/kallsyms'): Promise<Symbols> {
-  const wanted = new Set<string>(WANTED_SYMBOLS);
+  // Some megabytes and a hundred thousand lines: searched as bytes, which a line-by-line reader takes far longer for.
+  const text = await readFile(path);
   const symbols = new Map<string, bigint>();
-  for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
-    const name = line.slice(line.indexOf(' ', 17) + 1);
-    if (!wanted.has(name) || symbols.has(name)) continue;
+  for (const name of WANTED_SYMBOLS) {
+    const at = text.indexOf(` ${name}\n`, 0, 'latin1');
+    if (at < 0) continue;
+    const line = text.toString('latin1', text.lastIndexOf('\n', at) + 1, at);
     const address = BigInt(`0x${line.slice(0, line.indexOf(' '))}`);
     if (address !== 0n) symbols.set(name, address);
-    if (symbols.size === wanted.size) break;
   }
   return symbols;
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { Backoff } from './backoff.js';
 import { hasCode, reasonOf } from './errno.js';
-import { LineSplitter } from './lines.js';
+import { LineSplitter } from '../lines.js';
 
 /** Where a management interface listens. */
 export type ManagementTarget = { readonly socket: string } | { readonly host: string; readonly port: number };

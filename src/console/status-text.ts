@@ -1,0 +1,91 @@
+import Table from 'cli-table3';
+import { formatEndpoint } from '../endpoint.js';
+import type { ServerStatus } from '../openvpn/server.js';
+import type { SessionPlan, SubflowPlan } from '../steering/plan.js';
+import type { DaemonStatus } from './status.js';
+
+const NO_BORDERS = {
+  top: '', 'top-mid': '', 'top-left': '', 'top-right': '',
+  bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
+  left: '    ', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ',
+}; // prettier-ignore
+
+/**
+ * What an admin reads: the servers, then each session with its rule, its primary and its subflows. Every line begins
+ * with a word of ours or a blank, so that no common name can pass for an answer's end.
+ */
+export function statusText(status: DaemonStatus): string[] {
+  const { version, kernel, backend, servers, sessions, problems } = status;
+  return [
+    `subflowd ${version}, kernel ${kernel}, backend ${backend.name} (${backend.description})`,
+    ...servers.map(serverLine),
+    ...problems.map((problem) => `problem: ${printable(problem)}`),
+    ...sessions.flatMap(sessionLines),
+    sessions.length === 0
+      ? 'no sessions'
+      : sessions.length === 1
+        ? '1 session'
+        : `${sessions.length} sessions`,
+  ];
+}
+
+function serverLine({ name, management, managementTrouble, pids, recorded, version }: ServerStatus): string {
+  const who = pids.length === 0 ? 'no process known' : `process ${pids.join(', ')}`;
+  const told =
+    management === 'absent'
+      ? 'hooks only'
+      : `management ${management}${managementTrouble ? `: ${managementTrouble}` : ''}`;
+  const openvpn = /^OpenVPN \S+/.exec(version ?? '')?.[0];
+  return printable(
+    `server ${name}: ${[openvpn, who, told, `${recorded} recorded by hooks`].filter(Boolean).join(', ')}`,
+  );
+}
+
+function sessionLines({ session, rule, state, reason, subflows }: SessionPlan): string[] {
+  const { commonName, real, virtual, server, cid } = session;
+  const where = [
+    `from ${formatEndpoint(real)}`,
+    ...virtual,
+    `server ${server}`,
+    ...(cid === undefined ? [] : [`CID ${cid}`]),
+  ].join(', ');
+  const wants = rule.primary.length === 0 ? 'no rule' : `primary = ${rule.primary.join(', ')}`;
+  return [
+    '',
+    printable(`session ${commonName}: ${where}`),
+    printable(`    ${rule.section} ${wants}: ${state}, ${reason}`),
+    ...(subflows.length === 0 ? [] : subflowTable(subflows)),
+  ];
+}
+
+function subflowTable(subflows: readonly SubflowPlan[]): string[] {
+  const table = new Table({
+    head: ['PATH', 'CLIENT', 'SERVER', 'WE WISH', 'CLIENT WISHES', ''],
+    chars: NO_BORDERS,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  });
+  for (const { subflow, path, throughTunnel, asWished, wished } of subflows) {
+    table.push([
+      throughTunnel ? '(tunnel)' : (path ?? '(elsewhere)'),
+      formatEndpoint(subflow.remote),
+      formatEndpoint(subflow.local),
+      subflow.ours,
+      subflow.peers,
+      [asWished ? '' : `to become ${wished ?? ''}`, subflow.mpPrioPending ? 'client not yet told' : '']
+        .filter(Boolean)
+        .join(', '),
+    ]);
+  }
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd());
+}
+
+/** Common names come from certificates: what a terminal would obey is shown, not sent. */
+function printable(text: string): string {
+  return text.replace(
+    /\p{Cc}/gu,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+}

@@ -1,0 +1,24 @@
+import type { ServerStatus } from '../openvpn/server.js';
+import type { SessionPlan } from '../steering/plan.js';
+
+/** How a backend writes on this host; see Backend. */
+export interface BackendStatus {
+  readonly name: string;
+  readonly description: string;
+  readonly tellsPeer: boolean;
+}
+
+/** Everything the daemon knows, as `status --json` prints it. */
+export interface DaemonStatus {
+  /** subflowd's. */
+  readonly version: string;
+  /** `uname -r`. */
+  readonly kernel: string;
+  readonly backend: BackendStatus;
+  readonly servers: readonly ServerStatus[];
+  readonly sessions: readonly SessionPlan[];
+  /** By `SERVER/COMMON NAME`: the path an admin asked for. */
+  readonly overrides: Readonly<Record<string, string>>;
+  /** What cannot be seen or set now, one sentence each. */
+  readonly problems: readonly string[];
+}

@@ -1,0 +1,166 @@
+import { release } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
+import type { Backend } from './backend/backend.js';
+import { openBackend } from './backend/open.js';
+import type { Config, ServerConfig } from './config/config.js';
+import { watchConfig, type ConfigWatcher } from './config/watch.js';
+import type { Commanded } from './console/commands.js';
+import { Console } from './console/console.js';
+import type { DaemonStatus } from './console/status.js';
+import { Controller } from './control/controller.js';
+import { OverrideStore } from './control/overrides.js';
+import type { Logger } from './log.js';
+import { Servers } from './openvpn/servers.js';
+import { VERSION } from './version.js';
+
+/**
+ * The sidecar: builds the parts and joins them. What it does to the kernel stays as it is when it stops, and everything
+ * it knows but the overrides it can observe again.
+ */
+export class Daemon implements Commanded {
+  readonly #log: Logger;
+  readonly #backend: Backend;
+  readonly #watcher: ConfigWatcher;
+  readonly #overrides: OverrideStore;
+  readonly #controller: Controller;
+  #servers: Servers;
+  #config: Config;
+  #console: Console | undefined;
+
+  /**
+   * Starts serving a config file.
+   * @throws {ConfigError} if the file is wrong; {KernelError} if this kernel cannot be used; {Error} if the console
+   * cannot be opened.
+   */
+  static async start(configFile: string, log: Logger): Promise<Daemon> {
+    let daemon: Daemon | undefined;
+    const watcher = await watchConfig(configFile, {
+      onConfig: (config) => daemon?.reconfigure(config),
+      onMistake: (error) => {
+        for (const line of error.message.split('\n'))
+          log.error({ event: 'config-mistake' }, `${line} (the old rules go on)`);
+      },
+    });
+    let backend: Backend | undefined;
+    try {
+      const overrides = new OverrideStore(watcher.config.console.overrides);
+      backend = await openBackend(watcher.config.kernel);
+      daemon = new Daemon(log, backend, watcher, overrides);
+      await daemon.#open();
+      return daemon;
+    } catch (error) {
+      await watcher.close();
+      await backend?.close();
+      throw error;
+    }
+  }
+
+  private constructor(log: Logger, backend: Backend, watcher: ConfigWatcher, overrides: OverrideStore) {
+    this.#log = log;
+    this.#backend = backend;
+    this.#watcher = watcher;
+    this.#config = watcher.config;
+    this.#overrides = overrides;
+    this.#servers = this.#listenTo(this.#config.servers);
+    this.#controller = new Controller({
+      backend,
+      sessions: () => this.#servers.sessions(),
+      config: () => this.#config,
+      overrides: () => overrides.all(),
+    });
+    this.#controller
+      .on('switch', ({ session, from, to, committedAt, peerTold }) => {
+        const { server, commonName } = session;
+        log.info(
+          { event: 'switch', committedAt, server, commonName, from: from ?? null, to, peerTold },
+          `${commonName}: ${from === undefined ? '' : `from ${from} `}to ${to}${peerTold ? '' : ' (the client is not told)'}`,
+        );
+      })
+      .on('session', ({ session: { server, commonName }, state, reason }) => {
+        log.info({ event: 'session', server, commonName, state }, `${commonName}: ${state}, ${reason}`);
+      })
+      .on('problem', (problem) => {
+        log.warn({ event: 'problem' }, problem);
+      });
+  }
+
+  async #open(): Promise<void> {
+    this.#console = await Console.open(this.#config.console, this);
+    this.#servers.start();
+    this.#controller.start();
+    this.#log.info(
+      { event: 'ready', backend: this.#backend.name },
+      `subflowd ${VERSION} serves ${this.#config.servers.map(({ name }) => name).join(', ')} through ${this.#backend.description}`,
+    );
+  }
+
+  /** Stops looking and listening; every subflow stays as it is. */
+  async stop(): Promise<void> {
+    await this.#watcher.close();
+    this.#servers.stop();
+    await this.#controller.stop();
+    await this.#console?.close();
+    await this.#backend.close();
+    this.#log.info({ event: 'stopped' }, 'stopped; every subflow stays as it is');
+  }
+
+  /** Takes a new config into force. */
+  reconfigure(config: Config): void {
+    const old = this.#config;
+    this.#config = config;
+    this.#log.info({ event: 'config' }, 'the changed config is in force');
+    for (const section of ['kernel', 'console'] as const) {
+      if (isDeepStrictEqual(old[section], config[section])) continue;
+      this.#log.warn(
+        { event: 'config' },
+        `[${section}] changed: that takes effect when subflowd is restarted`,
+      );
+    }
+    if (!isDeepStrictEqual(old.servers, config.servers)) {
+      this.#servers.stop();
+      this.#servers = this.#listenTo(config.servers);
+      this.#servers.start();
+    }
+    void this.#controller.refresh();
+  }
+
+  status(): DaemonStatus {
+    const { name, description, tellsPeer } = this.#backend;
+    return {
+      version: VERSION,
+      kernel: release(),
+      backend: { name, description, tellsPeer },
+      servers: this.#servers.servers().map((server) => server.status()),
+      sessions: this.#controller.current().sessions,
+      overrides: Object.fromEntries(this.#overrides.all()),
+      problems: this.#controller.problems(),
+    };
+  }
+
+  paths(): Config['paths'] {
+    return this.#config.paths;
+  }
+
+  sessions(): ReturnType<Servers['sessions']> {
+    return this.#servers.sessions();
+  }
+
+  async setOverride(key: string, path: string | undefined): Promise<void> {
+    this.#overrides.set(key, path);
+    this.#log.info(
+      { event: 'override', key, path: path ?? null },
+      `override of ${key}: ${path ?? 'taken back'}`,
+    );
+    await this.#controller.refresh();
+  }
+
+  #listenTo(configs: readonly ServerConfig[]): Servers {
+    return new Servers(configs)
+      .on('change', () => {
+        void this.#controller.refresh();
+      })
+      .on('problem', (problem) => {
+        this.#log.warn({ event: 'problem' }, problem);
+      });
+  }
+}

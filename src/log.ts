@@ -1,0 +1,29 @@
+import { pino, type Logger } from 'pino';
+
+export type { Logger };
+
+/** Where log lines go and how they look. */
+export interface LogOptions {
+  readonly level: string;
+  /** `json`: one object per line, for machines; `text`: a time, a level and a sentence. */
+  readonly format: 'json' | 'text';
+}
+
+/** The daemon's log: on standard error, so that the journal and a terminal both have it. Written synchronously. */
+export function createLog({ level, format }: LogOptions): Logger {
+  const write = (line: string) => {
+    process.stderr.write(format === 'json' ? line : asText(line));
+  };
+  return pino({ level, base: null }, { write });
+}
+
+interface Line {
+  readonly level: number;
+  readonly time: number;
+  readonly msg?: string;
+}
+
+function asText(line: string): string {
+  const { level, time, msg } = JSON.parse(line) as Line;
+  return `${new Date(time).toISOString()} ${(pino.levels.labels[level] ?? '').padEnd(5)} ${msg ?? ''}\n`;
+}
