@@ -68,6 +68,8 @@ const BATCH = 64;
 const MAX_COMPLAINTS = 10;
 /** A hook writes a record in one go; one that has no end after this many milliseconds gets none. */
 const UNFINISHED_MS = 2_000;
+/** How often the processes that have records are looked at: one that is killed runs no hook. */
+const LIVENESS_MS = 1_000;
 
 interface Watched {
   readonly watcher: FSWatcher;
@@ -99,6 +101,7 @@ export class Events extends EventEmitter<EventsMap> {
   #complaints = 0;
   #uncounted: { count: number; example: string } | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #liveness: NodeJS.Timeout | undefined;
   #running = false;
   #scanning = false;
   #scanAgain = false;
@@ -116,12 +119,16 @@ export class Events extends EventEmitter<EventsMap> {
   start(): void {
     if (this.#running) return;
     this.#running = true;
+    this.#liveness = setInterval(() => {
+      this.#dropDead();
+    }, LIVENESS_MS);
     void this.#rescan();
   }
 
   stop(): void {
     this.#running = false;
     clearTimeout(this.#timer);
+    clearInterval(this.#liveness);
     if (this.#drain) clearImmediate(this.#drain);
     this.#drain = undefined;
     this.#pending.clear();
@@ -322,6 +329,23 @@ export class Events extends EventEmitter<EventsMap> {
       this.#drain = setImmediate(() => {
         this.#drainPending();
       });
+    }
+  }
+
+  #dropDead(): void {
+    const alive = new Map<number, boolean>();
+    for (const [path, { record }] of this.#records) {
+      if (!alive.has(record.pid)) alive.set(record.pid, this.#isAlive(record.pid));
+      if (alive.get(record.pid) === false) this.#remove(path);
+    }
+  }
+
+  #isAlive(pid: number): boolean {
+    try {
+      return this.#probe(pid).is !== 'gone';
+    } catch {
+      // kept from us: the next look at everything says so
+      return true;
     }
   }
 

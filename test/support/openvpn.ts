@@ -19,7 +19,10 @@ export const HOOKS = resolve(import.meta.dirname, '../../hooks');
 
 export interface ServerSettings {
   readonly ipv6?: boolean;
-  readonly management?: boolean;
+  /** Path of the management socket. */
+  readonly management?: string;
+  /** Tells servers of one namespace apart: their ports and subnets; default 0. */
+  readonly number?: number;
   /** Where the hooks record; without it, OpenVPN has no hooks. */
   readonly events?: string;
   /** Whom OpenVPN becomes after its start. */
@@ -39,7 +42,6 @@ export interface Running {
 /** Real OpenVPN servers and clients on the loopback device of a network namespace of their own. */
 export class LoopbackVpn {
   readonly directory: string;
-  readonly managementSocket: string;
   readonly passwordFile: string;
   readonly #namespace: string;
   readonly #running = new Set<Running>();
@@ -49,7 +51,6 @@ export class LoopbackVpn {
     const id = randomBytes(4).toString('hex');
     this.#namespace = `subflowd-${id}`;
     this.directory = mkdtempSync(`/run/subflowd-test-`);
-    this.managementSocket = join(this.directory, 'management');
     this.passwordFile = join(this.directory, 'password');
   }
 
@@ -72,17 +73,19 @@ export class LoopbackVpn {
 
   /** Resolves when the server serves. */
   async server(settings: ServerSettings = {}): Promise<Running> {
+    const number = settings.number ?? 0;
+    const subnet = `10.${8 + number}.0`;
     const config = join(this.directory, `server${this.#count++}.conf`);
     const lines = [
       'mode server',
       'tls-server',
       settings.ipv6 === true ? 'proto tcp6-server' : 'proto tcp-server',
       settings.ipv6 === true ? 'local ::1' : 'local 127.0.0.1',
-      'port 1194',
+      `port ${1194 + number}`,
       'dev tun',
       'topology subnet',
-      'ifconfig 10.8.0.1 255.255.255.0',
-      'ifconfig-pool 10.8.0.2 10.8.0.100 255.255.255.0',
+      `ifconfig ${subnet}.1 255.255.255.0`,
+      `ifconfig-pool ${subnet}.2 ${subnet}.100 255.255.255.0`,
       'push "topology subnet"',
       'disable-dco',
       'dh none',
@@ -97,8 +100,8 @@ export class LoopbackVpn {
             `client-connect ${HOOKS}/client-connect`,
             `client-disconnect ${HOOKS}/client-disconnect`,
           ]),
-      ...(settings.management === true
-        ? [`management ${this.managementSocket} unix ${this.passwordFile}`]
+      ...(settings.management !== undefined
+        ? [`management ${settings.management} unix ${this.passwordFile}`]
         : []),
       ...(settings.user === undefined
         ? []
@@ -112,12 +115,16 @@ export class LoopbackVpn {
   }
 
   /** Resolves when the client is connected. */
-  async client(commonName: string, settings: { readonly ipv6?: boolean } = {}): Promise<Running> {
+  async client(
+    commonName: string,
+    settings: { readonly ipv6?: boolean; readonly number?: number } = {},
+  ): Promise<Running> {
     const name = `client${this.#count++}`;
     await this.#issue(name, commonName);
     const client = this.#start([
       'openvpn',
       ...['--client', '--dev', 'tun', '--nobind', '--verb', '3', '--connect-retry', '1'],
+      ...['--port', String(1194 + (settings.number ?? 0))],
       ...(settings.ipv6 === true
         ? ['--proto', 'tcp6-client', '--remote', '::1']
         : ['--proto', 'tcp4-client']),
