@@ -9,6 +9,11 @@ import { parseConfig } from '../../../src/config/parse.js';
 import { formatProblem } from '../../../src/config/problem.js';
 
 const SERVER = '[openvpn server]\n';
+const CONSOLE = {
+  socket: '/run/subflowd/console.sock',
+  mode: 0o660,
+  overrides: '/var/lib/subflowd/overrides.json',
+};
 
 function config(text: string): Config {
   const result = parseConfig(text);
@@ -36,7 +41,7 @@ describe('what an admin writes', () => {
         },
       ],
       kernel: { backend: 'devmem', layout: 'btf' },
-      console: { socket: '/run/subflowd/console.sock', mode: 0o660 },
+      console: CONSOLE,
       paths: [
         { name: 'wifi', prefixes: ['192.168.100.0/24', '2001:db8:100::/48'] },
         { name: 'lte', prefixes: ['192.168.200.0/24', '2001:db8:200::/48'] },
@@ -53,7 +58,7 @@ describe('what an admin writes', () => {
     expect(config('[openvpn]')).toEqual({
       servers: [{ name: 'default', events: '/run/subflowd/events' }],
       kernel: { backend: 'devmem', layout: 'btf' },
-      console: { socket: '/run/subflowd/console.sock', mode: 0o660 },
+      console: CONSOLE,
       paths: [],
       clients: [],
       default: { primary: [] },
@@ -140,7 +145,7 @@ describe('what an admin writes', () => {
     ['0777', 0o777],
   ])('mode = %s', (text, mode) => {
     expect(config(`${SERVER}[console]\nmode = ${text}\ngroup = adm`).console).toEqual({
-      socket: '/run/subflowd/console.sock',
+      ...CONSOLE,
       mode,
       group: 'adm',
     });

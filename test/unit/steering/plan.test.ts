@@ -19,7 +19,7 @@ function configWith(primary: readonly string[], clients: Config['clients'] = [])
   return {
     servers: [{ name: 'a', events: '/run/subflowd/events' }],
     kernel: { backend: 'devmem', layout: 'btf' },
-    console: { socket: '/run/subflowd/console.sock', mode: 0o660 },
+    console: { socket: '/run/subflowd/console.sock', mode: 0o660, overrides: '/var/lib/subflowd/o.json' },
     paths: [
       { name: 'wifi', prefixes: ['192.168.100.0/24', '2001:db8:100::/48'] },
       { name: 'lte', prefixes: ['192.168.200.0/24', '2001:db8:200::/48'] },
