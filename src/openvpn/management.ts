@@ -196,7 +196,7 @@ export class Management extends EventEmitter<ManagementMap> {
     const file = this.#options.passwordFile;
     if (this.#passwordSent) this.#fail(`it refuses the password in ${file ?? 'the password file'}`);
     else if (file === undefined)
-      this.#fail('it asks for a password: say `password file =` in its [openvpn] section');
+      this.#fail('it asks for a password: say `password-file =` in its [openvpn] section');
     else {
       let password: string;
       try {

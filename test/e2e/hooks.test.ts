@@ -1,11 +1,13 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ensureEventsDirectory, hookUser } from '../../src/openvpn/events-directory.js';
 import { parseRecord, type EventRecord } from '../../src/openvpn/record.js';
-import { LoopbackVpn, type Running } from '../support/openvpn.js';
+import { HOOKS, LoopbackVpn, type Running } from '../support/openvpn.js';
 import { until } from '../support/until.js';
+
+const CONF = resolve(import.meta.dirname, '../../openvpn-conf');
 
 // as the client's certificate has it, and as OpenVPN gives it on: line ends become _
 const NAMES = [
@@ -121,6 +123,52 @@ describe('hooks run by OpenVPN', () => {
       expectNoComplaint(server);
     } finally {
       await execa('umount', ['--lazy', events]);
+    }
+  });
+});
+
+describe('openvpn-conf', () => {
+  it('has lines that OpenVPN takes and that make both ways work', async () => {
+    ensureEventsDirectory(events);
+    const socket = join(vpn.directory, 'management.sock');
+    const lines = readFileSync(join(CONF, 'server.conf'), 'utf8')
+      .replaceAll('/run/openvpn-server/management.sock', socket)
+      .replaceAll('/usr/local/lib/subflowd', HOOKS)
+      .replace(';setenv SUBFLOWD_EVENTS /run/subflowd/events', `setenv SUBFLOWD_EVENTS ${events}`);
+    expect(lines).toContain(`client-connect ${HOOKS}/client-connect`);
+    const server = await vpn.server({ extra: lines.split('\n') });
+    await vpn.client('by the book', { config: join(CONF, 'client.conf') });
+    expect(records('root').map(({ commonName }) => commonName)).toEqual(['by the book']);
+    expect(statSync(socket).isSocket()).toBe(true);
+    expectNoComplaint(server);
+  });
+
+  it('has a tmpfiles line for each directory that the daemon makes', async () => {
+    const root = join(vpn.directory, 'root');
+    mkdirSync(join(root, 'etc'), { recursive: true });
+    for (const file of ['passwd', 'group']) cpSync(join('/etc', file), join(root, 'etc', file));
+    await execa('systemd-tmpfiles', ['--create', `--root=${root}`, join(CONF, 'subflowd-tmpfiles.conf')]);
+    ensureEventsDirectory(events);
+    const made = join(root, 'run/subflowd/events');
+    expect(readdirSync(made).sort()).toEqual(readdirSync(events).sort());
+    for (const name of ['.', ...readdirSync(events)]) {
+      const { uid, gid, mode } = statSync(join(events, name));
+      expect(statSync(join(made, name))).toMatchObject({ uid, gid, mode });
+    }
+  });
+
+  it('has units that systemd takes', async () => {
+    const units = join(vpn.directory, 'units');
+    cpSync(CONF, units, { recursive: true });
+    cpSync('/lib/systemd/system/openvpn-server@.service', join(units, 'openvpn-server@.service'));
+    const service = join(units, 'subflowd.service');
+    // where subflowd is installed is not this test's business
+    writeFileSync(service, readFileSync(service, 'utf8').replace('/usr/local/bin/subflowd', '/bin/true'));
+    for (const unit of ['subflowd.service', 'openvpn-server@a.service']) {
+      const { all } = await execa('systemd-analyze', ['verify', '--man=no', join(units, unit)], {
+        all: true,
+      });
+      expect(all).toBe('');
     }
   });
 });

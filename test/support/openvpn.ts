@@ -117,12 +117,13 @@ export class LoopbackVpn {
   /** Resolves when the client is connected. */
   async client(
     commonName: string,
-    settings: { readonly ipv6?: boolean; readonly number?: number } = {},
+    settings: { readonly ipv6?: boolean; readonly number?: number; readonly config?: string } = {},
   ): Promise<Running> {
     const name = `client${this.#count++}`;
     await this.#issue(name, commonName);
     const client = this.#start([
       'openvpn',
+      ...(settings.config === undefined ? [] : ['--config', settings.config]),
       ...['--client', '--dev', 'tun', '--nobind', '--verb', '3', '--connect-retry', '1'],
       ...['--port', String(1194 + (settings.number ?? 0))],
       ...(settings.ipv6 === true

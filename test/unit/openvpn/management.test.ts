@@ -177,7 +177,7 @@ describe('the management client', () => {
   });
 
   it.each([
-    ['is missing', undefined, /asks for a password: say `password file =`/],
+    ['is missing', undefined, /asks for a password: say `password-file =`/],
     ['cannot be read', '/nonexistent/password', /cannot read its password file: ENOENT/],
     ['is wrong', 'wrong', /refuses the password in .*wrong/],
   ])('says it when the password %s', async (_what, file, problem) => {
