@@ -4,11 +4,8 @@ import { DEFAULT_CONFIG_FILE, loadConfig } from './config/load.js';
 import { ConfigError } from './config/problem.js';
 import { ConsoleRefusal, ConsoleUnreachable, talk } from './console/talk.js';
 import { quoteWord } from './console/words.js';
-import { Daemon } from './daemon.js';
 import type { Check } from './doctor/check.js';
-import { examine } from './doctor/doctor.js';
 import { KernelError } from './kernel/kernel_error.js';
-import { createLog } from './log.js';
 import { VERSION } from './version.js';
 
 /** The answer is no. */
@@ -50,7 +47,9 @@ command('run', 'Serve the servers of the config file until SIGTERM or SIGINT.')
   .addOption(new Option('--log-format <format>', 'text on a terminal, else json').choices(['text', 'json']))
   .action(
     async ({ config, logLevel, logFormat }: Common & { logLevel: string; logFormat?: 'text' | 'json' }) => {
-      const log = createLog({
+      // Here and below: what only one command needs is loaded by it alone, so that the others answer at once.
+    const [{ Daemon }, { createLog }] = await Promise.all([import('./daemon.js'), import('./log.js')]);
+    const log = createLog({
         level: logLevel,
         format: logFormat ?? (process.stderr.isTTY ? 'text' : 'json'),
       });
@@ -87,6 +86,7 @@ command('check', 'Say whether the config file has a mistake, and where.')
 command('doctor', 'Say what must be true on this host and, where it is not, what mends it.')
   .option('--json', 'as JSON')
   .action(async ({ config, json }: Common) => {
+    const { examine } = await import('./doctor/doctor.js');
     const checks = await examine(config);
     print(json ? JSON.stringify(checks, null, 2) : checks.map(checkText).join('\n'));
     if (checks.some(({ verdict }) => verdict === 'bad')) process.exitCode = EXIT_NO;

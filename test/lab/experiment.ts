@@ -93,7 +93,10 @@ async function setUp(): Promise<Parts> {
   const first = await nextSwitch(sidecar, 0, 'wifi');
   await until(`${commonName} on wifi in the status`, patienceMs, async () => {
     const status = await sidecar.status();
-    return status?.sessions.find((one) => one.commonName === commonName && one.primary === 'wifi');
+    return status?.sessions.find(
+        ({ session, state, primary }) =>
+          session.commonName === commonName && state === 'obeyed' && primary === 'wifi',
+      );
   });
   say(`${commonName} is connected and the rule applied: wifi`);
   return { stage, host, sidecar, tunnel, backend, first };
@@ -124,7 +127,7 @@ async function downloadAndSwitch({ stage, host, sidecar }: Parts): Promise<Run> 
     const requestedMs = Date.now();
     if (by === 'file') await writeRules(stage.files, paths, { [commonName]: to });
     else await sidecar.primary(commonName, to);
-    const { time: committedMs } = await nextSwitch(sidecar, known, to);
+    const { committedAt: committedMs } = await nextSwitch(sidecar, known, to);
     say(`${by === 'file' ? 'the file was saved' : 'subflowd primary'}: ${from} -> ${to}`);
     return { by, from, to, requestedMs, committedMs, before };
   };
@@ -157,7 +160,7 @@ async function conclude({ host, tunnel, backend, first }: Parts, run: Run): Prom
       client: commonName,
       primary: first.to,
       connectedMs: Math.round((await tunnel.readyAt()) - startMs),
-      committedMs: first.time - startMs,
+      committedMs: first.committedAt - startMs,
     },
     switches: switches.map((one, index) => {
       const next = switches[index + 1];

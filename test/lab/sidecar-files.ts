@@ -48,7 +48,11 @@ export async function writeRules(
       `password-file = ${files.passwordFile}`,
       `events = ${files.events}`,
     ],
-    ['[console]', `socket = ${path.join(path.dirname(files.config), 'console.sock')}`],
+    [
+      '[console]',
+      `socket = ${path.join(path.dirname(files.config), 'console.sock')}`,
+      `overrides = ${path.join(path.dirname(files.config), 'overrides.json')}`,
+    ],
     ...paths.map((one) => [`[path ${one.name}]`, `prefix = ${prefixOf(one).v4}, ${prefixOf(one).v6}`]),
     ...Object.entries(rules).map(([glob, primary]) => [`[client ${glob}]`, `primary = ${primary}`]),
   ];

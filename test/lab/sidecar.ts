@@ -9,7 +9,7 @@ import type { Namespace, NamespaceProcess } from './namespace.js';
 const switchEvent = z.object({
   event: z.literal('switch'),
   /** Unix time in milliseconds. */
-  time: z.number(),
+  committedAt: z.number(),
   commonName: z.string(),
   from: z.string().nullish(),
   to: z.string(),
@@ -19,7 +19,13 @@ export type SwitchEvent = z.infer<typeof switchEvent>;
 /** What the lab asks of `subflowd status --json`. */
 const status = z.object({
   backend: z.object({ name: z.string(), description: z.string() }),
-  sessions: z.array(z.object({ commonName: z.string(), primary: z.string().nullish() })),
+  sessions: z.array(
+    z.object({
+      session: z.object({ commonName: z.string() }),
+      state: z.string(),
+      primary: z.string().nullish(),
+    }),
+  ),
 });
 export type Status = z.infer<typeof status>;
 
@@ -83,6 +89,6 @@ export class Sidecar {
   }
 
   #command(args: readonly string[]): NamespaceProcess {
-    return this.namespace.start(process.execPath, [this.program, ...args, '--config', this.config], 30_000);
+    return this.namespace.start(process.execPath, [this.program, ...args, '--config', this.config], 120_000);
   }
 }
