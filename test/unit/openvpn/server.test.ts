@@ -1,0 +1,300 @@
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ownerOf } from '../../../src/openvpn/attribution.js';
+import { Backoff } from '../../../src/openvpn/backoff.js';
+import { ensureEventsDirectory } from '../../../src/openvpn/events-directory.js';
+import { Events } from '../../../src/openvpn/events.js';
+import type { ProcessFacts } from '../../../src/openvpn/process.js';
+import { Server } from '../../../src/openvpn/server.js';
+import { until } from '../../support/until.js';
+
+const HEADER =
+  'HEADER\tCLIENT_LIST\tCommon Name\tReal Address\tVirtual Address\tConnected Since (time_t)\tClient ID\r\n';
+
+let directory: string;
+let processes: Map<number, ProcessFacts>;
+let problems: string[];
+let changes: string[];
+let listener: NetServer | undefined;
+let peers: Socket[];
+let server: Server;
+let events: Events;
+
+/** What OpenVPN would say: its PID, and its clients as `NAME ADDRESS:PORT CID`. */
+let said: { pid: number; clients: string[] };
+/** Answers to `status 3` that are kept back. */
+let held: (() => void)[] | undefined;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'subflowd-server-'));
+  processes = new Map([[100, { is: 'openvpn', euid: 0 }]]);
+  problems = [];
+  changes = [];
+  peers = [];
+  said = { pid: 100, clients: [] };
+  held = undefined;
+  ensureEventsDirectory(join(directory, 'events'));
+});
+
+afterEach(async () => {
+  server.stop();
+  events.stop();
+  hangUp();
+  await sleep(0);
+  rmSync(directory, { recursive: true, force: true });
+});
+
+function hangUp(): void {
+  listener?.close();
+  listener = undefined;
+  for (const peer of peers) peer.destroy();
+  peers = [];
+}
+
+async function listen(): Promise<void> {
+  listener = createServer((socket) => {
+    peers.push(socket);
+    socket.on('error', () => undefined);
+    socket.write('>INFO:OpenVPN Management Interface Version 5\r\n');
+    socket.on('data', (data) => {
+      for (const line of data.toString().split('\n')) {
+        if (line === 'version') socket.write('OpenVPN Version: OpenVPN 2.6.14\r\nEND\r\n');
+        if (line === 'pid') socket.write(`SUCCESS: pid=${said.pid}\r\n`);
+        if (line === 'status 3') {
+          // what was true when it was asked
+          const rows = said.clients.map((client) => {
+            const [name, real, cid] = client.split(' ');
+            return `CLIENT_LIST\t${name}\t${real}\t10.8.0.2\t1700000000\t${cid}\r\n`;
+          });
+          const answer = (): void => void socket.write(`${HEADER}${rows.join('')}END\r\n`);
+          if (held) held.push(answer);
+          else answer();
+        }
+      }
+    });
+  });
+  listener.listen(join(directory, 'm'));
+  await once(listener, 'listening');
+}
+
+function start(managed = true): void {
+  const probe = (pid: number): ProcessFacts => processes.get(pid) ?? { is: 'gone' };
+  events = new Events(join(directory, 'events'), { probe, rescanMs: 200 });
+  const claimants = new Set<Server>();
+  server = new Server(
+    {
+      name: 's',
+      events: events.directory,
+      ...(managed && { management: { socket: join(directory, 'm') } }),
+    },
+    events,
+    claimants,
+    { probe, pollMs: 300, management: { backoff: new Backoff(20, 50) } },
+  );
+  claimants.add(server);
+  server.on('problem', (text) => problems.push(text)).on('change', () => changes.push(names()));
+  server.start();
+  events.start();
+}
+
+function names(): string {
+  return server
+    .sessions()
+    .map(({ pid, commonName, real, cid }) => `${pid} ${commonName} ${real.port} ${cid ?? '-'}`)
+    .sort()
+    .join('; ');
+}
+
+async function shows(expected: string): Promise<void> {
+  await until(expected, () => names() === expected, 4_000).catch((error: unknown) => {
+    throw new Error(`${String(error)}; it is ${JSON.stringify(names())}; problems: ${problems.join('; ')}`);
+  });
+}
+
+function record(port: number, commonName: string, pid = 100): string {
+  const path = join(directory, 'events', 'root', `${pid}-192.0.2.1-${port}`);
+  const fields = [
+    `daemon_pid=${pid}`,
+    'trusted_ip=192.0.2.1',
+    `trusted_port=${port}`,
+    `common_name=${commonName}`,
+  ];
+  writeFileSync(path, ['subflowd-event=1', ...fields, 'end', ''].join('\0'));
+  return path;
+}
+
+function notice(text: string): void {
+  for (const peer of peers) peer.write(text);
+}
+
+describe('a server that both ways tell of', () => {
+  it('believes the hook at once and takes the name and the CID from management', async () => {
+    await listen();
+    start();
+    await until('it is connected', () => server.pid === 100);
+    record(1, 'hook');
+    await shows('100 hook 1 -');
+    said.clients = ['management 192.0.2.1:1 7'];
+    await shows('100 management 1 7');
+    expect(problems).toEqual([]);
+  });
+
+  it('lets a hook say that a client left, whatever a status says that was asked for before', async () => {
+    said.clients = ['alice 192.0.2.1:1 7'];
+    await listen();
+    start();
+    const path = record(1, 'alice');
+    await shows('100 alice 1 7');
+    held = [];
+    await until('a status is asked for', () => (held?.length ?? 0) > 0);
+    const late = held;
+    said.clients = [];
+    rmSync(path);
+    await shows('');
+    changes.length = 0;
+    held = undefined;
+    for (const answer of late) answer();
+    await sleep(200);
+    expect(changes).toEqual([]);
+    // but if management, asked afterwards, still has it, then only the file went
+    said.clients = ['alice 192.0.2.1:1 7'];
+    await shows('100 alice 1 7');
+  });
+
+  it('keeps a record that management does not know yet, removes one that it does not know any more', async () => {
+    await listen();
+    held = [];
+    start();
+    await until('a status is asked for', () => (held?.length ?? 0) > 0);
+    const path = record(1, 'alice');
+    await shows('100 alice 1 -');
+    for (const answer of held.splice(0)) answer();
+    await sleep(50);
+    expect(names()).toBe('100 alice 1 -');
+    held = undefined;
+    await until('it is removed', () => !existsSync(path));
+    await shows('');
+    expect(problems).toEqual([]);
+  });
+
+  it('takes a client that management says is unnamed for what the hook says', async () => {
+    said.clients = ['UNDEF 192.0.2.1:1 7'];
+    await listen();
+    start();
+    const path = record(1, '');
+    await shows('100  1 -');
+    await sleep(700);
+    expect(names()).toBe('100  1 -');
+    expect(existsSync(path)).toBe(true);
+  });
+
+  it('hears notices without asking', async () => {
+    await listen();
+    held = [];
+    start();
+    await until('it is connected', () => server.pid === 100);
+    notice(
+      '>CLIENT:ESTABLISHED,9\r\n>CLIENT:ENV,daemon_pid=100\r\n>CLIENT:ENV,common_name=a "b" é\r\n' +
+        '>CLIENT:ENV,trusted_ip6=2001:db8::9\r\n>CLIENT:ENV,trusted_port=4\r\n>CLIENT:ENV,END\r\n',
+    );
+    await shows('100 a "b" é 4 9');
+    notice('>CLIENT:DISCONNECT,9\r\n>CLIENT:ENV,END\r\n');
+    await shows('');
+  });
+
+  it('gives a row without a port that of the same client, as the hook or the notice told it', async () => {
+    said.clients = ['six 2001:db8::6 3'];
+    await listen();
+    start();
+    await until('it is unplaced', () => server.unplaced().length === 1);
+    expect(server.sessions()).toEqual([]);
+    const path = join(directory, 'events', 'root', '100-2001:db8::6-66');
+    writeFileSync(
+      path,
+      'subflowd-event=1\0daemon_pid=100\0trusted_ip=2001:db8::6\0trusted_port=66\0time_unix=1700000000\0common_name=six\0end\0',
+    );
+    await shows('100 six 66 3');
+    expect(server.unplaced()).toEqual([]);
+    // long ago is 1700000000: the hook should have told before
+    expect(problems).toEqual([expect.stringMatching(/does not tell the port of "six" at 2001:db8::6/)]);
+  });
+});
+
+describe('a server whose management goes away', () => {
+  it('keeps what it knows while the process lives, and hears the hooks', async () => {
+    said.clients = ['alice 192.0.2.1:1 7', 'bob 192.0.2.1:2 8'];
+    await listen();
+    start();
+    const path = record(1, 'alice');
+    await shows('100 alice 1 7; 100 bob 2 8');
+    hangUp();
+    await until('it is lost', () => server.status().management === 'unreachable');
+    record(3, 'carol');
+    await shows('100 alice 1 7; 100 bob 2 8; 100 carol 3 -');
+    rmSync(path);
+    await shows('100 bob 2 8; 100 carol 3 -');
+    expect(server.status().managementTrouble).toMatch(/not to be had/);
+    processes.delete(100);
+    await shows('');
+    expect(server.pid).toBeUndefined();
+  });
+
+  it('drops the old process when another answers', async () => {
+    said.clients = ['alice 192.0.2.1:1 7'];
+    await listen();
+    start();
+    await shows('100 alice 1 7');
+    hangUp();
+    processes.set(200, { is: 'openvpn', euid: 0 });
+    said = { pid: 200, clients: ['alice 192.0.2.1:5 0'] };
+    await listen();
+    await shows('200 alice 5 0');
+    expect(server.pids()).toEqual([200]);
+  });
+
+  it('tells of a process that is no OpenVPN, and has no sessions of it', async () => {
+    processes.set(300, { is: 'other', exe: '/usr/bin/evil' });
+    said = { pid: 300, clients: ['alice 192.0.2.1:1 7'] };
+    await listen();
+    start();
+    await until('a problem', () => problems.length > 0);
+    await sleep(400);
+    expect(problems).toEqual([
+      `the management interface at ${join(directory, 'm')} says it is process 300, which is /usr/bin/evil`,
+    ]);
+    expect(server.sessions()).toEqual([]);
+    expect(server.pids()).toEqual([]);
+  });
+});
+
+describe('a server that only the hooks tell of', () => {
+  it('can be several processes', async () => {
+    processes.set(101, { is: 'openvpn', euid: 0 });
+    start(false);
+    record(1, 'alice');
+    record(1, 'bob', 101);
+    await shows('100 alice 1 -; 101 bob 1 -');
+    expect([...server.pids()].sort()).toEqual([100, 101]);
+    processes.delete(100);
+    await shows('101 bob 1 -');
+    expect(problems).toEqual([]);
+  });
+});
+
+describe('ownerOf', () => {
+  const a = { name: 'a', pid: 1 };
+  const b = { name: 'b', pid: undefined };
+  const c = { name: 'c', pid: undefined };
+
+  it('gives a process to who has it, else to the only one that may', () => {
+    expect(ownerOf(1, [a, b])).toEqual({ claimant: a });
+    expect(ownerOf(2, [a, b])).toEqual({ claimant: b });
+    expect(ownerOf(2, [a, b, c])).toEqual({ among: [b, c] });
+    expect(ownerOf(2, [a])).toEqual({ foreign: true });
+  });
+});
