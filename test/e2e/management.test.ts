@@ -3,12 +3,15 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ServerConfig } from '../../src/config/config.js';
 import { ensureEventsDirectory } from '../../src/openvpn/events-directory.js';
 import { Servers } from '../../src/openvpn/servers.js';
 import { LoopbackVpn } from '../support/openvpn.js';
 import { until } from '../support/until.js';
+
+// not timed: each wait has its own bound
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let vpn: LoopbackVpn;
 let events: string;
@@ -165,7 +168,7 @@ describe('a client over IPv6', () => {
       expect(first?.unplaced()).toEqual([{ commonName: 'six', address: '::1' }]);
       await until('a problem', () => deaf.problems.some((text) => text.includes('"six" at ::1')), 25_000);
     }
-  }, 40_000);
+  });
 });
 
 describe('an OpenVPN that is killed and started again', () => {
@@ -188,7 +191,7 @@ describe('an OpenVPN that is killed and started again', () => {
       'management is back',
       () => sidecar.servers.servers()[0]?.status().management === 'connected',
     );
-  }, 60_000);
+  });
 });
 
 describe('bad company', () => {
@@ -216,7 +219,7 @@ describe('bad company', () => {
     expect(sidecar.problems[0]).toMatch(/another management client is probably connected/);
     other.destroy();
     await sidecar.shows('s0/alice');
-  }, 30_000);
+  });
 
   it('a wrong password is named', async () => {
     await vpn.server({ management: socketOf('m') });

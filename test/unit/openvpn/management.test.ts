@@ -4,10 +4,13 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Backoff } from '../../../src/openvpn/backoff.js';
 import { Management, type ClientNotice, type ManagementOptions } from '../../../src/openvpn/management.js';
 import { until } from '../../support/until.js';
+
+// not timed: each wait has its own bound
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const GREETING = ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info\r\n";
 const VERSION = 'OpenVPN Version: OpenVPN 2.6.14 x86_64\r\nManagement Version: 5\r\nEND\r\n';

@@ -4,7 +4,7 @@ import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ownerOf } from '../../../src/openvpn/attribution.js';
 import { Backoff } from '../../../src/openvpn/backoff.js';
 import { ensureEventsDirectory } from '../../../src/openvpn/events-directory.js';
@@ -12,6 +12,9 @@ import { Events } from '../../../src/openvpn/events.js';
 import type { ProcessFacts } from '../../../src/openvpn/process.js';
 import { Server } from '../../../src/openvpn/server.js';
 import { until } from '../../support/until.js';
+
+// not timed: each wait has its own bound
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const HEADER =
   'HEADER\tCLIENT_LIST\tCommon Name\tReal Address\tVirtual Address\tConnected Since (time_t)\tClient ID\r\n';
