@@ -25,6 +25,15 @@ export const HOST_SOURCES: KernelSources = {
   btf: '/sys/kernel/btf/vmlinux',
 };
 
+export interface OpenOptions {
+  /** `auto`, the default: mapped where the kernel allows it. */
+  readonly access?: Access | 'auto';
+  /** True by default; without it a commit is refused. */
+  readonly writable?: boolean;
+  /** In place of the one in `sources.btf`. */
+  readonly layout?: Layout;
+}
+
 /** A kernel whose memory is open and whose way from symbols to tasks has been proved. */
 export interface OpenKernel {
   readonly memory: NativeMemory;
@@ -41,10 +50,9 @@ export interface OpenKernel {
  */
 export async function openKernel(
   sources: KernelSources = HOST_SOURCES,
-  access: Access | 'auto' = 'auto',
-  writable = true,
+  { access = 'auto', writable = true, layout: given }: OpenOptions = {},
 ): Promise<OpenKernel> {
-  const layout = layoutFromBtf(new Btf(await readBtf(sources.btf)), UPSTREAM_MEMBERS);
+  const layout = given ?? layoutFromBtf(new Btf(await readBtf(sources.btf)), UPSTREAM_MEMBERS);
   const iomem = parseIomem(await readFile(sources.iomem, 'utf8'));
   const symbols = await readKallsyms(sources.kallsyms);
   const ranges = BigUint64Array.from(iomem.systemRam.flatMap(({ start, end }) => [start, end]));

@@ -18,31 +18,40 @@ export interface BitField {
   readonly bitSize: number;
 }
 
+/** A layout as plain data: members by `struct.member`, bit fields by struct. */
+export interface LayoutData {
+  readonly fields: Readonly<Record<string, Field>>;
+  readonly bits: Readonly<Record<string, readonly BitField[]>>;
+}
+
 /**
  * Offsets and bit positions of the kernel's structures, for one exact build: the members that the walk reads,
  * under the kernel's own names.
  */
 export class Layout {
-  constructor(
-    private readonly fields: ReadonlyMap<string, Field>,
-    private readonly bits: ReadonlyMap<string, readonly BitField[]>,
-  ) {}
+  readonly #fields: ReadonlyMap<string, Field>;
+  readonly #bits: ReadonlyMap<string, readonly BitField[]>;
+
+  constructor({ fields, bits }: LayoutData) {
+    this.#fields = new Map(Object.entries(fields));
+    this.#bits = new Map(Object.entries(bits));
+  }
 
   /** Whether the kernel's structure has this member. */
   has(struct: string, member: string): boolean {
-    return this.fields.has(`${struct}.${member}`);
+    return this.#fields.has(`${struct}.${member}`);
   }
 
   /** @throws {KernelError} if the kernel has no such member, which says that its family is another. */
   field(struct: string, member: string): Field {
-    const field = this.fields.get(`${struct}.${member}`);
+    const field = this.#fields.get(`${struct}.${member}`);
     if (!field) throw new KernelError('layout', `this kernel's struct ${struct} has no member ${member}`);
     return field;
   }
 
   /** All bit fields of a structure: what shares a byte with what. */
   bitFields(struct: string): readonly BitField[] {
-    return this.bits.get(struct) ?? [];
+    return this.#bits.get(struct) ?? [];
   }
 }
 
@@ -70,23 +79,20 @@ const COMMON_MEMBERS: Readonly<Record<string, readonly string[]>> = {
 
 /** The wanted members as BTF gives them. */
 export function layoutFromBtf(btf: Btf, wanted: Readonly<Record<string, readonly string[]>>): Layout {
-  const fields = new Map<string, Field>();
-  const bits = new Map<string, readonly BitField[]>();
+  const fields: Record<string, Field> = {};
+  const bits: Record<string, readonly BitField[]> = {};
   for (const [struct, names] of Object.entries({ ...COMMON_MEMBERS, ...wanted })) {
     const members = membersOf(btf, struct, names);
-    bits.set(
-      struct,
-      members
-        .filter((member) => member.isBitField)
-        .map(({ name, bitOffset, bitSize }) => ({ name, bitOffset, bitSize })),
-    );
+    bits[struct] = members
+      .filter((member) => member.isBitField)
+      .map(({ name, bitOffset, bitSize }) => ({ name, bitOffset, bitSize }));
     for (const name of names) {
       const member = members.find((candidate) => candidate.name === name);
       if (!member || member.isBitField) continue;
-      fields.set(`${struct}.${name}`, { offset: member.bitOffset / 8, size: member.bitSize / 8 });
+      fields[`${struct}.${name}`] = { offset: member.bitOffset / 8, size: member.bitSize / 8 };
     }
   }
-  return new Layout(fields, bits);
+  return new Layout({ fields, bits });
 }
 
 /** Members of the one definition that counts; definitions that differ in a wanted member leave no safe choice. */
