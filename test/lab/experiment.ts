@@ -94,9 +94,9 @@ async function setUp(): Promise<Parts> {
   await until(`${commonName} on wifi in the status`, patienceMs, async () => {
     const status = await sidecar.status();
     return status?.sessions.find(
-        ({ session, state, primary }) =>
-          session.commonName === commonName && state === 'obeyed' && primary === 'wifi',
-      );
+      ({ session, state, primary }) =>
+        session.commonName === commonName && state === 'obeyed' && primary === 'wifi',
+    );
   });
   say(`${commonName} is connected and the rule applied: wifi`);
   return { stage, host, sidecar, tunnel, backend, first };

@@ -1,0 +1,46 @@
+import Table from 'cli-table3';
+import type { Report } from './report.js';
+
+/** The report for a person. */
+export function summary(report: Report): string {
+  const { transfer, rule } = report;
+  const table = new Table({
+    head: [
+      'switch',
+      'by',
+      'committed after',
+      'first packet after',
+      'on new path after 1 s',
+      'MP_PRIO sent/received',
+    ],
+    style: { head: [], border: [] },
+  });
+  for (const one of report.switches) {
+    const first = one.firstPacketOnNewPathMs;
+    table.push([
+      `${one.from} -> ${one.to}`,
+      one.by === 'file' ? 'subflowd.ini' : 'subflowd primary',
+      `${one.committedMs - one.requestedMs} ms`,
+      first === null ? 'none' : `${first - one.requestedMs} ms`,
+      percent(one.shareOnNewPathAfter1s),
+      `${one.mpPrioSent}/${one.mpPrioReceived}`,
+    ]);
+  }
+  return [
+    '',
+    `${report.backend} on Linux ${report.kernel}, OpenVPN ${report.openvpn}: ${report.writes}`,
+    `${transfer.bytes} bytes, hash ${transfer.sha256Matches ? 'matches' : 'DOES NOT MATCH'}, ${transfer.reconnects} reconnects`,
+    `the rule was applied ${rule.committedMs - rule.connectedMs} ms after the client was connected`,
+    table.toString(),
+    ...(report.switches.every(({ mpPrioSent }) => mpPrioSent === 0)
+      ? [
+          'The client was not told (no MP_PRIO): what the server sends moved, what the client sends is the client’s choice.',
+        ]
+      : []),
+    '',
+  ].join('\n');
+}
+
+function percent(share: number | null): string {
+  return share === null ? 'no payload' : `${(share * 100).toFixed(2)} %`;
+}
