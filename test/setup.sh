@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by test.sh and demo.sh, in the checkout: what a fresh Debian machine lacks is installed, the rest left alone.
 
 # Words of a reason, to stderr, and out.

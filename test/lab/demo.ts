@@ -23,7 +23,7 @@ const options = new Command('demo')
   .option('--kernel <bzImage>', 'guest kernel; the lab’s own, built if needed, unless given')
   .option('--bytes', 'without nopat: the kernel then refuses to map memory, and single bytes are written')
   .option('--size <bytes>', 'of the download', '20000000')
-  .option('--rate <Mbit/s>', 'of each path; the paper has 20, more than an emulated processor carries', '4')
+  .option('--rate <Mbit/s>', 'of each path; the paper has 20, more than an emulated processor carries', '3')
   .parse()
   .opts<Options>();
 

@@ -18,6 +18,9 @@ export async function drawTimeline(directory: string): Promise<string> {
 
 function timeline(report: Report, points: readonly Throughput[]): TopLevelSpec {
   const top = Math.max(1, ...points.map(({ mbit }) => mbit));
+  const times = points.map(({ seconds }) => seconds);
+  // A label beside a switch late in the picture would leave it on the right.
+  const middle = (Math.min(...times) + Math.max(...times)) / 2;
   // The headroom keeps the labels off the lines.
   const scale = { domain: [0, top * 1.25], nice: false };
   const x = { field: 'seconds', type: 'quantitative', title: 'time since the start (s)' } as const;
@@ -44,7 +47,7 @@ function timeline(report: Report, points: readonly Throughput[]): TopLevelSpec {
     config: {
       font: 'DejaVu Sans, Arial, sans-serif',
       axis: { labelFontSize: 16, titleFontSize: 18, titlePadding: 12, gridColor: '#e4e4e4' },
-      legend: { labelFontSize: 18, titleFontSize: 18, symbolSize: 300 },
+      legend: { orient: 'bottom', labelFontSize: 18, titleFontSize: 18, symbolSize: 300 },
       view: { stroke: null },
     },
     layer: [
@@ -70,7 +73,13 @@ function timeline(report: Report, points: readonly Throughput[]): TopLevelSpec {
       },
       {
         data: { values: switches },
-        mark: { type: 'text', align: 'left', dx: 8, fontSize: 17, color: '#333333' },
+        mark: {
+          type: 'text',
+          align: { expr: `datum.seconds > ${middle} ? 'right' : 'left'` },
+          dx: { expr: `datum.seconds > ${middle} ? -8 : 8` },
+          fontSize: 17,
+          color: '#333333',
+        },
         encoding: { x, y: { field: 'mbit', type: 'quantitative', scale }, text: { field: 'label' } },
       },
     ],

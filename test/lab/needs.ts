@@ -1,0 +1,65 @@
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeEach } from 'vitest';
+import { defaultKernelVersion } from './kernel.js';
+
+const checks = {
+  root: () => (process.getuid?.() === 0 ? undefined : 'only root can make network namespaces'),
+  mptcp: () =>
+    readOr('/proc/sys/net/mptcp/enabled', '0').trim() === '1'
+      ? undefined
+      : 'this kernel has no MPTCP (sysctl net.mptcp.enabled)',
+  tun: () => (existsSync('/dev/net/tun') ? undefined : 'this kernel has no TUN (/dev/net/tun)'),
+  openvpn: () => program('openvpn') ?? program('mptcpize') ?? program('tcpdump') ?? program('openssl'),
+  guest: () =>
+    program('qemu-system-x86_64') ??
+    program('gcc') ??
+    (existsSync(`/usr/src/linux-source-${defaultKernelVersion}.tar.xz`)
+      ? undefined
+      : `linux-source-${defaultKernelVersion} is not installed`),
+};
+
+/** What a test may need of the machine it runs on. */
+export type Need = keyof typeof checks;
+
+/** Everything that the lab's network takes. */
+export const networkNeeds: readonly Need[] = ['root', 'mptcp', 'tun', 'openvpn'];
+
+/** @returns why this machine cannot run it, or nothing when it can. */
+export function lacking(...needs: readonly Need[]): string | undefined {
+  for (const need of needs) {
+    const why = checks[need]();
+    if (why !== undefined) return why;
+  }
+  return undefined;
+}
+
+/** In a `describe`: its tests are skipped, with the reason, where the machine lacks something; with CI set they fail. */
+export function needs(...what: readonly Need[]): void {
+  beforeEach((context) => {
+    const why = lacking(...what);
+    if (why === undefined) return;
+    if (process.env.CI !== undefined) throw new Error(`this test cannot run here: ${why}`);
+    context.skip(why);
+  });
+}
+
+function program(name: string): string | undefined {
+  const found = (process.env.PATH ?? '').split(':').some((directory) => {
+    try {
+      accessSync(path.join(directory, name), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  return found ? undefined : `${name} is not installed`;
+}
+
+function readOr(file: string, otherwise: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return otherwise;
+  }
+}

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Everything that is checked, from nothing: packages, build, lint, unit tests, end-to-end tests. What the machine
+# cannot run is listed as skipped, with the reason; with CI set a skip is a failure. Arguments go to vitest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. test/setup.sh
+
+check_node
+install_packages
+build_checkout
+npm run --silent lint
+git ls-files -z -- '*.sh' hooks .ci | xargs -0 shellcheck -x
+exec npx vitest run --config test/vitest.config.ts "$@"

@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest';
+import { parseCounters, rise, trouble } from '../../lab/counters.js';
+
+const before = parseCounters('TcpExt: A B\nTcpExt: 1 2\nMPTcpExt: MPPrioTx NoDSSInWindow\nMPTcpExt: 4 0\n');
+const after = parseCounters('TcpExt: A B\nTcpExt: 1 5\nMPTcpExt: MPPrioTx NoDSSInWindow\nMPTcpExt: 6 4\n');
+
+test('counters have nstat’s names and rise between two readings', () => {
+  expect(rise('TcpExtB', before, after)).toBe(3);
+  expect(rise('MPTcpExtMPPrioTx', before, after)).toBe(2);
+  expect(rise('MPTcpExtUnknown', before, after)).toBe(0);
+});
+
+test('only counters that tell of a broken connection are trouble', () => {
+  expect(trouble(before, after)).toEqual({ MPTcpExtNoDSSInWindow: 4 });
+  expect(trouble(after, after)).toEqual({});
+});

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { shortcomings, type Report, type SwitchReport } from '../../lab/report.js';
+
+const moved: SwitchReport = {
+  client: 'alice',
+  from: 'wifi',
+  to: 'lte',
+  by: 'file',
+  requestedMs: 10,
+  committedMs: 20,
+  firstPacketOnNewPathMs: 21,
+  shareOnNewPathAfter1s: 0.995,
+  shareToClientAfter1s: 1,
+  shareToServerAfter1s: 0.9,
+  mpPrioSent: 2,
+  mpPrioReceived: 2,
+};
+
+function report(one: Partial<SwitchReport>, transfer: Partial<Report['transfer']> = {}): Report {
+  return {
+    backend: 'devmem',
+    writes: '',
+    kernel: '6.1',
+    openvpn: '2.6',
+    transfer: { bytes: 100, sha256Matches: true, reconnects: 0, ...transfer },
+    rule: { client: 'alice', primary: 'wifi', connectedMs: 1, committedMs: 2 },
+    switches: [{ ...moved, ...one }],
+    paths: [],
+    trouble: { server: {}, client: {} },
+  };
+}
+
+test('a switch that moved the payload and told the client is well', () => {
+  expect(shortcomings(report({}), 100)).toEqual([]);
+});
+
+test.each([
+  ['too little on the new path', report({ shareOnNewPathAfter1s: 0.98 })],
+  ['no payload at all', report({ shareOnNewPathAfter1s: null })],
+  ['MP_PRIO lost', report({ mpPrioReceived: 1 })],
+  ['another hash', report({}, { sha256Matches: false })],
+  ['a reconnect', report({}, { reconnects: 1 })],
+  ['bytes missing', report({}, { bytes: 99 })],
+])('%s is told', (_, bad) => {
+  expect(shortcomings(bad, 100)).toHaveLength(1);
+});
+
+test('a client that was not told is judged by what the server sends', () => {
+  const untold = { mpPrioSent: 0, mpPrioReceived: 0, shareOnNewPathAfter1s: 0.9 };
+  expect(shortcomings(report(untold), 100)).toEqual([]);
+  expect(shortcomings(report({ ...untold, shareToClientAfter1s: 0.5 }), 100)).toHaveLength(1);
+});

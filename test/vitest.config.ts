@@ -1,0 +1,33 @@
+import path from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+const test = import.meta.dirname;
+
+// eslint-disable-next-line no-restricted-syntax -- vitest wants its config as the default export
+export default defineConfig({
+  test: {
+    root: path.dirname(test),
+    reporters: ['default', path.join(test, 'reporter.ts')],
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          // Two networks or guests at once would take each other's processors.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          globalSetup: [path.join(test, 'e2e/setup.ts')],
+        },
+      },
+    ],
+  },
+});
