@@ -65,6 +65,7 @@ export class Daemon implements Commanded {
     this.#controller = new Controller({
       backend,
       sessions: () => this.#servers.sessions(),
+      unplaced: () => this.#servers.unplaced(),
       config: () => this.#config,
       overrides: () => overrides.all(),
     });
@@ -141,8 +142,8 @@ export class Daemon implements Commanded {
     return this.#config.paths;
   }
 
-  sessions(): ReturnType<Servers['sessions']> {
-    return this.#servers.sessions();
+  sessions(): ReturnType<Commanded['sessions']> {
+    return this.#controller.current().sessions.map(({ session }) => session);
   }
 
   async setOverride(key: string, path: string | undefined): Promise<void> {

@@ -48,8 +48,8 @@ command('run', 'Serve the servers of the config file until SIGTERM or SIGINT.')
   .action(
     async ({ config, logLevel, logFormat }: Common & { logLevel: string; logFormat?: 'text' | 'json' }) => {
       // Here and below: what only one command needs is loaded by it alone, so that the others answer at once.
-    const [{ Daemon }, { createLog }] = await Promise.all([import('./daemon.js'), import('./log.js')]);
-    const log = createLog({
+      const [{ Daemon }, { createLog }] = await Promise.all([import('./daemon.js'), import('./log.js')]);
+      const log = createLog({
         level: logLevel,
         format: logFormat ?? (process.stderr.isTTY ? 'text' : 'json'),
       });

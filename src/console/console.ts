@@ -1,7 +1,8 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { ConsoleConfig } from '../config/config.js';
+import { makeDirectory } from '../directory.js';
 import { LineSplitter } from '../lines.js';
 import { runCommand, type Commanded } from './commands.js';
 
@@ -48,7 +49,7 @@ export class Console {
 
   async #listen(): Promise<void> {
     const { socket, mode, group } = this.config;
-    mkdirSync(dirname(socket), { recursive: true, mode: 0o755 });
+    makeDirectory(dirname(socket));
     await removeStale(socket);
     // The socket is nobody's but ours until mode and group are as wished.
     const umask = process.umask(0o177);

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Backend } from '../backend/backend.js';
 import type { Config } from '../config/config.js';
 import { formatEndpoint } from '../endpoint.js';
+import type { UnplacedSession } from '../openvpn/server.js';
 import type { Session } from '../openvpn/session.js';
 import { plan, type Plan, type SessionPlan } from '../steering/plan.js';
 import type { Overrides } from '../steering/rule.js';
@@ -31,6 +32,8 @@ export interface ControllerMap {
 export interface ControllerInputs {
   readonly backend: Backend;
   readonly sessions: () => readonly Session[];
+  /** Sessions whose port OpenVPN does not tell. */
+  readonly unplaced: () => readonly UnplacedSession[];
   readonly config: () => Config;
   readonly overrides: () => Overrides;
 }
@@ -106,7 +109,8 @@ export class Controller extends EventEmitter<ControllerMap> {
   }
 
   #schedule(): void {
-    if (!this.#running || this.#inputs.sessions().length === 0) return;
+    const { sessions, unplaced } = this.#inputs;
+    if (!this.#running || sessions().length + unplaced().length === 0) return;
     const wait = performance.now() < this.#eagerUntil ? EAGER_MS : CALM_MS;
     this.#timer = setTimeout(() => {
       void this.#start();
@@ -137,8 +141,8 @@ export class Controller extends EventEmitter<ControllerMap> {
   }
 
   async #observe(problems: Set<string>): Promise<Plan> {
-    const { backend, sessions, config, overrides } = this.#inputs;
-    const observation = await observe(backend, sessions());
+    const { backend, sessions, unplaced, config, overrides } = this.#inputs;
+    const observation = await observe(backend, sessions(), unplaced());
     for (const problem of observation.problems) problems.add(problem);
     return plan(observation.snapshot, config(), overrides());
   }

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, renameSync, openSync, writeSync, fsyncSync, closeSync } from 'node:fs';
+import { readFileSync, renameSync, openSync, writeSync, fsyncSync, closeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { makeDirectory } from '../directory.js';
 import type { Overrides } from '../steering/rule.js';
 
 const FILE = z.object({ version: z.literal(1), overrides: z.record(z.string(), z.string()) });
@@ -47,7 +48,7 @@ export class OverrideStore {
 
   #write(overrides: Overrides): void {
     const text = JSON.stringify({ version: 1, overrides: Object.fromEntries(overrides) });
-    mkdirSync(dirname(this.path), { recursive: true, mode: 0o755 });
+    makeDirectory(dirname(this.path));
     const next = `${this.path}.new`;
     const file = openSync(next, 'w', 0o600);
     try {

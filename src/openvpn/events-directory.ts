@@ -1,5 +1,6 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, realpathSync, type Stats } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { makeDirectory as makeParent } from '../directory.js';
 import { hasCode } from './errno.js';
 
 /** Where hooks record unless OpenVPN's config sets SUBFLOWD_EVENTS. */
@@ -109,17 +110,14 @@ function passwd(): HookUser[] {
 
 /** @returns whether it was made. */
 function makeDirectory(path: string, mode: number): boolean {
-  // the modes that mkdir is given are cut by the umask
-  const first = mkdirSync(dirname(path), { recursive: true });
-  for (let made = dirname(path); first !== undefined && made.length >= first.length; made = dirname(made)) {
-    chmodSync(made, 0o755);
-  }
+  makeParent(dirname(path));
   try {
     mkdirSync(path, { mode });
   } catch (error) {
     if (hasCode(error, 'EEXIST')) return false;
     throw error;
   }
+  // the mode that mkdir is given is cut by the umask
   chmodSync(path, mode);
   return true;
 }

@@ -25,14 +25,14 @@ export interface ServerStatus {
   readonly version?: string;
 }
 
-/** A client whose port is not known, so that its connection cannot be told. */
-export interface UnplacedClient {
-  readonly commonName: string;
+/** A session whose port OpenVPN has not told: only the kernel can say which connection it is. */
+export interface UnplacedSession extends Omit<Session, 'real'> {
+  /** Canonical text. */
   readonly address: string;
 }
 
 export interface ServerMap {
-  /** `sessions()` is different now. */
+  /** `sessions()` or `unplaced()` is different now. */
   change: [];
   /** `status()` is different now. */
   status: [];
@@ -51,8 +51,6 @@ export interface ServerOptions {
 const GATHER_MS = 100;
 /** Least milliseconds between two `status` that news ask for. */
 const MIN_STATUS_MS = 1_000;
-/** A hook has recorded a client by the time it is this many seconds old. */
-const SETTLED_S = 5;
 /** When to look whether the process lives after its management interface hung up, in milliseconds. */
 const LOOK_AFTER_MS = [50, 500, 2_000];
 
@@ -63,7 +61,7 @@ interface Row extends ClientRow {
 
 interface View {
   readonly sessions: readonly Session[];
-  readonly unplaced: readonly UnplacedClient[];
+  readonly unplaced: readonly UnplacedSession[];
   readonly recorded: number;
 }
 
@@ -167,8 +165,8 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     return this.#view.sessions;
   }
 
-  /** Clients over IPv6 that an OpenVPN before 2.7 told of without the port, and no hook either. */
-  unplaced(): readonly UnplacedClient[] {
+  /** Sessions over IPv6 that an OpenVPN before 2.7 told of without the port, and no hook either. */
+  unplaced(): readonly UnplacedSession[] {
     return this.#view.unplaced;
   }
 
@@ -196,7 +194,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   update(): void {
     if (!this.#running) return;
     this.#view = this.#look();
-    const sessions = JSON.stringify(this.#view.sessions);
+    const sessions = JSON.stringify([this.#view.sessions, this.#view.unplaced]);
     const status = JSON.stringify(this.status());
     const changed = { sessions: sessions !== this.#told.sessions, status: status !== this.#told.status };
     this.#told = { sessions, status };
@@ -379,12 +377,14 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
         .map((known) => [formatEndpoint(known.record.real), known]),
     );
     const sessions: Session[] = [];
-    const unplaced: UnplacedClient[] = [];
+    const unplaced: UnplacedSession[] = [];
     let recorded = 0;
-    for (const row of this.pid === undefined ? [] : this.#rows) {
-      const { commonName, address, port, cid } = row;
-      if (port === undefined || this.pid === undefined) {
-        unplaced.push({ commonName, address });
+    const { pid } = this;
+    for (const row of pid === undefined ? [] : this.#rows) {
+      const { commonName, address, port, cid, virtual } = row;
+      const common = { server: this.name, pid: pid as number, commonName, ...(cid !== undefined && { cid }) };
+      if (port === undefined) {
+        unplaced.push({ ...common, address, virtual, ...(row.since !== undefined && { since: row.since }) });
         continue;
       }
       const real: Endpoint = { address, port };
@@ -393,12 +393,9 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
       if (known) recorded += 1;
       const since = row.since ?? known?.record.since;
       sessions.push({
-        server: this.name,
-        pid: this.pid,
-        commonName,
+        ...common,
         real,
-        virtual: row.virtual.length > 0 ? row.virtual : (known?.record.virtual ?? []),
-        ...(cid !== undefined && { cid }),
+        virtual: virtual.length > 0 ? virtual : (known?.record.virtual ?? []),
         ...(since !== undefined && { since }),
       });
     }
@@ -421,13 +418,6 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
 
   #tellProblems(reply: StatusReply): void {
     for (const problem of reply.problems) this.#report(`${this.name}: ${problem}`);
-    for (const { commonName, address, port, since } of this.#rows) {
-      if (port !== undefined || since === undefined || Date.now() / 1000 - since < SETTLED_S) continue;
-      this.#report(
-        `OpenVPN ${this.name} does not tell the port of ${JSON.stringify(commonName)} at ${address} (before 2.7 it never ` +
-          'does for IPv6), so its connection cannot be found: add the client-connect hook to its config',
-      );
-    }
     if (reply.dco) {
       this.#report(
         `OpenVPN ${this.name} uses data-channel offload, which does no MPTCP: add disable-dco to its config`,

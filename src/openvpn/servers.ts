@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { ServerConfig } from '../config/config.js';
 import { ownerOf } from './attribution.js';
 import { Events, type EventsOptions } from './events.js';
-import { Server, type ServerMap, type ServerOptions } from './server.js';
+import { Server, type ServerMap, type ServerOptions, type UnplacedSession } from './server.js';
 import type { Session } from './session.js';
 
 export interface ServersOptions {
@@ -65,6 +65,11 @@ export class Servers extends EventEmitter<ServerMap> {
 
   sessions(): readonly Session[] {
     return this.#servers.flatMap((server) => server.sessions());
+  }
+
+  /** See {@link Server.unplaced}. */
+  unplaced(): readonly UnplacedSession[] {
+    return this.#servers.flatMap((server) => server.unplaced());
   }
 
   #directory(path: string, options: EventsOptions | undefined): Directory {

@@ -223,8 +223,7 @@ describe('a server that both ways tell of', () => {
     );
     await shows('100 six 66 3');
     expect(server.unplaced()).toEqual([]);
-    // long ago is 1700000000: the hook should have told before
-    expect(problems).toEqual([expect.stringMatching(/does not tell the port of "six" at 2001:db8::6/)]);
+    expect(problems).toEqual([]);
   });
 });
 

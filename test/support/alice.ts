@@ -1,0 +1,44 @@
+import type { Config } from '../../src/config/config.js';
+import type { Session } from '../../src/openvpn/session.js';
+import type { ImageSocket } from './kernel_image.js';
+
+export const SERVER = { address: '192.168.110.2', port: 1194 };
+export const WIFI = { address: '192.168.100.2', port: 38456 };
+export const LTE = { address: '192.168.200.2', port: 43622 };
+export const PID = 4321;
+
+/** One client with both paths, as the kernel holds it. */
+export const ALICE: ImageSocket = {
+  protocol: 262,
+  local: SERVER,
+  remote: WIFI,
+  token: 0xdeadbeef,
+  subflows: [
+    { local: SERVER, remote: WIFI },
+    { local: SERVER, remote: LTE },
+  ],
+};
+
+/** The same client, as OpenVPN tells of it. */
+export const ALICE_SESSION: Session = {
+  server: 'lab',
+  pid: PID,
+  commonName: 'alice',
+  real: WIFI,
+  virtual: ['10.8.0.2'],
+};
+
+/** Two paths; everybody on `primary`. */
+export function configOf(primary: readonly string[]): Config {
+  return {
+    servers: [{ name: 'lab', events: '/nowhere' }],
+    kernel: { backend: 'devmem', layout: 'btf' },
+    console: { socket: '/nowhere', mode: 0o600, overrides: '/nowhere' },
+    paths: [
+      { name: 'wifi', prefixes: ['192.168.100.0/24'] },
+      { name: 'lte', prefixes: ['192.168.200.0/24'] },
+    ],
+    clients: [],
+    default: { primary },
+  };
+}

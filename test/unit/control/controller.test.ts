@@ -1,0 +1,170 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Backend, PriorityResult } from '../../../src/backend/backend.js';
+import { DevmemBackend } from '../../../src/backend/devmem.js';
+import { Controller, type Switch } from '../../../src/control/controller.js';
+import { openKernel } from '../../../src/kernel/kernel.js';
+import type { UnplacedSession } from '../../../src/openvpn/server.js';
+import type { Session } from '../../../src/openvpn/session.js';
+import { ALICE, ALICE_SESSION, configOf, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
+import { KernelImage } from '../../support/kernel_image.js';
+import { LINUX_6_1 } from '../../support/layouts.js';
+import { until } from '../../support/until.js';
+
+let image: KernelImage;
+let backend: Backend;
+let controller: Controller | undefined;
+let config = configOf(['lte', 'wifi']);
+let sessions: readonly Session[] = [];
+let unplaced: readonly UnplacedSession[] = [];
+const overrides = new Map<string, string>();
+let switches: Switch[] = [];
+let problems: string[] = [];
+
+beforeEach(() => {
+  image = new KernelImage(LINUX_6_1);
+  config = configOf(['lte', 'wifi']);
+  sessions = [ALICE_SESSION];
+  unplaced = [];
+  overrides.clear();
+  switches = [];
+  problems = [];
+});
+afterEach(async () => {
+  await controller?.stop();
+  await backend.close();
+  image.remove();
+});
+
+async function start(wrap: (backend: Backend) => Backend = (same) => same): Promise<Controller> {
+  backend = new DevmemBackend(await openKernel(image.sources(), { layout: LINUX_6_1 }));
+  controller = new Controller({
+    backend: wrap(backend),
+    sessions: () => sessions,
+    unplaced: () => unplaced,
+    config: () => config,
+    overrides: () => overrides,
+  });
+  controller.on('switch', (one) => switches.push(one)).on('problem', (text) => problems.push(text));
+  controller.start();
+  await controller.refresh();
+  return controller;
+}
+
+async function wishes(): Promise<Record<string, string>> {
+  const { connections } = await backend.connections(PID);
+  return Object.fromEntries(
+    (connections[0]?.subflows ?? []).map(({ remote, ours }) => [remote.address, ours]),
+  );
+}
+
+it('makes a session obey its rule, and says so once', async () => {
+  image.task(PID, [image.socket(ALICE).file]);
+  const controller = await start();
+  expect(await wishes()).toEqual({ [WIFI.address]: 'backup', [LTE.address]: 'active' });
+  expect(controller.current().sessions[0]).toMatchObject({ state: 'obeyed', primary: 'lte' });
+  await controller.refresh();
+  expect(switches).toEqual([expect.objectContaining({ to: 'lte', session: ALICE_SESSION })]);
+});
+
+it('follows a changed rule, an override, and its end', async () => {
+  image.task(PID, [image.socket(ALICE).file]);
+  const controller = await start();
+  config = configOf(['wifi']);
+  await controller.refresh();
+  overrides.set('lab/alice', 'lte');
+  await controller.refresh();
+  overrides.delete('lab/alice');
+  await controller.refresh();
+  expect(switches.map(({ from, to }) => [from, to])).toEqual([
+    [undefined, 'lte'],
+    ['lte', 'wifi'],
+    ['wifi', 'lte'],
+    ['lte', 'wifi'],
+  ]);
+  expect(await wishes()).toEqual({ [WIFI.address]: 'active', [LTE.address]: 'backup' });
+});
+
+it('leaves a client without the wanted path as it is, and says so', async () => {
+  image.task(PID, [image.socket({ ...ALICE, subflows: [{ local: SERVER, remote: WIFI }] }).file]);
+  config = configOf(['lte']);
+  const controller = await start();
+  expect(image.changes()).toEqual([]);
+  expect(controller.current().sessions[0]).toMatchObject({ state: 'absent', missing: ['lte'] });
+});
+
+it('tells a plain-TCP client, a session without a connection, and a foreign process apart, and serves the others', async () => {
+  image.task(PID, [
+    image.socket({ protocol: 6, local: SERVER, remote: { address: '192.168.100.9', port: 9 } }).file,
+    image.socket(ALICE).file,
+  ]);
+  sessions = [
+    { ...ALICE_SESSION, commonName: 'plain', real: { address: '192.168.100.9', port: 9 } },
+    { ...ALICE_SESSION, commonName: 'nobody', real: { address: '192.168.100.9', port: 10 } },
+    { ...ALICE_SESSION, commonName: 'foreign', pid: 1 },
+    { ...ALICE_SESSION, commonName: 'gone', pid: 99 },
+    ALICE_SESSION,
+  ];
+  const controller = await start();
+  const states = controller.current().sessions.map(({ session, state }) => [session.commonName, state]);
+  expect(Object.fromEntries(states)).toEqual({
+    plain: 'plain',
+    nobody: 'unknown',
+    foreign: 'unknown',
+    gone: 'unknown',
+    alice: 'obeyed',
+  });
+  await until('the dead process is told', () =>
+    problems.some((text) => text.includes('there is no process 99')),
+  );
+});
+
+it('places a session whose port OpenVPN does not tell, if its address leaves no doubt', async () => {
+  image.task(PID, [image.socket(ALICE).file]);
+  const { real, ...rest } = ALICE_SESSION;
+  sessions = [];
+  unplaced = [{ ...rest, address: real.address }];
+  const controller = await start();
+  expect(controller.current().sessions).toEqual([
+    expect.objectContaining({ session: ALICE_SESSION, state: 'obeyed' }),
+  ]);
+});
+
+it('places nobody by an address that two connections come from', async () => {
+  image.task(PID, [image.socket(ALICE).file, image.socket({ ...ALICE, remote: { ...WIFI, port: 1 } }).file]);
+  const { real, ...rest } = ALICE_SESSION;
+  sessions = [];
+  unplaced = [{ ...rest, address: real.address }];
+  const controller = await start();
+  expect(controller.current().sessions).toEqual([]);
+  expect(problems).toEqual([expect.stringContaining('2 connections are from 192.168.100.2')]);
+  expect(image.changes()).toEqual([]);
+});
+
+it('makes nothing backup when the wanted subflow cannot be made active', async () => {
+  const alice = image.socket(ALICE);
+  image.setBit(alice.contexts[1] as bigint, 'request_bkup');
+  image.task(PID, [alice.file]);
+  const refused: PriorityResult = { outcome: 'refused', peerAsked: false, reason: 'for the test' };
+  await start((real) => ({
+    name: real.name,
+    description: real.description,
+    tellsPeer: real.tellsPeer,
+    connections: (pid) => real.connections(pid),
+    setPriority: async (name, priority) =>
+      priority === 'active' ? refused : real.setPriority(name, priority),
+    close: () => real.close(),
+  }));
+  expect(image.changes()).toEqual([]);
+  expect(problems).toEqual([expect.stringContaining('cannot be made active: for the test')]);
+});
+
+it('takes news during a round into the next one', async () => {
+  image.task(PID, [image.socket(ALICE).file]);
+  const controller = await start();
+  config = configOf(['wifi']);
+  const first = controller.refresh();
+  config = configOf(['lte']);
+  const second = controller.refresh();
+  await Promise.all([first, second]);
+  expect(controller.current().sessions[0]).toMatchObject({ state: 'obeyed', primary: 'lte' });
+});
