@@ -105,6 +105,18 @@ describe('a guest', () => {
     expect(guestOut.startsWith('/run/')).toBe(true);
   });
 
+  test('runs a command as a unit of the host’s systemd', async () => {
+    const { bzImage } = await labKernel();
+    const result = await runInGuest({
+      kernel: bzImage,
+      init: 'systemd',
+      command: ['sh', '-c', 'ps -p 1 -o comm=; systemctl is-active basic.target; exit 5'],
+      timeoutMs: 240_000,
+    });
+    expect(result.output).toBe('systemd\nactive\n');
+    expect(result.code).toBe(5);
+  });
+
   test('that does not end is stopped, and what it had said is in the error', async () => {
     const { bzImage } = await labKernel();
     const running = runInGuest({

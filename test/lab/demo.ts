@@ -53,7 +53,10 @@ async function conclude(): Promise<number> {
   const report = JSON.parse(await readFile(path.join(out, 'report.json'), 'utf8')) as Report;
   await drawTimeline(out);
   process.stdout.write(summary(report));
-  const missed = shortcomings(report, Number(options.size));
+  const missed = shortcomings(report, {
+    bytes: Number(options.size),
+    tellsClient: options.bytes !== true,
+  });
   for (const one of missed) process.stdout.write(`NOT REACHED: ${one}\n`);
   process.stdout.write(`written to ${out}: report.json, timeline.svg, client.pcap and the logs\n`);
   return missed.length === 0 ? 0 : 1;

@@ -133,7 +133,9 @@ async function writeControl(control: string, options: GuestOptions): Promise<voi
   const lines = Object.entries(environment).map(([name, value]) => `export ${name}=${shellQuote(value)}\n`);
   await writeFile(path.join(control, 'environment'), lines.join(''));
   await writeFile(path.join(control, 'command'), `exec ${options.command.map(shellQuote).join(' ')}\n`);
-  await copyFile(path.join(checkout, 'test/lab/guest/init.sh'), path.join(control, 'init.sh'));
+  for (const script of ['init.sh', 'systemd.sh']) {
+    await copyFile(path.join(checkout, 'test/lab/guest', script), path.join(control, script));
+  }
 }
 
 /** Whether the guest's own mounts hide the directory. */

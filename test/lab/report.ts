@@ -58,21 +58,27 @@ export interface PathReport {
 /** The least share of the payload that a switch has to move within a second. */
 const wantedShare = 0.99;
 
-/** What is not as it should be, in sentences; nothing when all is well. */
-export function shortcomings(report: Report, wantedBytes: number): string[] {
+/**
+ * What is not as it should be, in sentences; nothing when all is well.
+ * @param wanted size of the download, and whether this way of writing can tell the client (MP_PRIO).
+ */
+export function shortcomings(
+  report: Report,
+  wanted: { readonly bytes: number; readonly tellsClient: boolean },
+): string[] {
   const { transfer } = report;
   return [
-    ...(transfer.bytes === wantedBytes ? [] : [`${transfer.bytes} of ${wantedBytes} bytes arrived`]),
+    ...(transfer.bytes === wanted.bytes ? [] : [`${transfer.bytes} of ${wanted.bytes} bytes arrived`]),
     ...(transfer.sha256Matches ? [] : ['what arrived is not what was sent']),
     ...(transfer.reconnects === 0 ? [] : [`the client reconnected ${transfer.reconnects} times`]),
-    ...report.switches.flatMap(switchShortcomings),
+    ...report.switches.flatMap((one) => switchShortcomings(one, wanted.tellsClient)),
     ...Object.entries({ ...report.trouble.server, ...report.trouble.client }).map(
       ([name, by]) => `the counter ${name} rose by ${by}`,
     ),
   ];
 }
 
-function switchShortcomings(one: SwitchReport): string[] {
+function switchShortcomings(one: SwitchReport, tellsClient: boolean): string[] {
   const name = `switch to ${one.to} at ${Math.round(one.requestedMs)} ms`;
   // A client that was not told goes on as it likes with what it sends itself.
   const share = one.mpPrioSent === 0 ? one.shareToClientAfter1s : one.shareOnNewPathAfter1s;
@@ -82,6 +88,7 @@ function switchShortcomings(one: SwitchReport): string[] {
       : [
           `${name}: ${share ?? 'nothing'} of the payload was on the new path a second later, not ${wantedShare}`,
         ]),
+    ...(one.mpPrioSent > 0 || !tellsClient ? [] : [`${name}: the client was not told (no MP_PRIO)`]),
     ...(one.mpPrioSent === one.mpPrioReceived
       ? []
       : [`${name}: ${one.mpPrioSent} MP_PRIO sent, but ${one.mpPrioReceived} received`]),

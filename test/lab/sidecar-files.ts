@@ -10,6 +10,9 @@ const nobody = 65534;
 export interface SidecarFiles {
   /** Path of subflowd.ini. */
   readonly config: string;
+  /** Path of the management console's socket. */
+  readonly console: string;
+  /** Path of OpenVPN's management interface. */
   readonly management: string;
   readonly passwordFile: string;
   readonly events: string;
@@ -26,6 +29,7 @@ export async function makeSidecarFiles(directory: string): Promise<SidecarFiles>
   await writeFile(passwordFile, 'lab password\n', { mode: 0o600 });
   return {
     config: path.join(directory, 'subflowd.ini'),
+    console: path.join(directory, 'console.sock'),
     management: path.join(directory, 'management.sock'),
     passwordFile,
     events,
@@ -50,7 +54,7 @@ export async function writeRules(
     ],
     [
       '[console]',
-      `socket = ${path.join(path.dirname(files.config), 'console.sock')}`,
+      `socket = ${files.console}`,
       `overrides = ${path.join(path.dirname(files.config), 'overrides.json')}`,
     ],
     ...paths.map((one) => [`[path ${one.name}]`, `prefix = ${prefixOf(one).v4}, ${prefixOf(one).v6}`]),

@@ -18,13 +18,20 @@ export interface StageOptions extends NetworkOptions {
   readonly server?: ServerOptions;
 }
 
+export interface ConnectOptions {
+  /** More lines of the client's config. */
+  readonly lines?: readonly string[];
+  /** Whether it runs under mptcpize; true unless given. */
+  readonly mptcp?: boolean;
+}
+
 /** The paper's network with a running OpenVPN server, as an admin who uses subflowd has it. */
 export interface Stage {
   readonly network: Network;
   readonly server: OpenvpnProcess;
   readonly files: SidecarFiles;
   /** Starts the client on the network's host `index` and waits until it is connected. */
-  connect(index: number, commonName: string, lines?: readonly string[]): Promise<OpenvpnProcess>;
+  connect(index: number, commonName: string, options?: ConnectOptions): Promise<OpenvpnProcess>;
 }
 
 /** Everything is stopped and removed by `cleanup`. */
@@ -38,8 +45,13 @@ export async function buildStage(cleanup: Cleanup, options: StageOptions = {}): 
   const files = await makeSidecarFiles(work);
   const authority = await Authority.create(work);
 
-  const start = async (name: string, host: ClientHost['namespace'], lines: readonly string[]) => {
-    const openvpn = await OpenvpnProcess.start(host, logs, name, lines);
+  const start = async (
+    name: string,
+    host: ClientHost['namespace'],
+    lines: readonly string[],
+    mptcp = true,
+  ) => {
+    const openvpn = await OpenvpnProcess.start(host, logs, name, lines, { mptcp });
     cleanup.add(() => openvpn.stop());
     await openvpn.ready();
     return openvpn;
@@ -66,13 +78,14 @@ export async function buildStage(cleanup: Cleanup, options: StageOptions = {}): 
     network,
     server,
     files,
-    async connect(index, commonName, lines = []) {
+    async connect(index, commonName, { lines = [], mptcp = true } = {}) {
       const host = network.clients[index];
       if (host === undefined) throw new RangeError(`the network has no client ${index}`);
       return start(
         `client${index}`,
         host.namespace,
         await clientConfig(network, authority, commonName, { family, lines }),
+        mptcp,
       );
     },
   };

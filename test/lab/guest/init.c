@@ -175,6 +175,10 @@ int main(void)
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	setenv("HOME", "/root", 1);
 	if (command_line_has("lab.init=systemd")) {
+		if (system("sh " CONTROL "/systemd.sh") != 0)
+			die("systemd.sh");
+		/* Empty means no container, whatever files the host's root has that say otherwise. */
+		setenv("container", "", 1);
 		execl("/lib/systemd/systemd", "systemd", (char *)NULL);
 		die("/lib/systemd/systemd");
 	}

@@ -15,10 +15,11 @@ export function qemuArguments(
   consoleFile: string,
 ): string[] {
   const { kernel, memory = 2048, cpus = 2, accelerator = 'tcg', append = '', init = 'lab' } = options;
+  const systemd = init === 'systemd' ? 'systemd.unit=lab.service fstab=no systemd.show_status=no' : '';
   // Left to itself the kernel distrusts the emulated TSC and reads the HPET, at twice the price of each time stamp.
   // A panic ends the guest at once: panic=-1 reboots and -no-reboot makes that the end.
   const commandLine =
-    `console=ttyS0 panic=-1 tsc=reliable quiet loglevel=6 lab.init=${init} ${append}`.trim();
+    `console=ttyS0 panic=-1 tsc=reliable quiet loglevel=6 lab.init=${init} ${systemd} ${append}`.trim();
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-machine', 'q35', '-cpu', 'max', '-smp', `${cpus}`, '-m', `${memory}`],

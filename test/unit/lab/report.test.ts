@@ -16,6 +16,8 @@ const moved: SwitchReport = {
   mpPrioReceived: 2,
 };
 
+const wanted = { bytes: 100, tellsClient: true };
+
 function report(one: Partial<SwitchReport>, transfer: Partial<Report['transfer']> = {}): Report {
   return {
     backend: 'devmem',
@@ -31,22 +33,25 @@ function report(one: Partial<SwitchReport>, transfer: Partial<Report['transfer']
 }
 
 test('a switch that moved the payload and told the client is well', () => {
-  expect(shortcomings(report({}), 100)).toEqual([]);
+  expect(shortcomings(report({}), wanted)).toEqual([]);
 });
 
 test.each([
   ['too little on the new path', report({ shareOnNewPathAfter1s: 0.98 })],
   ['no payload at all', report({ shareOnNewPathAfter1s: null })],
   ['MP_PRIO lost', report({ mpPrioReceived: 1 })],
+  ['a client not told', report({ mpPrioSent: 0, mpPrioReceived: 0 })],
   ['another hash', report({}, { sha256Matches: false })],
   ['a reconnect', report({}, { reconnects: 1 })],
   ['bytes missing', report({}, { bytes: 99 })],
 ])('%s is told', (_, bad) => {
-  expect(shortcomings(bad, 100)).toHaveLength(1);
+  expect(shortcomings(bad, wanted)).toHaveLength(1);
 });
 
 test('a client that was not told is judged by what the server sends', () => {
   const untold = { mpPrioSent: 0, mpPrioReceived: 0, shareOnNewPathAfter1s: 0.9 };
-  expect(shortcomings(report(untold), 100)).toEqual([]);
-  expect(shortcomings(report({ ...untold, shareToClientAfter1s: 0.5 }), 100)).toHaveLength(1);
+  expect(shortcomings(report(untold), { ...wanted, tellsClient: false })).toEqual([]);
+  expect(
+    shortcomings(report({ ...untold, shareToClientAfter1s: 0.5 }), { ...wanted, tellsClient: false }),
+  ).toHaveLength(1);
 });

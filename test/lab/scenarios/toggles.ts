@@ -1,0 +1,68 @@
+// 200 switches back and forth under a two-way transfer: what a careless write would break, it breaks here.
+import { rise, readCounters, trouble } from '../counters.js';
+import { payloadSha256 } from '../payload.js';
+import { Sidecar } from '../sidecar.js';
+import { writeRules } from '../sidecar-files.js';
+import { buildStage } from '../stage.js';
+import { figure6Paths } from '../network.js';
+import { startWeb, Transfer } from '../web.js';
+import { command, reconnects, say, scenario, untilStatus } from './scenario.js';
+
+const SWITCHES = 200;
+/** More than the switches take: the transfers are ended by the last switch, not the other way round. */
+const BYTES = 2_000_000;
+
+await scenario(async (cleanup, out) => {
+  const paths = figure6Paths.map((one) => ({ ...one, rateMbit: 3 }));
+  const stage = await buildStage(cleanup, { paths, logs: out });
+  await writeRules(stage.files, paths, { alice: 'wifi' });
+  const sidecar = Sidecar.start(stage.network.server, stage.files.config, `${out}/subflowd.log`);
+  cleanup.add(() => sidecar.stop());
+  const tunnel = await stage.connect(0, 'alice');
+  await untilStatus(stage.files, 'alice on wifi', ({ sessions }) =>
+    sessions.some(({ state, primary }) => state === 'obeyed' && primary === 'wifi'),
+  );
+  await startWeb(cleanup, stage.network);
+  const host = stage.network.clients[0]?.namespace;
+  if (host === undefined) throw new Error('the network has no client');
+  const count = async () => ({
+    server: await readCounters(stage.network.server),
+    client: await readCounters(host),
+  });
+  const begin = await count();
+
+  let switching = true;
+  const transfers = { down: 0, up: 0, wrong: 0 };
+  const keepOn = async (direction: 'down' | 'up') => {
+    while (switching) {
+      const { network } = stage;
+      const transfer =
+        direction === 'down'
+          ? Transfer.download(network, host, BYTES)
+          : Transfer.upload(network, host, BYTES);
+      const { sha256 } = await transfer.done;
+      transfers[direction]++;
+      if (sha256 !== payloadSha256(BYTES)) transfers.wrong++;
+    }
+  };
+  const loads = [keepOn('down'), keepOn('up')];
+  const answers: string[] = [];
+  for (let i = 0; i < SWITCHES; i++) {
+    const [answer] = await command(stage.files, `mptcp primary alice ${i % 2 === 0 ? 'lte' : 'wifi'}`);
+    answers.push(answer ?? '');
+    if (i % 20 === 19) say(`${i + 1} switches`);
+  }
+  switching = false;
+  await Promise.all(loads);
+  say(`transfers: ${transfers.down} down, ${transfers.up} up`);
+  const end = await count();
+  return {
+    switches: (await sidecar.switches()).length,
+    answers,
+    transfers,
+    reconnects: await reconnects([tunnel]),
+    mpPrioSent: rise('MPTcpExtMPPrioTx', begin.server, end.server),
+    mpPrioReceived: rise('MPTcpExtMPPrioRx', begin.client, end.client),
+    trouble: { server: trouble(begin.server, end.server), client: trouble(begin.client, end.client) },
+  };
+});
