@@ -1,3 +1,5 @@
+# shellcheck shell=sh
+# shellcheck disable=SC1091 # the environment is made for each guest
 # Runs in the guest as the child of init.c, from the control share: the last steps that need tools, then the command.
 set -eu
 . /run/lab/environment

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Run by init.c before the host's systemd becomes process 1: a unit that runs the command and powers the guest off,
 # and the units that a guest without disk and network would only wait for.
 set -eu
