@@ -1,6 +1,7 @@
 import type { PathConfig } from '../config/config.js';
 import type { Session } from '../openvpn/session.js';
 import { overrideKey } from '../steering/rule.js';
+import { printable, printableJson } from './printable.js';
 import type { DaemonStatus } from './status.js';
 import { statusText } from './status-text.js';
 import { splitWords, WordsError } from './words.js';
@@ -54,7 +55,7 @@ export async function runCommand(daemon: Commanded, line: string): Promise<Answe
 
 function status(daemon: Commanded, rest: readonly string[]): Answer {
   if (rest.length === 0) return block(statusText(daemon.status()));
-  if (rest.length === 1 && rest[0] === 'json') return block([JSON.stringify(daemon.status())]);
+  if (rest.length === 1 && rest[0] === 'json') return block([printableJson(daemon.status())]);
   return failure('mptcp status takes nothing, or json');
 }
 
@@ -78,7 +79,7 @@ async function primary(daemon: Commanded, rest: readonly string[]): Promise<Answ
     .status()
     .sessions.filter(({ session }) => overrideKey(session) === key)
     .map(({ state, reason }) => `${state}, ${reason}`);
-  return { lines: [`SUCCESS: ${key}: ${states.join('; ') || 'not connected now'}`] };
+  return { lines: [`SUCCESS: ${printable(`${key}: ${states.join('; ') || 'not connected now'}`)}`] };
 }
 
 /** The key of the one client meant. An override of a client that left can still be taken back. */
@@ -88,7 +89,7 @@ function keyOf(daemon: Commanded, client: string): string | { problem: string } 
   const found = [...keys].filter((key) => key.slice(key.indexOf('/') + 1) === client);
   if (found.length === 1) return found[0] as string;
   return found.length === 0
-    ? { problem: `no client ${JSON.stringify(client)} is connected` }
+    ? { problem: `no client ${JSON.stringify(client)} is connected: status shows who is` }
     : {
         problem: `${JSON.stringify(client)} is several clients: say ${found.map((key) => JSON.stringify(key)).join(' or ')}`,
       };
@@ -100,5 +101,5 @@ function block(lines: readonly string[]): Answer {
 }
 
 function failure(message: string): Answer {
-  return { lines: [`ERROR: ${message}`] };
+  return { lines: [`ERROR: ${printable(message)}`] };
 }

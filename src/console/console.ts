@@ -1,17 +1,13 @@
-import { chmodSync, chownSync, lstatSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { ConsoleConfig } from '../config/config.js';
 import { makeDirectory } from '../directory.js';
-import { LineSplitter } from '../lines.js';
+import { CLIENT_LIMITS, ConsoleClient, type ClientLimits } from './client.js';
 import { runCommand, type Commanded } from './commands.js';
+import { groupId } from './group.js';
 
-/** Longest command line, bytes: a common name has at most 64 characters. */
-const MAX_LINE = 4096;
 const MAX_CLIENTS = 64;
-/** Lines that a client may send ahead of their answers, and bytes of answers that it may leave unread. */
-const MAX_WAITING_LINES = 1000;
-const MAX_UNREAD = 16 * 1024 * 1024;
 
 /** The management console: text lines on a unix socket, in the manner of OpenVPN's management interface. */
 export class Console {
@@ -21,18 +17,19 @@ export class Console {
   private constructor(
     private readonly config: ConsoleConfig,
     private readonly daemon: Commanded,
+    private readonly limits: ClientLimits,
   ) {
-    this.#server = createServer((socket) => {
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => {
       this.#serve(socket);
     });
   }
 
   /**
    * Opens the console's socket with the mode and group of the config.
-   * @throws {Error} naming the socket if another daemon serves it, or if it cannot be made.
+   * @throws {Error} naming the socket if another daemon serves it, or if it cannot be made; then nothing is left open.
    */
-  static async open(config: ConsoleConfig, daemon: Commanded): Promise<Console> {
-    const console = new Console(config, daemon);
+  static async open(config: ConsoleConfig, daemon: Commanded, limits = CLIENT_LIMITS): Promise<Console> {
+    const console = new Console(config, daemon, limits);
     await console.#listen();
     return console;
   }
@@ -49,81 +46,53 @@ export class Console {
 
   async #listen(): Promise<void> {
     const { socket, mode, group } = this.config;
-    makeDirectory(dirname(socket));
+    const owner = group === undefined ? undefined : groupId(group);
+    try {
+      makeDirectory(dirname(socket));
+    } catch (error) {
+      throw unmade(socket, error);
+    }
     await removeStale(socket);
     // The socket is nobody's but ours until mode and group are as wished.
     const umask = process.umask(0o177);
     try {
       await new Promise<void>((resolve, reject) => {
-        this.#server.once('error', (error) => {
-          reject(
-            new Error(`the console socket ${socket} cannot be made: ${error.message}`, { cause: error }),
-          );
-        });
+        this.#server.once('error', reject);
         this.#server.listen(socket, resolve);
       });
+    } catch (error) {
+      throw unmade(socket, error);
     } finally {
       process.umask(umask);
     }
-    if (group !== undefined) chownSync(socket, -1, groupId(group));
-    chmodSync(socket, mode);
+    // A client that cannot be accepted (no descriptor is left) is no reason to end: it knocks again.
+    this.#server.removeAllListeners('error').on('error', () => undefined);
+    try {
+      if (owner !== undefined) chownSync(socket, -1, owner);
+      chmodSync(socket, mode);
+    } catch (error) {
+      await this.close();
+      throw unmade(socket, error);
+    }
   }
 
   #serve(socket: Socket): void {
     // A client that hangs up is no error of ours.
     socket.on('error', () => socket.destroy());
     if (this.#clients.size >= MAX_CLIENTS) {
-      socket.end(`ERROR: ${MAX_CLIENTS} clients are connected already\r\n`);
+      socket.end(`ERROR: ${MAX_CLIENTS} clients are connected already\r\n`, () => socket.destroy());
       return;
     }
     this.#clients.add(socket);
     socket.on('close', () => this.#clients.delete(socket));
-    const splitter = new LineSplitter(MAX_LINE);
-    let waiting = 0;
-    let answered = Promise.resolve();
-    const cutOff = (reason: string) => {
-      socket.end(`ERROR: ${reason}\r\n`, () => socket.destroy());
-    };
-    socket.write(">INFO:subflowd console -- type 'help' for the commands\r\n");
-    socket.on('data', (chunk: Buffer) => {
-      let lines: string[];
-      try {
-        lines = splitter.push(chunk);
-      } catch {
-        socket.removeAllListeners('data');
-        cutOff(`a line is longer than ${MAX_LINE} bytes`);
-        return;
-      }
-      for (const line of lines) {
-        if (++waiting > MAX_WAITING_LINES) {
-          socket.removeAllListeners('data');
-          cutOff(`more than ${MAX_WAITING_LINES} commands wait for their answers`);
-          return;
-        }
-        answered = answered.then(async () => {
-          await this.#answer(socket, line);
-          waiting--;
-        });
-      }
-    });
+    new ConsoleClient(socket, (line) => runCommand(this.daemon, line), this.limits);
   }
+}
 
-  async #answer(socket: Socket, line: string): Promise<void> {
-    if (socket.destroyed || socket.writableEnded) return;
-    let answer;
-    try {
-      answer = await runCommand(this.daemon, line);
-    } catch (error) {
-      answer = { lines: [`ERROR: ${(error as Error).message}`] };
-    }
-    if (socket.writableLength > MAX_UNREAD) {
-      // It does not read: nothing more can be said to it.
-      socket.destroy();
-      return;
-    }
-    socket.write(answer.lines.map((text) => `${text}\r\n`).join(''));
-    if ('hangUp' in answer && answer.hangUp) socket.end();
-  }
+function unmade(socket: string, error: unknown): Error {
+  return new Error(`the console socket ${socket} cannot be made: ${(error as Error).message}`, {
+    cause: error,
+  });
 }
 
 /** Removes the socket of a daemon that did not get to it. */
@@ -136,25 +105,17 @@ async function removeStale(path: string): Promise<void> {
   }
   if (!stats.isSocket())
     throw new Error(`${path} is there and is no socket: remove it, or set [console] socket`);
+  // Only a refusal says that nobody is there: a daemon whose queue is full answers EAGAIN.
   const isServed = await new Promise<boolean>((resolve) => {
     const probe = connect(path);
     probe.once('connect', () => {
       probe.destroy();
       resolve(true);
     });
-    probe.once('error', () => {
-      resolve(false);
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT');
     });
   });
   if (isServed) throw new Error(`another subflowd serves ${path}: stop it first, or set [console] socket`);
   rmSync(path, { force: true });
-}
-
-/** Node has no getgrnam: the line of /etc/group does. */
-function groupId(name: string): number {
-  for (const line of readFileSync('/etc/group', 'utf8').split('\n')) {
-    const [group, , gid] = line.split(':');
-    if (group === name && gid !== undefined) return Number(gid);
-  }
-  throw new Error(`there is no group ${name}: make it (groupadd ${name}) or change [console] group`);
 }

@@ -2,6 +2,7 @@ import Table from 'cli-table3';
 import { formatEndpoint } from '../endpoint.js';
 import type { ServerStatus } from '../openvpn/server.js';
 import type { SessionPlan, SubflowPlan } from '../steering/plan.js';
+import { printable } from './printable.js';
 import type { DaemonStatus } from './status.js';
 
 const NO_BORDERS = {
@@ -80,12 +81,4 @@ function subflowTable(subflows: readonly SubflowPlan[]): string[] {
     .toString()
     .split('\n')
     .map((line) => line.trimEnd());
-}
-
-/** Common names come from certificates: what a terminal would obey is shown, not sent. */
-function printable(text: string): string {
-  return text.replace(
-    /\p{Cc}/gu,
-    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
 }

@@ -6,13 +6,21 @@ export class ConsoleRefusal extends Error {
   override readonly name = 'ConsoleRefusal';
 }
 
-/** Nobody serves the console. */
+/** The console gave no answer. */
 export class ConsoleUnreachable extends Error {
   override readonly name = 'ConsoleUnreachable';
+
+  /** @param isAbsent whether it is certain that no daemon serves the console. */
+  constructor(
+    message: string,
+    readonly isAbsent: boolean,
+  ) {
+    super(message);
+  }
 }
 
-/** 2,000 sessions of a few subflows are some megabytes on one line. */
-const MAX_LINE = 256 * 1024 * 1024;
+/** Bytes of a whole answer: 2,000 sessions of a few subflows are some megabytes, as JSON on one line. */
+const MAX_ANSWER = 256 * 1024 * 1024;
 
 /**
  * Sends one command to a daemon's console and gives its answer: the lines before END, or the one behind SUCCESS:.
@@ -26,32 +34,39 @@ export async function talk(
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath);
     const lines: string[] = [];
-    const splitter = new LineSplitter(MAX_LINE);
+    const splitter = new LineSplitter(MAX_ANSWER);
+    let bytes = 0;
     const finish = (act: () => void) => {
       clearTimeout(timer);
       socket.destroy();
       act();
     };
-    const fail = (reason: string) => {
+    const fail = (reason: string, isAbsent = false) => {
       finish(() => {
         reject(
           new ConsoleUnreachable(
-            `no answer from the console ${socketPath}: ${reason}; is the daemon running (subflowd run), and may you use its socket?`,
+            `no answer from the daemon at its console ${socketPath}: ${reason}`,
+            isAbsent,
           ),
         );
       });
     };
     const timer = setTimeout(() => {
-      fail(`nothing came for ${timeoutMs / 1000} s`);
+      fail(`none came within ${timeoutMs / 1000} s; restart it (systemctl restart subflowd)`);
     }, timeoutMs);
     socket.on('connect', () => socket.write(`${command}\n`));
-    socket.on('error', (error) => {
-      fail(error.message);
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      fail(explain(error), error.code === 'ENOENT' || error.code === 'ECONNREFUSED');
     });
     socket.on('close', () => {
-      fail('it hung up');
+      fail('it hung up; ask again');
     });
     socket.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > MAX_ANSWER) {
+        fail(`its answer is longer than ${MAX_ANSWER} bytes`);
+        return;
+      }
       for (const line of splitter.push(chunk)) {
         if (line === 'END')
           finish(() => {
@@ -69,4 +84,12 @@ export async function talk(
       }
     });
   });
+}
+
+function explain({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'ENOENT' || code === 'ECONNREFUSED')
+    return 'it is not running; start it (systemctl start subflowd, or subflowd run)';
+  if (code === 'EACCES')
+    return 'you may not use that socket; be root, or of the group that [console] group names';
+  return message;
 }
