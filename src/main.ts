@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_CONFIG_FILE, loadConfig } from './config/load.js';
 import { ConfigError } from './config/problem.js';
 import { ConsoleRefusal, ConsoleUnreachable, talk } from './console/talk.js';
+import { printable, printableJson } from './console/printable.js';
 import { quoteWord } from './console/words.js';
 import type { Check } from './doctor/check.js';
 import { KernelError } from './kernel/kernel_error.js';
@@ -23,6 +24,7 @@ const program = new Command('subflowd')
 Begin with: subflowd doctor        what must be true on this host, and what mends it
             subflowd check         the config file
             subflowd run           the daemon; under systemd: systemctl enable --now subflowd
+            subflowd status        what it sees and does
 Exit codes: 0 fine, 1 the answer is no, 2 wrong use`,
   );
 
@@ -39,6 +41,12 @@ interface Common {
 }
 
 command('run', 'Serve the servers of the config file until SIGTERM or SIGINT.')
+  .addHelpText(
+    'after',
+    `
+It follows the config file: a save takes effect at once, and a file with a mistake changes nothing. It can be stopped
+and started at any moment: clients keep the primary they have. It logs to standard error.`,
+  )
   .addOption(
     new Option('--log-level <level>', 'least level to log')
       .choices(['debug', 'info', 'warn', 'error'])
@@ -55,6 +63,8 @@ command('run', 'Serve the servers of the config file until SIGTERM or SIGINT.')
       });
       const daemon = await Daemon.start(config, log);
       const stop = () => {
+        // A second signal ends it at once, as if there were no handler: nothing is lost by that.
+        process.removeAllListeners('SIGTERM').removeAllListeners('SIGINT');
         daemon.stop().then(
           () => process.exit(0),
           (error: unknown) => {
@@ -62,46 +72,72 @@ command('run', 'Serve the servers of the config file until SIGTERM or SIGINT.')
           },
         );
       };
-      process.once('SIGTERM', stop).once('SIGINT', stop);
+      process.on('SIGTERM', stop).on('SIGINT', stop);
     },
   );
 
 command('check', 'Say whether the config file has a mistake, and where.')
   .option('--json', 'as JSON')
+  .addHelpText(
+    'after',
+    `
+Every mistake is told as FILE:LINE: [SECTION]: what is wrong and what to write instead. Exit 1 if there is one.`,
+  )
   .action(async ({ config, json }: Common) => {
     try {
       const loaded = await loadConfig(config);
       print(
-        json
-          ? JSON.stringify({ file: config, problems: [], config: loaded }, null, 2)
-          : `${config}: no mistake`,
+        json ? printableJson({ file: config, problems: [], config: loaded }, 2) : `${config}: no mistake`,
       );
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
-      print(json ? JSON.stringify({ file: config, problems: error.problems }, null, 2) : error.message);
+      print(json ? printableJson({ file: config, problems: error.problems }, 2) : error.message);
       process.exitCode = EXIT_NO;
     }
   });
 
 command('doctor', 'Say what must be true on this host and, where it is not, what mends it.')
   .option('--json', 'as JSON')
+  .addHelpText(
+    'after',
+    `
+ok       is as it must be
+note     works, and could be better
+BAD      is not as it must be; 'mend:' is the command or the change that mends it
+unknown  cannot be told before something else is mended
+Exit 1 if something is BAD. Run it as root.`,
+  )
   .action(async ({ config, json }: Common) => {
     const { examine } = await import('./doctor/doctor.js');
     const checks = await examine(config);
-    print(json ? JSON.stringify(checks, null, 2) : checks.map(checkText).join('\n'));
+    print(json ? printableJson(checks, 2) : checks.map(checkText).join('\n'));
     if (checks.some(({ verdict }) => verdict === 'bad')) process.exitCode = EXIT_NO;
   });
 
 command('status', 'Show sessions, their subflows, whose wish is what, rule and primary.')
   .option('--json', 'as JSON')
+  .addHelpText(
+    'after',
+    `
+Of each session: the rule that counts for it, what came of that, and its subflows with the path each is on. WE WISH is
+what this host asks for, CLIENT WISHES what the client asks for; a subflow is used as active where both say so.`,
+  )
   .action(async ({ config, json }: Common) => {
     const lines = await ask(config, json ? 'mptcp status json' : 'mptcp status');
-    print(json ? JSON.stringify(JSON.parse(lines.join('')), null, 2) : lines.join('\n'));
+    print(json ? printableJson(JSON.parse(lines.join('')), 2) : lines.join('\n'));
   });
 
 command('primary', "Put a client on a path whatever its rule says, until 'auto' takes it back.")
   .argument('<client>', 'common name, or SERVER/COMMON NAME', word)
   .argument('<path>', 'a path of the config, or auto', word)
+  .addHelpText(
+    'after',
+    `
+It is kept over reconnects and restarts. For example:
+  subflowd primary alice.example.com lte
+  subflowd primary 'office/Bob "The Builder"' wifi    where the servers office and home both know a Bob
+  subflowd primary alice.example.com auto             the rules decide again`,
+  )
   .action(async (client: string, path: string, { config }: Common) => {
     print((await ask(config, `mptcp primary ${quoteWord(client)} ${quoteWord(path)}`)).join('\n'));
   });
@@ -122,22 +158,39 @@ function checkText({ name, verdict, found, remedy }: Check): string {
 }
 
 function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${printableLines(text)}\n`);
 }
 
-function fail(error: unknown): never {
-  const expected =
+function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n');
+}
+
+/** Errors that were thrown to be read: ours, and the system's. Others are mistakes of this program. */
+function isExpected(error: Error): boolean {
+  return (
+    error.name === 'Error' ||
     error instanceof ConfigError ||
     error instanceof ConsoleRefusal ||
     error instanceof ConsoleUnreachable ||
-    error instanceof KernelError;
+    error instanceof KernelError
+  );
+}
+
+function fail(error: unknown): never {
   const { message, stack } = error as Error;
-  process.stderr.write(`subflowd: ${expected ? message : (stack ?? message)}\n`);
+  const text = isExpected(error as Error) ? message : (stack ?? message);
+  process.stderr.write(`subflowd: ${printableLines(text)}\n`);
   if (error instanceof KernelError && error.remedy !== undefined) {
     process.stderr.write(`mend: ${error.remedy} (subflowd doctor tells everything)\n`);
   }
   process.exit(EXIT_NO);
 }
+
+// Who reads our output may have seen enough (subflowd status | head).
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
 
 try {
   await program.parseAsync();
