@@ -1,16 +1,26 @@
-import type { Config } from '../config/config.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config, ConsoleConfig } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
+import { groupId } from '../console/group.js';
 import type { DaemonStatus } from '../console/status.js';
-import { ConsoleUnreachable, talk } from '../console/talk.js';
+import { ConsoleRefusal, ConsoleUnreachable, talk } from '../console/talk.js';
 import { Servers } from '../openvpn/servers.js';
 import { bad, note, ok, type Check } from './check.js';
 import { checkHost } from './host.js';
 import { checkServer, checkSessions } from './servers.js';
 
-/** How long to wait for management interfaces when no daemon runs that has them already, in milliseconds. */
-const LISTEN_MS = 3_000;
+/**
+ * How long to wait at most for management interfaces when no daemon runs that has them already, in milliseconds; one
+ * that says nothing is given up after 5 s.
+ */
+const LISTEN_MS = 6_000;
+/** For hooks' records to be read, and for the clients that a management interface tells of. */
+const SETTLE_MS = 300;
 
-/** Looks at everything that must be true on this host. Changes nothing. */
+/**
+ * Looks at everything that must be true on this host. Steers nobody; where no daemon runs it listens to the servers as
+ * the daemon would.
+ */
 export async function examine(configFile: string): Promise<Check[]> {
   const host = await checkHost();
   let config: Config;
@@ -19,31 +29,63 @@ export async function examine(configFile: string): Promise<Check[]> {
   } catch (error) {
     return [...host, bad('config', (error as Error).message, `mend ${configFile}, then: subflowd check`)];
   }
-  return [...host, ok('config', `${configFile} has no mistake`), ...(await checkServers(config))];
+  return [
+    ...host,
+    ok('config', `${configFile} has no mistake`),
+    ...checkConsole(config.console),
+    ...(await checkServers(config)),
+  ];
+}
+
+function checkConsole({ group }: ConsoleConfig): Check[] {
+  if (group === undefined) return [];
+  try {
+    groupId(group);
+    return [];
+  } catch {
+    return [
+      bad('console', `there is no group ${group}, which [console] names`, `groupadd --system ${group}`),
+    ];
+  }
 }
 
 async function checkServers(config: Config): Promise<Check[]> {
   // A management interface serves one client at a time: a running daemon has it, and tells what it knows.
+  let status: DaemonStatus;
   try {
     const [json] = await talk(config.console.socket, 'mptcp status json');
-    const status = JSON.parse(json ?? '') as DaemonStatus;
-    return [
-      ok('daemon', 'subflowd run is up'),
-      ...status.servers.flatMap(checkServer),
-      ...checkSessions(status),
-    ];
+    status = JSON.parse(json ?? '') as DaemonStatus;
   } catch (error) {
-    if (!(error instanceof ConsoleUnreachable)) throw error;
+    if (error instanceof ConsoleUnreachable && error.isAbsent) return listen(config);
+    const isKnown = error instanceof ConsoleUnreachable || error instanceof ConsoleRefusal;
+    const found = isKnown ? error.message : `its answer cannot be read: ${(error as Error).message}`;
+    return [bad('daemon', found, 'as root: systemctl restart subflowd, then sudo subflowd doctor')];
   }
+  const servers = await Promise.all(status.servers.map(checkServer));
+  return [ok('daemon', 'subflowd run is up'), ...servers.flat(), ...checkSessions(status)];
+}
+
+async function listen(config: Config): Promise<Check[]> {
   const servers = new Servers(config.servers);
-  const problems: string[] = [];
-  servers.on('problem', (problem) => problems.push(problem));
+  const problems = new Set<string>();
+  servers.on('problem', (problem) => problems.add(problem));
   servers.start();
-  await new Promise((resolve) => setTimeout(resolve, LISTEN_MS));
+  const statuses = () => servers.servers().map((server) => server.status());
+  const deadline = performance.now() + LISTEN_MS;
+  await sleep(SETTLE_MS);
+  while (performance.now() < deadline) {
+    const isOpen = statuses().some(
+      ({ management, managementTrouble }) => management === 'unreachable' && managementTrouble === undefined,
+    );
+    if (!isOpen) break;
+    await sleep(SETTLE_MS);
+  }
   servers.stop();
+  const found = statuses();
+  for (const { managementTrouble } of found) problems.delete(managementTrouble ?? '');
   return [
-    note('daemon', 'subflowd run is not up', 'subflowd run'),
-    ...servers.servers().flatMap((server) => checkServer(server.status())),
-    ...problems.map((problem) => note('openvpn', problem)),
+    note('daemon', 'subflowd run is not up', 'systemctl start subflowd'),
+    ...(await Promise.all(found.map(checkServer))).flat(),
+    ...[...problems].map((problem) => note('openvpn', problem)),
   ];
 }

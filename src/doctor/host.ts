@@ -1,12 +1,14 @@
-import { readFileSync, existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { release } from 'node:os';
 import { DevmemBackend } from '../backend/devmem.js';
+import { parseIomem } from '../kernel/iomem.js';
+import { HOST_SOURCES } from '../kernel/kernel.js';
 import { KernelError } from '../kernel/kernel_error.js';
 import { bad, note, ok, type Check } from './check.js';
 
 /** What must be true of this host, whatever its servers. */
 export async function checkHost(): Promise<Check[]> {
-  return [checkRoot(), checkMptcp(), ...(await checkMemory())];
+  return [checkRoot(), checkMptcp(), checkLayout(), ...lockdown(), ...(await checkMemory())];
 }
 
 function checkRoot(): Check {
@@ -30,16 +32,34 @@ function checkMptcp(): Check {
     : bad('mptcp', 'net.mptcp.enabled = 0', 'sysctl -w net.mptcp.enabled=1');
 }
 
+function checkLayout(): Check {
+  const { btf } = HOST_SOURCES;
+  return existsSync(btf)
+    ? ok('layout', `${btf} describes the kernel's structures`)
+    : bad(
+        'layout',
+        `kernel ${release()} does not describe its structures: there is no ${btf}`,
+        'boot a kernel with CONFIG_DEBUG_INFO_BTF=y (Debian has it)',
+      );
+}
+
 async function checkMemory(): Promise<Check[]> {
-  const locked = lockdown();
-  if (!existsSync('/dev/mem')) {
+  if (!existsSync(HOST_SOURCES.memory)) {
     return [
       bad(
         'memory',
         '/dev/mem does not exist',
         'boot a kernel with CONFIG_DEVMEM=y and CONFIG_STRICT_DEVMEM=n; in a container, give it the device',
       ),
-      ...locked,
+    ];
+  }
+  if (isStrict()) {
+    return [
+      bad(
+        'memory',
+        '/dev/mem is strict: it does not show RAM, not even to root',
+        'boot a kernel with CONFIG_STRICT_DEVMEM=n',
+      ),
     ];
   }
   try {
@@ -51,15 +71,30 @@ async function checkMemory(): Promise<Check[]> {
         ? ok('memory', description)
         : note('memory', description, 'boot with the kernel parameter nopat'),
       ok('kernel', proof),
-      ...locked,
     ];
   } catch (error) {
-    if (!(error instanceof KernelError)) throw error;
-    const name = error.step === 'layout' ? 'layout' : error.step === 'memory' ? 'memory' : 'kernel';
-    return [
-      bad(name, error.message, error.remedy ?? 'report this, with the output of subflowd doctor --json'),
-      ...locked,
-    ];
+    // Whatever is wrong here, the rest of the host is still looked at.
+    const { message } = error as Error;
+    const { step, remedy } = error instanceof KernelError ? error : { step: undefined, remedy: undefined };
+    const name = step === 'layout' ? 'layout' : step === 'memory' ? 'memory' : 'kernel';
+    return [bad(name, message, remedy ?? 'report this, with the output of subflowd doctor --json')];
+  }
+}
+
+/** A strict /dev/mem refuses a read of RAM with EPERM (drivers/char/mem.c, read_mem); any page of RAM shows it. */
+function isStrict(): boolean {
+  try {
+    const ram = parseIomem(readFileSync(HOST_SOURCES.iomem, 'utf8')).systemRam.at(-1);
+    const file = openSync(HOST_SOURCES.memory, 'r');
+    try {
+      readSync(file, Buffer.alloc(1), 0, 1, ram?.start ?? 0n);
+      return false;
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    return code === 'EPERM' && syscall === 'read';
   }
 }
 

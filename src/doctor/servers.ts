@@ -2,12 +2,19 @@ import type { DaemonStatus } from '../console/status.js';
 import type { ServerStatus } from '../openvpn/server.js';
 import type { SessionPlan } from '../steering/plan.js';
 import { bad, note, ok, unknown, type Check } from './check.js';
-import { socketKinds } from './sockets.js';
+import { socketKinds, type SocketKinds } from './sockets.js';
+
+const RESTART = 'systemctl restart openvpn-server@NAME';
+const DROP_IN = `openvpn-conf/openvpn-server@.service.d/mptcp.conf is a drop-in for its unit, then systemctl daemon-reload && ${RESTART}`;
+const PLAIN_CLIENT_REMEDY = 'start its OpenVPN under mptcpize run, on a kernel with MPTCP';
+/** That are named one by one. */
+const MOST_PEERS = 10;
 
 /** What must be true of one server's process and of how it is reached. */
-export function checkServer(server: ServerStatus): Check[] {
+export async function checkServer(server: ServerStatus): Promise<Check[]> {
   const { name, pids } = server;
-  return [checkManagement(server), ...pids.flatMap((pid) => checkProcess(name, pid))];
+  const processes = await Promise.all(pids.map((pid) => checkProcess(name, pid)));
+  return [checkManagement(server), ...processes.flat()];
 }
 
 function checkManagement({
@@ -22,7 +29,7 @@ function checkManagement({
   if (management === 'connected')
     return ok(what, `management answers: ${version?.split(' ').slice(0, 2).join(' ') ?? ''}`);
   if (management === 'unreachable') {
-    const found = `management cannot be reached: ${managementTrouble ?? 'no answer yet'}`;
+    const found = managementTrouble ?? 'its management interface has not answered yet';
     const remedy = `start OpenVPN with the management line of openvpn-conf/server.conf, and name its socket in [openvpn ${name}]`;
     return pids.length > 0
       ? note(what, `${found}; the hooks tell of ${recorded} sessions`, remedy)
@@ -33,45 +40,68 @@ function checkManagement({
     : unknown(what, 'no management configured, and no hook has recorded a session yet: connect a client');
 }
 
-function checkProcess(name: string, pid: number): Check[] {
+async function checkProcess(name: string, pid: number): Promise<Check[]> {
   const what = `server ${name}, process ${pid}`;
-  let kinds;
+  let kinds: SocketKinds;
   try {
-    kinds = socketKinds(pid);
+    kinds = await socketKinds(pid);
   } catch (error) {
-    return [unknown(what, `its sockets cannot be seen: ${(error as Error).message}`)];
+    return [unseen(what, error as NodeJS.ErrnoException)];
   }
-  const { udp, tcpListeners, mptcp, tun } = kinds;
-  const checks: Check[] = [];
-  if (udp > 0) {
-    checks.push(
-      bad(
-        what,
-        'it serves UDP: MPTCP is TCP',
-        'set proto tcp-server in its config and proto tcp-client at the clients',
-      ),
-    );
-  } else if (tcpListeners > 0) {
-    checks.push(
-      bad(
-        what,
-        'it listens with plain TCP',
-        'start it under mptcpize: openvpn-conf/mptcp.conf is a drop-in for its unit',
-      ),
-    );
-  } else if (mptcp > 0) {
-    checks.push(ok(what, 'it serves MPTCP'));
+  const { mptcpListeners, plainPeers, tun } = kinds;
+  const checks = [checkSockets(what, kinds)];
+  if (mptcpListeners > 0 && plainPeers.length > 0) {
+    const some = plainPeers.slice(0, MOST_PEERS).join(', ');
+    const more = plainPeers.length > MOST_PEERS ? ` and ${plainPeers.length - MOST_PEERS} more` : '';
+    checks.push(note(what, `plain TCP comes from ${some}${more}`, PLAIN_CLIENT_REMEDY));
   }
   if (!tun) {
     checks.push(
       bad(
         what,
         'data-channel offload is on (it does not hold /dev/net/tun): it does not do MPTCP',
-        'add disable-dco to its config',
+        `add disable-dco to its config, and ${RESTART}`,
       ),
     );
   }
   return checks;
+}
+
+function checkSockets(what: string, { udp, mptcpListeners, plainListeners }: SocketKinds): Check {
+  if (mptcpListeners > 0) {
+    return udp > 0
+      ? note(what, 'it serves MPTCP, and UDP too, whose clients cannot be steered')
+      : ok(what, 'it serves MPTCP');
+  }
+  if (udp > 0) {
+    return bad(
+      what,
+      'it serves UDP: MPTCP is TCP',
+      'set proto tcp-server in its config and proto tcp-client at the clients, and start it under mptcpize: ' +
+        DROP_IN,
+    );
+  }
+  if (plainListeners > 0) {
+    return bad(what, 'it listens with plain TCP', `start it under mptcpize: ${DROP_IN}`);
+  }
+  return unknown(what, 'it listens nowhere: it is starting, or it is no server (proto tcp-server)');
+}
+
+function unseen(what: string, { code, message }: NodeJS.ErrnoException): Check {
+  if (code === 'ENOENT' || code === 'ESRCH') {
+    const program = /spawn (\S+) ENOENT/.exec(message)?.[1];
+    return program === undefined
+      ? unknown(what, 'it is gone')
+      : bad(
+          what,
+          `its sockets cannot be seen: there is no ${program}`,
+          'apt-get install iproute2 util-linux',
+        );
+  }
+  if (code === 'EACCES' || code === 'EPERM') {
+    return bad(what, 'its sockets may not be seen by this user', 'run it as root: sudo subflowd doctor');
+  }
+  return unknown(what, `its sockets cannot be seen: ${message}`);
 }
 
 /** What stands in the way of single clients. */
@@ -82,9 +112,7 @@ export function checkSessions({ sessions, problems }: DaemonStatus): Check[] {
 function checkSession({ session, state, reason, subflows }: SessionPlan): Check[] {
   const what = `client ${session.commonName}`;
   if (state === 'plain') {
-    return [
-      note(what, 'it speaks plain TCP', 'start its OpenVPN under mptcpize run, on a kernel with MPTCP'),
-    ];
+    return [note(what, 'it speaks plain TCP', PLAIN_CLIENT_REMEDY)];
   }
   if (state === 'unknown') return [note(what, reason)];
   const checks: Check[] = [];

@@ -1,22 +1,26 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { execa } from 'execa';
 
-/** What kinds of sockets a process has, as `/proc` tells without a look at kernel memory. */
+/** What kinds of sockets a process has, as `/proc` and ss(8) tell without a look at kernel memory. */
 export interface SocketKinds {
-  /** Local addresses in the kernel's hexadecimal form, only to be counted. */
+  /** How many are UDP. */
   readonly udp: number;
-  readonly tcpListeners: number;
-  /** Sockets in no table of TCP, UDP, unix, netlink or packet sockets: MPTCP's have no table in /proc. */
-  readonly mptcp: number;
+  readonly mptcpListeners: number;
+  readonly plainListeners: number;
+  /** `ADDRESS:PORT` of who is connected with plain TCP, those on this host left out: they are no clients. */
+  readonly plainPeers: readonly string[];
   /** Whether it holds /dev/net/tun: with data-channel offload it does not. */
   readonly tun: boolean;
 }
 
-const TCP_LISTEN = '0A';
-/** Columns of the tables in /proc/PID/net that hold a socket's inode; /proc/net/tcp and others (man 5 proc). */
-const INODE_COLUMN = { tcp: 9, tcp6: 9, udp: 9, udp6: 9, unix: 6, netlink: 9, packet: 8 } as const;
+/** Column of the tables in /proc/PID/net that holds a socket's inode (man 5 proc). */
+const INODE_COLUMN = 9;
+const SS_MS = 10_000;
 
-/** @throws {Error} if the process is gone or not ours to look at. */
-export function socketKinds(pid: number): SocketKinds {
+/**
+ * @throws {Error} if the process is gone or not ours to look at, or if ss cannot tell.
+ */
+export async function socketKinds(pid: number): Promise<SocketKinds> {
   const inodes = new Set<string>();
   let tun = false;
   for (const fd of readdirSync(`/proc/${pid}/fd`)) {
@@ -30,27 +34,63 @@ export function socketKinds(pid: number): SocketKinds {
     const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
     if (inode !== undefined) inodes.add(inode);
   }
-  let [udp, tcpListeners] = [0, 0];
-  const left = new Set(inodes);
-  for (const [table, column] of Object.entries(INODE_COLUMN)) {
-    for (const row of rows(pid, table)) {
-      const inode = row[column];
-      if (inode === undefined || !inodes.has(inode)) continue;
-      left.delete(inode);
-      if (table.startsWith('udp')) udp++;
-      if (table.startsWith('tcp') && row[3] === TCP_LISTEN) tcpListeners++;
-    }
-  }
-  return { udp, tcpListeners, mptcp: left.size, tun };
+  const udp = ['udp', 'udp6']
+    .flatMap((table) => inodesIn(pid, table))
+    .filter((inode) => inodes.has(inode)).length;
+  const tcp = parseTcp(await tcpSockets(pid)).filter(({ inode }) => inodes.has(inode));
+  const listeners = tcp.filter(({ state }) => state === 'LISTEN');
+  return {
+    udp,
+    mptcpListeners: listeners.filter(({ isMptcp }) => isMptcp).length,
+    plainListeners: listeners.filter(({ isMptcp }) => !isMptcp).length,
+    plainPeers: tcp
+      .filter(({ state, isMptcp, peer }) => state === 'ESTAB' && !isMptcp && !isLoopback(peer))
+      .map(({ peer }) => peer),
+    tun,
+  };
 }
 
-function rows(pid: number, table: string): string[][] {
+/** One line of `ss --tcp --all --info --extended --oneline`. */
+export interface TcpSocket {
+  readonly state: string;
+  readonly peer: string;
+  readonly inode: string;
+  /**
+   * A subflow: its upper-layer protocol is MPTCP's. /proc/net/tcp does not tell: the kernel gives the subflows of an
+   * MPTCP socket that socket's inode (subflow.c, mptcp_subflow_create_socket).
+   */
+  readonly isMptcp: boolean;
+}
+
+/** Reads what ss says; lines of sockets without an inode (time-wait) are left out. */
+export function parseTcp(text: string): TcpSocket[] {
+  return text.split('\n').flatMap((line) => {
+    const words = line.trim().split(/\s+/);
+    const [state = '', , , , peer = ''] = words;
+    const inode = words.find((word) => /^ino:[1-9]\d*$/.test(word))?.slice(4);
+    const isMptcp = words.includes('tcp-ulp-mptcp');
+    return inode === undefined ? [] : [{ state, peer: peer.replace('[::ffff:', '['), inode, isMptcp }];
+  });
+}
+
+function isLoopback(peer: string): boolean {
+  return /^\[?(127\.|::1\])/.test(peer);
+}
+
+async function tcpSockets(pid: number): Promise<string> {
+  const ss = ['ss', '--no-header', '--tcp', '--all', '--numeric', '--info', '--extended', '--oneline'];
+  const isHere = readlinkSync(`/proc/${pid}/ns/net`) === readlinkSync('/proc/self/ns/net');
+  const [file, ...args] = isHere ? ss : ['nsenter', '--target', String(pid), '--net', '--', ...ss];
+  const { stdout } = await execa(file as string, args, { timeout: SS_MS, stdin: 'ignore' });
+  return stdout;
+}
+
+function inodesIn(pid: number, table: string): string[] {
+  let text: string;
   try {
-    return readFileSync(`/proc/${pid}/net/${table}`, 'utf8')
-      .split('\n')
-      .slice(1)
-      .map((line) => line.trim().split(/\s+/));
+    text = readFileSync(`/proc/${pid}/net/${table}`, 'utf8');
   } catch {
     return []; // a kernel without that protocol
   }
+  return text.split('\n').flatMap((line) => line.trim().split(/\s+/)[INODE_COLUMN] ?? []);
 }
