@@ -1,0 +1,190 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CommitResult, loadAddon, ReadStatus, type NativeMemory } from '../../../src/kernel/addon.js';
+
+const { PhysicalMemory } = loadAddon();
+const PAGE = 4096;
+/** RAM in two pieces with a hole between them, the second one over a 2 MiB window's edge. */
+const RANGES = BigUint64Array.of(0x1000n, 0x3000n, 0x10_0000n, 0x30_0000n);
+const BYTES = 0x30_0000;
+
+let directory: string;
+let file: string;
+let memory: NativeMemory;
+
+beforeEach(() => {
+  directory = mkdtempSync(path.join(tmpdir(), 'memory-'));
+  file = path.join(directory, 'mem');
+  const bytes = Buffer.alloc(BYTES);
+  for (let at = 0; at < BYTES; at += 8) bytes.writeBigUInt64LE(BigInt(at), at);
+  writeFileSync(file, bytes);
+});
+afterEach(() => {
+  memory.close();
+  rmSync(directory, { recursive: true });
+});
+
+function wordAt(address: number): bigint {
+  return readFileSync(file).readBigUInt64LE(address);
+}
+
+describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
+  beforeEach(() => {
+    memory = new PhysicalMemory(file, RANGES, access, true);
+    memory.setLinearMap(BigUint64Array.of(0xffff_0000_0000_0000n, 0xffff_0000_0030_0000n, 0n));
+  });
+
+  it('says how it is accessed', () => {
+    expect(memory.access).toBe(access);
+  });
+
+  it('reads within System RAM only', () => {
+    const read = (address: bigint, length: number) => memory.readPhysical(address, new Uint8Array(length));
+    expect(read(0x1000n, 0x2000)).toBe(true);
+    expect(read(0xfffn, 1)).toBe(false);
+    expect(read(0x2fffn, 2)).toBe(false);
+    expect(read(0x3000n, 1)).toBe(false);
+    expect(read(0x2f_ffffn, 2)).toBe(false);
+    expect(read(0xffff_ffff_ffff_fff8n, 16)).toBe(false);
+  });
+
+  it('reads across a window and at odd addresses', () => {
+    const out = new Uint8Array(37);
+    expect(memory.readPhysical(0x1f_fff3n, out)).toBe(true);
+    expect(Buffer.from(out)).toEqual(readFileSync(file).subarray(0x1f_fff3, 0x1f_fff3 + 37));
+  });
+
+  it('gathers many at once and says which could not be read', () => {
+    const base = 0xffff_0000_0000_0000n;
+    const addresses = BigUint64Array.of(
+      base + 0x1008n,
+      0n,
+      base + 0x4000n,
+      base + 0x10_0010n,
+      base + 0x2f_fff8n,
+    );
+    const [out, status] = [new Uint8Array(5 * 8), new Uint8Array(5)];
+    expect(memory.gather(addresses, -8, 8, out, status)).toBe(2);
+    expect([...status]).toEqual([
+      ReadStatus.read,
+      ReadStatus.untranslated,
+      ReadStatus.unreadable,
+      ReadStatus.read,
+      ReadStatus.read,
+    ]);
+    const words = new BigUint64Array(out.buffer);
+    expect([words[0], words[3], words[4]]).toEqual([0x1000n, 0x10_0008n, 0x2f_fff0n]);
+  });
+
+  it('changes the named bits of one byte, and no others', () => {
+    const guards = BigUint64Array.of(0x1010n, 0xffffn, 0x1010n);
+    expect(memory.commit(guards, 0x1018n, 1, 0b110, 0b010)).toBe(CommitResult.changed);
+    expect(wordAt(0x1018)).toBe(0x101an);
+    expect(memory.commit(guards, 0x1018n, 1, 0b110, 0b010)).toBe(CommitResult.heldAlready);
+  });
+
+  it('writes nothing when a guard does not hold, and says which', () => {
+    const guards = BigUint64Array.of(
+      0x1010n,
+      0xffffn,
+      0x1010n,
+      0x10_0000n,
+      0xffn,
+      0x1n,
+      0x1020n,
+      0xffn,
+      0x0n,
+    );
+    expect(memory.commit(guards, 0x1018n, 1, 0b110, 0b010)).toBe(1);
+    expect(wordAt(0x1018)).toBe(0x1018n);
+  });
+
+  it.each([
+    ['a guard outside System RAM', BigUint64Array.of(0x8000n, 1n, 1n), 0x1018n, 1, 1, 1, 'EGUARD'],
+    ['a guard at an odd address', BigUint64Array.of(0x1001n, 1n, 1n), 0x1018n, 1, 1, 1, 'EGUARD'],
+    [
+      'a guard that expects bits it does not look at',
+      BigUint64Array.of(0x1010n, 1n, 2n),
+      0x1018n,
+      1,
+      1,
+      1,
+      'EGUARD',
+    ],
+    ['a field outside System RAM', new BigUint64Array(0), 0x8000n, 1, 1, 1, 'ETARGET'],
+    ['a field over the end of System RAM', new BigUint64Array(0), 0x2ffffen, 4, 1, 1, 'ETARGET'],
+    ['an empty mask', new BigUint64Array(0), 0x1018n, 1, 0, 0, 'ETARGET'],
+    ['a value beyond the mask', new BigUint64Array(0), 0x1018n, 1, 1, 2, 'ETARGET'],
+    ['a mask beyond the unit', new BigUint64Array(0), 0x1018n, 1, 0x100, 0, 'ETARGET'],
+    ['an unaligned unit', new BigUint64Array(0), 0x1019n, 2, 1, 1, 'ETARGET'],
+    ['a unit of three bytes', new BigUint64Array(0), 0x1018n, 3, 1, 1, 'ETARGET'],
+  ] as const)('refuses %s', (_, guards, address, width, mask, value, code) => {
+    expect(() => memory.commit(guards, address, width as 1, mask, value)).toThrow(
+      expect.objectContaining({ code }),
+    );
+    expect(wordAt(0x1018)).toBe(0x1018n);
+  });
+
+  it.each([2, 4] as const)('changes a unit of %i bytes only where it is mapped', (width) => {
+    const commit = () => memory.commit(new BigUint64Array(0), 0x1018n, width, 0x8001, 0x8001);
+    if (access === 'mapped') expect(commit()).toBe(CommitResult.changed);
+    else expect(commit).toThrow(expect.objectContaining({ code: 'ETARGET' }));
+    expect(wordAt(0x1018)).toBe(access === 'mapped' ? 0x9019n : 0x1018n);
+  });
+
+  it('is an error with a code once it is closed', () => {
+    memory.close();
+    expect(() => memory.readPhysical(0x1000n, new Uint8Array(1))).toThrow(
+      expect.objectContaining({ code: 'ECLOSED' }),
+    );
+  });
+});
+
+describe('what cannot be opened', () => {
+  beforeEach(() => {
+    memory = new PhysicalMemory(file, RANGES, 'bytes', false);
+  });
+
+  it.each([
+    ['a missing file', () => [path.join(directory, 'none'), RANGES], 'EOPEN'],
+    ['a directory', () => [directory, RANGES], 'EOPEN'],
+    ['ranges that overlap', () => [file, BigUint64Array.of(0n, 0x2000n, 0x1000n, 0x3000n)], 'ERANGES'],
+    ['no whole page', () => [file, BigUint64Array.of(0x1001n, 0x1fffn)], 'ERANGES'],
+    ['a file shorter than its ranges', () => [file, BigUint64Array.of(0n, BigInt(BYTES + PAGE))], 'ERANGES'],
+  ] as const)('%s', (_, what, code) => {
+    const [name, ranges] = what() as [string, BigUint64Array];
+    expect(() => new PhysicalMemory(name, ranges, 'auto', true)).toThrow(expect.objectContaining({ code }));
+  });
+
+  it('writes to memory opened for reading only', () => {
+    expect(() => memory.commit(new BigUint64Array(0), 0x1018n, 1, 1, 1)).toThrow(
+      expect.objectContaining({ code: 'ETARGET' }),
+    );
+  });
+
+  it('wrong arguments are TypeErrors', () => {
+    expect(() => memory.readPhysical(1 as unknown as bigint, new Uint8Array(1))).toThrow(TypeError);
+    expect(() => memory.gather(new BigUint64Array(2), 0, 8, new Uint8Array(8), new Uint8Array(2))).toThrow(
+      TypeError,
+    );
+    expect(() => memory.setLinearMap(new BigUint64Array(2))).toThrow(TypeError);
+  });
+});
+
+describe('follow', () => {
+  beforeEach(() => {
+    memory = new PhysicalMemory(file, RANGES, 'mapped', true);
+    memory.setLinearMap(BigUint64Array.of(0n, 0x30_0000n, 0n));
+  });
+
+  it('ends at the limit on a list that never comes back, and at memory that cannot be read', () => {
+    // each word of the file points at itself: a cycle of one
+    const visited = new BigUint64Array(10);
+    const out = new Uint8Array(80);
+    expect(memory.follow(0x1000n, 8, 0, 8, out, visited)).toEqual({ count: 10, end: 'limit' });
+    expect(memory.follow(0x8000n, 0, 0, 8, out, visited)).toEqual({ count: 0, end: 'unreadable' });
+    expect(memory.follow(0x1000n, 0, 0, 8, out, visited)).toEqual({ count: 0, end: 'closed' });
+  });
+});
