@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ensureEventsDirectory, hookUser } from '../../src/openvpn/events-directory.js';
 import { parseRecord, type EventRecord } from '../../src/openvpn/record.js';
-import { HOOKS, LoopbackVpn, type Running } from '../support/openvpn.js';
+import { LoopbackVpn, type Running } from '../support/openvpn.js';
 import { until } from '../support/until.js';
 
 // not timed: each wait has its own bound
@@ -136,9 +136,9 @@ describe('openvpn-conf', () => {
     const socket = join(vpn.directory, 'management.sock');
     const lines = readFileSync(join(CONF, 'server.conf'), 'utf8')
       .replaceAll('/run/openvpn-server/management.sock', socket)
-      .replaceAll('/usr/local/lib/subflowd', HOOKS)
+      .replaceAll('/usr/local/lib/subflowd', vpn.hooks)
       .replace(';setenv SUBFLOWD_EVENTS /run/subflowd/events', `setenv SUBFLOWD_EVENTS ${events}`);
-    expect(lines).toContain(`client-connect ${HOOKS}/client-connect`);
+    expect(lines).toContain(`client-connect ${vpn.hooks}/client-connect`);
     const server = await vpn.server({ extra: lines.split('\n') });
     await vpn.client('by the book', { config: join(CONF, 'client.conf') });
     expect(records('root').map(({ commonName }) => commonName)).toEqual(['by the book']);

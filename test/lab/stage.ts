@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { checkout } from './checkout.js';
@@ -56,9 +56,12 @@ export async function buildStage(cleanup: Cleanup, options: StageOptions = {}): 
     await openvpn.ready();
     return openvpn;
   };
+  // nobody, who runs them, may not be let into the checkout
+  const installed = path.join(work, 'hooks');
+  await cp(path.join(checkout, 'hooks'), installed, { recursive: true });
   const hooks = {
-    connect: path.join(checkout, 'hooks/client-connect'),
-    disconnect: path.join(checkout, 'hooks/client-disconnect'),
+    connect: path.join(installed, 'client-connect'),
+    disconnect: path.join(installed, 'client-disconnect'),
     events: files.events,
   };
   const { management, passwordFile } = files;

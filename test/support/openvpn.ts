@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import {
   chmodSync,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -15,7 +16,7 @@ import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { until } from './until.js';
 
-export const HOOKS = resolve(import.meta.dirname, '../../hooks');
+const HOOKS = resolve(import.meta.dirname, '../../hooks');
 
 export interface ServerSettings {
   readonly ipv6?: boolean;
@@ -42,6 +43,8 @@ export interface Running {
 /** Real OpenVPN servers and clients on the loopback device of a network namespace of their own. */
 export class LoopbackVpn {
   readonly directory: string;
+  /** The hooks, where every user can run them: OpenVPN's may not be let into the checkout. */
+  readonly hooks: string;
   readonly passwordFile: string;
   readonly #namespace: string;
   readonly #running = new Set<Running>();
@@ -51,6 +54,8 @@ export class LoopbackVpn {
     const id = randomBytes(4).toString('hex');
     this.#namespace = `subflowd-${id}`;
     this.directory = mkdtempSync(`/run/subflowd-test-`);
+    this.hooks = mkdtempSync('/usr/local/lib/subflowd-test-');
+    cpSync(HOOKS, this.hooks, { recursive: true });
     this.passwordFile = join(this.directory, 'password');
   }
 
@@ -58,6 +63,7 @@ export class LoopbackVpn {
     const vpn = new LoopbackVpn();
     // hooks of nobody must get through to the events directory in it
     chmodSync(vpn.directory, 0o755);
+    chmodSync(vpn.hooks, 0o755);
     writeFileSync(vpn.passwordFile, 'sesame and lilies\n', { mode: 0o600 });
     await execa('ip', ['netns', 'add', vpn.#namespace]);
     await execa('ip', ['-n', vpn.#namespace, 'link', 'set', 'lo', 'up']);
@@ -69,6 +75,7 @@ export class LoopbackVpn {
     await Promise.all([...this.#running].map((running) => running.kill('SIGKILL')));
     await execa('ip', ['netns', 'del', this.#namespace]);
     rmSync(this.directory, { recursive: true, force: true });
+    rmSync(this.hooks, { recursive: true, force: true });
   }
 
   /** Resolves when the server serves. */
@@ -97,8 +104,8 @@ export class LoopbackVpn {
         ? []
         : [
             `setenv SUBFLOWD_EVENTS ${settings.events}`,
-            `client-connect ${HOOKS}/client-connect`,
-            `client-disconnect ${HOOKS}/client-disconnect`,
+            `client-connect ${this.hooks}/client-connect`,
+            `client-disconnect ${this.hooks}/client-disconnect`,
           ]),
       ...(settings.management !== undefined
         ? [`management ${settings.management} unix ${this.passwordFile}`]
