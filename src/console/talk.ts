@@ -68,22 +68,26 @@ export async function talk(
         return;
       }
       for (const line of splitter.push(chunk)) {
-        if (line === 'END')
+        const end = endOf(line);
+        if (end !== undefined) {
           finish(() => {
-            resolve(lines);
+            if (end.refusal !== undefined) reject(new ConsoleRefusal(end.refusal));
+            else resolve(end.success === undefined ? lines : [end.success]);
           });
-        else if (line.startsWith('SUCCESS: '))
-          finish(() => {
-            resolve([line.slice(9)]);
-          });
-        else if (line.startsWith('ERROR: '))
-          finish(() => {
-            reject(new ConsoleRefusal(line.slice(7)));
-          });
-        else if (!line.startsWith('>')) lines.push(line);
+          return;
+        }
+        if (!line.startsWith('>')) lines.push(line);
       }
     });
   });
+}
+
+/** What a line says that ends an answer; undefined for any other line. */
+function endOf(line: string): { refusal?: string; success?: string } | undefined {
+  if (line === 'END') return {};
+  if (line.startsWith('SUCCESS: ')) return { success: line.slice('SUCCESS: '.length) };
+  if (line.startsWith('ERROR: ')) return { refusal: line.slice('ERROR: '.length) };
+  return undefined;
 }
 
 function explain({ code, message }: NodeJS.ErrnoException): string {

@@ -1,0 +1,78 @@
+import type { Connection, Priority } from '../../../src/backend/backend.js';
+import type { Config } from '../../../src/config/config.js';
+import type { Commanded } from '../../../src/console/commands.js';
+import type { DaemonStatus } from '../../../src/console/status.js';
+import { OverrideStore } from '../../../src/control/overrides.js';
+import type { Endpoint } from '../../../src/endpoint.js';
+import type { Session } from '../../../src/openvpn/session.js';
+import { plan } from '../../../src/steering/plan.js';
+import type { ObservedSession } from '../../../src/steering/snapshot.js';
+import { configOf, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
+
+export const BACKEND: DaemonStatus['backend'] = { name: 'devmem', description: 'mapped', tellsPeer: true };
+
+/** A client whose connection has one subflow for each remote end, all of one wish. */
+export function client(
+  commonName: string,
+  {
+    server = 'lab',
+    remotes = [WIFI, LTE],
+    wish = 'active',
+  }: { readonly server?: string; readonly remotes?: readonly Endpoint[]; readonly wish?: Priority } = {},
+): ObservedSession {
+  const [real = WIFI] = remotes;
+  const session: Session = { server, pid: PID, commonName, real, virtual: ['10.8.0.2'] };
+  const subflow = (remote: Endpoint) =>
+    ({ local: SERVER, remote, ours: wish, peers: 'active', mpPrioPending: false }) as const;
+  const connection: Connection = {
+    pid: PID,
+    remote: real,
+    local: SERVER,
+    token: 1,
+    subflows: remotes.map(subflow),
+  };
+  return { session, connection };
+}
+
+/** What the console is told by: real plans and real overrides, of clients that a test names instead of a kernel. */
+export class Steered implements Commanded {
+  readonly config: Config = configOf(['wifi']);
+  readonly #overrides: OverrideStore;
+  problems: readonly string[] = [];
+  servers: DaemonStatus['servers'] = [];
+  /** What `setOverride` waits for: a round of the control loop. */
+  round: Promise<void> = Promise.resolve();
+
+  constructor(
+    overridesFile: string,
+    public clients: readonly ObservedSession[],
+  ) {
+    this.#overrides = new OverrideStore(overridesFile);
+  }
+
+  status(): DaemonStatus {
+    const { sessions } = plan({ sessions: this.clients }, this.config, this.#overrides.all());
+    return {
+      version: '0.1.0',
+      kernel: '6.1.0',
+      backend: BACKEND,
+      servers: this.servers,
+      sessions,
+      overrides: Object.fromEntries(this.#overrides.all()),
+      problems: this.problems,
+    };
+  }
+
+  paths(): Config['paths'] {
+    return this.config.paths;
+  }
+
+  sessions(): readonly Session[] {
+    return this.clients.map(({ session }) => session);
+  }
+
+  async setOverride(key: string, path: string | undefined): Promise<void> {
+    this.#overrides.set(key, path);
+    await this.round;
+  }
+}
