@@ -1,0 +1,121 @@
+import { createServer, type Server } from 'node:net';
+import { once } from 'node:events';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { DaemonStatus } from '../../../src/console/status.js';
+import { checkServer, checkSessions } from '../../../src/doctor/servers.js';
+import type { ServerStatus } from '../../../src/openvpn/server.js';
+import type { ObservedSession } from '../../../src/steering/snapshot.js';
+import { plan } from '../../../src/steering/plan.js';
+import { configOf, LTE, WIFI } from '../../support/alice.js';
+import { BACKEND, client } from '../console/steered.js';
+
+/** More than PID_MAX_LIMIT: never a process. */
+const NO_PID = 4_194_305;
+
+function server(more: Partial<ServerStatus>): ServerStatus {
+  return { name: 'lab', management: 'absent', recorded: 0, pids: [], ...more };
+}
+
+describe('checkServer', () => {
+  it.each([
+    [{}, 'unknown', 'no hook has recorded a session yet: connect a client', undefined],
+    [{ management: 'unreachable' }, 'bad', 'has not answered yet', 'openvpn-conf/server.conf'],
+    [
+      { management: 'unreachable', managementTrouble: 'nobody listens' },
+      'bad',
+      'nobody listens',
+      '[openvpn lab]',
+    ],
+    [
+      { management: 'connected', version: 'OpenVPN 2.6.14 x86_64' },
+      'ok',
+      'management answers: OpenVPN 2.6.14',
+      undefined,
+    ],
+  ] as const)('%j is %s', async (status, verdict, found, remedy) => {
+    const [check, ...rest] = await checkServer(server(status));
+    expect(check).toMatchObject({ name: 'server lab', verdict });
+    expect(check?.found).toContain(found);
+    if (remedy === undefined) expect(check).not.toHaveProperty('remedy');
+    else expect(check?.remedy).toContain(remedy);
+    expect(rest).toEqual([]);
+  });
+
+  it('takes unreachable management for less where the hooks tell', async () => {
+    const [check] = await checkServer(
+      server({ management: 'unreachable', managementTrouble: 'away', recorded: 3, pids: [NO_PID] }),
+    );
+    expect(check).toMatchObject({ verdict: 'note', found: 'away; the hooks tell of 3 sessions' });
+  });
+
+  it('says that a process is gone', async () => {
+    expect(await checkServer(server({ pids: [NO_PID] }))).toContainEqual({
+      name: `server lab, process ${NO_PID}`,
+      verdict: 'unknown',
+      found: 'it is gone',
+    });
+  });
+
+  let listener: Server | undefined;
+  afterEach(() => listener?.close());
+
+  it('names a plain-TCP listener without /dev/net/tun, with what mends both', async () => {
+    listener = createServer().listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    const name = `server lab, process ${process.pid}`;
+    const checks = (await checkServer(server({ pids: [process.pid] }))).filter(
+      (check) => check.name === name,
+    );
+    expect(checks).toEqual([
+      {
+        name,
+        verdict: 'bad',
+        found: 'it listens with plain TCP',
+        remedy: expect.stringContaining('mptcpize') as string,
+      },
+      {
+        name,
+        verdict: 'bad',
+        found: expect.stringContaining('data-channel offload is on') as string,
+        remedy: expect.stringContaining('disable-dco') as string,
+      },
+    ]);
+  });
+});
+
+describe('checkSessions', () => {
+  function status(clients: readonly ObservedSession[], problems: readonly string[] = []): DaemonStatus {
+    const { sessions } = plan({ sessions: clients }, configOf(['wifi']), new Map());
+    const rest = { version: '0', kernel: '6', backend: BACKEND, servers: [], overrides: {} };
+    return { ...rest, sessions, problems };
+  }
+  const { session } = client('alice');
+
+  it('has nothing to say of a client with two paths', () => {
+    expect(checkSessions(status([client('alice')]))).toEqual([]);
+  });
+
+  it.each([
+    ['plain TCP', { session, connection: 'plain' as const }, 'it speaks plain TCP', 'mptcpize run'],
+    ['one subflow', client('alice', { remotes: [LTE] }), 'it has one subflow only', 'ip mptcp endpoint add'],
+    [
+      'a subflow through the tunnel',
+      client('alice', { remotes: [WIFI, LTE, { address: '10.8.0.2', port: 1 }] }),
+      'it has a subflow through the tunnel itself',
+      'no MPTCP endpoint on the tun device',
+    ],
+  ])('notes %s, with the mend', (_, one, found, remedy) => {
+    const checks = checkSessions(status([one]));
+    expect(checks).toHaveLength(1);
+    expect(checks[0]).toMatchObject({ name: 'client alice', verdict: 'note' });
+    expect(checks[0]?.found).toContain(found);
+    expect(checks[0]?.remedy).toContain(remedy);
+  });
+
+  it('repeats what the daemon cannot see', () => {
+    expect(checkSessions(status([{ session, connection: undefined }], ['process 7: fd table']))).toEqual([
+      { name: 'daemon', verdict: 'note', found: 'process 7: fd table' },
+      { name: 'client alice', verdict: 'note', found: 'the kernel shows no connection from its address' },
+    ]);
+  });
+});
