@@ -1,0 +1,60 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { execa } from 'execa';
+import { describe, expect, test } from 'vitest';
+import { checkout, labScript } from '../lab/checkout.js';
+import { needs } from '../lab/needs.js';
+import type { Report } from '../lab/report.js';
+
+describe('the demo: the paper’s experiment in a guest', () => {
+  needs('guest', 'openvpn');
+
+  test.each([
+    ['mapped', true, []],
+    ['byte-wise', false, ['--bytes']],
+  ] as const)(
+    'moves a download to the other path and back, %s',
+    { timeout: 1_200_000 },
+    async (_, tells, args) => {
+      const out = await mkdtemp(path.join(tmpdir(), 'subflowd-demo-'));
+      try {
+        const { exitCode, all } = await execa(process.execPath, [labScript('demo'), '--out', out, ...args], {
+          cwd: checkout,
+          all: true,
+          reject: false,
+        });
+        // it judges the figures itself: shares, hash, reconnects, MP_PRIO, counters
+        expect(exitCode, all).toBe(0);
+        const report = JSON.parse(await readFile(path.join(out, 'report.json'), 'utf8')) as Report;
+        expect(report).toMatchObject({
+          backend: 'devmem',
+          kernel: expect.stringMatching(/^6\.1\./) as string,
+          openvpn: expect.stringMatching(/^2\.\d/) as string,
+          transfer: { bytes: 20_000_000, sha256Matches: true, reconnects: 0 },
+          trouble: { server: {}, client: {} },
+        });
+        expect(report.writes).toContain(tells ? 'mapped' : 'byte-wise');
+        expect(report.writes.includes('the client is not told')).toBe(!tells);
+        expect(report.switches.map(({ from, to, by }) => [from, to, by])).toEqual([
+          ['wifi', 'lte', 'file'],
+          ['lte', 'wifi', 'command'],
+        ]);
+        for (const one of report.switches) {
+          expect(one.requestedMs).toBeLessThan(one.committedMs);
+          expect(one.shareToClientAfter1s).toBeGreaterThanOrEqual(0.99);
+          expect(one.mpPrioReceived).toBe(one.mpPrioSent);
+          if (!tells) continue;
+          expect(one.shareOnNewPathAfter1s).toBeGreaterThanOrEqual(0.99);
+          expect(one.mpPrioSent).toBeGreaterThan(0);
+        }
+        // the packets that the paper's figures 8 and 9 show, from the client's own tcpdump
+        expect(all).toMatch(/IP 192\.168\.100\.2\.\d+ > 192\.168\.110\.2\.1194/);
+        expect(all).toMatch(/IP 192\.168\.200\.2\.\d+ > 192\.168\.110\.2\.1194/);
+        expect(await readFile(path.join(out, 'timeline.svg'), 'utf8')).toMatch(/^<svg/);
+      } finally {
+        await rm(out, { recursive: true });
+      }
+    },
+  );
+});

@@ -1,0 +1,123 @@
+import { describe, expect, test } from 'vitest';
+import type { DaemonStatus } from '../../src/console/status.js';
+import { needs } from '../lab/needs.js';
+import { runScenario } from '../lab/scenarios/run.js';
+
+const TIMEOUT = { timeout: 1_200_000 };
+/** What the kernel says when its memory was harmed. */
+const HARM = /BUG|WARNING:|Oops|general protection|list_(add|del) corruption|Poison|Redzone|Object padding/;
+
+interface Toggles {
+  readonly switches: number;
+  readonly answers: readonly string[];
+  readonly transfers: { readonly down: number; readonly up: number; readonly wrong: number };
+  readonly reconnects: number;
+  readonly mpPrioSent: number;
+  readonly mpPrioReceived: number;
+  readonly trouble: { readonly server: object; readonly client: object };
+}
+
+interface Crowd {
+  readonly settled: DaemonStatus;
+  readonly withTunnel: DaemonStatus;
+  readonly afterKill: DaemonStatus;
+  readonly afterStop: DaemonStatus;
+  readonly end: DaemonStatus;
+  readonly answers: { readonly bob: string[]; readonly lone: string[]; readonly nobody: string };
+  readonly log: string;
+  readonly reconnects: number;
+}
+
+interface Ipv6 {
+  readonly runs: Readonly<Record<'hooks' | 'management' | 'nothing', DaemonStatus>>;
+  readonly reconnects: number;
+}
+
+/** The primary of each client, by common name. */
+function primaries({ sessions }: DaemonStatus): Record<string, string | undefined> {
+  return Object.fromEntries(sessions.map(({ session, primary }) => [session.commonName, primary]));
+}
+
+describe('on a guest kernel', () => {
+  needs('guest', 'openvpn');
+
+  test('200 switches under a two-way transfer harm nothing', TIMEOUT, async () => {
+    const { result, consoleLog } = await runScenario<Toggles>('toggles', { append: 'nopat slub_debug=FZP' });
+    expect(consoleLog).toContain('slub_debug=FZP');
+    expect(consoleLog).not.toMatch(HARM);
+    expect(result.answers).toHaveLength(200);
+    for (const [index, answer] of result.answers.entries()) {
+      expect(answer).toContain(`obeyed, ${index % 2 === 0 ? 'lte' : 'wifi'} is primary`);
+    }
+    // and the one when the client connected
+    expect(result.switches).toBe(201);
+    expect(result.transfers.wrong).toBe(0);
+    expect(result.transfers.down).toBeGreaterThan(0);
+    expect(result.transfers.up).toBeGreaterThan(0);
+    expect(result.reconnects).toBe(0);
+    expect(result.trouble).toEqual({ server: {}, client: {} });
+    expect(result.mpPrioSent).toBeGreaterThan(0);
+    expect(result.mpPrioReceived).toBe(result.mpPrioSent);
+  });
+
+  test('20 clients at once, each by its rule, whoever disturbs', TIMEOUT, async () => {
+    const { result, consoleLog } = await runScenario<Crowd>('crowd', { append: 'nopat' });
+    expect(consoleLog).not.toMatch(HARM);
+    const { settled, withTunnel, afterKill, afterStop, end, answers, log } = result;
+
+    expect(primaries(settled)).toMatchObject({
+      'client-7': 'lte',
+      'client-8': 'wifi',
+      'client-11': 'wifi',
+      'Bob "The Builder"': 'lte',
+      "O'Brien $(reboot)": 'lte',
+      '山田 太郎': 'lte',
+      tunnel: 'lte',
+    });
+    const of = (status: DaemonStatus, name: string) =>
+      status.sessions.find(({ session }) => session.commonName === name);
+    expect(of(settled, 'plain')?.state).toBe('plain');
+    expect(of(settled, 'lone.example.com')).toMatchObject({ state: 'absent', missing: ['lte'] });
+    for (const { state, primary, subflows } of settled.sessions) {
+      if (state !== 'obeyed') continue;
+      for (const { path, subflow } of subflows)
+        expect(subflow.ours).toBe(path === primary ? 'active' : 'backup');
+    }
+
+    const through = of(withTunnel, 'tunnel')?.subflows.filter(({ throughTunnel }) => throughTunnel);
+    expect(through).toHaveLength(1);
+    expect(through?.[0]?.subflow.ours).toBe('backup');
+    expect(through?.[0]).not.toHaveProperty('path');
+
+    expect(of(afterKill, 'client-8')?.primary).toBe('lte');
+    expect(answers.bob.join()).toContain('obeyed, wifi is primary');
+    expect(answers.lone.join()).toContain('absent');
+    expect(answers.nobody).toContain('no client "mallory"');
+    expect(of(afterStop, 'Bob "The Builder"')?.rule.section).toBe('override');
+    expect(of(end, 'Bob "The Builder"')?.primary).toBe('lte');
+
+    expect(log).toMatch(/garbage.*is no record of a session/);
+    expect(log).toMatch(/process \d+ is .*node, not OpenVPN/);
+    expect(settled.sessions.map(({ session }) => session.commonName)).not.toContain('mallory');
+    expect(result.reconnects).toBe(0);
+  });
+
+  test('over IPv6, byte-wise, with hooks or management missing', TIMEOUT, async () => {
+    const { result, consoleLog } = await runScenario<Ipv6>('ipv6');
+    expect(consoleLog).not.toMatch(HARM);
+    for (const [missing, primary] of [
+      ['hooks', 'lte'],
+      ['management', 'wifi'],
+      ['nothing', 'lte'],
+    ] as const) {
+      const { backend, sessions, servers } = result.runs[missing];
+      expect(backend.description).toContain('byte-wise');
+      expect(sessions).toHaveLength(1);
+      expect(sessions[0]).toMatchObject({ state: 'obeyed', primary, session: { commonName: 'alice' } });
+      expect(sessions[0]?.session.real.address).toBe('fd00:100::2');
+      expect(servers[0]?.management).toBe(missing === 'management' ? 'absent' : 'connected');
+      expect(servers[0]?.recorded).toBe(missing === 'hooks' ? 0 : 1);
+    }
+    expect(result.reconnects).toBe(0);
+  });
+});

@@ -1,0 +1,39 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { labScript } from '../checkout.js';
+import { guestOut, runInGuest, type GuestOptions } from '../guest.js';
+import { labKernel } from '../kernel.js';
+
+export interface ScenarioRun<Result> {
+  /** What the scenario wrote to result.json. */
+  readonly result: Result;
+  readonly consoleLog: string;
+}
+
+/**
+ * Runs a scenario of this directory in a guest on the lab's kernel.
+ * @throws {Error} with all that it printed if it failed.
+ */
+export async function runScenario<Result>(
+  name: string,
+  options: Pick<GuestOptions, 'append' | 'init' | 'memory'> = {},
+): Promise<ScenarioRun<Result>> {
+  const out = await mkdtemp(path.join(tmpdir(), `subflowd-${name}-`));
+  try {
+    const { code, output, consoleLog } = await runInGuest({
+      ...options,
+      kernel: (await labKernel()).bzImage,
+      out,
+      timeoutMs: 900_000,
+      command: [process.execPath, labScript(`scenarios/${name}`), guestOut],
+    });
+    if (code !== 0) throw new Error(`the scenario ${name} failed with ${code}:\n${output}\n${consoleLog}`);
+    return {
+      result: JSON.parse(await readFile(path.join(out, 'result.json'), 'utf8')) as Result,
+      consoleLog,
+    };
+  } finally {
+    await rm(out, { recursive: true });
+  }
+}
