@@ -80,8 +80,9 @@ async function listen(config: Config): Promise<Check[]> {
     if (!isOpen) break;
     await sleep(SETTLE_MS);
   }
-  servers.stop();
+  // Before the end: a server that is no longer listened to counts as unreachable.
   const found = statuses();
+  servers.stop();
   for (const { managementTrouble } of found) problems.delete(managementTrouble ?? '');
   return [
     note('daemon', 'subflowd run is not up', 'systemctl start subflowd'),
