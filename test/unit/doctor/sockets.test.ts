@@ -22,8 +22,10 @@ async function stop(child: ChildProcess): Promise<void> {
 
 /** Runs a program of node that prints what it was asked for and stays. */
 async function run(code: string, ...wrapper: readonly string[]): Promise<{ pid: number; said: string }> {
-  const [file, ...args] = [...wrapper, process.execPath, '--input-type=commonjs', '-e', code] as [string];
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const command = [process.execPath, '--input-type=commonjs', '-e', code];
+  const all = [...wrapper, ...command];
+  const file = all.shift() ?? process.execPath;
+  const child = spawn(file, all, { stdio: ['ignore', 'pipe', 'inherit'] });
   started.add(child);
   const [said] = (await once(createInterface(child.stdout), 'line')) as [string];
   const { pid } = child;

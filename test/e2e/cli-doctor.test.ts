@@ -1,0 +1,147 @@
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { execa } from 'execa';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Check } from '../../src/doctor/check.js';
+import { needs } from '../lab/needs.js';
+import { LoopbackVpn } from '../support/openvpn.js';
+import { until } from '../support/until.js';
+
+const MAIN = resolve(import.meta.dirname, '../../dist/src/main.js');
+
+let vpn: LoopbackVpn;
+
+beforeEach(async () => {
+  vpn = await LoopbackVpn.create();
+});
+afterEach(async () => {
+  await vpn.destroy();
+});
+
+/** What doctor says of the one server of a config that names its management interface. */
+async function doctor(): Promise<Check[]> {
+  const config = join(vpn.directory, 'subflowd.ini');
+  const socket = (name: string) => join(vpn.directory, name);
+  const lines = [
+    '[openvpn lab]',
+    `management = ${socket('m')}`,
+    `password-file = ${vpn.passwordFile}`,
+    `events = ${join(vpn.directory, 'events')}`,
+    '[console]',
+    `socket = ${socket('console.sock')}`,
+    '',
+  ];
+  writeFileSync(config, lines.join('\n'));
+  const args = [MAIN, 'doctor', '--json', '-c', config];
+  const { stdout } = await execa(process.execPath, args, { reject: false, timeout: 60_000 });
+  return (JSON.parse(stdout) as Check[]).filter(
+    ({ name }) => name.startsWith('server lab') || name === 'openvpn',
+  );
+}
+
+function managed(extra: readonly string[] = []) {
+  return { management: join(vpn.directory, 'm'), extra };
+}
+
+function answers(check: Check | undefined): void {
+  const found = expect.stringMatching(/^management answers: OpenVPN \d/) as string;
+  expect(check).toEqual({ name: 'server lab', verdict: 'ok', found });
+}
+
+describe('subflowd doctor on a real OpenVPN server', () => {
+  needs('root', 'tun', 'openvpn', 'mptcp');
+
+  it('has nothing against one under mptcpize', async () => {
+    const { pid } = await vpn.server({ ...managed(), wrapper: ['mptcpize', 'run'] });
+    await vpn.client('alice');
+    const [first, ...rest] = await doctor();
+    answers(first);
+    expect(rest).toEqual([{ name: `server lab, process ${pid}`, verdict: 'ok', found: 'it serves MPTCP' }]);
+  });
+
+  it('says that one without it listens with plain TCP, with the mend', async () => {
+    const { pid } = await vpn.server(managed());
+    await vpn.client('alice');
+    const [first, ...rest] = await doctor();
+    answers(first);
+    expect(rest).toEqual([
+      {
+        name: `server lab, process ${pid}`,
+        verdict: 'bad',
+        found: 'it listens with plain TCP',
+        remedy: expect.stringContaining('start it under mptcpize') as string,
+      },
+    ]);
+  });
+
+  it('says that one serves UDP, with the mend, under mptcpize too', async () => {
+    const { pid } = await vpn.server({ ...managed(['proto udp4']), wrapper: ['mptcpize', 'run'] });
+    const [first, ...rest] = await doctor();
+    answers(first);
+    expect(rest).toEqual([
+      {
+        name: `server lab, process ${pid}`,
+        verdict: 'bad',
+        found: 'it serves UDP: MPTCP is TCP',
+        remedy: expect.stringContaining('proto tcp-server') as string,
+      },
+    ]);
+  });
+
+  it('names who comes with plain TCP to one under mptcpize', async () => {
+    const { pid } = await vpn.server({ ...managed(), wrapper: ['mptcpize', 'run'] });
+    const inside = ['--target', String(pid), '--net', '--'];
+    await execa('nsenter', [...inside, 'ip', 'address', 'add', '192.0.2.7/32', 'dev', 'lo']);
+    const code =
+      "require('node:net').connect({ host: '127.0.0.1', port: 1194, localAddress: '192.0.2.7', localPort: 4711 })";
+    const peer = execa('nsenter', [...inside, process.execPath, '-e', code], { reject: false });
+    try {
+      const plain = await until('doctor sees it', async () =>
+        (await doctor()).find(({ verdict }) => verdict === 'note'),
+      );
+      expect(plain).toEqual({
+        name: `server lab, process ${pid}`,
+        verdict: 'note',
+        found: 'plain TCP comes from 192.0.2.7:4711',
+        remedy: expect.stringContaining('mptcpize run') as string,
+      });
+    } finally {
+      peer.kill('SIGKILL');
+      await peer;
+    }
+  });
+
+  it('says that nobody answers, and why', async () => {
+    const [check, ...rest] = await doctor();
+    expect(check).toMatchObject({ name: 'server lab', verdict: 'bad' });
+    expect(check?.found).toContain('there is no such socket (is OpenVPN running');
+    expect(check?.remedy).toContain('openvpn-conf/server.conf');
+    expect(rest).toEqual([]);
+  });
+
+  it('says that another management client has it', async () => {
+    await vpn.server(managed());
+    const code = `require('node:net').connect(${JSON.stringify(join(vpn.directory, 'm'))}).pipe(process.stdout)`;
+    const other = execa(process.execPath, ['-e', code], { reject: false, buffer: false });
+    try {
+      await once(other.stdout, 'data');
+      const [check] = await doctor();
+      expect(check).toMatchObject({ name: 'server lab', verdict: 'bad' });
+      expect(check?.found).toContain('another management client is probably connected to it');
+    } finally {
+      other.kill('SIGKILL');
+      await other;
+    }
+  });
+
+  it('tells of a wrong password, and does not print it', async () => {
+    await vpn.server(managed());
+    const right = readFileSync(vpn.passwordFile, 'utf8');
+    writeFileSync(vpn.passwordFile, 'wrong and forgotten\n');
+    const checks = await doctor();
+    writeFileSync(vpn.passwordFile, right);
+    expect(checks[0]?.found).toContain(`it refuses the password in ${vpn.passwordFile}`);
+    expect(JSON.stringify(checks)).not.toContain('forgotten');
+  });
+});
