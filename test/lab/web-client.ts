@@ -1,5 +1,7 @@
-// Runs in a client's namespace: `web-client get URL` or `web-client post URL BYTES`. Prints one JSON line
+// Runs in a client's namespace: `web-client get URL [HOLDS]` or `web-client post URL BYTES`. Prints one JSON line
 // {"bytes":N} about every 100 ms and at the end one with the SHA-256 of what came, or of what the server says it got.
+// HOLDS are numbers of bytes, with commas: at each, reading stops until one more SIGUSR2 has come.
+import { once } from 'node:events';
 import { createHash } from 'node:crypto';
 import { request, type IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
@@ -8,6 +10,9 @@ import { payload } from './payload.js';
 
 const [method, url = '', size] = process.argv.slice(2);
 const everyMs = 100;
+const holds = method === 'get' ? (size ?? '').split(',').filter(Boolean).map(Number) : [];
+let releases = 0;
+process.on('SIGUSR2', () => (releases += 1));
 let bytes = 0;
 let reported = 0;
 
@@ -21,6 +26,11 @@ async function get(): Promise<void> {
   for await (const chunk of await response(outgoing)) {
     hash.update(chunk as Buffer);
     count((chunk as Buffer).length);
+    const passed = holds.filter((hold) => bytes >= hold).length;
+    while (releases < passed) {
+      print({ bytes });
+      await once(process, 'SIGUSR2');
+    }
   }
   print({ bytes, sha256: hash.digest('hex') });
 }

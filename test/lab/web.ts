@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { labScript } from './checkout.js';
 import type { Cleanup } from './cleanup.js';
-import type { Namespace } from './namespace.js';
+import type { Namespace, NamespaceProcess } from './namespace.js';
 import { says } from './says.js';
 import type { Network } from './network.js';
 
@@ -31,23 +31,34 @@ export class Transfer {
   bytes = 0;
   readonly done: Promise<TransferResult>;
 
+  readonly #child: NamespaceProcess;
+
   private constructor(client: Namespace, args: readonly string[], timeoutMs: number) {
-    this.done = this.#run(client, args, timeoutMs);
+    this.#child = client.start(process.execPath, [labScript('web-client'), ...args], timeoutMs);
+    this.done = this.#run(args, timeoutMs);
     // Whoever waits for `done` later is told then.
     this.done.catch(() => undefined);
   }
 
-  /** @param kbit limits the rate; natural unless given. */
+  /**
+   * @param kbit limits the rate; natural unless given.
+   * @param holds bytes at each of which the client reads no further before a {@link release}, so that a slow machine's
+   * download is still in progress when it should be.
+   */
   static download(
     network: Network,
     client: Namespace,
     bytes: number,
-    { kbit, timeoutMs = 300_000 }: { kbit?: number; timeoutMs?: number } = {},
+    {
+      kbit,
+      holds = [],
+      timeoutMs = 300_000,
+    }: { kbit?: number; holds?: readonly number[]; timeoutMs?: number } = {},
   ): Transfer {
     const query = kbit === undefined ? '' : `?kbit=${kbit}`;
     return new Transfer(
       client,
-      ['get', `http://${network.webAddress.v4}:${port}/${bytes}${query}`],
+      ['get', `http://${network.webAddress.v4}:${port}/${bytes}${query}`, holds.join(',')],
       timeoutMs,
     );
   }
@@ -56,8 +67,13 @@ export class Transfer {
     return new Transfer(client, ['post', `http://${network.webAddress.v4}:${port}/`, `${bytes}`], timeoutMs);
   }
 
-  async #run(client: Namespace, args: readonly string[], timeoutMs: number): Promise<TransferResult> {
-    const child = client.start(process.execPath, [labScript('web-client'), ...args], timeoutMs);
+  /** Lets a download go on beyond its next hold. */
+  release(): void {
+    this.#child.kill('SIGUSR2');
+  }
+
+  async #run(args: readonly string[], timeoutMs: number): Promise<TransferResult> {
+    const child = this.#child;
     let sha256: string | undefined;
     for await (const text of child.iterable()) {
       const report = line.parse(JSON.parse(text));

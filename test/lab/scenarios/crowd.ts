@@ -53,7 +53,11 @@ await scenario(async (cleanup, out) => {
     tunnels.push(
       ...(await Promise.all(
         [index, index + 1, index + 2, index + 3].map((one) =>
-          stage.connect(one, nameOf(one), { mptcp: nameOf(one) !== 'plain' }),
+          stage.connect(one, nameOf(one), {
+            mptcp: nameOf(one) !== 'plain',
+            // OpenVPN drops what goes to its own server through the tunnel, unless it is told not to
+            lines: nameOf(one) === 'tunnel' ? ['allow-recursive-routing'] : [],
+          }),
         ),
       )),
     );

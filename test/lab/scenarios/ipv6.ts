@@ -22,8 +22,15 @@ await scenario(async (cleanup, out) => {
     await without(files, missing);
     const sidecar = Sidecar.start(network.server, files.config, log);
     cleanup.add(() => sidecar.stop());
-    runs[missing] = await untilStatus(files, `alice on ${primary} without ${missing}`, ({ sessions }) =>
-      sessions.some((one) => one.state === 'obeyed' && one.primary === primary && one.subflows.length === 2),
+    const management = missing === 'management' ? 'absent' : 'connected';
+    runs[missing] = await untilStatus(
+      files,
+      `alice on ${primary} without ${missing}`,
+      ({ sessions, servers }) =>
+        servers[0]?.management === management &&
+        sessions.some(
+          (one) => one.state === 'obeyed' && one.primary === primary && one.subflows.length === 2,
+        ),
     );
     say(`without ${missing}: alice is on ${primary}`);
     await sidecar.stop();
