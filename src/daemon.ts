@@ -13,6 +13,9 @@ import type { Logger } from './log.js';
 import { Servers } from './openvpn/servers.js';
 import { VERSION } from './version.js';
 
+/** Reports of servers that `status` shows. */
+const MAX_REPORTS = 20;
+
 /**
  * The sidecar: builds the parts and joins them. What it does to the kernel stays as it is when it stops, and everything
  * it knows but the overrides it can observe again.
@@ -26,6 +29,8 @@ export class Daemon implements Commanded {
   #servers: Servers;
   #config: Config;
   #console: Console | undefined;
+  /** What servers told of last, oldest first: for an admin who has no log at hand. */
+  #reports: readonly string[] = [];
 
   /**
    * Starts serving a config file.
@@ -119,6 +124,7 @@ export class Daemon implements Commanded {
     }
     if (!isDeepStrictEqual(old.servers, config.servers)) {
       this.#servers.stop();
+      this.#reports = [];
       this.#servers = this.#listenTo(config.servers);
       this.#servers.start();
     }
@@ -135,6 +141,7 @@ export class Daemon implements Commanded {
       sessions: this.#controller.current().sessions,
       overrides: Object.fromEntries(this.#overrides.all()),
       problems: this.#controller.problems(),
+      reports: this.#reports,
     };
   }
 
@@ -162,6 +169,7 @@ export class Daemon implements Commanded {
       })
       .on('problem', (problem) => {
         this.#log.warn({ event: 'problem' }, problem);
+        this.#reports = [...this.#reports.filter((known) => known !== problem), problem].slice(-MAX_REPORTS);
       });
   }
 }

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 
 /**
  * Makes a directory of our own, readable by all, unless it is there. Its parent has to exist: node's way of making
@@ -7,7 +7,9 @@ import { mkdirSync } from 'node:fs';
  */
 export function makeDirectory(path: string): void {
   try {
-    mkdirSync(path, { mode: 0o755 });
+    mkdirSync(path);
+    // not as mkdir's mode, which the umask would cut
+    chmodSync(path, 0o755);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }

@@ -1,4 +1,5 @@
 import { pino, type Logger } from 'pino';
+import { printable } from './console/printable.js';
 
 export type { Logger };
 
@@ -25,5 +26,5 @@ interface Line {
 
 function asText(line: string): string {
   const { level, time, msg } = JSON.parse(line) as Line;
-  return `${new Date(time).toISOString()} ${(pino.levels.labels[level] ?? '').padEnd(5)} ${msg ?? ''}\n`;
+  return `${new Date(time).toISOString()} ${(pino.levels.labels[level] ?? '').padEnd(5)} ${printable(msg ?? '')}\n`;
 }

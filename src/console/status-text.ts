@@ -16,11 +16,12 @@ const NO_BORDERS = {
  * with a word of ours or a blank, so that no common name can pass for an answer's end.
  */
 export function statusText(status: DaemonStatus): string[] {
-  const { version, kernel, backend, servers, sessions, problems } = status;
+  const { version, kernel, backend, servers, sessions, problems, reports } = status;
   return [
     `subflowd ${version}, kernel ${kernel}, backend ${backend.name} (${backend.description})`,
     ...servers.map(serverLine),
     ...problems.map((problem) => `problem: ${printable(problem)}`),
+    ...reports.map((report) => `reported: ${printable(report)}`),
     ...sessions.flatMap(sessionLines),
     sessions.length === 0
       ? 'no sessions'

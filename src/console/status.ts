@@ -21,4 +21,6 @@ export interface DaemonStatus {
   readonly overrides: Readonly<Record<string, string>>;
   /** What cannot be seen or set now, one sentence each. */
   readonly problems: readonly string[];
+  /** What servers, their hooks and their management told of last: it may be mended meanwhile. */
+  readonly reports: readonly string[];
 }

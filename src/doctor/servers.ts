@@ -105,8 +105,11 @@ function unseen(what: string, { code, message }: NodeJS.ErrnoException): Check {
 }
 
 /** What stands in the way of single clients. */
-export function checkSessions({ sessions, problems }: DaemonStatus): Check[] {
-  return [...problems.map((problem) => note('daemon', problem)), ...sessions.flatMap(checkSession)];
+export function checkSessions({ sessions, problems, reports }: DaemonStatus): Check[] {
+  return [
+    ...[...problems, ...reports].map((problem) => note('daemon', problem)),
+    ...sessions.flatMap(checkSession),
+  ];
 }
 
 function checkSession({ session, state, reason, subflows }: SessionPlan): Check[] {

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
+import { KernelError } from './kernel_error.js';
 
 /** What became of one address of a {@link NativeMemory.gather}; native/addon.cc has the same numbers. */
 export const ReadStatus = { read: 0, untranslated: 1, unreadable: 2 } as const;
@@ -73,10 +74,22 @@ export interface Addon {
 
 const require = createRequire(import.meta.url);
 
-/** Loads the native addon that `npm install` built. */
+/**
+ * Loads the native addon that `npm install` built.
+ * @throws {KernelError} if it is not there or does not fit this node.
+ */
 export function loadAddon(): Addon {
   const nodeGypBuild = require('node-gyp-build') as (root: string) => Addon;
-  return nodeGypBuild(packageRoot());
+  try {
+    return nodeGypBuild(packageRoot());
+  } catch (error) {
+    throw new KernelError(
+      'memory',
+      `the native addon cannot be loaded: ${(error as Error).message}`,
+      `npm rebuild, in ${packageRoot()}`,
+      { cause: error },
+    );
+  }
 }
 
 /** The package's own folder, whether this file runs compiled from dist/ or as TypeScript from src/. */

@@ -40,7 +40,7 @@ const out = path.resolve(options.out);
 const size = Number(options.size);
 const paths = figure6Paths.map((one) => ({ ...one, rateMbit: Number(options.rate) }));
 const commonName = 'alice';
-const patienceMs = 60_000;
+const patienceMs = 180_000;
 const startMs = Date.now();
 
 interface Parts {

@@ -21,6 +21,7 @@ function text(clients: readonly ObservedSession[], more: Partial<DaemonStatus> =
     sessions,
     overrides: {},
     problems: [],
+    reports: [],
     ...more,
   });
 }

@@ -60,6 +60,7 @@ export class Steered implements Commanded {
       sessions,
       overrides: Object.fromEntries(this.#overrides.all()),
       problems: this.problems,
+      reports: [],
     };
   }
 

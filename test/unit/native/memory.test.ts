@@ -169,7 +169,9 @@ describe('what cannot be opened', () => {
     expect(() => memory.gather(new BigUint64Array(2), 0, 8, new Uint8Array(8), new Uint8Array(2))).toThrow(
       TypeError,
     );
-    expect(() => { memory.setLinearMap(new BigUint64Array(2)); }).toThrow(TypeError);
+    expect(() => {
+      memory.setLinearMap(new BigUint64Array(2));
+    }).toThrow(TypeError);
   });
 });
 
