@@ -114,6 +114,8 @@ async function downloadAndSwitch({ stage, host, sidecar }: Parts): Promise<Run> 
   // A third of the bytes before each switch and behind it; half a third on, the download waits for the commit, which
   // only a machine that needs many seconds to start `subflowd primary` ever sees.
   const holds = [size / 2, (size * 5) / 6];
+  // What comes while the reader waits lies in its buffer, and would be missing on the new path.
+  await host.namespace.run('sysctl', ['-q', 'net.ipv4.tcp_rmem=4096 131072 524288']);
   const download = Transfer.download(stage.network, host.namespace, size, { holds, timeoutMs: 600_000 });
 
   const moveAt = async (
