@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { labScript } from './checkout.js';
 import { GuestError, guestOut, runInGuest } from './guest.js';
 import { labKernel } from './kernel.js';
-import { shortcomings, type Report } from './report.js';
+import { shortcomings, WANTED_SHARE, type Report } from './report.js';
 import { summary } from './summary.js';
 import { drawTimeline } from './timeline.js';
 
@@ -15,6 +15,7 @@ interface Options {
   readonly bytes?: true;
   readonly size: string;
   readonly rate: string;
+  readonly share: string;
 }
 
 const options = new Command('demo')
@@ -24,6 +25,7 @@ const options = new Command('demo')
   .option('--bytes', 'without nopat: the kernel then refuses to map memory, and single bytes are written')
   .option('--size <bytes>', 'of the download', '20000000')
   .option('--rate <Mbit/s>', 'of each path; the paper has 20, more than an emulated processor carries', '3')
+  .option('--share <0 to 1>', 'least share on the new path a second after a switch', `${WANTED_SHARE}`)
   .parse()
   .opts<Options>();
 
@@ -56,6 +58,7 @@ async function conclude(): Promise<number> {
   const missed = shortcomings(report, {
     bytes: Number(options.size),
     tellsClient: options.bytes !== true,
+    share: Number(options.share),
   });
   for (const one of missed) process.stdout.write(`NOT REACHED: ${one}\n`);
   process.stdout.write(`written to ${out}: report.json, timeline.svg, client.pcap and the logs\n`);

@@ -55,30 +55,33 @@ export interface PathReport {
   readonly bytesToServer: number;
 }
 
-/** The least share of the payload that a switch has to move within a second. */
-const wantedShare = 0.99;
+/** The least share of the payload that a switch should move within a second. */
+export const WANTED_SHARE = 0.99;
 
 /**
  * What is not as it should be, in sentences; nothing when all is well.
- * @param wanted size of the download, and whether this way of writing can tell the client (MP_PRIO).
+ * @param wanted size of the download, whether this way of writing can tell the client (MP_PRIO), and the least share of
+ * the payload that a switch has to move within a second.
  */
 export function shortcomings(
   report: Report,
-  wanted: { readonly bytes: number; readonly tellsClient: boolean },
+  wanted: { readonly bytes: number; readonly tellsClient: boolean; readonly share?: number },
 ): string[] {
   const { transfer } = report;
   return [
     ...(transfer.bytes === wanted.bytes ? [] : [`${transfer.bytes} of ${wanted.bytes} bytes arrived`]),
     ...(transfer.sha256Matches ? [] : ['what arrived is not what was sent']),
     ...(transfer.reconnects === 0 ? [] : [`the client reconnected ${transfer.reconnects} times`]),
-    ...report.switches.flatMap((one) => switchShortcomings(one, wanted.tellsClient)),
+    ...report.switches.flatMap((one) =>
+      switchShortcomings(one, wanted.tellsClient, wanted.share ?? WANTED_SHARE),
+    ),
     ...Object.entries({ ...report.trouble.server, ...report.trouble.client }).map(
       ([name, by]) => `the counter ${name} rose by ${by}`,
     ),
   ];
 }
 
-function switchShortcomings(one: SwitchReport, tellsClient: boolean): string[] {
+function switchShortcomings(one: SwitchReport, tellsClient: boolean, wantedShare: number): string[] {
   const name = `switch to ${one.to} at ${Math.round(one.requestedMs)} ms`;
   // A client that was not told goes on as it likes with what it sends itself.
   const share = one.mpPrioSent === 0 ? one.shareToClientAfter1s : one.shareOnNewPathAfter1s;
