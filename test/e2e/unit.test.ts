@@ -1,0 +1,145 @@
+import { describe, expect, test } from 'vitest';
+import type { DaemonStatus } from '../../src/console/status.js';
+import type { Check } from '../../src/doctor/check.js';
+import { needs } from '../lab/needs.js';
+import { runScenario } from '../lab/scenarios/run.js';
+import type { Sandboxed } from '../lab/scenarios/systemd-unit.js';
+
+interface HookRecord {
+  readonly file: string;
+  readonly uid: number;
+  readonly fields: readonly string[];
+}
+
+interface Unit {
+  readonly atFirst: {
+    readonly status: DaemonStatus;
+    readonly records: readonly HookRecord[];
+    readonly directories: Readonly<Record<string, { readonly uid: number; readonly mode: number }>>;
+    readonly server: Sandboxed & Readonly<Record<string, unknown>>;
+    readonly sidecar: Sandboxed;
+    readonly doctor: readonly Check[];
+  };
+  readonly whenStopped: readonly HookRecord[];
+  readonly whileDown: readonly HookRecord[];
+  readonly afterStart: DaemonStatus;
+  readonly afterKill: DaemonStatus;
+  /** How often systemd started the sidecar again by itself, after the kill. */
+  readonly restarts: string;
+  readonly afterRestart: DaemonStatus;
+  readonly afterRestartRecords: readonly HookRecord[];
+  readonly afterEdit: DaemonStatus;
+  readonly afterOverride: DaemonStatus;
+  readonly pids: { readonly serverBefore: number; readonly serverAfter: number };
+  readonly units: Readonly<Record<'server' | 'sidecar', { ActiveState: string; NRestarts: string }>>;
+  readonly journals: Readonly<Record<'server' | 'sidecar', readonly string[]>>;
+}
+
+/** Debian's; Node knows users by number only. */
+const nobody = 65534;
+const ALICE = 'alice.example.com';
+const VAN = 'one.vans.example.com';
+
+/** The one session there is, and what its subflows are asked to be, by path. */
+function only({ sessions }: DaemonStatus) {
+  const [plan] = sessions;
+  return {
+    client: plan?.session.commonName,
+    rule: plan?.rule.section,
+    ours: Object.fromEntries(
+      (plan?.subflows ?? []).map(({ path, subflow }) => [path ?? 'none', subflow.ours]),
+    ),
+  };
+}
+
+function commonNames(records: readonly HookRecord[]) {
+  return records.map(({ fields }) => fields.find((field) => field.startsWith('common_name=')));
+}
+
+describe('installed as openvpn-conf says, under systemd', () => {
+  needs('guest', 'openvpn');
+
+  test('hooks record in the sandbox of Debian’s unit, and clients obey whatever is restarted', async () => {
+    const { result } = await runScenario<Unit>('unit', { append: 'nopat', init: 'systemd' });
+    const { atFirst, pids, journals } = result;
+
+    // Debian's unit as shipped, with the sandbox on, and OpenVPN no longer root
+    expect(atFirst.server).toMatchObject({
+      exe: '/usr/sbin/openvpn',
+      ownMounts: true,
+      FragmentPath: '/lib/systemd/system/openvpn-server@.service',
+      PrivateTmp: 'yes',
+      ProtectSystem: 'yes',
+      ProtectHome: 'yes',
+      LimitNPROC: '10',
+    });
+    expect(atFirst.server.DropInPaths).toContain('/etc/systemd/system/openvpn-server@.service.d/mptcp.conf');
+    expect(atFirst.server.status.Uid).toMatch(new RegExp(`^${nobody}\t${nobody}\t`));
+
+    // a hook recorded there, as nobody, and none had anything to complain about
+    expect(atFirst.records).toHaveLength(1);
+    const [record] = atFirst.records;
+    expect(record?.uid).toBe(nobody);
+    expect(record?.file).toMatch(
+      new RegExp(`^/run/subflowd/events/nobody/${pids.serverBefore}-192\\.168\\.100\\.2-\\d+$`),
+    );
+    expect(commonNames(atFirst.records)).toEqual([`common_name=${ALICE}`]);
+    expect(journals.server.join('\n')).toContain(`CN=${VAN}`);
+    expect(journals.server.filter((line) => /client-(dis)?connect|script failed/i.test(line))).toEqual([]);
+    // systemd leaves in RuntimeDirectory= what tmpfiles made
+    expect(atFirst.directories).toEqual({
+      root: { uid: 0, mode: 0o700 },
+      nobody: { uid: nobody, mode: 0o700 },
+    });
+
+    // the sidecar works inside its own sandbox
+    expect(atFirst.sidecar.ownMounts).toBe(true);
+    expect(atFirst.sidecar.files).toContain('/dev/mem');
+    expect(atFirst.sidecar.status).toMatchObject({ NoNewPrivs: '1', Seccomp: '2' });
+    expect(atFirst.status.backend).toMatchObject({ name: 'devmem', tellsPeer: true });
+    expect(atFirst.status.problems).toEqual([]);
+    expect(atFirst.status.servers).toMatchObject([
+      { name: 'server', management: 'connected', recorded: 1, pids: [pids.serverBefore] },
+    ]);
+    expect(atFirst.doctor.filter(({ verdict }) => verdict !== 'ok')).toEqual([]);
+    expect(only(atFirst.status)).toEqual({
+      client: ALICE,
+      rule: `[client ${ALICE}]`,
+      ours: { lte: 'active', wifi: 'backup' },
+    });
+
+    // stopped: records stay, one client leaves and another comes; started: all that is known
+    expect(result.whenStopped).toEqual(atFirst.records);
+    expect(commonNames(result.whileDown)).toEqual([`common_name=${VAN}`]);
+    const van = { client: VAN, rule: '[client *.vans.example.com]', ours: { lte: 'active', wifi: 'backup' } };
+    expect(only(result.afterStart)).toEqual(van);
+    expect(only(result.afterKill)).toEqual(van);
+    expect(result.restarts).toBe('1');
+
+    // the server restarted: its client is found again, and what the old process left is gone
+    expect(pids.serverAfter).not.toBe(pids.serverBefore);
+    expect(only(result.afterRestart)).toEqual(van);
+    expect(result.afterRestart.servers).toMatchObject([
+      { management: 'connected', pids: [pids.serverAfter] },
+    ]);
+    expect(result.afterRestartRecords.map(({ file }) => file.split('/').at(-1)?.split('-')[0])).toEqual([
+      `${pids.serverAfter}`,
+    ]);
+
+    // the config is followed and the state directory written from inside the sandbox
+    expect(only(result.afterEdit).ours).toEqual({ lte: 'backup', wifi: 'active' });
+    expect(only(result.afterOverride)).toEqual({
+      client: VAN,
+      rule: 'override',
+      ours: { lte: 'active', wifi: 'backup' },
+    });
+
+    expect(result.units).toEqual({
+      server: { ActiveState: 'active', NRestarts: '0' },
+      sidecar: { ActiveState: 'active', NRestarts: '0' },
+    });
+    // what the sidecar had to complain about is the server's absence while that was restarted
+    const problems = journals.sidecar.filter((line) => line.includes('"event":"problem"'));
+    expect(problems.filter((line) => !line.includes('the management interface'))).toEqual([]);
+  }, 1_200_000);
+});

@@ -1,0 +1,95 @@
+import { chmod, cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { execa } from 'execa';
+import { checkout } from '../checkout.js';
+import type { Namespace } from '../namespace.js';
+import type { SidecarFiles } from '../sidecar-files.js';
+
+const conf = (name: string) => path.join(checkout, 'openvpn-conf', name);
+
+/** Where openvpn-conf's files say that everything is. */
+export const installed: SidecarFiles = {
+  config: '/etc/subflowd/subflowd.ini',
+  console: '/run/subflowd/console.sock',
+  management: '/run/openvpn-server/management.sock',
+  passwordFile: '/etc/openvpn/server/management.password',
+  events: '/run/subflowd/events',
+};
+
+const hooks = '/usr/local/lib/subflowd';
+const globalModules = '/usr/local/lib/node_modules';
+
+/** Copied unchanged; the first line of each names its place. */
+const placed = [
+  'subflowd.ini',
+  'subflowd.service',
+  'subflowd-tmpfiles.conf',
+  'subflowd-sysctl.conf',
+  'openvpn-server@.service.d/mptcp.conf',
+];
+
+/**
+ * Does on this machine what an admin does with openvpn-conf/, unchanged. The one thing of the lab's own is a drop-in that
+ * puts both units into the namespace of the lab's server.
+ * @param serverLines the OpenVPN config that the admin already has; what openvpn-conf/server.conf says replaces its lines.
+ */
+export async function install(server: Namespace, serverLines: readonly string[]): Promise<void> {
+  await installProgram();
+  await mkdir(hooks, { recursive: true });
+  for (const hook of ['client-connect', 'client-disconnect']) {
+    await cp(path.join(checkout, 'hooks', hook), path.join(hooks, hook));
+  }
+  for (const name of placed) {
+    const text = await readFile(conf(name), 'utf8');
+    await write(placeOf(name, text), text);
+  }
+  await write('/etc/openvpn/server/lab.conf', await mergedConfig(serverLines));
+  for (const unit of ['openvpn-server@.service', 'subflowd.service']) {
+    await write(`/etc/systemd/system/${unit}.d/lab.conf`, labDropIn(server));
+  }
+  await server.run('sysctl', ['-p', '/etc/sysctl.d/subflowd.conf']);
+  await execa('systemd-tmpfiles', ['--create']);
+  await execa('systemctl', ['daemon-reload']);
+}
+
+/** What `npm install -g` leaves, with a mount in the copy's place; a link into /root is nothing to ProtectHome=. */
+async function installProgram(): Promise<void> {
+  const directory = path.join(globalModules, 'subflowd');
+  await mkdir(directory, { recursive: true });
+  await execa('mount', ['--bind', checkout, directory]);
+  const main = path.join(directory, 'dist/src/main.js');
+  await chmod(main, 0o755);
+  await symlink(main, '/usr/local/bin/subflowd');
+}
+
+function placeOf(name: string, text: string): string {
+  const place = /^[#;] (\/[^\s:]+)/.exec(text)?.[1];
+  if (place === undefined)
+    throw new Error(`the first line of openvpn-conf/${name} does not say where it goes`);
+  return place;
+}
+
+async function mergedConfig(lines: readonly string[]): Promise<string> {
+  const text = await readFile(conf('server.conf'), 'utf8');
+  const said = new Set(text.split('\n').map(optionOf));
+  return [...lines.filter((line) => !said.has(optionOf(line))), 'verb 3', text].join('\n');
+}
+
+function optionOf(line: string): string | undefined {
+  return /^[a-z]\S*/.exec(line)?.[0];
+}
+
+function labDropIn(server: Namespace): string {
+  const { OPENSSL_ia32cap: emulated } = process.env;
+  return [
+    '[Service]',
+    `NetworkNamespacePath=/run/netns/${server.name}`,
+    ...(emulated === undefined ? [] : [`Environment=OPENSSL_ia32cap=${emulated}`]),
+    '',
+  ].join('\n');
+}
+
+async function write(file: string, text: string): Promise<void> {
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, text);
+}

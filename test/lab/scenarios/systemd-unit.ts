@@ -1,0 +1,61 @@
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { execa } from 'execa';
+
+/** One unit of the systemd that is process 1. */
+export class SystemdUnit {
+  constructor(readonly name: string) {}
+
+  /** `systemctl ...WORDS NAME`. @throws {Error} with the end of the unit's journal if it fails. */
+  async systemctl(...words: readonly string[]): Promise<void> {
+    const { exitCode, stderr } = await execa('systemctl', [...words, this.name], { reject: false });
+    if (exitCode === 0) return;
+    const journal = (await this.journal()).slice(-20).join('\n');
+    throw new Error(`systemctl ${words.join(' ')} ${this.name}: ${stderr}\n${journal}`);
+  }
+
+  /** Properties of `systemctl show`, by name. */
+  async show(...names: readonly string[]): Promise<Record<string, string>> {
+    const { stdout } = await execa('systemctl', ['show', `--property=${names.join(',')}`, this.name]);
+    return Object.fromEntries(
+      stdout.split('\n').map((line) => {
+        const at = line.indexOf('=');
+        return [line.slice(0, at), line.slice(at + 1)];
+      }),
+    );
+  }
+
+  async pid(): Promise<number> {
+    return Number((await this.show('MainPID')).MainPID);
+  }
+
+  /** Everything that the unit's processes and systemd said of it, one message an element, oldest first. */
+  async journal(): Promise<string[]> {
+    const { stdout } = await execa('journalctl', ['--unit', this.name, '--output=cat', '--no-pager']);
+    return stdout.split('\n');
+  }
+}
+
+/** What `/proc` says of a process that a sandbox is around. */
+export interface Sandboxed {
+  readonly exe: string;
+  /** Fields of /proc/PID/status. */
+  readonly status: Readonly<Record<string, string>>;
+  /** What its descriptors are. */
+  readonly files: readonly string[];
+  /** Whether it has a view of the file system of its own. */
+  readonly ownMounts: boolean;
+}
+
+export async function sandboxed(pid: number): Promise<Sandboxed> {
+  const proc = `/proc/${pid}`;
+  const lines = (await readFile(`${proc}/status`, 'utf8')).split('\n');
+  const files = [];
+  for (const fd of await readdir(`${proc}/fd`))
+    files.push(await readlink(`${proc}/fd/${fd}`).catch(() => ''));
+  return {
+    exe: await readlink(`${proc}/exe`),
+    status: Object.fromEntries(lines.map((line) => line.split(':\t', 2) as [string, string])),
+    files,
+    ownMounts: (await readlink(`${proc}/ns/mnt`)) !== (await readlink('/proc/self/ns/mnt')),
+  };
+}
