@@ -287,7 +287,9 @@ export class Events extends EventEmitter<EventsMap> {
       this.#problem(
         `watch ${path}`,
         `cannot watch ${path} (${reasonOf(error)}): it is read every ${this.#rescanMs / 1000} s only; ` +
-          'mend it with: sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=65536',
+          (hasCode(error, 'EACCES', 'EPERM')
+            ? 'run subflowd as root, with CAP_DAC_OVERRIDE'
+            : 'mend it with: sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=65536'),
       );
     }
   }

@@ -355,7 +355,13 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   #discardStale(): void {
     if (this.pid === undefined) return;
     for (const known of this.#ownRecords()) {
-      if (known.record.pid === this.pid && !this.#counts(known)) this.#events.discard(known);
+      const { record, path } = known;
+      if (record.pid !== this.pid || this.#counts(known)) continue;
+      this.#report(
+        `${JSON.stringify(path)} records ${JSON.stringify(record.commonName)} at ${formatEndpoint(record.real)}, whom OpenVPN ` +
+          `${this.name} does not have: removed (is client-disconnect in its config?)`,
+      );
+      this.#events.discard(known);
     }
   }
 

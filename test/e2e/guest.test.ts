@@ -98,6 +98,7 @@ describe('on a guest kernel', () => {
 
     expect(log).toMatch(/garbage.*is no record of a session/);
     expect(log).toMatch(/process \d+ is .*node, not OpenVPN/);
+    expect(log).toMatch(/records \\?"mallory\\?" at 192\.168\.100\.2:2, whom OpenVPN lab does not have/);
     expect(settled.sessions.map(({ session }) => session.commonName)).not.toContain('mallory');
     expect(result.reconnects).toBe(0);
   });

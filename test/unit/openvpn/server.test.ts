@@ -182,7 +182,11 @@ describe('a server that both ways tell of', () => {
     held = undefined;
     await until('it is removed', () => !existsSync(path));
     await shows('');
-    expect(problems).toEqual([]);
+    expect(problems).toEqual([
+      expect.stringMatching(
+        /100-192\.0\.2\.1-1" records "alice" at 192\.0\.2\.1:1, whom OpenVPN s does not have/,
+      ),
+    ]);
   });
 
   it('takes a client that management says is unnamed for what the hook says', async () => {
