@@ -40,24 +40,34 @@ export interface Placed {
  * a given layout. It is for what a real kernel cannot be asked for: structures that are wrong.
  */
 export class KernelImage {
-  readonly bytes = Buffer.alloc(BYTES);
+  readonly bytes: Buffer;
   readonly #directory = mkdtempSync(path.join(tmpdir(), 'kernel-image-'));
   #heap = HEAP;
   readonly #tasks: bigint[] = [];
   readonly #initTask = TEXT + 0x1000n;
   readonly #pgd = TEXT + 0x4000n;
 
-  constructor(readonly layout: Layout) {
+  /** @param size bytes of RAM; what needs little is quicker to compare. */
+  constructor(
+    readonly layout: Layout,
+    size = BYTES,
+  ) {
+    this.bytes = Buffer.alloc(size);
     this.#tasks.push(this.#initTask);
     this.#place(this.#initTask, 'task_struct', 'pid', 0n);
     this.task(1, []);
+  }
+
+  /** Physical addresses of what was laid out: from the first allocation to the last. */
+  get used(): { readonly start: number; readonly end: number } {
+    return { start: HEAP, end: this.#heap };
   }
 
   /** Virtual address of fresh, zeroed memory in the direct map. */
   allocate(bytes: number): bigint {
     const at = this.#heap;
     this.#heap = (at + bytes + 63) & ~63;
-    if (this.#heap > BYTES) throw new Error('the image is full');
+    if (this.#heap > this.bytes.length) throw new Error('the image is full');
     return DIRECT_MAP + BigInt(at);
   }
 
@@ -155,7 +165,7 @@ export class KernelImage {
       memory: file('mem', this.bytes),
       iomem: file(
         'iomem',
-        `00000000-00000fff : Reserved\n00001000-${(BYTES - 1).toString(16).padStart(8, '0')} : System RAM\n` +
+        `00000000-00000fff : Reserved\n00001000-${(this.bytes.length - 1).toString(16).padStart(8, '0')} : System RAM\n` +
           `  ${CODE.toString(16).padStart(8, '0')}-001fffff : Kernel code\nfed00000-fed003ff : HPET 0\n`,
       ),
       kallsyms: file(
@@ -262,7 +272,7 @@ export class KernelImage {
 
   /** Where the memory behind an address in vmalloc space lies in the direct map. */
   #backing(array: bigint): bigint {
-    if (array >= DIRECT_MAP && array < DIRECT_MAP + BigInt(BYTES)) return array;
+    if (array >= DIRECT_MAP && array < DIRECT_MAP + BigInt(this.bytes.length)) return array;
     if (array >= 0xffff_c900_0020_0000n) return DIRECT_MAP + 0x60_0000n;
     return DIRECT_MAP + BigInt(this.#heap - 4096);
   }

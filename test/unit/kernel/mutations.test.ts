@@ -1,0 +1,165 @@
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { SubflowName } from '../../../src/backend/backend.js';
+import { DevmemBackend } from '../../../src/backend/devmem.js';
+import { KernelError } from '../../../src/kernel/kernel_error.js';
+import { openKernel, type OpenKernel } from '../../../src/kernel/kernel.js';
+import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
+import { KernelImage } from '../../support/kernel_image.js';
+import { LINUX_6_1 } from '../../support/layouts.js';
+
+/** MUTATIONS=N makes it more or fewer, SEED=N repeats a run. */
+const ROUNDS = Number(process.env.MUTATIONS ?? 20_000);
+const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32));
+
+/** Marsaglia's xorshift32: the same numbers for the same seed, anywhere. */
+function* numbers(seed: number): Generator<number, never> {
+  for (let x = seed | 0 || 1; ;) {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    yield x >>> 0;
+  }
+}
+
+/** The largest count that a mutation writes, but for the impossible one. */
+const MOST_FDS = 70_000;
+
+/** As `expect`, which would take most of the time. */
+function must(holds: boolean, what: string): void {
+  if (!holds) throw new Error(what);
+}
+
+let image: KernelImage;
+let kernel: OpenKernel;
+let backend: DevmemBackend;
+let file: number;
+/** Physical addresses of every subflow's first byte of bits. */
+let fields: readonly number[];
+let pointers: readonly bigint[];
+
+beforeAll(async () => {
+  image = new KernelImage(LINUX_6_1, 0x22_0000);
+  const sockets = [
+    image.socket(ALICE),
+    image.socket({ ...ALICE, remote: { ...WIFI, port: 2000 }, mapped: true }),
+    image.socket({ protocol: 6, local: SERVER, remote: LTE }),
+  ];
+  image.task(PID, [image.plainFile(), 0n, ...sockets.map((socket) => socket.file)]);
+  image.task(PID + 1, [sockets[1]?.file ?? 0n]);
+  const contexts = sockets.flatMap((socket) => socket.contexts);
+  fields = contexts.map((context) => Number(image.physical(context)) + 96);
+  pointers = [0n, ...contexts, ...sockets.flatMap(({ file, sk, socks }) => [file, sk, ...socks])];
+  const sources = image.sources();
+  kernel = await openKernel(sources, { access: 'mapped', layout: LINUX_6_1 });
+  backend = new DevmemBackend(kernel);
+  file = openSync(sources.memory, 'r+');
+});
+afterAll(async () => {
+  closeSync(file);
+  await backend.close();
+  image.remove();
+});
+
+/** One way to break an image: bytes that come to stand at a physical address. */
+function mutation(random: Generator<number, never>): { at: number; bytes: Buffer } {
+  const { start, end } = image.used;
+  const next = () => random.next().value;
+  // most of a structure is zero and never read: what is not zero matters more
+  let at = start + (next() % ((end - start) / 8)) * 8;
+  for (let i = 0; i < 64 && image.bytes.readBigUInt64LE(at) === 0n; i++)
+    at = start + (next() % ((end - start) / 8)) * 8;
+  const bytes = Buffer.alloc(8);
+  switch (next() % 5) {
+    case 0: // a wild pointer
+      bytes.writeUInt32LE(next(), 0);
+      bytes.writeUInt32LE(next(), 4);
+      break;
+    case 1: // a pointer to another structure, or into the middle of one: lists become cycles
+      bytes.writeBigUInt64LE((pointers[next() % pointers.length] as bigint) + BigInt((next() % 4) * 8));
+      break;
+    case 2: // one bit
+      image.bytes.copy(bytes, 0, at, at + 8);
+      bytes.writeUInt8((bytes[next() % 8] as number) ^ (1 << (next() % 8)), next() % 8);
+      break;
+    case 3: // another size or count
+      image.bytes.copy(bytes, 0, at, at + 8);
+      bytes.writeUInt32LE(next() % 2 === 0 ? 0xffff_ffff : next() % MOST_FDS, (next() % 2) * 4);
+      break;
+    default: // the neighbour's word
+      image.bytes.copy(bytes, 0, Math.min(at + 8, end - 8), Math.min(at + 16, end));
+  }
+  return { at, bytes };
+}
+
+function contentNow(): Buffer {
+  const { start, end } = image.used;
+  const content = Buffer.alloc(end - start);
+  readSync(file, content, 0, content.length, start);
+  return content;
+}
+
+it(
+  `${ROUNDS} broken images end in an error or a good commit, never in another write (SEED=${SEED})`,
+  { timeout: 900_000 },
+  async () => {
+    const random = numbers(SEED);
+    const { start, end } = image.used;
+    const outcomes = new Map<string, number>();
+    const count = (what: string) => outcomes.set(what, (outcomes.get(what) ?? 0) + 1);
+    const name: SubflowName = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
+    for (let round = 0; round < ROUNDS; round++) {
+      const mutations = Array.from({ length: 1 + (round % 3) }, () => mutation(random));
+      // now and then the image breaks between the look and the act
+      const isLate = round % 2 === 0;
+      const apply = () => {
+        for (const { at, bytes } of mutations) writeSync(file, bytes, 0, 8, at);
+      };
+      if (!isLate) apply();
+      const reads = kernel.memory.reads;
+      let before = contentNow();
+      try {
+        const { problems } = await backend.connections(PID);
+        for (const problem of problems) must(/^fd \d+/.test(problem), problem);
+        if (isLate) {
+          apply();
+          before = contentNow();
+        }
+        const { outcome, reason } = await backend.setPriority(name, 'backup');
+        must(outcome === 'committed' || outcome === 'unchanged' || reason !== undefined, outcome);
+        count(outcome);
+      } catch (error) {
+        // every failure names its step
+        if (!(error instanceof KernelError)) throw error;
+        count(error.step);
+      }
+      // bounded by what an fd table may claim here, however the lists lead
+      must(
+        kernel.memory.reads - reads < 8 * MOST_FDS,
+        `round ${round} took ${kernel.memory.reads - reads} reads`,
+      );
+      const after = contentNow();
+      if (!after.equals(before)) {
+        for (let at = 0; at < after.length; at++) {
+          if (after[at] === before[at]) continue;
+          const address = start + at;
+          const field = fields.find((first) => address === first || address === first + 1);
+          must(field !== undefined, `a write at ${address} in round ${round}`);
+          const flipped = (after[at] as number) ^ (before[at] as number);
+          must(
+            flipped === (address === field ? 0x04 : 0x20),
+            `${flipped} flipped at ${address}, round ${round}`,
+          );
+        }
+      }
+      writeSync(file, image.bytes, start, end - start, start);
+    }
+    // everything else of the file is as it was laid out
+    expect(image.changes()).toEqual([]);
+    // and the run was worth it: commits, refusals, and errors of several steps
+    expect(outcomes.get('committed')).toBeGreaterThan(0);
+    expect(outcomes.get('gone')).toBeGreaterThan(0);
+    expect(outcomes.size).toBeGreaterThan(3);
+    console.log(Object.fromEntries(outcomes));
+  },
+);
