@@ -3,13 +3,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SubflowName } from '../../../src/backend/backend.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { openKernel, type KernelSources } from '../../../src/kernel/kernel.js';
+import { LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { KernelImage, type Placed } from '../../support/kernel_image.js';
 import { LINUX_6_1 } from '../../support/layouts.js';
 
-const SERVER = { address: '192.168.110.2', port: 1194 };
-const WIFI = { address: '192.168.100.2', port: 38456 };
-const LTE = { address: '192.168.200.2', port: 43622 };
-const PID = 4321;
 const NAME: SubflowName = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
 
 let image: KernelImage;
