@@ -166,7 +166,6 @@ describe('a client over IPv6', () => {
     // OpenVPN 2.7 tells the port of everybody
     if (/^OpenVPN 2\.[0-6]\./.test(first?.status().version ?? '')) {
       expect(first?.unplaced()).toEqual([expect.objectContaining({ commonName: 'six', address: '::1' })]);
-      await until('a problem', () => deaf.problems.some((text) => text.includes('"six" at ::1')), 25_000);
     }
   });
 });

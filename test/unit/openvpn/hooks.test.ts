@@ -1,4 +1,6 @@
 import {
+  chmodSync,
+  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -11,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseRecord } from '../../../src/openvpn/record.js';
 
 const HOOKS = resolve(import.meta.dirname, '../../../hooks');
@@ -28,8 +30,20 @@ const VARIABLES = {
   common_name: 'alice',
 };
 
+/** A copy where every user may run them: the checkout may be closed to others. */
+let installed: string;
 let events: string;
 let own: string;
+
+beforeAll(() => {
+  installed = mkdtempSync(join(tmpdir(), 'subflowd-hooks-installed-'));
+  cpSync(HOOKS, installed, { recursive: true });
+  chmodSync(installed, 0o755);
+});
+
+afterAll(() => {
+  rmSync(installed, { recursive: true, force: true });
+});
 
 beforeEach(() => {
   events = mkdtempSync(join(tmpdir(), 'subflowd-hooks-'));
@@ -47,7 +61,7 @@ async function hook(
   variables: Readonly<Record<string, string>> = VARIABLES,
   wrapper: readonly string[] = [],
 ): Promise<void> {
-  const path = join(HOOKS, name);
+  const path = join(installed, name);
   const [command = path, ...args] = wrapper;
   if (wrapper.length > 0) args.push(path);
   const { stdout, stderr, exitCode } = await execa(command, args, {
