@@ -2,7 +2,6 @@
 #include <napi.h>
 
 #include <cstring>
-#include <limits>
 #include <memory>
 #include <string>
 #include <vector>

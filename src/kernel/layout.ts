@@ -64,7 +64,7 @@ const COMMON_MEMBERS: Readonly<Record<string, readonly string[]>> = {
   inode: ['i_mode'],
   socket_alloc: ['socket', 'vfs_inode'],
   socket: ['file', 'sk'],
-  sock: ['__sk_common', 'sk_protocol', 'sk_type'],
+  sock: ['sk_protocol'],
   sock_common: [
     'skc_family',
     'skc_state',

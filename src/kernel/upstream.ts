@@ -61,7 +61,6 @@ interface Row {
 export class Upstream {
   readonly #inet: InetFields;
   readonly #protocol: Field;
-  readonly #type: Field;
   readonly #connList: Field;
   readonly #token: Field;
   readonly #node: Field;
@@ -75,7 +74,6 @@ export class Upstream {
   ) {
     this.#inet = inetFields(layout);
     this.#protocol = layout.field('sock', 'sk_protocol');
-    this.#type = layout.field('sock', 'sk_type');
     this.#connList = layout.field('mptcp_sock', 'conn_list');
     this.#token = layout.field('mptcp_sock', 'token');
     this.#node = layout.field(CONTEXT, 'node');
@@ -89,7 +87,7 @@ export class Upstream {
     const found = sockets(this.space, this.layout, files, problems);
     const heads = this.space.gather(
       BigUint64Array.from(found, ({ sk }) => sk),
-      [...allInetFields(this.#inet), this.#protocol, this.#type],
+      [...allInetFields(this.#inet), this.#protocol],
     );
     const rows: Row[] = [];
     const plain: PlainPeer[] = [];
