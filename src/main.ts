@@ -142,6 +142,36 @@ It is kept over reconnects and restarts. For example:
     print((await ask(config, `mptcp primary ${quoteWord(client)} ${quoteWord(path)}`)).join('\n'));
   });
 
+program
+  .command('layout')
+  .description('Make the layout of a kernel that does not describe its structures itself (without BTF).')
+  .requiredOption('--vmlinux <file>', "the running kernel's build: uncompressed, with debug information")
+  .option('--system-map <file>', "that build's System.map, for a vmlinux without symbols")
+  .requiredOption('-o, --output <file>', 'where to write it')
+  .addHelpText(
+    'after',
+    `
+Needs pahole (apt-get install dwarves), unless the vmlinux holds BTF. A layout is for one exact build, known by its
+build-id; on another one it is refused. For example:
+  subflowd layout --vmlinux /usr/lib/debug/boot/vmlinux-$(uname -r) --output /etc/subflowd/layout.json
+then, in subflowd.ini:
+  [kernel]
+  layout = /etc/subflowd/layout.json`,
+  )
+  .action(async ({ vmlinux, systemMap, output }: { vmlinux: string; systemMap?: string; output: string }) => {
+    const [{ makeLayout }, { writeLayout }] = await Promise.all([
+      import('./kernel/make_layout.js'),
+      import('./kernel/layout_file.js'),
+    ]);
+    const layout = await makeLayout({
+      vmlinux,
+      ...(systemMap !== undefined && { systemMap }),
+      progress: (what) => process.stderr.write(`${printable(what)}\n`),
+    });
+    await writeLayout(output, layout);
+    print(`${output}: layout of Linux ${layout.release}, build-id ${layout.buildId}`);
+  });
+
 function word(text: string): string {
   if (/[\r\n]/.test(text)) throw new InvalidArgumentError('It holds a line break.');
   return text;

@@ -65,6 +65,14 @@ export interface SubflowName {
   readonly remote: Endpoint;
 }
 
+export interface PriorityOptions {
+  /**
+   * Our wish wins: where the subflow is to be active and its peer wishes backup, that wish is taken back in this kernel.
+   * False by default. A backend that cannot refuses.
+   */
+  readonly overridePeer?: boolean;
+}
+
 /** A way to see and set priorities. */
 export interface Backend {
   readonly name: 'devmem' | 'netlink';
@@ -78,6 +86,6 @@ export interface Backend {
    */
   connections(pid: number): Promise<ServerSockets>;
   /** Never throws for a subflow that is gone or a field that cannot be written; see the result. */
-  setPriority(subflow: SubflowName, priority: Priority): Promise<PriorityResult>;
+  setPriority(subflow: SubflowName, priority: Priority, options?: PriorityOptions): Promise<PriorityResult>;
   close(): Promise<void>;
 }

@@ -1,12 +1,20 @@
 import { CommitResult } from '../kernel/addon.js';
 import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import { familyOf } from '../kernel/families.js';
+import type { Family, LocatedConnection, LocatedSubflow } from '../kernel/family.js';
 import { openFiles, type OpenFiles } from '../kernel/files.js';
-import { openKernel, type OpenKernel } from '../kernel/kernel.js';
-import type { BitField } from '../kernel/layout.js';
+import { HOST_SOURCES, openKernel, type OpenKernel } from '../kernel/kernel.js';
+import { bytesOf } from '../kernel/layout.js';
+import type { Commit } from '../kernel/priority_bits.js';
 import type { Trail } from '../kernel/trail.js';
-import { Upstream, type LocatedConnection, type LocatedSubflow } from '../kernel/upstream.js';
-import { priorityBits, type PriorityBits } from '../kernel/upstream_priority.js';
-import type { Backend, Priority, PriorityResult, ServerSockets, SubflowName } from './backend.js';
+import type {
+  Backend,
+  Priority,
+  PriorityOptions,
+  PriorityResult,
+  ServerSockets,
+  SubflowName,
+} from './backend.js';
 
 /** A subflow found by the last look at its server, and its trail once it was needed. */
 interface Known {
@@ -24,20 +32,21 @@ const ATTEMPTS = 3;
 export class DevmemBackend implements Backend {
   readonly name = 'devmem';
   readonly tellsPeer: boolean;
-  readonly #upstream: Upstream;
-  readonly #bits: PriorityBits;
+  readonly #family: Family;
   /** By server, then by {@link nameKey}. */
   readonly #known = new Map<number, Map<string, Known>>();
 
   constructor(private readonly kernel: OpenKernel) {
-    this.#bits = priorityBits(kernel.layout, kernel.memory.access);
-    this.#upstream = new Upstream(kernel.space, kernel.layout, this.#bits);
-    this.tellsPeer = this.#bits.silentBecause === undefined;
+    this.#family = familyOf(kernel);
+    this.tellsPeer = this.#family.bits.silentBecause === undefined;
   }
 
-  /** @throws {KernelError} if this host's kernel cannot be read, followed or safely written. */
-  static async open(): Promise<DevmemBackend> {
-    const kernel = await openKernel();
+  /**
+   * @param layout `btf`, or a layout's file.
+   * @throws {KernelError} if this host's kernel cannot be read, followed or safely written.
+   */
+  static async open(layout: string): Promise<DevmemBackend> {
+    const kernel = await openKernel(HOST_SOURCES, { layout });
     try {
       return new DevmemBackend(kernel);
     } catch (error) {
@@ -49,7 +58,7 @@ export class DevmemBackend implements Backend {
   get description(): string {
     return this.kernel.memory.access === 'mapped'
       ? '/dev/mem, mapped: priorities are changed by one atomic instruction'
-      : `/dev/mem, byte-wise: RAM cannot be mapped on this kernel${this.tellsPeer ? '' : `; ${this.#bits.silentBecause ?? ''}`}`;
+      : `/dev/mem, byte-wise: RAM cannot be mapped on this kernel${this.tellsPeer ? '' : `; ${this.#family.bits.silentBecause ?? ''}`}`;
   }
 
   /** What proved the way to the kernel's tasks. */
@@ -57,9 +66,19 @@ export class DevmemBackend implements Backend {
     return this.kernel.proof;
   }
 
+  /** Which structures and which scheduler this kernel was taken to have. */
+  get kind(): string {
+    const { name, bits } = this.#family;
+    const asks =
+      bits.heeds === 'either'
+        ? "asks our wish and the client's"
+        : "asks the client's wish alone (before Linux 6.11 and the stable releases of August 2024): ours is written there as well";
+    return `${name}, whose scheduler ${asks}; layout: ${this.kernel.origin}`;
+  }
+
   async connections(pid: number): Promise<ServerSockets> {
     const files = openFiles(this.kernel.space, this.kernel.layout, this.kernel.tasks.find(pid));
-    const found = this.#upstream.connections(pid, files);
+    const found = this.#family.connections(pid, files);
     const known = new Map<string, Known>();
     for (const located of found.connections) {
       for (const target of located.subflows) {
@@ -80,8 +99,12 @@ export class DevmemBackend implements Backend {
     });
   }
 
-  async setPriority(name: SubflowName, priority: Priority): Promise<PriorityResult> {
-    let result = this.#commit(name, priority);
+  async setPriority(
+    name: SubflowName,
+    priority: Priority,
+    { overridePeer = false }: PriorityOptions = {},
+  ): Promise<PriorityResult> {
+    let result = this.#commit(name, priority, overridePeer);
     // The way may have changed and still lead there: a neighbour on the list closed, the fd table grew.
     if (result.outcome === 'gone') {
       try {
@@ -89,7 +112,7 @@ export class DevmemBackend implements Backend {
       } catch {
         this.#known.delete(name.pid);
       }
-      result = this.#commit(name, priority);
+      result = this.#commit(name, priority, overridePeer);
     }
     return result;
   }
@@ -100,16 +123,22 @@ export class DevmemBackend implements Backend {
     return Promise.resolve();
   }
 
-  #commit(name: SubflowName, priority: Priority): PriorityResult {
+  #commit(name: SubflowName, priority: Priority, overridePeer: boolean): PriorityResult {
     const known = this.#known.get(name.pid)?.get(nameKey(name));
     const gone = (reason: string): PriorityResult => ({ outcome: 'gone', peerAsked: false, reason });
     if (!known) return gone('there is no such subflow');
-    known.trail ??= this.#upstream.trail(name.pid, known.files, known.located, known.target);
+    known.trail ??= this.#family.trail(name.pid, known.files, known.located, known.target);
     if (!known.trail) return gone('the subflow closed');
     known.words ??= known.trail.words();
+    const { bits } = this.#family;
+    const isHeldBack = priority === 'active' && known.target.subflow.peers === 'backup';
+    if (isHeldBack && overridePeer && bits.peersFixedBecause !== undefined) {
+      return { outcome: 'refused', peerAsked: false, reason: bits.peersFixedBecause };
+    }
+    const commits = bits.commits(priority, { peers: known.target.subflow.peers, overridePeer });
     try {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        const changed = this.#commitOnce(known, known.trail, priority);
+        const changed = this.#commitOnce(known, known.trail, commits);
         if (typeof changed === 'string') return gone(changed);
         if (!changed) return { outcome: 'unchanged', peerAsked: false };
         if (this.#holds(known, priority))
@@ -122,26 +151,17 @@ export class DevmemBackend implements Backend {
   }
 
   #silence(): { reason: string } | undefined {
-    return this.#bits.silentBecause === undefined ? undefined : { reason: this.#bits.silentBecause };
+    const { silentBecause } = this.#family.bits;
+    return silentBecause === undefined ? undefined : { reason: silentBecause };
   }
 
   /** True if something was changed, false if all was so already, a sentence if a guard did not hold. */
-  #commitOnce(known: Known, trail: Trail, priority: Priority): boolean | string {
+  #commitOnce(known: Known, trail: Trail, commits: readonly Commit[]): boolean | string {
     let changed = false;
-    for (const { unit, bits } of this.#bits.commits) {
-      const physical = this.kernel.space.physical(known.target.context + BigInt(unit.offset));
+    for (const { offset, width, mask, value } of commits) {
+      const physical = this.kernel.space.physical(known.target.context + BigInt(offset));
       if (physical === undefined) return 'the subflow closed';
-      const maskOf = (bit: BitField) => 1 << (bit.bitOffset - unit.offset * 8);
-      const mask = bits.reduce((sum, bit) => sum | maskOf(bit), 0);
-      const isSet = (bit: BitField) => bit !== this.#bits.ours || priority === 'backup';
-      const value = bits.filter(isSet).reduce((sum, bit) => sum | maskOf(bit), 0);
-      const result = this.kernel.memory.commit(
-        known.words ?? trail.words(),
-        physical,
-        unit.width,
-        mask >>> 0,
-        value >>> 0,
-      );
+      const result = this.kernel.memory.commit(known.words ?? trail.words(), physical, width, mask, value);
       if (result >= 0) return trail.describe(result);
       changed ||= result === CommitResult.changed;
     }
@@ -149,9 +169,9 @@ export class DevmemBackend implements Backend {
   }
 
   #holds(known: Known, priority: Priority): boolean {
-    const byte = { offset: this.#bits.ours.bitOffset >>> 3, size: 1 };
-    const rows = this.kernel.space.gather(BigUint64Array.of(known.target.context), [byte]);
-    return rows.isRead(0) && rows.bit(0, this.#bits.ours.bitOffset) === (priority === 'backup');
+    const { ours } = this.#family.bits;
+    const rows = this.kernel.space.gather(BigUint64Array.of(known.target.context), [bytesOf(ours)]);
+    return rows.isRead(0) && rows.bit(0, ours.bitOffset) === (priority === 'backup');
   }
 }
 

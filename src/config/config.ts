@@ -23,8 +23,8 @@ export interface ServerConfig {
 /** `[kernel]` */
 export interface KernelConfig {
   readonly backend: 'devmem';
-  /** Where the layout comes from: `btf` is the running kernel's own `/sys/kernel/btf/vmlinux`. */
-  readonly layout: 'btf';
+  /** Where the layout comes from: `btf` is the running kernel's own `/sys/kernel/btf/vmlinux`, else a file's path. */
+  readonly layout: string;
 }
 
 /** `[console]` */
@@ -50,6 +50,8 @@ export interface PathConfig {
 export interface RuleConfig {
   /** Path names, first choice first; empty: leave the client as it is. */
   readonly primary: readonly string[];
+  /** Who wins where the client itself wishes backup on the primary path: it, or the rule. */
+  readonly peerBackup: 'respect' | 'override';
 }
 
 export interface ClientConfig extends RuleConfig {

@@ -205,8 +205,9 @@ function readRule(
   section: IniSection,
   paths: ReadonlySet<string>,
 ): RuleConfig | undefined {
-  const primary = reading.read(kind, section)?.primary;
-  if (!primary) return undefined;
+  const read = reading.read(kind, section);
+  if (!read) return undefined;
+  const { primary, 'peer-backup': peerBackup } = read;
   for (const name of primary) {
     if (paths.has(name)) continue;
     const known =
@@ -214,7 +215,7 @@ function readRule(
     const message = `primary: no [path ${name}] is defined${hint(name, paths)}; ${known}`;
     reading.complain(section, message, entryOf(section, 'primary'));
   }
-  return { primary };
+  return { primary, peerBackup };
 }
 
 /** The values of a section that stands at most once; the defaults where it does not stand or is wrong. */
@@ -240,7 +241,7 @@ export function parseConfig(text: string): ParseResult {
     const rule = readRule(reading, 'client', section, names);
     if (rule) clients.push({ glob: name, ...rule });
   }
-  let fallback: RuleConfig = { primary: [] };
+  let fallback: RuleConfig = { primary: [], peerBackup: 'respect' };
   for (const { section } of reading.of('default')) {
     fallback = readRule(reading, 'default', section, names) ?? fallback;
   }

@@ -43,6 +43,13 @@ function oneOf<const T extends string>(...known: readonly T[]) {
   });
 }
 
+/** `btf`, or the absolute path of a layout. */
+function readLayout(value: string): string {
+  if (value === 'btf') return value;
+  if (!value.startsWith('/')) throw new ValueError(`\`${value}\` is neither btf nor an absolute path`);
+  return readAbsolutePath(value);
+}
+
 function readMode(value: string): number {
   const digits = /^(?:0o?)?([0-7]{1,3})$/.exec(value)?.[1];
   if (digits === undefined) {
@@ -97,6 +104,8 @@ const primary = z.string({ error: needsPrimary }).transform((value, context): st
   return names;
 });
 
+const peerBackup = oneOf('respect', 'override').default('respect');
+
 /** The keys of every kind of section; the only place that knows them and their defaults. */
 export const sections = {
   openvpn: z.object({
@@ -106,7 +115,7 @@ export const sections = {
   }),
   kernel: z.object({
     backend: oneOf('devmem').default('devmem'),
-    layout: oneOf('btf').default('btf'),
+    layout: text(readLayout).default('btf'),
   }),
   console: z.object({
     socket: text(readSocketPath).default('/run/subflowd/console.sock'),
@@ -118,8 +127,8 @@ export const sections = {
     /** One item per line. */
     prefix: z.array(list(readPrefix), { error: 'needs a `prefix`, e.g. prefix = 192.0.2.0/24' }),
   }),
-  client: z.object({ primary }),
-  default: z.object({ primary }),
+  client: z.object({ primary, 'peer-backup': peerBackup }),
+  default: z.object({ primary, 'peer-backup': peerBackup }),
 };
 
 export type SectionKind = keyof typeof sections;

@@ -14,7 +14,7 @@ export interface AppliedWish {
 export async function apply(backend: Backend, { wishes }: SessionPlan): Promise<readonly AppliedWish[]> {
   const applied: AppliedWish[] = [];
   for (const wish of wishes) {
-    const result = await backend.setPriority(wish.name, wish.priority);
+    const result = await backend.setPriority(wish.name, wish.priority, wish);
     applied.push({ wish, result });
     const holds = result.outcome === 'committed' || result.outcome === 'unchanged';
     if (wish.priority === 'active' && !holds) break;

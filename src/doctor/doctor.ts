@@ -22,15 +22,15 @@ const SETTLE_MS = 300;
  * the daemon would.
  */
 export async function examine(configFile: string): Promise<Check[]> {
-  const host = await checkHost();
   let config: Config;
   try {
     config = await loadConfig(configFile);
   } catch (error) {
+    const host = await checkHost('btf');
     return [...host, bad('config', (error as Error).message, `mend ${configFile}, then: subflowd check`)];
   }
   return [
-    ...host,
+    ...(await checkHost(config.kernel.layout)),
     ok('config', `${configFile} has no mistake`),
     ...checkConsole(config.console),
     ...(await checkServers(config)),

@@ -1,14 +1,15 @@
 import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { release } from 'node:os';
+import path from 'node:path';
 import { DevmemBackend } from '../backend/devmem.js';
 import { parseIomem } from '../kernel/iomem.js';
 import { HOST_SOURCES } from '../kernel/kernel.js';
 import { KernelError } from '../kernel/kernel_error.js';
 import { bad, note, ok, type Check } from './check.js';
 
-/** What must be true of this host, whatever its servers. */
-export async function checkHost(): Promise<Check[]> {
-  return [checkRoot(), checkMptcp(), checkLayout(), ...lockdown(), ...(await checkMemory())];
+/** What must be true of this host, whatever its servers. @param layout `btf`, or a layout's file. */
+export async function checkHost(layout: string): Promise<Check[]> {
+  return [checkRoot(), checkMptcp(), ...lockdown(), ...(await checkMemory(layout))];
 }
 
 function checkRoot(): Check {
@@ -19,31 +20,26 @@ function checkRoot(): Check {
 }
 
 function checkMptcp(): Check {
-  const file = '/proc/sys/net/mptcp/enabled';
-  if (!existsSync(file)) {
+  // upstream's, and multipath-tcp.org's
+  const file = ['enabled', 'mptcp_enabled']
+    .map((name) => `/proc/sys/net/mptcp/${name}`)
+    .find((name) => existsSync(name));
+  if (file === undefined) {
     return bad(
       'mptcp',
       `kernel ${release()} has no MPTCP`,
       'boot a kernel with CONFIG_MPTCP=y (Debian has it)',
     );
   }
-  return readFileSync(file, 'utf8').trim() === '1'
-    ? ok('mptcp', 'net.mptcp.enabled = 1')
-    : bad('mptcp', 'net.mptcp.enabled = 0', 'sysctl -w net.mptcp.enabled=1');
+  const name = `net.mptcp.${path.basename(file)}`;
+  const value = readFileSync(file, 'utf8').trim();
+  // multipath-tcp.org's 2: for sockets that ask for it, which OpenVPN's do not
+  return value === '1'
+    ? ok('mptcp', `${name} = 1`)
+    : bad('mptcp', `${name} = ${value}`, `sysctl -w ${name}=1`);
 }
 
-function checkLayout(): Check {
-  const { btf } = HOST_SOURCES;
-  return existsSync(btf)
-    ? ok('layout', `${btf} describes the kernel's structures`)
-    : bad(
-        'layout',
-        `kernel ${release()} does not describe its structures: there is no ${btf}`,
-        'boot a kernel with CONFIG_DEBUG_INFO_BTF=y (Debian has it)',
-      );
-}
-
-async function checkMemory(): Promise<Check[]> {
+async function checkMemory(layout: string): Promise<Check[]> {
   if (!existsSync(HOST_SOURCES.memory)) {
     return [
       bad(
@@ -63,14 +59,15 @@ async function checkMemory(): Promise<Check[]> {
     ];
   }
   try {
-    const backend = await DevmemBackend.open();
-    const { description, proof, tellsPeer } = backend;
+    const backend = await DevmemBackend.open(layout);
+    const { description, kind, proof, tellsPeer } = backend;
     await backend.close();
     return [
       tellsPeer
         ? ok('memory', description)
         : note('memory', description, 'boot with the kernel parameter nopat'),
-      ok('kernel', proof),
+      ok('kernel', kind),
+      ok('proof', proof),
     ];
   } catch (error) {
     // Whatever is wrong here, the rest of the host is still looked at.

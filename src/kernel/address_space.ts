@@ -1,19 +1,23 @@
 import type { ListEnd, NativeMemory } from './addon.js';
 import { Column } from './column.js';
 import type { Iomem } from './iomem.js';
-import type { Symbols } from './kallsyms.js';
 import { KernelError } from './kernel_error.js';
 import type { Field } from './layout.js';
+import { MAKE_LAYOUT } from './layout_file.js';
 import { PageTables } from './page_tables.js';
+import { IMAGE_ALIGN, type ImageSymbols } from './symbols.js';
 
 const PAGE = 4096n;
 /** The kernel image has at most this much virtual space (arch/x86/include/asm/page_64_types.h, KERNEL_IMAGE_SIZE). */
 const IMAGE_BYTES = 1n << 30n;
-/** Where the direct map starts if memory is not randomised (Documentation/arch/x86/x86_64/mm.rst). */
+/** ... and lies in the last 2 GiB (Documentation/arch/x86/x86_64/mm.rst). */
+const IMAGE_SPACE = 0xffff_ffff_8000_0000n;
+/** Where the direct map starts if memory is not randomised (Documentation/arch/x86/x86_64/mm.rst): since 4.20, before. */
 const FIXED_DIRECT_MAPS = [
   { base: 0xffff_8880_0000_0000n, levels: 4 },
   { base: 0xff11_0000_0000_0000n, levels: 5 },
   { base: 0xffff_8800_0000_0000n, levels: 4 },
+  { base: 0xff10_0000_0000_0000n, levels: 5 },
 ] as const;
 
 /** A direct map that may be this kernel's: where it starts, and how many levels the page tables then have. */
@@ -30,6 +34,8 @@ export class AddressSpace {
   private constructor(
     private readonly memory: NativeMemory,
     readonly directMap: DirectMap,
+    /** Virtual address of the kernel image's start. */
+    readonly text: bigint,
     image: readonly bigint[],
     ramEnd: bigint,
     root: bigint | undefined,
@@ -40,30 +46,29 @@ export class AddressSpace {
 
   /**
    * The candidates for a running kernel, likeliest first; whether one is right only a walk through it can prove.
-   * @throws {KernelError} if neither the image nor a symbol to start from can be placed.
+   * @param tasks `task_struct.tasks`, by which an image that the kernel does not place is found.
+   * @throws {KernelError} if there is none.
    */
-  static candidates(memory: NativeMemory, symbols: Symbols, iomem: Iomem): AddressSpace[] {
-    const text = symbols.get('_text') ?? symbols.get('_stext');
-    if (text === undefined) {
+  static candidates(memory: NativeMemory, symbols: ImageSymbols, iomem: Iomem, tasks: Field): AddressSpace[] {
+    const ramEnd = iomem.systemRam.reduce((most, { end }) => (end > most ? end : most), 0n);
+    const root =
+      symbols.physical('init_top_pgt') ??
+      symbols.physical('init_level4_pgt') ??
+      symbols.physical('swapper_pg_dir');
+    const candidates = directMaps(memory, symbols).flatMap((directMap) => {
+      const text = symbols.text ?? findImage(memory, symbols, directMap, tasks);
+      if (text === undefined) return [];
+      const image = [text, text + IMAGE_BYTES, iomem.kernelCode];
+      return [new AddressSpace(memory, directMap, text, image, ramEnd, root)];
+    });
+    if (candidates.length === 0) {
       throw new KernelError(
         'symbols',
-        '/proc/kallsyms shows no address of _text',
-        'run subflowd as root, with kernel.kptr_restrict at most 1 (sysctl kernel.kptr_restrict=1)',
+        'neither /proc/kallsyms nor a layout tells where the kernel image is',
+        `run subflowd as root, with sysctl kernel.kptr_restrict=1; or ${MAKE_LAYOUT}`,
       );
     }
-    if (iomem.kernelCode === undefined) {
-      throw new KernelError('address translation', '/proc/iomem does not say where the kernel code is');
-    }
-    const image = [text, text + IMAGE_BYTES, iomem.kernelCode];
-    const ramEnd = iomem.systemRam.reduce((most, { end }) => (end > most ? end : most), 0n);
-    const pgd =
-      symbols.get('init_top_pgt') ?? symbols.get('init_level4_pgt') ?? symbols.get('swapper_pg_dir');
-    const root = pgd === undefined ? undefined : pgd - text + iomem.kernelCode;
-
-    memory.setLinearMap(BigUint64Array.from(image));
-    return directMaps(memory, symbols).map(
-      (directMap) => new AddressSpace(memory, directMap, image, ramEnd, root),
-    );
+    return candidates;
   }
 
   /** Makes this candidate the one that reads go through. */
@@ -128,15 +133,35 @@ function span(fields: readonly Field[]): { start: number; length: number } {
   return { start, length: Math.max(...fields.map(({ offset, size }) => offset + size)) - start };
 }
 
-function directMaps(memory: NativeMemory, symbols: Symbols): readonly DirectMap[] {
-  const symbol = symbols.get('page_offset_base');
+function directMaps(memory: NativeMemory, symbols: ImageSymbols): readonly DirectMap[] {
+  const symbol = symbols.physical('page_offset_base');
   if (symbol === undefined) return FIXED_DIRECT_MAPS;
-  const physical = memory.physical(symbol);
-  const word = new BigUint64Array(1);
-  if (physical === undefined || !memory.readPhysical(physical, new Uint8Array(word.buffer))) {
-    throw new KernelError('address translation', 'page_offset_base cannot be read');
-  }
-  const base = word[0] as bigint;
+  const base = wordAt(memory, symbol);
+  if (base === undefined) throw new KernelError('address translation', 'page_offset_base cannot be read');
   // The upper half of a five-level address space starts at 0xff00_0000_0000_0000, of a four-level one far above.
   return [{ base, levels: base < 0xffff_8000_0000_0000n ? 5 : 4 }];
+}
+
+/**
+ * The image's start where the kernel does not tell it: init_task is found by its physical address, its neighbour on the
+ * ring of tasks by the direct map, and that one points back at init_task's virtual address.
+ */
+function findImage(
+  memory: NativeMemory,
+  symbols: ImageSymbols,
+  { base }: DirectMap,
+  tasks: Field,
+): bigint | undefined {
+  const [physical, offset] = [symbols.physical('init_task'), symbols.offset('init_task')];
+  if (physical === undefined || offset === undefined) return undefined;
+  const [head, toPrev] = [BigInt(tasks.offset), 8n];
+  const next = wordAt(memory, physical + head);
+  const back = next === undefined || next < base ? undefined : wordAt(memory, next - base + toPrev);
+  const text = (back ?? 0n) - head - offset;
+  return text >= IMAGE_SPACE && text % IMAGE_ALIGN === 0n ? text : undefined;
+}
+
+function wordAt(memory: NativeMemory, physical: bigint): bigint | undefined {
+  const word = new BigUint64Array(1);
+  return memory.readPhysical(physical, new Uint8Array(word.buffer)) ? word[0] : undefined;
 }

@@ -8,6 +8,8 @@ export interface Member {
   /** Bits. */
   readonly bitSize: number;
   readonly isBitField: boolean;
+  /** The structure or union that the member itself is, by its id. */
+  readonly struct?: number;
 }
 
 const MAGIC = 0xeb9f;
@@ -189,7 +191,9 @@ export class Btf {
         return { bitOffset: bitOffset + ((encoding >>> 16) & 0xff), bitSize: bits, isBitField: true };
       }
     }
-    return { bitOffset, bitSize: this.#byteSize(id, 0) * 8, isBitField: false };
+    const kind = id === 0 ? 0 : this.#kind(this.#at(id));
+    const struct = kind === Kind.struct || kind === Kind.union ? { struct: id } : {};
+    return { bitOffset, bitSize: this.#byteSize(id, 0) * 8, isBitField: false, ...struct };
   }
 
   /** The id behind typedefs and qualifiers. */

@@ -1,4 +1,4 @@
-import type { Field } from './layout.js';
+import type { BitField, Field } from './layout.js';
 import { ReadStatus } from './addon.js';
 
 /**
@@ -45,6 +45,13 @@ export class Column {
   bit(row: number, bitOffset: number): boolean {
     const at = row * this.length + (bitOffset >>> 3) - this.start;
     return ((this.#view.getUint8(at) >>> (bitOffset & 7)) & 1) === 1;
+  }
+
+  /** A member of at most 32 bits, whole or a bit field, as a number. */
+  bits(row: number, { bitOffset, bitSize }: BitField): number {
+    let value = 0;
+    for (let bit = bitSize - 1; bit >= 0; bit--) value = value * 2 + (this.bit(row, bitOffset + bit) ? 1 : 0);
+    return value;
   }
 
   #at(row: number, field: Field): number {

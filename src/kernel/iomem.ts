@@ -3,13 +3,14 @@ import { KernelError } from './kernel_error.js';
 /** What `/proc/iomem` says of physical memory; addresses in bytes, `end` one past the last. */
 export interface Iomem {
   readonly systemRam: readonly { readonly start: bigint; readonly end: bigint }[];
-  /** Where the kernel image's text starts (`_text`); absent on kernels that do not say. */
-  readonly kernelCode?: bigint;
+  /** Where the kernel image's text starts (`_text`). */
+  readonly kernelCode: bigint;
 }
 
 /**
  * Parses the text of `/proc/iomem`.
- * @throws {KernelError} if it names no System RAM, as it does for a reader without CAP_SYS_ADMIN (all addresses 0).
+ * @throws {KernelError} if it names no System RAM, as for a reader without CAP_SYS_ADMIN (all addresses 0), or no
+ * kernel code.
  */
 export function parseIomem(text: string): Iomem {
   const systemRam: { start: bigint; end: bigint }[] = [];
@@ -28,5 +29,8 @@ export function parseIomem(text: string): Iomem {
   if (!systemRam.some(({ end }) => end > 1n)) {
     throw new KernelError('memory', '/proc/iomem shows no addresses of System RAM', 'run subflowd as root');
   }
-  return { systemRam, ...(kernelCode === undefined ? {} : { kernelCode }) };
+  if (kernelCode === undefined) {
+    throw new KernelError('address translation', '/proc/iomem does not say where the kernel code is');
+  }
+  return { systemRam, kernelCode };
 }

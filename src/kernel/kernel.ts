@@ -3,11 +3,11 @@ import { loadAddon, type Access, type NativeMemory } from './addon.js';
 import { AddressSpace } from './address_space.js';
 import { Btf } from './btf.js';
 import { parseIomem } from './iomem.js';
-import { readKallsyms, type Symbols } from './kallsyms.js';
 import { KernelError } from './kernel_error.js';
-import { layoutFromBtf, type Layout } from './layout.js';
+import { Layout, layoutFromBtf } from './layout.js';
+import { MAKE_LAYOUT, readLayout } from './layout_file.js';
+import { ImageSymbols, readKallsyms, type Symbols } from './symbols.js';
 import { Tasks } from './task.js';
-import { UPSTREAM_MEMBERS } from './upstream.js';
 
 /** Where everything about a kernel is read from; tests give an image's files instead of the host's. */
 export interface KernelSources {
@@ -15,6 +15,7 @@ export interface KernelSources {
   readonly iomem: string;
   readonly kallsyms: string;
   readonly btf: string;
+  readonly notes: string;
 }
 
 /** The running kernel's own. */
@@ -23,6 +24,7 @@ export const HOST_SOURCES: KernelSources = {
   iomem: '/proc/iomem',
   kallsyms: '/proc/kallsyms',
   btf: '/sys/kernel/btf/vmlinux',
+  notes: '/sys/kernel/notes',
 };
 
 export interface OpenOptions {
@@ -30,8 +32,8 @@ export interface OpenOptions {
   readonly access?: Access | 'auto';
   /** True by default; without it a commit is refused. */
   readonly writable?: boolean;
-  /** In place of the one in `sources.btf`. */
-  readonly layout?: Layout;
+  /** `btf`, the default: the kernel's own in `sources.btf`; else a layout's file, or a layout. */
+  readonly layout?: string | Layout;
 }
 
 /** A kernel whose memory is open and whose way from symbols to tasks has been proved. */
@@ -39,7 +41,11 @@ export interface OpenKernel {
   readonly memory: NativeMemory;
   readonly space: AddressSpace;
   readonly layout: Layout;
+  /** Where the layout is from, for an admin. */
+  readonly origin: string;
   readonly tasks: Tasks;
+  /** Whether what is copied into the kernel's objects is checked (CONFIG_HARDENED_USERCOPY since Linux 4.16). */
+  readonly checksCopies: boolean;
   /** What proved the address translation, for an admin. */
   readonly proof: string;
 }
@@ -50,23 +56,44 @@ export interface OpenKernel {
  */
 export async function openKernel(
   sources: KernelSources = HOST_SOURCES,
-  { access = 'auto', writable = true, layout: given }: OpenOptions = {},
+  { access = 'auto', writable = true, layout: wanted = 'btf' }: OpenOptions = {},
 ): Promise<OpenKernel> {
-  const layout = given ?? layoutFromBtf(new Btf(await readBtf(sources.btf)), UPSTREAM_MEMBERS);
+  const { layout, symbols: linked, origin } = await layoutOf(sources, wanted);
   const iomem = parseIomem(await readFile(sources.iomem, 'utf8'));
-  const symbols = await readKallsyms(sources.kallsyms);
+  const symbols = new ImageSymbols(await readKallsyms(sources.kallsyms), linked, iomem.kernelCode);
   const ranges = BigUint64Array.from(iomem.systemRam.flatMap(({ start, end }) => [start, end]));
   const memory = openMemory(sources.memory, ranges, access, writable);
   try {
-    return {
-      memory,
-      layout,
-      ...prove(memory, layout, symbols, AddressSpace.candidates(memory, symbols, iomem)),
-    };
+    const offset = symbols.offset('init_task');
+    if (offset === undefined) {
+      throw new KernelError(
+        'symbols',
+        '/proc/kallsyms does not show init_task (CONFIG_KALLSYMS_ALL=n, or kernel.kptr_restrict=2)',
+        MAKE_LAYOUT,
+      );
+    }
+    const candidates = AddressSpace.candidates(memory, symbols, iomem, layout.field('task_struct', 'tasks'));
+    // the function that such a kernel ends in (mm/usercopy.c), in older and other ones absent
+    const checksCopies = symbols.offset('usercopy_abort') !== undefined;
+    return { memory, layout, origin, checksCopies, ...prove(memory, layout, offset, candidates) };
   } catch (error) {
     memory.close();
     throw error;
   }
+}
+
+/** A layout, where it is from, and the symbols that came with it. */
+async function layoutOf(
+  sources: KernelSources,
+  wanted: string | Layout,
+): Promise<{ layout: Layout; symbols: Symbols; origin: string }> {
+  if (wanted instanceof Layout) return { layout: wanted, symbols: new Map(), origin: 'given' };
+  if (wanted !== 'btf') {
+    const { layout, symbols, release, buildId } = await readLayout(wanted, sources.notes);
+    return { layout, symbols, origin: `${wanted}, of ${release}, build-id ${buildId}` };
+  }
+  const layout = layoutFromBtf(new Btf(await readBtf(sources.btf)));
+  return { layout, symbols: new Map(), origin: sources.btf };
 }
 
 async function readBtf(path: string): Promise<Uint8Array> {
@@ -76,7 +103,7 @@ async function readBtf(path: string): Promise<Uint8Array> {
     throw new KernelError(
       'layout',
       `this kernel does not describe its structures: ${path} cannot be read (${(error as Error).message})`,
-      'use a kernel built with CONFIG_DEBUG_INFO_BTF=y',
+      `boot a kernel with CONFIG_DEBUG_INFO_BTF=y, or ${MAKE_LAYOUT}`,
       { cause: error },
     );
   }
@@ -101,25 +128,19 @@ function openMemory(
   }
 }
 
-/** The first candidate through which the ring of tasks closes with PID 1 in it is the right one. */
+/**
+ * @param initTask how far behind the image's start init_task lies.
+ * The first candidate through which the ring of tasks closes with PID 1 in it is the right one. */
 function prove(
   memory: NativeMemory,
   layout: Layout,
-  symbols: Symbols,
+  initTask: bigint,
   candidates: readonly AddressSpace[],
 ): { space: AddressSpace; tasks: Tasks; proof: string } {
-  const initTask = symbols.get('init_task');
-  if (initTask === undefined) {
-    throw new KernelError(
-      'symbols',
-      '/proc/kallsyms does not show init_task',
-      'use a kernel built with CONFIG_KALLSYMS_ALL=y and run subflowd as root',
-    );
-  }
   const failures: string[] = [];
   for (const space of candidates) {
     space.activate();
-    const tasks = new Tasks(space, layout, initTask);
+    const tasks = new Tasks(space, layout, space.text + initTask);
     const base = `the direct map at 0x${space.directMap.base.toString(16)}`;
     try {
       const all = tasks.all();

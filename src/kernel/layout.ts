@@ -1,5 +1,6 @@
 import type { Btf, Member } from './btf.js';
 import { KernelError } from './kernel_error.js';
+import { BIT_STRUCTS, MEMBERS } from './members.js';
 
 /** A whole member. */
 export interface Field {
@@ -26,84 +27,102 @@ export interface LayoutData {
 
 /**
  * Offsets and bit positions of the kernel's structures, for one exact build: the members that the walk reads,
- * under the kernel's own names.
+ * under the kernel's own names. A member of a member is named by its way, e.g. `f_path.dentry`.
  */
 export class Layout {
   readonly #fields: ReadonlyMap<string, Field>;
   readonly #bits: ReadonlyMap<string, readonly BitField[]>;
 
-  constructor({ fields, bits }: LayoutData) {
-    this.#fields = new Map(Object.entries(fields));
-    this.#bits = new Map(Object.entries(bits));
+  constructor(readonly data: LayoutData) {
+    this.#fields = new Map(Object.entries(data.fields));
+    this.#bits = new Map(Object.entries(data.bits));
   }
 
-  /** Whether the kernel's structure has this member. */
+  /** Whether the kernel's structure has this member, whole or as a bit field. */
   has(struct: string, member: string): boolean {
-    return this.#fields.has(`${struct}.${member}`);
+    return this.#fields.has(`${struct}.${member}`) || this.#bit(struct, member) !== undefined;
   }
 
-  /** @throws {KernelError} if the kernel has no such member, which says that its family is another. */
+  /** @throws {KernelError} if the kernel has no such member, or has it as a bit field. */
   field(struct: string, member: string): Field {
     const field = this.#fields.get(`${struct}.${member}`);
     if (!field) throw new KernelError('layout', `this kernel's struct ${struct} has no member ${member}`);
     return field;
   }
 
+  /**
+   * A member that is a bit field on some kernels and whole on others: its bits.
+   * @throws {KernelError} if the kernel has no such member.
+   */
+  bits(struct: string, member: string): BitField {
+    const bit = this.#bit(struct, member);
+    if (bit) return bit;
+    const { offset, size } = this.field(struct, member);
+    return { name: member, bitOffset: offset * 8, bitSize: size * 8 };
+  }
+
   /** All bit fields of a structure: what shares a byte with what. */
   bitFields(struct: string): readonly BitField[] {
     return this.#bits.get(struct) ?? [];
   }
+
+  #bit(struct: string, member: string): BitField | undefined {
+    return this.bitFields(struct).find(({ name }) => name === member);
+  }
 }
 
-/** Members common to every family: from the task to a socket's ends. */
-const COMMON_MEMBERS: Readonly<Record<string, readonly string[]>> = {
-  task_struct: ['tasks', 'pid', 'files'],
-  files_struct: ['fdt'],
-  fdtable: ['max_fds', 'fd'],
-  file: ['f_inode'],
-  inode: ['i_mode'],
-  socket_alloc: ['socket', 'vfs_inode'],
-  socket: ['file', 'sk'],
-  sock: ['sk_protocol'],
-  sock_common: [
-    'skc_family',
-    'skc_state',
-    'skc_daddr',
-    'skc_rcv_saddr',
-    'skc_dport',
-    'skc_num',
-    'skc_v6_daddr',
-    'skc_v6_rcv_saddr',
-  ],
-};
-
-/** The wanted members as BTF gives them. */
-export function layoutFromBtf(btf: Btf, wanted: Readonly<Record<string, readonly string[]>>): Layout {
+/**
+ * What the walk needs of a kernel's own description of its types. What a kernel does not have is left out: which
+ * members there are tells its family and its age.
+ */
+export function layoutFromBtf(btf: Btf): Layout {
   const fields: Record<string, Field> = {};
   const bits: Record<string, readonly BitField[]> = {};
-  for (const [struct, names] of Object.entries({ ...COMMON_MEMBERS, ...wanted })) {
-    const members = membersOf(btf, struct, names);
-    bits[struct] = members
-      .filter((member) => member.isBitField)
-      .map(({ name, bitOffset, bitSize }) => ({ name, bitOffset, bitSize }));
-    for (const name of names) {
-      const member = members.find((candidate) => candidate.name === name);
-      if (!member || member.isBitField) continue;
-      fields[`${struct}.${name}`] = { offset: member.bitOffset / 8, size: member.bitSize / 8 };
+  for (const [struct, names] of Object.entries(MEMBERS)) {
+    const definition = onlyDefinition(btf, struct, names);
+    if (definition === undefined) continue;
+    const members = names.flatMap((name) => memberAt(btf, definition, name) ?? []);
+    for (const { name, bitOffset, bitSize, isBitField } of members) {
+      if (!isBitField) fields[`${struct}.${name}`] = { offset: bitOffset / 8, size: bitSize / 8 };
     }
+    const wanted = members.filter(({ isBitField }) => isBitField);
+    const neighbours = BIT_STRUCTS.has(struct)
+      ? btf.members(definition).filter(({ isBitField, name }) => isBitField && !names.includes(name))
+      : [];
+    if (wanted.length + neighbours.length === 0) continue;
+    bits[struct] = [...wanted, ...neighbours]
+      .map(({ name, bitOffset, bitSize }) => ({ name, bitOffset, bitSize }))
+      .sort((a, b) => a.bitOffset - b.bitOffset);
   }
   return new Layout({ fields, bits });
 }
 
-/** Members of the one definition that counts; definitions that differ in a wanted member leave no safe choice. */
-function membersOf(btf: Btf, struct: string, names: readonly string[]): readonly Member[] {
-  const definitions = btf.structs(struct).map((id) => btf.members(id));
-  const [first, ...others] = definitions;
-  if (!first) throw new KernelError('layout', `this kernel knows no struct ${struct}`);
-  const places = (members: readonly Member[]) =>
-    names.map((name) => members.find((member) => member.name === name)?.bitOffset).join();
-  if (others.some((other) => places(other) !== places(first))) {
+/** The one definition that counts; definitions that differ in a wanted member leave no safe choice. */
+function onlyDefinition(btf: Btf, struct: string, names: readonly string[]): number | undefined {
+  const [first, ...others] = btf.structs(struct);
+  const places = (id: number) => names.map((name) => memberAt(btf, id, name)?.bitOffset).join();
+  if (first !== undefined && others.some((other) => places(other) !== places(first))) {
     throw new KernelError('layout', `this kernel has several definitions of struct ${struct} that disagree`);
   }
   return first;
+}
+
+/** A member by its way through named members. */
+function memberAt(btf: Btf, struct: number, way: string): Member | undefined {
+  let [id, base]: [number | undefined, number] = [struct, 0];
+  let found: Member | undefined;
+  for (const name of way.split('.')) {
+    const inside: Member | undefined =
+      id === undefined ? undefined : btf.members(id).find((member) => member.name === name);
+    if (!inside) return undefined;
+    found = { ...inside, name: way, bitOffset: base + inside.bitOffset };
+    [id, base] = [inside.struct, found.bitOffset];
+  }
+  return found;
+}
+
+/** The whole bytes that hold a bit field. */
+export function bytesOf({ bitOffset, bitSize }: BitField): Field {
+  const offset = bitOffset >>> 3;
+  return { offset, size: ((bitOffset + bitSize - 1) >>> 3) - offset + 1 };
 }

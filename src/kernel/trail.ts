@@ -1,4 +1,5 @@
 import type { Step } from './kernel_error.js';
+import { bytesOf, type BitField } from './layout.js';
 
 /** One (address, expected value) pair that was read on the way to a field. */
 interface Guard {
@@ -46,6 +47,14 @@ export class Trail {
     if (Number(within) + size > Number(WORD)) return false;
     const shift = within * 8n;
     return this.#add(step, what, address - within, mask << shift, (value & mask) << shift);
+  }
+
+  /** Expects a member of at most four bytes, whole or a bit field, of the structure at `base`. */
+  expectBitField(step: Step, what: string, base: bigint, bit: BitField, value: number): boolean {
+    const { offset, size } = bytesOf(bit);
+    const shift = BigInt(bit.bitOffset - offset * 8);
+    const mask = ((1n << BigInt(bit.bitSize)) - 1n) << shift;
+    return this.expectBits(step, what, base + BigInt(offset), size, mask, BigInt(value) << shift);
   }
 
   #add(step: Step, what: string, address: bigint, mask: bigint, expected: bigint): boolean {

@@ -21,6 +21,8 @@ export type SessionState = 'obeyed' | 'pending' | 'absent' | 'unruled' | 'plain'
 export interface Wish {
   readonly name: SubflowName;
   readonly priority: Priority;
+  /** The client's own wish for backup is to be taken back. */
+  readonly overridePeer?: true;
 }
 
 /** What the plan means for one subflow. */
@@ -32,8 +34,10 @@ export interface SubflowPlan {
   readonly throughTunnel: boolean;
   /** Absent: left as it is. */
   readonly wished?: Priority;
-  /** Whether `ours` already equals `wished`; true as well where nothing is wished. */
+  /** Whether nothing is to be set: `ours` already equals `wished`, or nothing is wished. */
   readonly asWished: boolean;
+  /** The rule overrides the client's own wish for backup. */
+  readonly overridePeer?: true;
 }
 
 /** What the plan means for one session; plain data, as `status --json` prints it. */
@@ -82,9 +86,8 @@ export function plan(snapshot: Snapshot, config: Config, overrides: Overrides): 
     virtualOf: ({ server }) => virtual.get(server) ?? new Set(),
     ruleOf: (session) => {
       const override = overrides.get(overrideKey(session));
-      return override === undefined
-        ? byName(session.commonName)
-        : { section: 'override', primary: [override] };
+      const rule = byName(session.commonName);
+      return override === undefined ? rule : { ...rule, section: 'override', primary: [override] };
     },
   };
   return { sessions: snapshot.sessions.map((observed) => planSession(observed, rules)) };
@@ -112,7 +115,8 @@ function planSession({ session, connection }: ObservedSession, rules: Rules): Se
   }
   const placed = placeSubflows(connection, rules.pathOf, rules.virtualOf(session));
   const primary = rule.primary.find((wanted) => placed.some(({ path }) => path === wanted));
-  const subflows = primary === undefined ? keep(placed) : steer(placed, primary);
+  const subflows =
+    primary === undefined ? keep(placed) : steer(placed, primary, rule.peerBackup === 'override');
   const wishes = wishesOf(connection, subflows);
   const missing = rule.primary.slice(0, primary === undefined ? undefined : rule.primary.indexOf(primary));
   const heldBack =
@@ -135,19 +139,23 @@ function planSession({ session, connection }: ObservedSession, rules: Rules): Se
   };
 }
 
-function subflowPlan(placed: PlacedSubflow, wished: Priority | undefined): SubflowPlan {
+function subflowPlan(placed: PlacedSubflow, wished: Priority | undefined, overrides = false): SubflowPlan {
   const { subflow, path, throughTunnel } = placed;
+  const overridePeer = overrides && wished === 'active' && subflow.peers === 'backup';
   return {
     subflow,
     ...(path !== undefined && { path }),
     throughTunnel,
     ...(wished && { wished }),
-    asWished: wished === undefined || wished === subflow.ours,
+    asWished: (wished === undefined || wished === subflow.ours) && !overridePeer,
+    ...(overridePeer && { overridePeer }),
   };
 }
 
-function steer(subflows: readonly PlacedSubflow[], primary: string): SubflowPlan[] {
-  return subflows.map((placed) => subflowPlan(placed, placed.path === primary ? 'active' : 'backup'));
+function steer(subflows: readonly PlacedSubflow[], primary: string, overrides: boolean): SubflowPlan[] {
+  return subflows.map((placed) =>
+    subflowPlan(placed, placed.path === primary ? 'active' : 'backup', overrides),
+  );
 }
 
 /**
@@ -166,9 +174,10 @@ function wishesOf(connection: Connection, subflows: readonly SubflowPlan[]): Wis
   return (['active', 'backup'] as const).flatMap((priority) =>
     open
       .filter(({ wished }) => wished === priority)
-      .map(({ subflow: { local, remote } }) => ({
+      .map(({ subflow: { local, remote }, overridePeer }) => ({
         name: { pid: connection.pid, connection: connection.remote, local, remote },
         priority,
+        ...(overridePeer && { overridePeer }),
       })),
   );
 }
@@ -192,7 +201,10 @@ function reasonOf({
   if (primary !== undefined) {
     parts.push(`${primary} ${wishes.length > 0 ? 'is to be' : 'is'} primary by ${rule.section}`);
     if (missing.length > 0) parts.push(`the client has no subflow on ${missing.join(', ')}`);
-    if (heldBack) parts.push(`held back by the client, which asks for backup on ${primary}`);
+    if (heldBack) {
+      const overruled = rule.peerBackup === 'override' ? 'to be overridden' : 'peer-backup = respect';
+      parts.push(`held back by the client, which asks for backup on ${primary} (${overruled})`);
+    }
   } else if (rule.primary.length > 0) {
     parts.push(
       `${rule.section} wants ${missing.join(', ')}, where the client has no subflow: keeps what it has`,

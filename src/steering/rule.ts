@@ -8,6 +8,8 @@ export interface Rule {
   readonly section: string;
   /** Path names, first choice first; empty: the client is left as it is. */
   readonly primary: readonly string[];
+  /** Who wins where the client itself wishes backup on the primary path. */
+  readonly peerBackup: 'respect' | 'override';
 }
 
 /** Admins' `primary CLIENT PATH` until taken back: the path's name by {@link overrideKey}. */
@@ -27,9 +29,9 @@ export function overrideKey({ server, commonName }: Pick<Session, 'server' | 'co
  * `[default]` where none matches.
  */
 export function ruleFinder(config: Pick<Config, 'clients' | 'default'>): (commonName: string) => Rule {
-  const rules = config.clients.map(({ glob, primary }) => ({
+  const rules = config.clients.map(({ glob, primary, peerBackup }) => ({
     glob,
-    rule: { section: `[client ${glob}]`, primary },
+    rule: { section: `[client ${glob}]`, primary, peerBackup },
   }));
   // A common name may hold a `*` itself: equal is equal.
   const exact = new Map(rules.map(({ glob, rule }) => [glob, rule]));
@@ -37,7 +39,7 @@ export function ruleFinder(config: Pick<Config, 'clients' | 'default'>): (common
     .map(({ glob, rule }) => ({ glob: readGlob(glob), rule, wild: /[*?]/.test(glob) }))
     .filter(({ wild }) => wild)
     .sort(({ glob: a }, { glob: b }) => b.literals - a.literals || a.stars - b.stars);
-  const fallback: Rule = { section: '[default]', primary: config.default.primary };
+  const fallback: Rule = { section: '[default]', ...config.default };
   return (commonName) =>
     exact.get(commonName) ?? globs.find(({ glob }) => glob.matches(commonName))?.rule ?? fallback;
 }

@@ -39,6 +39,6 @@ export function configOf(primary: readonly string[]): Config {
       { name: 'lte', prefixes: ['192.168.200.0/24'] },
     ],
     clients: [],
-    default: { primary },
+    default: { primary, peerBackup: 'respect' },
   };
 }

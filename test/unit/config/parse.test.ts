@@ -47,10 +47,10 @@ describe('what an admin writes', () => {
         { name: 'lte', prefixes: ['192.168.200.0/24', '2001:db8:200::/48'] },
       ],
       clients: [
-        { glob: 'alice.example.com', primary: ['lte'] },
-        { glob: '*.vans.example.com', primary: ['lte', 'wifi'] },
+        { glob: 'alice.example.com', primary: ['lte'], peerBackup: 'respect' },
+        { glob: '*.vans.example.com', primary: ['lte', 'wifi'], peerBackup: 'respect' },
       ],
-      default: { primary: ['wifi', 'lte'] },
+      default: { primary: ['wifi', 'lte'], peerBackup: 'respect' },
     });
   });
 
@@ -61,7 +61,7 @@ describe('what an admin writes', () => {
       console: CONSOLE,
       paths: [],
       clients: [],
-      default: { primary: [] },
+      default: { primary: [], peerBackup: 'respect' },
     });
   });
 
@@ -84,7 +84,18 @@ describe('what an admin writes', () => {
     'a  b',
   ])('the common name %s works as written', (name) => {
     const text = `${SERVER}[path lte]\nprefix = 10.0.0.0/8\n[client ${name}]\nprimary = lte`;
-    expect(config(text).clients).toEqual([{ glob: name, primary: ['lte'] }]);
+    expect(config(text).clients).toMatchObject([{ glob: name, primary: ['lte'] }]);
+  });
+
+  test("who wins over a client's own wish, and where the layout is from", () => {
+    const text = `${SERVER}[kernel]\nlayout = /etc/subflowd/layout.json\n[client a]\nprimary =\npeer-backup = override\n`;
+    expect(config(text)).toMatchObject({
+      kernel: { layout: '/etc/subflowd/layout.json' },
+      clients: [{ glob: 'a', peerBackup: 'override' }],
+    });
+    expect(mistakes(`${SERVER}[default]\nprimary =\npeer-backup = never`)).toEqual([
+      expect.stringContaining('peer-backup: `never` is not known; known: respect, override'),
+    ]);
   });
 
   test('CRLF, a byte order mark, indentation and comments behind anything change nothing', () => {
@@ -152,7 +163,7 @@ describe('what an admin writes', () => {
   });
 
   test('an empty primary leaves clients as they are', () => {
-    expect(config(`${SERVER}[client x]\nprimary =`).clients).toEqual([{ glob: 'x', primary: [] }]);
+    expect(config(`${SERVER}[client x]\nprimary =`).clients).toMatchObject([{ glob: 'x', primary: [] }]);
   });
 
   test('servers may share an events directory where at most one has no management', () => {
@@ -168,7 +179,7 @@ describe('what an admin gets wrong', () => {
     [
       'a typo in a key',
       `${PATHS}[client a]\nprimray = lte`,
-      ['7: [client a]: unknown key `primray` (did you mean `primary`?); known here: primary'],
+      ['7: [client a]: unknown key `primray` (did you mean `primary`?); known here: primary, peer-backup'],
     ],
     [
       'a key of another section',
@@ -332,7 +343,7 @@ describe('what an admin gets wrong', () => {
       `${SERVER}[kernel]\nbackend = magic\nlayout = guess`,
       [
         '3: [kernel]: backend: `magic` is not known; known: devmem',
-        '4: [kernel]: layout: `guess` is not known; known: btf',
+        '4: [kernel]: layout: `guess` is neither btf nor an absolute path',
       ],
     ],
     [

@@ -142,7 +142,7 @@ it('places nobody by an address that two connections come from', async () => {
 
 it('makes nothing backup when the wanted subflow cannot be made active', async () => {
   const alice = image.socket(ALICE);
-  image.setBit(alice.contexts[1] as bigint, 'request_bkup');
+  image.place(alice.contexts[1] as bigint, 'mptcp_subflow_context', 'request_bkup', 1n);
   image.task(PID, [alice.file]);
   const refused: PriorityResult = { outcome: 'refused', peerAsked: false, reason: 'for the test' };
   await start((real) => ({

@@ -3,9 +3,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SubflowName } from '../../../src/backend/backend.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { openKernel, type KernelSources } from '../../../src/kernel/kernel.js';
-import { LTE, PID, SERVER, WIFI } from '../../support/alice.js';
+import type { Layout } from '../../../src/kernel/layout.js';
+import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { KernelImage, type Placed } from '../../support/kernel_image.js';
-import { LINUX_6_1 } from '../../support/layouts.js';
+import { ALL_LAYOUTS } from '../../support/layouts.js';
 
 const NAME: SubflowName = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
 
@@ -15,59 +16,101 @@ let alice: Placed & { readonly file: bigint };
 let array: bigint;
 let backend: DevmemBackend;
 
-/** Changes one member behind the backend's back, in the file that it has open. */
+/** Changes some bytes behind the backend's back, in the file that it has open. */
 function corrupt(address: bigint, bytes: readonly number[]): void {
   const file = openSync(sources.memory, 'r+');
   writeSync(file, Buffer.from(bytes), 0, bytes.length, Number(image.physical(address)));
   closeSync(file);
 }
 
-/** Every guard of the trail: where it lies, and a value that says that the way is another now. */
-function guards(): Record<string, [bigint, number[]]> {
+/** The bytes of a pointer. */
+function pointer(value: bigint): number[] {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(value);
+  return [...bytes];
+}
+
+/** A guard: where it lies, and bytes that say that the way is another now. */
+type Guard = () => [bigint, number[]];
+
+/** The byte of a member as it is, with one of the member's bits turned round. */
+function turned(base: bigint, struct: string, member: string): [bigint, number[]] {
+  const { bitOffset } = image.layout.bits(struct, member);
+  const at = base + BigInt(bitOffset >>> 3);
+  const before = image.reread()[Number(image.physical(at))] as number;
+  return [at, [before ^ (1 << (bitOffset & 7))]];
+}
+
+/** Every guard of the trail, by what it guards. */
+function guards(layout: Layout): Record<string, Guard> {
   const at = (base: bigint, struct: string, member: string) => image.at(base, struct, member);
-  const inode = image.word(at(alice.file, 'file', 'f_inode'));
-  const socket = inode - BigInt(LINUX_6_1.field('socket_alloc', 'vfs_inode').offset);
-  const [context, sock] = [alice.contexts[1] as bigint, alice.socks[1] as bigint];
+  const either = (common: string, inet: string): [string, string] =>
+    layout.has('sock_common', common) ? ['sock_common', common] : ['inet_sock', inet];
+  const hasInode = layout.has('file', 'f_inode');
+  const inode = () =>
+    hasInode
+      ? image.word(at(alice.file, 'file', 'f_inode'))
+      : image.word(at(image.word(at(alice.file, 'file', 'f_path.dentry')), 'dentry', 'd_inode'));
+  const socket = () => inode() - BigInt(layout.field('socket_alloc', 'vfs_inode').offset);
+  const sock = () => alice.socks[1] as bigint;
+  const context = () => alice.contexts[1] as bigint;
+  const ends = (what: string, sk: () => bigint): Record<string, Guard> => ({
+    [`${what}'s family`]: () => [at(sk(), 'sock_common', 'skc_family'), [10]],
+    [`${what}'s state`]: () => [at(sk(), 'sock_common', 'skc_state'), [7]],
+    [`${what}'s peer address`]: () => [at(sk(), ...either('skc_daddr', 'inet_daddr')), [1]],
+    [`${what}'s peer port`]: () => [at(sk(), ...either('skc_dport', 'inet_dport')), [1]],
+  });
+  const common: Record<string, Guard> = {
+    'the fd slot': () => [array + 8n, pointer(0n)],
+    ...(hasInode
+      ? { "the file's inode": () => [at(alice.file, 'file', 'f_inode'), [1]] }
+      : { "the file's dentry": () => [at(alice.file, 'file', 'f_path.dentry'), [1]] }),
+    "the inode's type": () => [inode(), [0xa4, 0x81]],
+    "the socket's file": () => [at(socket(), 'socket', 'file'), [1]],
+    "the socket's sock": () => [at(socket(), 'socket', 'sk'), [1]],
+    // a connection is named by its peer: that its own end is another is no other connection
+    ...ends('the meta-socket', () => alice.sk),
+    "the meta-socket's protocol": () => turned(alice.sk, 'sock', 'sk_protocol'),
+    'its place on the list': () => [alice.links[1]?.link ?? 0n, [1]],
+    ...ends('the subflow', sock),
+    "the subflow's own address": () => [at(sock(), ...either('skc_rcv_saddr', 'inet_rcv_saddr')), [1]],
+    "the subflow's own port": () => [at(sock(), ...either('skc_num', 'inet_num')), [1]],
+  };
+  if (layout.has('mptcp_sock', 'conn_list')) {
+    const struct = 'mptcp_subflow_context';
+    return {
+      ...common,
+      "the subflow's socket": () => [at(context(), struct, 'tcp_sock'), [1]],
+      "the subflow's meta-socket": () => [at(context(), struct, 'conn'), [1]],
+      'a subflow not yet established': () => turned(context(), struct, 'fully_established'),
+      'a subflow not yet notified': () => turned(context(), struct, 'pm_notified'),
+    };
+  }
+  const mpcb = () => image.word(at(alice.sk, 'tcp_sock', 'mpcb'));
   return {
-    'the fd slot': [array + 8n, [0, 0, 0, 0, 0, 0, 0, 0]],
-    "the file's inode": [at(alice.file, 'file', 'f_inode'), [1]],
-    "the inode's type": [inode, [0xa4, 0x81]],
-    "the socket's file": [at(socket, 'socket', 'file'), [1]],
-    "the socket's sock": [at(socket, 'socket', 'sk'), [1]],
-    "the meta-socket's family": [at(alice.sk, 'sock_common', 'skc_family'), [10]],
-    "the meta-socket's state": [at(alice.sk, 'sock_common', 'skc_state'), [7]],
-    "the meta-socket's peer address": [at(alice.sk, 'sock_common', 'skc_daddr'), [1]],
-    "the meta-socket's peer port": [at(alice.sk, 'sock_common', 'skc_dport'), [1]],
-    "the meta-socket's protocol": [at(alice.sk, 'sock', 'sk_protocol'), [6, 0]],
-    'its place on the list': [alice.contexts[0] as bigint, [1]],
-    "the subflow's family": [at(sock, 'sock_common', 'skc_family'), [10]],
-    "the subflow's state": [at(sock, 'sock_common', 'skc_state'), [8]],
-    "the subflow's peer address": [at(sock, 'sock_common', 'skc_daddr'), [1]],
-    "the subflow's peer port": [at(sock, 'sock_common', 'skc_dport'), [1]],
-    "the subflow's own address": [at(sock, 'sock_common', 'skc_rcv_saddr'), [1]],
-    "the subflow's own port": [at(sock, 'sock_common', 'skc_num'), [1]],
-    "the subflow's socket": [at(context, 'mptcp_subflow_context', 'tcp_sock'), [1]],
-    "the subflow's meta-socket": [at(context, 'mptcp_subflow_context', 'conn'), [1]],
-    'a subflow not yet established': [context + 96n, [0b0101_0000]],
-    'a subflow not yet notified': [context + 96n, [0b0011_0000]],
+    ...common,
+    "the meta-socket's mpc": () => turned(alice.sk, 'tcp_sock', 'mpc'),
+    "the meta-socket's mptcp_cb": () => [at(alice.sk, 'tcp_sock', 'mpcb'), [1]],
+    "the owner of the meta-socket's mptcp_cb": () => [at(mpcb(), 'mptcp_cb', 'meta_sk'), [1]],
+    "the subflow's mptcp_cb": () => [at(sock(), 'tcp_sock', 'mpcb'), [1]],
+    "the subflow's mptcp_tcp_sock": () => [at(sock(), 'tcp_sock', 'mptcp'), [1]],
+    "the subflow's socket": () => [at(context(), 'mptcp_tcp_sock', 'tp'), [1]],
+    'a subflow that is no longer attached': () => turned(context(), 'mptcp_tcp_sock', 'attached'),
+    'a subflow before its handshake is over': () => turned(context(), 'mptcp_tcp_sock', 'pre_established'),
   };
 }
 
-describe.each(['mapped', 'bytes'] as const)('a guard that no longer holds stops the commit, %s', (access) => {
+describe.each(
+  ALL_LAYOUTS.flatMap(([kernel, layout]) =>
+    (['mapped', 'bytes'] as const).map((access) => ({ kernel, layout, access })),
+  ),
+)('a guard that no longer holds stops the commit: $kernel, $access', ({ layout, access }) => {
   beforeEach(async () => {
-    image = new KernelImage(LINUX_6_1);
-    alice = image.socket({
-      protocol: 262,
-      local: SERVER,
-      remote: WIFI,
-      subflows: [
-        { local: SERVER, remote: WIFI },
-        { local: SERVER, remote: LTE },
-      ],
-    });
+    image = new KernelImage(layout);
+    alice = image.socket(ALICE);
     array = image.task(PID, [image.plainFile(), alice.file]);
     sources = image.sources();
-    backend = new DevmemBackend(await openKernel(sources, { access, layout: LINUX_6_1 }));
+    backend = new DevmemBackend(await openKernel(sources, { access, layout }));
     await backend.connections(PID);
     // the trail is made, and proved to hold, before anything goes wrong
     expect((await backend.setPriority(NAME, 'backup')).outcome).toBe('committed');
@@ -77,31 +120,8 @@ describe.each(['mapped', 'bytes'] as const)('a guard that no longer holds stops 
     image.remove();
   });
 
-  it.each([
-    'the fd slot',
-    "the file's inode",
-    "the inode's type",
-    "the socket's file",
-    "the socket's sock",
-    "the meta-socket's family",
-    "the meta-socket's state",
-    "the meta-socket's peer address",
-    "the meta-socket's peer port",
-    "the meta-socket's protocol",
-    'its place on the list',
-    "the subflow's family",
-    "the subflow's state",
-    "the subflow's peer address",
-    "the subflow's peer port",
-    "the subflow's own address",
-    "the subflow's own port",
-    "the subflow's socket",
-    "the subflow's meta-socket",
-    'a subflow not yet established',
-    'a subflow not yet notified',
-  ])('%s', async (guard) => {
-    const [address, bytes] = guards()[guard] as [bigint, number[]];
-    corrupt(address, bytes);
+  it.each(Object.entries(guards(layout)))('%s', async (_, guard) => {
+    corrupt(...guard());
     const corrupted = image.reread();
     const result = await backend.setPriority(NAME, 'active');
     expect(result.outcome).toBe('gone');
@@ -110,15 +130,12 @@ describe.each(['mapped', 'bytes'] as const)('a guard that no longer holds stops 
   });
 
   it('finds the way anew when only a neighbour on the list changed', async () => {
-    // the first subflow goes: the head's next is the second one now
-    const head = image.at(alice.sk, 'mptcp_sock', 'conn_list');
-    const second = Buffer.alloc(8);
-    second.writeBigUInt64LE(alice.contexts[1] as bigint);
-    corrupt(head, [...second]);
-    const previous = Buffer.alloc(8);
-    previous.writeBigUInt64LE(head);
-    corrupt((alice.contexts[1] as bigint) + 8n, [...previous]);
-    corrupt(alice.contexts[0] as bigint, [0, 1, 0, 0, 0, 0, 0xad, 0xde]);
+    // the first subflow goes: the head leads to the second one now
+    const [first, second] = alice.links;
+    if (!first || !second) throw new Error('alice has two subflows');
+    corrupt(first.link, pointer(second.node));
+    // its memory is poisoned, as that of a freed object is
+    corrupt(first.node, [0, 1, 0, 0, 0, 0, 0xad, 0xde]);
     expect((await backend.setPriority(NAME, 'active')).outcome).toBe('committed');
   });
 });

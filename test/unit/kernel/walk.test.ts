@@ -1,241 +1,286 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SubflowName } from '../../../src/backend/backend.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
+import { familyOf } from '../../../src/kernel/families.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
-import { LTE, PID, SERVER, WIFI } from '../../support/alice.js';
-import { KernelImage, type ImageSocket } from '../../support/kernel_image.js';
-import { LINUX_6_1 } from '../../support/layouts.js';
+import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
+import { KernelImage, type ImageOptions } from '../../support/kernel_image.js';
+import { ALL_LAYOUTS } from '../../support/layouts.js';
 
-const ALICE: ImageSocket = {
-  protocol: 262,
-  local: SERVER,
-  remote: WIFI,
-  token: 0xdeadbeef,
-  subflows: [
-    { local: SERVER, remote: WIFI },
-    { local: SERVER, remote: LTE, bits: ['backup', 'map_valid'] },
-  ],
-};
 const ON_LTE: SubflowName = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
 const ON_WIFI: SubflowName = { ...ON_LTE, remote: WIFI };
 
 let image: KernelImage;
 let backend: DevmemBackend | undefined;
 
-beforeEach(() => {
-  image = new KernelImage(LINUX_6_1);
-});
 afterEach(async () => {
   await backend?.close();
   backend = undefined;
   image.remove();
 });
 
-async function open(access: 'mapped' | 'bytes' = 'mapped'): Promise<DevmemBackend> {
-  backend = new DevmemBackend(await openKernel(image.sources(), { access, layout: LINUX_6_1 }));
+async function open(access: 'mapped' | 'bytes' = 'mapped', writable = true): Promise<DevmemBackend> {
+  backend = new DevmemBackend(await openKernel(image.sources(), { access, writable, layout: image.layout }));
   return backend;
 }
 
-describe.each(['mapped', 'bytes'] as const)('through memory that is %s', (access) => {
-  it('finds a connection and its subflows among other files', async () => {
-    const udp = image.socket({ protocol: 17, local: SERVER, remote: WIFI });
-    const listener = image.socket({ ...ALICE, state: 10, subflows: [] });
-    image.task(PID, [image.plainFile(), 0n, udp.file, listener.file, image.socket(ALICE).file]);
-    const { connections, plain, problems } = await (await open(access)).connections(PID);
-    expect(problems).toEqual([]);
-    expect(plain).toEqual([]);
-    expect(connections).toEqual([
-      {
-        pid: PID,
-        local: SERVER,
-        remote: WIFI,
-        token: 0xdeadbeef,
-        subflows: [
-          { local: SERVER, remote: WIFI, ours: 'active', peers: 'active', mpPrioPending: false },
-          { local: SERVER, remote: LTE, ours: 'active', peers: 'backup', mpPrioPending: false },
-        ],
-      },
-    ]);
+describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
+  beforeEach(() => {
+    image = new KernelImage(layout);
   });
 
-  it('writes our wish, asks for MP_PRIO where it safely can, and changes no other bit', async () => {
-    const alice = image.socket(ALICE);
-    image.task(PID, [image.plainFile(), alice.file]);
-    const backend = await open(access);
-    await backend.connections(PID);
-    const tells = access === 'mapped';
-    expect(await backend.setPriority(ON_LTE, 'backup')).toMatchObject({
-      outcome: 'committed',
-      peerAsked: tells,
-    });
-    const flags = Number(image.physical(alice.contexts[1] as bigint)) + 96;
-    // mp_join, fully_established, pm_notified; request_bkup comes to it
-    const request = [flags, 0b0111_0000, 0b0111_0100];
-    // map_valid, backup; send_mp_prio comes to it
-    const tell = [flags + 1, 0b0001_0001, 0b0011_0001];
-    expect(image.changes()).toEqual(tells ? [request, tell] : [request]);
-    expect((await backend.connections(PID)).connections[0]?.subflows[1]).toMatchObject({
-      ours: 'backup',
-      mpPrioPending: tells,
-    });
+  /** Where the bits of our wish, the peer's and of MP_PRIO lie; what a byte of it gets. */
+  async function bitsOf(access: 'mapped' | 'bytes') {
+    const kernel = await openKernel(image.sources(), { access, layout });
+    const { bits } = familyOf(kernel);
+    kernel.memory.close();
+    return bits;
+  }
 
-    await backend.setPriority(ON_LTE, 'active');
-    expect(image.changes()).toEqual(tells ? [tell] : []);
-  });
-
-  it('does nothing twice', async () => {
-    image.task(PID, [image.socket(ALICE).file]);
-    const backend = await open(access);
-    await backend.connections(PID);
-    expect((await backend.setPriority(ON_WIFI, 'backup')).outcome).toBe('committed');
-    const once = image.changes();
-    expect((await backend.setPriority(ON_WIFI, 'backup')).outcome).toBe('unchanged');
-    expect(image.changes()).toEqual(once);
-  });
-
-  it('needs no walk for a session that is located: only its guards are read again', async () => {
-    const others = Array.from({ length: 50 }, (_, i) =>
-      image.socket({ ...ALICE, remote: { ...WIFI, port: 1024 + i } }),
-    );
-    image.task(PID, [...others.map(({ file }) => file), image.socket(ALICE).file]);
-    const kernel = await openKernel(image.sources(), { access, layout: LINUX_6_1 });
-    backend = new DevmemBackend(kernel);
-    await backend.connections(PID);
-    const walked = kernel.memory.reads;
-    await backend.setPriority(ON_WIFI, 'backup');
-    const first = kernel.memory.reads - walked;
-    await backend.setPriority(ON_WIFI, 'active');
-    const second = kernel.memory.reads - walked - first;
-    // the trail's ends are looked at once, and a commit's field is read back; 50 other sessions cost nothing
-    expect(first).toBeLessThanOrEqual(3);
-    expect(second).toBe(1);
-  });
-
-  it.each(['small', 'huge'] as const)('finds an fd table in vmalloc space, %s pages', async (vmalloc) => {
-    image.task(PID, [image.plainFile(), image.socket(ALICE).file], { vmalloc });
-    const backend = await open(access);
-    expect((await backend.connections(PID)).connections).toHaveLength(1);
-    expect((await backend.setPriority(ON_LTE, 'backup')).outcome).toBe('committed');
-  });
-});
-
-it('reads IPv6 and v4-mapped addresses', async () => {
-  const v6 = { address: '2001:db8:100::2', port: 5000 };
-  const files = [
-    image.socket({
-      protocol: 262,
-      local: { address: '2001:db8::1', port: 1194 },
-      remote: v6,
-      subflows: [{ local: { address: '2001:db8::1', port: 1194 }, remote: v6 }],
-    }),
-    image.socket({ ...ALICE, mapped: true, subflows: [{ local: SERVER, remote: WIFI, mapped: true }] }),
-  ];
-  image.task(
-    PID,
-    files.map(({ file }) => file),
-  );
-  const backend = await open();
-  const { connections } = await backend.connections(PID);
-  expect(connections.map(({ remote, subflows }) => [remote, subflows[0]?.remote])).toEqual([
-    [v6, v6],
-    [WIFI, WIFI],
-  ]);
-  const name = { pid: PID, connection: v6, local: { address: '2001:db8::1', port: 1194 }, remote: v6 };
-  expect((await backend.setPriority(name, 'backup')).outcome).toBe('committed');
-});
-
-it('tells plain TCP and connections that fell back to it', async () => {
-  const tcp = image.socket({ protocol: 6, local: SERVER, remote: WIFI });
-  const fallen = image.socket({ ...ALICE, remote: LTE, subflows: [{ local: SERVER, remote: LTE }] });
-  const flags = Number(image.physical(fallen.contexts[0] as bigint)) + 96;
-  image.bytes[flags] = 0b0110_0000; // neither mp_capable nor mp_join
-  image.task(PID, [tcp.file, fallen.file]);
-  const { connections, plain } = await (await open()).connections(PID);
-  expect(connections).toEqual([]);
-  expect(plain).toEqual([
-    { pid: PID, remote: WIFI },
-    { pid: PID, remote: LTE },
-  ]);
-});
-
-describe('what is wrong ends in an error that names the step, and writes nothing', () => {
-  afterEach(() => {
-    expect(image.changes()).toEqual([]);
-  });
-
-  it('a process that is not there', async () => {
-    await expect((await open()).connections(PID)).rejects.toThrow(/^task: there is no process 4321/);
-  });
-
-  it('a ring of tasks that does not close', async () => {
-    const task = image.allocate(2048);
-    image.setWord(image.at(task, 'task_struct', 'tasks'), image.at(task, 'task_struct', 'tasks'));
-    // init_task's next leads to a task whose next is itself
-    const initTask = 0xffff_ffff_9c00_1000n;
-    image.setWord(image.at(initTask, 'task_struct', 'tasks'), image.at(task, 'task_struct', 'tasks'));
-    await expect(open()).rejects.toThrow(/^address translation: no candidate .* does not close/);
-  });
-
-  it.each([
-    ['a cycle in the list of subflows', 'does not close'],
-    ['a list of subflows that leads out of memory', 'leads out of memory'],
-  ])('%s', async (what, message) => {
-    const [bad, good] = [image.socket(ALICE), image.socket({ ...ALICE, remote: LTE })];
-    const [first, second] = bad.contexts as [bigint, bigint];
-    image.setWord(second, what.startsWith('a cycle') ? first : 0xdead_0000_0000_0122n);
-    image.task(PID, [bad.file, good.file]);
-    const { connections, problems } = await (await open()).connections(PID);
-    // the other connection is served all the same
-    expect(connections.map(({ remote }) => remote)).toEqual([LTE]);
-    expect(problems).toEqual([expect.stringContaining(message)]);
-  });
-
-  it('an fd table of an impossible size', async () => {
-    const array = image.task(PID, [image.plainFile()]);
-    for (let at = 0x20_0000; at < image.bytes.length - 16; at += 8) {
-      if (image.bytes.readBigUInt64LE(at + 8) === array) image.bytes.writeUInt32LE(0xffff_ffff, at);
+  /** What a change of these bits of a subflow comes to, as changes() tells it. */
+  function flipped(context: bigint, ...bits: readonly { readonly bitOffset: number }[]) {
+    const bytes = new Map<number, number>();
+    for (const { bitOffset } of bits) {
+      const at = Number(image.physical(context)) + (bitOffset >>> 3);
+      bytes.set(at, (bytes.get(at) ?? image.bytes.readUInt8(at)) ^ (1 << (bitOffset & 7)));
     }
-    await expect((await open()).connections(PID)).rejects.toThrow(/^fd table: it claims 4294967295/);
-  });
+    return [...bytes].sort(([a], [b]) => a - b).map(([at, after]) => [at, image.bytes[at], after]);
+  }
 
-  it('a subflow that nobody has', async () => {
-    image.task(PID, [image.socket(ALICE).file]);
-    const backend = await open();
-    await backend.connections(PID);
-    const nobody = { ...ON_LTE, remote: { ...LTE, port: 1 } };
-    expect(await backend.setPriority(nobody, 'backup')).toMatchObject({ outcome: 'gone' });
-    expect(await backend.setPriority({ ...ON_LTE, pid: 1 }, 'backup')).toMatchObject({ outcome: 'gone' });
-  });
-
-  it('memory opened for reading only', async () => {
-    image.task(PID, [image.socket(ALICE).file]);
-    const kernel = await openKernel(image.sources(), {
-      access: 'mapped',
-      writable: false,
-      layout: LINUX_6_1,
+  describe.each(['mapped', 'bytes'] as const)('through memory that is %s', (access) => {
+    it('finds a connection and its subflows among other files', async () => {
+      const udp = image.socket({ protocol: 17, local: SERVER, remote: WIFI });
+      const listener = image.socket({ ...ALICE, state: 10, subflows: [] });
+      const { peers } = await bitsOf(access);
+      const [first, second] = ALICE.subflows ?? [];
+      if (!first || !second) throw new Error('alice has two subflows');
+      const alice = image.socket({ ...ALICE, subflows: [first, { ...second, bits: [peers.name] }] });
+      image.task(PID, [image.plainFile(), 0n, udp.file, listener.file, alice.file]);
+      const { connections, plain, problems } = await (await open(access)).connections(PID);
+      expect(problems).toEqual([]);
+      expect(plain).toEqual([]);
+      expect(connections).toEqual([
+        {
+          pid: PID,
+          local: SERVER,
+          remote: WIFI,
+          token: 0xdeadbeef,
+          subflows: [
+            { local: SERVER, remote: WIFI, ours: 'active', peers: 'active', mpPrioPending: false },
+            { local: SERVER, remote: LTE, ours: 'active', peers: 'backup', mpPrioPending: false },
+          ],
+        },
+      ]);
     });
-    backend = new DevmemBackend(kernel);
-    await backend.connections(PID);
-    expect(await backend.setPriority(ON_LTE, 'backup')).toMatchObject({ outcome: 'refused' });
+
+    it('writes our wish, asks for MP_PRIO where it safely can, and changes no other bit', async () => {
+      const alice = image.socket(ALICE);
+      image.task(PID, [image.plainFile(), alice.file]);
+      const { ours, sendMpPrio, silentBecause } = await bitsOf(access);
+      const backend = await open(access);
+      await backend.connections(PID);
+      const tells = silentBecause === undefined;
+      const lte = alice.contexts[1] as bigint;
+      expect(await backend.setPriority(ON_LTE, 'backup')).toMatchObject({
+        outcome: 'committed',
+        peerAsked: tells,
+      });
+      expect(image.changes()).toEqual(flipped(lte, ours, ...(tells ? [sendMpPrio] : [])));
+      expect((await backend.connections(PID)).connections[0]?.subflows[1]).toMatchObject({
+        ours: 'backup',
+        peers: 'active',
+        mpPrioPending: tells,
+      });
+
+      await backend.setPriority(ON_LTE, 'active');
+      expect(image.changes()).toEqual(tells ? flipped(lte, sendMpPrio) : []);
+    });
+
+    it('does nothing twice', async () => {
+      image.task(PID, [image.socket(ALICE).file]);
+      const backend = await open(access);
+      await backend.connections(PID);
+      expect((await backend.setPriority(ON_WIFI, 'backup')).outcome).toBe('committed');
+      const once = image.changes();
+      expect((await backend.setPriority(ON_WIFI, 'backup')).outcome).toBe('unchanged');
+      expect(image.changes()).toEqual(once);
+    });
+
+    it("takes the client's own wish back only when told to, and where it safely can", async () => {
+      const { peers, sendMpPrio, peersFixedBecause } = await bitsOf(access);
+      const alice = image.socket({
+        ...ALICE,
+        subflows: [
+          { local: SERVER, remote: WIFI },
+          { local: SERVER, remote: LTE, bits: [peers.name, sendMpPrio.name] },
+        ],
+      });
+      image.task(PID, [alice.file]);
+      const backend = await open(access);
+      await backend.connections(PID);
+      expect(await backend.setPriority(ON_LTE, 'active')).toMatchObject({ outcome: 'unchanged' });
+      expect(image.changes()).toEqual([]);
+      const result = await backend.setPriority(ON_LTE, 'active', { overridePeer: true });
+      if (peersFixedBecause === undefined) {
+        expect(result.outcome).toBe('committed');
+        expect(image.changes()).toEqual(flipped(alice.contexts[1] as bigint, peers));
+      } else {
+        expect(result).toMatchObject({
+          outcome: 'refused',
+          reason: expect.stringContaining('nopat') as string,
+        });
+        expect(image.changes()).toEqual([]);
+      }
+    });
+
+    it('needs no walk for a session that is located: only its guards are read again', async () => {
+      const others = Array.from({ length: 50 }, (_, i) =>
+        image.socket({ ...ALICE, remote: { ...WIFI, port: 1024 + i } }),
+      );
+      image.task(PID, [...others.map(({ file }) => file), image.socket(ALICE).file]);
+      const kernel = await openKernel(image.sources(), { access, layout });
+      backend = new DevmemBackend(kernel);
+      await backend.connections(PID);
+      const walked = kernel.memory.reads;
+      await backend.setPriority(ON_WIFI, 'backup');
+      const first = kernel.memory.reads - walked;
+      await backend.setPriority(ON_WIFI, 'active');
+      const second = kernel.memory.reads - walked - first;
+      // the trail's ends are looked at once, and a commit's field is read back; 50 other sessions cost nothing
+      expect(first).toBeLessThanOrEqual(4);
+      expect(second).toBe(1);
+    });
   });
 
-  it('a /proc/iomem without addresses', async () => {
-    const sources = image.sources();
-    await expect(openKernel({ ...sources, iomem: '/dev/null' }, { layout: LINUX_6_1 })).rejects.toThrow(
-      /^memory: \/proc\/iomem shows no addresses/,
+  it('reads IPv6 and v4-mapped addresses', async () => {
+    const v6 = { address: '2001:db8:100::2', port: 5000 };
+    const local = { address: '2001:db8::1', port: 1194 };
+    const files = [
+      image.socket({ local, remote: v6, subflows: [{ local, remote: v6 }] }),
+      image.socket({ ...ALICE, mapped: true, subflows: [{ local: SERVER, remote: WIFI, mapped: true }] }),
+    ];
+    image.task(
+      PID,
+      files.map(({ file }) => file),
     );
+    const backend = await open();
+    const { connections } = await backend.connections(PID);
+    expect(connections.map(({ remote, subflows }) => [remote, subflows[0]?.remote])).toEqual([
+      [v6, v6],
+      [WIFI, WIFI],
+    ]);
+    const name = { pid: PID, connection: v6, local, remote: v6 };
+    expect((await backend.setPriority(name, 'backup')).outcome).toBe('committed');
   });
 
-  it('a kallsyms without addresses (kptr_restrict)', async () => {
-    await expect(
-      openKernel({ ...image.sources(), kallsyms: '/dev/null' }, { layout: LINUX_6_1 }),
-    ).rejects.toMatchObject({ step: 'symbols', remedy: expect.stringContaining('kptr_restrict') as string });
+  it('tells plain TCP', async () => {
+    image.task(PID, [image.socket({ protocol: 6, local: SERVER, remote: WIFI }).file]);
+    const { connections, plain } = await (await open()).connections(PID);
+    expect(connections).toEqual([]);
+    expect(plain).toEqual([{ pid: PID, remote: WIFI }]);
   });
 
-  it('a kernel without BTF', async () => {
-    await expect(openKernel(image.sources())).rejects.toMatchObject({
-      step: 'layout',
-      remedy: expect.stringContaining('CONFIG_DEBUG_INFO_BTF') as string,
+  describe('what is wrong ends in an error that names the step, and writes nothing', () => {
+    afterEach(() => {
+      expect(image.changes()).toEqual([]);
     });
+
+    it('a process that is not there', async () => {
+      await expect((await open()).connections(PID)).rejects.toThrow(/^task: there is no process 4321/);
+    });
+
+    it('a ring of tasks that does not close', async () => {
+      const task = image.allocate(4096);
+      image.setWord(image.at(task, 'task_struct', 'tasks'), image.at(task, 'task_struct', 'tasks'));
+      // init_task's next leads to a task whose next is itself
+      image.setWord(image.at(image.initTask, 'task_struct', 'tasks'), image.at(task, 'task_struct', 'tasks'));
+      await expect(open()).rejects.toThrow(/^address translation: no candidate .* does not close/);
+    });
+
+    it.each([
+      ['a cycle in the list of subflows', 'does not close'],
+      ['a list of subflows that leads out of memory', 'leads out of memory'],
+    ])('%s', async (what, message) => {
+      const [bad, good] = [image.socket(ALICE), image.socket({ ...ALICE, remote: LTE })];
+      const [first, second] = bad.links as [(typeof bad.links)[0], (typeof bad.links)[0]];
+      image.setWord(second.link, what.startsWith('a cycle') ? first.node : 0xdead_0000_0000_0122n);
+      image.task(PID, [bad.file, good.file]);
+      const { connections, problems } = await (await open()).connections(PID);
+      // the other connection is served all the same
+      expect(connections.map(({ remote }) => remote)).toEqual([LTE]);
+      expect(problems).toEqual([expect.stringContaining(message)]);
+    });
+
+    it('an fd table of an impossible size', async () => {
+      const array = image.task(PID, [image.plainFile()]);
+      for (let at = 0x20_0000; at < image.bytes.length - 16; at += 8) {
+        if (image.bytes.readBigUInt64LE(at + 8) === array) image.bytes.writeUInt32LE(0xffff_ffff, at);
+      }
+      await expect((await open()).connections(PID)).rejects.toThrow(/^fd table: it claims 4294967295/);
+    });
+
+    it('a subflow that nobody has', async () => {
+      image.task(PID, [image.socket(ALICE).file]);
+      const backend = await open();
+      await backend.connections(PID);
+      const nobody = { ...ON_LTE, remote: { ...LTE, port: 1 } };
+      expect(await backend.setPriority(nobody, 'backup')).toMatchObject({ outcome: 'gone' });
+      expect(await backend.setPriority({ ...ON_LTE, pid: 1 }, 'backup')).toMatchObject({ outcome: 'gone' });
+    });
+
+    it('memory opened for reading only', async () => {
+      image.task(PID, [image.socket(ALICE).file]);
+      const backend = await open('mapped', false);
+      await backend.connections(PID);
+      expect(await backend.setPriority(ON_LTE, 'backup')).toMatchObject({ outcome: 'refused' });
+    });
+
+    it('a /proc/iomem without addresses', async () => {
+      const sources = { ...image.sources(), iomem: '/dev/null' };
+      await expect(openKernel(sources, { layout })).rejects.toThrow(
+        /^memory: \/proc\/iomem shows no addresses/,
+      );
+    });
+  });
+
+  describe('memory and symbols however they are arranged', () => {
+    const directMaps: Record<string, ImageOptions> = {
+      'at 0xffff888000000000': {},
+      'at 0xffff880000000000': { directMap: { base: 0xffff_8800_0000_0000n, levels: 4 } },
+      'at 0xff11000000000000, five levels': { directMap: { base: 0xff11_0000_0000_0000n, levels: 5 } },
+      'at 0xff10000000000000, five levels': { directMap: { base: 0xff10_0000_0000_0000n, levels: 5 } },
+      randomised: { directMap: { base: 0xffff_9a3c_4000_0000n, levels: 4 }, isRandomised: true },
+      'randomised, five levels': {
+        directMap: { base: 0xff2b_7f00_c000_0000n, levels: 5 },
+        isRandomised: true,
+      },
+    };
+    const kallsyms = {
+      'kallsyms of everything': 'all',
+      'kallsyms of code only': 'code',
+      'kallsyms of zeros': 'zeros',
+    } as const;
+
+    for (const [where, options] of Object.entries(directMaps)) {
+      for (const [what, shown] of Object.entries(kallsyms)) {
+        for (const vmalloc of [undefined, 'small', 'huge'] as const) {
+          it(`direct map ${where}; ${what}; fd table in ${vmalloc === undefined ? 'the direct map' : `vmalloc space, ${vmalloc} pages`}`, async () => {
+            image.remove();
+            image = new KernelImage(layout, { ...options, kallsyms: shown });
+            image.task(PID, [image.plainFile(), image.socket(ALICE).file], {
+              ...(vmalloc !== undefined && { vmalloc }),
+            });
+            const sources = image.sources();
+            backend = new DevmemBackend(await openKernel(sources, { layout: sources.layout }));
+            expect(backend.proof).toBe(
+              `the direct map at 0x${image.options.directMap.base.toString(16)}, ` +
+                `${image.options.directMap.levels} page-table levels: the ring of 2 tasks closes, PID 1 is on it`,
+            );
+            expect((await backend.connections(PID)).connections).toHaveLength(1);
+            expect((await backend.setPriority(ON_LTE, 'backup')).outcome).toBe('committed');
+          });
+        }
+      }
+    }
   });
 });

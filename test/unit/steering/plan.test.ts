@@ -27,7 +27,7 @@ function configWith(primary: readonly string[], clients: Config['clients'] = [])
       { name: 'office', prefixes: ['10.0.0.0/8'] },
     ],
     clients,
-    default: { primary },
+    default: { primary, peerBackup: 'respect' },
   };
 }
 
@@ -70,7 +70,7 @@ describe('one session', () => {
     expect(made).toEqual({
       session: session('alice'),
       connection: { pid: 700, remote: { address: WIFI, port: 40_001 }, local: LOCAL, token: 40_001 },
-      rule: { section: '[default]', primary: ['lte', 'wifi'] },
+      rule: { section: '[default]', primary: ['lte', 'wifi'], peerBackup: 'respect' },
       state: 'pending',
       reason: 'lte is to be primary by [default]',
       primary: 'lte',
@@ -190,12 +190,30 @@ describe('one session', () => {
     expect(made.flatMap(({ wishes }) => wishes)).toEqual([]);
   });
 
+  test('a client that asks for backup on the primary path is overridden where the rule says so', () => {
+    const config = { ...configWith([]), default: { primary: ['lte'], peerBackup: 'override' as const } };
+    const made = planOne(config, [`${WIFI} backup`, `${LTE} active/backup`]);
+    expect(made).toMatchObject({
+      state: 'pending',
+      heldBack: true,
+      reason:
+        'lte is to be primary by [default]; held back by the client, which asks for backup on lte (to be overridden)',
+      wishes: [{ priority: 'active', overridePeer: true }],
+    });
+    // its wish on another path is nothing to override
+    expect(planOne(config, [`${WIFI} backup/backup`, `${LTE} active`])).toMatchObject({
+      state: 'obeyed',
+      wishes: [],
+    });
+  });
+
   test("held back by the client: said, and this host's wish is set all the same", () => {
     const made = planOne(configWith(['lte']), [`${WIFI} backup`, `${LTE} backup/backup`]);
     expect(wishes(made)).toEqual([`${LTE} active`]);
     expect(made).toMatchObject({
       heldBack: true,
-      reason: 'lte is to be primary by [default]; held back by the client, which asks for backup on lte',
+      reason:
+        'lte is to be primary by [default]; held back by the client, which asks for backup on lte (peer-backup = respect)',
     });
   });
 
@@ -255,7 +273,7 @@ describe('an override', () => {
   const alice = overrideKey(session('alice'));
 
   test('stands before every section', () => {
-    const config = configWith(['lte'], [{ glob: 'alice', primary: ['lte'] }]);
+    const config = configWith(['lte'], [{ glob: 'alice', primary: ['lte'], peerBackup: 'respect' }]);
     const made = planOne(config, [`${WIFI} backup`, `${LTE} active`], new Map([[alice, 'wifi']]));
     expect(made).toMatchObject({
       state: 'pending',
@@ -315,21 +333,27 @@ describe('any snapshot', () => {
         connection: connection(one, ...addresses.map((address) => `${address} ${wish()}/${wish()}`)),
       };
     });
-    const clients = ['*', 'a*', '*.lan'].map((glob) => ({ glob, primary: some() }));
+    const clients = ['*', 'a*', '*.lan'].map((glob) => ({
+      glob,
+      primary: some(),
+      peerBackup: pick(['respect', 'override'] as const),
+    }));
     const overrides = new Map(
       sessions.filter(() => random() < 0.2).map(({ session }) => [overrideKey(session), pick(paths)]),
     );
     return { snapshot: { sessions }, config: configWith(some(), clients.slice(below(4))), overrides };
   }
 
-  function apply(snapshot: Snapshot, { name, priority }: Wish): Snapshot {
+  function apply(snapshot: Snapshot, { name, priority, overridePeer }: Wish): Snapshot {
     return {
       sessions: snapshot.sessions.map((observed) => {
         const { connection } = observed;
         if (typeof connection !== 'object' || connection.remote.port !== name.connection.port)
           return observed;
         const subflows = connection.subflows.map((subflow) =>
-          subflow.remote.port === name.remote.port ? { ...subflow, ours: priority } : subflow,
+          subflow.remote.port === name.remote.port
+            ? { ...subflow, ours: priority, ...(overridePeer && { peers: 'active' as const }) }
+            : subflow,
         );
         return { ...observed, connection: { ...connection, subflows } };
       }),

@@ -57,8 +57,10 @@ describe('globs', () => {
 
 describe('which client section wins', () => {
   const sectionFor = (name: string, ...globs: string[]) =>
-    ruleFinder({ clients: globs.map((glob) => ({ glob, primary: ['p'] })), default: { primary: [] } })(name)
-      .section;
+    ruleFinder({
+      clients: globs.map((glob) => ({ glob, primary: ['p'], peerBackup: 'respect' })),
+      default: { primary: [], peerBackup: 'respect' },
+    })(name).section;
 
   test.each<[string, string, string[], string]>([
     ['no section matches', 'alice', ['bob', 'b*'], '[default]'],
@@ -83,14 +85,22 @@ describe('which client section wins', () => {
   test('the rule carries what the section asks for', () => {
     const find = ruleFinder({
       clients: [
-        { glob: 'a*', primary: ['lte', 'wifi'] },
-        { glob: 'ab', primary: [] },
+        { glob: 'a*', primary: ['lte', 'wifi'], peerBackup: 'override' },
+        { glob: 'ab', primary: [], peerBackup: 'respect' },
       ],
-      default: { primary: ['wifi'] },
+      default: { primary: ['wifi'], peerBackup: 'respect' },
     });
-    expect(find('abc')).toEqual({ section: '[client a*]', primary: ['lte', 'wifi'] });
-    expect(find('ab')).toEqual({ section: '[client ab]', primary: [] });
-    expect(find('x')).toEqual({ section: '[default]', primary: ['wifi'] });
+    expect(find('abc')).toEqual({
+      section: '[client a*]',
+      primary: ['lte', 'wifi'],
+      peerBackup: 'override',
+    });
+    expect(find('ab')).toEqual({
+      section: '[client ab]',
+      primary: [],
+      peerBackup: 'respect',
+    });
+    expect(find('x')).toEqual({ section: '[default]', primary: ['wifi'], peerBackup: 'respect' });
   });
 });
 

@@ -1,0 +1,104 @@
+import type { Connection, PlainPeer, Subflow } from '../backend/backend.js';
+import type { Endpoint } from '../endpoint.js';
+import type { AddressSpace } from './address_space.js';
+import type { OpenFiles } from './files.js';
+import type { Ends, InetReader } from './inet.js';
+import type { Step } from './kernel_error.js';
+import type { Layout } from './layout.js';
+import type { SocketFile } from './sockets.js';
+import type { PriorityBits } from './priority_bits.js';
+import { Trail } from './trail.js';
+
+// include/uapi/linux/in.h
+export const IPPROTO_TCP = 6;
+export const IPPROTO_MPTCP = 262;
+
+/** A subflow and the addresses that led to it. */
+export interface LocatedSubflow {
+  readonly subflow: Subflow;
+  /** The structure that holds its priorities. */
+  readonly context: bigint;
+  /** Its `tcp_sock`. */
+  readonly socket: bigint;
+  /** What stands on the list for it. */
+  readonly node: bigint;
+  /** Where the pointer to that node lies: in the list's head, or in the one before. */
+  readonly link: bigint;
+}
+
+/** A connection and the addresses that led to it. */
+export interface LocatedConnection {
+  readonly connection: Connection;
+  readonly file: SocketFile;
+  readonly subflows: readonly LocatedSubflow[];
+}
+
+export interface Found {
+  readonly connections: readonly LocatedConnection[];
+  readonly plain: readonly PlainPeer[];
+  /** What could not be followed; the rest is whole. */
+  readonly problems: readonly string[];
+}
+
+/** One of the two implementations of MPTCP in Linux: from sockets to meta-sockets to subflows. */
+export interface Family {
+  readonly name: 'upstream' | 'multipath-tcp.org';
+  readonly bits: PriorityBits;
+  /** Every established MPTCP connection and plain TCP connection among a process's files, in one pass. */
+  connections(pid: number, files: OpenFiles): Found;
+  /**
+   * Every guard between the task and a subflow's bits, for the commit to read again.
+   * Undefined if the way no longer exists or no longer leads to the same ends.
+   */
+  trail(pid: number, files: OpenFiles, located: LocatedConnection, target: LocatedSubflow): Trail | undefined;
+}
+
+/** The guards of every family: from the task to the meta-socket, its ends included. Undefined if they do not hold. */
+export function trailToMetaSocket(
+  space: AddressSpace,
+  layout: Layout,
+  inet: InetReader,
+  pid: number,
+  files: OpenFiles,
+  { file, connection }: LocatedConnection,
+): Trail | undefined {
+  const trail = new Trail((address) => space.physical(address));
+  const at = (base: bigint, struct: string, member: string) =>
+    base + BigInt(layout.field(struct, member).offset);
+  const pidBytes = new Uint8Array(4);
+  new DataView(pidBytes.buffer).setUint32(0, pid, true);
+  const slot = files.array + 8n * BigInt(file.fd);
+  const kept =
+    trail.expectBytes('task', 'its pid', at(files.task, 'task_struct', 'pid'), pidBytes) &&
+    trail.expectPointer('task', 'its files', at(files.task, 'task_struct', 'files'), files.files) &&
+    trail.expectPointer('fd table', 'fdt', at(files.files, 'files_struct', 'fdt'), files.fdt) &&
+    trail.expectPointer('fd table', 'its array', at(files.fdt, 'fdtable', 'fd'), files.array) &&
+    trail.expectPointer('fd table', `the file of fd ${file.fd}`, slot, file.file) &&
+    (file.dentry === undefined
+      ? trail.expectPointer('file', 'its inode', at(file.file, 'file', 'f_inode'), file.inode)
+      : trail.expectPointer('file', 'its dentry', at(file.file, 'file', 'f_path.dentry'), file.dentry) &&
+        trail.expectPointer('file', 'its inode', at(file.dentry, 'dentry', 'd_inode'), file.inode)) &&
+    trail.expectBits('inode', 'its type', at(file.inode, 'inode', 'i_mode'), 2, 0xf000n, 0xc000n) &&
+    trail.expectPointer('socket', 'its file', at(file.socket, 'socket', 'file'), file.file) &&
+    trail.expectPointer('socket', 'its sock', at(file.socket, 'socket', 'sk'), file.sk) &&
+    expectEnds(trail, inet, 'meta-socket', file.sk, connection);
+  return kept ? trail : undefined;
+}
+
+/**
+ * Guards for a TCP socket's family, state, addresses and ports as they lie in memory, provided that they still are the
+ * ends that were seen. A meta-socket keeps the ends of its first subflow.
+ */
+export function expectEnds(
+  trail: Trail,
+  inet: InetReader,
+  step: Step & ('meta-socket' | 'subflow'),
+  sk: bigint,
+  seen: { readonly local: Endpoint; readonly remote: Endpoint },
+): boolean {
+  const ends: Ends = inet.read(BigUint64Array.of(sk));
+  if (!ends.isEstablished(0)) return false;
+  const isSame = (a: Endpoint, b: Endpoint) => a.address === b.address && a.port === b.port;
+  if (!isSame(ends.local(0), seen.local) || !isSame(ends.remote(0), seen.remote)) return false;
+  return ends.parts(0).every(({ what, address, bytes }) => trail.expectBytes(step, what, address, bytes));
+}
