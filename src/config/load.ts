@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 
+import { NotARegularFile, readRegularFile } from '../regular-file.js';
 import type { Config } from './config.js';
 import { parseConfig } from './parse.js';
 import { ConfigError } from './problem.js';
@@ -9,30 +8,12 @@ import { ConfigError } from './problem.js';
 /** Where an admin puts the config. */
 export const DEFAULT_CONFIG_FILE = '/etc/subflowd/subflowd.ini';
 
-/** Bytes; one more than is allowed is read, so that a larger file is known for what it is. */
+/** Bytes. */
 const LARGEST_FILE = 1_048_576;
-
-async function readWhole(file: string): Promise<Buffer> {
-  // O_NONBLOCK: opening a FIFO that was put there by mistake would otherwise wait for a writer
-  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    const stats = await handle.stat();
-    if (!stats.isFile()) throw new ConfigError(file, [{ message: 'is no regular file' }]);
-    const buffer = Buffer.alloc(LARGEST_FILE + 1);
-    let length = 0;
-    while (length < buffer.length) {
-      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, length);
-      if (bytesRead === 0) break;
-      length += bytesRead;
-    }
-    return buffer.subarray(0, length);
-  } finally {
-    await handle.close();
-  }
-}
 
 function explain(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
+  if (error instanceof NotARegularFile) return message;
   if (code === 'ENOENT' || code === 'ENOTDIR') return 'does not exist';
   if (code === 'EACCES') return 'cannot be read: permission denied';
   return `cannot be read: ${message}`;
@@ -45,9 +26,8 @@ function explain(error: unknown): string {
 export async function readConfigText(file: string): Promise<string> {
   let bytes: Buffer;
   try {
-    bytes = await readWhole(file);
+    bytes = await readRegularFile(file, LARGEST_FILE);
   } catch (error) {
-    if (error instanceof ConfigError) throw error;
     throw new ConfigError(file, [{ message: explain(error) }]);
   }
   if (bytes.length > LARGEST_FILE) throw new ConfigError(file, [{ message: 'is larger than 1 MiB' }]);

@@ -9,7 +9,7 @@ import { bad, note, ok, type Check } from './check.js';
 
 /** What must be true of this host, whatever its servers. @param layout `btf`, or a layout's file. */
 export async function checkHost(layout: string): Promise<Check[]> {
-  return [checkRoot(), checkMptcp(), ...lockdown(), ...(await checkMemory(layout))];
+  return [checkRoot(), checkMptcp(), ...checkScheduler(), ...lockdown(), ...(await checkMemory(layout))];
 }
 
 function checkRoot(): Check {
@@ -37,6 +37,32 @@ function checkMptcp(): Check {
   return value === '1'
     ? ok('mptcp', `${name} = 1`)
     : bad('mptcp', `${name} = ${value}`, `sysctl -w ${name}=1`);
+}
+
+/** Schedulers that are known to ask for priorities; multipath-tcp.org's `roundrobin` does not, a BPF one may not. */
+const HEEDING = new Set(['default', 'redundant', 'blest', 'ecf', 'burst']);
+
+function checkScheduler(): Check[] {
+  // upstream's (since 6.6), and multipath-tcp.org's
+  for (const name of ['scheduler', 'mptcp_scheduler']) {
+    let scheduler: string;
+    try {
+      scheduler = readFileSync(`/proc/sys/net/mptcp/${name}`, 'utf8').trim();
+    } catch {
+      continue;
+    }
+    const what = `net.mptcp.${name} = ${scheduler}`;
+    return HEEDING.has(scheduler)
+      ? [ok('scheduler', what)]
+      : [
+          bad(
+            'scheduler',
+            `${what}: it is not known to ask for priorities`,
+            `sysctl -w net.mptcp.${name}=default`,
+          ),
+        ];
+  }
+  return [];
 }
 
 async function checkMemory(layout: string): Promise<Check[]> {

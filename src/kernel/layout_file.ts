@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { readRegularFile } from '../regular-file.js';
 import { buildIdOf } from './build_id.js';
 import { KernelError } from './kernel_error.js';
 import { Layout } from './layout.js';
@@ -22,6 +23,8 @@ export interface LayoutFile {
   readonly layout: Layout;
 }
 
+/** A layout is of some kilobytes. */
+const MAX_FILE_BYTES = 1 << 20;
 /** No structure of the kernel is as large as this, bytes. */
 const MAX_OFFSET = 1 << 20;
 
@@ -88,15 +91,18 @@ export function parseLayout(text: string, file: string): LayoutFile {
  * @throws {KernelError} if it cannot be read, is none, or belongs to another build.
  */
 export async function readLayout(file: string, notes: string): Promise<LayoutFile> {
-  let text: string;
+  let text: Buffer;
   try {
-    text = await readFile(file, 'utf8');
+    text = await readRegularFile(file, MAX_FILE_BYTES);
   } catch (error) {
     throw new KernelError('layout', `${file} cannot be read: ${(error as Error).message}`, MAKE_LAYOUT, {
       cause: error,
     });
   }
-  const layout = parseLayout(text, file);
+  if (text.length > MAX_FILE_BYTES) {
+    throw new KernelError('layout', `${file} is no usable layout: it is larger than 1 MiB`, MAKE_LAYOUT);
+  }
+  const layout = parseLayout(text.toString('utf8'), file);
   const running = await runningBuildId(notes);
   if (running !== layout.buildId) {
     throw new KernelError(

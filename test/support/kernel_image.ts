@@ -55,6 +55,8 @@ export interface ImageOptions {
   readonly isRandomised?: boolean;
   /** What /proc/kallsyms shows: everything, code only (CONFIG_KALLSYMS_ALL=n), or zeros (kptr_restrict). */
   readonly kallsyms?: 'all' | 'code' | 'zeros';
+  /** Further symbols, by how far behind the image's start they lie. */
+  readonly symbols?: Readonly<Record<string, bigint>>;
 }
 
 /**
@@ -81,6 +83,7 @@ export class KernelImage {
       directMap: { base: 0xffff_8880_0000_0000n, levels: 4 },
       isRandomised: false,
       kallsyms: 'all',
+      symbols: {},
       ...options,
     };
     this.bytes = Buffer.alloc(this.options.size);
@@ -266,6 +269,9 @@ export class KernelImage {
         'D',
         this.options.directMap.base < 0xffff_8880_0000_0000n ? 'init_level4_pgt' : 'init_top_pgt',
       ],
+      ...Object.entries(this.options.symbols).map(
+        ([name, offset]) => [this.#text + offset, 'T', name] as const,
+      ),
       ...(this.options.isRandomised ? [[this.#text + 0x8000n, 'D', 'page_offset_base'] as const] : []),
     ];
   }
@@ -294,6 +300,16 @@ export class KernelImage {
       }
     }
     return found;
+  }
+
+  /** Takes over what was written through the memory file, for the image to be changed further. */
+  adopt(): void {
+    this.reread().copy(this.bytes);
+  }
+
+  /** Writes the image to the memory file that is open. */
+  write(): void {
+    writeFileSync(path.join(this.#directory, 'mem'), this.bytes, { flag: 'r+' });
   }
 
   /** The memory file as it is now, after what was written through it. */

@@ -1,0 +1,322 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { DevmemBackend } from '../../../src/backend/devmem.js';
+import { openKernel } from '../../../src/kernel/kernel.js';
+import { Layout, type LayoutData } from '../../../src/kernel/layout.js';
+import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
+import { KernelImage } from '../../support/kernel_image.js';
+import { LINUX_6_1, MULTIPATH_TCP_ORG, UPSTREAM } from '../../support/layouts.js';
+
+const ON_LTE = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
+const [V0_94] = Object.values(MULTIPATH_TCP_ORG).slice(-1) as [Layout];
+
+let image: KernelImage | undefined;
+let backend: DevmemBackend | undefined;
+
+afterEach(async () => {
+  await backend?.close();
+  backend = undefined;
+  image?.remove();
+});
+
+async function open(access: 'mapped' | 'bytes' = 'mapped'): Promise<DevmemBackend> {
+  if (!image) throw new Error('no image');
+  backend = new DevmemBackend(await openKernel(image.sources(), { access, layout: image.layout }));
+  return backend;
+}
+
+/** A layout that is another in some way. */
+function changed(
+  { data }: Layout,
+  change: Partial<LayoutData> | ((data: LayoutData) => Partial<LayoutData>),
+): Layout {
+  return new Layout({ ...data, ...(typeof change === 'function' ? change(data) : change) });
+}
+
+/** Without these members and bit fields. */
+function without(layout: Layout, ...names: readonly string[]): Layout {
+  const { fields, bits } = layout.data;
+  return new Layout({
+    fields: Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name))),
+    bits: Object.fromEntries(
+      Object.entries(bits).map(([struct, all]) => [
+        struct,
+        all.filter(({ name }) => !names.includes(`${struct}.${name}`)),
+      ]),
+    ),
+  });
+}
+
+describe.each(Object.entries(UPSTREAM))('%s', (_, layout) => {
+  it('is upstream, and a connection that fell back has neither handshake done', async () => {
+    image = new KernelImage(layout);
+    const fallen = image.socket({ ...ALICE, remote: LTE, subflows: [{ local: SERVER, remote: LTE }] });
+    image.place(fallen.contexts[0] as bigint, 'mptcp_subflow_context', 'mp_join', 0n);
+    image.task(PID, [fallen.file]);
+    const { connections, plain } = await (await open()).connections(PID);
+    expect(connections).toEqual([]);
+    expect(plain).toEqual([{ pid: PID, remote: LTE }]);
+    expect(backend?.kind).toMatch(/^upstream, /);
+  });
+});
+
+describe.each(Object.entries(MULTIPATH_TCP_ORG))('%s', (_, layout) => {
+  it("is multipath-tcp.org's, and a connection that fell back has an infinite mapping", async () => {
+    for (const bit of ['infinite_mapping_rcv', 'infinite_mapping_snd', 'send_infinite_mapping']) {
+      image = new KernelImage(layout);
+      const fallen = image.socket({ ...ALICE, remote: LTE, subflows: [{ local: SERVER, remote: LTE }] });
+      image.place(image.word(image.at(fallen.sk, 'tcp_sock', 'mpcb')), 'mptcp_cb', bit, 1n);
+      image.task(PID, [fallen.file]);
+      const { connections, plain } = await (await open()).connections(PID);
+      expect(connections).toEqual([]);
+      expect(plain).toEqual([{ pid: PID, remote: LTE }]);
+      expect(backend?.kind).toMatch(/^multipath-tcp\.org, whose scheduler asks our wish and the client's/);
+      await backend?.close();
+      image.remove();
+    }
+    image = undefined;
+  });
+
+  it('a socket whose mptcp_cb is another meta-socket’s is none of ours, and told', async () => {
+    image = new KernelImage(layout);
+    const [alice, other] = [image.socket(ALICE), image.socket({ ...ALICE, remote: LTE })];
+    image.place(other.sk, 'tcp_sock', 'mpcb', image.word(image.at(alice.sk, 'tcp_sock', 'mpcb')));
+    image.task(PID, [alice.file, other.file]);
+    const { connections, problems } = await (await open()).connections(PID);
+    expect(connections.map(({ remote }) => remote)).toEqual([WIFI]);
+    expect(problems).toEqual([expect.stringContaining('its mptcp_cb is not its own')]);
+  });
+
+  it('is not written byte-wise while the client closes the connection', async () => {
+    image = new KernelImage(layout);
+    const alice = image.socket(ALICE);
+    image.place(alice.contexts[1] as bigint, 'mptcp_tcp_sock', 'map_data_fin', 1n);
+    image.task(PID, [alice.file]);
+    await (await open('bytes')).connections(PID);
+    expect(await backend?.setPriority(ON_LTE, 'backup')).toMatchObject({ outcome: 'gone' });
+    expect(image.changes()).toEqual([]);
+  });
+
+  it('is not written byte-wise where the kernel checks what is copied into its objects', async () => {
+    image = new KernelImage(layout, { symbols: { usercopy_abort: 0x9100n } });
+    await expect(open('bytes')).rejects.toMatchObject({
+      step: 'field',
+      message: expect.stringContaining('CONFIG_HARDENED_USERCOPY') as string,
+      remedy: expect.stringContaining('nopat') as string,
+    });
+    await expect(open('mapped')).resolves.toBeDefined();
+  });
+});
+
+describe('an older scheduler of upstream’s, which asks the client’s wish alone', () => {
+  const layout = without(LINUX_6_1, 'mptcp_subflow_request_sock.request_bkup');
+  const CONTEXT = 'mptcp_subflow_context';
+
+  function bits(context: bigint): Record<string, boolean> {
+    const memory = image?.reread() ?? Buffer.alloc(0);
+    return Object.fromEntries(
+      ['request_bkup', 'backup', 'send_mp_prio'].map((name) => {
+        const { bitOffset } = layout.bits(CONTEXT, name);
+        const byte = memory[Number(image?.physical(context)) + (bitOffset >>> 3)] as number;
+        return [name, ((byte >>> (bitOffset & 7)) & 1) === 1];
+      }),
+    );
+  }
+
+  /** The client writes its wish, and the kernel sends our MP_PRIO. */
+  function kernelWrites(context: bigint, name: string, value: bigint): void {
+    image?.adopt();
+    image?.place(context, CONTEXT, name, value);
+    image?.write();
+  }
+
+  it('is told by its structures, and doctor says so', async () => {
+    image = new KernelImage(layout);
+    expect((await open()).kind).toMatch(/asks the client's wish alone .*: ours is written there as well/);
+  });
+
+  it('gets our wish there as well, and loses it again', async () => {
+    image = new KernelImage(layout);
+    const alice = image.socket(ALICE);
+    image.task(PID, [alice.file]);
+    const lte = alice.contexts[1] as bigint;
+    await (await open()).connections(PID);
+    expect(await backend?.setPriority(ON_LTE, 'backup')).toMatchObject({
+      outcome: 'committed',
+      peerAsked: true,
+    });
+    expect(bits(lte)).toEqual({ request_bkup: true, backup: true, send_mp_prio: true });
+    const seen = async () => (await backend?.connections(PID))?.connections[0]?.subflows[1];
+    expect(await seen()).toMatchObject({ ours: 'backup', peers: 'active' });
+    kernelWrites(lte, 'send_mp_prio', 0n);
+    await backend?.setPriority(ON_LTE, 'active');
+    expect(bits(lte)).toEqual({ request_bkup: false, backup: false, send_mp_prio: true });
+    expect(await seen()).toMatchObject({ ours: 'active', peers: 'active' });
+  });
+
+  it('keeps the client’s wish, which is there before ours and after it', async () => {
+    image = new KernelImage(layout);
+    const alice = image.socket({
+      ...ALICE,
+      subflows: [
+        { local: SERVER, remote: WIFI },
+        { local: SERVER, remote: LTE, bits: ['backup'] },
+      ],
+    });
+    image.task(PID, [alice.file]);
+    const lte = alice.contexts[1] as bigint;
+    await open();
+    const seen = async () => (await backend?.connections(PID))?.connections[0]?.subflows[1];
+    expect(await seen()).toMatchObject({ ours: 'active', peers: 'backup' });
+    await backend?.setPriority(ON_LTE, 'backup');
+    expect(await seen()).toMatchObject({ ours: 'backup', peers: 'backup' });
+    await backend?.setPriority(ON_LTE, 'active');
+    expect(bits(lte)).toMatchObject({ request_bkup: false, backup: true });
+    expect(await seen()).toMatchObject({ ours: 'active', peers: 'backup' });
+    await backend?.setPriority(ON_LTE, 'active', { overridePeer: true });
+    expect(bits(lte)).toMatchObject({ request_bkup: false, backup: false });
+  });
+
+  it('says that ours is not in force once the client took backup back', async () => {
+    image = new KernelImage(layout);
+    const alice = image.socket(ALICE);
+    image.task(PID, [alice.file]);
+    const lte = alice.contexts[1] as bigint;
+    await (await open()).connections(PID);
+    await backend?.setPriority(ON_LTE, 'backup');
+    kernelWrites(lte, 'backup', 0n);
+    const seen = async () => (await backend?.connections(PID))?.connections[0]?.subflows[1];
+    expect(await seen()).toMatchObject({ ours: 'active', peers: 'active' });
+    expect(await backend?.setPriority(ON_LTE, 'backup')).toMatchObject({ outcome: 'committed' });
+    expect(await seen()).toMatchObject({ ours: 'backup', peers: 'active' });
+  });
+
+  it('cannot be written byte-wise: its bit has a busy neighbour', async () => {
+    image = new KernelImage(layout);
+    await expect(open('bytes')).rejects.toMatchObject({
+      step: 'field',
+      message: expect.stringMatching(/backup shares its byte with map_valid/) as string,
+      remedy: expect.stringContaining('nopat') as string,
+    });
+  });
+});
+
+describe('structures that leave no safe byte', () => {
+  it.each<[string, Layout, RegExp]>([
+    [
+      "v0.88's low_prio, beside mapping_present",
+      changed(V0_94, ({ bits }) => ({
+        bits: {
+          ...bits,
+          mptcp_tcp_sock: (bits.mptcp_tcp_sock ?? []).map((bit) =>
+            bit.name.includes('.') ? bit : { ...bit, bitOffset: bit.bitOffset + 1 },
+          ),
+        },
+      })),
+      /low_prio shares its byte with mapping_present/,
+    ],
+    [
+      'a neighbour that nobody knows',
+      changed(LINUX_6_1, ({ bits }) => ({
+        bits: {
+          ...bits,
+          mptcp_subflow_context: (bits.mptcp_subflow_context ?? []).map((bit) =>
+            bit.name === 'conn_finished' ? { ...bit, name: 'new_thing' } : bit,
+          ),
+        },
+      })),
+      /request_bkup shares its byte with new_thing/,
+    ],
+  ])('%s: refused byte-wise, written mapped', async (_, layout, message) => {
+    image = new KernelImage(layout);
+    image.task(PID, [image.socket(ALICE).file]);
+    await expect(open('bytes')).rejects.toMatchObject({
+      step: 'field',
+      message: expect.stringMatching(message) as string,
+      remedy: expect.stringContaining('nopat') as string,
+    });
+    await (await open('mapped')).connections(PID);
+    expect(await backend?.setPriority(ON_LTE, 'backup')).toMatchObject({ outcome: 'committed' });
+  });
+});
+
+describe('v0.86, which has no rcv_low_prio', () => {
+  const layout = without(V0_94, 'mptcp_tcp_sock.rcv_low_prio');
+
+  it("reads the client's wish from the option as it was received", async () => {
+    image = new KernelImage(layout);
+    const alice = image.socket({
+      ...ALICE,
+      subflows: [
+        { local: SERVER, remote: WIFI },
+        { local: SERVER, remote: LTE, bits: ['rx_opt.low_prio'] },
+      ],
+    });
+    image.task(PID, [alice.file]);
+    const { connections } = await (await open()).connections(PID);
+    expect(connections[0]?.subflows.map(({ peers }) => peers)).toEqual(['active', 'backup']);
+    expect(await backend?.setPriority(ON_LTE, 'active', { overridePeer: true })).toMatchObject({
+      outcome: 'committed',
+    });
+    expect((await backend?.connections(PID))?.connections[0]?.subflows[1]).toMatchObject({
+      ours: 'active',
+      peers: 'active',
+    });
+  });
+});
+
+describe('before Linux 3.9', () => {
+  // the members that moved since: an inode behind the dentry, ports in inet_sock, IPv6 addresses in ipv6_pinfo
+  const layout = changed(
+    without(
+      V0_94,
+      'file.f_inode',
+      'sock_common.skc_dport',
+      'sock_common.skc_num',
+      'sock_common.skc_v6_daddr',
+      'sock_common.skc_v6_rcv_saddr',
+    ),
+    ({ fields }) => ({
+      fields: {
+        ...fields,
+        'inet_sock.inet_dport': { offset: 632, size: 2 },
+        'inet_sock.inet_num': { offset: 634, size: 2 },
+        'ipv6_pinfo.rcv_saddr': { offset: 16, size: 16 },
+        'ipv6_pinfo.daddr': { offset: 32, size: 16 },
+      },
+    }),
+  );
+
+  it.each(['192.168.110.2', '2001:db8::1'])('sockets are found and written: %s', async (address) => {
+    image = new KernelImage(layout);
+    const local = { address, port: 1194 };
+    const [wifi, lte] = (
+      address.includes(':') ? ['2001:db8:100::2', '2001:db8:200::2'] : [WIFI.address, LTE.address]
+    ).map((host, index) => ({ address: host, port: 5000 + index })) as [typeof WIFI, typeof LTE];
+    const alice = image.socket({
+      local,
+      remote: wifi,
+      subflows: [
+        { local, remote: wifi },
+        { local, remote: lte },
+      ],
+    });
+    image.task(PID, [image.plainFile(), alice.file]);
+    const { connections, problems } = await (await open()).connections(PID);
+    expect(problems).toEqual([]);
+    expect(connections[0]?.subflows.map((subflow) => [subflow.local, subflow.remote])).toEqual([
+      [local, wifi],
+      [local, lte],
+    ]);
+    const name = { pid: PID, connection: wifi, local, remote: lte };
+    expect(await backend?.setPriority(name, 'backup')).toMatchObject({ outcome: 'committed' });
+    expect(image.changes()).toHaveLength(1);
+  });
+});
+
+it('a kernel without MPTCP is told so', async () => {
+  image = new KernelImage(without(LINUX_6_1, 'mptcp_sock.conn_list'));
+  await expect(open()).rejects.toMatchObject({
+    step: 'layout',
+    message: expect.stringContaining('this kernel has no MPTCP') as string,
+  });
+});
