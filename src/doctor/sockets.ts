@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { execa } from 'execa';
 
 /** What kinds of sockets a process has, as `/proc` and ss(8) tell without a look at kernel memory. */
@@ -16,6 +16,8 @@ export interface SocketKinds {
 /** Column of the tables in /proc/PID/net that holds a socket's inode (man 5 proc). */
 const INODE_COLUMN = 9;
 const SS_MS = 10_000;
+/** multipath-tcp.org's kernels speak MPTCP on every TCP socket; who is plain all the same, only the backend can tell. */
+const EVERY_SOCKET = '/proc/sys/net/mptcp/mptcp_enabled';
 
 /**
  * @throws {Error} if the process is gone or not ours to look at, or if ss cannot tell.
@@ -37,7 +39,9 @@ export async function socketKinds(pid: number): Promise<SocketKinds> {
   const udp = ['udp', 'udp6']
     .flatMap((table) => inodesIn(pid, table))
     .filter((inode) => inodes.has(inode)).length;
-  const tcp = parseTcp(await tcpSockets(pid)).filter(({ inode }) => inodes.has(inode));
+  const tcp = parseTcp(await tcpSockets(pid))
+    .filter(({ inode }) => inodes.has(inode))
+    .map((socket) => ({ ...socket, isMptcp: socket.isMptcp || existsSync(EVERY_SOCKET) }));
   const listeners = tcp.filter(({ state }) => state === 'LISTEN');
   return {
     udp,
