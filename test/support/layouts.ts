@@ -9,9 +9,13 @@ function real(name: string): Layout {
 }
 
 export const LINUX_6_1 = real('linux-6.1');
+export const LINUX_6_12 = real('linux-6.12');
 
 /** Every layout of each family, by the kernel it is of. */
-export const UPSTREAM: Readonly<Record<string, Layout>> = { 'Linux 6.1': LINUX_6_1 };
+export const UPSTREAM: Readonly<Record<string, Layout>> = {
+  'Linux 6.1': LINUX_6_1,
+  'Linux 6.12': LINUX_6_12,
+};
 export const MULTIPATH_TCP_ORG: Readonly<Record<string, Layout>> = {
   'Linux 3.18 with MPTCP v0.90': real('linux-3.18-mptcp'),
   'Linux 4.14 with MPTCP v0.94': real('linux-4.14-mptcp'),
@@ -20,3 +24,11 @@ export const ALL_LAYOUTS: readonly (readonly [string, Layout])[] = Object.entrie
   ...UPSTREAM,
   ...MULTIPATH_TCP_ORG,
 });
+
+/** Every layout with the ways of writing that are safe on it. */
+export const WAYS = ALL_LAYOUTS.flatMap(([kernel, layout]) =>
+  (['mapped', 'bytes'] as const)
+    // there our wish shares its byte with map_valid
+    .filter((access) => access === 'mapped' || layout !== LINUX_6_12)
+    .map((access) => ({ kernel, layout, access })),
+);

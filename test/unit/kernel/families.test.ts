@@ -4,7 +4,7 @@ import { openKernel } from '../../../src/kernel/kernel.js';
 import { Layout, type LayoutData } from '../../../src/kernel/layout.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { KernelImage } from '../../support/kernel_image.js';
-import { LINUX_6_1, MULTIPATH_TCP_ORG, UPSTREAM } from '../../support/layouts.js';
+import { LINUX_6_1, LINUX_6_12, MULTIPATH_TCP_ORG, UPSTREAM } from '../../support/layouts.js';
 
 const ON_LTE = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
 const [V0_94] = Object.values(MULTIPATH_TCP_ORG).slice(-1) as [Layout];
@@ -213,6 +213,11 @@ describe('structures that leave no safe byte', () => {
         },
       })),
       /low_prio shares its byte with mapping_present/,
+    ],
+    [
+      "Linux 6.12's request_bkup, beside map_valid",
+      LINUX_6_12,
+      /request_bkup shares its byte with map_valid/,
     ],
     [
       'a neighbour that nobody knows',

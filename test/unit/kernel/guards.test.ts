@@ -6,7 +6,7 @@ import { openKernel, type KernelSources } from '../../../src/kernel/kernel.js';
 import type { Layout } from '../../../src/kernel/layout.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { KernelImage, type Placed } from '../../support/kernel_image.js';
-import { ALL_LAYOUTS } from '../../support/layouts.js';
+import { WAYS } from '../../support/layouts.js';
 
 const NAME: SubflowName = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
 
@@ -100,42 +100,41 @@ function guards(layout: Layout): Record<string, Guard> {
   };
 }
 
-describe.each(
-  ALL_LAYOUTS.flatMap(([kernel, layout]) =>
-    (['mapped', 'bytes'] as const).map((access) => ({ kernel, layout, access })),
-  ),
-)('a guard that no longer holds stops the commit: $kernel, $access', ({ layout, access }) => {
-  beforeEach(async () => {
-    image = new KernelImage(layout);
-    alice = image.socket(ALICE);
-    array = image.task(PID, [image.plainFile(), alice.file]);
-    sources = image.sources();
-    backend = new DevmemBackend(await openKernel(sources, { access, layout }));
-    await backend.connections(PID);
-    // the trail is made, and proved to hold, before anything goes wrong
-    expect((await backend.setPriority(NAME, 'backup')).outcome).toBe('committed');
-  });
-  afterEach(async () => {
-    await backend.close();
-    image.remove();
-  });
+describe.each(WAYS)(
+  'a guard that no longer holds stops the commit: $kernel, $access',
+  ({ layout, access }) => {
+    beforeEach(async () => {
+      image = new KernelImage(layout);
+      alice = image.socket(ALICE);
+      array = image.task(PID, [image.plainFile(), alice.file]);
+      sources = image.sources();
+      backend = new DevmemBackend(await openKernel(sources, { access, layout }));
+      await backend.connections(PID);
+      // the trail is made, and proved to hold, before anything goes wrong
+      expect((await backend.setPriority(NAME, 'backup')).outcome).toBe('committed');
+    });
+    afterEach(async () => {
+      await backend.close();
+      image.remove();
+    });
 
-  it.each(Object.entries(guards(layout)))('%s', async (_, guard) => {
-    corrupt(...guard());
-    const corrupted = image.reread();
-    const result = await backend.setPriority(NAME, 'active');
-    expect(result.outcome).toBe('gone');
-    expect(result.reason).toMatch(/\w/);
-    expect(image.reread().equals(corrupted)).toBe(true);
-  });
+    it.each(Object.entries(guards(layout)))('%s', async (_, guard) => {
+      corrupt(...guard());
+      const corrupted = image.reread();
+      const result = await backend.setPriority(NAME, 'active');
+      expect(result.outcome).toBe('gone');
+      expect(result.reason).toMatch(/\w/);
+      expect(image.reread().equals(corrupted)).toBe(true);
+    });
 
-  it('finds the way anew when only a neighbour on the list changed', async () => {
-    // the first subflow goes: the head leads to the second one now
-    const [first, second] = alice.links;
-    if (!first || !second) throw new Error('alice has two subflows');
-    corrupt(first.link, pointer(second.node));
-    // its memory is poisoned, as that of a freed object is
-    corrupt(first.node, [0, 1, 0, 0, 0, 0, 0xad, 0xde]);
-    expect((await backend.setPriority(NAME, 'active')).outcome).toBe('committed');
-  });
-});
+    it('finds the way anew when only a neighbour on the list changed', async () => {
+      // the first subflow goes: the head leads to the second one now
+      const [first, second] = alice.links;
+      if (!first || !second) throw new Error('alice has two subflows');
+      corrupt(first.link, pointer(second.node));
+      // its memory is poisoned, as that of a freed object is
+      corrupt(first.node, [0, 1, 0, 0, 0, 0, 0xad, 0xde]);
+      expect((await backend.setPriority(NAME, 'active')).outcome).toBe('committed');
+    });
+  },
+);

@@ -5,7 +5,7 @@ import { familyOf } from '../../../src/kernel/families.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { KernelImage, type ImageOptions } from '../../support/kernel_image.js';
-import { ALL_LAYOUTS } from '../../support/layouts.js';
+import { ALL_LAYOUTS, WAYS } from '../../support/layouts.js';
 
 const ON_LTE: SubflowName = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
 const ON_WIFI: SubflowName = { ...ON_LTE, remote: WIFI };
@@ -47,7 +47,8 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
     return [...bytes].sort(([a], [b]) => a - b).map(([at, after]) => [at, image.bytes[at], after]);
   }
 
-  describe.each(['mapped', 'bytes'] as const)('through memory that is %s', (access) => {
+  const ways = WAYS.filter((way) => way.layout === layout).map(({ access }) => access);
+  describe.each(ways)('through memory that is %s', (access) => {
     it('finds a connection and its subflows among other files', async () => {
       const udp = image.socket({ protocol: 17, local: SERVER, remote: WIFI });
       const listener = image.socket({ ...ALICE, state: 10, subflows: [] });
