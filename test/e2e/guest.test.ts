@@ -61,7 +61,7 @@ describe('on a guest kernel', () => {
   });
 
   test('20 clients at once, each by its rule, whoever disturbs', TIMEOUT, async () => {
-    const { result, consoleLog } = await runScenario<Crowd>('crowd', { append: 'nopat' });
+    const { result, consoleLog } = await runScenario<Crowd>('crowd', { version: '6.12', append: 'nopat' });
     expect(consoleLog).not.toMatch(HARM);
     const { settled, withTunnel, afterKill, afterStop, end, answers, log } = result;
 

@@ -13,8 +13,19 @@ export interface Kernel {
   readonly vmlinux: string;
 }
 
-/** The version whose `linux-source-VERSION` package is in Debian 12 proper. */
+/**
+ * The lab's kernels, by the `linux-source-VERSION` packages of Debian 12 and its security archive. They differ in what
+ * subflowd is about: from 6.12.5 on, the byte of `request_bkup` holds `map_valid` as well.
+ */
+export const kernelVersions = ['6.1', '6.12'] as const;
+
+/** The version that is used where none is named. */
 export const defaultKernelVersion = '6.1';
+
+/** Where Debian's `linux-source-VERSION` puts the source. */
+export function kernelSource(version: string): string {
+  return `/usr/src/linux-source-${version}.tar.xz`;
+}
 
 /**
  * The lab's kernel of one version, from the cache or built now (about ten minutes on two cores).
@@ -26,7 +37,7 @@ export async function labKernel(
   version = defaultKernelVersion,
   progress: (line: string) => void = printProgress,
 ): Promise<Kernel> {
-  const tarball = `/usr/src/linux-source-${version}.tar.xz`;
+  const tarball = kernelSource(version);
   if (!existsSync(tarball)) {
     throw new Error(`${tarball} is missing: run "apt-get install linux-source-${version}"`);
   }

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach } from 'vitest';
-import { defaultKernelVersion } from './kernel.js';
+import { kernelSource, kernelVersions } from './kernel.js';
 
 const checks = {
   root: () => (process.getuid?.() === 0 ? undefined : 'only root can make network namespaces'),
@@ -14,9 +14,9 @@ const checks = {
   guest: () =>
     program('qemu-system-x86_64') ??
     program('gcc') ??
-    (existsSync(`/usr/src/linux-source-${defaultKernelVersion}.tar.xz`)
-      ? undefined
-      : `linux-source-${defaultKernelVersion} is not installed`),
+    kernelVersions
+      .filter((version) => !existsSync(kernelSource(version)))
+      .map((version) => `linux-source-${version} is not installed`)[0],
 };
 
 /** What a test may need of the machine it runs on. */

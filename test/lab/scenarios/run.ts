@@ -12,18 +12,18 @@ export interface ScenarioRun<Result> {
 }
 
 /**
- * Runs a scenario of this directory in a guest on the lab's kernel.
+ * Runs a scenario of this directory in a guest, on the lab's kernel of one version.
  * @throws {Error} with all that it printed if it failed.
  */
 export async function runScenario<Result>(
   name: string,
-  options: Pick<GuestOptions, 'append' | 'init' | 'memory'> = {},
+  { version, ...options }: Pick<GuestOptions, 'append' | 'init' | 'memory'> & { version?: string } = {},
 ): Promise<ScenarioRun<Result>> {
   const out = await mkdtemp(path.join(tmpdir(), `subflowd-${name}-`));
   try {
     const { code, output, consoleLog } = await runInGuest({
       ...options,
-      kernel: (await labKernel()).bzImage,
+      kernel: (await labKernel(version)).bzImage,
       out,
       timeoutMs: 900_000,
       command: [process.execPath, labScript(`scenarios/${name}`), guestOut],

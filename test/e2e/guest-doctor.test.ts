@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest';
+import type { Check } from '../../src/doctor/check.js';
+import { runInGuest } from '../lab/guest.js';
+import { labKernel } from '../lab/kernel.js';
+import { needs } from '../lab/needs.js';
+
+const TIMEOUT = { timeout: 300_000 };
+const NOPAT = expect.stringContaining('nopat') as string;
+/** Both kernels' schedulers heed either wish (net/mptcp/protocol.c, mptcp_subflow_get_send). */
+const KERNEL = {
+  name: 'kernel',
+  verdict: 'ok',
+  found: expect.stringContaining("asks our wish and the client's") as string,
+};
+
+interface Said {
+  /** Doctor's, of the memory, the kernel and the way through it. */
+  readonly checks: readonly Check[];
+  /** `subflowd run`'s last words, if it was asked and refused. */
+  readonly run: string;
+}
+
+/** `subflowd doctor` in a guest and, once it is done, what `more` adds to its command. */
+async function doctor(version: string, append: string, more = ''): Promise<Said> {
+  const { bzImage } = await labKernel(version);
+  const subflowd = 'node dist/src/main.js';
+  const config = '--config openvpn-conf/subflowd.ini';
+  const script = `${subflowd} doctor --json ${config}; echo =; ${more && `${subflowd} ${more} ${config}`}`;
+  const { output } = await runInGuest({ kernel: bzImage, append, command: ['sh', '-c', script] });
+  const [json = '', run = ''] = output.split(/^=\n/m);
+  const checks = JSON.parse(json) as Check[];
+  return { checks: checks.filter(({ name }) => ['memory', 'kernel', 'proof'].includes(name)), run };
+}
+
+describe('subflowd doctor on a guest kernel', () => {
+  needs('guest');
+
+  test.each([
+    ['6.1', '', 5],
+    ['6.12', ' no5lvl', 4],
+  ])('proves the way through mapped memory on Linux %s%s', TIMEOUT, async (version, append, levels) => {
+    const { checks } = await doctor(version, `nopat${append}`);
+    expect(checks).toEqual([
+      { name: 'memory', verdict: 'ok', found: expect.stringContaining('mapped') as string },
+      KERNEL,
+      {
+        name: 'proof',
+        verdict: 'ok',
+        found: expect.stringMatching(
+          `^the direct map at 0xff[0-9a-f]{14}, ${levels} page-table levels: the ring of \\d+ tasks closes, PID 1 is on it$`,
+        ) as string,
+      },
+    ]);
+  });
+
+  test('says what byte-wise writing lacks on Linux 6.1, with the mend', TIMEOUT, async () => {
+    const { checks } = await doctor('6.1', '');
+    expect(checks).toEqual([
+      {
+        name: 'memory',
+        verdict: 'note',
+        found: expect.stringMatching(/byte-wise.*the client is not told/) as string,
+        remedy: NOPAT,
+      },
+      KERNEL,
+      { name: 'proof', verdict: 'ok', found: expect.stringContaining('PID 1 is on it') as string },
+    ]);
+  });
+
+  test(
+    'says why byte-wise writing is refused on Linux 6.12, with the mend, and so does run',
+    TIMEOUT,
+    async () => {
+      const { checks, run } = await doctor('6.12', '', 'run');
+      const found = expect.stringContaining('request_bkup shares its byte with map_valid') as string;
+      expect(checks).toEqual([{ name: 'kernel', verdict: 'bad', found, remedy: NOPAT }]);
+      expect(run).toMatch(/^subflowd: .*request_bkup shares its byte with map_valid.*\nmend: .*nopat/);
+    },
+  );
+});
