@@ -25,7 +25,7 @@ describe('the demo: the paper’s experiment in a guest', () => {
       const { bzImage } = await labKernel(version);
       const out = await mkdtemp(path.join(tmpdir(), 'subflowd-demo-'));
       try {
-        const args = [labScript('demo'), '--kernel', bzImage, '--out', out, ...extra];
+        const args = [labScript('demo'), '--kernel', bzImage, '--share', `${SHARE}`, '--out', out, ...extra];
         const { exitCode, all } = await execa(process.execPath, args, {
           cwd: checkout,
           all: true,

@@ -10,6 +10,7 @@ function real(name: string): Layout {
 
 export const LINUX_6_1 = real('linux-6.1');
 export const LINUX_6_12 = real('linux-6.12');
+export const LINUX_4_14_MPTCP = real('linux-4.14-mptcp');
 
 /** Every layout of each family, by the kernel it is of. */
 export const UPSTREAM: Readonly<Record<string, Layout>> = {
@@ -18,7 +19,10 @@ export const UPSTREAM: Readonly<Record<string, Layout>> = {
 };
 export const MULTIPATH_TCP_ORG: Readonly<Record<string, Layout>> = {
   'Linux 3.18 with MPTCP v0.90': real('linux-3.18-mptcp'),
-  'Linux 4.14 with MPTCP v0.94': real('linux-4.14-mptcp'),
+  'Linux 4.4 with MPTCP v0.92': real('linux-4.4-mptcp'),
+  'Linux 4.14 with MPTCP v0.94': LINUX_4_14_MPTCP,
+  // from here on another kind of list
+  'Linux 5.4 with MPTCP v0.96': real('linux-5.4-mptcp'),
 };
 export const ALL_LAYOUTS: readonly (readonly [string, Layout])[] = Object.entries({
   ...UPSTREAM,

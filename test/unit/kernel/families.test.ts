@@ -4,10 +4,15 @@ import { openKernel } from '../../../src/kernel/kernel.js';
 import { Layout, type LayoutData } from '../../../src/kernel/layout.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { KernelImage } from '../../support/kernel_image.js';
-import { LINUX_6_1, LINUX_6_12, MULTIPATH_TCP_ORG, UPSTREAM } from '../../support/layouts.js';
+import {
+  LINUX_4_14_MPTCP,
+  LINUX_6_1,
+  LINUX_6_12,
+  MULTIPATH_TCP_ORG,
+  UPSTREAM,
+} from '../../support/layouts.js';
 
 const ON_LTE = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
-const [V0_94] = Object.values(MULTIPATH_TCP_ORG).slice(-1) as [Layout];
 
 let image: KernelImage | undefined;
 let backend: DevmemBackend | undefined;
@@ -204,7 +209,7 @@ describe('structures that leave no safe byte', () => {
   it.each<[string, Layout, RegExp]>([
     [
       "v0.88's low_prio, beside mapping_present",
-      changed(V0_94, ({ bits }) => ({
+      changed(LINUX_4_14_MPTCP, ({ bits }) => ({
         bits: {
           ...bits,
           mptcp_tcp_sock: (bits.mptcp_tcp_sock ?? []).map((bit) =>
@@ -245,7 +250,7 @@ describe('structures that leave no safe byte', () => {
 });
 
 describe('v0.86, which has no rcv_low_prio', () => {
-  const layout = without(V0_94, 'mptcp_tcp_sock.rcv_low_prio');
+  const layout = without(LINUX_4_14_MPTCP, 'mptcp_tcp_sock.rcv_low_prio');
 
   it("reads the client's wish from the option as it was received", async () => {
     image = new KernelImage(layout);
@@ -273,7 +278,7 @@ describe('before Linux 3.9', () => {
   // the members that moved since: an inode behind the dentry, ports in inet_sock, IPv6 addresses in ipv6_pinfo
   const layout = changed(
     without(
-      V0_94,
+      LINUX_4_14_MPTCP,
       'file.f_inode',
       'sock_common.skc_dport',
       'sock_common.skc_num',

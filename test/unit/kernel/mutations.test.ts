@@ -168,7 +168,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       // and the run was worth it: commits, refusals, and errors of several steps
       expect(outcomes.get('committed')).toBeGreaterThan(0);
       expect(outcomes.get('gone')).toBeGreaterThan(0);
-      expect(outcomes.size).toBeGreaterThan(3);
+      expect(outcomes.size).toBeGreaterThan(2);
       console.log(Object.fromEntries(outcomes));
     },
   );
