@@ -1,12 +1,28 @@
+import { existsSync } from 'node:fs';
 import type { Namespace } from './namespace.js';
 
-/** The kernel's counters of one namespace, by the names `nstat` gives them: `MPTcpExtMPPrioTx`. */
+/**
+ * The kernel's counters of one namespace, by the names `nstat` gives them: `MPTcpExtMPPrioTx`. Those of multipath-tcp.org
+ * (from v0.91 or v0.92 on) lie where `nstat` does not look: `MptcpNetNoDSSInWindow`. They do not count MP_PRIO.
+ */
 export type Counters = ReadonlyMap<string, number>;
 
 /** `TcpExt`, `IpExt` and `MPTcpExt` of /proc/net/netstat: pairs of lines, names above values. */
 export async function readCounters(namespace: Namespace): Promise<Counters> {
-  const { stdout } = await namespace.run('cat', ['/proc/net/netstat']);
-  return parseCounters(stdout);
+  const { stdout: netstat } = await namespace.run('cat', ['/proc/net/netstat']);
+  if (!existsSync(mptcpNet)) return parseCounters(netstat);
+  const { stdout: snmp } = await namespace.run('cat', [mptcpNet]);
+  return new Map([...parseCounters(netstat), ...parseMptcpNet(snmp)]);
+}
+
+const mptcpNet = '/proc/net/mptcp_net/snmp';
+
+/** A name and a value per line. */
+export function parseMptcpNet(text: string): Counters {
+  const lines = text.split('\n').map((line) => line.trim().split(/\s+/));
+  return new Map(
+    lines.flatMap(([name = '', value]) => (value === undefined ? [] : [[`MptcpNet${name}`, Number(value)]])),
+  );
 }
 
 export function parseCounters(text: string): Counters {
@@ -30,8 +46,8 @@ export function rise(name: string, before: Counters, after: Counters): number {
 export function trouble(before: Counters, after: Counters): Record<string, number> {
   const names = [...after.keys()].filter(
     (name) =>
-      name.startsWith('MPTcpExt') &&
-      /Fallback|MPFail|MPFastclose|Rst|Mismatch|NoDSS|DSSCorruption|ChecksumErr|DSSNotMatching|InfiniteMap/i.test(
+      /^(MPTcpExt|MptcpNet)/.test(name) &&
+      /Fallback|MPFail|MPFastclose|Rst|Mismatch|NoDSS|DSSCorruption|ChecksumErr|CsumFail|DSSNo(t|Match)|InfiniteMap/i.test(
         name,
       ),
   );

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseCounters, rise, trouble } from '../../lab/counters.js';
+import { parseCounters, parseMptcpNet, rise, trouble } from '../../lab/counters.js';
 
 const before = parseCounters('TcpExt: A B\nTcpExt: 1 2\nMPTcpExt: MPPrioTx NoDSSInWindow\nMPTcpExt: 4 0\n');
 const after = parseCounters('TcpExt: A B\nTcpExt: 1 5\nMPTcpExt: MPPrioTx NoDSSInWindow\nMPTcpExt: 6 4\n');
@@ -13,4 +13,14 @@ test('counters have nstat’s names and rise between two readings', () => {
 test('only counters that tell of a broken connection are trouble', () => {
   expect(trouble(before, after)).toEqual({ MPTcpExtNoDSSInWindow: 4 });
   expect(trouble(after, after)).toEqual({});
+});
+
+test('multipath-tcp.org’s counters are a name and a value per line', () => {
+  const counters = parseMptcpNet('MPCapableSYNRX                  \t1\nNoDSSInWindow\t2\nMPCsumFail\t0\n');
+  expect([...counters]).toEqual([
+    ['MptcpNetMPCapableSYNRX', 1],
+    ['MptcpNetNoDSSInWindow', 2],
+    ['MptcpNetMPCsumFail', 0],
+  ]);
+  expect(trouble(new Map(), counters)).toEqual({ MptcpNetNoDSSInWindow: 2 });
 });
