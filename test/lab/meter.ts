@@ -1,9 +1,10 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Namespace, NamespaceProcess } from './namespace.js';
 import { openvpnPort } from './openvpn.js';
 import { says } from './says.js';
 import { parsePacket, type Packet } from './packet.js';
+import { until } from './until.js';
 
 /** Enough of each packet for tcpdump to show every header and option. */
 const snapshotBytes = 160;
@@ -30,11 +31,28 @@ export class Meter {
 
   /** Ends the capture and reads it: packets in order of time. */
   async stop(): Promise<Packet[]> {
+    await this.#written();
     this.child.kill('SIGINT');
     const { stderr } = await this.child;
     const dropped = Number(/(\d+) packets dropped by kernel/.exec(stderr)?.[1] ?? 0);
     if (dropped > 0) throw new Error(`tcpdump dropped ${dropped} packets: its figures would be wrong`);
     return readCapture(this.client, this.file);
+  }
+
+  /** On a slow machine tcpdump lags, and what it has not read when it is told to end is lost without a count. */
+  async #written(): Promise<void> {
+    let before = -1;
+    await until(
+      'tcpdump to write what it has caught',
+      120_000,
+      async () => {
+        const { size } = await stat(this.file);
+        const same = size === before;
+        before = size;
+        return same ? true : undefined;
+      },
+      1000,
+    );
   }
 }
 
