@@ -9,8 +9,12 @@ ip link set lo up
 if [ -n "${LAB_HIDDEN_CHECKOUT-}" ]; then
   mkdir -p /run/lab-checkout/lower /run/lab-checkout/upper /run/lab-checkout/work "$LAB_CHECKOUT"
   mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=512000,cache=loose checkout /run/lab-checkout/lower
-  mount -t overlay -o lowerdir=/run/lab-checkout/lower,upperdir=/run/lab-checkout/upper,workdir=/run/lab-checkout/work \
-    overlay "$LAB_CHECKOUT"
+  if grep -qw overlay /proc/filesystems; then
+    mount -t overlay -o lowerdir=/run/lab-checkout/lower,upperdir=/run/lab-checkout/upper,workdir=/run/lab-checkout/work \
+      overlay "$LAB_CHECKOUT"
+  else
+    mount --bind /run/lab-checkout/lower "$LAB_CHECKOUT"
+  fi
 fi
 if [ -n "${LAB_OUT-}" ]; then
   mkdir -p "$LAB_OUT"
