@@ -2,11 +2,12 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeEach } from 'vitest';
 import { kernelSource, kernelVersions } from './kernel.js';
+import { mptcpFamily } from './mptcp.js';
 
 const checks = {
   root: () => (process.getuid?.() === 0 ? undefined : 'only root can make network namespaces'),
   mptcp: () =>
-    readOr('/proc/sys/net/mptcp/enabled', '0').trim() === '1'
+    mptcpFamily() === 'multipath-tcp.org' || readOr('/proc/sys/net/mptcp/enabled', '0').trim() === '1'
       ? undefined
       : 'this kernel has no MPTCP (sysctl net.mptcp.enabled)',
   tun: () => (existsSync('/dev/net/tun') ? undefined : 'this kernel has no TUN (/dev/net/tun)'),

@@ -1,6 +1,8 @@
 import { hostOn, prefixOf, type Addresses, type Subnet } from './addresses.js';
 import type { Cleanup } from './cleanup.js';
+import { mptcpFamily, multipathOff, turnOnFullmesh } from './mptcp.js';
 import { Namespace } from './namespace.js';
+import { tunDevice } from './openvpn-config.js';
 
 /** A way from the clients to the server: an access point with its network, shaped both ways. */
 export interface PathOptions extends Subnet {
@@ -45,7 +47,7 @@ const webSubnet: Subnet = { number: 120 };
 /** Between the access point of path i and the rest: the number of the first. */
 const firstUplink = 10;
 
-/** A tunnel and what routes to it are the server's; MPTCP takes as many subflows as a client has paths. */
+/** MPTCP takes as many subflows as a client has paths. */
 const mptcpLimits = 'mptcp limits set subflows 4 add_addr_accepted 4';
 
 /**
@@ -56,6 +58,8 @@ export async function buildNetwork(
   cleanup: Cleanup,
   { clients: count = 1, paths = figure6Paths }: NetworkOptions = {},
 ): Promise<Network> {
+  const fullmesh = mptcpFamily() === 'multipath-tcp.org';
+  if (fullmesh) await turnOnFullmesh(cleanup);
   const create = async (role: string): Promise<Namespace> => {
     const namespace = await Namespace.create(role);
     cleanup.add(() => namespace.remove());
@@ -68,7 +72,13 @@ export async function buildNetwork(
 
   await link(internet, 'server', server, 'internet', serverSubnet);
   await link(server, 'web', web, 'server', webSubnet);
-  await server.ip([...defaultRoute(serverSubnet, 'internet'), mptcpLimits]);
+  await server.ip(defaultRoute(serverSubnet, 'internet'));
+  if (fullmesh) {
+    await multipathOff(server, 'web');
+    await keepTunnelOut(server);
+  } else {
+    await server.ip([mptcpLimits]);
+  }
   await web.ip(defaultRoute(webSubnet, 'server'));
 
   const accessPoints: Namespace[] = [];
@@ -82,10 +92,13 @@ export async function buildNetwork(
   const clients: ClientHost[] = [];
   for (let index = 0; index < count; index += 1) {
     const namespace = await create(`client${index}`);
-    await namespace.ip([mptcpLimits]);
+    if (fullmesh) await keepTunnelOut(namespace);
+    else await namespace.ip([mptcpLimits]);
     for (const [at, path] of paths.entries()) {
       const accessPoint = accessPoints[at];
-      if (accessPoint !== undefined) await attachClient(accessPoint, namespace, path, at, index);
+      if (accessPoint === undefined) continue;
+      await attachClient(accessPoint, namespace, path, at, index);
+      if (!fullmesh && at > 0) await addEndpoint(namespace, path, index);
     }
     const addresses = Object.fromEntries(paths.map((path) => [path.name, hostOn(path, 2 + index)]));
     clients.push({ namespace, addresses });
@@ -178,14 +191,20 @@ async function attachClient(
     ...defaultRoute(path, path.name, table),
     `rule add from ${own.v4} table ${table}`,
     // The first path carries the first subflow; the path manager opens one from each other address.
-    ...(pathIndex === 0
-      ? defaultRoute(path, path.name)
-      : [
-          `mptcp endpoint add ${own.v4} dev ${path.name} subflow`,
-          `mptcp endpoint add ${own.v6} dev ${path.name} subflow`,
-        ]),
+    ...(pathIndex === 0 ? defaultRoute(path, path.name) : []),
   ]);
   await client.ip([`rule add from ${own.v6} table ${table}`], 6);
+}
+
+async function addEndpoint(client: Namespace, path: PathOptions, clientIndex: number): Promise<void> {
+  const { v4, v6 } = hostOn(path, 2 + clientIndex);
+  await client.ip([v4, v6].map((address) => `mptcp endpoint add ${address} dev ${path.name} subflow`));
+}
+
+/** The tunnel's device is there before OpenVPN is, so that its address is never in the mesh: a tunnel inside itself. */
+async function keepTunnelOut(namespace: Namespace): Promise<void> {
+  await namespace.ip([`tuntap add dev ${tunDevice} mode tun`]);
+  await multipathOff(namespace, tunDevice);
 }
 
 async function forward(namespace: Namespace): Promise<void> {

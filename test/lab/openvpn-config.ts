@@ -17,9 +17,12 @@ export interface ServerOptions {
   readonly lines?: readonly string[];
 }
 
+/** One per namespace. */
+export const tunDevice = 'tun0';
+
 /** What server and client must agree on. AES-128 because an emulated processor has to keep up. */
 const common = [
-  'dev tun',
+  `dev ${tunDevice}`,
   'disable-dco',
   'persist-key',
   'persist-tun',

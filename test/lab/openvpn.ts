@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
+import { mptcpFamily } from './mptcp.js';
 import type { Namespace, NamespaceProcess } from './namespace.js';
 import { until } from './until.js';
 
@@ -18,7 +19,7 @@ export class OpenvpnProcess {
   ) {}
 
   /**
-   * Starts OpenVPN with these lines as its config, under mptcpize.
+   * Starts OpenVPN with these lines as its config; where MPTCP has to be asked for, under mptcpize.
    * @param name of its files in `directory`: `NAME.conf`, `NAME.log`.
    */
   static async start(
@@ -34,7 +35,8 @@ export class OpenvpnProcess {
       config,
       [...lines, `log ${quote(logFile)}`, 'verb 3', 'machine-readable-output', ''].join('\n'),
     );
-    const command = [...(mptcp ? ['mptcpize', 'run'] : []), 'openvpn', '--config', config];
+    const ask = mptcp && mptcpFamily() === 'upstream';
+    const command = [...(ask ? ['mptcpize', 'run'] : []), 'openvpn', '--config', config];
     const [program = 'openvpn', ...args] = command;
     const child = namespace.start(program, args);
     if (child.pid === undefined)
