@@ -1,8 +1,9 @@
 // `npm run demo`: runs the experiment in a guest, draws its timeline and says whether the figures were reached.
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Command } from 'commander';
-import { labScript } from './checkout.js';
+import { execa } from 'execa';
+import { checkout, labScript } from './checkout.js';
 import { GuestError, guestOut, runInGuest } from './guest.js';
 import { labKernel } from './kernel.js';
 import { shortcomings, WANTED_SHARE, type Report } from './report.js';
@@ -12,6 +13,7 @@ import { drawTimeline } from './timeline.js';
 interface Options {
   readonly out: string;
   readonly kernel?: string;
+  readonly vmlinux?: string;
   readonly bytes?: true;
   readonly size: string;
   readonly rate: string;
@@ -22,6 +24,7 @@ const options = new Command('demo')
   .description('The paper’s experiment: a download through OpenVPN moves to the other path and back.')
   .option('--out <directory>', 'where report.json, timeline.svg and the logs go', 'out/demo')
   .option('--kernel <bzImage>', 'guest kernel; the lab’s own, built if needed, unless given')
+  .option('--vmlinux <file>', 'the same kernel with its DWARF: one without BTF gets its layout from it')
   .option('--bytes', 'without nopat: the kernel then refuses to map memory, and single bytes are written')
   .option('--size <bytes>', 'of the download', '20000000')
   .option('--rate <Mbit/s>', 'of each path; the paper has 20, more than an emulated processor carries', '3')
@@ -32,6 +35,7 @@ const options = new Command('demo')
 const out = path.resolve(options.out);
 const kernel = options.kernel ?? (await labKernel()).bzImage;
 try {
+  const layout = await makeLayout();
   const { code } = await runInGuest({
     kernel,
     append: options.bytes === true ? '' : 'nopat',
@@ -41,6 +45,7 @@ try {
       process.execPath,
       labScript('experiment'),
       ...['--out', guestOut, '--size', options.size, '--rate', options.rate],
+      ...(layout === undefined ? [] : ['--layout', path.join(guestOut, layout)]),
     ],
     onOutput: (chunk) => process.stdout.write(chunk),
   });
@@ -49,6 +54,18 @@ try {
   if (!(error instanceof GuestError)) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;
+}
+
+/** @returns the name of the file in `out`; made here because pahole takes minutes on an emulated processor. */
+async function makeLayout(): Promise<string | undefined> {
+  if (options.vmlinux === undefined) return undefined;
+  await mkdir(out, { recursive: true });
+  const name = 'layout';
+  const main = path.join(checkout, 'dist/src/main.js');
+  const args = ['layout', '--vmlinux', options.vmlinux, '--output', path.join(out, name)];
+  const { failed, stderr } = await execa(process.execPath, [main, ...args], { reject: false });
+  if (failed) throw new Error(`subflowd ${args.join(' ')} failed: ${stderr}`);
+  return name;
 }
 
 async function conclude(): Promise<number> {

@@ -9,6 +9,8 @@ import { Cleanup } from './cleanup.js';
 import { readCounters, trouble } from './counters.js';
 import { figures } from './figures.js';
 import { Meter } from './meter.js';
+import { capturedMpPrio, countedMpPrio } from './mp-prio.js';
+import { mptcpFamily } from './mptcp.js';
 import { figure6Paths, type ClientHost } from './network.js';
 import { openvpnVersion, type OpenvpnProcess } from './openvpn.js';
 import type { Packet } from './packet.js';
@@ -27,6 +29,7 @@ interface Options {
   readonly size: string;
   readonly rate: string;
   readonly subflowd?: string;
+  readonly layout?: string;
 }
 
 const options = new Command('experiment')
@@ -34,6 +37,7 @@ const options = new Command('experiment')
   .option('--size <bytes>', 'of the download', '20000000')
   .option('--rate <Mbit/s>', 'of each path', '20')
   .option('--subflowd <file>', 'main.js to run; the checkout’s own unless given')
+  .option('--layout <file>', 'made by `subflowd layout`, for a kernel without BTF')
   .parse()
   .opts<Options>();
 const out = path.resolve(options.out);
@@ -61,6 +65,8 @@ interface Run {
   readonly end: BothCounters;
   readonly switches: readonly Switch[];
   readonly captured: readonly Packet[];
+  /** At the server, where the kernel does not count MP_PRIO. */
+  readonly capturedAtServer?: readonly Packet[];
 }
 
 const cleanup = new Cleanup();
@@ -75,7 +81,11 @@ try {
 }
 
 async function setUp(): Promise<Parts> {
-  const stage = await buildStage(cleanup, { paths, logs: out });
+  const stage = await buildStage(cleanup, {
+    paths,
+    logs: out,
+    ...(options.layout === undefined ? {} : { layout: options.layout }),
+  });
   say(
     `network and OpenVPN server: ${paths.map(({ name, rateMbit }) => `${name} ${rateMbit} Mbit/s`).join(', ')}`,
   );
@@ -105,6 +115,10 @@ async function setUp(): Promise<Parts> {
 async function downloadAndSwitch({ stage, host, sidecar }: Parts): Promise<Run> {
   await startWeb(cleanup, stage.network);
   const meter = await Meter.start(host.namespace, path.join(out, 'client.pcap'));
+  const serverMeter =
+    mptcpFamily() === 'multipath-tcp.org'
+      ? await Meter.start(stage.network.server, path.join(out, 'server.pcap'))
+      : undefined;
   const counters = async (): Promise<BothCounters> => ({
     server: await readCounters(stage.network.server),
     client: await readCounters(host.namespace),
@@ -146,7 +160,8 @@ async function downloadAndSwitch({ stage, host, sidecar }: Parts): Promise<Run> 
   const endedMs = Date.now();
   say(`downloaded ${result.bytes} bytes in ${((endedMs - beganMs) / 1000).toFixed(1)} s`);
   const end = await counters();
-  return { result, beganMs, endedMs, begin, end, switches, captured: await meter.stop() };
+  const run = { result, beganMs, endedMs, begin, end, switches, captured: await meter.stop() };
+  return serverMeter === undefined ? run : { ...run, capturedAtServer: await serverMeter.stop() };
 }
 
 async function conclude({ host, tunnel, backend, first }: Parts, run: Run): Promise<void> {
@@ -170,11 +185,15 @@ async function conclude({ host, tunnel, backend, first }: Parts, run: Run): Prom
     },
     switches: switches.map((one, index) => {
       const next = switches[index + 1];
-      const event =
-        next === undefined
-          ? { timeMs: run.endedMs, counters: run.end }
-          : { timeMs: next.requestedMs, counters: next.before };
-      return measureSwitch(commonName, one, event, packets, startMs);
+      const nextMs = next?.requestedMs ?? run.endedMs;
+      const mpPrio =
+        run.capturedAtServer === undefined
+          ? countedMpPrio(one.before, next?.before ?? run.end)
+          : capturedMpPrio(
+              { server: run.capturedAtServer, client: captured },
+              { fromMs: one.requestedMs, untilMs: nextMs },
+            );
+      return measureSwitch(commonName, one, nextMs, packets, mpPrio, startMs);
     }),
     paths: paths.map(({ name, rateMbit }) => ({
       name,

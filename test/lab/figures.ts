@@ -1,4 +1,4 @@
-import type { Packet } from './packet.js';
+import { tellsPriority, type Packet } from './packet.js';
 import type { SwitchReport } from './report.js';
 
 const shown = 6;
@@ -9,7 +9,7 @@ export function figures(one: SwitchReport, packets: readonly Packet[], startMs: 
   const before = payload.filter(({ timeMs }) => timeMs < startMs + one.requestedMs).slice(-shown);
   const after = payload.filter(({ timeMs }) => timeMs >= startMs + one.committedMs + 1000).slice(0, shown);
   const told = packets.filter(
-    ({ timeMs, line }) => timeMs >= startMs + one.requestedMs && /mptcp \d+ prio/.test(line),
+    (packet) => packet.timeMs >= startMs + one.requestedMs && tellsPriority(packet) !== undefined,
   );
   return [
     `tcpdump at the client, before the switch from ${one.from} to ${one.to}:`,
@@ -22,7 +22,7 @@ export function figures(one: SwitchReport, packets: readonly Packet[], startMs: 
 }
 
 /** TCP's and most of MPTCP's options make a line three times as long and say nothing of the path. */
-function shortened({ line }: Packet): string {
-  const priority = /mptcp \d+ prio[^,\]]*/.exec(line);
-  return `  ${line.replace(/options \[.*\]/, priority === null ? 'options […]' : `options [… ${priority[0]} …]`)}`;
+function shortened(packet: Packet): string {
+  const priority = tellsPriority(packet);
+  return `  ${packet.line.replace(/options \[.*\]/, priority === undefined ? 'options […]' : `options [… ${priority} …]`)}`;
 }

@@ -30,3 +30,8 @@ export function parsePacket(line: string): Packet | undefined {
     line,
   };
 }
+
+/** What tcpdump says of a packet's MP_PRIO, e.g. `mptcp 3 prio backup`; nothing if it has none. */
+export function tellsPriority({ line }: Packet): string | undefined {
+  return /mptcp \d+ prio[^,\]]*/.exec(line)?.[0];
+}

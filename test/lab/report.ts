@@ -41,7 +41,7 @@ export interface SwitchReport {
   readonly shareToClientAfter1s: number | null;
   /** and of what the client sent, which the client decides once it was told. */
   readonly shareToServerAfter1s: number | null;
-  /** MP_PRIO, by the server's and the client's counters, from before the request to the next one or the end. */
+  /** MP_PRIO of the server, by its and the client's counters or captures, from before the request to the next one or the end. */
   readonly mpPrioSent: number;
   readonly mpPrioReceived: number;
 }

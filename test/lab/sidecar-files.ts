@@ -16,10 +16,12 @@ export interface SidecarFiles {
   readonly management: string;
   readonly passwordFile: string;
   readonly events: string;
+  /** File that `subflowd layout` made, for a kernel without BTF. */
+  readonly layout?: string;
 }
 
 /** Makes the directories and the password in a directory of the experiment's own; the ini file comes with the rules. */
-export async function makeSidecarFiles(directory: string): Promise<SidecarFiles> {
+export async function makeSidecarFiles(directory: string, layout?: string): Promise<SidecarFiles> {
   // mkdtemp's directory is root's alone, but the hooks run as nobody.
   await chmod(directory, 0o755);
   const events = path.join(directory, 'events');
@@ -33,6 +35,7 @@ export async function makeSidecarFiles(directory: string): Promise<SidecarFiles>
     management: path.join(directory, 'management.sock'),
     passwordFile,
     events,
+    ...(layout === undefined ? {} : { layout }),
   };
 }
 
@@ -57,6 +60,7 @@ export async function writeRules(
       `socket = ${files.console}`,
       `overrides = ${path.join(path.dirname(files.config), 'overrides.json')}`,
     ],
+    ...(files.layout === undefined ? [] : [['[kernel]', `layout = ${files.layout}`]]),
     ...paths.map((one) => [`[path ${one.name}]`, `prefix = ${prefixOf(one).v4}, ${prefixOf(one).v6}`]),
     ...Object.entries(rules).map(([glob, primary]) => [`[client ${glob}]`, `primary = ${primary}`]),
   ];

@@ -14,6 +14,8 @@ export interface StageOptions extends NetworkOptions {
   readonly family?: 4 | 6;
   /** Where OpenVPN's configs and logs go and stay; a directory that is removed at the end unless given. */
   readonly logs?: string;
+  /** File that `subflowd layout` made, for a kernel without BTF. */
+  readonly layout?: string;
   /** More of the server's options. */
   readonly server?: ServerOptions;
 }
@@ -21,7 +23,7 @@ export interface StageOptions extends NetworkOptions {
 export interface ConnectOptions {
   /** More lines of the client's config. */
   readonly lines?: readonly string[];
-  /** Whether it runs under mptcpize; true unless given. */
+  /** Whether it runs under mptcpize, where a program has to ask for MPTCP; true unless given. */
   readonly mptcp?: boolean;
 }
 
@@ -42,7 +44,7 @@ export async function buildStage(cleanup: Cleanup, options: StageOptions = {}): 
   cleanup.add(() => rm(work, { recursive: true, force: true }));
   const logs = options.logs ?? work;
   await mkdir(logs, { recursive: true });
-  const files = await makeSidecarFiles(work);
+  const files = await makeSidecarFiles(work, options.layout);
   const authority = await Authority.create(work);
 
   const start = async (

@@ -1,4 +1,5 @@
-import { rise, type Counters } from './counters.js';
+import type { Counters } from './counters.js';
+import type { MpPrio } from './mp-prio.js';
 import type { SwitchReport } from './report.js';
 import { share, type PathPacket } from './traffic.js';
 
@@ -22,15 +23,16 @@ export interface Switch {
 /** What became of the traffic between a switch and the next event. */
 export function measureSwitch(
   client: string,
-  { by, from, to, requestedMs, committedMs, before }: Switch,
-  next: { readonly timeMs: number; readonly counters: BothCounters },
+  { by, from, to, requestedMs, committedMs }: Switch,
+  nextMs: number,
   packets: readonly PathPacket[],
+  mpPrio: MpPrio,
   startMs: number,
 ): SwitchReport {
   const moved = packets.find(
     ({ timeMs, path, direction }) => timeMs >= requestedMs && path === to && direction === 'toClient',
   );
-  const span = { fromMs: committedMs + 1000, untilMs: next.timeMs };
+  const span = { fromMs: committedMs + 1000, untilMs: nextMs };
   return {
     client,
     from,
@@ -42,7 +44,7 @@ export function measureSwitch(
     shareOnNewPathAfter1s: share(packets, to, span),
     shareToClientAfter1s: share(packets, to, { ...span, direction: 'toClient' }),
     shareToServerAfter1s: share(packets, to, { ...span, direction: 'toServer' }),
-    mpPrioSent: rise('MPTcpExtMPPrioTx', before.server, next.counters.server),
-    mpPrioReceived: rise('MPTcpExtMPPrioRx', before.client, next.counters.client),
+    mpPrioSent: mpPrio.sent,
+    mpPrioReceived: mpPrio.received,
   };
 }
