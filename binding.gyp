@@ -7,6 +7,8 @@
         "native/addon.cc",
         "native/guarded_commit.cc",
         "native/linear_map.cc",
+        "native/netlink_binding.cc",
+        "native/netlink_socket.cc",
         "native/physical_memory.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],

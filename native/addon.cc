@@ -8,6 +8,7 @@
 
 #include "guarded_commit.h"
 #include "linear_map.h"
+#include "netlink_binding.h"
 #include "physical_memory.h"
 
 namespace {
@@ -260,6 +261,7 @@ class Memory : public Napi::ObjectWrap<Memory> {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Memory::Init(env, exports);
+  subflowd::init_netlink(env, exports);
   return exports;
 }
 

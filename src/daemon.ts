@@ -1,7 +1,7 @@
 import { release } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import type { Backend } from './backend/backend.js';
-import { openBackend } from './backend/open.js';
+import { openBackend, type OpenBackend } from './backend/open.js';
 import type { Config, ServerConfig } from './config/config.js';
 import { watchConfig, type ConfigWatcher } from './config/watch.js';
 import type { Commanded } from './console/commands.js';
@@ -23,6 +23,7 @@ const MAX_REPORTS = 20;
 export class Daemon implements Commanded {
   readonly #log: Logger;
   readonly #backend: Backend;
+  readonly #because: string;
   readonly #watcher: ConfigWatcher;
   readonly #overrides: OverrideStore;
   readonly #controller: Controller;
@@ -46,23 +47,29 @@ export class Daemon implements Commanded {
           log.error({ event: 'config-mistake' }, `${line} (the old rules go on)`);
       },
     });
-    let backend: Backend | undefined;
+    let opened: OpenBackend | undefined;
     try {
       const overrides = new OverrideStore(watcher.config.console.overrides);
-      backend = await openBackend(watcher.config.kernel);
-      daemon = new Daemon(log, backend, watcher, overrides);
+      opened = await openBackend(watcher.config.kernel);
+      daemon = new Daemon(log, opened, watcher, overrides);
       await daemon.#open();
       return daemon;
     } catch (error) {
       await watcher.close();
-      await backend?.close();
+      await opened?.backend.close();
       throw error;
     }
   }
 
-  private constructor(log: Logger, backend: Backend, watcher: ConfigWatcher, overrides: OverrideStore) {
+  private constructor(
+    log: Logger,
+    { backend, because }: OpenBackend,
+    watcher: ConfigWatcher,
+    overrides: OverrideStore,
+  ) {
     this.#log = log;
     this.#backend = backend;
+    this.#because = because;
     this.#watcher = watcher;
     this.#config = watcher.config;
     this.#overrides = overrides;
@@ -73,6 +80,9 @@ export class Daemon implements Commanded {
       unplaced: () => this.#servers.unplaced(),
       config: () => this.#config,
       overrides: () => overrides.all(),
+    });
+    backend.onChange?.(() => {
+      void this.#controller.refresh();
     });
     this.#controller
       .on('switch', ({ session, from, to, committedAt, peerTold }) => {
@@ -96,7 +106,7 @@ export class Daemon implements Commanded {
     this.#controller.start();
     this.#log.info(
       { event: 'ready', backend: this.#backend.name },
-      `subflowd ${VERSION} serves ${this.#config.servers.map(({ name }) => name).join(', ')} through ${this.#backend.description}`,
+      `subflowd ${VERSION} serves ${this.#config.servers.map(({ name }) => name).join(', ')} through ${this.#describe()}`,
     );
   }
 
@@ -132,11 +142,11 @@ export class Daemon implements Commanded {
   }
 
   status(): DaemonStatus {
-    const { name, description, tellsPeer } = this.#backend;
+    const { name, tellsPeer } = this.#backend;
     return {
       version: VERSION,
       kernel: release(),
-      backend: { name, description, tellsPeer },
+      backend: { name, description: this.#describe(), tellsPeer },
       servers: this.#servers.servers().map((server) => server.status()),
       sessions: this.#controller.current().sessions,
       overrides: Object.fromEntries(this.#overrides.all()),
@@ -162,8 +172,15 @@ export class Daemon implements Commanded {
     await this.#controller.refresh();
   }
 
+  #describe(): string {
+    return `${this.#backend.description}; chosen because ${this.#because}`;
+  }
+
   #listenTo(configs: readonly ServerConfig[]): Servers {
     return new Servers(configs)
+      .on('status', () => {
+        this.#backend.attend?.(this.#servers.servers().flatMap((server) => server.status().pids));
+      })
       .on('change', () => {
         void this.#controller.refresh();
       })

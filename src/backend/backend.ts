@@ -14,6 +14,14 @@ export interface Subflow {
   readonly peers: Priority;
   /** The kernel still has to tell the client of `ours`: MP_PRIO rides on the subflow's next packet. */
   readonly mpPrioPending: boolean;
+  /** The client's address ID (RFC 8684 section 3.2), 0 to 255; here and below absent where the backend cannot tell. */
+  readonly id?: number;
+  /** Smoothed round-trip time, microseconds. */
+  readonly rtt?: number;
+  /** TCP payload that the client acknowledged, bytes. */
+  readonly bytesAcked?: number;
+  /** TCP payload that came from the client, bytes. */
+  readonly bytesReceived?: number;
 }
 
 /** One MPTCP connection of a server: what the kernel holds for a session. */
@@ -26,6 +34,8 @@ export interface Connection {
   /** The connection's token (RFC 8684 section 3.2), 32 bits. */
   readonly token: number;
   readonly subflows: readonly Subflow[];
+  /** What keeps this connection from being steered, or from more subflows, in words for an admin; absent if nothing. */
+  readonly caveat?: string;
 }
 
 /** A TCP socket of the server that is no MPTCP connection: a plain-TCP client or a fallen-back one. */
@@ -87,5 +97,9 @@ export interface Backend {
   connections(pid: number): Promise<ServerSockets>;
   /** Never throws for a subflow that is gone or a field that cannot be written; see the result. */
   setPriority(subflow: SubflowName, priority: Priority, options?: PriorityOptions): Promise<PriorityResult>;
+  /** These servers are there, though nobody may be connected yet: for a backend that has to be ready before. */
+  attend?(pids: readonly number[]): void;
+  /** Calls back when connections or subflows came, went or changed; absent: only looking tells. */
+  onChange?(listener: () => void): void;
   close(): Promise<void>;
 }

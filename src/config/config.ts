@@ -22,7 +22,8 @@ export interface ServerConfig {
 
 /** `[kernel]` */
 export interface KernelConfig {
-  readonly backend: 'devmem';
+  /** `auto` chooses the one that works on this host. */
+  readonly backend: 'auto' | 'netlink' | 'devmem';
   /** Where the layout comes from: `btf` is the running kernel's own `/sys/kernel/btf/vmlinux`, else a file's path. */
   readonly layout: string;
 }

@@ -114,7 +114,7 @@ export const sections = {
     events: text(readAbsolutePath).default('/run/subflowd/events'),
   }),
   kernel: z.object({
-    backend: oneOf('devmem').default('devmem'),
+    backend: oneOf('auto', 'netlink', 'devmem').default('auto'),
     layout: text(readLayout).default('btf'),
   }),
   console: z.object({

@@ -63,7 +63,25 @@ export interface NativeMemory {
   close(): void;
 }
 
+/**
+ * A netlink socket in a network namespace. Calls throw Errors with the system's `code`: EPERM where a capability is
+ * missing, ENOBUFS from `receive` where datagrams were lost before the next one; ECLOSED after `close`.
+ */
+export interface NativeNetlinkSocket {
+  /** Hears what is sent to a multicast group. */
+  join(group: number): void;
+  /** To the kernel. */
+  send(bytes: Uint8Array): void;
+  /** The next datagram from the kernel: its length, in bytes, which may be more than `out` holds; undefined if none waits. */
+  receive(out: Uint8Array): number | undefined;
+  /** Calls back as long as datagrams wait, or were lost; by itself it keeps no process running. Once per socket. */
+  onReadable(callback: () => void): void;
+  close(): void;
+}
+
 export interface Addon {
+  /** `namespaceFd`: an open /proc/PID/ns/net (another one than ours takes CAP_SYS_ADMIN); without it, our own. */
+  readonly NetlinkSocket: new (protocol: number, namespaceFd: number | undefined) => NativeNetlinkSocket;
   readonly PhysicalMemory: new (
     path: string,
     ranges: BigUint64Array,

@@ -12,7 +12,8 @@ export type Step =
   | 'meta-socket'
   | 'subflow list'
   | 'subflow'
-  | 'field';
+  | 'field'
+  | 'netlink';
 
 /** The kernel could not be read or followed. `step` says how far it went; `remedy`, if known, what mends it. */
 export class KernelError extends Error {

@@ -123,13 +123,15 @@ function planSession({ session, connection }: ObservedSession, rules: Rules): Se
     primary !== undefined &&
     placed.every(({ subflow, path }) => path !== primary || subflow.peers === 'backup');
   const current = currentPrimary(placed);
-  const { pid, remote, local, token } = connection;
+  const { pid, remote, local, token, caveat } = connection;
   return {
     session,
-    connection: { pid, remote, local, token },
+    connection: { pid, remote, local, token, ...(caveat !== undefined && { caveat }) },
     rule,
     state: stateOf(rule, primary, wishes),
-    reason: reasonOf({ rule, primary, missing, heldBack, subflows, wishes }),
+    reason: [reasonOf({ rule, primary, missing, heldBack, subflows, wishes }), caveat]
+      .filter(Boolean)
+      .join('; '),
     ...(primary !== undefined && { primary }),
     ...(current !== undefined && { current }),
     missing,

@@ -16,12 +16,19 @@ export interface SidecarFiles {
   readonly management: string;
   readonly passwordFile: string;
   readonly events: string;
+  /** What the ini file says of the kernel; nothing unless given. */
+  readonly kernel?: KernelLines;
+}
+
+/** `[kernel]` */
+export interface KernelLines {
+  readonly backend?: 'devmem' | 'netlink' | undefined;
   /** File that `subflowd layout` made, for a kernel without BTF. */
-  readonly layout?: string;
+  readonly layout?: string | undefined;
 }
 
 /** Makes the directories and the password in a directory of the experiment's own; the ini file comes with the rules. */
-export async function makeSidecarFiles(directory: string, layout?: string): Promise<SidecarFiles> {
+export async function makeSidecarFiles(directory: string, kernel: KernelLines = {}): Promise<SidecarFiles> {
   // mkdtemp's directory is root's alone, but the hooks run as nobody.
   await chmod(directory, 0o755);
   const events = path.join(directory, 'events');
@@ -35,7 +42,7 @@ export async function makeSidecarFiles(directory: string, layout?: string): Prom
     management: path.join(directory, 'management.sock'),
     passwordFile,
     events,
-    ...(layout === undefined ? {} : { layout }),
+    kernel,
   };
 }
 
@@ -60,11 +67,16 @@ export async function writeRules(
       `socket = ${files.console}`,
       `overrides = ${path.join(path.dirname(files.config), 'overrides.json')}`,
     ],
-    ...(files.layout === undefined ? [] : [['[kernel]', `layout = ${files.layout}`]]),
+    kernelSection(files.kernel),
     ...paths.map((one) => [`[path ${one.name}]`, `prefix = ${prefixOf(one).v4}, ${prefixOf(one).v6}`]),
     ...Object.entries(rules).map(([glob, primary]) => [`[client ${glob}]`, `primary = ${primary}`]),
   ];
   const text = sections.map((lines) => `${lines.join('\n')}\n`).join('\n');
   await writeFile(`${files.config}.new`, text);
   await rename(`${files.config}.new`, files.config);
+}
+
+function kernelSection(kernel: KernelLines = {}): string[] {
+  const lines = Object.entries(kernel).flatMap(([key, value]) => (value === undefined ? [] : [`${key} = ${value}`]));
+  return ['[kernel]', ...lines];
 }

@@ -16,6 +16,8 @@ export interface StageOptions extends NetworkOptions {
   readonly logs?: string;
   /** File that `subflowd layout` made, for a kernel without BTF. */
   readonly layout?: string;
+  /** What the sidecar is told to use; for `netlink` the server's connections are in userspace's hands. */
+  readonly backend?: SidecarFiles['backend'];
   /** More of the server's options. */
   readonly server?: ServerOptions;
 }
@@ -44,7 +46,8 @@ export async function buildStage(cleanup: Cleanup, options: StageOptions = {}): 
   cleanup.add(() => rm(work, { recursive: true, force: true }));
   const logs = options.logs ?? work;
   await mkdir(logs, { recursive: true });
-  const files = await makeSidecarFiles(work, options.layout);
+  const files = await makeSidecarFiles(work, { backend: options.backend, layout: options.layout });
+  if (options.backend === 'netlink') await network.server.sysctl({ 'net.mptcp.pm_type': 1 });
   const authority = await Authority.create(work);
 
   const start = async (

@@ -40,7 +40,7 @@ describe('what an admin writes', () => {
           events: '/run/subflowd/events',
         },
       ],
-      kernel: { backend: 'devmem', layout: 'btf' },
+      kernel: { backend: 'auto', layout: 'btf' },
       console: CONSOLE,
       paths: [
         { name: 'wifi', prefixes: ['192.168.100.0/24', '2001:db8:100::/48'] },
@@ -57,7 +57,7 @@ describe('what an admin writes', () => {
   test('defaults are filled in', () => {
     expect(config('[openvpn]')).toEqual({
       servers: [{ name: 'default', events: '/run/subflowd/events' }],
-      kernel: { backend: 'devmem', layout: 'btf' },
+      kernel: { backend: 'auto', layout: 'btf' },
       console: CONSOLE,
       paths: [],
       clients: [],
@@ -342,7 +342,7 @@ describe('what an admin gets wrong', () => {
       'a backend that is not there',
       `${SERVER}[kernel]\nbackend = magic\nlayout = guess`,
       [
-        '3: [kernel]: backend: `magic` is not known; known: devmem',
+        '3: [kernel]: backend: `magic` is not known; known: auto, netlink, devmem',
         '4: [kernel]: layout: `guess` is neither btf nor an absolute path',
       ],
     ],

@@ -1,0 +1,175 @@
+import { formatEndpoint } from '../endpoint.js';
+import type { Backend, Connection, Priority, PriorityResult, ServerSockets, SubflowName } from './backend.js';
+import { descriptors, socketInodes } from './netlink/descriptors.js';
+import { tcpSocket } from './netlink/diag.js';
+import type { Family } from './netlink/family.js';
+import { endsKey, look, type SeenConnection } from './netlink/look.js';
+import { NetworkNamespace } from './netlink/namespace.js';
+import { NetworkNamespaces } from './netlink/namespaces.js';
+import { explain } from './netlink/explain.js';
+import { findPathManager, isUserspace, setPriority } from './netlink/path-manager.js';
+
+/** The last look at a server. */
+interface Known {
+  readonly namespace: NetworkNamespace;
+  /** By {@link formatEndpoint} of the meta-socket's peer. */
+  readonly connections: ReadonlyMap<string, SeenConnection>;
+  /** By token: whether the connection began under net.mptcp.pm_type = 1, which lasts as long as it does. */
+  readonly userspace: ReadonlyMap<number, boolean>;
+}
+
+const OLD =
+  'its priorities cannot be set, because it began under net.mptcp.pm_type = 0: set that to 1 where its server runs, ' +
+  'and let it reconnect';
+const EARLY =
+  'it was there before subflowd: the kernel refuses further subflows while nobody listens; they come when it reconnects';
+
+/** Sees priorities through sock_diag and asks the kernel's path manager to set them, in the servers' namespaces. */
+export class NetlinkBackend implements Backend {
+  readonly name = 'netlink';
+  readonly tellsPeer = true;
+  readonly description = 'netlink: the kernel is asked, subflow by subflow, and tells the client at once';
+  readonly #family: Family;
+  readonly #namespaces: NetworkNamespaces;
+  readonly #known = new Map<number, Known>();
+  #listener: () => void = () => undefined;
+
+  private constructor(family: Family) {
+    this.#family = family;
+    this.#namespaces = new NetworkNamespaces(family, () => {
+      this.#listener();
+    });
+  }
+
+  /** @throws {KernelError} if this host's kernel has no such path manager, or does not let us ask it. */
+  static async open(): Promise<NetlinkBackend> {
+    try {
+      const own = NetworkNamespace.of('self');
+      try {
+        return await Promise.resolve(new NetlinkBackend(findPathManager(own.generic)));
+      } finally {
+        own.close();
+      }
+    } catch (error) {
+      throw explain(error);
+    }
+  }
+
+  attend(pids: readonly number[]): void {
+    for (const pid of pids) {
+      try {
+        this.#namespaces.of(pid);
+      } catch {
+        // looking at it will say why
+      }
+    }
+  }
+
+  onChange(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  async connections(pid: number): Promise<ServerSockets> {
+    try {
+      const { known, plain } = this.#look(pid);
+      return await Promise.resolve({
+        connections: [...known.connections.values()].map(({ connection }) => ({
+          ...connection,
+          ...caveat(connection, known),
+        })),
+        plain,
+        problems: [],
+      });
+    } catch (error) {
+      this.#known.delete(pid);
+      throw explain(error, pid);
+    }
+  }
+
+  setPriority(name: SubflowName, priority: Priority): Promise<PriorityResult> {
+    let result: PriorityResult;
+    try {
+      result = this.#set(name, priority);
+    } catch (error) {
+      result = refused(explain(error, name.pid).message);
+    }
+    return Promise.resolve(result);
+  }
+
+  close(): Promise<void> {
+    this.#known.clear();
+    this.#namespaces.close();
+    return Promise.resolve();
+  }
+
+  #look(pid: number): { known: Known; plain: ServerSockets['plain'] } {
+    const namespace = this.#namespaces.of(pid);
+    const seen = look(namespace.diag, pid, socketInodes(descriptors(pid)));
+    const before = this.#known.get(pid)?.userspace;
+    const userspace = new Map<number, boolean>();
+    for (const { connection } of seen.connections) {
+      const { token } = connection;
+      const known = before?.get(token) ?? this.#isUserspace(namespace, token);
+      if (known !== undefined) userspace.set(token, known);
+    }
+    const connections = new Map(
+      seen.connections.map((one) => [formatEndpoint(one.connection.remote), one] as const),
+    );
+    const known = { namespace, connections, userspace };
+    for (const [other, { namespace: its }] of this.#known) if (!its.holds(other)) this.#known.delete(other);
+    this.#known.set(pid, known);
+    return { known, plain: seen.plain };
+  }
+
+  #set(name: SubflowName, priority: Priority): PriorityResult {
+    const known = this.#known.get(name.pid);
+    const seen = known?.connections.get(formatEndpoint(name.connection));
+    const socket = seen?.sockets.get(endsKey(name));
+    if (!known || !seen || !socket) return gone;
+    const { namespace, userspace } = known;
+    const { connection } = seen;
+    const now = () => {
+      const socketNow = tcpSocket(namespace.diag, socket);
+      return socketNow?.mptcp?.token === connection.token ? socketNow.mptcp.ours : undefined;
+    };
+    const before = now();
+    if (before === undefined) return gone;
+    if (before === priority) return { outcome: 'unchanged', peerAsked: false };
+    if (userspace.get(connection.token) === false) return refused(OLD);
+    try {
+      setPriority(namespace.generic, this.#family, connection.token, socket, priority);
+    } catch (error) {
+      // The kernel has one answer for all that can be wrong with a request: the subflow may just have closed.
+      if (now() === undefined) return gone;
+      throw error;
+    }
+    const after = now();
+    if (after === undefined) return gone;
+    return after === priority
+      ? { outcome: 'committed', peerAsked: true }
+      : refused('the kernel took the request and changed nothing');
+  }
+
+  /** Undefined if it closed meanwhile, or this kernel does not say. */
+  #isUserspace(namespace: NetworkNamespace, token: number): boolean | undefined {
+    try {
+      return isUserspace(namespace.generic, this.#family, token);
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+const gone: PriorityResult = { outcome: 'gone', peerAsked: false, reason: 'there is no such subflow' };
+
+function refused(reason: string): PriorityResult {
+  return { outcome: 'refused', peerAsked: false, reason };
+}
+
+function caveat(
+  { token, subflows }: Connection,
+  { userspace, namespace }: Known,
+): { caveat: string } | undefined {
+  if (userspace.get(token) === false) return { caveat: OLD };
+  return subflows.length < 2 && namespace.isEarly(token) ? { caveat: EARLY } : undefined;
+}

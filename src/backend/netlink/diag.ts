@@ -1,0 +1,186 @@
+import type { Endpoint } from '../../endpoint.js';
+import type { Priority } from '../backend.js';
+import { addressBytes, addressText } from './address.js';
+import {
+  malformed,
+  readAttributes,
+  required,
+  u32,
+  writeAttribute,
+  type Attributes,
+  type Message,
+} from './message.js';
+import type { RequestSocket } from './socket.js';
+
+// include/uapi/linux/sock_diag.h, inet_diag.h, tcp.h and mptcp.h
+const SOCK_DIAG_BY_FAMILY = 20;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const IPPROTO_TCP = 6;
+/** A number that the request's byte for it cannot hold: an attribute does. */
+const IPPROTO_RAW = 255;
+const IPPROTO_MPTCP = 262;
+const INET_DIAG_REQ_PROTOCOL = 3;
+const TCP_ESTABLISHED = 1;
+const INET_DIAG_INFO = 2;
+const INET_DIAG_ULP_INFO = 19;
+const INET_ULP_INFO_MPTCP = 3;
+const INFO_EXTENSION = 1 << (INET_DIAG_INFO - 1);
+const NO_COOKIE = 0xffffffff;
+
+/** `inet_diag_msg`, bytes. */
+const DIAG_MESSAGE = 72;
+/** `inet_diag_req_v2`, bytes. */
+const DIAG_REQUEST = 56;
+
+const MPTCP_INFO_FLAG_FALLBACK = 1 << 0;
+const MPTCP_SUBFLOW_ATTR = { tokenLocal: 2, flags: 8, idRemote: 9 } as const;
+const SUBFLOW_FLAG = { mpCapable: 1 << 0, mpJoin: 1 << 2, peers: 1 << 4, ours: 1 << 5 } as const;
+
+/** An established socket as sock_diag(7) shows it. */
+export interface DiagSocket {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  /** Index of the device that it is bound to; 0: none. */
+  readonly device: number;
+  /** What `/proc/PID/fd` calls `socket:[inode]`; 0: no process has it open. */
+  readonly inode: number;
+}
+
+/** A meta-socket. */
+export interface MetaSocket extends DiagSocket {
+  readonly token: number;
+  /** It goes on as plain TCP. */
+  readonly fellBack: boolean;
+}
+
+/** A TCP socket; its inode is its meta-socket's if it is a subflow. */
+export interface TcpSocket extends DiagSocket {
+  /** Absent: plain TCP, or fallen back to it at the handshake. */
+  readonly mptcp?: SubflowInfo;
+  /** Smoothed, microseconds. */
+  readonly rtt: number;
+  /** Payload that the peer acknowledged, bytes. */
+  readonly bytesAcked: number;
+  /** Payload that came from the peer, bytes. */
+  readonly bytesReceived: number;
+}
+
+export interface SubflowInfo {
+  /** Its connection's, on this host. */
+  readonly token: number;
+  /** The peer's address ID (RFC 8684 section 3.2), 0 to 255. */
+  readonly id: number;
+  readonly ours: Priority;
+  readonly peers: Priority;
+}
+
+/** All established meta-sockets of the socket's network namespace. @throws {NetlinkError} */
+export function metaSockets(socket: RequestSocket): MetaSocket[] {
+  const protocol = writeAttribute(INET_DIAG_REQ_PROTOCOL, u32(IPPROTO_MPTCP));
+  return dump(socket, IPPROTO_RAW, protocol).map((message) => {
+    const attributes = readAttributes(message.payload, DIAG_MESSAGE);
+    const info = required(attributes, INET_DIAG_INFO, 16);
+    return {
+      ...readEnds(message),
+      fellBack: (info.readUInt32LE(8) & MPTCP_INFO_FLAG_FALLBACK) !== 0,
+      token: info.readUInt32LE(12),
+    };
+  });
+}
+
+/** All established TCP sockets of the socket's network namespace, subflows among them. @throws {NetlinkError} */
+export function tcpSockets(socket: RequestSocket): TcpSocket[] {
+  return dump(socket, IPPROTO_TCP, Buffer.alloc(0)).map(readTcp);
+}
+
+/** The one with these ends; undefined if there is none any more. @throws {NetlinkError} */
+export function tcpSocket(
+  socket: RequestSocket,
+  { local, remote, device }: Omit<DiagSocket, 'inode'>,
+): TcpSocket | undefined {
+  let message;
+  try {
+    message = socket.get(
+      SOCK_DIAG_BY_FAMILY,
+      request(IPPROTO_TCP, familyOf(local), { local, remote, device }),
+    );
+  } catch (error) {
+    if ((error as { code?: string }).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  // Where no connection has these ends, the kernel gives the listener that would take one.
+  if (message.payload.length < DIAG_MESSAGE) throw malformed('socket');
+  return message.payload.readUInt8(1) === TCP_ESTABLISHED ? readTcp(message) : undefined;
+}
+
+/** A socket for both is IPv6's, whatever its peer speaks: so both have to be asked. */
+function dump(socket: RequestSocket, protocol: number, attributes: Buffer): Message[] {
+  return [AF_INET, AF_INET6].flatMap((family) =>
+    socket.dump(SOCK_DIAG_BY_FAMILY, Buffer.concat([request(protocol, family), attributes])),
+  );
+}
+
+function request(protocol: number, family: number, ends?: Omit<DiagSocket, 'inode'>): Buffer {
+  const bytes = Buffer.alloc(DIAG_REQUEST);
+  bytes.writeUInt8(family, 0);
+  bytes.writeUInt8(protocol, 1);
+  bytes.writeUInt8(INFO_EXTENSION, 2);
+  bytes.writeUInt32LE(1 << TCP_ESTABLISHED, 4);
+  if (ends) {
+    bytes.writeUInt16BE(ends.local.port, 8);
+    bytes.writeUInt16BE(ends.remote.port, 10);
+    addressBytes(ends.local.address).copy(bytes, 12);
+    addressBytes(ends.remote.address).copy(bytes, 28);
+    bytes.writeUInt32LE(ends.device, 44);
+  }
+  bytes.writeUInt32LE(NO_COOKIE, 48);
+  bytes.writeUInt32LE(NO_COOKIE, 52);
+  return bytes;
+}
+
+function familyOf({ address }: Endpoint): number {
+  return address.includes(':') ? AF_INET6 : AF_INET;
+}
+
+function readEnds({ payload }: Message): DiagSocket {
+  if (payload.length < DIAG_MESSAGE) throw malformed('socket');
+  const size = payload.readUInt8(0) === AF_INET6 ? 16 : 4;
+  return {
+    local: { address: addressText(payload.subarray(8, 8 + size)), port: payload.readUInt16BE(4) },
+    remote: { address: addressText(payload.subarray(24, 24 + size)), port: payload.readUInt16BE(6) },
+    device: payload.readUInt32LE(40),
+    inode: payload.readUInt32LE(68),
+  };
+}
+
+function readTcp(message: Message): TcpSocket {
+  const ends = readEnds(message);
+  const attributes = readAttributes(message.payload, DIAG_MESSAGE);
+  const info = required(attributes, INET_DIAG_INFO, 136);
+  const mptcp = readSubflow(attributes);
+  return {
+    ...ends,
+    ...(mptcp && { mptcp }),
+    rtt: info.readUInt32LE(68),
+    bytesAcked: Number(info.readBigUInt64LE(120)),
+    bytesReceived: Number(info.readBigUInt64LE(128)),
+  };
+}
+
+function readSubflow(attributes: Attributes): SubflowInfo | undefined {
+  const upper = attributes.get(INET_DIAG_ULP_INFO);
+  const nested = upper && readAttributes(upper).get(INET_ULP_INFO_MPTCP);
+  // An empty one: the kernel is just taking the subflow apart.
+  if (!nested || nested.length === 0) return undefined;
+  const subflow = readAttributes(nested);
+  const flags = required(subflow, MPTCP_SUBFLOW_ATTR.flags, 4).readUInt32LE(0);
+  if ((flags & (SUBFLOW_FLAG.mpCapable | SUBFLOW_FLAG.mpJoin)) === 0) return undefined;
+  const priority = (flag: number): Priority => ((flags & flag) === 0 ? 'active' : 'backup');
+  return {
+    token: required(subflow, MPTCP_SUBFLOW_ATTR.tokenLocal, 4).readUInt32LE(0),
+    id: required(subflow, MPTCP_SUBFLOW_ATTR.idRemote, 1).readUInt8(0),
+    ours: priority(SUBFLOW_FLAG.ours),
+    peers: priority(SUBFLOW_FLAG.peers),
+  };
+}

@@ -1,0 +1,30 @@
+import { release } from 'node:os';
+import { KernelError } from '../../kernel/kernel_error.js';
+import { NetlinkError } from './netlink-error.js';
+
+const MENDS: Readonly<Record<string, string>> = {
+  EPERM:
+    'run subflowd as root, or give it CAP_NET_ADMIN, and for servers in other network namespaces CAP_SYS_ADMIN and ' +
+    'RestrictNamespaces=net',
+  EACCES: 'run subflowd as root, or give it CAP_SYS_PTRACE',
+  EOPNOTSUPP: 'boot Linux 5.19 or later, or choose backend = devmem',
+  EMFILE: 'raise LimitNOFILE= of subflowd',
+};
+
+/** The error that an admin reads, with what mends it. @param pid of the server that was asked about. */
+export function explain(error: unknown, pid?: number): KernelError {
+  if (error instanceof KernelError) return error;
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  if (pid !== undefined && !(error instanceof NetlinkError) && (code === 'ENOENT' || code === 'ESRCH')) {
+    return new KernelError('task', `there is no process ${pid}`, undefined, { cause: error });
+  }
+  if (code === 'ENOENT' || code === 'EPROTONOSUPPORT') {
+    return new KernelError(
+      'netlink',
+      `kernel ${release()} has no MPTCP path manager to ask (${message})`,
+      'boot Linux 5.19 or later with CONFIG_MPTCP=y and CONFIG_INET_DIAG (Debian has them)',
+      { cause: error },
+    );
+  }
+  return new KernelError('netlink', message, MENDS[code], { cause: error });
+}

@@ -1,0 +1,43 @@
+import { malformed, readAttributes, required, writeAttribute, type Attributes } from './message.js';
+import { genericRequest, GENERIC_HEADER } from './generic.js';
+import type { RequestSocket } from './socket.js';
+
+// include/uapi/linux/genetlink.h
+const GENL_ID_CTRL = 0x10;
+const CTRL_CMD_GETFAMILY = 3;
+const CTRL_ATTR = { familyId: 1, familyName: 2, operations: 6, groups: 7 } as const;
+const OPERATION_ID = 1;
+const GROUP = { name: 1, id: 2 } as const;
+
+/** Where the kernel's path manager is spoken to; the same numbers in every network namespace. */
+export interface Family {
+  readonly id: number;
+  /** Multicast group of its events. */
+  readonly events: number;
+  /** Numbers of the commands that this kernel has. */
+  readonly commands: ReadonlySet<number>;
+}
+
+/** @throws {NetlinkError} ENOENT if this kernel has no such family. */
+export function findFamily(socket: RequestSocket, name: string, eventGroup: string): Family {
+  const wanted = writeAttribute(CTRL_ATTR.familyName, Buffer.from(`${name}\0`));
+  const answer = socket.get(GENL_ID_CTRL, genericRequest(CTRL_CMD_GETFAMILY, [wanted]));
+  const attributes = readAttributes(answer.payload, GENERIC_HEADER);
+  const group = list(attributes, CTRL_ATTR.groups).find(
+    (one) => one.get(GROUP.name)?.toString('latin1').replace(/\0.*$/s, '') === eventGroup,
+  );
+  if (!group) throw malformed(`group ${eventGroup}`);
+  return {
+    id: required(attributes, CTRL_ATTR.familyId, 2).readUInt16LE(0),
+    events: required(group, GROUP.id, 4).readUInt32LE(0),
+    commands: new Set(
+      list(attributes, CTRL_ATTR.operations).map((one) => required(one, OPERATION_ID, 4).readUInt32LE(0)),
+    ),
+  };
+}
+
+/** An attribute that holds one nested attribute per element. */
+function list(attributes: Attributes, type: number): Attributes[] {
+  const elements = attributes.get(type);
+  return elements ? [...readAttributes(elements).values()].map((element) => readAttributes(element)) : [];
+}

@@ -1,0 +1,100 @@
+import { NetlinkError } from './netlink-error.js';
+
+// include/uapi/linux/netlink.h; numbers are in the host's byte order, which on x86_64 is little-endian.
+const HEADER = 16;
+const ATTRIBUTE_HEADER = 4;
+const TYPE_MASK = 0x3fff;
+const NESTED = 0x8000;
+
+/** One netlink message. */
+export interface Message {
+  readonly type: number;
+  readonly flags: number;
+  /** The request's, of an answer. */
+  readonly sequence: number;
+  readonly payload: Buffer;
+}
+
+/** Attributes by type. Where a type comes twice, the last one counts. */
+export type Attributes = ReadonlyMap<number, Buffer>;
+
+/** The messages of a datagram. @throws {NetlinkError} EBADMSG if it is not made of whole messages. */
+export function readMessages(datagram: Buffer): Message[] {
+  const messages: Message[] = [];
+  for (let at = 0; at < datagram.length;) {
+    const length = at + HEADER <= datagram.length ? datagram.readUInt32LE(at) : 0;
+    if (length < HEADER || length > datagram.length - at) throw malformed('message');
+    messages.push({
+      type: datagram.readUInt16LE(at + 4),
+      flags: datagram.readUInt16LE(at + 6),
+      sequence: datagram.readUInt32LE(at + 8),
+      payload: datagram.subarray(at + HEADER, at + length),
+    });
+    at += aligned(length);
+  }
+  return messages;
+}
+
+/** The attributes that fill the bytes from `start`. @throws {NetlinkError} EBADMSG if they are not whole. */
+export function readAttributes(bytes: Buffer, start = 0): Attributes {
+  const attributes = new Map<number, Buffer>();
+  for (let at = start; at < bytes.length;) {
+    const length = at + ATTRIBUTE_HEADER <= bytes.length ? bytes.readUInt16LE(at) : 0;
+    if (length < ATTRIBUTE_HEADER || length > bytes.length - at) throw malformed('attribute');
+    attributes.set(
+      bytes.readUInt16LE(at + 2) & TYPE_MASK,
+      bytes.subarray(at + ATTRIBUTE_HEADER, at + length),
+    );
+    at += aligned(length);
+  }
+  return attributes;
+}
+
+/** An attribute that has to be there. @throws {NetlinkError} EBADMSG if it is missing or shorter than `size` bytes. */
+export function required(attributes: Attributes, type: number, size: number): Buffer {
+  const bytes = attributes.get(type);
+  if (!bytes || bytes.length < size) throw malformed(`attribute ${type}`);
+  return bytes;
+}
+
+export function malformed(what: string): NetlinkError {
+  return new NetlinkError('EBADMSG', `the kernel's answer holds no whole ${what}`);
+}
+
+export function writeMessage({ type, flags, sequence, payload }: Message): Buffer {
+  const header = Buffer.alloc(HEADER);
+  header.writeUInt32LE(HEADER + payload.length, 0);
+  header.writeUInt16LE(type, 4);
+  header.writeUInt16LE(flags, 6);
+  header.writeUInt32LE(sequence, 8);
+  return Buffer.concat([header, payload]);
+}
+
+export function writeAttribute(type: number, payload: Buffer): Buffer {
+  const length = ATTRIBUTE_HEADER + payload.length;
+  const bytes = Buffer.alloc(aligned(length));
+  bytes.writeUInt16LE(length, 0);
+  bytes.writeUInt16LE(type, 2);
+  payload.copy(bytes, ATTRIBUTE_HEADER);
+  return bytes;
+}
+
+export function writeNested(type: number, attributes: readonly Buffer[]): Buffer {
+  return writeAttribute(type | NESTED, Buffer.concat(attributes));
+}
+
+export function u16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16LE(value);
+  return bytes;
+}
+
+export function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
+}
+
+function aligned(length: number): number {
+  return (length + 3) & ~3;
+}

@@ -1,0 +1,57 @@
+import type { Family } from './family.js';
+import { NetworkNamespace } from './namespace.js';
+
+/** How often, in milliseconds, namespaces are let go of that no server is in any more. */
+const SWEEP_MS = 5_000;
+
+/** The network namespaces of the servers that are looked at, each opened once. */
+export class NetworkNamespaces {
+  readonly #own = NetworkNamespace.of('self');
+  readonly #byPid = new Map<number, NetworkNamespace>();
+  readonly #family: Family;
+  readonly #onChange: () => void;
+  readonly #sweeper: NodeJS.Timeout;
+
+  /** Listens in our own namespace. @throws {Error} EPERM without CAP_NET_ADMIN. */
+  constructor(family: Family, onChange: () => void) {
+    this.#family = family;
+    this.#onChange = onChange;
+    this.#own.listen(family, onChange);
+    this.#sweeper = setInterval(() => {
+      this.#sweep();
+    }, SWEEP_MS).unref();
+  }
+
+  /** The one that a process is in, listened to. @throws {Error} if it is gone, or may not be entered. */
+  of(pid: number): NetworkNamespace {
+    const known = [...new Set([this.#own, ...this.#byPid.values()])].find((one) => one.holds(pid));
+    const namespace = known ?? this.#open(pid);
+    this.#byPid.set(pid, namespace);
+    return namespace;
+  }
+
+  close(): void {
+    clearInterval(this.#sweeper);
+    for (const namespace of new Set([this.#own, ...this.#byPid.values()])) namespace.close();
+    this.#byPid.clear();
+  }
+
+  #open(pid: number): NetworkNamespace {
+    const namespace = NetworkNamespace.of(pid);
+    try {
+      namespace.listen(this.#family, this.#onChange);
+      return namespace;
+    } catch (error) {
+      namespace.close();
+      throw error;
+    }
+  }
+
+  /** An open namespace stays in being, with its devices, though its last process has ended. */
+  #sweep(): void {
+    const before = new Set(this.#byPid.values());
+    for (const [pid, namespace] of this.#byPid) if (!namespace.holds(pid)) this.#byPid.delete(pid);
+    const kept = new Set([this.#own, ...this.#byPid.values()]);
+    for (const namespace of before) if (!kept.has(namespace)) namespace.close();
+  }
+}

@@ -1,0 +1,112 @@
+import { getSystemErrorName } from 'node:util';
+import type { NativeNetlinkSocket } from '../../kernel/addon.js';
+import { malformed, readAttributes, readMessages, writeMessage, type Message } from './message.js';
+import { NetlinkError } from './netlink-error.js';
+
+// include/uapi/linux/netlink.h
+const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
+const NLM_F_REQUEST = 0x1;
+const NLM_F_ACK = 0x4;
+const NLM_F_DUMP_INTR = 0x10;
+const NLM_F_DUMP = 0x300;
+const NLM_F_CAPPED = 0x100;
+const NLM_F_ACK_TLVS = 0x200;
+const NLMSGERR_ATTR_MSG = 1;
+const HEADER = 16;
+
+/** The kernel fills datagrams of a dump up to 32 KiB (af_netlink.c, netlink_dump). */
+const DATAGRAM = 65_536;
+/** A dump that others disturb is begun again. */
+const ATTEMPTS = 5;
+
+/**
+ * Requests to the kernel and its answers, one after another: it answers before the request's system call returns, so
+ * nobody waits. A socket on which something failed is left behind with whatever is on its way to it.
+ */
+export class RequestSocket {
+  readonly #open: () => NativeNetlinkSocket;
+  #native: NativeNetlinkSocket | undefined;
+  #sequence = 0;
+  readonly #buffer = Buffer.alloc(DATAGRAM);
+
+  constructor(open: () => NativeNetlinkSocket) {
+    this.#open = open;
+  }
+
+  /** One object. @throws {NetlinkError} with the kernel's answer as its code, and its reason where it gives one. */
+  get(type: number, payload: Buffer): Message {
+    const [answer] = this.#ask(type, 0, payload);
+    if (!answer) throw malformed('answer');
+    return answer;
+  }
+
+  /** A command. @throws {NetlinkError} */
+  command(type: number, payload: Buffer): void {
+    this.#ask(type, NLM_F_ACK, payload);
+  }
+
+  /** All objects of a kind. @throws {NetlinkError} */
+  dump(type: number, payload: Buffer): Message[] {
+    for (let attempt = 1; ; attempt++) {
+      const answers = this.#ask(type, NLM_F_DUMP, payload);
+      if (attempt === ATTEMPTS || answers.every(({ flags }) => (flags & NLM_F_DUMP_INTR) === 0))
+        return answers;
+    }
+  }
+
+  close(): void {
+    this.#native?.close();
+    this.#native = undefined;
+  }
+
+  #ask(type: number, flags: number, payload: Buffer): Message[] {
+    const sequence = (this.#sequence = (this.#sequence + 1) >>> 0);
+    try {
+      const native = (this.#native ??= this.#open());
+      native.send(writeMessage({ type, flags: NLM_F_REQUEST | flags, sequence, payload }));
+      return this.#answers(native, sequence, flags);
+    } catch (error) {
+      this.close();
+      if (error instanceof NetlinkError) throw error;
+      const { code, message } = error as NodeJS.ErrnoException;
+      throw new NetlinkError(code ?? 'EIO', message, { cause: error });
+    }
+  }
+
+  #answers(native: NativeNetlinkSocket, sequence: number, flags: number): Message[] {
+    const answers: Message[] = [];
+    for (;;) {
+      const length = native.receive(this.#buffer);
+      if (length === undefined) throw new NetlinkError('EAGAIN', 'the kernel gave no answer');
+      if (length > DATAGRAM) throw malformed('datagram');
+      for (const message of readMessages(Buffer.from(this.#buffer.subarray(0, length)))) {
+        if (message.sequence !== sequence) continue;
+        if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
+          refuse(message);
+          return answers;
+        }
+        answers.push(message);
+        if (flags === 0) return answers;
+      }
+    }
+  }
+}
+
+/** @throws {NetlinkError} if an end of an answer holds an error. */
+function refuse({ type, flags, payload }: Message): void {
+  if (type === NLMSG_DONE && payload.length < 4) return;
+  if (payload.length < 4) throw malformed('error');
+  const errno = payload.readInt32LE(0);
+  if (errno >= 0) return;
+  throw new NetlinkError(getSystemErrorName(errno), `the kernel refused: ${reason(type, flags, payload)}`);
+}
+
+/** Behind the error lies the request, or its header alone, and behind that what the kernel says. */
+function reason(type: number, flags: number, payload: Buffer): string {
+  const silent = 'it gives no reason';
+  if (type !== NLMSG_ERROR || (flags & NLM_F_ACK_TLVS) === 0 || payload.length < 4 + HEADER) return silent;
+  const request = (flags & NLM_F_CAPPED) === 0 ? payload.readUInt32LE(4) : HEADER;
+  const text = readAttributes(payload, 4 + ((request + 3) & ~3)).get(NLMSGERR_ATTR_MSG);
+  return text?.toString('latin1').replace(/\0.*$/s, '') ?? silent;
+}
