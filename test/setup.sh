@@ -7,17 +7,17 @@ die() {
   exit 1
 }
 
-# Debian packages of packages.txt that are not installed are.
+# Debian packages of these lists that are not installed are.
 install_packages() {
   command -v dpkg-query >/dev/null || {
-    echo "not a Debian machine: what test/packages.txt lists has to be there already" >&2
+    echo "not a Debian machine: what $* list has to be there already" >&2
     return 0
   }
   local missing=() package
   while read -r package; do
     case $package in '' | '#'*) continue ;; esac
     [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
-  done <test/packages.txt
+  done < <(cat "$@")
   ((${#missing[@]})) || return 0
   ((EUID == 0)) || die "these packages are missing: ${missing[*]}; as root, run: apt-get install ${missing[*]}"
   echo "installing: ${missing[*]}"

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 . test/setup.sh
 
 check_node
-install_packages
+install_packages test/packages.txt test/packages-guest.txt test/packages-checks.txt
 build_checkout
 npm run --silent lint
 git ls-files -z -- '*.sh' hooks .ci | xargs -0 shellcheck -x

@@ -28,7 +28,7 @@ const EARLY =
 export class NetlinkBackend implements Backend {
   readonly name = 'netlink';
   readonly tellsPeer = true;
-  readonly description = 'netlink: the kernel is asked, subflow by subflow, and tells the client at once';
+  readonly description = 'the kernel is asked, subflow by subflow, and tells the client at once';
   readonly #family: Family;
   readonly #namespaces: NetworkNamespaces;
   readonly #known = new Map<number, Known>();

@@ -1,10 +1,12 @@
-// `npm run demo`: runs the experiment in a guest, draws its timeline and says whether the figures were reached.
+// `npm run demo`: runs the experiment on this machine's own kernel or in a guest, draws its timeline and says whether the
+// figures were reached.
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { execa } from 'execa';
 import { checkout, labScript } from './checkout.js';
 import { GuestError, guestOut, runInGuest } from './guest.js';
+import { hostLacks } from './host.js';
 import { labKernel } from './kernel.js';
 import { shortcomings, WANTED_SHARE, type Report } from './report.js';
 import { summary } from './summary.js';
@@ -12,48 +14,96 @@ import { drawTimeline } from './timeline.js';
 
 interface Options {
   readonly out: string;
+  readonly backend?: 'netlink' | 'devmem';
   readonly kernel?: string;
   readonly vmlinux?: string;
   readonly bytes?: true;
   readonly size: string;
-  readonly rate: string;
+  readonly rate?: string;
   readonly share: string;
+  readonly where?: true;
 }
 
 const options = new Command('demo')
   .description('The paper’s experiment: a download through OpenVPN moves to the other path and back.')
   .option('--out <directory>', 'where report.json, timeline.svg and the logs go', 'out/demo')
-  .option('--kernel <bzImage>', 'guest kernel; the lab’s own, built if needed, unless given')
+  .addOption(
+    new Option(
+      '--backend <name>',
+      'netlink: on this machine’s kernel, or the --kernel; devmem: in a guest; unless given, what this machine can',
+    ).choices(['netlink', 'devmem']),
+  )
+  .option(
+    '--kernel <bzImage>',
+    'run it in a guest with this kernel; the lab’s own, built if needed, unless given',
+  )
   .option('--vmlinux <file>', 'the same kernel with its DWARF: one without BTF gets its layout from it')
-  .option('--bytes', 'without nopat: the kernel then refuses to map memory, and single bytes are written')
+  .option(
+    '--bytes',
+    'devmem without nopat: the kernel then refuses to map memory, and single bytes are written',
+  )
   .option('--size <bytes>', 'of the download', '20000000')
-  .option('--rate <Mbit/s>', 'of each path; the paper has 20, more than an emulated processor carries', '3')
+  .option(
+    '--rate <Mbit/s>',
+    'of each path: the paper’s 20; 3 in a guest, whose emulated processor carries no more',
+  )
   .option('--share <0 to 1>', 'least share on the new path a second after a switch', `${WANTED_SHARE}`)
+  .addOption(new Option('--where', 'only say where it would run: host or guest').hideHelp())
   .parse()
   .opts<Options>();
 
 const out = path.resolve(options.out);
-const kernel = options.kernel ?? (await labKernel()).bzImage;
-try {
-  const layout = await makeLayout();
-  const { code } = await runInGuest({
-    kernel,
-    append: options.bytes === true ? '' : 'nopat',
-    out,
-    timeoutMs: 900_000,
-    command: [
-      process.execPath,
-      labScript('experiment'),
-      ...['--out', guestOut, '--size', options.size, '--rate', options.rate],
-      ...(layout === undefined ? [] : ['--layout', path.join(guestOut, layout)]),
-    ],
-    onOutput: (chunk) => process.stdout.write(chunk),
-  });
-  process.exitCode = code === 0 ? await conclude() : 1;
-} catch (error) {
-  if (!(error instanceof GuestError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
+const lacks = options.backend === 'devmem' ? undefined : await hostLacks();
+const wantsGuest = options.kernel !== undefined || options.bytes === true || options.backend === 'devmem';
+const inGuest = wantsGuest || (lacks !== undefined && options.backend === undefined);
+const backend = options.backend ?? (inGuest ? 'devmem' : 'netlink');
+const experiment = (directory: string) => [
+  labScript('experiment'),
+  ...['--out', directory, '--size', options.size, '--rate', options.rate ?? (inGuest ? '3' : '20')],
+  ...['--backend', backend],
+];
+
+if (options.where === true) process.stdout.write(inGuest ? 'guest\n' : 'host\n');
+else process.exitCode = (await run()) === 0 ? await conclude() : 1;
+
+/** @returns the experiment's exit code. */
+async function run(): Promise<number> {
+  if (inGuest) {
+    if (!wantsGuest)
+      process.stdout.write(`in a guest, since this machine’s kernel will not do: ${lacks ?? ''}\n`);
+    return runThere();
+  }
+  if (lacks !== undefined) {
+    process.stderr.write(
+      `this machine’s kernel will not do: ${lacks}\nin a guest it runs everywhere: npm run demo -- --backend devmem\n`,
+    );
+    return 1;
+  }
+  const child = execa(process.execPath, experiment(out), { stdio: 'inherit', reject: false });
+  return (await child).exitCode ?? 1;
+}
+
+async function runThere(): Promise<number> {
+  try {
+    const layout = await makeLayout();
+    const { code } = await runInGuest({
+      kernel: options.kernel ?? (await labKernel()).bzImage,
+      append: options.bytes === true ? '' : 'nopat',
+      out,
+      timeoutMs: 900_000,
+      command: [
+        process.execPath,
+        ...experiment(guestOut),
+        ...(layout === undefined ? [] : ['--layout', path.join(guestOut, layout)]),
+      ],
+      onOutput: (chunk) => process.stdout.write(chunk),
+    });
+    return code;
+  } catch (error) {
+    if (!(error instanceof GuestError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return 1;
+  }
 }
 
 /** @returns the name of the file in `out`; made here because pahole takes minutes on an emulated processor. */

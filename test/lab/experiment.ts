@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { Cleanup } from './cleanup.js';
 import { readCounters, trouble } from './counters.js';
 import { figures } from './figures.js';
@@ -28,6 +28,7 @@ interface Options {
   readonly out: string;
   readonly size: string;
   readonly rate: string;
+  readonly backend: 'devmem' | 'netlink';
   readonly subflowd?: string;
   readonly layout?: string;
 }
@@ -36,6 +37,9 @@ const options = new Command('experiment')
   .requiredOption('--out <directory>', 'where the results go')
   .option('--size <bytes>', 'of the download', '20000000')
   .option('--rate <Mbit/s>', 'of each path', '20')
+  .addOption(
+    new Option('--backend <name>', 'how priorities are set').choices(['devmem', 'netlink']).default('devmem'),
+  )
   .option('--subflowd <file>', 'main.js to run; the checkout’s own unless given')
   .option('--layout <file>', 'made by `subflowd layout`, for a kernel without BTF')
   .parse()
@@ -84,6 +88,7 @@ async function setUp(): Promise<Parts> {
   const stage = await buildStage(cleanup, {
     paths,
     logs: out,
+    backend: options.backend,
     ...(options.layout === undefined ? {} : { layout: options.layout }),
   });
   say(

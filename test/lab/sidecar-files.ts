@@ -77,6 +77,8 @@ export async function writeRules(
 }
 
 function kernelSection(kernel: KernelLines = {}): string[] {
-  const lines = Object.entries(kernel).flatMap(([key, value]) => (value === undefined ? [] : [`${key} = ${value}`]));
+  const lines = Object.entries(kernel).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${key} = ${value}`],
+  );
   return ['[kernel]', ...lines];
 }

@@ -7,7 +7,7 @@ import { buildNetwork, type ClientHost, type Network, type NetworkOptions } from
 import { clientConfig, serverConfig, type ServerOptions } from './openvpn-config.js';
 import { OpenvpnProcess } from './openvpn.js';
 import { Authority } from './pki.js';
-import { makeSidecarFiles, type SidecarFiles } from './sidecar-files.js';
+import { makeSidecarFiles, type KernelLines, type SidecarFiles } from './sidecar-files.js';
 
 export interface StageOptions extends NetworkOptions {
   /** Address family of the tunnels' outer connections. */
@@ -17,7 +17,7 @@ export interface StageOptions extends NetworkOptions {
   /** File that `subflowd layout` made, for a kernel without BTF. */
   readonly layout?: string;
   /** What the sidecar is told to use; for `netlink` the server's connections are in userspace's hands. */
-  readonly backend?: SidecarFiles['backend'];
+  readonly backend?: KernelLines['backend'];
   /** More of the server's options. */
   readonly server?: ServerOptions;
 }
