@@ -37,6 +37,14 @@ NetlinkSocket::NetlinkSocket(int protocol, int namespace_fd) {
     inside.join();
   }
   if (fd_ < 0) fail(error, what);
+  // One without an address of its own is passed over when the kernel tells all: both seem to be number 0.
+  sockaddr_nl own{};
+  own.nl_family = AF_NETLINK;
+  if (bind(fd_, reinterpret_cast<sockaddr*>(&own), sizeof own) != 0) {
+    error = errno;
+    close(fd_);
+    fail(error, "bind");
+  }
   // The reasons in words that newer kernels give with an error; older ones do without.
   const int on = 1;
   setsockopt(fd_, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);

@@ -38,7 +38,8 @@ export async function observe(
       );
     } catch (error) {
       // A server that is gone or cannot be walked leaves the others alone; its sessions are shown as unknown.
-      problems.push(`process ${pid}: ${(error as Error).message}`);
+      const { message, remedy } = error as Error & { remedy?: string };
+      problems.push(`process ${pid}: ${message}${remedy === undefined ? '' : `; mend: ${remedy}`}`);
     }
     observed.push(
       ...own.map((session) => ({ session, connection: found.get(formatEndpoint(session.real)) })),

@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { execa } from 'execa';
 
 /** A program that runs in a namespace; awaiting it never throws. */
-export type NamespaceProcess = ReturnType<Namespace['start']>;
+export type NamespaceProcess = ReturnType<typeof start>;
+
+/** The namespace that the lab itself runs in. */
+export const hostNamespace = { start };
 
 /** A network namespace of the lab's own. */
 export class Namespace {
@@ -41,14 +44,14 @@ export class Namespace {
    * @param timeoutMs it is ended after this time; never unless given.
    */
   start(program: string, args: readonly string[], timeoutMs = 0) {
-    return execa('ip', ['netns', 'exec', this.name, program, ...args], {
-      stdin: 'ignore',
-      reject: false,
-      timeout: timeoutMs,
-    });
+    return start('ip', ['netns', 'exec', this.name, program, ...args], timeoutMs);
   }
 
   async remove(): Promise<void> {
     await execa('ip', ['netns', 'del', this.name]);
   }
+}
+
+function start(program: string, args: readonly string[], timeoutMs = 0) {
+  return execa(program, args, { stdin: 'ignore', reject: false, timeout: timeoutMs });
 }

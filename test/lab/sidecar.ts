@@ -32,7 +32,7 @@ export type Status = z.infer<typeof status>;
 /** `subflowd run` beside the server, and the commands that talk to it. */
 export class Sidecar {
   private constructor(
-    private readonly namespace: Namespace,
+    private readonly namespace: Pick<Namespace, 'start'>,
     private readonly program: string,
     private readonly config: string,
     private readonly logFile: string,
@@ -41,7 +41,7 @@ export class Sidecar {
 
   /** @param program the compiled main.js; the checkout's own unless given. */
   static start(
-    namespace: Namespace,
+    namespace: Pick<Namespace, 'start'>,
     config: string,
     logFile: string,
     program = path.join(checkout, 'dist/src/main.js'),

@@ -1,0 +1,283 @@
+import { execaSync } from 'execa';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Connection, SubflowName } from '../../src/backend/backend.js';
+import { NetlinkBackend } from '../../src/backend/netlink.js';
+import { metaSockets } from '../../src/backend/netlink/diag.js';
+import { NetworkNamespace } from '../../src/backend/netlink/namespace.js';
+import { findPathManager } from '../../src/backend/netlink/path-manager.js';
+import { loadAddon } from '../../src/kernel/addon.js';
+import { labScript } from '../lab/checkout.js';
+import { Cleanup } from '../lab/cleanup.js';
+import { readCounters, rise } from '../lab/counters.js';
+import type { Namespace } from '../lab/namespace.js';
+import { needs, networkNeeds } from '../lab/needs.js';
+import { buildNetwork, type Network } from '../lab/network.js';
+import { says } from '../lab/says.js';
+import { until } from '../support/until.js';
+
+const port = 4000;
+const NETLINK_GENERIC = 16;
+
+let cleanup: Cleanup;
+let network: Network;
+let client: Namespace;
+let backend: NetlinkBackend;
+let pid: number;
+
+/** Starts a program of the lab under mptcpize; its PID is the program's. */
+function start(namespace: Namespace, ...args: readonly string[]) {
+  const child = namespace.start('mptcpize', ['run', process.execPath, labScript('mptcp-peer'), ...args]);
+  cleanup.add(async () => {
+    child.kill('SIGKILL');
+    await child;
+  });
+  return child;
+}
+
+/** @returns what ends the connections, from the client's side. */
+async function hold(host: string, count: number): Promise<() => void> {
+  const child = start(client, 'hold', host, `${port}`, `${count}`);
+  await says(child.stdout, 'held');
+  return () => child.kill('SIGKILL');
+}
+
+/** The server's one connection, when it has as many subflows as that. */
+async function onlyConnection(subflows: number): Promise<Connection> {
+  return until(`a connection with ${subflows} subflows`, async () => {
+    const { connections } = await backend.connections(pid);
+    const [only, ...others] = connections;
+    return others.length === 0 && only?.subflows.length === subflows && only;
+  });
+}
+
+function nameOf(
+  { remote: connection }: Connection,
+  subflow: Connection['subflows'][number] | undefined,
+): SubflowName {
+  if (!subflow) throw new Error('there is no such subflow');
+  return { pid, connection, local: subflow.local, remote: subflow.remote };
+}
+
+/** Tokens of established meta-sockets as ss tells them, sorted. */
+async function tokensOfSs(): Promise<string[]> {
+  const { stdout } = await network.server.run('ss', ['-HMniO', 'state', 'established']);
+  return [...stdout.matchAll(/ token:([0-9a-f]+)/g)].map(([, token = '']) => token.padStart(8, '0')).sort();
+}
+
+describe('the netlink backend', () => {
+  needs(...networkNeeds);
+
+  beforeEach(async () => {
+    cleanup = new Cleanup();
+    network = await buildNetwork(cleanup);
+    client = (network.clients[0] as Network['clients'][number]).namespace;
+    await network.server.sysctl({ 'net.mptcp.pm_type': 1 });
+    const server = start(network.server, 'serve', `${port}`);
+    pid = server.pid as number;
+    await says(server.stdout, 'listening');
+    backend = await NetlinkBackend.open();
+    cleanup.add(() => backend.close());
+    backend.attend([pid]);
+    return () => cleanup.run();
+  });
+
+  // the server listens on [::], so that an IPv4 client's addresses are mapped ones in the kernel
+  test.each([
+    ['IPv4', 'v4'],
+    ['IPv6', 'v6'],
+  ] as const)('sees a connection over %s, sets and reads back every priority', async (_, family) => {
+    await hold(network.serverAddress[family], 1);
+    const connection = await onlyConnection(2);
+    const addresses = network.clients[0]?.addresses;
+    expect(connection.remote.address).toBe(addresses?.wifi?.[family]);
+    expect(connection.local).toEqual({ address: network.serverAddress[family], port });
+    expect(connection).not.toHaveProperty('caveat');
+    const [lte, wifi] = [...connection.subflows].sort((a, b) => (b.id ?? 0) - (a.id ?? 0));
+    expect(wifi).toMatchObject({ id: 0, local: connection.local, remote: connection.remote });
+    expect(wifi).toMatchObject({ ours: 'active', peers: 'active', mpPrioPending: false });
+    expect(lte?.remote.address).toBe(addresses?.lte?.[family]);
+    expect(wifi?.rtt).toBeGreaterThan(0);
+    expect(wifi?.bytesReceived).toBeGreaterThan(0);
+    expect(wifi?.bytesAcked).toBeGreaterThan(0);
+
+    const before = await readCounters(client);
+    const committed = { outcome: 'committed', peerAsked: true };
+    const wishes = async () =>
+      Object.fromEntries((await onlyConnection(2)).subflows.map(({ id, ours }) => [id, ours]));
+    expect(await backend.setPriority(nameOf(connection, lte), 'backup')).toEqual(committed);
+    expect(await wishes()).toEqual({ 0: 'active', [lte?.id ?? -1]: 'backup' });
+    expect(await backend.setPriority(nameOf(connection, lte), 'backup')).toEqual({
+      outcome: 'unchanged',
+      peerAsked: false,
+    });
+    expect(await backend.setPriority(nameOf(connection, lte), 'active')).toEqual(committed);
+    expect(await backend.setPriority(nameOf(connection, wifi), 'backup')).toEqual(committed);
+    expect(await wishes()).toEqual({ 0: 'backup', [lte?.id ?? -1]: 'active' });
+    await until(
+      'the client heard of all three',
+      async () => rise('MPTcpExtMPPrioRx', before, await readCounters(client)) === 3,
+    );
+  });
+
+  test('tells the client’s wish from ours', async () => {
+    const lte = network.clients[0]?.addresses.lte?.v4 ?? '';
+    await client.ip([`mptcp endpoint change ${lte} backup`]);
+    await hold(network.serverAddress.v4, 1);
+    const { subflows } = await onlyConnection(2);
+    const wishes = subflows.map(({ remote, ours, peers }) => [remote.address, ours, peers]);
+    expect(wishes).toContainEqual([lte, 'active', 'backup']);
+  });
+
+  test('has nothing to do with other processes’ sockets', async () => {
+    await hold(network.serverAddress.v4, 1);
+    await onlyConnection(2);
+    expect(await backend.connections(process.pid)).toMatchObject({ connections: [] });
+    const other = start(network.server, 'serve', `${port + 1}`);
+    await says(other.stdout, 'listening');
+    expect(await backend.connections(other.pid as number)).toEqual({
+      connections: [],
+      plain: [],
+      problems: [],
+    });
+  });
+
+  test('shows plain TCP for what it is', async () => {
+    const code = `require('node:net').connect(${port}, '${network.serverAddress.v4}', () => console.log('connected'))`;
+    const child = client.start(process.execPath, ['-e', code]);
+    cleanup.add(async () => {
+      child.kill('SIGKILL');
+      await child;
+    });
+    await says(child.stdout, 'connected');
+    const { plain } = await until('it is accepted', async () => {
+      const seen = await backend.connections(pid);
+      return seen.plain.length > 0 && seen;
+    });
+    expect(plain).toEqual([
+      {
+        pid,
+        remote: { address: network.clients[0]?.addresses.wifi?.v4, port: expect.any(Number) as number },
+      },
+    ]);
+  });
+
+  test('says that a subflow, a connection, a process is gone', async () => {
+    const release = await hold(network.serverAddress.v4, 1);
+    const connection = await onlyConnection(2);
+    const lteAddress = network.clients[0]?.addresses.lte?.v4 ?? '';
+    const lte = connection.subflows.find(({ remote }) => remote.address === lteAddress);
+    const wifi = connection.subflows.find(({ remote }) => remote.address !== lteAddress);
+    const gone = { outcome: 'gone', peerAsked: false };
+
+    // none of them looked at again
+    const { stdout } = await client.run('ip', ['mptcp', 'endpoint', 'show']);
+    const id = new RegExp(`^${lteAddress} id (\\d+)`, 'm').exec(stdout)?.[1] ?? '';
+    await client.ip([`mptcp endpoint delete id ${id}`]);
+    await until('the subflow is closed', async () => {
+      const ss = await network.server.run('ss', ['-Htn', 'state', 'established', 'dst', lteAddress]);
+      return ss.stdout === '';
+    });
+    expect(await backend.setPriority(nameOf(connection, lte), 'backup')).toMatchObject(gone);
+    expect(await backend.setPriority(nameOf(connection, wifi), 'backup')).toMatchObject({
+      outcome: 'committed',
+    });
+
+    release();
+    await until('the connection is closed', async () => (await tokensOfSs()).length === 0);
+    expect(await backend.setPriority(nameOf(connection, wifi), 'active')).toMatchObject(gone);
+
+    process.kill(pid, 'SIGKILL');
+    await until('the process is gone', () => {
+      try {
+        process.kill(pid, 0);
+        return false;
+      } catch {
+        return true;
+      }
+    });
+    await expect(backend.connections(pid)).rejects.toThrow(`there is no process ${pid}`);
+    expect(await backend.setPriority(nameOf(connection, wifi), 'active')).toMatchObject(gone);
+  });
+
+  test('hears of what comes and goes, and loses nothing in a storm', async () => {
+    let calls = 0;
+    backend.onChange(() => calls++);
+    const release = await hold(network.serverAddress.v4, 1);
+    await until('it heard of the connection', () => calls > 0);
+    release();
+    await until('it is gone', async () => (await tokensOfSs()).length === 0);
+    await until('all is quiet', async () => {
+      const before = calls;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return calls === before;
+    });
+
+    // another listener with as small a buffer shows that datagrams are lost
+    const namespace = NetworkNamespace.of(pid);
+    cleanup.add(() => Promise.resolve(namespace.close()));
+    const { events } = findPathManager(namespace.generic);
+    const witness = await inNamespace(pid);
+    cleanup.add(() => Promise.resolve(witness.close()));
+    witness.join(events);
+
+    await hold(network.serverAddress.v4, 20);
+    const before = await readCounters(network.server);
+    calls = 0;
+    // blocks this process, so that it hears nothing meanwhile: each connection is three events, created, established, closed
+    const storms = 3_500;
+    execaSync('ip', [
+      ...['netns', 'exec', client.name, 'mptcpize', 'run', process.execPath, labScript('mptcp-peer')],
+      ...['storm', network.serverAddress.v4, `${port}`, `${storms}`],
+    ]);
+    await hold(network.serverAddress.v4, 20);
+    expect(rise('MPTcpExtMPCapableSYNRX', before, await readCounters(network.server))).toBeGreaterThan(
+      storms,
+    );
+    expect(() => witness.receive(new Uint8Array(64))).toThrow(
+      expect.objectContaining({ code: 'ENOBUFS' }) as Error,
+    );
+    await until('it heard of it', () => calls > 0);
+    // and not once for each
+    expect(calls).toBeLessThan(storms);
+    await until('the storm is over', async () => (await tokensOfSs()).length === 40);
+    const { connections, problems } = await backend.connections(pid);
+    expect(problems).toEqual([]);
+    expect(connections.map(({ token }) => token.toString(16).padStart(8, '0')).sort()).toEqual(
+      await tokensOfSs(),
+    );
+    for (const { subflows } of connections) expect(subflows.length).toBeGreaterThan(0);
+
+    // it hears on
+    const heard = calls;
+    await hold(network.serverAddress.v4, 1);
+    await until('it heard of one more', () => calls > heard);
+  }, 300_000);
+
+  test('lets go of a namespace whose last process ended', async () => {
+    await hold(network.serverAddress.v4, 1);
+    await onlyConnection(2);
+    const namespace = NetworkNamespace.of(pid);
+    expect(metaSockets(namespace.diag)).toHaveLength(1);
+    namespace.close();
+    process.kill(pid, 'SIGKILL');
+    const { stdout: inode } = await network.server.run('readlink', ['/proc/self/ns/net']);
+    await until('its descriptors are closed', () => !ownNamespaceFiles().includes(inode), 30_000);
+  });
+});
+
+async function inNamespace(of: number) {
+  const { open } = await import('node:fs/promises');
+  const file = await open(`/proc/${of}/ns/net`);
+  try {
+    const { NetlinkSocket } = loadAddon();
+    return new NetlinkSocket(NETLINK_GENERIC, file.fd);
+  } finally {
+    await file.close();
+  }
+}
+
+/** `net:[INODE]` of each network namespace that this process holds open. */
+function ownNamespaceFiles(): string[] {
+  const { stdout } = execaSync('sh', ['-c', `readlink /proc/${process.pid}/fd/*; true`]);
+  return stdout.split('\n').filter((name) => name.startsWith('net:['));
+}
