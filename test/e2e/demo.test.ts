@@ -1,14 +1,62 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { release, tmpdir } from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import { checkout, labScript } from '../lab/checkout.js';
 import { labKernel } from '../lab/kernel.js';
-import { needs } from '../lab/needs.js';
+import { needs, networkNeeds } from '../lab/needs.js';
 import type { Report } from '../lab/report.js';
 
 const SHARE = 0.9;
+
+/** Runs the demo with these arguments and judges what it printed and left. */
+async function demo(
+  args: readonly string[],
+  backend: Report['backend'],
+  kernel: RegExp,
+  tells: boolean,
+): Promise<Report> {
+  const out = await mkdtemp(path.join(tmpdir(), 'subflowd-demo-'));
+  try {
+    const { exitCode, all } = await execa(process.execPath, [labScript('demo'), '--out', out, ...args], {
+      cwd: checkout,
+      all: true,
+      reject: false,
+    });
+    // it judges the figures itself: shares, hash, reconnects, MP_PRIO, counters
+    expect(exitCode, all).toBe(0);
+    const report = JSON.parse(await readFile(path.join(out, 'report.json'), 'utf8')) as Report;
+    expect(report).toMatchObject({
+      backend,
+      kernel: expect.stringMatching(kernel) as string,
+      openvpn: expect.stringMatching(/^2\.\d/) as string,
+      transfer: { bytes: 20_000_000, sha256Matches: true, reconnects: 0 },
+      trouble: { server: {}, client: {} },
+    });
+    expect(report.writes.includes('the client is not told')).toBe(!tells);
+    expect(report.switches.map(({ from, to, by }) => [from, to, by])).toEqual([
+      ['wifi', 'lte', 'file'],
+      ['lte', 'wifi', 'command'],
+    ]);
+    for (const one of report.switches) {
+      expect(one.requestedMs).toBeLessThan(one.committedMs);
+      expect(one.shareToClientAfter1s).toBeGreaterThanOrEqual(SHARE);
+      expect(one.mpPrioReceived).toBe(one.mpPrioSent);
+      if (!tells) continue;
+      expect(one.shareOnNewPathAfter1s).toBeGreaterThanOrEqual(SHARE);
+      expect(one.mpPrioSent).toBeGreaterThan(0);
+    }
+    // the paper's figures 8 and 9, from the client's own tcpdump: one address before the switch, the other after
+    expect(all).toMatch(
+      /before the switch from wifi to lte:\n( +[\d.]+ wifi .*\b192\.168\.100\.2\.\d+.*\n)+one second after it:\n(.*\n)*? +[\d.]+ lte .*\b192\.168\.200\.2\.\d+/,
+    );
+    expect(await readFile(path.join(out, 'timeline.svg'), 'utf8')).toMatch(/^<svg/);
+    return report;
+  } finally {
+    await rm(out, { recursive: true });
+  }
+}
 
 describe('the demo: the paper’s experiment in a guest', () => {
   needs('guest', 'openvpn');
@@ -21,48 +69,35 @@ describe('the demo: the paper’s experiment in a guest', () => {
   ] as const)(
     'moves a download to the other path and back on Linux %s, %s',
     { timeout: 1_200_000 },
-    async (version, _, tells, extra) => {
+    async (version, how, tells, extra) => {
       const { bzImage } = await labKernel(version);
-      const out = await mkdtemp(path.join(tmpdir(), 'subflowd-demo-'));
-      try {
-        const args = [labScript('demo'), '--kernel', bzImage, '--share', `${SHARE}`, '--out', out, ...extra];
-        const { exitCode, all } = await execa(process.execPath, args, {
-          cwd: checkout,
-          all: true,
-          reject: false,
-        });
-        // it judges the figures itself: shares, hash, reconnects, MP_PRIO, counters
-        expect(exitCode, all).toBe(0);
-        const report = JSON.parse(await readFile(path.join(out, 'report.json'), 'utf8')) as Report;
-        expect(report).toMatchObject({
-          backend: 'devmem',
-          kernel: expect.stringMatching(`^${version.replace('.', '\\.')}\\.`) as string,
-          openvpn: expect.stringMatching(/^2\.\d/) as string,
-          transfer: { bytes: 20_000_000, sha256Matches: true, reconnects: 0 },
-          trouble: { server: {}, client: {} },
-        });
-        expect(report.writes).toContain(tells ? 'mapped' : 'byte-wise');
-        expect(report.writes.includes('the client is not told')).toBe(!tells);
-        expect(report.switches.map(({ from, to, by }) => [from, to, by])).toEqual([
-          ['wifi', 'lte', 'file'],
-          ['lte', 'wifi', 'command'],
-        ]);
-        for (const one of report.switches) {
-          expect(one.requestedMs).toBeLessThan(one.committedMs);
-          expect(one.shareToClientAfter1s).toBeGreaterThanOrEqual(SHARE);
-          expect(one.mpPrioReceived).toBe(one.mpPrioSent);
-          if (!tells) continue;
-          expect(one.shareOnNewPathAfter1s).toBeGreaterThanOrEqual(SHARE);
-          expect(one.mpPrioSent).toBeGreaterThan(0);
-        }
-        // the paper's figures 8 and 9, from the client's own tcpdump: one address before the switch, the other after
-        expect(all).toMatch(
-          /before the switch from wifi to lte:\n( +[\d.]+ wifi .*\b192\.168\.100\.2\.\d+.*\n)+one second after it:\n(.*\n)*? +[\d.]+ lte .*\b192\.168\.200\.2\.\d+/,
-        );
-        expect(await readFile(path.join(out, 'timeline.svg'), 'utf8')).toMatch(/^<svg/);
-      } finally {
-        await rm(out, { recursive: true });
-      }
+      const args = ['--kernel', bzImage, '--share', `${SHARE}`, ...extra];
+      const { writes } = await demo(args, 'devmem', new RegExp(`^${version.replace('.', '\\.')}\\.`), tells);
+      expect(writes).toContain(how);
     },
   );
+});
+
+describe('the demo: the paper’s experiment on this machine’s own kernel', () => {
+  needs(...networkNeeds);
+
+  test('moves a download to the other path and back, through netlink', async () => {
+    const { paths } = await demo(['--backend', 'netlink'], 'netlink', new RegExp(`^${release()}$`), true);
+    // the paper's
+    expect(paths.map(({ rateMbit }) => rateMbit)).toEqual([20, 20]);
+  });
+
+  test('is refused where that will not do, with what to do', async () => {
+    const demo = [process.execPath, labScript('demo'), '--backend', 'netlink', '--out', '/nonexistent'];
+    const { exitCode, stderr } = await execa(
+      'setpriv',
+      ['--bounding-set=-net_admin', '--inh-caps=-net_admin', ...demo],
+      {
+        reject: false,
+      },
+    );
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/this machine’s kernel will not do: netlink: .*CAP_NET_ADMIN/);
+    expect(stderr).toContain('npm run demo -- --backend devmem');
+  });
 });

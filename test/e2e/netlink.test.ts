@@ -102,8 +102,10 @@ describe('the netlink backend', () => {
 
     const before = await readCounters(client);
     const committed = { outcome: 'committed', peerAsked: true };
-    const wishes = async () =>
-      Object.fromEntries((await onlyConnection(2)).subflows.map(({ id, ours }) => [id, ours]));
+    const wishes = async () => {
+      const { subflows } = await onlyConnection(2);
+      return Object.fromEntries(subflows.map(({ id, ours }) => [id, ours])) as Record<number, string>;
+    };
     expect(await backend.setPriority(nameOf(connection, lte), 'backup')).toEqual(committed);
     expect(await wishes()).toEqual({ 0: 'active', [lte?.id ?? -1]: 'backup' });
     expect(await backend.setPriority(nameOf(connection, lte), 'backup')).toEqual({
@@ -214,10 +216,16 @@ describe('the netlink backend', () => {
 
     // another listener with as small a buffer shows that datagrams are lost
     const namespace = NetworkNamespace.of(pid);
-    cleanup.add(() => Promise.resolve(namespace.close()));
+    cleanup.add(() => {
+      namespace.close();
+      return Promise.resolve();
+    });
     const { events } = findPathManager(namespace.generic);
     const witness = await inNamespace(pid);
-    cleanup.add(() => Promise.resolve(witness.close()));
+    cleanup.add(() => {
+      witness.close();
+      return Promise.resolve();
+    });
     witness.join(events);
 
     await hold(network.serverAddress.v4, 20);

@@ -1,0 +1,187 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { execa } from 'execa';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { DaemonStatus } from '../../src/console/status.js';
+import { prefixOf } from '../lab/addresses.js';
+import { checkout } from '../lab/checkout.js';
+import { Cleanup } from '../lab/cleanup.js';
+import { hostNamespace, type Namespace } from '../lab/namespace.js';
+import { needs, networkNeeds } from '../lab/needs.js';
+import { figure6Paths } from '../lab/network.js';
+import { payloadSha256 } from '../lab/payload.js';
+import { statusOf, untilStatus } from '../lab/scenarios/scenario.js';
+import { Sidecar } from '../lab/sidecar.js';
+import { writeRules } from '../lab/sidecar-files.js';
+import { buildStage, type Stage } from '../lab/stage.js';
+import { startWeb, Transfer } from '../lab/web.js';
+
+const main = path.join(checkout, 'dist/src/main.js');
+const paths = figure6Paths;
+
+let cleanup: Cleanup;
+
+function startSidecar(namespace: Pick<Namespace, 'start'>, { files }: Pick<Stage, 'files'>): Sidecar {
+  const sidecar = Sidecar.start(namespace, files.config, `${files.config}.log`);
+  cleanup.add(() => sidecar.stop());
+  return sidecar;
+}
+
+/** Waits until a client's wanted path is primary, with as many subflows as it has paths. */
+async function obeyed(
+  { files }: Pick<Stage, 'files'>,
+  client: string,
+  primary: string,
+): Promise<DaemonStatus> {
+  return untilStatus(files, `${client} on ${primary}`, ({ sessions }) =>
+    sessions.some(
+      ({ session, state, current, subflows }) =>
+        session.commonName === client && state === 'obeyed' && current === primary && subflows.length === 2,
+    ),
+  );
+}
+
+function only({ sessions }: DaemonStatus) {
+  const [session, ...others] = sessions;
+  if (!session || others.length > 0) throw new Error(`not one session but ${sessions.length}`);
+  return session;
+}
+
+/** Path and flags of the server's subflows as ss tells them: flag b, our wish is backup. */
+async function flagsBySs({ network }: Stage): Promise<string[]> {
+  const { stdout } = await network.server.run('ss', ['-HtniO', 'state', 'established', 'sport', ':1194']);
+  return stdout
+    .split('\n')
+    .map(
+      (line) => `${/ 192\.168\.(100|200)\.2:/.exec(line)?.[1] ?? ''} ${/ flags:(\w+)/.exec(line)?.[1] ?? ''}`,
+    )
+    .sort();
+}
+
+describe('connections in userspace’s hands', () => {
+  needs(...networkNeeds);
+
+  beforeEach(() => {
+    cleanup = new Cleanup();
+    return () => cleanup.run();
+  });
+
+  test('go on untouched when the sidecar stops, is killed, and comes back', async () => {
+    const stage = await buildStage(cleanup, { paths, backend: 'netlink' });
+    const host = stage.network.clients[0]?.namespace;
+    if (!host) throw new Error('no client');
+    await writeRules(stage.files, paths, { alice: 'lte' });
+    const first = startSidecar(stage.network.server, stage);
+    await untilStatus(stage.files, 'an answer', () => true);
+    const tunnel = await stage.connect(0, 'alice');
+    await obeyed(stage, 'alice', 'lte');
+    await startWeb(cleanup, stage.network);
+    const size = 4_000_000;
+    const download = Transfer.download(stage.network, host, size, { kbit: 6_000 });
+    const flags = await flagsBySs(stage);
+
+    await first.stop();
+    expect(await flagsBySs(stage)).toEqual(flags);
+    const second = startSidecar(stage.network.server, stage);
+    await obeyed(stage, 'alice', 'lte');
+    await second.stop('SIGKILL');
+    expect(await flagsBySs(stage)).toEqual(flags);
+    const third = startSidecar(stage.network.server, stage);
+    const status = await obeyed(stage, 'alice', 'lte');
+    expect(only(status).connection).not.toHaveProperty('caveat');
+    expect(await download.done).toEqual({ bytes: size, sha256: payloadSha256(size) });
+    expect(await tunnel.reconnects()).toBe(0);
+    // nobody switched what was as wished
+    expect(await third.switches()).toHaveLength(1);
+  });
+
+  test('that came while no sidecar ran have one subflow, and status says why', async () => {
+    const stage = await buildStage(cleanup, { paths, backend: 'netlink' });
+    await writeRules(stage.files, paths, { alice: 'lte' });
+    const tunnel = await stage.connect(0, 'alice');
+    startSidecar(stage.network.server, stage);
+    const status = await untilStatus(stage.files, 'alice', ({ sessions }) => sessions[0]?.state === 'absent');
+    expect(only(status).subflows).toHaveLength(1);
+    expect(only(status).reason).toContain('the kernel refuses further subflows while nobody listens');
+    await tunnel.stop();
+    await stage.connect(0, 'alice');
+    await obeyed(stage, 'alice', 'lte');
+  });
+
+  test('that are older than pm_type = 1 are marked, left alone, and obey when they reconnect', async () => {
+    const stage = await buildStage(cleanup, { paths, backend: 'netlink' });
+    await stage.network.server.sysctl({ 'net.mptcp.pm_type': 0 });
+    await writeRules(stage.files, paths, { alice: 'lte' });
+    const tunnel = await stage.connect(0, 'alice');
+    await stage.network.server.sysctl({ 'net.mptcp.pm_type': 1 });
+    startSidecar(stage.network.server, stage);
+    const status = await untilStatus(stage.files, 'the problem', ({ problems }) => problems.length > 0);
+    expect(only(status).subflows.map(({ subflow }) => subflow.ours)).toEqual(['active', 'active']);
+    expect(only(status).reason).toContain('it began under net.mptcp.pm_type = 0');
+    expect(status.problems.join()).toMatch(/alice: .* cannot be made backup: .*let it reconnect/);
+    await tunnel.stop();
+    await stage.connect(0, 'alice');
+    expect((await obeyed(stage, 'alice', 'lte')).problems).toEqual([]);
+  });
+
+  test('are steered from outside, in several network namespaces at once', async () => {
+    const stages = [
+      await buildStage(cleanup, { paths, backend: 'netlink' }),
+      await buildStage(cleanup, { paths, backend: 'netlink' }),
+    ] as const;
+    const [{ files }] = stages;
+    const lines = [
+      ...stages.flatMap(({ files: own }, index) => [
+        `[openvpn lab${index}]`,
+        `management = ${own.management}`,
+        `password-file = ${own.passwordFile}`,
+        `events = ${own.events}`,
+      ]),
+      ...[
+        '[console]',
+        `socket = ${files.console}`,
+        `overrides = ${path.dirname(files.config)}/overrides.json`,
+      ],
+      ...['[kernel]', 'backend = netlink'],
+      ...paths.flatMap((one) => [`[path ${one.name}]`, `prefix = ${prefixOf(one).v4}`]),
+      ...['[client alice]', 'primary = lte', '[client bob]', 'primary = wifi', ''],
+    ];
+    await writeFile(files.config, lines.join('\n'));
+    startSidecar(hostNamespace, { files });
+    await untilStatus(files, 'both servers', ({ servers }) => servers.every(({ pids }) => pids.length === 1));
+    await Promise.all([stages[0].connect(0, 'alice'), stages[1].connect(0, 'bob')]);
+    await Promise.all([obeyed({ files }, 'alice', 'lte'), obeyed({ files }, 'bob', 'wifi')]);
+    const { problems } = await statusOf(files);
+    expect(problems).toEqual([]);
+    const wishes = await Promise.all(stages.map(flagsBySs));
+    expect(wishes[0]).toEqual([expect.stringMatching(/100 \w*b/), expect.not.stringMatching(/b/)]);
+    expect(wishes[1]).toEqual([expect.not.stringMatching(/b/), expect.stringMatching(/200 \w*b/)]);
+  });
+
+  test.each([
+    ['net_admin', 1, /netlink: join: Operation not permitted\nmend: .*CAP_NET_ADMIN/],
+    ['sys_admin', 0, /process \d+: netlink: setns.*mend: .*CAP_SYS_ADMIN/],
+  ])('without CAP_%s the sidecar says what it lacks', async (capability, ends, words) => {
+    const stage = await buildStage(cleanup, { paths, backend: 'netlink' });
+    await writeRules(stage.files, paths, { alice: 'lte' });
+    const child = execa(
+      'setpriv',
+      [
+        ...[`--bounding-set=-${capability}`, `--inh-caps=-${capability}`],
+        ...[process.execPath, main, 'run', '--config', stage.files.config],
+      ],
+      { all: true, reject: false, timeout: 60_000 },
+    );
+    if (ends === 0) {
+      await untilStatus(stage.files, 'an answer', () => true);
+      await stage.connect(0, 'alice');
+      await untilStatus(stage.files, 'the problem', ({ problems }) =>
+        problems.some((one) => words.test(one)),
+      );
+      child.kill();
+    }
+    const { exitCode, all } = await child;
+    expect(exitCode).toBe(ends);
+    expect(all).toMatch(words);
+  });
+});

@@ -1,0 +1,274 @@
+import { describe, expect, it } from 'vitest';
+import { addressBytes, addressText } from '../../../src/backend/netlink/address.js';
+import { tcpSockets } from '../../../src/backend/netlink/diag.js';
+import { look } from '../../../src/backend/netlink/look.js';
+import { NetlinkError } from '../../../src/backend/netlink/netlink-error.js';
+import { findPathManager, isUserspace, setPriority } from '../../../src/backend/netlink/path-manager.js';
+import { RequestSocket } from '../../../src/backend/netlink/socket.js';
+import type { NativeNetlinkSocket } from '../../../src/kernel/addon.js';
+import * as recorded from '../../support/netlink_messages.js';
+
+const TOKEN = 3700815572;
+const INODE = 855774;
+const PID = 4321;
+const SERVER = { address: '192.168.110.2', port: 1194 };
+/** MUTATIONS=N makes it more or fewer. */
+const ROUNDS = Number(process.env.MUTATIONS ?? 5_000);
+const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32));
+
+type Datagram = Buffer | { readonly code: string };
+
+/**
+ * A kernel that says what it is told to: a real one cannot be asked for broken, lost or foreign messages. Answers take
+ * the sequence number of the request, as the kernel's do.
+ */
+class ScriptedKernel {
+  opened = 0;
+  closed = 0;
+  /** The first bytes of each request. */
+  readonly requests: Buffer[] = [];
+  readonly #scripts: (readonly Datagram[])[];
+
+  constructor(...scripts: (readonly Datagram[])[]) {
+    this.#scripts = scripts;
+  }
+
+  socket(): RequestSocket {
+    return new RequestSocket(() => this.#open());
+  }
+
+  #open(): NativeNetlinkSocket {
+    this.opened++;
+    let waiting: Datagram[] = [];
+    return {
+      join: () => undefined,
+      onReadable: () => undefined,
+      close: () => this.closed++,
+      send: (bytes) => {
+        const request = Buffer.from(bytes);
+        this.requests.push(request);
+        const script = this.#scripts.shift() ?? [];
+        waiting = script.map((one) => (one instanceof Buffer ? numbered(one, request.readUInt32LE(8)) : one));
+      },
+      receive: (out) => {
+        const next = waiting.shift();
+        if (next === undefined) return undefined;
+        if (!(next instanceof Buffer)) throw Object.assign(new Error('lost'), next);
+        next.copy(out);
+        return next.length;
+      },
+    };
+  }
+}
+
+/** Gives every message of a datagram this sequence number, as far as it is made of messages. */
+function numbered(datagram: Buffer, sequence: number): Buffer {
+  const copy = Buffer.from(datagram);
+  for (let at = 0; at + 16 <= copy.length;) {
+    copy.writeUInt32LE(sequence, at + 8);
+    const length = copy.readUInt32LE(at);
+    if (length < 16) break;
+    at += (length + 3) & ~3;
+  }
+  return copy;
+}
+
+function answer(base64: readonly string[]): Buffer[] {
+  return base64.map((one) => Buffer.from(one, 'base64'));
+}
+
+/** An error as the kernel answers it: the errno and the request's header. */
+function refusal(errno: number): Buffer {
+  const bytes = Buffer.alloc(36);
+  bytes.writeUInt32LE(36, 0);
+  bytes.writeUInt16LE(2, 4);
+  bytes.writeInt32LE(-errno, 16);
+  return bytes;
+}
+
+const META = [answer(recorded.META_V4), answer(recorded.META_V6)];
+const TCP = [answer(recorded.TCP_V4), answer(recorded.TCP_V6)];
+const wholeLook = () => new ScriptedKernel(...META, ...TCP);
+
+function codeOf(act: () => unknown): string | undefined {
+  try {
+    act();
+    return undefined;
+  } catch (error) {
+    expect(error).toBeInstanceOf(NetlinkError);
+    return (error as NetlinkError).code;
+  }
+}
+
+describe('a look', () => {
+  it('joins meta-sockets and subflows of a process', () => {
+    const { connections, plain } = look(wholeLook().socket(), PID, new Set([INODE]));
+    expect(plain).toEqual([]);
+    expect(connections.map(({ connection }) => connection)).toEqual([
+      {
+        pid: PID,
+        token: TOKEN,
+        local: SERVER,
+        remote: { address: '192.168.100.2', port: 57506 },
+        subflows: [
+          expect.objectContaining({ id: 0, remote: { address: '192.168.100.2', port: 57506 }, rtt: 5735 }),
+          expect.objectContaining({
+            id: 1,
+            remote: { address: '192.168.200.2', port: 44859 },
+            bytesAcked: 108,
+          }),
+        ],
+      },
+    ]);
+  });
+
+  it('leaves other processes’ sockets out', () => {
+    expect(look(wholeLook().socket(), PID, new Set([1]))).toEqual({ connections: [], plain: [] });
+  });
+
+  it('takes datagrams in pieces or together, and leaves out what answers another request', () => {
+    const [dump, done] = answer(recorded.TCP_V4) as [Buffer, Buffer];
+    const first = dump.subarray(0, dump.readUInt32LE(0));
+    const second = dump.subarray(dump.readUInt32LE(0));
+    const kernel = new ScriptedKernel(
+      [first, second, done],
+      TCP[1] as Buffer[],
+      [Buffer.concat([dump, done])],
+      TCP[1] as Buffer[],
+    );
+    const socket = kernel.socket();
+    expect(tcpSockets(socket)).toEqual(tcpSockets(socket));
+
+    // its own number stays on it: the end of a dump before
+    const foreign = new RequestSocket(() => {
+      const waiting = [...answer(recorded.TCP_V4).map((one) => numbered(one, 0xffffffff)), refusal(1)];
+      let sequence = 0;
+      return {
+        join: () => undefined,
+        onReadable: () => undefined,
+        close: () => undefined,
+        send: (bytes) => (sequence = Buffer.from(bytes).readUInt32LE(8)),
+        receive: (out) => {
+          const next = waiting.shift();
+          if (!next) return undefined;
+          (waiting.length === 0 ? numbered(next, sequence) : next).copy(out);
+          return next.length;
+        },
+      };
+    });
+    expect(codeOf(() => tcpSockets(foreign))).toBe('EPERM');
+  });
+
+  it('begins again on a new socket after lost datagrams, a silent kernel, one too large', () => {
+    const [dump] = answer(recorded.TCP_V4) as [Buffer];
+    const kernel = new ScriptedKernel([dump, { code: 'ENOBUFS' }], [dump], [Buffer.alloc(70_000)], ...TCP);
+    const socket = kernel.socket();
+    expect(codeOf(() => tcpSockets(socket))).toBe('ENOBUFS');
+    expect(codeOf(() => tcpSockets(socket))).toBe('EAGAIN');
+    expect(codeOf(() => tcpSockets(socket))).toBe('EBADMSG');
+    expect(tcpSockets(socket)).toHaveLength(2);
+    expect([kernel.opened, kernel.closed]).toEqual([4, 3]);
+  });
+
+  it('ends a truncated answer in an error that says so, at every length', () => {
+    const [dump, done] = answer(recorded.TCP_V4) as [Buffer, Buffer];
+    for (let length = 1; length < dump.length; length++) {
+      // a whole message is shorter, not broken
+      if (length === dump.readUInt32LE(0)) continue;
+      const kernel = new ScriptedKernel([dump.subarray(0, length), done], ...TCP);
+      expect(
+        codeOf(() => tcpSockets(kernel.socket())),
+        `${length} bytes`,
+      ).toBe('EBADMSG');
+    }
+  });
+
+  it('ends whatever it is answered: sockets, or an error that says so', { timeout: 60_000 }, () => {
+    let x = SEED | 0 || 1;
+    const random = (below: number) => {
+      x ^= x << 13;
+      x ^= x >>> 17;
+      x ^= x << 5;
+      return (x >>> 0) % below;
+    };
+    let ended = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const scripts = [...META, ...TCP].map((datagrams) =>
+        datagrams.map((datagram) => {
+          const copy = Buffer.from(datagram);
+          for (let left = random(4); left > 0; left--) copy[random(copy.length)] = random(256);
+          return random(10) === 0 ? copy.subarray(0, random(copy.length + 1)) : copy;
+        }),
+      );
+      try {
+        look(new ScriptedKernel(...scripts).socket(), PID, new Set([INODE]));
+        ended++;
+      } catch (error) {
+        if (!(error instanceof NetlinkError))
+          throw new Error(`seed ${SEED}, round ${round}`, { cause: error });
+      }
+    }
+    expect(ended).toBeGreaterThan(0);
+  });
+});
+
+describe('the path manager', () => {
+  const family = { id: 28, events: 9, commands: new Set<number>() };
+
+  it('is found by name', () => {
+    const { id, events, commands } = findPathManager(new ScriptedKernel(answer(recorded.FAMILY)).socket());
+    expect([id, events]).toEqual([28, 9]);
+    expect(commands).toEqual(new Set([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]));
+  });
+
+  it('is missing on a kernel without MPTCP', () => {
+    expect(codeOf(() => findPathManager(new ScriptedKernel([refusal(2)]).socket()))).toBe('ENOENT');
+  });
+
+  it('is too old where it has no commands for connections', () => {
+    const [whole] = answer(recorded.FAMILY) as [Buffer];
+    const last = Buffer.from([0x08, 0, 1, 0, 11, 0, 0, 0]);
+    const at = whole.indexOf(last);
+    expect(at).toBeGreaterThan(0);
+    whole[at + 4] = 99;
+    expect(codeOf(() => findPathManager(new ScriptedKernel([whole]).socket()))).toBe('EOPNOTSUPP');
+  });
+
+  it('tells who manages a connection by its answer', () => {
+    const ask = (datagram: Buffer) => isUserspace(new ScriptedKernel([datagram]).socket(), family, TOKEN);
+    expect(ask((answer(recorded.NO_SUBFLOW) as [Buffer])[0])).toBe(true);
+    expect(ask(refusal(22))).toBe(false);
+    expect(codeOf(() => ask(refusal(1)))).toBe('EPERM');
+  });
+
+  it('is told token, ends and wish, and its reason is passed on', () => {
+    const kernel = new ScriptedKernel(answer(recorded.DONE), answer(recorded.NO_CONNECTION));
+    const socket = kernel.socket();
+    const ends = { local: SERVER, remote: { address: '2001:db8::2', port: 4000 } };
+    setPriority(socket, family, TOKEN, ends, 'backup');
+    expect(kernel.requests[0]?.toString('hex')).toMatch(
+      new RegExp(
+        [
+          '^........1c000500', '01000000', '00000000', // type 28, a request to be acknowledged
+          '07010000', // SET_FLAGS
+          '08000400', 'd4f695dc', // token
+          '24000180', '0600010002000000', '08000300c0a86e02', '06000500aa040000', '0800060004000000', // local, backup
+          '28000680', '060001000a000000', '1400040020010db8000000000000000000000002', '06000500a00f0000', // remote
+        ].join(''), // prettier-ignore
+      ),
+    );
+    expect(() => {
+      setPriority(socket, family, TOKEN, ends, 'active');
+    }).toThrow('invalid token (EINVAL)');
+  });
+});
+
+describe('an address', () => {
+  it.each(['192.0.2.1', '2001:db8::1', '::1'])('%s comes back from its bytes', (text) => {
+    expect(addressText(addressBytes(text))).toBe(text);
+  });
+
+  it('mapped into IPv6 is the IPv4 one', () => {
+    expect(addressText(addressBytes('::ffff:192.0.2.1'))).toBe('192.0.2.1');
+  });
+});
