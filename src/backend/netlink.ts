@@ -2,12 +2,11 @@ import { formatEndpoint } from '../endpoint.js';
 import type { Backend, Connection, Priority, PriorityResult, ServerSockets, SubflowName } from './backend.js';
 import { descriptors, socketInodes } from './netlink/descriptors.js';
 import { tcpSocket } from './netlink/diag.js';
-import type { Family } from './netlink/family.js';
-import { endsKey, look, type SeenConnection } from './netlink/look.js';
-import { NetworkNamespace } from './netlink/namespace.js';
-import { NetworkNamespaces } from './netlink/namespaces.js';
 import { explain } from './netlink/explain.js';
-import { findPathManager, isUserspace, setPriority } from './netlink/path-manager.js';
+import { PathManagerListener } from './netlink/listener.js';
+import { endsKey, look, type SeenConnection } from './netlink/look.js';
+import type { NetworkNamespace } from './netlink/namespace.js';
+import { isUserspace, setPriority } from './netlink/path-manager.js';
 
 /** The last look at a server. */
 interface Known {
@@ -29,44 +28,24 @@ export class NetlinkBackend implements Backend {
   readonly name = 'netlink';
   readonly tellsPeer = true;
   readonly description = 'the kernel is asked, subflow by subflow, and tells the client at once';
-  readonly #family: Family;
-  readonly #namespaces: NetworkNamespaces;
+  readonly #listener: PathManagerListener;
   readonly #known = new Map<number, Known>();
-  #listener: () => void = () => undefined;
 
-  private constructor(family: Family) {
-    this.#family = family;
-    this.#namespaces = new NetworkNamespaces(family, () => {
-      this.#listener();
-    });
+  private constructor(listener: PathManagerListener) {
+    this.#listener = listener;
   }
 
   /** @throws {KernelError} if this host's kernel has no such path manager, or does not let us ask it. */
   static async open(): Promise<NetlinkBackend> {
-    try {
-      const own = NetworkNamespace.of('self');
-      try {
-        return await Promise.resolve(new NetlinkBackend(findPathManager(own.generic)));
-      } finally {
-        own.close();
-      }
-    } catch (error) {
-      throw explain(error);
-    }
+    return Promise.resolve(new NetlinkBackend(new PathManagerListener()));
   }
 
   attend(pids: readonly number[]): void {
-    for (const pid of pids) {
-      try {
-        this.#namespaces.of(pid);
-      } catch {
-        // looking at it will say why
-      }
-    }
+    this.#listener.attend(pids);
   }
 
   onChange(listener: () => void): void {
-    this.#listener = listener;
+    this.#listener.onChange(listener);
   }
 
   async connections(pid: number): Promise<ServerSockets> {
@@ -98,12 +77,12 @@ export class NetlinkBackend implements Backend {
 
   close(): Promise<void> {
     this.#known.clear();
-    this.#namespaces.close();
+    this.#listener.close();
     return Promise.resolve();
   }
 
   #look(pid: number): { known: Known; plain: ServerSockets['plain'] } {
-    const namespace = this.#namespaces.of(pid);
+    const namespace = this.#listener.namespaces.of(pid);
     const seen = look(namespace.diag, pid, socketInodes(descriptors(pid)));
     const before = this.#known.get(pid)?.userspace;
     const userspace = new Map<number, boolean>();
@@ -137,7 +116,7 @@ export class NetlinkBackend implements Backend {
     if (before === priority) return { outcome: 'unchanged', peerAsked: false };
     if (userspace.get(connection.token) === false) return refused(OLD);
     try {
-      setPriority(namespace.generic, this.#family, connection.token, socket, priority);
+      setPriority(namespace.generic, this.#listener.family, connection.token, socket, priority);
     } catch (error) {
       // The kernel has one answer for all that can be wrong with a request: the subflow may just have closed.
       if (now() === undefined) return gone;
@@ -153,7 +132,7 @@ export class NetlinkBackend implements Backend {
   /** Undefined if it closed meanwhile, or this kernel does not say. */
   #isUserspace(namespace: NetworkNamespace, token: number): boolean | undefined {
     try {
-      return isUserspace(namespace.generic, this.#family, token);
+      return isUserspace(namespace.generic, this.#listener.family, token);
     } catch {
       return undefined;
     }

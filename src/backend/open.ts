@@ -4,6 +4,7 @@ import { KernelError } from '../kernel/kernel_error.js';
 import type { Backend } from './backend.js';
 import { DevmemBackend } from './devmem.js';
 import { NetlinkBackend } from './netlink.js';
+import { PathManagerListener, withListener } from './netlink/listener.js';
 
 /** A backend that works on this host. */
 export interface OpenBackend {
@@ -15,7 +16,7 @@ export interface OpenBackend {
 /** Opens the backend that the config asks for. @throws {KernelError} if it, or with `auto` neither, works on this host. */
 export async function openBackend({ backend: wanted, layout }: KernelConfig): Promise<OpenBackend> {
   const because = `the config says backend = ${wanted}`;
-  if (wanted === 'devmem') return { backend: await DevmemBackend.open(layout), because };
+  if (wanted === 'devmem') return { backend: await openDevmem(layout), because };
   if (wanted === 'netlink') return { backend: await NetlinkBackend.open(), because };
   return chooseBackend(layout);
 }
@@ -29,7 +30,7 @@ async function chooseBackend(layout: string): Promise<OpenBackend> {
   const pmType = readPmType();
   if (netlink.is === 'open' && pmType === 1)
     return { backend: netlink.backend, because: 'net.mptcp.pm_type is 1' };
-  const devmem = await attempt(() => DevmemBackend.open(layout));
+  const devmem = await attempt(() => openDevmem(layout));
   if (devmem.is === 'open') {
     const without = netlink.is === 'open' ? 'net.mptcp.pm_type is not 1' : netlink.error.message;
     if (netlink.is === 'open') await netlink.backend.close();
@@ -43,6 +44,17 @@ async function chooseBackend(layout: string): Promise<OpenBackend> {
   throw new KernelError('netlink', `no backend works here: ${message}; ${devmem.error.message}`, remedy, {
     cause: netlink.error,
   });
+}
+
+async function openDevmem(layout: string): Promise<Backend> {
+  const devmem = await DevmemBackend.open(layout);
+  try {
+    return withListener(devmem, new PathManagerListener());
+  } catch (error) {
+    if (error instanceof KernelError) return devmem; // no path manager to listen to: looking is enough
+    await devmem.close();
+    throw error;
+  }
 }
 
 type Attempt =

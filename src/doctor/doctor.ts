@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Backend } from '../backend/backend.js';
 import type { Config, ConsoleConfig } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
 import { groupId } from '../console/group.js';
@@ -26,14 +27,15 @@ export async function examine(configFile: string): Promise<Check[]> {
   try {
     config = await loadConfig(configFile);
   } catch (error) {
-    const host = await checkHost('btf');
-    return [...host, bad('config', (error as Error).message, `mend ${configFile}, then: subflowd check`)];
+    const { checks } = await checkHost({ backend: 'auto', layout: 'btf' });
+    return [...checks, bad('config', (error as Error).message, `mend ${configFile}, then: subflowd check`)];
   }
+  const { checks, backend } = await checkHost(config.kernel);
   return [
-    ...(await checkHost(config.kernel.layout)),
+    ...checks,
     ok('config', `${configFile} has no mistake`),
     ...checkConsole(config.console),
-    ...(await checkServers(config)),
+    ...(await checkServers(config, backend)),
   ];
 }
 
@@ -49,23 +51,23 @@ function checkConsole({ group }: ConsoleConfig): Check[] {
   }
 }
 
-async function checkServers(config: Config): Promise<Check[]> {
+async function checkServers(config: Config, backend: Backend['name']): Promise<Check[]> {
   // A management interface serves one client at a time: a running daemon has it, and tells what it knows.
   let status: DaemonStatus;
   try {
     const [json] = await talk(config.console.socket, 'mptcp status json');
     status = JSON.parse(json ?? '') as DaemonStatus;
   } catch (error) {
-    if (error instanceof ConsoleUnreachable && error.isAbsent) return listen(config);
+    if (error instanceof ConsoleUnreachable && error.isAbsent) return listen(config, backend);
     const isKnown = error instanceof ConsoleUnreachable || error instanceof ConsoleRefusal;
     const found = isKnown ? error.message : `its answer cannot be read: ${(error as Error).message}`;
     return [bad('daemon', found, 'as root: systemctl restart subflowd, then sudo subflowd doctor')];
   }
-  const servers = await Promise.all(status.servers.map(checkServer));
+  const servers = await Promise.all(status.servers.map((server) => checkServer(server, status.backend.name)));
   return [ok('daemon', 'subflowd run is up'), ...servers.flat(), ...checkSessions(status)];
 }
 
-async function listen(config: Config): Promise<Check[]> {
+async function listen(config: Config, backend: Backend['name']): Promise<Check[]> {
   const servers = new Servers(config.servers);
   const problems = new Set<string>();
   servers.on('problem', (problem) => problems.add(problem));
@@ -86,7 +88,7 @@ async function listen(config: Config): Promise<Check[]> {
   for (const { managementTrouble } of found) problems.delete(managementTrouble ?? '');
   return [
     note('daemon', 'subflowd run is not up', 'systemctl start subflowd'),
-    ...(await Promise.all(found.map(checkServer))).flat(),
+    ...(await Promise.all(found.map((server) => checkServer(server, backend)))).flat(),
     ...[...problems].map((problem) => note('openvpn', problem)),
   ];
 }

@@ -1,15 +1,62 @@
 import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { release } from 'node:os';
 import path from 'node:path';
+import type { Backend } from '../backend/backend.js';
 import { DevmemBackend } from '../backend/devmem.js';
+import { NetlinkBackend } from '../backend/netlink.js';
+import { readPmType } from '../backend/open.js';
+import type { KernelConfig } from '../config/config.js';
 import { parseIomem } from '../kernel/iomem.js';
 import { HOST_SOURCES } from '../kernel/kernel.js';
 import { KernelError } from '../kernel/kernel_error.js';
 import { bad, note, ok, type Check } from './check.js';
+import { checkOwnPmType } from './path-manager.js';
 
-/** What must be true of this host, whatever its servers. @param layout `btf`, or a layout's file. */
-export async function checkHost(layout: string): Promise<Check[]> {
-  return [checkRoot(), checkMptcp(), ...checkScheduler(), ...lockdown(), ...(await checkMemory(layout))];
+/** What a host can do, and by which backend. */
+export interface HostChecks {
+  readonly checks: readonly Check[];
+  /** What a daemon would use now. */
+  readonly backend: Backend['name'];
+}
+
+/** What must be true of this host, whatever its servers, for the backend that the config asks for. */
+export async function checkHost({ backend: wanted, layout }: KernelConfig): Promise<HostChecks> {
+  const base = [checkRoot(), checkMptcp(), ...checkScheduler()];
+  if (wanted === 'devmem') return { checks: [...base, ...(await checkDevmem(layout))], backend: 'devmem' };
+  const netlink = await checkNetlink();
+  if (wanted === 'netlink') {
+    const ours =
+      netlink.verdict === 'ok' ? [checkOwnPmType('sessions of servers here cannot be switched')] : [];
+    return { checks: [...base, netlink, ...ours], backend: 'netlink' };
+  }
+  if (netlink.verdict === 'ok' && readPmType() === 1) {
+    return { checks: [...base, netlink, checkOwnPmType('')], backend: 'netlink' };
+  }
+  const devmem = await checkDevmem(layout);
+  const memoryWorks = devmem.every(({ verdict }) => verdict !== 'bad');
+  if (memoryWorks) return { checks: [...base, ...devmem], backend: 'devmem' };
+  return netlink.verdict === 'ok'
+    ? {
+        checks: [...base, netlink, checkOwnPmType('sessions of servers here cannot be switched')],
+        backend: 'netlink',
+      }
+    : { checks: [...base, netlink, ...devmem], backend: 'netlink' };
+}
+
+async function checkNetlink(): Promise<Check> {
+  try {
+    const backend = await NetlinkBackend.open();
+    const { description } = backend;
+    await backend.close();
+    return ok('netlink', description);
+  } catch (error) {
+    const { message, remedy } = error as Error & { remedy?: string };
+    return bad('netlink', message, remedy ?? 'report this, with the output of subflowd doctor --json');
+  }
+}
+
+async function checkDevmem(layout: string): Promise<Check[]> {
+  return [...lockdown(), ...(await checkMemory(layout))];
 }
 
 function checkRoot(): Check {

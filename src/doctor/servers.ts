@@ -1,7 +1,9 @@
 import type { DaemonStatus } from '../console/status.js';
 import type { ServerStatus } from '../openvpn/server.js';
+import type { Session } from '../openvpn/session.js';
 import type { SessionPlan } from '../steering/plan.js';
 import { bad, note, ok, unknown, type Check } from './check.js';
+import { checkPathManager } from './path-manager.js';
 import { socketKinds, type SocketKinds } from './sockets.js';
 
 const RESTART = 'systemctl restart openvpn-server@NAME';
@@ -10,10 +12,13 @@ const PLAIN_CLIENT_REMEDY = 'start its OpenVPN under mptcpize run, on a kernel w
 /** That are named one by one. */
 const MOST_PEERS = 10;
 
-/** What must be true of one server's process and of how it is reached. */
-export async function checkServer(server: ServerStatus): Promise<Check[]> {
+/**
+ * What must be true of one server's process and of how it is reached.
+ * @param backend by whose name `netlink` there is more to be true of the process's network namespace.
+ */
+export async function checkServer(server: ServerStatus, backend?: string): Promise<Check[]> {
   const { name, pids } = server;
-  const processes = await Promise.all(pids.map((pid) => checkProcess(name, pid)));
+  const processes = await Promise.all(pids.map((pid) => checkProcess(name, pid, backend)));
   return [checkManagement(server), ...processes.flat()];
 }
 
@@ -40,16 +45,18 @@ function checkManagement({
     : unknown(what, 'no management configured, and no hook has recorded a session yet: connect a client');
 }
 
-async function checkProcess(name: string, pid: number): Promise<Check[]> {
+async function checkProcess(name: string, pid: number, backend?: string): Promise<Check[]> {
   const what = `server ${name}, process ${pid}`;
   let kinds: SocketKinds;
+  let pathManager: readonly Check[] = [];
   try {
     kinds = await socketKinds(pid);
+    if (backend === 'netlink' && kinds.mptcpListeners > 0) pathManager = await checkPathManager(what, pid);
   } catch (error) {
     return [unseen(what, error as NodeJS.ErrnoException)];
   }
   const { mptcpListeners, plainPeers, tun } = kinds;
-  const checks = [checkSockets(what, kinds)];
+  const checks = [checkSockets(what, kinds), ...pathManager];
   if (mptcpListeners > 0 && plainPeers.length > 0) {
     const some = plainPeers.slice(0, MOST_PEERS).join(', ');
     const more = plainPeers.length > MOST_PEERS ? ` and ${plainPeers.length - MOST_PEERS} more` : '';
@@ -112,14 +119,21 @@ export function checkSessions({ sessions, problems, reports }: DaemonStatus): Ch
   ];
 }
 
-function checkSession({ session, state, reason, subflows }: SessionPlan): Check[] {
+function reconnectRemedy({ cid }: Session): string {
+  const kill = cid === undefined ? 'kill and its common name' : `client-kill ${cid}`;
+  return `let it reconnect, when it suits: ${kill} on OpenVPN's management interface`;
+}
+
+function checkSession({ session, connection, state, reason, subflows }: SessionPlan): Check[] {
   const what = `client ${session.commonName}`;
   if (state === 'plain') {
     return [note(what, 'it speaks plain TCP', PLAIN_CLIENT_REMEDY)];
   }
   if (state === 'unknown') return [note(what, reason)];
   const checks: Check[] = [];
-  if (subflows.filter(({ throughTunnel }) => !throughTunnel).length === 1) {
+  if (connection?.caveat !== undefined) {
+    checks.push(note(what, connection.caveat, reconnectRemedy(session)));
+  } else if (subflows.filter(({ throughTunnel }) => !throughTunnel).length === 1) {
     checks.push(
       note(
         what,

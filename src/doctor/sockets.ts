@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { execa } from 'execa';
+import { existsSync, readFileSync } from 'node:fs';
+import { descriptors, socketInodes } from '../backend/netlink/descriptors.js';
+import { runInNamespaceOf } from './namespace.js';
 
 /** What kinds of sockets a process has, as `/proc` and ss(8) tell without a look at kernel memory. */
 export interface SocketKinds {
@@ -15,7 +16,6 @@ export interface SocketKinds {
 
 /** Column of the tables in /proc/PID/net that holds a socket's inode (man 5 proc). */
 const INODE_COLUMN = 9;
-const SS_MS = 10_000;
 /** multipath-tcp.org's kernels speak MPTCP on every TCP socket; who is plain all the same, only the backend can tell. */
 const EVERY_SOCKET = '/proc/sys/net/mptcp/mptcp_enabled';
 
@@ -23,19 +23,8 @@ const EVERY_SOCKET = '/proc/sys/net/mptcp/mptcp_enabled';
  * @throws {Error} if the process is gone or not ours to look at, or if ss cannot tell.
  */
 export async function socketKinds(pid: number): Promise<SocketKinds> {
-  const inodes = new Set<string>();
-  let tun = false;
-  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
-    let target;
-    try {
-      target = readlinkSync(`/proc/${pid}/fd/${fd}`);
-    } catch {
-      continue; // closed meanwhile
-    }
-    tun ||= target === '/dev/net/tun';
-    const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
-    if (inode !== undefined) inodes.add(inode);
-  }
+  const names = descriptors(pid);
+  const inodes = socketInodes(names);
   const udp = ['udp', 'udp6']
     .flatMap((table) => inodesIn(pid, table))
     .filter((inode) => inodes.has(inode)).length;
@@ -50,7 +39,7 @@ export async function socketKinds(pid: number): Promise<SocketKinds> {
     plainPeers: tcp
       .filter(({ state, isMptcp, peer }) => state === 'ESTAB' && !isMptcp && !isLoopback(peer))
       .map(({ peer }) => peer),
-    tun,
+    tun: names.includes('/dev/net/tun'),
   };
 }
 
@@ -58,7 +47,7 @@ export async function socketKinds(pid: number): Promise<SocketKinds> {
 export interface TcpSocket {
   readonly state: string;
   readonly peer: string;
-  readonly inode: string;
+  readonly inode: number;
   /**
    * A subflow: its upper-layer protocol is MPTCP's. /proc/net/tcp does not tell: the kernel gives the subflows of an
    * MPTCP socket that socket's inode (subflow.c, mptcp_subflow_create_socket).
@@ -73,7 +62,9 @@ export function parseTcp(text: string): TcpSocket[] {
     const [state = '', , , , peer = ''] = words;
     const inode = words.find((word) => /^ino:[1-9]\d*$/.test(word))?.slice(4);
     const isMptcp = words.includes('tcp-ulp-mptcp');
-    return inode === undefined ? [] : [{ state, peer: peer.replace('[::ffff:', '['), inode, isMptcp }];
+    return inode === undefined
+      ? []
+      : [{ state, peer: peer.replace('[::ffff:', '['), inode: Number(inode), isMptcp }];
   });
 }
 
@@ -83,18 +74,15 @@ function isLoopback(peer: string): boolean {
 
 async function tcpSockets(pid: number): Promise<string> {
   const ss = ['ss', '--no-header', '--tcp', '--all', '--numeric', '--info', '--extended', '--oneline'];
-  const isHere = readlinkSync(`/proc/${pid}/ns/net`) === readlinkSync('/proc/self/ns/net');
-  const [file, ...args] = isHere ? ss : ['nsenter', '--target', String(pid), '--net', '--', ...ss];
-  const { stdout } = await execa(file as string, args, { timeout: SS_MS, stdin: 'ignore' });
-  return stdout;
+  return runInNamespaceOf(pid, ss);
 }
 
-function inodesIn(pid: number, table: string): string[] {
+function inodesIn(pid: number, table: string): number[] {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/net/${table}`, 'utf8');
   } catch {
     return []; // a kernel without that protocol
   }
-  return text.split('\n').flatMap((line) => line.trim().split(/\s+/)[INODE_COLUMN] ?? []);
+  return text.split('\n').map((line) => Number(line.trim().split(/\s+/)[INODE_COLUMN]));
 }

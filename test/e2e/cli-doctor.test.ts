@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 
 /** What doctor says of the one server of a config that names its management interface. */
-async function doctor(): Promise<Check[]> {
+async function doctor(backend = 'devmem'): Promise<Check[]> {
   const config = join(vpn.directory, 'subflowd.ini');
   const socket = (name: string) => join(vpn.directory, name);
   const lines = [
@@ -30,6 +30,8 @@ async function doctor(): Promise<Check[]> {
     `events = ${join(vpn.directory, 'events')}`,
     '[console]',
     `socket = ${socket('console.sock')}`,
+    '[kernel]',
+    `backend = ${backend}`,
     '',
   ];
   writeFileSync(config, lines.join('\n'));
@@ -58,6 +60,27 @@ describe('subflowd doctor on a real OpenVPN server', () => {
     const [first, ...rest] = await doctor();
     answers(first);
     expect(rest).toEqual([{ name: `server lab, process ${pid}`, verdict: 'ok', found: 'it serves MPTCP' }]);
+  });
+
+  it('wants a server’s connections in userspace’s hands for netlink, in its own namespace', async () => {
+    const { pid } = await vpn.server({ ...managed(), wrapper: ['mptcpize', 'run'] });
+    await vpn.client('alice');
+    const inside = ['--target', String(pid), '--net', '--'];
+    const [, , ...wrong] = await doctor('netlink');
+    expect(wrong).toEqual([
+      {
+        name: `server lab, process ${pid}`,
+        verdict: 'bad',
+        found: 'net.mptcp.pm_type = 0 in its network namespace: no priority can be set by netlink',
+        remedy: expect.stringMatching(/subflowd-sysctl\.conf .* until they reconnect/) as string,
+      },
+    ]);
+    await execa('nsenter', [...inside, 'sysctl', '-w', 'net.mptcp.pm_type=1']);
+    expect((await doctor('netlink')).map(({ verdict }) => verdict)).toEqual(['ok', 'ok']);
+    await execa('nsenter', [...inside, 'ip', 'mptcp', 'endpoint', 'add', '192.0.2.7', 'signal']);
+    const [, , signal] = await doctor('netlink');
+    expect(signal).toMatchObject({ verdict: 'note' });
+    expect(signal?.found).toContain('announces none of its endpoints (192.0.2.7)');
   });
 
   it('says that one without it listens with plain TCP, with the mend', async () => {

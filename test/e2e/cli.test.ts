@@ -309,6 +309,10 @@ describe('on a host that lacks', () => {
 
   const NO_MEM = 'mount -t tmpfs none /dev; mknod -m 666 /dev/null c 1 3';
 
+  beforeEach(() => {
+    config = ini(['[kernel]', 'backend = devmem']);
+  });
+
   it.each([
     ['/dev/mem', NO_MEM, 'memory', '/dev/mem does not exist', 'CONFIG_STRICT_DEVMEM=n'],
     [

@@ -111,9 +111,9 @@ describe('parseTcp', () => {
       '',
     ].join('\n');
     expect(parseTcp(text)).toEqual([
-      { state: 'LISTEN', peer: '0.0.0.0:*', inode: '297910', isMptcp: true },
-      { state: 'ESTAB', peer: '127.0.0.1:54348', inode: '297913', isMptcp: false },
-      { state: 'ESTAB', peer: '[10.0.0.2]:5', inode: '297914', isMptcp: false },
+      { state: 'LISTEN', peer: '0.0.0.0:*', inode: 297910, isMptcp: true },
+      { state: 'ESTAB', peer: '127.0.0.1:54348', inode: 297913, isMptcp: false },
+      { state: 'ESTAB', peer: '[10.0.0.2]:5', inode: 297914, isMptcp: false },
     ]);
   });
 });
