@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { ServerSockets } from '../../src/backend/backend.js';
 import type { DaemonStatus } from '../../src/console/status.js';
 import { needs } from '../lab/needs.js';
 import { runScenario } from '../lab/scenarios/run.js';
@@ -30,6 +31,13 @@ interface Crowd {
 
 interface Ipv6 {
   readonly runs: Readonly<Record<'hooks' | 'management' | 'nothing', DaemonStatus>>;
+  readonly reconnects: number;
+}
+
+interface Backends {
+  readonly rounds: Readonly<
+    Record<string, { readonly devmem: ServerSockets; readonly netlink: ServerSockets }>
+  >;
   readonly reconnects: number;
 }
 
@@ -118,6 +126,29 @@ describe('on a guest kernel', () => {
       expect(sessions[0]?.session.real.address).toBe('fd00:100::2');
       expect(servers[0]?.management).toBe(missing === 'management' ? 'absent' : 'connected');
       expect(servers[0]?.recorded).toBe(missing === 'hooks' ? 0 : 1);
+    }
+    expect(result.reconnects).toBe(0);
+  });
+
+  test('both backends tell the same of every connection, field by field', TIMEOUT, async () => {
+    const { result, consoleLog } = await runScenario<Backends>('backends', { append: 'nopat' });
+    expect(consoleLog).not.toMatch(HARM);
+    expect(Object.keys(result.rounds)).toEqual(['connected', 'set by netlink', 'set by devmem']);
+    for (const [round, { devmem, netlink }] of Object.entries(result.rounds)) {
+      expect(devmem, round).toEqual(netlink);
+      expect(netlink).toMatchObject({ plain: [], problems: [] });
+      expect(netlink.connections.map(({ subflows }) => subflows.length).sort()).toEqual([1, 2, 2]);
+      const wishes = netlink.connections.flatMap(({ subflows }) =>
+        subflows.map(({ remote, ours, peers }) => [remote.address, ours, peers]),
+      );
+      const wifi = round === 'set by netlink' ? 'backup' : 'active';
+      expect(wishes.sort()).toEqual([
+        ['192.168.100.2', wifi, 'active'],
+        ['192.168.100.3', wifi, 'active'],
+        ['192.168.100.4', wifi, 'active'],
+        ['192.168.200.2', 'active', 'backup'],
+        ['192.168.200.4', 'active', 'active'],
+      ]);
     }
     expect(result.reconnects).toBe(0);
   });

@@ -30,6 +30,8 @@ interface Unit {
   readonly afterRestartRecords: readonly HookRecord[];
   readonly afterEdit: DaemonStatus;
   readonly afterOverride: DaemonStatus;
+  readonly fromOutside: DaemonStatus;
+  readonly byDevmem: { readonly status: DaemonStatus; readonly sidecar: Sandboxed };
   readonly pids: { readonly serverBefore: number; readonly serverAfter: number };
   readonly units: Readonly<Record<'server' | 'sidecar', { ActiveState: string; NRestarts: string }>>;
   readonly journals: Readonly<Record<'server' | 'sidecar', readonly string[]>>;
@@ -94,9 +96,9 @@ describe('installed as openvpn-conf says, under systemd', () => {
 
     // the sidecar works inside its own sandbox
     expect(atFirst.sidecar.ownMounts).toBe(true);
-    expect(atFirst.sidecar.files).toContain('/dev/mem');
+    expect(atFirst.sidecar.files).not.toContain('/dev/mem');
     expect(atFirst.sidecar.status).toMatchObject({ NoNewPrivs: '1', Seccomp: '2' });
-    expect(atFirst.status.backend).toMatchObject({ name: 'devmem', tellsPeer: true });
+    expect(atFirst.status.backend).toMatchObject({ name: 'netlink', tellsPeer: true });
     expect(atFirst.status.problems).toEqual([]);
     expect(atFirst.status.servers).toMatchObject([
       { name: 'server', management: 'connected', recorded: 1, pids: [pids.serverBefore] },
@@ -112,11 +114,13 @@ describe('installed as openvpn-conf says, under systemd', () => {
     expect(result.whenStopped).toEqual(atFirst.records);
     expect(commonNames(result.whileDown)).toEqual([`common_name=${VAN}`]);
     const van = { client: VAN, rule: '[client *.vans.example.com]', ours: { lte: 'active', wifi: 'backup' } };
-    expect(only(result.afterStart)).toEqual(van);
-    expect(only(result.afterKill)).toEqual(van);
+    const early = { ...van, ours: { wifi: 'active' } };
+    expect(only(result.afterStart)).toEqual(early);
+    expect(result.afterStart.sessions[0]?.reason).toMatch(/no subflow on lte; it was there before subflowd/);
+    expect(only(result.afterKill)).toEqual(early);
     expect(result.restarts).toBe('1');
 
-    // the server restarted: its client is found again, and what the old process left is gone
+    // the server restarted: its client is found again, with both its paths, and what the old process left is gone
     expect(pids.serverAfter).not.toBe(pids.serverBefore);
     expect(only(result.afterRestart)).toEqual(van);
     expect(result.afterRestart.servers).toMatchObject([
@@ -133,6 +137,13 @@ describe('installed as openvpn-conf says, under systemd', () => {
       rule: 'override',
       ours: { lte: 'active', wifi: 'backup' },
     });
+
+    // by the drop-ins: from another network namespace, and through memory
+    expect(result.fromOutside.backend.name).toBe('netlink');
+    expect(only(result.fromOutside).ours).toEqual({ lte: 'backup', wifi: 'active' });
+    expect(result.byDevmem.status.backend).toMatchObject({ name: 'devmem', tellsPeer: true });
+    expect(result.byDevmem.sidecar.files).toContain('/dev/mem');
+    expect(only(result.byDevmem.status).ours).toEqual({ lte: 'active', wifi: 'backup' });
 
     expect(result.units).toEqual({
       server: { ActiveState: 'active', NRestarts: '0' },

@@ -39,16 +39,26 @@ export async function install(server: Namespace, serverLines: readonly string[])
   for (const hook of ['client-connect', 'client-disconnect']) {
     await cp(path.join(checkout, 'hooks', hook), path.join(hooks, hook));
   }
-  for (const name of placed) {
-    const text = await readFile(conf(name), 'utf8');
-    await write(placeOf(name, text), text);
-  }
+  for (const name of placed) await place(name);
   await write('/etc/openvpn/server/lab.conf', await mergedConfig(serverLines));
   for (const unit of ['openvpn-server@.service', 'subflowd.service']) {
-    await write(`/etc/systemd/system/${unit}.d/lab.conf`, labDropIn(server));
+    await write(labDropInOf(unit), labDropIn(server));
   }
   await server.run('sysctl', ['-p', '/etc/sysctl.d/subflowd.conf']);
   await execa('systemd-tmpfiles', ['--create']);
+  await execa('systemctl', ['daemon-reload']);
+}
+
+/** Copies one more of openvpn-conf's files to where its first line says, for the next start of a unit. */
+export async function place(name: string): Promise<void> {
+  const text = await readFile(conf(name), 'utf8');
+  await write(placeOf(name, text), text);
+  await execa('systemctl', ['daemon-reload']);
+}
+
+/** Leaves the sidecar's unit as it is shipped, outside the namespace of the lab's server. */
+export async function takeSidecarOutside(): Promise<void> {
+  await write(labDropInOf('subflowd.service'), labEnvironment().join('\n'));
   await execa('systemctl', ['daemon-reload']);
 }
 
@@ -79,14 +89,17 @@ function optionOf(line: string): string | undefined {
   return /^[a-z]\S*/.exec(line)?.[0];
 }
 
+function labDropInOf(unit: string): string {
+  return `/etc/systemd/system/${unit}.d/lab.conf`;
+}
+
 function labDropIn(server: Namespace): string {
+  return [...labEnvironment(), `NetworkNamespacePath=/run/netns/${server.name}`, ''].join('\n');
+}
+
+function labEnvironment(): string[] {
   const { OPENSSL_ia32cap: emulated } = process.env;
-  return [
-    '[Service]',
-    `NetworkNamespacePath=/run/netns/${server.name}`,
-    ...(emulated === undefined ? [] : [`Environment=OPENSSL_ia32cap=${emulated}`]),
-    '',
-  ].join('\n');
+  return ['[Service]', ...(emulated === undefined ? [] : [`Environment=OPENSSL_ia32cap=${emulated}`]), ''];
 }
 
 async function write(file: string, text: string): Promise<void> {

@@ -11,7 +11,7 @@ import { clientConfig, serverConfig } from '../openvpn-config.js';
 import { OpenvpnProcess } from '../openvpn.js';
 import { Authority } from '../pki.js';
 import { until } from '../until.js';
-import { install, installed } from './installation.js';
+import { install, installed, place, takeSidecarOutside } from './installation.js';
 import { command, PATIENCE_MS, say, scenario, untilStatus } from './scenario.js';
 import { sandboxed, SystemdUnit } from './systemd-unit.js';
 
@@ -76,8 +76,9 @@ await scenario(async (cleanup, out) => {
   const whileDown = await records();
   say('while the sidecar was down alice left and the van came');
   await sidecar.systemctl('start');
-  const afterStart = await obeyed('the van on lte', VAN, 'lte');
-  say('started again: the van obeys its rule');
+  // nobody listened when it came: it has the one path that it connected by
+  const afterStart = await obeyed('the van on wifi', VAN, 'wifi', { subflows: 1 });
+  say('started again: the van obeys its rule as far as it can');
 
   const before = await sidecar.pid();
   await sidecar.systemctl('kill', '--signal=KILL');
@@ -85,14 +86,14 @@ await scenario(async (cleanup, out) => {
     const pid = await sidecar.pid();
     return (pid !== 0 && pid !== before) || undefined;
   });
-  const afterKill = await obeyed('the van on lte after the kill', VAN, 'lte');
+  const afterKill = await obeyed('the van on wifi after the kill', VAN, 'wifi', { subflows: 1 });
   const { NRestarts: restarts } = await sidecar.show('NRestarts');
   say('killed: systemd started it again');
 
   const serverBefore = await server.pid();
   await server.systemctl('restart');
   const serverAfter = await server.pid();
-  const afterRestart = await obeyed('the van on lte after the restart', VAN, 'lte', serverAfter);
+  const afterRestart = await obeyed('the van on lte after the restart', VAN, 'lte', { pid: serverAfter });
   const afterRestartRecords = await records();
   say('the server was restarted: the van is found again');
 
@@ -104,7 +105,25 @@ await scenario(async (cleanup, out) => {
   const afterOverride = await obeyed('the van on lte by override', VAN, 'lte');
   say('rule edited, override kept over a restart');
 
+  await takeSidecarOutside();
+  await place('subflowd.service.d/namespaces.conf');
+  await sidecar.systemctl('restart');
+  await command(installed, `mptcp primary ${VAN} wifi`);
+  const fromOutside = await obeyed('the van on wifi from outside', VAN, 'wifi');
+  say('outside the namespace of the server, the sidecar serves it');
+
+  await writeFile(installed.config, `${await readFile(installed.config, 'utf8')}backend = devmem\n`);
+  await place('subflowd.service.d/devmem.conf');
+  await sidecar.systemctl('restart');
+  await command(installed, `mptcp primary ${VAN} lte`);
+  const byDevmem = {
+    status: await obeyed('the van on lte by devmem', VAN, 'lte'),
+    sidecar: await sandboxed(await sidecar.pid()),
+  };
+  say('the sidecar serves it through /dev/mem');
+
   return {
+    fromOutside, byDevmem,
     atFirst, whenStopped, whileDown, afterStart, afterKill, restarts, afterRestart, afterRestartRecords, afterEdit, afterOverride,
     pids: { serverBefore, serverAfter },
     units: {
@@ -128,14 +147,19 @@ async function startClient(
   return openvpn;
 }
 
-/** Waits until one client, and nobody else, is connected, with both its paths, and has this primary. */
-async function obeyed(what: string, client: string, primary: string, pid?: number): Promise<DaemonStatus> {
+/** Waits until one client, and nobody else, is connected, with both its paths unless told, and has this primary. */
+async function obeyed(
+  what: string,
+  client: string,
+  primary: string,
+  { pid, subflows = 2 }: { readonly pid?: number; readonly subflows?: number } = {},
+): Promise<DaemonStatus> {
   return untilStatus(installed, what, ({ servers, sessions: [only, ...others] }) => {
     // the hooks are quicker, but both ways have to work
     if (servers.some(({ management }) => management !== 'connected')) return false;
     if (only === undefined || others.length > 0 || only.session.commonName !== client) return false;
     if (pid !== undefined && only.connection?.pid !== pid) return false;
-    return only.state === 'obeyed' && only.current === primary && only.subflows.length === 2;
+    return only.state === 'obeyed' && only.current === primary && only.subflows.length === subflows;
   });
 }
 

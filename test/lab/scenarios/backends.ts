@@ -1,0 +1,79 @@
+// Both backends on one guest, in one process: what each sees of the same connections, also after the other set a priority.
+import type { Backend, Connection, Priority } from '../../../src/backend/backend.js';
+import { DevmemBackend } from '../../../src/backend/devmem.js';
+import { NetlinkBackend } from '../../../src/backend/netlink.js';
+import { figure6Paths } from '../network.js';
+import { buildStage } from '../stage.js';
+import { until } from '../until.js';
+import { PATIENCE_MS, reconnects, say, scenario } from './scenario.js';
+
+const CLIENTS = 3;
+
+await scenario(async (cleanup, out) => {
+  const stage = await buildStage(cleanup, {
+    paths: figure6Paths,
+    clients: CLIENTS,
+    backend: 'netlink',
+    // listens on [::] as well, so that the kernel holds the clients' IPv4 addresses as mapped ones
+    server: { family: 6 },
+    logs: out,
+  });
+  const { pid } = stage.server;
+  const netlink = await NetlinkBackend.open();
+  cleanup.add(() => netlink.close());
+  const devmem = await DevmemBackend.open();
+  cleanup.add(() => devmem.close());
+
+  // one client asks for its second path to be spared, one has one path only
+  const [spare, lone] = stage.network.clients;
+  await spare?.namespace.ip([`mptcp endpoint change ${spare.addresses.lte?.v4 ?? ''} backup`]);
+  await lone?.namespace.ip(['mptcp endpoint flush']);
+  const tunnels = [];
+  for (let index = 0; index < CLIENTS; index++) tunnels.push(await stage.connect(index, `client${index}`));
+  const rounds: Record<string, { devmem: unknown; netlink: unknown }> = {};
+  const look = async (name: string) => {
+    rounds[name] = { devmem: await seen(devmem, pid), netlink: await seen(netlink, pid) };
+    say(name);
+  };
+
+  await until('every subflow', PATIENCE_MS, async () => {
+    const { connections } = await netlink.connections(pid);
+    return connections.flatMap(({ subflows }) => subflows).length === 2 * CLIENTS - 1 || undefined;
+  });
+  await look('connected');
+  await setAll(netlink, pid, 'wifi', 'backup');
+  await look('set by netlink');
+  await devmem.connections(pid);
+  await setAll(devmem, pid, 'wifi', 'active');
+  await look('set by devmem');
+  return { rounds, reconnects: await reconnects(tunnels) };
+});
+
+async function setAll(backend: Backend, pid: number, path: string, priority: Priority): Promise<void> {
+  const prefix = path === 'wifi' ? '192.168.100.' : '192.168.200.';
+  for (const { remote: connection, subflows } of (await backend.connections(pid)).connections) {
+    for (const { local, remote } of subflows) {
+      if (!remote.address.startsWith(prefix)) continue;
+      const result = await backend.setPriority({ pid, connection, local, remote }, priority);
+      if (result.outcome !== 'committed')
+        throw new Error(`${backend.name}: ${result.outcome}, ${result.reason ?? ''}`);
+    }
+  }
+}
+
+/** Every field that both can tell, in an order of its own. */
+async function seen(backend: Backend, pid: number): Promise<unknown> {
+  const { connections, plain, problems } = await backend.connections(pid);
+  return {
+    connections: connections.map(common).sort((a, b) => a.token - b.token),
+    plain,
+    problems,
+  };
+}
+
+function common({ pid, remote, local, token, subflows }: Connection) {
+  const sorted = subflows
+    .map(({ local, remote, ours, peers }) => ({ local, remote, ours, peers }))
+    .sort((a, b) => a.remote.address.localeCompare(b.remote.address));
+  return { pid, remote, local, token, subflows: sorted };
+}
