@@ -6,7 +6,7 @@ import { figure6Paths } from '../network.js';
 import { Sidecar } from '../sidecar.js';
 import { writeRules } from '../sidecar-files.js';
 import { buildStage } from '../stage.js';
-import { command, reconnects, say, scenario, statusOf, untilStatus } from './scenario.js';
+import { command, reconnects, say, scenario, statusOf, untilStatus, wantedBackend } from './scenario.js';
 
 const CLIENTS = 20;
 /** Names that a shell, an ini file or a console could trip over; the rest are plain. */
@@ -16,7 +16,7 @@ const nameOf = (index: number) => NAMES[index] ?? `client-${index}`;
 
 await scenario(async (cleanup, out) => {
   const paths = figure6Paths;
-  const stage = await buildStage(cleanup, { paths, clients: CLIENTS, logs: out });
+  const stage = await buildStage(cleanup, { paths, clients: CLIENTS, backend: wantedBackend(), logs: out });
   const { files, network } = stage;
   // Odd numbers on lte, even ones on wifi; names as written, by glob and by default.
   await writeRules(files, paths, {
@@ -47,6 +47,7 @@ await scenario(async (cleanup, out) => {
   const log = `${out}/subflowd.log`;
   const first = Sidecar.start(network.server, files.config, log);
   cleanup.add(() => first.stop());
+  await untilStatus(files, 'the sidecar', () => true);
   const tunnels = [];
   // four handshakes at a time: an emulated processor would let more of them time out
   for (let index = 0; index < CLIENTS; index += 4) {

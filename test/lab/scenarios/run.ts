@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { execa } from 'execa';
 import { labScript } from '../checkout.js';
 import { guestOut, runInGuest, type GuestOptions } from '../guest.js';
 import { labKernel } from '../kernel.js';
@@ -33,6 +34,20 @@ export async function runScenario<Result>(
       result: JSON.parse(await readFile(path.join(out, 'result.json'), 'utf8')) as Result,
       consoleLog,
     };
+  } finally {
+    await rm(out, { recursive: true });
+  }
+}
+
+/** Runs a scenario on this machine's own kernel, through netlink. @throws {Error} with all that it printed if it failed. */
+export async function runScenarioHere<Result>(name: string): Promise<Result> {
+  const out = await mkdtemp(path.join(tmpdir(), `subflowd-${name}-`));
+  try {
+    const command = [labScript(`scenarios/${name}`), out, 'netlink'];
+    const { exitCode, all } = await execa(process.execPath, command, { all: true, reject: false });
+    if (exitCode !== 0)
+      throw new Error(`the scenario ${name} failed with ${exitCode ?? 'a signal'}:\n${all}`);
+    return JSON.parse(await readFile(path.join(out, 'result.json'), 'utf8')) as Result;
   } finally {
     await rm(out, { recursive: true });
   }

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { z } from 'zod';
 import type { DaemonStatus } from '../../../src/console/status.js';
 import { talk } from '../../../src/console/talk.js';
 import { Cleanup } from '../cleanup.js';
@@ -10,8 +11,13 @@ import { until } from '../until.js';
 /** An emulated processor needs its time; what is waited for either comes or never does. */
 export const PATIENCE_MS = 180_000;
 
+/** What the sidecar is told to use; it chooses itself unless given. */
+export function wantedBackend(): 'devmem' | 'netlink' | undefined {
+  return z.enum(['devmem', 'netlink']).optional().parse(process.argv[3]);
+}
+
 /**
- * A scenario's frame: `node SCENARIO.js DIRECTORY` runs it and leaves what it saw in `result.json` there, for a test to
+ * A scenario's frame: `node SCENARIO.js DIRECTORY [BACKEND]` runs it and leaves what it saw in `result.json` there, for a test to
  * judge. Everything it made is undone at its end.
  */
 export async function scenario(act: (cleanup: Cleanup, out: string) => Promise<unknown>): Promise<void> {

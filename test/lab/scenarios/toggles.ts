@@ -6,7 +6,7 @@ import { writeRules } from '../sidecar-files.js';
 import { buildStage } from '../stage.js';
 import { figure6Paths } from '../network.js';
 import { startWeb, Transfer } from '../web.js';
-import { command, reconnects, say, scenario, untilStatus } from './scenario.js';
+import { command, reconnects, say, scenario, untilStatus, wantedBackend } from './scenario.js';
 
 const SWITCHES = 200;
 /** More than the switches take: the transfers are ended by the last switch, not the other way round. */
@@ -14,10 +14,11 @@ const BYTES = 2_000_000;
 
 await scenario(async (cleanup, out) => {
   const paths = figure6Paths.map((one) => ({ ...one, rateMbit: 3 }));
-  const stage = await buildStage(cleanup, { paths, logs: out });
+  const stage = await buildStage(cleanup, { paths, backend: wantedBackend(), logs: out });
   await writeRules(stage.files, paths, { alice: 'wifi' });
   const sidecar = Sidecar.start(stage.network.server, stage.files.config, `${out}/subflowd.log`);
   cleanup.add(() => sidecar.stop());
+  await untilStatus(stage.files, 'the sidecar', () => true);
   const tunnel = await stage.connect(0, 'alice');
   await untilStatus(stage.files, 'alice on wifi', ({ sessions }) =>
     sessions.some(({ state, primary }) => state === 'obeyed' && primary === 'wifi'),
