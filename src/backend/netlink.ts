@@ -1,7 +1,15 @@
 import { formatEndpoint } from '../endpoint.js';
-import type { Backend, Connection, Priority, PriorityResult, ServerSockets, SubflowName } from './backend.js';
+import type {
+  Backend,
+  Connection,
+  Priority,
+  PriorityOptions,
+  PriorityResult,
+  ServerSockets,
+  SubflowName,
+} from './backend.js';
 import { descriptors, socketInodes } from './netlink/descriptors.js';
-import { tcpSocket } from './netlink/diag.js';
+import { tcpSocket, type SubflowInfo } from './netlink/diag.js';
 import { explain } from './netlink/explain.js';
 import { PathManagerListener } from './netlink/listener.js';
 import { endsKey, look, type SeenConnection } from './netlink/look.js';
@@ -22,6 +30,9 @@ const OLD =
   'and let it reconnect';
 const EARLY =
   'it was there before subflowd: the kernel refuses further subflows while nobody listens; they come when it reconnects';
+
+const HELD_BACK =
+  'the client asks for backup, and through netlink that cannot be taken back: peer-backup = override takes backend = devmem';
 
 /** Sees priorities through sock_diag and asks the kernel's path manager to set them, in the servers' namespaces. */
 export class NetlinkBackend implements Backend {
@@ -65,10 +76,14 @@ export class NetlinkBackend implements Backend {
     }
   }
 
-  setPriority(name: SubflowName, priority: Priority): Promise<PriorityResult> {
+  setPriority(
+    name: SubflowName,
+    priority: Priority,
+    { overridePeer = false }: PriorityOptions = {},
+  ): Promise<PriorityResult> {
     let result: PriorityResult;
     try {
-      result = this.#set(name, priority);
+      result = this.#set(name, priority, overridePeer);
     } catch (error) {
       result = refused(explain(error, name.pid).message);
     }
@@ -100,7 +115,7 @@ export class NetlinkBackend implements Backend {
     return { known, plain: seen.plain };
   }
 
-  #set(name: SubflowName, priority: Priority): PriorityResult {
+  #set(name: SubflowName, priority: Priority, overridePeer: boolean): PriorityResult {
     const known = this.#known.get(name.pid);
     const seen = known?.connections.get(formatEndpoint(name.connection));
     const socket = seen?.sockets.get(endsKey(name));
@@ -108,25 +123,28 @@ export class NetlinkBackend implements Backend {
     const { namespace, userspace } = known;
     const { connection } = seen;
     const now = () => {
-      const socketNow = tcpSocket(namespace.diag, socket);
-      return socketNow?.mptcp?.token === connection.token ? socketNow.mptcp.ours : undefined;
+      const found = tcpSocket(namespace.diag, socket)?.mptcp;
+      return found?.token === connection.token ? found : undefined;
     };
+    const isHeldBack = ({ peers }: SubflowInfo) =>
+      overridePeer && priority === 'active' && peers === 'backup';
     const before = now();
-    if (before === undefined) return gone;
-    if (before === priority) return { outcome: 'unchanged', peerAsked: false };
+    if (!before) return gone;
+    if (before.ours === priority) {
+      return isHeldBack(before) ? refused(HELD_BACK) : { outcome: 'unchanged', peerAsked: false };
+    }
     if (userspace.get(connection.token) === false) return refused(OLD);
     try {
       setPriority(namespace.generic, this.#listener.family, connection.token, socket, priority);
     } catch (error) {
       // The kernel has one answer for all that can be wrong with a request: the subflow may just have closed.
-      if (now() === undefined) return gone;
+      if (!now()) return gone;
       throw error;
     }
     const after = now();
-    if (after === undefined) return gone;
-    return after === priority
-      ? { outcome: 'committed', peerAsked: true }
-      : refused('the kernel took the request and changed nothing');
+    if (!after) return gone;
+    if (after.ours !== priority) return refused('the kernel took the request and changed nothing');
+    return isHeldBack(after) ? refused(HELD_BACK) : { outcome: 'committed', peerAsked: true };
   }
 
   /** Undefined if it closed meanwhile, or this kernel does not say. */

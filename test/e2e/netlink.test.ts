@@ -125,9 +125,20 @@ describe('the netlink backend', () => {
     const lte = network.clients[0]?.addresses.lte?.v4 ?? '';
     await client.ip([`mptcp endpoint change ${lte} backup`]);
     await hold(network.serverAddress.v4, 1);
-    const { subflows } = await onlyConnection(2);
+    const connection = await onlyConnection(2);
+    const { subflows } = connection;
     const wishes = subflows.map(({ remote, ours, peers }) => [remote.address, ours, peers]);
     expect(wishes).toContainEqual([lte, 'active', 'backup']);
+    const held = nameOf(
+      connection,
+      subflows.find(({ peers }) => peers === 'backup'),
+    );
+    expect(await backend.setPriority(held, 'active')).toMatchObject({ outcome: 'unchanged' });
+    // the kernel offers no way
+    expect(await backend.setPriority(held, 'active', { overridePeer: true })).toMatchObject({
+      outcome: 'refused',
+      reason: expect.stringContaining('backend = devmem') as string,
+    });
   });
 
   test('has nothing to do with other processes’ sockets', async () => {

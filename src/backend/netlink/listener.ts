@@ -57,7 +57,7 @@ export function withListener(backend: Backend, listener: PathManagerListener): B
     description: backend.description,
     tellsPeer: backend.tellsPeer,
     connections: (pid) => backend.connections(pid),
-    setPriority: (subflow, priority) => backend.setPriority(subflow, priority),
+    setPriority: (subflow, priority, options) => backend.setPriority(subflow, priority, options),
     attend: (pids) => {
       listener.attend(pids);
     },

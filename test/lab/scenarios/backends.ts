@@ -21,7 +21,7 @@ await scenario(async (cleanup, out) => {
   const { pid } = stage.server;
   const netlink = await NetlinkBackend.open();
   cleanup.add(() => netlink.close());
-  const devmem = await DevmemBackend.open();
+  const devmem = await DevmemBackend.open('btf');
   cleanup.add(() => devmem.close());
 
   // one client asks for its second path to be spared, one has one path only

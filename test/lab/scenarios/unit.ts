@@ -33,6 +33,8 @@ await scenario(async (cleanup, out) => {
   say('the server serves');
   cleanup.add(() => sidecar.systemctl('stop'));
   await sidecar.systemctl('enable', '--now');
+  // by netlink it has to be there when clients join
+  await untilStatus(installed, 'the sidecar', () => true);
   say('the sidecar is started');
 
   const connect = async (host: ClientHost | undefined, commonName: string) => {
