@@ -196,7 +196,10 @@ describe('the netlink backend', () => {
     });
 
     release();
-    await until('the connection is closed', async () => (await tokensOfSs()).length === 0);
+    await until('the connection is closed', async () => {
+      const ss = await network.server.run('ss', ['-Htn', 'state', 'established', 'sport', `:${port}`]);
+      return ss.stdout === '';
+    });
     expect(await backend.setPriority(nameOf(connection, wifi), 'active')).toMatchObject(gone);
 
     process.kill(pid, 'SIGKILL');
