@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { Backoff } from './backoff.js';
 import { hasCode, reasonOf } from './errno.js';
+import { Exchanges, type Request, type Taker } from './exchanges.js';
 import { LineSplitter } from '../lines.js';
+import { NoticeReader, sourceOf } from './notices.js';
 
 /** Where a management interface listens. */
 export type ManagementTarget = { readonly socket: string } | { readonly host: string; readonly port: number };
@@ -31,30 +33,28 @@ export interface ClientNotice {
   readonly fields: ReadonlyMap<string, string>;
 }
 
+/** What a management client can be waited for. */
+export type Question = 'auth' | 'hold' | 'password';
+
 interface ManagementMap {
+  /** OpenVPN has greeted, with this line; what comes from now on is told of. */
+  greeted: [string];
   /** The interface was greeted and knows its process. */
   ready: [ManagementInfo];
   /** The answer to {@link Management.requestStatus}: its lines, and `performance.now()` when it was asked for. */
   status: [readonly string[], number];
   client: [ClientNotice];
+  /** Any real-time message but the greeting: its lines, those of its variables too. */
+  notice: [readonly string[]];
+  /** The connection that was greeted is lost, with the reason; another is being made. */
+  hungUp: [string];
   /** The connection that was ready is lost; another is being made. */
   lost: [];
   /** Something that an admin should mend, once for each outage. */
   problem: [string];
 }
 
-interface Command {
-  readonly text: string;
-  /** `block`: lines until `END`. */
-  readonly answer: 'line' | 'block';
-  readonly done: (lines: readonly string[]) => void;
-  askedAt: number;
-}
-
 const MAX_LINE_BYTES = 64 * 1024;
-/** Of one answer; `status 3` has about 200 bytes for a client. */
-const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
-const MAX_WAITING_COMMANDS = 16;
 /** A connection that lived this many milliseconds was a good one: the next is tried soon. */
 const STEADY_MS = 5_000;
 const MIN_RETRY_MS = 250;
@@ -71,28 +71,29 @@ const KEPT_VARIABLES = new Set([
 ]);
 
 /**
- * A client of OpenVPN's management interface (its doc/management-notes.txt) that only asks and listens: it never
- * holds, kills or authenticates anything. It stays connected and comes back by itself. The peer is not trusted: lines
- * and answers are bounded, and one that breaks the protocol is cut off.
+ * A client of OpenVPN's management interface (its doc/management-notes.txt). By itself it only asks and listens: it
+ * never holds, kills or authenticates anything. It stays connected and comes back by itself. The peer is not trusted:
+ * lines and answers are bounded, and one that breaks the protocol is cut off.
  */
 export class Management extends EventEmitter<ManagementMap> {
   readonly #target: ManagementTarget;
   readonly #options: ManagementOptions;
   readonly #backoff: Backoff;
   readonly #greetingMs: number;
-  readonly #answerMs: number;
+  readonly #exchanges: Exchanges;
+  readonly #notices = new NoticeReader();
   #socket: Socket | undefined;
   #phase: 'stopped' | 'waiting' | 'greeting' | 'asking' | 'ready' = 'stopped';
   #lines = new LineSplitter(MAX_LINE_BYTES);
-  #commands: Command[] = [];
-  #answer: string[] = [];
-  #answerBytes = 0;
-  #notice: { type: string; cid: number; fields: Map<string, string> } | undefined;
   #passwordSent = false;
   #timer: NodeJS.Timeout | undefined;
   #connectedAt = 0;
   #lastTry = 0;
   #lastProblem: string | undefined;
+  #greeting: string | undefined;
+  #statusAsked = false;
+  /** Whether somebody answers this kind of question; what nobody answers is a problem. */
+  isAnswered: (question: Question) => boolean = () => false;
 
   constructor(target: ManagementTarget, options: ManagementOptions = {}) {
     super();
@@ -100,7 +101,13 @@ export class Management extends EventEmitter<ManagementMap> {
     this.#options = options;
     this.#backoff = options.backoff ?? new Backoff();
     this.#greetingMs = options.greetingMs ?? 5_000;
-    this.#answerMs = options.answerMs ?? 30_000;
+    this.#exchanges = new Exchanges({
+      send: (text) => this.#socket?.write(text),
+      broken: (reason) => {
+        this.#fail(reason);
+      },
+      answerMs: options.answerMs ?? 30_000,
+    });
   }
 
   get ready(): boolean {
@@ -123,6 +130,7 @@ export class Management extends EventEmitter<ManagementMap> {
   stop(): void {
     this.#phase = 'stopped';
     this.#drop();
+    this.#exchanges.clear(`subflowd no longer asks the management interface at ${this.name}`);
   }
 
   /** Tries at once instead of at the end of the back-off: there is news that OpenVPN lives. */
@@ -132,17 +140,36 @@ export class Management extends EventEmitter<ManagementMap> {
     this.#connect();
   }
 
+  /** OpenVPN's greeting, while it is connected. */
+  get greeting(): string | undefined {
+    return this.#greeting;
+  }
+
+  /** Why commands cannot be asked now; undefined where they can. */
+  get unable(): string | undefined {
+    if (this.#phase === 'asking' || this.ready) return undefined;
+    return this.#lastProblem ?? `the management interface at ${this.name} is not connected yet`;
+  }
+
   /** Asks for `status 3`; does nothing while not ready, or while one is asked for already. */
   requestStatus(): void {
-    const text = 'status 3';
-    if (!this.ready || this.#commands.some((command) => command.text === text)) return;
-    const command: Command = {
-      text,
-      answer: 'block',
-      askedAt: 0,
-      done: (lines) => this.emit('status', lines, command.askedAt),
-    };
-    this.#send(command);
+    if (!this.ready || this.#statusAsked) return;
+    this.#statusAsked = true;
+    const askedAt = performance.now();
+    this.ask({ text: 'status 3', endings: ['block'], isQuestion: true }, (reply) => {
+      this.#statusAsked = false;
+      if ('lost' in reply) return;
+      const [lines = []] = reply.parts;
+      if (lines.at(-1) === 'END') this.emit('status', lines.slice(0, -1), askedAt);
+      else this.#problem(`${this.name} answers "status 3" with ${quote(lines.join(' '))}`);
+    });
+  }
+
+  /** Asks OpenVPN for anything; the taker is called once, at once where there is no connection. */
+  ask(request: Request, taker: Taker): void {
+    const { unable } = this;
+    if (unable === undefined) this.#exchanges.ask(request, taker);
+    else taker({ lost: unable });
   }
 
   #connect(): void {
@@ -162,7 +189,7 @@ export class Management extends EventEmitter<ManagementMap> {
     });
     socket.on('close', () => {
       this.#fail(
-        this.#lines.rest === '' && this.#commands.length === 0
+        this.#lines.rest === '' && this.#exchanges.isIdle
           ? 'it hung up'
           : 'it hung up in the middle of a line or an answer',
       );
@@ -212,138 +239,92 @@ export class Management extends EventEmitter<ManagementMap> {
 
   #readLine(line: string): void {
     const text = line.startsWith(PROMPT) ? line.slice(PROMPT.length) : line;
-    if (text.startsWith('>')) this.#readNotice(text);
+    if (text.startsWith('>') && !this.#exchanges.owns(text)) this.#readNotice(text);
     else if (this.#phase === 'greeting') {
       if (text.startsWith('ERROR:'))
         this.#fail(`it refuses the password in ${this.#options.passwordFile ?? ''}`);
       else if (!text.startsWith('SUCCESS:')) {
         this.#fail(`it greets with ${quote(text)}: it is no management interface of OpenVPN`);
       }
-    } else this.#readAnswer(text);
+    } else this.#exchanges.push(text);
   }
 
-  #readAnswer(line: string): void {
-    const command = this.#commands[0];
-    // lines that nobody asked for are left unread, as `log` might have been turned on by OpenVPN's config
-    if (command === undefined) return;
-    this.#answerBytes += line.length + 1;
-    if (this.#answerBytes > MAX_ANSWER_BYTES) {
-      this.#fail(`its answer to ${quote(command.text)} is longer than ${MAX_ANSWER_BYTES} bytes`);
+  /** @throws {RangeError} if it is longer than allowed. */
+  #readNotice(line: string): void {
+    const lines = this.#notices.push(line);
+    if (lines === undefined) return;
+    const { source, rest } = sourceOf(lines);
+    if (this.#phase === 'greeting') {
+      if (source === 'INFO') this.#greeted(line);
       return;
     }
-    const failed = this.#answer.length === 0 && line.startsWith('ERROR:');
-    const ends = command.answer === 'block' ? line === 'END' : line.startsWith('SUCCESS:');
-    if (!ends && !failed) {
-      if (command.answer === 'block') this.#answer.push(line);
-      return;
-    }
-    const lines = command.answer === 'block' ? this.#answer : [line];
-    this.#commands.shift();
-    this.#answer = [];
-    this.#answerBytes = 0;
-    this.#watchAnswers();
-    if (failed) this.#problem(`${this.name} answers ${quote(command.text)} with ${quote(line)}`);
-    else command.done(lines);
-  }
-
-  #readNotice(text: string): void {
-    const [, source = '', rest = ''] = /^>([A-Z_-]+):(.*)$/s.exec(text) ?? [];
-    if (source === 'CLIENT') this.#readClientNotice(rest);
-    else if (source === 'INFO' && this.#phase === 'greeting') this.#greeted();
-    else if (source === 'HOLD') {
+    this.emit('notice', lines);
+    if (source === 'CLIENT') this.#readClientNotice(lines);
+    else if (source === 'HOLD' && !this.isAnswered('hold')) {
       this.#problem(
         `OpenVPN at ${this.name} waits for a management client to release it (management-hold), which ` +
-          'subflowd does not do: remove management-hold from its config',
+          'subflowd does not do: say "hold release" at its console, or remove management-hold from its config',
       );
-    } else if (source === 'PASSWORD' && rest.startsWith('Need ')) {
+    } else if (source === 'PASSWORD' && rest.startsWith('Need ') && !this.isAnswered('password')) {
       this.#problem(
-        `OpenVPN at ${this.name} waits for a password that subflowd does not have: ${quote(rest)}`,
+        `OpenVPN at ${this.name} waits for a password that subflowd does not have, ${quote(rest)}: ` +
+          'give it at its console',
       );
     }
   }
 
-  #readClientNotice(rest: string): void {
-    const variable = /^ENV,(.*)$/s.exec(rest)?.[1];
-    if (variable === undefined) {
-      const [, type = '', cid = ''] = /^([A-Z_]+),(\d{1,15})/.exec(rest) ?? [];
-      this.#notice = { type, cid: Number(cid), fields: new Map() };
-      if (type === 'CONNECT' || type === 'REAUTH') {
-        this.#problem(
-          `OpenVPN at ${this.name} waits for its management client to let clients in (management-client-auth), ` +
-            'which subflowd does not do: nobody can connect; remove management-client-auth from its config, or ' +
-            'leave the management interface to the program that authenticates and let the hooks tell subflowd',
-        );
-      }
-      return;
+  #readClientNotice([head = '', ...variables]: readonly string[]): void {
+    const [, type = '', cid = ''] = /^>CLIENT:([A-Z_]+),(\d{1,15})/.exec(head) ?? [];
+    if ((type === 'CONNECT' || type === 'REAUTH') && !this.isAnswered('auth')) {
+      this.#problem(
+        `OpenVPN at ${this.name} waits for its management client to let clients in (management-client-auth), ` +
+          'which subflowd does not do: nobody can connect; let the program that authenticates say ' +
+          '"mptcp claim auth" at its console, or remove management-client-auth from its config',
+      );
     }
-    const notice = this.#notice;
-    if (notice === undefined) return;
-    if (variable !== 'END') {
-      const equals = variable.indexOf('=');
-      const name = variable.slice(0, equals);
-      if (KEPT_VARIABLES.has(name)) notice.fields.set(name, variable.slice(equals + 1));
-      return;
+    if (type !== 'ESTABLISHED' && type !== 'DISCONNECT') return;
+    const fields = new Map<string, string>();
+    for (const variable of variables) {
+      const [, name = '', value = ''] = /^>CLIENT:ENV,([^=]*)=(.*)$/s.exec(variable) ?? [];
+      if (KEPT_VARIABLES.has(name)) fields.set(name, value);
     }
-    this.#notice = undefined;
-    const { type, cid, fields } = notice;
-    if (type === 'ESTABLISHED' || type === 'DISCONNECT') this.emit('client', { type, cid, fields });
+    this.emit('client', { type, cid: Number(cid), fields });
   }
 
-  #greeted(): void {
+  #greeted(greeting: string): void {
     clearTimeout(this.#timer);
     this.#phase = 'asking';
+    this.#greeting = greeting;
     this.#connectedAt = performance.now();
     let version = '';
-    this.#send({
-      text: 'version',
-      answer: 'block',
-      askedAt: 0,
-      done: (lines) => {
-        version = (lines.find((line) => line.startsWith('OpenVPN Version:')) ?? '').replace(
-          /^OpenVPN Version:\s*/,
-          '',
-        );
-      },
+    this.ask({ text: 'version', endings: ['block'] }, (reply) => {
+      const [lines = []] = 'parts' in reply ? reply.parts : [];
+      version = (lines.find((line) => line.startsWith('OpenVPN Version:')) ?? '').replace(
+        /^OpenVPN Version:\s*/,
+        '',
+      );
     });
-    this.#send({
-      text: 'pid',
-      answer: 'line',
-      askedAt: 0,
-      done: ([line]) => {
-        const pid = /^SUCCESS: pid=(\d{1,10})$/.exec(line ?? '')?.[1];
-        if (pid === undefined) {
-          this.#fail(`it answers "pid" with ${quote(line ?? '')}`);
-          return;
-        }
-        this.#phase = 'ready';
-        this.#lastProblem = undefined;
-        this.emit('ready', { pid: Number(pid), version });
-      },
+    this.ask({ text: 'pid', endings: ['line'] }, (reply) => {
+      if ('lost' in reply) return;
+      const line = reply.parts[0]?.at(-1) ?? '';
+      const pid = /^SUCCESS: pid=(\d{1,10})$/.exec(line)?.[1];
+      if (pid === undefined) {
+        this.#fail(`it answers "pid" with ${quote(line)}`);
+        return;
+      }
+      this.#phase = 'ready';
+      this.#lastProblem = undefined;
+      this.#exchanges.pid = Number(pid);
+      this.emit('ready', { pid: Number(pid), version });
     });
-  }
-
-  #send(command: Command): void {
-    if (this.#commands.length >= MAX_WAITING_COMMANDS) return;
-    command.askedAt = performance.now();
-    this.#commands.push(command);
-    this.#socket?.write(`${command.text}\n`);
-    if (this.#commands.length === 1) this.#watchAnswers();
-  }
-
-  /** One timer for the oldest command: the others are answered after it. */
-  #watchAnswers(): void {
-    clearTimeout(this.#timer);
-    const command = this.#commands[0];
-    if (command === undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#fail(`it does not answer ${quote(command.text)} within ${this.#answerMs / 1000} s`);
-    }, this.#answerMs);
+    this.emit('greeted', greeting);
   }
 
   /** Ends this connection and plans the next. */
   #fail(reason: string): void {
     if (this.#phase === 'stopped' || this.#phase === 'waiting') return;
     const wasReady = this.#phase === 'ready';
+    const wasGreeted = this.#greeting !== undefined;
     if (wasReady && performance.now() - this.#connectedAt >= STEADY_MS) this.#backoff.reset();
     this.#phase = 'waiting';
     this.#drop();
@@ -351,6 +332,8 @@ export class Management extends EventEmitter<ManagementMap> {
       this.#connect();
     }, this.#backoff.next());
     this.#problem(`the management interface at ${this.name} is not to be had: ${reason}`);
+    this.#exchanges.clear(this.#lastProblem ?? reason);
+    if (wasGreeted) this.emit('hungUp', reason);
     if (wasReady) this.emit('lost');
   }
 
@@ -365,10 +348,8 @@ export class Management extends EventEmitter<ManagementMap> {
       socket.destroy();
     }
     this.#lines.clear();
-    this.#commands = [];
-    this.#answer = [];
-    this.#answerBytes = 0;
-    this.#notice = undefined;
+    this.#notices.clear();
+    this.#greeting = undefined;
   }
 
   #problem(text: string): void {

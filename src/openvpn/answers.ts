@@ -1,0 +1,109 @@
+import { atoi, type ParsedLine } from './command-line.js';
+
+/**
+ * How the end of an answer, or of one part of it, is known. OpenVPN answers strictly in order and marks nothing, so each
+ * command's kind must be known beforehand (manage.c of 2.6 and 2.7):
+ * - `line`: ends with the first line that begins with `SUCCESS:` or `ERROR:`; what comes before is of it
+ *   (`auth-retry nonsense` has two lines).
+ * - `block`: lines until `END`; a first line that begins with `ERROR:` is all of it (`status` during a restart).
+ * - `rows`: a block whose lines can begin with a client's name, and so with `>`. OpenVPN writes a block in one go:
+ *   from the first line to `END` nothing is a real-time message, whatever it looks like.
+ * - `mark`: nothing in it tells the end: `pid` is sent behind the command, and its answer, which is known, is the end.
+ *   Commands that this table does not know are asked so.
+ */
+export type Ending = 'line' | 'block' | 'rows' | 'mark';
+
+const LINE: readonly Ending[] = ['line'];
+const BLOCK: readonly Ending[] = ['block'];
+const MARK: readonly Ending[] = ['mark'];
+
+const LINES = new Set([
+  ...['pid', 'nclients', 'env-filter', 'signal', 'load-stats', 'kill', 'verb', 'mute', 'auth-retry'],
+  ...['username', 'forget-passwords', 'needok', 'needstr', 'cr-response', 'net', 'hold', 'bytecount', 'proxy'],
+  ...['client-kill', 'client-deny', 'client-auth-nt', 'client-auth', 'client-pending-auth', 'remote'],
+  ...['push-update-broad', 'push-update-cid', 'password'],
+]);
+
+/**
+ * The parts of the answer to a command, in order; none for a line that OpenVPN does not answer.
+ *
+ * `mark` have: `version N`, answered from 2.7 on and for some N only; `test N`, N lines; `pk-sig`, `rsa-sig` and
+ * `certificate`, answered only when they come at the wrong time; `pkcs11-id-count` and `pkcs11-id-get`, whose answers
+ * look like real-time messages; and what is not known.
+ */
+export function endingsOf(line: ParsedLine): readonly Ending[] {
+  if (line === 'nothing') return [];
+  if (line === 'malformed') return LINE;
+  const [command = '', ...parameters] = line.words;
+  const [first, second] = parameters;
+  switch (command) {
+    case 'help':
+    case 'remote-entry-count':
+      return BLOCK;
+    case 'remote-entry-get':
+      return first === undefined ? LINE : BLOCK;
+    case 'version':
+      return first === undefined ? BLOCK : MARK;
+    case 'status':
+      return first !== undefined && [2, 3].includes(atoi(first)) ? BLOCK : ['rows'];
+    case 'state':
+      return first === undefined ? BLOCK : historyEndings(first, second);
+    case 'log':
+    case 'echo':
+      return first === undefined ? LINE : historyEndings(first, second);
+    default:
+      return LINES.has(command) ? LINE : MARK;
+  }
+}
+
+/** `man_history`: one answer for each of the first two parameters. */
+function historyEndings(...parameters: readonly (string | undefined)[]): Ending[] {
+  return parameters
+    .filter((parameter) => parameter !== undefined)
+    .map((parameter) => (parameter === 'all' || atoi(parameter) > 0 ? 'block' : 'line'));
+}
+
+/** Gathers one answer, line by line, into its parts. */
+export class AnswerReader {
+  readonly parts: string[][] = [];
+  #part: string[] = [];
+
+  /** @param isMark whether a line ends an answer of the kind `mark`. */
+  constructor(
+    private readonly endings: readonly Ending[],
+    private readonly isMark: (line: string) => boolean,
+  ) {}
+
+  get done(): boolean {
+    return this.parts.length >= this.endings.length;
+  }
+
+  /** Whether a line that begins with `>` is of the answer, and not a real-time message. */
+  owns(line: string): boolean {
+    const ending = this.endings[this.parts.length];
+    if (ending === 'mark') return line.startsWith('>PKCS11ID-');
+    return ending === 'rows' && this.#part.length > 0;
+  }
+
+  push(line: string): void {
+    const ending = this.endings[this.parts.length];
+    if (ending === undefined) return;
+    if (ending === 'mark') {
+      if (this.isMark(line)) this.#close();
+      else this.#part.push(line);
+      return;
+    }
+    const first = this.#part.length === 0;
+    this.#part.push(line);
+    const ends =
+      ending === 'line'
+        ? /^(?:SUCCESS|ERROR):/.test(line)
+        : line === 'END' || (first && line.startsWith('ERROR:'));
+    if (ends) this.#close();
+  }
+
+  #close(): void {
+    this.parts.push(this.#part);
+    this.#part = [];
+  }
+}
