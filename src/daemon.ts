@@ -101,7 +101,7 @@ export class Daemon implements Commanded {
   }
 
   async #open(): Promise<void> {
-    this.#console = await Console.open(this.#config.console, this);
+    this.#console = await Console.open(this.#config.console, { daemon: this });
     this.#servers.start();
     this.#controller.start();
     this.#log.info(

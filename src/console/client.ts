@@ -1,40 +1,69 @@
 import type { Socket } from 'node:net';
 import { LineSplitter } from '../lines.js';
 import type { Answer } from './commands.js';
-import { printable } from './printable.js';
+import type { Tell } from './seat.js';
 
 /** What one client of the console may take. */
 export interface ClientLimits {
   /** Milliseconds that an answer may lie unread before the client is cut off. */
   readonly unreadMs: number;
+  /** Bytes of real-time messages that may lie unread. */
+  readonly unreadBytes: number;
   /** Milliseconds for a client to hang up after it was told that it is cut off, or asked to leave. */
   readonly leaveMs: number;
 }
 
-export const CLIENT_LIMITS: ClientLimits = { unreadMs: 30_000, leaveMs: 2_000 };
+export const CLIENT_LIMITS: ClientLimits = { unreadMs: 30_000, unreadBytes: 1024 * 1024, leaveMs: 2_000 };
+
+/** What answers one client. */
+export interface Dialogue {
+  /** Answers one line, once, now or later; nothing throws. */
+  run(line: string, respond: (answer: Answer) => void): void;
+  /** The client is gone. */
+  leave(): void;
+}
 
 /** Longest command line, bytes: a common name has at most 64 characters. */
 const MAX_LINE = 4096;
 /** Lines that a client may send ahead of their answers. */
 const MAX_WAITING_LINES = 1000;
 
+/** Many who are told the same have one copy of it. */
+const texts = new WeakMap<readonly string[], Buffer>();
+
+function textOf(lines: readonly string[]): Buffer {
+  let text = texts.get(lines);
+  if (text === undefined) {
+    text = Buffer.from(lines.map((line) => `${line}\r\n`).join(''));
+    texts.set(lines, text);
+  }
+  return text;
+}
+
 /**
  * Serves one client of the console: lines are answered in order, one at a time, and the next is not looked at before
- * the client took the answer to the last; so a client holds no more memory than one answer and the waiting lines.
+ * the client took the answer to the last; so a client holds no more memory than one answer, the waiting lines, and a
+ * bounded number of real-time messages.
  */
 export class ConsoleClient {
   readonly #lines = new LineSplitter(MAX_LINE);
-  #answered = Promise.resolve();
-  #waiting = 0;
+  readonly #dialogue: Dialogue;
+  /** What is to be done when all before it is answered: a line, or the end. */
+  readonly #waiting: (string | (() => void))[] = [];
+  #busy = false;
+  #proceeding = false;
+  #unread = 0;
   #leaving = false;
 
   /** @param socket allowed to be half open: a client that has said all may still wait for its answers. */
   constructor(
     private readonly socket: Socket,
-    private readonly run: (line: string) => Promise<Answer>,
     private readonly limits: ClientLimits,
+    begin: (tell: Tell) => Dialogue,
   ) {
-    socket.write(">INFO:subflowd console -- type 'help' for the commands\r\n");
+    this.#dialogue = begin((lines) => {
+      this.#tell(lines);
+    });
     socket.on('data', (chunk: Buffer) => {
       this.#receive(chunk);
     });
@@ -43,6 +72,14 @@ export class ConsoleClient {
         this.#leave();
       });
     });
+    socket.on('drain', () => (this.#unread = 0));
+    socket.on('close', () => {
+      this.#dialogue.leave();
+    });
+  }
+
+  get #isGone(): boolean {
+    return this.socket.destroyed || this.socket.writableEnded;
   }
 
   #receive(chunk: Buffer): void {
@@ -55,49 +92,78 @@ export class ConsoleClient {
       return;
     }
     for (const line of lines) {
-      if (++this.#waiting > MAX_WAITING_LINES) {
+      if (this.#waiting.length >= MAX_WAITING_LINES) {
         this.#cutOff(`more than ${MAX_WAITING_LINES} commands wait for their answers`);
         return;
       }
-      this.#then(async () => {
-        await this.#answer(line);
-        this.#waiting--;
-      });
+      this.#then(line);
     }
   }
 
   /** After everything that was asked before; nothing is done for a client that is gone. */
-  #then(act: () => void | Promise<void>): void {
-    this.#answered = this.#answered.then(() => {
-      if (!this.socket.destroyed && !this.socket.writableEnded) return act();
-    });
+  #then(next: string | (() => void)): void {
+    this.#waiting.push(next);
+    this.#proceed();
   }
 
-  async #answer(line: string): Promise<void> {
-    let answer: Answer;
-    try {
-      answer = await this.run(line);
-    } catch (error) {
-      answer = { lines: [`ERROR: ${printable((error as Error).message)}`] };
+  /** In a loop, as a thousand lines that are answered at once must not nest. */
+  #proceed(): void {
+    if (this.#proceeding) return;
+    this.#proceeding = true;
+    while (!this.#busy && !this.#isGone) {
+      const next = this.#waiting.shift();
+      if (next === undefined) break;
+      if (typeof next === 'function') next();
+      else {
+        this.#busy = true;
+        this.#dialogue.run(next, (answer) => {
+          this.#answer(answer);
+        });
+      }
     }
-    const text = answer.lines.map((each) => `${each}\r\n`).join('');
-    if (!this.socket.destroyed && !this.socket.write(text)) await this.#taken();
-    if (answer.hangUp) this.#leave();
+    this.#proceeding = false;
   }
 
-  /** Resolves when the client has read what was written to it, or is gone. */
-  async #taken(): Promise<void> {
+  #answer({ lines, hangUp }: Answer): void {
+    if (this.#isGone) return;
+    const text = textOf(lines);
+    if (text.length === 0 || this.socket.write(text)) this.#answered(hangUp);
+    else {
+      this.#whenTaken(() => {
+        this.#answered(hangUp);
+      });
+    }
+  }
+
+  #answered(hangUp: boolean | undefined): void {
+    this.#busy = false;
+    if (hangUp) this.#leave();
+    else this.#proceed();
+  }
+
+  /** When the client has read what was written to it. */
+  #whenTaken(act: () => void): void {
     const { socket } = this;
-    await new Promise<void>((resolve) => {
-      const finish = () => {
-        clearTimeout(timer);
-        socket.off('drain', finish).off('close', finish);
-        resolve();
-      };
-      // It does not read: nothing more can be said to it.
-      const timer = setTimeout(() => socket.destroy(), this.limits.unreadMs);
-      socket.on('drain', finish).on('close', finish);
-    });
+    const finish = () => {
+      clearTimeout(timer);
+      socket.off('drain', taken).off('close', finish);
+    };
+    const taken = () => {
+      finish();
+      act();
+    };
+    // It does not read: nothing more can be said to it.
+    const timer = setTimeout(() => socket.destroy(), this.limits.unreadMs);
+    socket.on('drain', taken).on('close', finish);
+  }
+
+  #tell(lines: readonly string[]): void {
+    if (this.#isGone || this.#leaving) return;
+    const text = textOf(lines);
+    this.#unread = this.socket.writableLength === 0 ? text.length : this.#unread + text.length;
+    if (this.#unread > this.limits.unreadBytes) {
+      this.#leave(`ERROR: more than ${this.limits.unreadBytes} bytes of real-time messages lie unread\r\n`);
+    } else this.socket.write(text);
   }
 
   #cutOff(reason: string): void {
@@ -111,7 +177,7 @@ export class ConsoleClient {
   #leave(lastWord = ''): void {
     const { socket } = this;
     this.#leaving = true;
-    if (socket.destroyed || socket.writableEnded) return;
+    if (this.#isGone) return;
     socket.end(lastWord);
     const timer = setTimeout(() => socket.destroy(), this.limits.leaveMs);
     socket.once('close', () => {

@@ -2,6 +2,8 @@ import type { PathConfig } from '../config/config.js';
 import type { Session } from '../openvpn/session.js';
 import { overrideKey } from '../steering/rule.js';
 import { printable, printableJson } from './printable.js';
+import type { Seat } from './seat.js';
+import type { Sharing } from './sharing.js';
 import type { DaemonStatus } from './status.js';
 import { statusText } from './status-text.js';
 import { splitWords, WordsError } from './words.js';
@@ -33,8 +35,14 @@ const HELP = [
   'CLIENT is a common name, or SERVER/COMMON NAME where two servers know it; "quote" blanks.',
 ];
 
+/** The client's seat at an OpenVPN, where the console has one behind it. */
+export interface Seated {
+  readonly sharing: Sharing;
+  readonly seat: Seat;
+}
+
 /** Runs one line of a console client, in the manner of OpenVPN's management interface: SUCCESS:, ERROR:, or END. */
-export async function runCommand(daemon: Commanded, line: string): Promise<Answer> {
+export async function runCommand(daemon: Commanded, line: string, seated?: Seated): Promise<Answer> {
   let words: string[];
   try {
     words = splitWords(line);
@@ -50,6 +58,7 @@ export async function runCommand(daemon: Commanded, line: string): Promise<Answe
   if (second === undefined || second === 'help') return block(HELP);
   if (second === 'status') return status(daemon, rest);
   if (second === 'primary') return primary(daemon, rest);
+  if (second === 'claim' || second === 'release') return claim(second, rest, seated);
   return failure(`unknown command ${JSON.stringify(`mptcp ${second}`)}, try help`);
 }
 
@@ -82,6 +91,16 @@ async function primary(daemon: Commanded, rest: readonly string[]): Promise<Answ
   return { lines: [`SUCCESS: ${printable(`${key}: ${states.join('; ') || 'not connected now'}`)}`] };
 }
 
+function claim(verb: 'claim' | 'release', [what, ...more]: readonly string[], seated?: Seated): Answer {
+  if ((what !== 'auth' && what !== 'questions') || more.length > 0)
+    return failure(
+      `mptcp ${verb} takes auth (client-auth and its like) or questions (password, needok, ...)`,
+    );
+  if (seated === undefined)
+    return failure('there is no one OpenVPN behind this console: use that of a server');
+  return seated.sharing[verb](seated.seat, what);
+}
+
 /** The key of the one client meant. An override of a client that left can still be taken back. */
 function keyOf(daemon: Commanded, client: string): string | { problem: string } {
   const keys = new Set([...daemon.sessions().map(overrideKey), ...Object.keys(daemon.status().overrides)]);
@@ -100,6 +119,6 @@ function block(lines: readonly string[]): Answer {
   return { lines: [...lines.map((line) => (line === 'END' ? ' END' : line)), 'END'] };
 }
 
-function failure(message: string): Answer {
+export function failure(message: string): Answer {
   return { lines: [`ERROR: ${printable(message)}`] };
 }

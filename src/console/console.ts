@@ -4,10 +4,13 @@ import { dirname } from 'node:path';
 import type { ConsoleConfig } from '../config/config.js';
 import { makeDirectory } from '../directory.js';
 import { CLIENT_LIMITS, ConsoleClient, type ClientLimits } from './client.js';
-import { runCommand, type Commanded } from './commands.js';
+import { beginDialogue, type Partners } from './dialogue.js';
 import { groupId } from './group.js';
 
 const MAX_CLIENTS = 64;
+
+/** Where a console is: its unix socket. */
+export type ConsolePlace = Pick<ConsoleConfig, 'socket' | 'mode' | 'group'>;
 
 /** The management console: text lines on a unix socket, in the manner of OpenVPN's management interface. */
 export class Console {
@@ -15,8 +18,8 @@ export class Console {
   readonly #clients = new Set<Socket>();
 
   private constructor(
-    private readonly config: ConsoleConfig,
-    private readonly daemon: Commanded,
+    private readonly place: ConsolePlace,
+    private readonly partners: Partners,
     private readonly limits: ClientLimits,
   ) {
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -28,8 +31,8 @@ export class Console {
    * Opens the console's socket with the mode and group of the config.
    * @throws {Error} naming the socket if another daemon serves it, or if it cannot be made; then nothing is left open.
    */
-  static async open(config: ConsoleConfig, daemon: Commanded, limits = CLIENT_LIMITS): Promise<Console> {
-    const console = new Console(config, daemon, limits);
+  static async open(place: ConsolePlace, partners: Partners, limits = CLIENT_LIMITS): Promise<Console> {
+    const console = new Console(place, partners, limits);
     await console.#listen();
     return console;
   }
@@ -45,7 +48,7 @@ export class Console {
   }
 
   async #listen(): Promise<void> {
-    const { socket, mode, group } = this.config;
+    const { socket, mode, group } = this.place;
     const owner = group === undefined ? undefined : groupId(group);
     try {
       makeDirectory(dirname(socket));
@@ -85,7 +88,7 @@ export class Console {
     }
     this.#clients.add(socket);
     socket.on('close', () => this.#clients.delete(socket));
-    new ConsoleClient(socket, (line) => runCommand(this.daemon, line), this.limits);
+    new ConsoleClient(socket, this.limits, (tell) => beginDialogue(this.partners, tell));
   }
 }
 

@@ -19,7 +19,17 @@ const MARK: readonly Ending[] = ['mark'];
 
 const LINES = new Set([
   ...['pid', 'nclients', 'env-filter', 'signal', 'load-stats', 'kill', 'verb', 'mute', 'auth-retry'],
-  ...['username', 'forget-passwords', 'needok', 'needstr', 'cr-response', 'net', 'hold', 'bytecount', 'proxy'],
+  ...[
+    'username',
+    'forget-passwords',
+    'needok',
+    'needstr',
+    'cr-response',
+    'net',
+    'hold',
+    'bytecount',
+    'proxy',
+  ],
   ...['client-kill', 'client-deny', 'client-auth-nt', 'client-auth', 'client-pending-auth', 'remote'],
   ...['push-update-broad', 'push-update-cid', 'password'],
 ]);

@@ -2,7 +2,8 @@
 const MAX_BYTES = 256 * 1024;
 
 /** Those that variables follow, up to `ENV,END` (doc/management-notes.txt, "The CLIENT notification"). */
-const WITH_VARIABLES = /^>(CLIENT:(?:CONNECT|REAUTH|ESTABLISHED|DISCONNECT|CR_RESPONSE)|UPDOWN:(?:UP|DOWN))\b/;
+const WITH_VARIABLES =
+  /^>(CLIENT:(?:CONNECT|REAUTH|ESTABLISHED|DISCONNECT|CR_RESPONSE)|UPDOWN:(?:UP|DOWN))\b/;
 
 /** Puts the lines of real-time messages together: one that has variables is one message with them. */
 export class NoticeReader {

@@ -75,7 +75,8 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   readonly #claimants: ReadonlySet<Claimant>;
   readonly #probe: ProcessProbe;
   readonly #pollMs: number;
-  readonly #management: Management | undefined;
+  /** Absent where the config names none. */
+  readonly management: Management | undefined;
   #info: ManagementInfo | undefined;
   #rows: Row[] = [];
   /** Handshakes that management tells of: a hook may know more. */
@@ -110,11 +111,11 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     this.#probe = options.probe ?? probeProcess;
     this.#pollMs = options.pollMs ?? 10_000;
     if (config.management === undefined) return;
-    this.#management = new Management(config.management, {
+    this.management = new Management(config.management, {
       ...options.management,
       ...(config.passwordFile !== undefined && { passwordFile: config.passwordFile }),
     });
-    this.#management
+    this.management
       .on('ready', (info) => {
         this.#onReady(info);
       })
@@ -137,10 +138,10 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     if (this.#running) return;
     this.#running = true;
     this.#events.on('added', this.#onAdded).on('removed', this.#onRemoved);
-    this.#management?.start();
+    this.management?.start();
     this.#poll = setInterval(() => {
       this.#checkProcess();
-      this.#management?.requestStatus();
+      this.management?.requestStatus();
       this.update();
     }, this.#pollMs);
     this.update();
@@ -149,7 +150,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   stop(): void {
     this.#running = false;
     this.#events.off('added', this.#onAdded).off('removed', this.#onRemoved);
-    this.#management?.stop();
+    this.management?.stop();
     clearInterval(this.#poll);
     clearTimeout(this.#gather);
     this.#gather = undefined;
@@ -178,11 +179,11 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   }
 
   status(): ServerStatus {
-    const trouble = this.#management?.trouble;
+    const trouble = this.management?.trouble;
     return {
       name: this.name,
       management:
-        this.#management === undefined ? 'absent' : this.#management.ready ? 'connected' : 'unreachable',
+        this.management === undefined ? 'absent' : this.management.ready ? 'connected' : 'unreachable',
       ...(trouble !== undefined && { managementTrouble: trouble }),
       recorded: this.#view.recorded,
       pids: this.pids(),
@@ -207,7 +208,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     this.#info = info;
     this.#problems.clear();
     this.#checkProcess();
-    this.#management?.requestStatus();
+    this.management?.requestStatus();
     this.update();
   }
 
@@ -275,13 +276,13 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
 
   /** Management confirms, and adds the CID; where it is away, a hook's word is a sign that it is back. */
   #askSoon(): void {
-    this.#management?.retryNow();
-    if (this.#management === undefined || this.#gather !== undefined) return;
+    this.management?.retryNow();
+    if (this.management === undefined || this.#gather !== undefined) return;
     const wait = Math.max(GATHER_MS, this.#lastNews + MIN_STATUS_MS - performance.now());
     this.#gather = setTimeout(() => {
       this.#gather = undefined;
       this.#lastNews = performance.now();
-      this.#management?.requestStatus();
+      this.management?.requestStatus();
     }, wait);
   }
 
@@ -295,11 +296,11 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
         this.#events.addUser(facts.euid);
         return;
       }
-      if (this.#management?.ready === true) {
+      if (this.management?.ready === true) {
         const what =
           facts.is === 'gone' ? 'does not exist (is it in another PID namespace?)' : `is ${facts.exe}`;
         this.#report(
-          `the management interface at ${this.#management.name} says it is process ${pid}, which ${what}`,
+          `the management interface at ${this.management.name} says it is process ${pid}, which ${what}`,
         );
       }
     } catch (error) {

@@ -187,7 +187,7 @@ describe('with a console', () => {
       client('Bob "The" \u001bBuilder'),
     ]);
     const socket = join(directory, 'console.sock');
-    console = await Console.open({ socket, mode: 0o600, overrides: '' }, daemon);
+    console = await Console.open({ socket, mode: 0o600 }, { daemon });
   });
   afterEach(() => console.close());
 
@@ -238,7 +238,7 @@ describe('with a console', () => {
 
   it('a second daemon is refused before it touches anything', async () => {
     await expect(
-      Console.open({ socket: join(directory, 'console.sock'), mode: 0o600, overrides: '' }, daemon),
+      Console.open({ socket: join(directory, 'console.sock'), mode: 0o600 }, { daemon }),
     ).rejects.toThrow('another subflowd serves');
   });
 

@@ -43,7 +43,7 @@ afterEach(async () => {
 });
 
 async function open(limits = CLIENT_LIMITS): Promise<Console> {
-  const opened = await Console.open(config, daemon, limits);
+  const opened = await Console.open(config, { daemon }, limits);
   consoles.push(opened);
   return opened;
 }

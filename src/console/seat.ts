@@ -1,0 +1,51 @@
+import type { Holder } from './hold.js';
+
+/** Real-time messages that OpenVPN sends from `on` to `off`, by the command's name and the message's. */
+export const STREAMS = { log: 'LOG', echo: 'ECHO', state: 'STATE' } as const;
+
+export type Stream = keyof typeof STREAMS;
+
+/** How a client is told what it did not ask for: whole lines, without their ends. */
+export type Tell = (lines: readonly string[]) => void;
+
+/** OpenVPN counts in whole seconds: a report that comes this many milliseconds early is on time. */
+const EARLY_MS = 300;
+
+/** What OpenVPN would keep of its one management client, kept of each. */
+export class Seat implements Holder {
+  /** Streams that OpenVPN must send for it ... */
+  readonly wants = new Set<Stream>();
+  /** ... and those that it is sent: from the answer to `on` on. */
+  readonly gets = new Set<Stream>();
+  /** Seconds; 0: none. */
+  bytecount = 0;
+  envFilter = 0;
+  holds: boolean | undefined;
+  released = false;
+  /** The version of the management interface that it says it understands. */
+  version = 1;
+  /** Lines of a command that has several, up to `END`; the first is the command. */
+  block: { readonly lines: string[]; bytes: number } | undefined;
+  /** `performance.now()` of the last report by CID. */
+  readonly #reported = new Map<string, number>();
+
+  /** @param id tells clients apart, for people. */
+  constructor(
+    readonly id: number,
+    readonly tell: Tell,
+  ) {}
+
+  /** Whether its interval has passed for a CID. */
+  isDue(cid: string, now: number): boolean {
+    if (this.bytecount === 0) return false;
+    const last = this.#reported.get(cid);
+    if (last !== undefined && now - last < this.bytecount * 1000 - EARLY_MS) return false;
+    this.#reported.set(cid, now);
+    return true;
+  }
+
+  forgetReports(cid?: string): void {
+    if (cid === undefined) this.#reported.clear();
+    else this.#reported.delete(cid);
+  }
+}

@@ -1,0 +1,549 @@
+import { EventEmitter } from 'node:events';
+import { endingsOf } from '../openvpn/answers.js';
+import {
+  asOpenvpnReads,
+  atoi,
+  LONGEST_BLOCK_LINE,
+  LONGEST_LINE,
+  parseLine,
+} from '../openvpn/command-line.js';
+import type { Reply, Request } from '../openvpn/exchanges.js';
+import type { Management } from '../openvpn/management.js';
+import { sourceOf } from '../openvpn/notices.js';
+import type { Answer } from './commands.js';
+import { Claims } from './claims.js';
+import { DISPOSITIONS, type Claim, type Disposition } from './dispositions.js';
+import { filterVariables } from './env-filter.js';
+import { HoldFlag } from './hold.js';
+import { printable } from './printable.js';
+import { Seat, STREAMS, type Stream, type Tell } from './seat.js';
+
+interface SharingMap {
+  /** A client changes OpenVPN for all: who, and its words. */
+  order: [number, string];
+}
+
+export type Respond = (answer: Answer) => void;
+
+/** Messages that OpenVPN repeats to each new management client, until they are answered. */
+const QUESTIONS = new Set([
+  'NEED-OK',
+  'NEED-STR',
+  'RSA_SIGN',
+  'PK_SIGN',
+  'NEED-CERTIFICATE',
+  'REMOTE',
+  'PROXY',
+]);
+/** Commands whose lines up to `END` belong to them only while OpenVPN asks so. */
+const SIGNED: Readonly<Record<string, readonly string[]>> = {
+  'pk-sig': ['PK_SIGN', 'RSA_SIGN'],
+  'rsa-sig': ['PK_SIGN', 'RSA_SIGN'],
+  certificate: ['NEED-CERTIFICATE'],
+};
+/** `test N` makes OpenVPN build N lines before it does anything else. */
+const MOST_TEST_LINES = 10_000;
+/** `log N` counts down from N, however few lines there are. */
+const MOST_HISTORY = 100_000;
+const MAX_BLOCK_BYTES = 64 * 1024;
+
+/**
+ * One OpenVPN's management interface for any number of clients: each has what OpenVPN would keep of its one client
+ * ({@link Seat}), and OpenVPN has what all of them together need. What is done with each command is in
+ * {@link DISPOSITIONS}.
+ */
+export class Sharing extends EventEmitter<SharingMap> {
+  readonly #seats = new Set<Seat>();
+  readonly #claims = new Claims<Seat>();
+  readonly #hold = new HoldFlag<Seat>(this.#seats);
+  #count = 0;
+  /** OpenVPN's interval, seconds. */
+  #bytecount = 0;
+  /** What OpenVPN waits for, told to whoever comes. */
+  #question: { readonly source: string; readonly lines: readonly string[] } | undefined;
+  #toldUnclaimed = false;
+
+  constructor(
+    private readonly name: string,
+    private readonly management: Management,
+  ) {
+    super();
+    management.isAnswered = (question) => {
+      if (question === 'hold') return this.#hold.isWanted;
+      return this.#claims.holder(question === 'auth' ? 'auth' : 'questions') !== undefined;
+    };
+    management
+      .on('greeted', (greeting) => {
+        this.#tellAll([greeting]);
+      })
+      .on('ready', ({ pid }) => {
+        this.#restore(pid);
+      })
+      .on('notice', (lines) => {
+        this.#notice(lines);
+      })
+      .on('hungUp', (reason) => {
+        this.#onHungUp(reason);
+      });
+  }
+
+  /** A client comes; it is told what OpenVPN tells its one client. */
+  join(tell: Tell): Seat {
+    const seat = new Seat(++this.#count, tell);
+    this.#seats.add(seat);
+    const { greeting } = this.management;
+    seat.tell([greeting ?? `>INFO:OpenVPN ${this.name} is not connected: you will be told when it is`]);
+    if (this.#question && this.#mayAnswer(seat, this.#question.source)) seat.tell(this.#question.lines);
+    return seat;
+  }
+
+  /** A client goes, and with it all that OpenVPN did only for it. */
+  leave(seat: Seat): void {
+    if (!this.#seats.delete(seat)) return;
+    this.#claims.releaseAll(seat);
+    for (const stream of seat.wants) {
+      if (!this.#isWanted(stream)) this.#tellOpenvpn(`${stream} off`);
+    }
+    this.#adjustBytecount();
+    if (seat.holds === true) this.#adjustHold();
+  }
+
+  /** Does one line of a client, or takes it for a command of several; answers once, also with nothing. */
+  run(seat: Seat, line: string, respond: Respond): void {
+    const text = asOpenvpnReads(line);
+    if (/[^\0-\x7f]/.test(line)) {
+      seat.block = undefined;
+      respond(
+        failure(
+          'OpenVPN drops whatever is not ASCII from a line, and would do something else: say a client by its CID',
+        ),
+      );
+      return;
+    }
+    if (seat.block) {
+      this.#collect(seat, seat.block, text, respond);
+      return;
+    }
+    if (text.length > LONGEST_LINE) {
+      respond(failure(`OpenVPN takes no line longer than ${LONGEST_LINE} characters`));
+      return;
+    }
+    const parsed = parseLine(text);
+    const request: Request = { text, endings: endingsOf(parsed) };
+    if (typeof parsed === 'string') {
+      this.#pass(request, respond);
+      return;
+    }
+    const [command = '', ...parameters] = parsed.words;
+    if (command === 'exit' || command === 'quit') {
+      respond({ lines: [], hangUp: true });
+      return;
+    }
+    const disposition = DISPOSITIONS.get(command) ?? 'order';
+    if (this.#isOfSeveral(seat, command, parameters)) {
+      if (this.#deny(seat, command, disposition, respond)) return;
+      seat.block = { lines: [text], bytes: text.length };
+      respond({ lines: [] });
+      return;
+    }
+    this.#dispatch(seat, { command, parameters, disposition, request }, respond);
+  }
+
+  /** `mptcp claim`, `mptcp release`. */
+  claim(seat: Seat, claim: Claim): Answer {
+    const had = this.#claims.holder(claim) === seat;
+    if (!this.#claims.take(claim, seat)) return this.#taken(claim);
+    if (!had) this.#onClaimed(seat, claim);
+    if (!had && claim === 'auth') {
+      for (const message of this.#claims.pending()) seat.tell(filterVariables(message, seat.envFilter));
+    }
+    return success(`${claim} is yours, until you leave or say mptcp release ${claim}`);
+  }
+
+  release(seat: Seat, claim: Claim): Answer {
+    return this.#claims.release(claim, seat)
+      ? success(`${claim} is nobody's now`)
+      : failure(`${claim} is not yours`);
+  }
+
+  #dispatch(seat: Seat, { command, parameters, disposition, request }: Dispatched, respond: Respond): void {
+    const [first] = parameters;
+    switch (disposition) {
+      case 'question':
+        this.#pass({ ...request, isQuestion: true }, respond);
+        return;
+      case 'order':
+        if (first !== undefined || command === 'forget-passwords') this.emit('order', seat.id, request.text);
+        this.#pass(request, respond);
+        return;
+      case 'stream':
+        this.#stream(seat, command as Stream, parameters, request, respond);
+        return;
+      case 'bytecount':
+        this.#countBytes(seat, first, request, respond);
+        return;
+      case 'hold':
+        this.#doHold(seat, first, request, respond);
+        return;
+      case 'env-filter':
+        seat.envFilter = atoi(first ?? '');
+        respond(success(`env_filter_level=${seat.envFilter}`));
+        return;
+      case 'version':
+        this.#setVersion(seat, first, request, respond);
+        return;
+      case 'limited':
+        if (atoi(first ?? '') > MOST_TEST_LINES)
+          respond(failure(`test makes OpenVPN do nothing else meanwhile: at most ${MOST_TEST_LINES} lines`));
+        else this.#pass(request, respond);
+        return;
+      default:
+        if (!this.#deny(seat, command, disposition, respond))
+          this.#answerFor(seat, disposition.claim, command, first, request, respond);
+    }
+  }
+
+  /** Whether lines up to `END` follow: so it is where OpenVPN would not refuse the first line at once. */
+  #isOfSeveral({ version }: Seat, command: string, [first, second]: readonly string[]): boolean {
+    if (command === 'client-auth') return isNumber(first) && isNumber(second);
+    // 2.7: management version 6
+    if (command === 'password') {
+      return first !== undefined && second === undefined && version >= 5 && this.#managementVersion() >= 6;
+    }
+    return SIGNED[command]?.includes(this.#question?.source ?? '') ?? false;
+  }
+
+  #collect(seat: Seat, block: NonNullable<Seat['block']>, line: string, respond: Respond): void {
+    block.bytes += line.length + 1;
+    // what is too long is read to its end, but not kept
+    if (block.bytes <= MAX_BLOCK_BYTES) block.lines.push(line);
+    if (line !== 'END') {
+      respond({ lines: [] });
+      return;
+    }
+    seat.block = undefined;
+    const [head = '', ...rest] = block.lines;
+    const parsed = parseLine(head);
+    const [command = '', cid] = typeof parsed === 'string' ? [] : parsed.words;
+    const long = block.lines.find((each) => each.length > LONGEST_BLOCK_LINE);
+    const odd = command in SIGNED && rest.some((each) => each !== 'END' && !isBase64(each));
+    if (block.bytes > MAX_BLOCK_BYTES) respond(failure(`${command} takes at most ${MAX_BLOCK_BYTES} bytes`));
+    else if (long !== undefined)
+      respond(failure(`OpenVPN takes no line of ${command} longer than ${LONGEST_BLOCK_LINE} characters`));
+    else if (odd) respond(failure(`${command} takes lines of base64, and END`));
+    else {
+      const disposition = DISPOSITIONS.get(command) ?? 'order';
+      if (typeof disposition === 'string' || this.#deny(seat, command, disposition, respond)) return;
+      const request: Request = {
+        text: block.lines.join('\n'),
+        endings: command in SIGNED ? ['mark'] : ['line'],
+      };
+      this.#answerFor(seat, disposition.claim, command, cid, request, respond);
+    }
+  }
+
+  /** Passes on an answer to a question of OpenVPN's; if OpenVPN takes it, the claim is the client's. */
+  #answerFor(
+    seat: Seat,
+    claim: Claim,
+    command: string,
+    cid: string | undefined,
+    request: Request,
+    respond: Respond,
+  ): void {
+    this.#pass(request, respond, (parts) => {
+      const lines = parts.flat();
+      // a signature that came too late is refused, and each of its lines as a command after it
+      const refusal = lines.find((line) => line.startsWith('ERROR:'));
+      if (refusal !== undefined) return command in SIGNED ? [refusal] : lines;
+      if (command !== 'username') this.#question = undefined;
+      if (claim === 'auth' && command !== 'client-pending-auth') this.#claims.settle(String(atoi(cid ?? '')));
+      const had = this.#claims.holder(claim) === seat;
+      if (this.#seats.has(seat) && this.#claims.take(claim, seat) && !had) this.#onClaimed(seat, claim);
+      return lines;
+    });
+  }
+
+  #deny(seat: Seat, command: string, disposition: Disposition, respond: Respond): boolean {
+    if (typeof disposition === 'string') return false;
+    const holder = this.#claims.holder(disposition.claim);
+    if (holder === undefined || holder === seat) return false;
+    respond(this.#taken(disposition.claim, command));
+    return true;
+  }
+
+  #taken(claim: Claim, command?: string): Answer {
+    const who = `client ${this.#claims.holder(claim)?.id ?? 0} has claimed ${claim}`;
+    return failure(command === undefined ? who : `${command} is for one client, and ${who}`);
+  }
+
+  #onClaimed(seat: Seat, claim: Claim): void {
+    if (claim === 'auth') this.#toldUnclaimed = false;
+    else if (seat.version > 1) this.#tellOpenvpn(`version ${seat.version}`);
+  }
+
+  #stream(
+    seat: Seat,
+    stream: Stream,
+    parameters: readonly string[],
+    request: Request,
+    respond: Respond,
+  ): void {
+    const had = seat.wants.has(stream);
+    // OpenVPN reads two
+    const asked = parameters.slice(0, 2);
+    for (const parameter of asked) {
+      if (parameter === 'on') seat.wants.add(stream);
+      if (parameter === 'off') {
+        seat.wants.delete(stream);
+        seat.gets.delete(stream);
+      }
+    }
+    const spared = asked.map((parameter) => parameter === 'off' && this.#isWanted(stream));
+    const said = asked.map((parameter, index) => {
+      if (spared[index]) return 'on';
+      return atoi(parameter) > MOST_HISTORY ? 'all' : quoted(parameter);
+    });
+    const text = asked.length === 0 ? request.text : [stream, ...said].join(' ');
+    const isQuestion = asked.every((parameter) => parameter !== 'on' && parameter !== 'off');
+    this.#pass(
+      { ...request, text, isQuestion },
+      respond,
+      (parts) => {
+        if (seat.wants.has(stream)) seat.gets.add(stream);
+        return parts.flatMap((part, index) =>
+          spared[index] ? [`SUCCESS: real-time ${stream} notification set to OFF`] : part,
+        );
+      },
+      () => {
+        if (!had) seat.wants.delete(stream);
+      },
+    );
+  }
+
+  #countBytes(seat: Seat, parameter: string | undefined, request: Request, respond: Respond): void {
+    if (parameter === undefined) {
+      this.#pass(request, respond);
+      return;
+    }
+    if (this.management.greeting === undefined) {
+      this.#pass(request, respond);
+      return;
+    }
+    seat.bytecount = Math.max(0, atoi(parameter));
+    seat.forgetReports();
+    const next = this.#shortest();
+    if (next === this.#bytecount) {
+      respond(success('bytecount interval changed'));
+      return;
+    }
+    this.#bytecount = next;
+    this.#pass({ ...request, text: `bytecount ${next}` }, respond);
+  }
+
+  #adjustBytecount(): void {
+    const next = this.#shortest();
+    if (next === this.#bytecount) return;
+    this.#bytecount = next;
+    this.#tellOpenvpn(`bytecount ${next}`);
+  }
+
+  #shortest(): number {
+    const intervals = [...this.#seats].map(({ bytecount }) => bytecount).filter((seconds) => seconds > 0);
+    return intervals.length === 0 ? 0 : Math.min(...intervals);
+  }
+
+  #doHold(seat: Seat, parameter: string | undefined, request: Request, respond: Respond): void {
+    if (this.management.greeting === undefined) {
+      this.#pass(request, respond);
+    } else if (parameter === undefined) {
+      respond(success(`hold=${this.#hold.of(seat) ? 1 : 0}`));
+    } else if (parameter === 'on' || parameter === 'off') {
+      seat.holds = parameter === 'on';
+      this.#adjustHold();
+      respond(success(`hold flag set to ${parameter.toUpperCase()}`));
+    } else if (parameter !== 'release') {
+      this.#pass(request, respond);
+    } else {
+      seat.released = true;
+      const others = this.#hold.othersHold(seat);
+      if (this.#hold.waiting && others > 0)
+        respond(success(`hold release noted; it is held by ${others} more, until they release it or leave`));
+      else {
+        this.#pass(request, respond, (parts) => {
+          this.#onReleased();
+          return parts.flat();
+        });
+      }
+    }
+  }
+
+  #adjustHold(): void {
+    const flag = this.#hold.change();
+    if (flag !== undefined) this.#tellOpenvpn(`hold ${flag}`);
+    if (!this.#hold.isAbandoned) return;
+    this.#onReleased();
+    this.#tellOpenvpn('hold release');
+  }
+
+  #onReleased(): void {
+    this.#hold.end();
+    if (this.#question?.source === 'HOLD') this.#question = undefined;
+  }
+
+  /** The version says which questions a client understands: it is OpenVPN's business for the one who answers them. */
+  #setVersion(seat: Seat, parameter: string | undefined, request: Request, respond: Respond): void {
+    if (parameter === undefined) {
+      this.#pass({ ...request, isQuestion: true }, respond);
+      return;
+    }
+    seat.version = atoi(parameter);
+    const holder = this.#claims.holder('questions');
+    if (holder === undefined || holder === seat) this.#pass(request, respond);
+    // from 2.7 on (management version 6) it is answered, for versions from 4 on
+    else if (this.#managementVersion() >= 6 && seat.version >= 4)
+      respond(success(`Management client version set to ${seat.version}`));
+    else respond({ lines: [] });
+  }
+
+  #managementVersion(): number {
+    return Number(/Interface Version (\d+)/.exec(this.management.greeting ?? '')?.[1] ?? 0);
+  }
+
+  #pass(
+    request: Request,
+    respond: Respond,
+    read: (parts: readonly (readonly string[])[]) => readonly string[] = firstOrAll,
+    failed: () => void = () => undefined,
+  ): void {
+    this.management.ask(request, (reply: Reply) => {
+      if ('parts' in reply) respond({ lines: read(reply.parts) });
+      else {
+        failed();
+        respond(failure(`OpenVPN ${this.name} gives no answer: ${reply.lost}`));
+      }
+    });
+  }
+
+  /** For all clients together; if OpenVPN is not there, it is told when it is. */
+  #tellOpenvpn(text: string): void {
+    this.management.ask({ text, endings: endingsOf(parseLine(text)) }, () => undefined);
+  }
+
+  #isWanted(stream: Stream): boolean {
+    return [...this.#seats].some(({ wants }) => wants.has(stream));
+  }
+
+  #restore(pid: number): void {
+    this.management.ask({ text: 'hold', endings: ['line'] }, (reply) => {
+      if ('lost' in reply) return;
+      this.#hold.learn(reply.parts[0]?.at(-1) === 'SUCCESS: hold=1', pid);
+      this.#adjustHold();
+    });
+    for (const stream of Object.keys(STREAMS) as Stream[]) {
+      if (this.#isWanted(stream)) this.#tellOpenvpn(`${stream} on`);
+    }
+    this.#adjustBytecount();
+  }
+
+  #onHungUp(reason: string): void {
+    this.#bytecount = 0;
+    this.#question = undefined;
+    this.#toldUnclaimed = false;
+    this.#hold.end();
+    this.#claims.forget();
+    for (const seat of this.#seats) seat.forgetReports();
+    this.#tellAll([`>INFO:OpenVPN ${this.name} is lost, ${reason}: you will be told when it is back`]);
+  }
+
+  #notice(lines: readonly string[]): void {
+    const { source, rest } = sourceOf(lines);
+    const stream = (Object.keys(STREAMS) as Stream[]).find((each) => STREAMS[each] === source);
+    if (stream !== undefined) this.#tellThose(lines, ({ gets }) => gets.has(stream));
+    else if (source === 'BYTECOUNT' || source === 'BYTECOUNT_CLI') {
+      const cid = source === 'BYTECOUNT' ? '' : (rest.split(',', 1)[0] ?? '');
+      const now = performance.now();
+      this.#tellThose(lines, (seat) => seat.isDue(cid, now));
+    } else if (source === 'CLIENT') this.#clientNotice(lines, rest);
+    else if (source === 'HOLD') {
+      this.#hold.begin();
+      this.#question = { source, lines };
+      this.#tellThose(lines, (seat) => this.#hold.of(seat));
+    } else if (source === 'PASSWORD' && rest.startsWith('Auth-Token:')) {
+      // a secret: for whoever answers for OpenVPN, and nobody else
+      this.#claims.holder('questions')?.tell(lines);
+    } else if (QUESTIONS.has(source) || source === 'PASSWORD' || source === 'INFOMSG') {
+      if (QUESTIONS.has(source) || rest.startsWith('Need ')) this.#question = { source, lines };
+      this.#tellThose(lines, (seat) => this.#mayAnswer(seat, source));
+    } else this.#tellAll(lines);
+  }
+
+  #clientNotice(lines: readonly string[], rest: string): void {
+    const [type = '', cid = ''] = rest.split(',', 2);
+    if (type === 'CONNECT' || type === 'REAUTH' || type === 'CR_RESPONSE') {
+      this.#claims.await(cid, lines);
+      const holder = this.#claims.holder('auth');
+      holder?.tell(filterVariables(lines, holder.envFilter));
+      if (holder === undefined && !this.#toldUnclaimed) {
+        this.#toldUnclaimed = true;
+        this.#tellAll([
+          '>INFO:OpenVPN asks whether to let clients in: whoever answers says "mptcp claim auth"',
+        ]);
+      }
+      return;
+    }
+    if (type === 'DISCONNECT') {
+      this.#claims.settle(cid);
+      for (const seat of this.#seats) seat.forgetReports(cid);
+    }
+    for (const seat of this.#seats) seat.tell(filterVariables(lines, seat.envFilter));
+  }
+
+  #mayAnswer(seat: Seat, source: string): boolean {
+    if (source === 'HOLD') return this.#hold.of(seat);
+    const holder = this.#claims.holder('questions');
+    return holder === undefined || holder === seat;
+  }
+
+  #tellAll(lines: readonly string[]): void {
+    this.#tellThose(lines, () => true);
+  }
+
+  #tellThose(lines: readonly string[], which: (seat: Seat) => boolean): void {
+    for (const seat of this.#seats) if (which(seat)) seat.tell(lines);
+  }
+}
+
+interface Dispatched {
+  readonly command: string;
+  readonly parameters: readonly string[];
+  readonly disposition: Disposition;
+  readonly request: Request;
+}
+
+/** One part as it is, so that all who share an answer share its text. */
+function firstOrAll(parts: readonly (readonly string[])[]): readonly string[] {
+  return parts.length === 1 ? (parts[0] as readonly string[]) : parts.flat();
+}
+
+/** As `sscanf` reads `%lu` and `%u`. */
+function isNumber(text: string | undefined): boolean {
+  return /^\s*[+-]?\d/.test(text ?? '');
+}
+
+/** A line that OpenVPN would take for a command, had it stopped asking, is not. */
+function isBase64(line: string): boolean {
+  return /^[A-Za-z0-9+/=]+$/.test(line) && !/^(?:exit|quit)$/.test(line);
+}
+
+function quoted(word: string): string {
+  return /^[\w.-]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
+}
+
+function success(text: string): Answer {
+  return { lines: [`SUCCESS: ${text}`] };
+}
+
+function failure(text: string): Answer {
+  return { lines: [`ERROR: ${printable(text)}`] };
+}
