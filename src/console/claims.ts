@@ -40,9 +40,13 @@ export class Claims<Client> {
     this.#pending.set(cid, message);
   }
 
-  /** It was answered, or its client is gone. */
-  settle(cid: string): void {
-    this.#pending.delete(cid);
+  /**
+   * It was answered, or (without a KID) its client is gone. OpenVPN calls an answer for a KID that is not the one it
+   * asked for a success, too, and goes on waiting.
+   */
+  settle(cid: string, kid?: string): void {
+    const [, asked] = /^>CLIENT:[A-Z_]+,\d+,(\d+)/.exec(this.#pending.get(cid)?.[0] ?? '') ?? [];
+    if (kid === undefined || kid === asked) this.#pending.delete(cid);
   }
 
   pending(): readonly (readonly string[])[] {

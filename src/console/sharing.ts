@@ -199,7 +199,7 @@ export class Sharing extends EventEmitter<SharingMap> {
         return;
       default:
         if (!this.#deny(seat, command, disposition, respond))
-          this.#answerFor(seat, disposition.claim, command, first, request, respond);
+          this.#answerFor(seat, disposition.claim, command, parameters, request, respond);
     }
   }
 
@@ -224,7 +224,7 @@ export class Sharing extends EventEmitter<SharingMap> {
     seat.block = undefined;
     const [head = '', ...rest] = block.lines;
     const parsed = parseLine(head);
-    const [command = '', cid] = typeof parsed === 'string' ? [] : parsed.words;
+    const [command = '', ...parameters] = typeof parsed === 'string' ? [] : parsed.words;
     const long = block.lines.find((each) => each.length > LONGEST_BLOCK_LINE);
     const odd = command in SIGNED && rest.some((each) => each !== 'END' && !isBase64(each));
     if (block.bytes > MAX_BLOCK_BYTES) respond(failure(`${command} takes at most ${MAX_BLOCK_BYTES} bytes`));
@@ -238,7 +238,7 @@ export class Sharing extends EventEmitter<SharingMap> {
         text: block.lines.join('\n'),
         endings: command in SIGNED ? ['mark'] : ['line'],
       };
-      this.#answerFor(seat, disposition.claim, command, cid, request, respond);
+      this.#answerFor(seat, disposition.claim, command, parameters, request, respond);
     }
   }
 
@@ -247,7 +247,7 @@ export class Sharing extends EventEmitter<SharingMap> {
     seat: Seat,
     claim: Claim,
     command: string,
-    cid: string | undefined,
+    [cid = '', kid = '']: readonly string[],
     request: Request,
     respond: Respond,
   ): void {
@@ -257,7 +257,8 @@ export class Sharing extends EventEmitter<SharingMap> {
       const refusal = lines.find((line) => line.startsWith('ERROR:'));
       if (refusal !== undefined) return command in SIGNED ? [refusal] : lines;
       if (command !== 'username') this.#question = undefined;
-      if (claim === 'auth' && command !== 'client-pending-auth') this.#claims.settle(String(atoi(cid ?? '')));
+      if (claim === 'auth' && command !== 'client-pending-auth')
+        this.#claims.settle(String(atoi(cid)), String(atoi(kid)));
       const had = this.#claims.holder(claim) === seat;
       if (this.#seats.has(seat) && this.#claims.take(claim, seat) && !had) this.#onClaimed(seat, claim);
       return lines;

@@ -28,7 +28,7 @@ export function parseLine(line: string): ParsedLine {
   let within: 'nothing' | 'word' | 'double' | 'single' = 'nothing';
   let escaped = false;
   // the closing zero counts as a blank
-  for (const character of [...line, '\0']) {
+  for (const character of `${line}\0`) {
     if (!escaped && character === '\\' && within !== 'single') {
       escaped = true;
       continue;

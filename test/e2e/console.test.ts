@@ -1,4 +1,6 @@
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Console } from '../../src/console/console.js';
 import { Sharing } from '../../src/console/sharing.js';
@@ -102,5 +104,205 @@ describe('every command', () => {
     const answers = new Map<string, readonly string[]>();
     for (const command of COMMANDS) answers.set(command, steady(await client.ask(command)));
     expect(answers).toEqual(expected);
+  });
+});
+
+async function joined(): Promise<Talker> {
+  const talker = await Talker.connect(at('console'));
+  ends.push(() => {
+    talker.close();
+  });
+  await talker.hears(/^>INFO:OpenVPN Management Interface Version/);
+  return talker;
+}
+
+describe('real-time messages', () => {
+  it('go to those who asked for them, and to nobody else', async () => {
+    await vpn.server({ management: at('m'), extra: ['verb 3'] });
+    const servers = await openConsole();
+    const [loud, quiet, third] = await Promise.all([joined(), joined(), joined()]);
+    expect(await loud.ask('log on all')).toEqual(
+      expect.arrayContaining(['SUCCESS: real-time log notification set to ON', 'END']),
+    );
+    expect(await loud.ask('bytecount 1')).toContain('SUCCESS: bytecount interval changed');
+    expect(await third.ask('bytecount 4')).toEqual(['SUCCESS: bytecount interval changed']);
+    expect(await third.ask('log on')).toContain('SUCCESS: real-time log notification set to ON');
+    expect(await third.ask('env-filter 2')).toContain('SUCCESS: env_filter_level=2');
+    const alice = await vpn.client('alice');
+    for (const talker of [loud, quiet, third]) await talker.hears(/^>CLIENT:ESTABLISHED,0/);
+    await until('the sidecar has learnt it, too', () => servers.sessions()[0]?.commonName === 'alice');
+    await until('five reports', () => loud.count(/^>BYTECOUNT_CLI:0,/) >= 5);
+    const reports = third.count(/^>BYTECOUNT_CLI/);
+    expect(reports).toBeGreaterThanOrEqual(1);
+    expect(reports).toBeLessThanOrEqual(3);
+    expect(quiet.count(/^>(?:BYTECOUNT|LOG|STATE)/)).toBe(0);
+    expect(loud.count(/^>LOG:.*alice/)).toBeGreaterThan(0);
+    // whole, and each with its own filter
+    const env = (talker: Talker) => {
+      const from = talker.lines.indexOf('>CLIENT:ESTABLISHED,0');
+      return talker.lines.slice(from, talker.lines.indexOf('>CLIENT:ENV,END', from));
+    };
+    expect(env(quiet)).toContain('>CLIENT:ENV,common_name=alice');
+    expect(env(quiet).every((line) => line.startsWith('>CLIENT:'))).toBe(true);
+    expect(env(third).some((line) => line.includes('common_name='))).toBe(false);
+    expect(env(third)).toContainEqual(expect.stringContaining('>CLIENT:ENV,untrusted_ip='));
+    // one turns off what it has, the other goes on
+    expect(await third.ask('log off')).toContain('SUCCESS: real-time log notification set to OFF');
+    const heard = [loud.count(/^>LOG/), third.count(/^>LOG/)];
+    await alice.kill();
+    await until('the log', () => loud.count(/^>LOG/) > (heard[0] ?? 0));
+    expect(third.count(/^>LOG/)).toBe(heard[1]);
+  });
+
+  it('of the state come to each from its own `on` to its own `off`, restarts included', async () => {
+    const server = await vpn.server({ management: at('m') });
+    await openConsole();
+    const [watcher, other] = await Promise.all([joined(), joined()]);
+    await watcher.ask('state on');
+    expect(await other.ask('signal SIGUSR1')).toEqual(['SUCCESS: signal SIGUSR1 thrown']);
+    await watcher.hears(/^>STATE:\d+,RECONNECTING,SIGUSR1/);
+    await watcher.hears(/^>STATE:\d+,CONNECTED,SUCCESS/);
+    expect(other.count(/^>STATE/)).toBe(0);
+    // SIGHUP closes nothing either, or the console finds it again
+    await other.ask('signal SIGHUP');
+    await until('it serves again', () => watcher.count(/^>STATE:\d+,CONNECTED/) >= 2);
+    expect(await other.ask('pid')).toEqual([`SUCCESS: pid=${server.pid}`]);
+  });
+});
+
+describe('hold', () => {
+  it("is one client's own, and ends with it", async () => {
+    const server = await vpn.server({ management: at('m') });
+    await openConsole();
+    const [holder, other] = await Promise.all([joined(), joined()]);
+    const starts = () => server.log().match(/Initialization Sequence Completed/g)?.length;
+    expect(await holder.ask('hold on')).toEqual(['SUCCESS: hold flag set to ON']);
+    expect(await holder.ask('hold')).toEqual(['SUCCESS: hold=1']);
+    expect(await other.ask('hold')).toEqual(['SUCCESS: hold=0']);
+    await other.ask('signal SIGUSR1');
+    await holder.hears(/^>HOLD:Waiting for hold release/);
+    expect(other.count(/^>HOLD/)).toBe(0);
+    expect(await other.ask('hold release')).toEqual([
+      'SUCCESS: hold release noted; it is held by 1 more, until they release it or leave',
+    ]);
+    expect(starts()).toBe(1);
+    expect(await holder.ask('hold release')).toEqual(['SUCCESS: hold release succeeded']);
+    await until('it starts', () => starts() === 2);
+    // and once more: the holder leaves without a word
+    await other.ask('signal SIGUSR1');
+    await until('it holds', () => holder.count(/^>HOLD/) === 2);
+    holder.close();
+    await until('it starts', () => starts() === 3);
+    await other.ask('signal SIGUSR1');
+    await until('it starts without a wait', () => starts() === 4);
+  });
+});
+
+describe('an OpenVPN that is killed in the middle of an answer', () => {
+  it('is told of, and found again with all that its clients had asked for', async () => {
+    const first = await vpn.server({ management: at('m') });
+    await openConsole();
+    const [watcher, other] = await Promise.all([joined(), joined()]);
+    await watcher.ask('state on');
+    await watcher.ask('log on');
+    process.kill(first.pid, 'SIGSTOP');
+    other.say('status 3\nmptcp claim auth\nversion');
+    watcher.say('pid');
+    await sleep(300);
+    await first.kill('SIGKILL');
+    expect(await other.hears(/^ERROR: OpenVPN office gives no answer: /)).toMatch(/it hung up|ECONNRESET/);
+    await other.hears(/^SUCCESS: auth is yours/);
+    await watcher.hears(/^>INFO:OpenVPN office is lost, .*: you will be told when it is back/);
+    await until('an answer each', () => other.count(/^ERROR/) === 2 && watcher.count(/^ERROR/) === 1);
+    watcher.say('bytecount 5');
+    await until(
+      'why not',
+      () => watcher.count(/^ERROR: OpenVPN office gives no answer: .*is not to be had/) === 2,
+    );
+    const second = await vpn.server({ management: at('m') });
+    await until('it is back', () => watcher.count(/^>INFO:OpenVPN Management Interface/) === 2);
+    expect(await other.ask('pid')).toEqual([`SUCCESS: pid=${second.pid}`]);
+    const heard = watcher.count(/^>STATE/);
+    await other.ask('signal SIGUSR1');
+    await until('its state is told', () => watcher.count(/^>STATE/) > heard);
+    await until('its log is told', () => watcher.count(/^>LOG/) > 0);
+    expect(other.count(/^>(?:LOG|STATE)/)).toBe(0);
+  });
+});
+
+describe('client-auth', () => {
+  const extra = [
+    'management-client-auth',
+    'auth-user-pass-optional',
+    'verify-client-cert none',
+    'username-as-common-name',
+  ];
+
+  it('is for the one who claims it, who alone is told the passwords', async () => {
+    await vpn.server({ management: at('m'), extra });
+    const servers = await openConsole();
+    const [gate, other] = await Promise.all([joined(), joined()]);
+    const login = at('login');
+    writeFileSync(login, 'alice\nlilies\n');
+    const config = at('client.conf');
+    writeFileSync(config, `auth-user-pass ${login}`);
+    const alice = vpn.client('x', { config });
+    await other.hears(/^>INFO:OpenVPN asks whether to let clients in/);
+    expect(other.count(/^>CLIENT:CONNECT|password/)).toBe(0);
+    // what was asked before the claim is told with it
+    expect(await gate.ask('mptcp claim auth')).toContain(
+      'SUCCESS: auth is yours, until you leave or say mptcp release auth',
+    );
+    const [, cid = '', kid = ''] = /CONNECT,(\d+),(\d+)/.exec(await gate.hears(/^>CLIENT:CONNECT/)) ?? [];
+    expect(gate.lines).toContain('>CLIENT:ENV,password=lilies');
+    expect(await other.ask(`client-auth-nt ${cid} ${kid}`)).toEqual([
+      'ERROR: client-auth-nt is for one client, and client 1 has claimed auth',
+    ]);
+    expect(await gate.ask(`client-auth ${cid} ${kid}\npush "echo hello there"\nEND`)).toContain(
+      'SUCCESS: client-auth command succeeded',
+    );
+    await (await alice).kill();
+    await other.hears(/^>CLIENT:ESTABLISHED/);
+    await until('the sidecar knows', () => servers.sessions().length <= 1);
+    expect(other.lines.join('\n')).not.toContain('lilies');
+    expect(other.count(/^>CLIENT:DISCONNECT/)).toBe(1);
+    // the next one claims it by being believed
+    gate.close();
+    await until('it is free', async () => !(await other.ask('mptcp claim auth'))[0]?.startsWith('ERROR'));
+    await other.ask('mptcp release auth');
+    const bob = vpn.client('x', { config });
+    await until('two ask', () => other.count(/asks whether to let clients in/) === 2);
+    await other.ask('mptcp claim auth');
+    const [, next = '', key = ''] =
+      /CONNECT,(\d+),(\d+)/.exec(other.lines.findLast((line) => /CONNECT/.test(line)) ?? '') ?? [];
+    await other.ask('mptcp release auth');
+    expect(await other.ask('client-deny 99 0 "no such"')).toEqual(['ERROR: client-deny command failed']);
+    expect(await other.ask('mptcp release auth')).toEqual(['ERROR: auth is not yours']);
+    expect(await other.ask(`client-auth-nt ${next} ${key}`)).toContain(
+      'SUCCESS: client-auth command succeeded',
+    );
+    await (await bob).kill();
+    expect(await other.ask('mptcp release auth')).toEqual(["SUCCESS: auth is nobody's now"]);
+  });
+});
+
+describe('questions of OpenVPN', () => {
+  it('are told to whoever comes, and answered by one', async () => {
+    await vpn.encrypt('server', 'sesame');
+    const server = vpn.server({ management: at('m'), extra: ['management-query-passwords'] });
+    await until('the socket is there', () => existsSync(at('m')));
+    await openConsole();
+    const [first, second] = await Promise.all([joined(), joined()]);
+    await first.hears(/^>PASSWORD:Need 'Private Key' password/);
+    await second.hears(/^>PASSWORD:Need 'Private Key' password/);
+    expect(await second.ask('password "Private Key" sesame')).toContain(
+      "SUCCESS: 'Private Key' password entered, but not yet verified",
+    );
+    await server;
+    expect(await first.ask('password "Private Key" sesame')).toEqual([
+      'ERROR: password is for one client, and client 2 has claimed questions',
+    ]);
+    const late = await joined();
+    expect(late.count(/^>PASSWORD/)).toBe(0);
   });
 });

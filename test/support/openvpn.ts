@@ -9,6 +9,7 @@ import {
   openSync,
   closeSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -142,6 +143,22 @@ export class LoopbackVpn {
     ]);
     await this.#said(client, 'Initialization Sequence Completed');
     return client;
+  }
+
+  /** Puts a private key under a password. */
+  async encrypt(name: string, password: string): Promise<void> {
+    const file = join(this.directory, 'pki', `${name}.key`);
+    await execa('openssl', [
+      'pkey',
+      '-in',
+      file,
+      '-aes256',
+      '-passout',
+      `pass:${password}`,
+      '-out',
+      `${file}.new`,
+    ]);
+    renameSync(`${file}.new`, file);
   }
 
   #start(command: readonly string[]): Running {

@@ -43,7 +43,8 @@ export class Talker {
     this.say(`${text}\nsignal ${mark}`);
     const end = `ERROR: signal '${mark}' is not a known signal type`;
     await until(`the answer to ${text}`, () => this.lines.includes(end, before));
-    return this.lines.splice(before).slice(0, -1);
+    this.lines.splice(this.lines.indexOf(end, before), 1);
+    return this.lines.slice(before);
   }
 
   async hears(pattern: RegExp, withinMs?: number): Promise<string> {
