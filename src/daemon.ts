@@ -5,12 +5,15 @@ import { openBackend, type OpenBackend } from './backend/open.js';
 import type { Config, ServerConfig } from './config/config.js';
 import { watchConfig, type ConfigWatcher } from './config/watch.js';
 import type { Commanded } from './console/commands.js';
-import { Console } from './console/console.js';
+import { Consoles } from './console/consoles.js';
+import type { Tell } from './console/seat.js';
 import type { DaemonStatus } from './console/status.js';
-import { Controller } from './control/controller.js';
+import { Watchers } from './console/watchers.js';
+import { Controller, type Written } from './control/controller.js';
 import { OverrideStore } from './control/overrides.js';
 import type { Logger } from './log.js';
 import { Servers } from './openvpn/servers.js';
+import type { SessionPlan } from './steering/plan.js';
 import { VERSION } from './version.js';
 
 /** Reports of servers that `status` shows. */
@@ -27,9 +30,10 @@ export class Daemon implements Commanded {
   readonly #watcher: ConfigWatcher;
   readonly #overrides: OverrideStore;
   readonly #controller: Controller;
-  #servers: Servers;
+  readonly #watchers = new Watchers();
+  readonly #servers: Servers;
+  readonly #consoles: Consoles;
   #config: Config;
-  #console: Console | undefined;
   /** What servers told of last, oldest first: for an admin who has no log at hand. */
   #reports: readonly string[] = [];
 
@@ -84,8 +88,24 @@ export class Daemon implements Commanded {
     backend.onChange?.(() => {
       void this.#controller.refresh();
     });
+    this.#consoles = new Consoles(this.#config.console, this, {
+      onProblem: (problem) => {
+        this.#tellProblem(problem);
+      },
+      onOrder: (server, client, command) => {
+        log.info(
+          { event: 'order', server, client, command },
+          `${server}: client ${client} of its console says ${command}`,
+        );
+      },
+    });
     this.#controller
-      .on('switch', ({ session, from, to, committedAt, peerTold }) => {
+      .on('round', (plan) => {
+        this.#watchers.observed(plan);
+      })
+      .on('switch', (made) => {
+        this.#watchers.switched(made);
+        const { session, from, to, committedAt, peerTold } = made;
         const { server, commonName } = session;
         log.info(
           { event: 'switch', committedAt, server, commonName, from: from ?? null, to, peerTold },
@@ -101,7 +121,7 @@ export class Daemon implements Commanded {
   }
 
   async #open(): Promise<void> {
-    this.#console = await Console.open(this.#config.console, { daemon: this });
+    await this.#consoles.open(this.#servers.servers());
     this.#servers.start();
     this.#controller.start();
     this.#log.info(
@@ -115,7 +135,7 @@ export class Daemon implements Commanded {
     await this.#watcher.close();
     this.#servers.stop();
     await this.#controller.stop();
-    await this.#console?.close();
+    await this.#consoles.close();
     await this.#backend.close();
     this.#log.info({ event: 'stopped' }, 'stopped; every subflow stays as it is');
   }
@@ -133,10 +153,9 @@ export class Daemon implements Commanded {
       );
     }
     if (!isDeepStrictEqual(old.servers, config.servers)) {
-      this.#servers.stop();
       this.#reports = [];
-      this.#servers = this.#listenTo(config.servers);
-      this.#servers.start();
+      this.#servers.reconfigure(config.servers);
+      this.#consoles.follow(this.#servers.servers());
     }
     void this.#controller.refresh();
   }
@@ -155,8 +174,20 @@ export class Daemon implements Commanded {
     };
   }
 
-  paths(): Config['paths'] {
-    return this.#config.paths;
+  config(): Config {
+    return this.#config;
+  }
+
+  reload(): Promise<void> {
+    return this.#watcher.reload();
+  }
+
+  written(session: SessionPlan): Written | undefined {
+    return this.#controller.written(session);
+  }
+
+  watch(tell: Tell): () => void {
+    return this.#watchers.add(tell);
   }
 
   sessions(): ReturnType<Commanded['sessions']> {
@@ -185,8 +216,12 @@ export class Daemon implements Commanded {
         void this.#controller.refresh();
       })
       .on('problem', (problem) => {
-        this.#log.warn({ event: 'problem' }, problem);
-        this.#reports = [...this.#reports.filter((known) => known !== problem), problem].slice(-MAX_REPORTS);
+        this.#tellProblem(problem);
       });
+  }
+
+  #tellProblem(problem: string): void {
+    this.#log.warn({ event: 'problem' }, problem);
+    this.#reports = [...this.#reports.filter((known) => known !== problem), problem].slice(-MAX_REPORTS);
   }
 }

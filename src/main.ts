@@ -25,6 +25,7 @@ Begin with: subflowd doctor        what must be true on this host, and what mend
             subflowd check         the config file
             subflowd run           the daemon; under systemd: systemctl enable --now subflowd
             subflowd status        what it sees and does
+            subflowd console       all of it, and OpenVPN's own commands
 Exit codes: 0 fine, 1 the answer is no, 2 wrong use`,
   );
 
@@ -34,6 +35,8 @@ function command(name: string, description: string): Command {
     .description(description)
     .option('-c, --config <file>', 'the config file', DEFAULT_CONFIG_FILE);
 }
+
+const CLIENT = 'common name, CID, real or virtual address, or one of them behind SERVER/';
 
 interface Common {
   readonly config: string;
@@ -73,6 +76,11 @@ and started at any moment: clients keep the primary they have. It logs to standa
         );
       };
       process.on('SIGTERM', stop).on('SIGINT', stop);
+      process.on('SIGHUP', () => {
+        daemon.reload().catch((error: unknown) => {
+          log.error({ event: 'config-mistake' }, (error as Error).message);
+        });
+      });
     },
   );
 
@@ -115,6 +123,7 @@ Exit 1 if something is BAD. Run it as root.`,
   });
 
 command('status', 'Show sessions, their subflows, whose wish is what, rule and primary.')
+  .argument('[client]', CLIENT, word)
   .option('--json', 'as JSON')
   .addHelpText(
     'after',
@@ -122,13 +131,66 @@ command('status', 'Show sessions, their subflows, whose wish is what, rule and p
 Of each session: the rule that counts for it, what came of that, and its subflows with the path each is on. WE WISH is
 what this host asks for, CLIENT WISHES what the client asks for; a subflow is used as active where both say so.`,
   )
-  .action(async ({ config, json }: Common) => {
-    const lines = await ask(config, json ? 'mptcp status json' : 'mptcp status');
+  .action(async (client: string | undefined, { config, json }: Common) => {
+    if (json && client !== undefined) program.error('error: --json is of everything: leave the client out');
+    const lines = await ask(config, json ? 'mptcp status json' : `mptcp status ${quoted(client)}`);
     print(json ? printableJson(JSON.parse(lines.join('')), 2) : lines.join('\n'));
   });
 
+command('paths', 'Show the paths, and what is on each.').action(async ({ config }: Common) => {
+  print((await ask(config, 'mptcp paths')).join('\n'));
+});
+
+command('rules', 'Show the rules and overrides, and for how many sessions each counts.')
+  .argument('[reload]', 'read the config file again, also where no change of it was seen', reloadWord)
+  .action(async (reload: string | undefined, { config }: Common) => {
+    print((await ask(config, `mptcp rules ${reload ?? ''}`)).join('\n'));
+  });
+
+command(
+  'explain',
+  'Say which rule counts for a client, which wish, what was written, what the kernel did with it.',
+)
+  .argument('<client>', CLIENT, word)
+  .action(async (client: string, { config }: Common) => {
+    print((await ask(config, `mptcp explain ${quoteWord(client)}`)).join('\n'));
+  });
+
+command('watch', 'Tell of switches and subflows as they happen, until interrupted.')
+  .addHelpText(
+    'after',
+    `
+One line each, Unix time first and the client last:
+  TIME,SWITCH,FROM,TO,SERVER/COMMON NAME
+  TIME,SUBFLOW,ADDED|REMOVED|CHANGED,PATH,CLIENT'S END,OUR WISH,CLIENT'S WISH,SERVER/COMMON NAME`,
+  )
+  .action(async ({ config }: Common) => {
+    const { follow } = await import('./console/follow.js');
+    await follow((await loadConfig(config)).console.socket, print);
+  });
+
+command('console', "Type at a console: mptcp commands, and at a server's OpenVPN's own.")
+  .argument('[server]', 'NAME of an [openvpn NAME] section; where there is one, it is that', word)
+  .addHelpText(
+    'after',
+    `
+With history, completion by Tab, and colour (unless NO_COLOR is set). Ends with exit or Ctrl-D. What is piped into it is
+said line by line, and the answers are printed: echo 'status 3' | subflowd console office`,
+  )
+  .action(async (server: string | undefined, { config: file }: Common) => {
+    const { interact } = await import('./console/interact.js');
+    const { servers, console } = await loadConfig(file);
+    const shared = servers.filter((each) => each.console);
+    const chosen = server === undefined ? undefined : shared.find(({ name }) => name === server);
+    if (server !== undefined && chosen === undefined) {
+      const known = shared.map(({ name }) => name).join(', ');
+      throw new Error(`no server ${JSON.stringify(server)} has a console; known: ${known || 'none'}`);
+    }
+    await interact(chosen?.console?.socket ?? console.socket);
+  });
+
 command('primary', "Put a client on a path whatever its rule says, until 'auto' takes it back.")
-  .argument('<client>', 'common name, or SERVER/COMMON NAME', word)
+  .argument('<client>', CLIENT, word)
   .argument('<path>', 'a path of the config, or auto', word)
   .addHelpText(
     'after',
@@ -171,6 +233,15 @@ then, in subflowd.ini:
     await writeLayout(output, layout);
     print(`${output}: layout of Linux ${layout.release}, build-id ${layout.buildId}`);
   });
+
+function reloadWord(text: string): string {
+  if (text !== 'reload') throw new InvalidArgumentError('It is reload, or nothing.');
+  return text;
+}
+
+function quoted(client: string | undefined): string {
+  return client === undefined ? '' : quoteWord(client);
+}
 
 function word(text: string): string {
   if (/[\r\n]/.test(text)) throw new InvalidArgumentError('It holds a line break.');

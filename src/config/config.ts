@@ -18,6 +18,18 @@ export interface ServerConfig {
   readonly passwordFile?: string;
   /** Directory that the hooks record into. */
   readonly events: string;
+  /** Where its management interface is shared; present where there is a `management`. */
+  readonly console?: ServerConsoleConfig;
+}
+
+/** The console of one server. */
+export interface ServerConsoleConfig {
+  /** Path of the unix socket; mode and group are those of `[console]`. */
+  readonly socket: string;
+  /** Also on TCP. */
+  readonly listen?: { readonly host: string; readonly port: number };
+  /** File whose first line is the password on TCP; only on loopback there can be none. */
+  readonly passwordFile?: string;
 }
 
 /** `[kernel]` */

@@ -56,6 +56,17 @@ export function readManagement(text: string): ManagementAddress {
   return { host: readHost(bracketed ?? plain), port: readPort(port) };
 }
 
+/**
+ * Reads where a console listens on TCP: an address, as a name could be any.
+ * @throws {ValueError}
+ */
+export function readListen(text: string): { readonly host: string; readonly port: number } {
+  const address = readManagement(text);
+  if ('socket' in address)
+    throw new ValueError('the unix socket is set by console; this is for TCP: HOST PORT');
+  return address;
+}
+
 /** Whether only programs on this host can listen or connect there. */
 export function isLoopback(host: string): boolean {
   if (ipaddr.isValid(host)) return ipaddr.process(host).range() === 'loopback';

@@ -1,12 +1,22 @@
+import { posix } from 'node:path';
+
 import type { z } from 'zod';
 
-import type { ClientConfig, Config, PathConfig, RuleConfig, ServerConfig } from './config.js';
+import type {
+  ClientConfig,
+  Config,
+  PathConfig,
+  RuleConfig,
+  ServerConfig,
+  ServerConsoleConfig,
+} from './config.js';
 import { readLines, sectionTitle, type IniEntry, type IniSection } from './lines.js';
 import { isLoopback } from './management.js';
 import { hint } from './nearest.js';
 import { overlaps, type PlacedPrefix } from './overlaps.js';
 import type { ConfigProblem } from './problem.js';
 import { readName, readPathName, sectionForms, sections, type SectionKind } from './sections.js';
+import { readSocketPath } from './socket-path.js';
 import { ValueError } from './value-error.js';
 
 /** What came of reading a config: all of it, or everything that is wrong with it, in the order of the file. */
@@ -39,12 +49,13 @@ class Reading {
   }
 
   /** The sections of one kind; of several with one name only the first, the others are complained about. */
-  *of(kind: SectionKind): Generator<{ section: IniSection; name: string }> {
+  *of(kind: SectionKind, complains = true): Generator<{ section: IniSection; name: string }> {
     const first = new Map<string, IniSection>();
     for (const section of this.sections) {
       if (section.kind !== kind) continue;
       const name = kind === 'openvpn' && section.name === '' ? 'default' : section.name;
       const earlier = first.get(name);
+      if (earlier && !complains) continue;
       if (earlier) {
         const same = sectionTitle(earlier) === sectionTitle(section);
         const as = same ? '' : `, as ${sectionTitle(earlier)}`;
@@ -127,7 +138,63 @@ function entryOf(section: IniSection, key: string): IniEntry | undefined {
   return section.entries.find((entry) => entry.key === key);
 }
 
-function readServers(reading: Reading): ServerConfig[] {
+/** The console of a server, by default beside `[console] socket`; undefined where there is none, or it is wrong. */
+function readServerConsole(
+  reading: Reading,
+  section: IniSection,
+  name: string,
+  values: z.output<(typeof sections)['openvpn']>,
+  directory: string,
+): ServerConsoleConfig | undefined {
+  const {
+    management,
+    console: given,
+    'console-listen': listen,
+    'console-password-file': passwordFile,
+  } = values;
+  const complain = (key: string, message: string) => {
+    reading.complain(section, `${key}: ${message}`, entryOf(section, key));
+  };
+  if (!management) {
+    for (const key of ['console', 'console-listen', 'console-password-file']) {
+      if (entryOf(section, key)) complain(key, 'there is nothing to share without management; add that');
+    }
+    return undefined;
+  }
+  if (passwordFile !== undefined && !listen)
+    complain('console-password-file', 'it is for TCP: set console-listen, or take this away');
+  if (listen && !isLoopback(listen.host) && passwordFile === undefined) {
+    const message = `${listen.host} can be reached from other hosts; set console-password-file`;
+    complain('console-listen', message);
+  }
+  let socket = given;
+  try {
+    socket ??= readSocketPath(posix.join(directory, `${name}.sock`));
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error;
+    reading.complain(section, `${error.message}: set console`);
+    return undefined;
+  }
+  return { socket, ...(listen && { listen }), ...(passwordFile !== undefined && { passwordFile }) };
+}
+
+/** Two consoles cannot be at one place. */
+function tellShared(reading: Reading, own: string, servers: readonly ServerConfig[]): void {
+  const places = new Map([[own, '[console]']]);
+  for (const { section, name } of reading.of('openvpn', false)) {
+    const console = servers.find((server) => server.name === name)?.console;
+    if (!console) continue;
+    const { socket, listen } = console;
+    for (const place of [socket, ...(listen ? [`${listen.host} ${listen.port}`] : [])]) {
+      const other = places.get(place);
+      if (other !== undefined)
+        reading.complain(section, `its console is at ${place}, as that of ${other} is`);
+      places.set(place, sectionTitle(section));
+    }
+  }
+}
+
+function readServers(reading: Reading, directory: string): ServerConfig[] {
   const servers: ServerConfig[] = [];
   const unheard = new Map<string, IniSection>();
   let any = false;
@@ -137,6 +204,7 @@ function readServers(reading: Reading): ServerConfig[] {
     const values = reading.read('openvpn', section);
     if (!values) continue;
     const { management, 'password-file': passwordFile, events } = values;
+    const console = readServerConsole(reading, section, name, values, directory);
     if (passwordFile !== undefined && !management) {
       const message = 'password-file is of no use without management; add that or take this away';
       reading.complain(section, message, entryOf(section, 'password-file'));
@@ -160,6 +228,7 @@ function readServers(reading: Reading): ServerConfig[] {
       events,
       ...(management && { management }),
       ...(passwordFile !== undefined && { passwordFile }),
+      ...(console && { console }),
     });
   }
   const meant = any || reading.problems.some(({ section }) => section?.startsWith('[openvpn'));
@@ -232,9 +301,10 @@ export function parseConfig(text: string): ParseResult {
   }
   if (text.trim() === '') return { ok: false, problems: [{ message: 'the file is empty' }] };
   const reading = new Reading(text);
-  const servers = readServers(reading);
   const kernel = readOnly(reading, 'kernel');
   const { group, ...console } = readOnly(reading, 'console');
+  const servers = readServers(reading, posix.dirname(console.socket));
+  tellShared(reading, console.socket, servers);
   const { paths, names } = readPaths(reading);
   const clients: ClientConfig[] = [];
   for (const { section, name } of reading.of('client')) {

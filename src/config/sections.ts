@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { readManagement } from './management.js';
+import { readListen, readManagement } from './management.js';
 import { readPrefix } from './prefix.js';
 import { readAbsolutePath, readSocketPath } from './socket-path.js';
 import { ValueError } from './value-error.js';
@@ -112,6 +112,9 @@ export const sections = {
     management: text(readManagement).optional(),
     'password-file': text(readAbsolutePath).optional(),
     events: text(readAbsolutePath).default('/run/subflowd/events'),
+    console: text(readSocketPath).optional(),
+    'console-listen': text(readListen).optional(),
+    'console-password-file': text(readAbsolutePath).optional(),
   }),
   kernel: z.object({
     backend: oneOf('auto', 'netlink', 'devmem').default('auto'),

@@ -28,6 +28,11 @@ export interface ConfigListener {
 export interface ConfigWatcher {
   /** The config in force: the last that had no mistake. */
   readonly config: Config;
+  /**
+   * Reads the file now, whether or not a change of it was seen.
+   * @throws {ConfigError} if it has a mistake; the config in force stays.
+   */
+  reload(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -92,6 +97,14 @@ class FileWatch implements ConfigWatcher {
 
   async start(): Promise<void> {
     await this.#followWay();
+  }
+
+  async reload(): Promise<void> {
+    const reading = await read(this.#file);
+    if ('error' in reading) throw reading.error;
+    const look = this.#looking.then(() => (this.#closed ? undefined : this.#readAgain(true)));
+    this.#looking = look;
+    await look;
   }
 
   async close(): Promise<void> {

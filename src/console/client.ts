@@ -11,12 +11,23 @@ export interface ClientLimits {
   readonly unreadBytes: number;
   /** Milliseconds for a client to hang up after it was told that it is cut off, or asked to leave. */
   readonly leaveMs: number;
+  /** Milliseconds to give a password in. */
+  readonly admitMs: number;
 }
 
-export const CLIENT_LIMITS: ClientLimits = { unreadMs: 30_000, unreadBytes: 1024 * 1024, leaveMs: 2_000 };
+export const CLIENT_LIMITS: ClientLimits = {
+  unreadMs: 30_000,
+  unreadBytes: 1024 * 1024,
+  leaveMs: 2_000,
+  admitMs: 30_000,
+};
 
 /** What answers one client. */
 export interface Dialogue {
+  /** Said first, without a line end. */
+  readonly prompt?: string;
+  /** False until it has shown a password. */
+  readonly isAdmitted?: boolean;
   /** Answers one line, once, now or later; nothing throws. */
   run(line: string, respond: (answer: Answer) => void): void;
   /** The client is gone. */
@@ -64,6 +75,10 @@ export class ConsoleClient {
     this.#dialogue = begin((lines) => {
       this.#tell(lines);
     });
+    if (this.#dialogue.prompt !== undefined) socket.write(this.#dialogue.prompt);
+    const admission = setTimeout(() => {
+      if (this.#dialogue.isAdmitted === false) this.#leave('\r\nERROR: no password was given in time\r\n');
+    }, limits.admitMs);
     socket.on('data', (chunk: Buffer) => {
       this.#receive(chunk);
     });
@@ -74,6 +89,7 @@ export class ConsoleClient {
     });
     socket.on('drain', () => (this.#unread = 0));
     socket.on('close', () => {
+      clearTimeout(admission);
       this.#dialogue.leave();
     });
   }
@@ -124,9 +140,9 @@ export class ConsoleClient {
     this.#proceeding = false;
   }
 
-  #answer({ lines, hangUp }: Answer): void {
+  #answer({ lines, hangUp, prompt }: Answer): void {
     if (this.#isGone) return;
-    const text = textOf(lines);
+    const text = prompt === undefined ? textOf(lines) : Buffer.concat([textOf(lines), Buffer.from(prompt)]);
     if (text.length === 0 || this.socket.write(text)) this.#answered(hangUp);
     else {
       this.#whenTaken(() => {

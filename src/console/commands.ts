@@ -1,48 +1,79 @@
-import type { PathConfig } from '../config/config.js';
+import type { Config } from '../config/config.js';
+import { ConfigError } from '../config/problem.js';
+import type { Written } from '../control/controller.js';
 import type { Session } from '../openvpn/session.js';
-import { overrideKey } from '../steering/rule.js';
+import type { SessionPlan } from '../steering/plan.js';
+import { overrideKey, rulesFinder } from '../steering/rule.js';
+import { findClient, type Meant } from './clients.js';
+import { pathsText, rulesText } from './config-text.js';
+import { explainText } from './explain-text.js';
 import { printable, printableJson } from './printable.js';
-import type { Seat } from './seat.js';
+import type { Seat, Tell } from './seat.js';
 import type { Sharing } from './sharing.js';
 import type { DaemonStatus } from './status.js';
-import { statusText } from './status-text.js';
+import { sessionLines, statusText } from './status-text.js';
 import { splitWords, WordsError } from './words.js';
 
 /** What the console's commands need of the daemon. */
 export interface Commanded {
   status(): DaemonStatus;
-  paths(): readonly PathConfig[];
+  config(): Config;
   sessions(): readonly Session[];
   /** Sets or (undefined) takes back an override, durably, and resolves when the switch was tried. */
   setOverride(key: string, path: string | undefined): Promise<void>;
+  /** Reads the config file again. @throws {ConfigError} if it has a mistake; nothing is changed then. */
+  reload(): Promise<void>;
+  /** What was last written for a session. */
+  written(session: SessionPlan): Written | undefined;
+  /** Tells of switches and subflows; returns what ends that. */
+  watch(tell: Tell): () => void;
 }
 
 /** An answer's lines; `hangUp` ends the client after them. */
 export interface Answer {
   readonly lines: readonly string[];
   readonly hangUp?: boolean;
+  /** Said after them, without a line end. */
+  readonly prompt?: string;
 }
 
-const HELP = [
-  'mptcp status            sessions, their subflows, whose wish is what, rule, primary',
-  'mptcp status json       the same, as one line of JSON',
-  'mptcp primary CLIENT PATH',
-  '                        this client on that path, whatever the rules say, until taken back',
-  'mptcp primary CLIENT auto',
-  '                        take it back: the rules decide again',
-  'help                    this list',
-  'exit, quit              end this connection',
-  'CLIENT is a common name, or SERVER/COMMON NAME where two servers know it; "quote" blanks.',
+/** Who asks. */
+export interface Asker {
+  /** Its seat at an OpenVPN, where the console has one behind it. */
+  readonly seat?: { readonly sharing: Sharing; readonly seat: Seat } | undefined;
+  /** Of whom CIDs and names are; undefined: of all servers. */
+  readonly server?: string | undefined;
+  /** Begins or ends to tell it of switches and subflows. */
+  readonly setWatching?: (isOn: boolean) => void;
+  /** Consoles where OpenVPN's own commands are understood, when they are not here. */
+  readonly elsewhere?: readonly string[];
+}
+
+/** Of all `mptcp` commands, with what each takes, for help and for completion. */
+export const COMMANDS: readonly (readonly [string, string])[] = [
+  ['mptcp status [CLIENT]', 'sessions, their subflows, whose wish is what, rule, primary'],
+  ['mptcp status json', 'the same, as one line of JSON'],
+  ['mptcp paths', 'the paths, and what is on each'],
+  ['mptcp primary CLIENT PATH', 'this client on that path, whatever the rules say, until taken back'],
+  ['mptcp primary CLIENT auto', 'take it back: the rules decide again'],
+  ['mptcp rules', 'the rules and overrides, and for how many each counts'],
+  ['mptcp rules reload', 'read subflowd.ini again, also where no change was seen'],
+  ['mptcp watch [off]', 'tell of switches and subflows as they happen, as >MPTCP: messages'],
+  ['mptcp explain CLIENT', 'which rule, which wish, what was written, what the kernel did with it'],
+  ['mptcp claim auth|questions', "be the one who answers OpenVPN's client-auth, or its questions"],
+  ['mptcp release auth|questions', 'let another one'],
+  ['mptcp help', 'this list'],
 ];
 
-/** The client's seat at an OpenVPN, where the console has one behind it. */
-export interface Seated {
-  readonly sharing: Sharing;
-  readonly seat: Seat;
-}
+const HELP = [
+  ...COMMANDS.map(([command, meaning]) => `${command.padEnd(29)} ${meaning}`),
+  "help                          the commands of OpenVPN, at a server's console",
+  'exit, quit                    end this connection',
+  'CLIENT is a common name, a CID, or a real or virtual address, or any of them behind SERVER/; "quote" blanks.',
+];
 
 /** Runs one line of a console client, in the manner of OpenVPN's management interface: SUCCESS:, ERROR:, or END. */
-export async function runCommand(daemon: Commanded, line: string, seated?: Seated): Promise<Answer> {
+export async function runCommand(daemon: Commanded, line: string, asker: Asker = {}): Promise<Answer> {
   let words: string[];
   try {
     words = splitWords(line);
@@ -54,28 +85,62 @@ export async function runCommand(daemon: Commanded, line: string, seated?: Seate
   if (first === undefined) return { lines: [] };
   if (first === 'exit' || first === 'quit') return { lines: [], hangUp: true };
   if (first === 'help') return block(HELP);
-  if (first !== 'mptcp') return failure(`unknown command ${JSON.stringify(first)}, try help`);
-  if (second === undefined || second === 'help') return block(HELP);
-  if (second === 'status') return status(daemon, rest);
-  if (second === 'primary') return primary(daemon, rest);
-  if (second === 'claim' || second === 'release') return claim(second, rest, seated);
-  return failure(`unknown command ${JSON.stringify(`mptcp ${second}`)}, try help`);
+  if (first !== 'mptcp') return failure(unknown(first, asker));
+  switch (second) {
+    case undefined:
+    case 'help':
+      return block(HELP);
+    case 'status':
+      return status(daemon, rest, asker);
+    case 'primary':
+      return primary(daemon, rest, asker);
+    case 'paths':
+      if (rest.length > 0) return failure('mptcp paths takes nothing');
+      return block(pathsText(daemon.config(), daemon.status().sessions));
+    case 'rules':
+      return rules(daemon, rest);
+    case 'explain':
+      return explain(daemon, rest, asker);
+    case 'watch':
+      return watch(rest, asker);
+    case 'claim':
+    case 'release':
+      return claim(second, rest, asker);
+    default:
+      return failure(`unknown command ${JSON.stringify(`mptcp ${second}`)}, try mptcp help`);
+  }
 }
 
-function status(daemon: Commanded, rest: readonly string[]): Answer {
-  if (rest.length === 0) return block(statusText(daemon.status()));
-  if (rest.length === 1 && rest[0] === 'json') return block([printableJson(daemon.status())]);
-  return failure('mptcp status takes nothing, or json');
+function unknown(command: string, { elsewhere = [] }: Asker): string {
+  const where =
+    elsewhere.length === 0 ? '' : `; OpenVPN's commands are understood at ${elsewhere.join(' and ')}`;
+  return `unknown command ${JSON.stringify(command)}, try help${where}`;
 }
 
-async function primary(daemon: Commanded, rest: readonly string[]): Promise<Answer> {
+function status(daemon: Commanded, rest: readonly string[], { server }: Asker): Answer {
+  const [client, ...more] = rest;
+  const all = daemon.status();
+  if (client === undefined) return block(statusText(all));
+  if (more.length > 0) return failure('mptcp status takes nothing, a CLIENT, or json');
+  if (client === 'json') return block([printableJson(all)]);
+  const meant = findClient(client, daemon.sessions(), [], server);
+  if ('problem' in meant) return failure(meant.problem);
+  return block(
+    all.sessions.filter(({ session }) => overrideKey(session) === meant.key).flatMap(sessionLines),
+  );
+}
+
+async function primary(daemon: Commanded, rest: readonly string[], { server }: Asker): Promise<Answer> {
   const [client, path, ...more] = rest;
   if (client === undefined || path === undefined || more.length > 0) {
     return failure('mptcp primary takes a CLIENT and a PATH, or auto');
   }
-  const key = keyOf(daemon, client);
-  if (typeof key !== 'string') return failure(key.problem);
-  const known = daemon.paths().map(({ name }) => name);
+  // an override of a client that left can still be taken back
+  const overridden = Object.keys(daemon.status().overrides);
+  const meant: Meant = findClient(client, daemon.sessions(), overridden, server);
+  if ('problem' in meant) return failure(meant.problem);
+  const { key } = meant;
+  const known = daemon.config().paths.map(({ name }) => name);
   if (path !== 'auto' && !known.includes(path)) {
     return failure(`there is no path ${JSON.stringify(path)}; the paths are ${known.join(', ') || 'none'}`);
   }
@@ -88,35 +153,66 @@ async function primary(daemon: Commanded, rest: readonly string[]): Promise<Answ
     .status()
     .sessions.filter(({ session }) => overrideKey(session) === key)
     .map(({ state, reason }) => `${state}, ${reason}`);
-  return { lines: [`SUCCESS: ${printable(`${key}: ${states.join('; ') || 'not connected now'}`)}`] };
+  return success(`${key}: ${states.join('; ') || 'not connected now'}`);
 }
 
-function claim(verb: 'claim' | 'release', [what, ...more]: readonly string[], seated?: Seated): Answer {
+async function rules(daemon: Commanded, [what, ...more]: readonly string[]): Promise<Answer> {
+  if (what === undefined) {
+    const { overrides, sessions } = daemon.status();
+    return block(rulesText(daemon.config(), overrides, sessions));
+  }
+  if (what !== 'reload' || more.length > 0) return failure('mptcp rules takes nothing, or reload');
+  try {
+    await daemon.reload();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return failure(`the old rules go on: ${error.message.replaceAll('\n', '; ')}`);
+  }
+  return success('the rules are those of the file');
+}
+
+function explain(daemon: Commanded, [client, ...more]: readonly string[], { server }: Asker): Answer {
+  if (client === undefined || more.length > 0) return failure('mptcp explain takes a CLIENT');
+  const meant = findClient(client, daemon.sessions(), [], server);
+  if ('problem' in meant) return failure(meant.problem);
+  const rulesOf = rulesFinder(daemon.config());
+  return block(
+    daemon
+      .status()
+      .sessions.filter(({ session }) => overrideKey(session) === meant.key)
+      .flatMap((plan) => {
+        const fit = rulesOf(plan.session.commonName);
+        const counts = plan.rule.section === 'override' ? [plan.rule, ...fit] : fit;
+        return explainText({ plan, rules: counts, written: daemon.written(plan) });
+      }),
+  );
+}
+
+function watch([what, ...more]: readonly string[], { setWatching }: Asker): Answer {
+  if ((what !== undefined && what !== 'on' && what !== 'off') || more.length > 0)
+    return failure('mptcp watch takes nothing, or off');
+  if (setWatching === undefined) return failure('nothing can be told here');
+  setWatching(what !== 'off');
+  return success(`real-time mptcp notification set to ${what === 'off' ? 'OFF' : 'ON'}`);
+}
+
+function claim(verb: 'claim' | 'release', [what, ...more]: readonly string[], { seat }: Asker): Answer {
   if ((what !== 'auth' && what !== 'questions') || more.length > 0)
     return failure(
       `mptcp ${verb} takes auth (client-auth and its like) or questions (password, needok, ...)`,
     );
-  if (seated === undefined)
-    return failure('there is no one OpenVPN behind this console: use that of a server');
-  return seated.sharing[verb](seated.seat, what);
-}
-
-/** The key of the one client meant. An override of a client that left can still be taken back. */
-function keyOf(daemon: Commanded, client: string): string | { problem: string } {
-  const keys = new Set([...daemon.sessions().map(overrideKey), ...Object.keys(daemon.status().overrides)]);
-  if (keys.has(client)) return client;
-  const found = [...keys].filter((key) => key.slice(key.indexOf('/') + 1) === client);
-  if (found.length === 1) return found[0] as string;
-  return found.length === 0
-    ? { problem: `no client ${JSON.stringify(client)} is connected: status shows who is` }
-    : {
-        problem: `${JSON.stringify(client)} is several clients: say ${found.map((key) => JSON.stringify(key)).join(' or ')}`,
-      };
+  if (seat === undefined)
+    return failure('there is no one OpenVPN behind this console: use the console of a server');
+  return seat.sharing[verb](seat.seat, what);
 }
 
 /** No line of a block may be taken for its end. */
 function block(lines: readonly string[]): Answer {
   return { lines: [...lines.map((line) => (line === 'END' ? ' END' : line)), 'END'] };
+}
+
+function success(message: string): Answer {
+  return { lines: [`SUCCESS: ${printable(message)}`] };
 }
 
 export function failure(message: string): Answer {

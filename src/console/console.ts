@@ -1,21 +1,25 @@
 import { chmodSync, chownSync, lstatSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import type { ConsoleConfig } from '../config/config.js';
+import type { ConsoleConfig, ServerConsoleConfig } from '../config/config.js';
 import { makeDirectory } from '../directory.js';
 import { CLIENT_LIMITS, ConsoleClient, type ClientLimits } from './client.js';
 import { beginDialogue, type Partners } from './dialogue.js';
 import { groupId } from './group.js';
+import { askPassword, readPassword } from './password.js';
 
 const MAX_CLIENTS = 64;
 
-/** Where a console is: its unix socket. */
-export type ConsolePlace = Pick<ConsoleConfig, 'socket' | 'mode' | 'group'>;
+/** Where a console is: its unix socket, and TCP if it is wanted. */
+export type ConsolePlace = Pick<ConsoleConfig, 'socket' | 'mode' | 'group'> &
+  Pick<ServerConsoleConfig, 'listen' | 'passwordFile'>;
 
 /** The management console: text lines on a unix socket, in the manner of OpenVPN's management interface. */
 export class Console {
   readonly #server: Server;
-  readonly #clients = new Set<Socket>();
+  #tcp: Server | undefined;
+  /** Those of the unix socket and those of TCP: who may come by the one cannot fill the other. */
+  readonly #clients = { unix: new Set<Socket>(), tcp: new Set<Socket>() };
 
   private constructor(
     private readonly place: ConsolePlace,
@@ -23,28 +27,31 @@ export class Console {
     private readonly limits: ClientLimits,
   ) {
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
-      this.#serve(socket);
+      this.#serve(socket, 'unix');
     });
   }
 
   /**
-   * Opens the console's socket with the mode and group of the config.
-   * @throws {Error} naming the socket if another daemon serves it, or if it cannot be made; then nothing is left open.
+   * Opens the console's socket with the mode and group of the config, and TCP.
+   * @throws {Error} naming the socket if another daemon serves it, or if it cannot be made, or TCP or the password file
+   * if they cannot be used; then nothing is left open.
    */
   static async open(place: ConsolePlace, partners: Partners, limits = CLIENT_LIMITS): Promise<Console> {
     const console = new Console(place, partners, limits);
     await console.#listen();
+    try {
+      await console.#listenTcp();
+    } catch (error) {
+      await console.close();
+      throw error;
+    }
     return console;
   }
 
   /** Ends every client and removes the socket. */
   async close(): Promise<void> {
-    for (const client of this.#clients) client.destroy();
-    await new Promise<void>((resolve) => {
-      this.#server.close(() => {
-        resolve();
-      });
-    });
+    for (const client of [...this.#clients.unix, ...this.#clients.tcp]) client.destroy();
+    await Promise.all([this.#server, this.#tcp].flatMap((server) => (server ? [closed(server)] : [])));
   }
 
   async #listen(): Promise<void> {
@@ -79,17 +86,49 @@ export class Console {
     }
   }
 
-  #serve(socket: Socket): void {
+  async #listenTcp(): Promise<void> {
+    const { listen, passwordFile } = this.place;
+    if (listen === undefined) return;
+    if (passwordFile !== undefined) readPassword(passwordFile);
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+      this.#serve(socket, 'tcp');
+    });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(listen.port, listen.host, resolve);
+      });
+    } catch (error) {
+      throw unmade(`${listen.host} ${listen.port}`, error);
+    }
+    server.removeAllListeners('error').on('error', () => undefined);
+    this.#tcp = server;
+  }
+
+  #serve(socket: Socket, kind: 'unix' | 'tcp'): void {
+    const clients = this.#clients[kind];
     // A client that hangs up is no error of ours.
     socket.on('error', () => socket.destroy());
-    if (this.#clients.size >= MAX_CLIENTS) {
+    if (clients.size >= MAX_CLIENTS) {
       socket.end(`ERROR: ${MAX_CLIENTS} clients are connected already\r\n`, () => socket.destroy());
       return;
     }
-    this.#clients.add(socket);
-    socket.on('close', () => this.#clients.delete(socket));
-    new ConsoleClient(socket, this.limits, (tell) => beginDialogue(this.partners, tell));
+    clients.add(socket);
+    socket.on('close', () => clients.delete(socket));
+    const { passwordFile } = this.place;
+    new ConsoleClient(socket, this.limits, (tell) => {
+      const begin = () => beginDialogue(this.partners, tell);
+      return kind === 'tcp' && passwordFile !== undefined ? askPassword(passwordFile, begin) : begin();
+    });
   }
+}
+
+async function closed(server: Server): Promise<void> {
+  await new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+  });
 }
 
 function unmade(socket: string, error: unknown): Error {

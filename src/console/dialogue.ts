@@ -1,29 +1,52 @@
 import type { Dialogue } from './client.js';
-import { failure, runCommand, type Commanded } from './commands.js';
+import { failure, runCommand, type Asker, type Commanded } from './commands.js';
 import type { Tell } from './seat.js';
 import type { Sharing } from './sharing.js';
 
-/** What a client of a console speaks with: the daemon, and the one OpenVPN behind the console, if there is one. */
+/** Whom a client of a console speaks with: the daemon, and the one OpenVPN behind the console, if there is one. */
 export interface Partners {
   readonly daemon: Commanded;
-  readonly sharing?: Sharing;
+  /** Asked for each client that comes. */
+  readonly sharing?: () => Sharing | undefined;
+  /** Of whom CIDs and names are; undefined: of all servers. */
+  readonly server?: string;
+  /** Consoles where OpenVPN's own commands are understood, when they are not here. */
+  readonly elsewhere?: () => readonly string[];
 }
 
 /** Begins to serve a client: `mptcp` is the daemon's, everything else OpenVPN's. */
-export function beginDialogue({ daemon, sharing }: Partners, tell: Tell): Dialogue {
+export function beginDialogue(partners: Partners, tell: Tell): Dialogue {
+  const { daemon, server } = partners;
+  const sharing = partners.sharing?.();
   const seat = sharing?.join(tell);
   if (seat === undefined) tell([">INFO:subflowd console -- type 'help' for the commands"]);
+  let unwatch: (() => void) | undefined;
+  const asker: Asker = {
+    seat: sharing && seat && { sharing, seat },
+    server,
+    get elsewhere() {
+      return partners.elsewhere?.() ?? [];
+    },
+    setWatching: (isOn) => {
+      if (isOn) unwatch ??= daemon.watch(tell);
+      else {
+        unwatch?.();
+        unwatch = undefined;
+      }
+    },
+  };
   return {
     run: (line, respond) => {
-      if (seat?.block !== undefined || (seat && !isOurs(line))) {
-        sharing?.run(seat, line, respond);
+      if (sharing && seat && (seat.block !== undefined || !isOurs(line))) {
+        sharing.run(seat, line, respond);
         return;
       }
-      runCommand(daemon, line, sharing && seat && { sharing, seat }).then(respond, (error: unknown) => {
+      runCommand(daemon, line, asker).then(respond, (error: unknown) => {
         respond(failure((error as Error).message));
       });
     },
     leave: () => {
+      unwatch?.();
       if (seat) sharing?.leave(seat);
     },
   };

@@ -1,6 +1,7 @@
 import Table from 'cli-table3';
 import { formatEndpoint } from '../endpoint.js';
 import type { ServerStatus } from '../openvpn/server.js';
+import type { Session } from '../openvpn/session.js';
 import type { SessionPlan, SubflowPlan } from '../steering/plan.js';
 import { printable } from './printable.js';
 import type { DaemonStatus } from './status.js';
@@ -43,18 +44,23 @@ function serverLine({ name, management, managementTrouble, pids, recorded, versi
   );
 }
 
-function sessionLines({ session, rule, state, reason, subflows }: SessionPlan): string[] {
-  const { commonName, real, virtual, server, cid } = session;
+/** `session NAME: from ...`, not yet printable. */
+export function sessionTitle({ commonName, real, virtual, server, cid }: Session): string {
   const where = [
     `from ${formatEndpoint(real)}`,
     ...virtual,
     `server ${server}`,
     ...(cid === undefined ? [] : [`CID ${cid}`]),
   ].join(', ');
+  return `session ${commonName}: ${where}`;
+}
+
+/** One session with its rule, its primary and its subflows. */
+export function sessionLines({ session, rule, state, reason, subflows }: SessionPlan): string[] {
   const wants = rule.primary.length === 0 ? 'no rule' : `primary = ${rule.primary.join(', ')}`;
   return [
     '',
-    printable(`session ${commonName}: ${where}`),
+    printable(sessionTitle(session)),
     printable(`    ${rule.section} ${wants}: ${state}, ${reason}`),
     ...(subflows.length === 0 ? [] : subflowTable(subflows)),
   ];

@@ -56,7 +56,7 @@ export async function talk(
     }, timeoutMs);
     socket.on('connect', () => socket.write(`${command}\n`));
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      fail(explain(error), error.code === 'ENOENT' || error.code === 'ECONNREFUSED');
+      fail(reasonOf(error), error.code === 'ENOENT' || error.code === 'ECONNREFUSED');
     });
     socket.on('close', () => {
       fail('it hung up; ask again');
@@ -90,7 +90,8 @@ function endOf(line: string): { refusal?: string; success?: string } | undefined
   return undefined;
 }
 
-function explain({ code, message }: NodeJS.ErrnoException): string {
+/** Why a console cannot be reached, with the mend. */
+export function reasonOf({ code, message }: NodeJS.ErrnoException): string {
   if (code === 'ENOENT' || code === 'ECONNREFUSED')
     return 'it is not running; start it (systemctl start subflowd, or subflowd run)';
   if (code === 'EACCES')

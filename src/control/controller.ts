@@ -20,8 +20,17 @@ export interface Switch {
   readonly peerTold: boolean;
 }
 
+/** What was last tried to be written for a session. */
+export interface Written {
+  /** Unix time, milliseconds. */
+  readonly at: number;
+  readonly wishes: readonly AppliedWish[];
+}
+
 export interface ControllerMap {
   switch: [Switch];
+  /** A round has ended: the plan as it verified it. */
+  round: [Plan];
   /** A session stands differently to its rule than before. */
   session: [SessionPlan];
   /** Something could not be seen or set; told once until it is gone. */
@@ -55,6 +64,7 @@ export class Controller extends EventEmitter<ControllerMap> {
   #eagerUntil = 0;
   #problems = new Set<string>();
   #shape = '';
+  readonly #written = new Map<string, Written>();
 
   constructor(inputs: ControllerInputs) {
     super();
@@ -76,6 +86,11 @@ export class Controller extends EventEmitter<ControllerMap> {
   /** The plan as the last observation verified it. */
   current(): Plan {
     return this.#plan;
+  }
+
+  /** What was last written for a session; undefined: nothing yet. */
+  written(session: SessionPlan): Written | undefined {
+    return this.#written.get(keyOf(session));
   }
 
   /** What cannot be seen or set now. */
@@ -125,14 +140,18 @@ export class Controller extends EventEmitter<ControllerMap> {
       let committedAt = 0;
       for (const session of before.sessions) {
         if (session.wishes.length === 0) continue;
-        applied.set(session, await apply(this.#inputs.backend, session));
+        const wishes = await apply(this.#inputs.backend, session);
+        applied.set(session, wishes);
         committedAt = Date.now();
+        this.#written.set(keyOf(session), { at: committedAt, wishes });
       }
       const after = applied.size > 0 ? await this.#observe(problems) : before;
       this.#tellSessions(after);
       this.#plan = after;
       this.#tellApplied(applied, after, committedAt, problems);
       this.#noticeShape(after);
+      this.#forgetWritten(after);
+      this.emit('round', after);
     } catch (error) {
       problems.add(`a round failed: ${(error as Error).message}`);
     }
@@ -175,6 +194,11 @@ export class Controller extends EventEmitter<ControllerMap> {
     for (const session of after.sessions) {
       if (before.get(keyOf(session)) !== storyOf(session)) this.emit('session', session);
     }
+  }
+
+  #forgetWritten({ sessions }: Plan): void {
+    const there = new Set(sessions.map(keyOf));
+    for (const key of this.#written.keys()) if (!there.has(key)) this.#written.delete(key);
   }
 
   /** A subflow that came or went makes others likely. */

@@ -99,7 +99,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
    * @param claimants every server that shares the directory, this one too.
    */
   constructor(
-    config: ServerConfig,
+    readonly config: ServerConfig,
     events: Events,
     claimants: ReadonlySet<Claimant>,
     options: ServerOptions = {},

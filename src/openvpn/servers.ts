@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { ServerConfig } from '../config/config.js';
 import { ownerOf } from './attribution.js';
 import { Events, type EventsOptions } from './events.js';
@@ -21,33 +22,61 @@ interface Directory {
 /** Every `[openvpn NAME]` of a config, each events directory watched once however many servers share it. */
 export class Servers extends EventEmitter<ServerMap> {
   readonly #directories = new Map<string, Directory>();
-  readonly #servers: readonly Server[];
+  readonly #options: ServersOptions;
+  #servers: readonly Server[];
   readonly #strayMs: number;
   readonly #strays = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(configs: readonly ServerConfig[], options: ServersOptions = {}) {
     super();
+    this.#options = options;
     this.#strayMs = options.strayMs ?? 10_000;
-    this.#servers = configs.map((config) => {
-      const directory = this.#directory(config.events, options.events);
-      const server = new Server(config, directory.events, directory.servers, options.server);
-      directory.servers.add(server);
-      return server
-        .on('change', () => this.emit('change'))
-        .on('problem', (text) => this.emit('problem', text))
-        .on('status', () => {
-          // its process may have become known, or gone: the records of others are judged by that
-          for (const other of directory.servers) if (other !== server) other.update();
-          this.emit('status');
-        });
+    this.#servers = configs.map((config) => this.#make(config));
+  }
+
+  /** Serves another config from now on; a server whose section is as before is not touched. */
+  reconfigure(configs: readonly ServerConfig[]): void {
+    const left = new Set(this.#servers);
+    const next = configs.map((config) => {
+      const same = [...left].find((server) => isDeepStrictEqual(server.config, config));
+      if (same) left.delete(same);
+      return { config, same };
     });
+    for (const server of left) this.#remove(server);
+    this.#servers = next.map(({ config, same }) => same ?? this.#make(config));
+    this.start();
+    this.emit('change');
+  }
+
+  #make(config: ServerConfig): Server {
+    const directory = this.#directory(config.events, this.#options.events);
+    const server = new Server(config, directory.events, directory.servers, this.#options.server);
+    directory.servers.add(server);
+    return server
+      .on('change', () => this.emit('change'))
+      .on('problem', (text) => this.emit('problem', text))
+      .on('status', () => {
+        // its process may have become known, or gone: the records of others are judged by that
+        for (const other of directory.servers) if (other !== server) other.update();
+        this.emit('status');
+      });
+  }
+
+  #remove(server: Server): void {
+    server.stop();
+    for (const [path, { events, servers }] of this.#directories) {
+      if (!servers.delete(server) || servers.size > 0) continue;
+      events.stop();
+      this.#directories.delete(path);
+    }
   }
 
   /** Begins to listen; sessions are announced as they become known. Never throws: see `problem`. */
   start(): void {
     for (const server of this.#servers) server.start();
     for (const { events } of this.#directories.values()) events.start();
+    clearInterval(this.#timer);
     this.#timer = setInterval(() => {
       this.#tellStrays();
     }, this.#strayMs);

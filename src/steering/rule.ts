@@ -24,11 +24,13 @@ export function overrideKey({ server, commonName }: Pick<Session, 'server' | 'co
 }
 
 /**
- * Finds the rule for a common name. The section whose name is exactly the common name wins; else, of those that match,
+ * Finds every rule that fits a common name, the one that counts first. The section whose name is exactly the common name wins; else, of those that match,
  * the one with the most characters other than `*` and `?`, then with the fewest `*`, then the first in the file;
  * `[default]` where none matches.
  */
-export function ruleFinder(config: Pick<Config, 'clients' | 'default'>): (commonName: string) => Rule {
+export function rulesFinder(
+  config: Pick<Config, 'clients' | 'default'>,
+): (commonName: string) => readonly [Rule, ...Rule[]] {
   const rules = config.clients.map(({ glob, primary, peerBackup }) => ({
     glob,
     rule: { section: `[client ${glob}]`, primary, peerBackup },
@@ -40,6 +42,16 @@ export function ruleFinder(config: Pick<Config, 'clients' | 'default'>): (common
     .filter(({ wild }) => wild)
     .sort(({ glob: a }, { glob: b }) => b.literals - a.literals || a.stars - b.stars);
   const fallback: Rule = { section: '[default]', ...config.default };
-  return (commonName) =>
-    exact.get(commonName) ?? globs.find(({ glob }) => glob.matches(commonName))?.rule ?? fallback;
+  return (commonName) => {
+    const same = exact.get(commonName);
+    const fit = globs.filter(({ glob }) => glob.matches(commonName)).map(({ rule }) => rule);
+    const [first = fallback, ...others] = [...(same ? [same] : []), ...fit.filter((rule) => rule !== same)];
+    return first === fallback ? [fallback] : [first, ...others, fallback];
+  };
+}
+
+/** The rule that counts for a common name; see {@link rulesFinder}. */
+export function ruleFinder(config: Pick<Config, 'clients' | 'default'>): (commonName: string) => Rule {
+  const rulesOf = rulesFinder(config);
+  return (commonName) => rulesOf(commonName)[0];
 }

@@ -48,7 +48,7 @@ async function openConsole(): Promise<Servers> {
   const sharing = new Sharing('office', management);
   const console = await Console.open(
     { socket: at('console'), mode: 0o600 },
-    { daemon: new Steered(at('overrides'), []), sharing },
+    { daemon: new Steered(at('overrides'), []), sharing: () => sharing },
   );
   servers.start();
   ends.push(
@@ -274,7 +274,7 @@ describe('client-auth', () => {
     await until('two ask', () => other.count(/asks whether to let clients in/) === 2);
     await other.ask('mptcp claim auth');
     const [, next = '', key = ''] =
-      /CONNECT,(\d+),(\d+)/.exec(other.lines.findLast((line) => /CONNECT/.test(line)) ?? '') ?? [];
+      /CONNECT,(\d+),(\d+)/.exec(other.lines.findLast((line) => line.includes('CONNECT')) ?? '') ?? [];
     await other.ask('mptcp release auth');
     expect(await other.ask('client-deny 99 0 "no such"')).toEqual(['ERROR: client-deny command failed']);
     expect(await other.ask('mptcp release auth')).toEqual(['ERROR: auth is not yours']);

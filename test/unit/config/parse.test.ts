@@ -38,6 +38,7 @@ describe('what an admin writes', () => {
           name: 'server',
           management: { socket: '/run/openvpn-server/management.sock' },
           events: '/run/subflowd/events',
+          console: { socket: '/run/subflowd/server.sock' },
         },
       ],
       kernel: { backend: 'auto', layout: 'btf' },
@@ -144,7 +145,21 @@ describe('what an admin writes', () => {
         management: { host: 'vpn.example.com', port: 7505 },
         passwordFile: '/etc/pw',
         events: '/run/subflowd/events',
+        console: { socket: '/run/subflowd/a.sock' },
       },
+    ]);
+  });
+
+  test('a console of its own for each server, beside [console] socket or where its section says', () => {
+    const text =
+      '[console]\nsocket = /srv/here/console.sock\n[openvpn a]\nmanagement = /m\n[openvpn b]\nevents = /e\n' +
+      '[openvpn c]\nmanagement = /n\nconsole = /run/c\nconsole-listen = 192.0.2.1 7505\nconsole-password-file = /pw\n' +
+      '[openvpn d]\nmanagement = /o\nconsole-listen = [::1]:7505';
+    expect(config(text).servers.map((server) => server.console)).toEqual([
+      { socket: '/srv/here/a.sock' },
+      undefined,
+      { socket: '/run/c', listen: { host: '192.0.2.1', port: 7505 }, passwordFile: '/pw' },
+      { socket: '/srv/here/d.sock', listen: { host: '::1', port: 7505 } },
     ]);
   });
 
@@ -184,13 +199,15 @@ describe('what an admin gets wrong', () => {
     [
       'a key of another section',
       '[openvpn a]\nprefix = 10.0.0.0/8',
-      ['2: [openvpn a]: unknown key `prefix`; known here: management, password-file, events'],
+      [
+        '2: [openvpn a]: unknown key `prefix`; known here: management, password-file, events, console, console-listen, console-password-file',
+      ],
     ],
     [
       'a key in capitals',
       '[openvpn a]\nEvents = /run/x',
       [
-        '2: [openvpn a]: unknown key `Events` (did you mean `events`?); known here: management, password-file, events',
+        '2: [openvpn a]: unknown key `Events` (did you mean `events`?); known here: management, password-file, events, console, console-listen, console-password-file',
       ],
     ],
     [
@@ -262,6 +279,29 @@ describe('what an admin gets wrong', () => {
       'a path nobody defined, in the default',
       `${SERVER}[default]\nprimary = lte`,
       ['3: [default]: primary: no [path lte] is defined; the file defines no path at all'],
+    ],
+    [
+      'a console that others reach without a password',
+      '[openvpn a]\nmanagement = /m\nconsole-listen = 0.0.0.0 7505',
+      ['3: [openvpn a]: console-listen: 0.0.0.0 can be reached from other hosts; set console-password-file'],
+    ],
+    [
+      'a console of nothing',
+      '[openvpn a]\nconsole = /c',
+      ['2: [openvpn a]: console: there is nothing to share without management; add that'],
+    ],
+    [
+      'a console password without TCP',
+      '[openvpn a]\nmanagement = /m\nconsole-password-file = /pw',
+      ['3: [openvpn a]: console-password-file: it is for TCP: set console-listen, or take this away'],
+    ],
+    [
+      'two consoles at one place',
+      '[openvpn console]\nmanagement = /m\n[openvpn a]\nmanagement = /n\nconsole = /c\n[openvpn b]\nmanagement = /o\nconsole = /c',
+      [
+        '1: [openvpn console]: its console is at /run/subflowd/console.sock, as that of [console] is',
+        '6: [openvpn b]: its console is at /c, as that of [openvpn a] is',
+      ],
     ],
     [
       'a path whose prefix is wrong is defined all the same',

@@ -2,9 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { runCommand } from '../../../src/console/commands.js';
+import { COMMANDS, runCommand } from '../../../src/console/commands.js';
 import type { DaemonStatus } from '../../../src/console/status.js';
 import { quoteWord } from '../../../src/console/words.js';
+import { ConfigError } from '../../../src/config/problem.js';
+import { LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { client, Steered } from './steered.js';
 
 let directory: string;
@@ -40,8 +42,7 @@ const NAMES = [
 describe('help', () => {
   it.each(['help', 'mptcp', 'mptcp help', '  help  '])('%j lists every command', async (command) => {
     const text = (await lines(command)).join('\n');
-    for (const known of ['mptcp status', 'mptcp status json', 'mptcp primary CLIENT PATH', 'auto', 'exit'])
-      expect(text).toContain(known);
+    for (const known of [...COMMANDS.map(([each]) => each), 'exit']) expect(text).toContain(known);
     expect(text.endsWith('\nEND')).toBe(true);
   });
 });
@@ -57,9 +58,16 @@ it.each(['exit', 'quit'])('%s hangs up', async (command) => {
 it.each([
   ['stauts', 'unknown command "stauts", try help'],
   ['END', 'unknown command "END", try help'],
-  ['mptcp stauts', 'unknown command "mptcp stauts", try help'],
-  ['mptcp status xml', 'mptcp status takes nothing, or json'],
-  ['mptcp status json more', 'mptcp status takes nothing, or json'],
+  ['mptcp stauts', 'unknown command "mptcp stauts", try mptcp help'],
+  ['mptcp status xml', 'no client "xml" is connected: status shows who is'],
+  ['mptcp status json more', 'mptcp status takes nothing, a CLIENT, or json'],
+  ['mptcp paths x', 'mptcp paths takes nothing'],
+  ['mptcp rules x', 'mptcp rules takes nothing, or reload'],
+  ['mptcp explain', 'mptcp explain takes a CLIENT'],
+  ['mptcp explain carol', 'no client "carol" is connected: status shows who is'],
+  ['mptcp watch now', 'mptcp watch takes nothing, or off'],
+  ['mptcp claim', 'mptcp claim takes auth (client-auth and its like) or questions (password, needok, ...)'],
+  ['mptcp claim auth', 'there is no one OpenVPN behind this console: use the console of a server'],
   ['mptcp primary', 'mptcp primary takes a CLIENT and a PATH, or auto'],
   ['mptcp primary alice', 'mptcp primary takes a CLIENT and a PATH, or auto'],
   ['mptcp primary alice lte now', 'mptcp primary takes a CLIENT and a PATH, or auto'],
@@ -68,7 +76,7 @@ it.each([
   ['mptcp primary alice moon', 'there is no path "moon"; the paths are wifi, lte'],
   ['mptcp primary "alice lte', 'a quote is not closed'],
   ['mptcp primary alice\\', 'the line ends in a backslash'],
-  ['mptcp \u001b[2J\u009b', 'unknown command "mptcp \\u001b[2J\\x9b", try help'],
+  ['mptcp \u001b[2J\u009b', 'unknown command "mptcp \\u001b[2J\\x9b", try mptcp help'],
 ])('%j is refused: %s', async (command, why) => {
   expect(await lines(command)).toEqual([`ERROR: ${why}`]);
   expect(daemon.status().overrides).toEqual({});
@@ -173,4 +181,150 @@ describe('mptcp primary', () => {
     expect(daemon.status().overrides).toEqual({});
     directory = mkdtempSync(join(tmpdir(), 'subflowd-'));
   });
+});
+
+describe('CLIENT', () => {
+  const addressed = (name: string, server: string, cid: number, address: string, virtual: string) => {
+    const known = client(name, { server, remotes: [{ address, port: 1000 }] });
+    return { ...known, session: { ...known.session, cid, virtual: [virtual, `fd00::${virtual.slice(-1)}`] } };
+  };
+
+  beforeEach(() => {
+    daemon.clients = [
+      addressed('alice', 'home', 0, '192.0.2.1', '10.8.0.2'),
+      addressed('bob', 'home', 1, '192.0.2.2', '10.8.0.3'),
+      addressed('1', 'office', 7, '192.0.2.2', '10.8.0.2'),
+    ];
+  });
+
+  it.each([
+    ['alice', 'home/alice'],
+    ['0', 'home/alice'],
+    ['192.0.2.1', 'home/alice'],
+    ['192.0.2.1:1000', 'home/alice'],
+    ['::ffff:192.0.2.1', 'home/alice'],
+    ['10.8.0.3', 'home/bob'],
+    ['FD00:0::3', 'home/bob'],
+    ['home/fd00::3', 'home/bob'],
+    ['home/1', 'home/bob'],
+    ['office/1', 'office/1'],
+    ['office/10.8.0.2', 'office/1'],
+    ['7', 'office/1'],
+  ])('%s is %s', async (word, key) => {
+    expect((await lines(`mptcp primary ${word} lte`))[0]).toContain(`SUCCESS: ${key}: `);
+  });
+
+  it.each([
+    ['1', 'home/bob', 'office/1'],
+    ['10.8.0.2', 'home/alice', 'office/1'],
+    ['192.0.2.2:1000', 'home/bob', 'office/1'],
+  ])('%s is two', async (word, one, other) => {
+    for (const command of ['status', 'explain', 'primary'])
+      expect(await lines(`mptcp ${command} ${word}${command === 'primary' ? ' lte' : ''}`)).toEqual([
+        `ERROR: "${word}" is several clients: say "${one}" or "${other}"`,
+      ]);
+  });
+
+  it("is one of the server's own at its console", async () => {
+    const at = (server: string) => runCommand(daemon, 'mptcp primary 1 lte', { server });
+    expect((await at('home')).lines[0]).toContain('SUCCESS: home/bob: ');
+    expect((await at('office')).lines[0]).toContain('SUCCESS: office/1: ');
+  });
+});
+
+it('mptcp status CLIENT shows that one', async () => {
+  const text = await lines('mptcp status bob');
+  expect(text.filter((line) => line.startsWith('session '))).toEqual([
+    'session bob: from 192.168.100.2:38456, 10.8.0.2, server lab',
+  ]);
+  expect(text.at(-1)).toBe('END');
+});
+
+it('mptcp paths tells what is on each', async () => {
+  daemon.clients = [client('alice', { remotes: [WIFI] }), client('bob')];
+  expect(await lines('mptcp paths')).toEqual([
+    'path wifi: 192.168.100.0/24: primary of 1 session, 2 of 2 subflows active',
+    'path lte: 192.168.200.0/24: primary of 0 sessions, 1 of 1 subflow active',
+    'END',
+  ]);
+});
+
+describe('mptcp rules', () => {
+  it('tells for how many each counts, and the overrides', async () => {
+    daemon.rules = {
+      ...daemon.rules,
+      clients: [
+        { glob: 'b*', primary: ['lte', 'wifi'], peerBackup: 'respect' },
+        { glob: 'x', primary: [], peerBackup: 'respect' },
+      ],
+    };
+    await lines('mptcp primary alice lte');
+    expect(await lines('mptcp rules')).toEqual([
+      'rule [client b*]: primary = lte, wifi: 1 session',
+      'rule [client x]: no path, left alone: 0 sessions',
+      'rule [default]: primary = wifi: 0 sessions',
+      'override lab/alice: lte, until taken back by auto',
+      'END',
+    ]);
+  });
+
+  it('reload says whether the file has a mistake', async () => {
+    expect(await lines('mptcp rules reload')).toEqual(['SUCCESS: the rules are those of the file']);
+    daemon.mistake = new ConfigError('/etc/ini', [{ line: 3, message: 'is odd' }]);
+    const [answer, ...rest] = await lines('mptcp rules reload');
+    expect(answer).toMatch(/^ERROR: the old rules go on: \/etc\/ini:3: is odd/);
+    expect(rest).toEqual([]);
+  });
+});
+
+it('mptcp explain tells the rule, the wish, what was written and what the kernel has', async () => {
+  daemon.rules = { ...daemon.rules, clients: [{ glob: 'a*', primary: ['lte'], peerBackup: 'respect' }] };
+  await lines('mptcp primary alice wifi');
+  const name = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
+  const result = { outcome: 'committed', peerAsked: true } as const;
+  daemon.writes = { at: 0, wishes: [{ wish: { name, priority: 'backup' }, result }] };
+  expect(await lines('mptcp explain alice')).toEqual([
+    'session alice: from 192.168.100.2:38456, 10.8.0.2, server lab',
+    "rule: an admin's command (mptcp primary CLIENT auto takes it back) wants wifi",
+    'rule that fits but does not count: [client a*] wants lte',
+    'rule that fits but does not count: [default] wants wifi',
+    'wish: pending, wifi is to be primary by override',
+    'wish: 192.168.100.2:38456 on wifi: active, and is',
+    'wish: 192.168.200.2:43622 on lte: to become backup',
+    'written: 1970-01-01T00:00:00.000Z 192.168.200.2:43622 backup: committed, the client is asked to follow',
+    'kernel: 192.168.100.2:38456 is active by us and active by the client: used',
+    'kernel: 192.168.200.2:43622 is active by us and active by the client: used',
+    'END',
+  ]);
+});
+
+it('mptcp watch tells of switches and of subflows that come, change and go', async () => {
+  const told: string[] = [];
+  const observe = () => {
+    daemon.watchers.observed({ sessions: daemon.status().sessions });
+  };
+  daemon.clients = [client('alice')];
+  observe();
+  const setWatching = (isOn: boolean) => {
+    if (isOn) stop = daemon.watch((message) => told.push(...message));
+    else stop();
+  };
+  let stop = (): void => undefined;
+  const watch = (line: string) => runCommand(daemon, line, { setWatching });
+  expect((await watch('mptcp watch')).lines).toEqual(['SUCCESS: real-time mptcp notification set to ON']);
+  const { session } = client('a,\u001b');
+  daemon.watchers.switched({ session, from: 'wifi', to: 'lte', committedAt: 1_999, peerTold: true });
+  daemon.clients = [client('alice', { wish: 'backup', remotes: [WIFI, { ...LTE, port: 5 }] })];
+  observe();
+  expect((await watch('mptcp watch off')).lines).toEqual([
+    'SUCCESS: real-time mptcp notification set to OFF',
+  ]);
+  daemon.clients = [];
+  observe();
+  expect(told.map((line) => line.replace(/\d{10}/, 'NOW'))).toEqual([
+    '>MPTCP:1,SWITCH,wifi,lte,lab/a,\\x1b',
+    '>MPTCP:NOW,SUBFLOW,CHANGED,wifi,192.168.100.2:38456,backup,active,lab/alice',
+    '>MPTCP:NOW,SUBFLOW,ADDED,lte,192.168.200.2:5,backup,active,lab/alice',
+    '>MPTCP:NOW,SUBFLOW,REMOVED,lte,192.168.200.2:43622,active,active,lab/alice',
+  ]);
 });

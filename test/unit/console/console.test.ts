@@ -286,7 +286,7 @@ describe('a client', () => {
     peer.socket.write('mptcp status json\n'.repeat(asked));
     await until('the first answer is due', () => answered === 1);
     const before = performance.now();
-    expect(await talk(config.socket, 'help', 400)).toContain('help                    this list');
+    expect(await talk(config.socket, 'help', 400)).toContain('mptcp help                    this list');
     expect(performance.now() - before).toBeLessThan(400);
     // What it did not read keeps it from more: one answer is made for it, not twenty.
     expect(answered).toBe(1);

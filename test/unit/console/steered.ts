@@ -1,7 +1,10 @@
 import type { Connection, Priority } from '../../../src/backend/backend.js';
 import type { Config } from '../../../src/config/config.js';
 import type { Commanded } from '../../../src/console/commands.js';
+import type { Tell } from '../../../src/console/seat.js';
 import type { DaemonStatus } from '../../../src/console/status.js';
+import { Watchers } from '../../../src/console/watchers.js';
+import type { Written } from '../../../src/control/controller.js';
 import { OverrideStore } from '../../../src/control/overrides.js';
 import type { Endpoint } from '../../../src/endpoint.js';
 import type { Session } from '../../../src/openvpn/session.js';
@@ -36,7 +39,11 @@ export function client(
 
 /** What the console is told by: real plans and real overrides, of clients that a test names instead of a kernel. */
 export class Steered implements Commanded {
-  readonly config: Config = configOf(['wifi']);
+  rules: Config = configOf(['wifi']);
+  readonly watchers = new Watchers();
+  /** What `reload` throws. */
+  mistake: Error | undefined;
+  writes: Written | undefined;
   readonly #overrides: OverrideStore;
   problems: readonly string[] = [];
   servers: DaemonStatus['servers'] = [];
@@ -51,7 +58,7 @@ export class Steered implements Commanded {
   }
 
   status(): DaemonStatus {
-    const { sessions } = plan({ sessions: this.clients }, this.config, this.#overrides.all());
+    const { sessions } = plan({ sessions: this.clients }, this.rules, this.#overrides.all());
     return {
       version: '0.1.0',
       kernel: '6.1.0',
@@ -64,8 +71,20 @@ export class Steered implements Commanded {
     };
   }
 
-  paths(): Config['paths'] {
-    return this.config.paths;
+  config(): Config {
+    return this.rules;
+  }
+
+  reload(): Promise<void> {
+    return this.mistake ? Promise.reject(this.mistake) : Promise.resolve();
+  }
+
+  written(): Written | undefined {
+    return this.writes;
+  }
+
+  watch(tell: Tell): () => void {
+    return this.watchers.add(tell);
   }
 
   sessions(): readonly Session[] {

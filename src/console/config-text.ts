@@ -1,0 +1,37 @@
+import type { Config } from '../config/config.js';
+import type { SessionPlan } from '../steering/plan.js';
+import { printable } from './printable.js';
+
+/** The paths, with what is on each now. */
+export function pathsText({ paths }: Config, sessions: readonly SessionPlan[]): string[] {
+  return paths.map(({ name, prefixes }) => {
+    const on = sessions.flatMap(({ subflows }) => subflows).filter(({ path }) => path === name);
+    const active = on.filter(({ subflow }) => subflow.ours === 'active').length;
+    const primary = sessions.filter(({ current }) => current === name).length;
+    return printable(
+      `path ${name}: ${prefixes.join(', ')}: primary of ${count(primary, 'session')}, ${active} of ` +
+        `${count(on.length, 'subflow')} active`,
+    );
+  });
+}
+
+/** The rules in the order of the file, then the overrides, with how many sessions each counts for. */
+export function rulesText(
+  { clients, default: fallback }: Config,
+  overrides: Readonly<Record<string, string>>,
+  sessions: readonly SessionPlan[],
+): string[] {
+  const counts = (section: string) =>
+    count(sessions.filter(({ rule }) => rule.section === section).length, 'session');
+  const line = (section: string, primary: readonly string[]) =>
+    `rule ${section}: ${primary.length === 0 ? 'no path, left alone' : `primary = ${primary.join(', ')}`}: ${counts(section)}`;
+  return [
+    ...clients.map(({ glob, primary }) => line(`[client ${glob}]`, primary)),
+    line('[default]', fallback.primary),
+    ...Object.entries(overrides).map(([key, path]) => `override ${key}: ${path}, until taken back by auto`),
+  ].map(printable);
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,91 @@
+import type { ConsoleConfig } from '../config/config.js';
+import type { Server } from '../openvpn/server.js';
+import type { Commanded } from './commands.js';
+import { Console } from './console.js';
+import { Sharing } from './sharing.js';
+
+export interface ConsolesListener {
+  readonly onProblem: (text: string) => void;
+  /** A client changes an OpenVPN for all: the server, the client, what it said. */
+  readonly onOrder: (server: string, client: number, command: string) => void;
+}
+
+interface Place {
+  readonly sharing: Sharing;
+  console: Console | undefined;
+}
+
+/** The console of subflowd, and that of each server. Where there is one server only, the first serves it as well. */
+export class Consoles {
+  readonly #places = new Map<Server, Place>();
+  #own: Console | undefined;
+  /** Openings and closings, one after the other: two can be at one place. */
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly config: ConsoleConfig,
+    private readonly daemon: Commanded,
+    private readonly listener: ConsolesListener,
+  ) {}
+
+  /**
+   * Opens them all.
+   * @throws {Error} naming the one that cannot be opened; then none is left open.
+   */
+  async open(servers: readonly Server[]): Promise<void> {
+    try {
+      this.#own = await Console.open(this.config, {
+        daemon: this.daemon,
+        sharing: () => {
+          const [only, ...others] = this.#places.values();
+          return others.length === 0 ? only?.sharing : undefined;
+        },
+        elsewhere: () => [...this.#places.keys()].map(({ config }) => config.console?.socket ?? ''),
+      });
+      for (const server of servers) await this.#add(server);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** Follows a changed config: a server that stays keeps its console and its clients. Tells of what cannot be opened. */
+  follow(servers: readonly Server[]): void {
+    this.#work = this.#work.then(async () => {
+      for (const [server, { console }] of this.#places) {
+        if (servers.includes(server)) continue;
+        this.#places.delete(server);
+        await console?.close();
+      }
+      for (const server of servers) {
+        if (this.#places.has(server)) continue;
+        await this.#add(server).catch((error: unknown) => {
+          this.listener.onProblem((error as Error).message);
+        });
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#work;
+    const consoles = [this.#own, ...[...this.#places.values()].map(({ console }) => console)];
+    await Promise.all(consoles.flatMap((console) => (console ? [console.close()] : [])));
+    this.#places.clear();
+  }
+
+  async #add(server: Server): Promise<void> {
+    const { management, name } = server;
+    const { console: place } = server.config;
+    if (management === undefined || place === undefined) return;
+    const sharing = new Sharing(name, management).on('order', (client, command) => {
+      this.listener.onOrder(name, client, command);
+    });
+    const entry: Place = { sharing, console: undefined };
+    this.#places.set(server, entry);
+    const { mode, group } = this.config;
+    entry.console = await Console.open(
+      { ...place, mode, ...(group !== undefined && { group }) },
+      { daemon: this.daemon, sharing: () => sharing, server: name },
+    );
+  }
+}

@@ -1,0 +1,136 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { styleText } from 'node:util';
+import { LineSplitter } from '../lines.js';
+import { COMMANDS } from './commands.js';
+import { DISPOSITIONS } from './dispositions.js';
+import { printable } from './printable.js';
+import type { DaemonStatus } from './status.js';
+import { ConsoleUnreachable, reasonOf, talk } from './talk.js';
+import { quoteWord } from './words.js';
+
+const MAX_LINE = 256 * 1024 * 1024;
+const MAX_HISTORY = 1000;
+/** A password is not kept in a file. */
+const SECRET = /^\s*(?:password|username|pk-sig|rsa-sig|client-auth)\b/;
+
+/**
+ * A console at a terminal, with history, completion and colour; where standard input is none, its lines are said and the
+ * answers printed. Resolves when the console has ended it.
+ * @throws {ConsoleUnreachable} if there is no console.
+ */
+export async function interact(socketPath: string): Promise<void> {
+  const { stdin: input, stdout: output } = process;
+  const isTyped = input.isTTY && output.isTTY;
+  const historyFile = join(
+    process.env.XDG_STATE_HOME ?? join(homedir(), '.local/state'),
+    'subflowd/console-history',
+  );
+  const complete = isTyped ? await completer(socketPath) : undefined;
+  await new Promise<void>((resolve, reject) => {
+    const socket = connect({ path: socketPath, allowHalfOpen: true });
+    const splitter = new LineSplitter(MAX_LINE);
+    const typed = createInterface({
+      input,
+      ...(isTyped && { output, history: readHistory(historyFile), historySize: MAX_HISTORY, prompt: '> ' }),
+      ...(complete && { completer: complete }),
+    });
+    let isConnected = false;
+    const show = (line: string) => {
+      // what is being typed stays below
+      if (isTyped) output.write('\r\x1b[K');
+      output.write(`${isTyped ? coloured(line) : printable(line)}\n`);
+      if (isTyped) typed.prompt(true);
+    };
+    socket.on('connect', () => {
+      isConnected = true;
+      if (isTyped) typed.prompt();
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      const isAbsent = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
+      reject(new ConsoleUnreachable(`no console at ${socketPath}: ${reasonOf(error)}`, isAbsent));
+    });
+    socket.on('data', (chunk: Buffer) => {
+      for (const line of splitter.push(chunk)) {
+        // a greeting, and what others cause, are nothing that was asked for
+        if (isTyped || !line.startsWith('>')) show(line);
+      }
+    });
+    socket.on('end', () => {
+      typed.close();
+      socket.end();
+    });
+    socket.on('close', () => {
+      if (!isConnected) return;
+      if (isTyped) output.write('\n');
+      resolve();
+    });
+    typed.on('line', (line) => {
+      socket.write(`${line}\n`);
+      if (isTyped) typed.prompt();
+    });
+    typed.on('history', (lines) => {
+      saveHistory(historyFile, lines);
+    });
+    typed.on('SIGINT', () => {
+      typed.close();
+    });
+    // all is said: what is still to be answered comes before the end
+    typed.on('close', () => socket.end());
+  });
+}
+
+function coloured(line: string): string {
+  const text = printable(line);
+  if (process.env.NO_COLOR) return text;
+  if (line.startsWith('SUCCESS:')) return styleText('green', text);
+  if (line.startsWith('ERROR:')) return styleText('red', text);
+  return line.startsWith('>') ? styleText('cyan', text) : text;
+}
+
+function readHistory(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n').filter(Boolean).slice(0, MAX_HISTORY);
+  } catch {
+    return [];
+  }
+}
+
+function saveHistory(file: string, lines: readonly string[]): void {
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    writeFileSync(file, lines.filter((line) => !SECRET.test(line)).join('\n'), { mode: 0o600 });
+  } catch {
+    // a console without a memory is still one
+  }
+}
+
+/** Completes commands, and the clients and paths that were there at the start. */
+async function completer(socketPath: string): Promise<(line: string) => [string[], string]> {
+  let names: string[] = [];
+  try {
+    const status = JSON.parse((await talk(socketPath, 'mptcp status json', 5_000)).join('')) as DaemonStatus;
+    const paths = (await talk(socketPath, 'mptcp paths', 5_000)).map(
+      (line) => /^path ([^:]+):/.exec(line)?.[1],
+    );
+    names = [
+      ...new Set([
+        ...status.sessions.map(({ session }) => quoteWord(session.commonName)),
+        ...paths.filter((path) => path !== undefined),
+        'auto',
+      ]),
+    ];
+  } catch {
+    // whoever connects next says why
+  }
+  const ours = [...new Set(COMMANDS.map(([command]) => /^mptcp \w+/.exec(command)?.[0] ?? ''))];
+  return (line) => {
+    const start = /^mptcp (?:status|primary|explain) (?:\S+ )*/.exec(line)?.[0];
+    if (start === undefined) return [[...ours, ...DISPOSITIONS.keys(), 'exit'].filter((each) => each.startsWith(line)), line];
+    const last = line.slice(start.length);
+    return [names.filter((name) => name.startsWith(last)), last];
+  }; // prettier-ignore
+}

@@ -1,0 +1,59 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Dialogue } from './client.js';
+
+/** As OpenVPN's `MANAGEMENT_N_PASSWORD_RETRIES`. */
+const MAX_TRIES = 3;
+const PROMPT = 'ENTER PASSWORD:';
+
+/**
+ * The first line of a password file.
+ * @throws {Error} naming the file if it cannot be read or its first line is empty.
+ */
+export function readPassword(file: string): string {
+  const password = /^[^\r\n]*/.exec(readFileSync(file, 'utf8'))?.[0] ?? '';
+  if (password === '') throw new Error(`${file}: its first line, the console's password, is empty`);
+  return password;
+}
+
+/**
+ * Asks for a password as OpenVPN's management interface does, and only then begins the dialogue behind it.
+ * @param file is read at each try, so that a new password is in force at once.
+ */
+export function askPassword(file: string, begin: () => Dialogue): Dialogue {
+  let behind: Dialogue | undefined;
+  let tries = 0;
+  return {
+    prompt: PROMPT,
+    get isAdmitted() {
+      return behind !== undefined;
+    },
+    run: (line, respond) => {
+      if (behind) {
+        behind.run(line, respond);
+        return;
+      }
+      let isRight = false;
+      try {
+        isRight = equal(line, readPassword(file));
+      } catch {
+        // nobody gets in by a password that is not there
+      }
+      if (isRight) {
+        respond({ lines: ['SUCCESS: password is correct'] });
+        behind = begin();
+      } else {
+        tries += 1;
+        const isLast = tries >= MAX_TRIES;
+        respond({ lines: ['ERROR: bad password'], ...(isLast ? { hangUp: true } : { prompt: PROMPT }) });
+      }
+    },
+    leave: () => behind?.leave(),
+  };
+}
+
+/** In a time that tells nothing of where they differ, nor of their lengths. */
+function equal(a: string, b: string): boolean {
+  const [left, right] = [a, b].map((text) => createHash('sha256').update(text).digest());
+  return timingSafeEqual(left as Buffer, right as Buffer);
+}
