@@ -1,0 +1,100 @@
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+
+export const GREETING = ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info";
+
+/**
+ * Answers as a management interface, with what real OpenVPN cannot be asked for: answers in pieces of any size, with
+ * real-time messages wherever OpenVPN could send one.
+ */
+export class FakeOpenvpn {
+  readonly received: string[] = [];
+  socket: Socket | undefined;
+  readonly #server: Server;
+  #serial = 0;
+  #out = Buffer.alloc(0);
+
+  private constructor(
+    /** The size of the next piece, bytes. */
+    private readonly piece: () => number,
+    /** Real-time messages, each of whole lines, to be sent before the next line of an answer. */
+    private readonly messages: () => readonly string[],
+  ) {
+    this.#server = createServer((socket) => {
+      this.socket = socket;
+      let rest = '';
+      socket.on('error', () => undefined);
+      socket.on('data', (data) => {
+        const lines = (rest + data.toString()).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) this.#answer(line);
+      });
+      this.#say(GREETING);
+    });
+  }
+
+  static async listen(
+    path: string,
+    piece: () => number = () => 65_536,
+    messages: () => readonly string[] = () => [],
+  ): Promise<FakeOpenvpn> {
+    const fake = new FakeOpenvpn(piece, messages);
+    fake.#server.listen(path);
+    await once(fake.#server, 'listening');
+    return fake;
+  }
+
+  /** A real-time message. */
+  tell(...lines: readonly string[]): void {
+    this.#say(...lines);
+  }
+
+  close(): void {
+    this.socket?.destroy();
+    this.#server.close();
+  }
+
+  #answer(line: string): void {
+    this.received.push(line);
+    const [command, first = ''] = line.split(' ');
+    const serial = this.#serial++;
+    if (command === 'version' && first === '') this.#say('OpenVPN Version: fake', 'END');
+    else if (command === 'version') return;
+    else if (command === 'pid') this.#say('SUCCESS: pid=4242');
+    else if (command === 'hold') this.#say(first === '' ? 'SUCCESS: hold=0' : 'SUCCESS: hold');
+    else if (command === 'status')
+      this.#say(`TITLE\t${serial}`, ...Array.from({ length: serial % 7 }, (_, n) => `ROW\t${serial}\t${n}`), 'END');
+    else if (command === 'signal') this.#say(`ERROR: signal '${first}' is not a known signal type`);
+    else if (command === 'kill') this.#say(`SUCCESS: common name '${first}' found, 1 client(s) killed`);
+    else if (command === 'auth-retry') this.#say(`${first} is none of these`, 'ERROR: bad auth-retry parameter');
+    else if (command === 'test')
+      this.#say(...Array.from({ length: Number(first) }, (_, n) => `[${n}] The purpose of this command`));
+    else if (command === 'log' || command === 'state') this.#history(command, line.split(' ').slice(1));
+    else if (command === 'bytecount') this.#say('SUCCESS: bytecount interval changed');
+    else this.#say("ERROR: unknown command, enter 'help' for more options");
+  } // prettier-ignore
+
+  #history(command: string, parameters: readonly string[]): void {
+    for (const parameter of parameters.length === 0 ? ['1'] : parameters) {
+      if (parameter === 'on' || parameter === 'off')
+        this.#say(`SUCCESS: real-time ${command} notification set to ${parameter.toUpperCase()}`);
+      else this.#say(`1,${command} history`, 'END');
+    }
+  }
+
+  #say(...lines: readonly string[]): void {
+    for (const line of lines) {
+      const text = [...this.messages(), line].map((each) => `${each}\r\n`).join('');
+      this.#out = Buffer.concat([this.#out, Buffer.from(text)]);
+    }
+    this.#flush();
+  }
+
+  #flush(): void {
+    while (this.#out.length > 0) {
+      const size = Math.max(1, this.piece());
+      this.socket?.write(this.#out.subarray(0, size));
+      this.#out = this.#out.subarray(size);
+    }
+  }
+}

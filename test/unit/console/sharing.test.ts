@@ -1,0 +1,275 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CLIENT_LIMITS, type ClientLimits } from '../../../src/console/client.js';
+import { Console } from '../../../src/console/console.js';
+import { Sharing } from '../../../src/console/sharing.js';
+import { Backoff } from '../../../src/openvpn/backoff.js';
+import { Management } from '../../../src/openvpn/management.js';
+import { FakeOpenvpn, GREETING } from '../../support/fake-openvpn.js';
+import { Talker } from '../../support/talker.js';
+import { until } from '../../support/until.js';
+import { Steered } from './steered.js';
+
+// not timed: each wait has its own bound
+vi.setConfig({ testTimeout: 120_000 });
+
+let directory: string;
+let ends: (() => unknown)[];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'subflowd-'));
+  ends = [];
+});
+afterEach(async () => {
+  await end();
+  rmSync(directory, { recursive: true });
+});
+
+async function end(): Promise<void> {
+  for (const each of ends.splice(0).reverse()) await each();
+}
+
+/** A console before a peer that answers as OpenVPN. */
+async function share(fake: FakeOpenvpn, limits: ClientLimits = CLIENT_LIMITS): Promise<Management> {
+  const management = new Management({ socket: join(directory, 'm') }, { backoff: new Backoff(10, 40) });
+  const sharing = new Sharing('office', management);
+  const console = await Console.open(
+    { socket: join(directory, 'console'), mode: 0o600 },
+    { daemon: new Steered(join(directory, 'overrides'), []), sharing: () => sharing },
+    limits,
+  );
+  management.start();
+  ends.push(
+    () => {
+      fake.close();
+    },
+    () => console.close(),
+    () => {
+      management.stop();
+    },
+  );
+  await until('it is ready', () => management.ready);
+  return management;
+}
+
+async function joined(): Promise<Talker> {
+  const talker = await Talker.connect(join(directory, 'console'));
+  ends.push(() => {
+    talker.close();
+  });
+  await talker.hears(/^>INFO:/);
+  return talker;
+}
+
+/** A command and what must come for it. */
+interface Step {
+  readonly say: string;
+  readonly expected: readonly RegExp[];
+}
+
+const step: fc.Arbitrary<(name: string) => Step> = fc.oneof(
+  fc.constant((name: string) => ({ say: `kill ${name}`, expected: [new RegExp(`^SUCCESS: common name '${name}' found`)] })),
+  fc.constant(() => ({ say: 'status 3', expected: [/^TITLE\t/, /^END$/] })),
+  fc.constant(() => ({ say: 'pid', expected: [/^SUCCESS: pid=4242$/] })),
+  fc.constant((name: string) => ({ say: `auth-retry ${name}`, expected: [new RegExp(`^${name} is none`), /^ERROR: bad auth-retry/] })),
+  fc.constant(() => ({ say: 'no such thing', expected: [/^ERROR: unknown command/] })),
+  fc.constant(() => ({ say: '# nothing', expected: [] })),
+  fc.constant(() => ({ say: 'version 3', expected: [] })),
+  fc.nat(5).map((count) => () => ({
+    say: `test ${count}`,
+    expected: Array.from({ length: count }, (_, n) => new RegExp(`^\\[${n}\\] `)),
+  })),
+  fc.constant(() => ({ say: 'log on all', expected: [/notification set to ON$/, /^1,log history$/, /^END$/] })),
+  fc.constant(() => ({ say: 'log off', expected: [/^SUCCESS: real-time log notification set to OFF$/] })),
+  fc.constant(() => ({ say: 'state all off', expected: [/^1,state history$/, /^END$/, /state notification set to OFF$/] })),
+  fc.constant(() => ({ say: 'bytecount 2', expected: [/^SUCCESS: bytecount interval changed$/] })),
+  fc.constant(() => ({ say: 'hold', expected: [/^SUCCESS: hold=0$/] })),
+  fc.constant(() => ({ say: 'env-filter 2', expected: [/^SUCCESS: env_filter_level=2$/] })),
+  fc.constant(() => ({ say: 'mptcp rules reload', expected: [/^SUCCESS: the rules are those of the file$/] })),
+); // prettier-ignore
+
+const MESSAGES = [
+  ['>LOG:1,I,END'],
+  ['>STATE:1,CONNECTED,SUCCESS'],
+  ['>CLIENT:ESTABLISHED,3', '>CLIENT:ENV,common_name=END', '>CLIENT:ENV,END'],
+  ['>BYTECOUNT_CLI:3,1,1'],
+];
+
+describe('any interleaving', () => {
+  it('gives every client exactly its answers, whole and in order', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ steps: fc.array(step, { maxLength: 12 }), leavesAfter: fc.option(fc.nat(5)) }), {
+          minLength: 1,
+          maxLength: 6,
+        }),
+        fc.infiniteStream(fc.integer({ min: 1, max: 40 })),
+        fc.infiniteStream(fc.option(fc.constantFrom(...MESSAGES), { freq: 3 })),
+        async (clients, pieces, messages) => {
+          const fake = await FakeOpenvpn.listen(
+            join(directory, 'm'),
+            () => pieces.next().value as number,
+            () => (messages.next().value as readonly string[] | null) ?? [],
+          );
+          await share(fake);
+          const talkers = await Promise.all(clients.map(() => joined()));
+          const expected = clients.map(({ steps }, index) => steps.map((make, n) => make(`c${index}-${n}`)));
+          for (const [index, { leavesAfter }] of clients.entries()) {
+            const talker = talkers[index] as Talker;
+            const lines = (expected[index] ?? []).map(({ say }) => say);
+            if (leavesAfter === null) talker.say([...lines, 'kill last'].join('\n'));
+            else {
+              talker.say(lines.slice(0, leavesAfter).join('\n'));
+              talker.close();
+            }
+          }
+          for (const [index, { leavesAfter }] of clients.entries()) {
+            if (leavesAfter !== null) continue;
+            const talker = talkers[index] as Talker;
+            await talker.hears(/common name 'last' found/);
+            const answers = talker.lines.filter((line) => !line.startsWith('>') && !line.startsWith('ROW'));
+            const patterns = (expected[index] ?? []).flatMap((each) => each.expected);
+            expect(answers.slice(0, -1)).toEqual(patterns.map((pattern) => expect.stringMatching(pattern) as string));
+            // each row belongs to the status that it stands in
+            let serial = '';
+            for (const line of talker.lines) {
+              const [kind, number = ''] = line.split('\t');
+              if (kind === 'TITLE') serial = number;
+              if (kind === 'ROW') expect(number).toBe(serial);
+            }
+          }
+          await end();
+        },
+      ),
+      { numRuns: Number(process.env.FC_RUNS ?? 40) },
+    );
+  }); // prettier-ignore
+});
+
+describe('questions that many ask', () => {
+  it('are asked once, after all of them', async () => {
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'));
+    await share(fake);
+    const talkers = await Promise.all(Array.from({ length: 20 }, () => joined()));
+    fake.received.length = 0;
+    for (const talker of talkers) talker.say('status 3');
+    for (const talker of talkers) await talker.hears(/^END$/);
+    expect(fake.received.length).toBeLessThanOrEqual(3);
+  });
+});
+
+describe('a row that looks like a message', () => {
+  it('is a row, whatever the client calls itself', async () => {
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'));
+    const management = await share(fake);
+    const told: (readonly string[])[] = [];
+    management.on('notice', (lines) => told.push(lines));
+    const talker = await joined();
+    fake.socket?.removeAllListeners('data').once('data', () => {
+      fake.tell('OpenVPN CLIENT LIST', '>CLIENT:DISCONNECT,3,192.0.2.1:1', '>HOLD:x,192.0.2.1:2', 'END');
+    });
+    talker.say('status');
+    await talker.hears(/^END$/);
+    expect(talker.lines.slice(1)).toEqual([
+      'OpenVPN CLIENT LIST',
+      '>CLIENT:DISCONNECT,3,192.0.2.1:1',
+      '>HOLD:x,192.0.2.1:2',
+      'END',
+    ]);
+    expect(told).toEqual([]);
+  });
+});
+
+describe('a client that does not read', () => {
+  it('is cut off with the reason, and costs nobody else anything', async () => {
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'));
+    await share(fake, { ...CLIENT_LIMITS, unreadBytes: 50_000, leaveMs: 3_000 });
+    const [stuck, well] = await Promise.all([joined(), joined()]);
+    for (const talker of [stuck, well]) await talker.ask('log on');
+    stuck.socket.pause();
+    const line = `>LOG:1,I,${'x'.repeat(1000)}`;
+    for (let n = 0; n < 3000; n += 10) {
+      fake.tell(...Array.from({ length: 10 }, () => line));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await until('the other has all', () => well.count(/^>LOG/) === 3000);
+    stuck.socket.resume();
+    await until('it is cut off', () => stuck.ended);
+    expect(stuck.lines.at(-1)).toBe('ERROR: more than 50000 bytes of real-time messages lie unread');
+    expect(stuck.count(/^>LOG/)).toBeLessThan(3000);
+    expect(await well.ask('pid')).toEqual(['SUCCESS: pid=4242']);
+  });
+});
+
+describe('what must not reach OpenVPN', () => {
+  it.each([
+    ['kill Zoë', /^ERROR: OpenVPN drops whatever is not ASCII/],
+    [`kill ${'x '.repeat(600)}`, /^ERROR: OpenVPN takes no line longer than 1000 characters/],
+    ['test 1000000', /^ERROR: test makes OpenVPN do nothing else meanwhile/],
+    [
+      `client-auth 1 0\n${'x'.repeat(800)}\nEND`,
+      /^ERROR: OpenVPN takes no line of client-auth longer than 750/,
+    ],
+    [`client-auth 1 0\n${'push "x"\n'.repeat(10_000)}END`, /^ERROR: client-auth takes at most 65536 bytes/],
+    ['"exit"', undefined],
+  ])('of kind %#', async (line, answer) => {
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'));
+    await share(fake);
+    const talker = await joined();
+    await until('it has settled', () => fake.received.length >= 3);
+    const before = fake.received.length;
+    // a thousand lines may wait
+    for (let at = 0; at < line.length; at += 4_000) {
+      talker.socket.write(line.slice(at, at + 4_000));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    talker.say('');
+    if (answer) await talker.hears(answer);
+    else await until('it is hung up on', () => talker.ended);
+    expect(fake.received.slice(before)).toEqual([]);
+  });
+
+  it('is a number of lines beyond all sense, which is all there are', async () => {
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'));
+    await share(fake);
+    const talker = await joined();
+    expect((await talker.ask('log 2000000000')).at(-1)).toBe('END');
+    expect(fake.received).toContain('log all');
+  });
+});
+
+describe('an OpenVPN that is not there', () => {
+  it('is said so, and greets when it comes', async () => {
+    const management = new Management({ socket: join(directory, 'm') }, { backoff: new Backoff(10, 40) });
+    const sharing = new Sharing('office', management);
+    const console = await Console.open(
+      { socket: join(directory, 'console'), mode: 0o600 },
+      { daemon: new Steered(join(directory, 'overrides'), []), sharing: () => sharing },
+    );
+    management.start();
+    ends.push(
+      () => console.close(),
+      () => {
+        management.stop();
+      },
+    );
+    const talker = await joined();
+    expect(talker.lines).toEqual(['>INFO:OpenVPN office is not connected: you will be told when it is']);
+    talker.say('status 3\nmptcp rules reload\nbytecount 1\nhold on');
+    await until('all are answered', () => talker.lines.length === 5);
+    expect(talker.lines.slice(1)).toEqual([
+      expect.stringMatching(/^ERROR: OpenVPN office gives no answer: .*there is no such socket/),
+      'SUCCESS: the rules are those of the file',
+      expect.stringMatching(/^ERROR: OpenVPN office gives no answer/),
+      expect.stringMatching(/^ERROR: OpenVPN office gives no answer/),
+    ]);
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'));
+    ends.push(() => {
+      fake.close();
+    });
+    await until('it greets', () => talker.lines.at(-1) === GREETING);
+  });
+});
