@@ -1,0 +1,93 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { LoopbackVpn } from '../support/openvpn.js';
+import { Office, sectionOf } from '../support/office.js';
+import { until } from '../support/until.js';
+
+// not timed: each wait has its own bound
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+
+let vpn: LoopbackVpn;
+let office: Office | undefined;
+
+beforeEach(async () => {
+  vpn = await LoopbackVpn.create();
+});
+
+afterEach(async () => {
+  await office?.close();
+  office = undefined;
+  await vpn.destroy();
+});
+
+function section(name: string) {
+  const socket = join(vpn.directory, `m-${name}`);
+  return { name, management: { socket }, console: { socket: join(vpn.directory, `${name}.sock`) } };
+}
+
+describe('several servers', () => {
+  it('have a console each, and one that is killed leaves the others alone', async () => {
+    const [home, work] = [section('home'), section('work')];
+    const first = await vpn.server({ management: home.management.socket });
+    const second = await vpn.server({ management: work.management.socket, number: 1 });
+    await vpn.client('alice');
+    await vpn.client('bob', { number: 1 });
+    office = await Office.open(vpn, home, work);
+    const [atHome, atWork, own] = [
+      await office.join('home.sock'),
+      await office.join('work.sock'),
+      await office.join('console'),
+    ];
+    expect(await atHome.ask('pid')).toEqual([`SUCCESS: pid=${first.pid}`]);
+    expect(await atWork.ask('pid')).toEqual([`SUCCESS: pid=${second.pid}`]);
+    expect((await atHome.ask('status 3')).join('\n')).toMatch(/CLIENT_LIST\talice\t/);
+    own.say('status 3');
+    expect(await own.hears(/^ERROR/)).toBe(
+      'ERROR: unknown command "status", try help; OpenVPN\'s commands are understood at ' +
+        `${home.console.socket} and ${work.console.socket}`,
+    );
+    await first.kill('SIGKILL');
+    await atHome.hears(/^>INFO:OpenVPN home is lost/);
+    expect(await atWork.ask('load-stats')).toEqual([expect.stringMatching(/^SUCCESS: nclients=1,/)]);
+    expect(atWork.count(/is lost/)).toBe(0);
+    const again = await vpn.server({ management: home.management.socket });
+    await until('it is back', () => atHome.count(/^>INFO:OpenVPN Management Interface/) === 2);
+    expect(await atHome.ask('pid')).toEqual([`SUCCESS: pid=${again.pid}`]);
+    expect(await atWork.ask('pid')).toEqual([`SUCCESS: pid=${second.pid}`]);
+  });
+
+  it('come and go with the config, and the clients of one that stays stay', async () => {
+    const [home, work] = [section('home'), section('work')];
+    await vpn.server({ management: home.management.socket });
+    await vpn.server({ management: work.management.socket, number: 1 });
+    office = await Office.open(vpn, home);
+    const atHome = await office.join('home.sock');
+    // the console of subflowd is the only server's, while there is one
+    expect((await (await office.join('console')).ask('pid'))[0]).toMatch(/^SUCCESS: pid=/);
+    const { servers, consoles } = office;
+    const follow = (...sections: readonly ReturnType<typeof section>[]) => {
+      servers.reconfigure(sections.map((each) => sectionOf(vpn, each)));
+      consoles.follow(servers.servers());
+    };
+    follow(home, work);
+    await until('the console is there', () => existsSync(work.console.socket));
+    await office.isConnected();
+    const atWork = await office.join('work.sock');
+    expect((await atWork.ask('pid'))[0]).toMatch(/^SUCCESS: pid=/);
+    follow(home);
+    await until('it is gone', () => atWork.ended && !existsSync(work.console.socket));
+    expect((await atHome.ask('pid'))[0]).toMatch(/^SUCCESS: pid=/);
+    expect(atHome.count(/^>INFO/)).toBe(1);
+    expect(office.problems).toEqual([]);
+  });
+});
+
+it('an order is told to the log, a question is not', async () => {
+  await vpn.server({ management: join(vpn.directory, 'm') });
+  office = await Office.open(vpn);
+  const talker = await office.join();
+  await talker.ask('verb');
+  await talker.ask('verb 2');
+  expect(office.orders.filter((order) => !order.includes('MARK'))).toEqual(['office 1 verb 2']);
+});
