@@ -8,12 +8,17 @@ export interface LogOptions {
   readonly level: string;
   /** `json`: one object per line, for machines; `text`: a time, a level and a sentence. */
   readonly format: 'json' | 'text';
+  /** Whether the journal reads it: each line then begins with its level (sd-daemon(3)). */
+  readonly isJournal?: boolean;
 }
 
+/** syslog(3)'s levels, by pino's. */
+const SYSLOG: Readonly<Record<number, number>> = { 10: 7, 20: 7, 30: 6, 40: 4, 50: 3, 60: 2 };
+
 /** The daemon's log: on standard error, so that the journal and a terminal both have it. Written synchronously. */
-export function createLog({ level, format }: LogOptions): Logger {
+export function createLog({ level, format, isJournal = false }: LogOptions): Logger {
   const write = (line: string) => {
-    process.stderr.write(format === 'json' ? line : asText(line));
+    process.stderr.write(`${isJournal ? prefix(line) : ''}${format === 'json' ? line : asText(line)}`);
   };
   return pino({ level, base: null }, { write });
 }
@@ -22,6 +27,10 @@ interface Line {
   readonly level: number;
   readonly time: number;
   readonly msg?: string;
+}
+
+function prefix(line: string): string {
+  return `<${SYSLOG[(JSON.parse(line) as Line).level] ?? 6}>`;
 }
 
 function asText(line: string): string {

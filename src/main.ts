@@ -48,7 +48,7 @@ command('run', 'Serve the servers of the config file until SIGTERM or SIGINT.')
     'after',
     `
 It follows the config file: a save takes effect at once, and a file with a mistake changes nothing. It can be stopped
-and started at any moment: clients keep the primary they have. It logs to standard error.`,
+and started at any moment: clients keep the primary they have. It logs to standard error. SIGHUP reads the file again.`,
   )
   .addOption(
     new Option('--log-level <level>', 'least level to log')
@@ -59,13 +59,21 @@ and started at any moment: clients keep the primary they have. It logs to standa
   .action(
     async ({ config, logLevel, logFormat }: Common & { logLevel: string; logFormat?: 'text' | 'json' }) => {
       // Here and below: what only one command needs is loaded by it alone, so that the others answer at once.
-      const [{ Daemon }, { createLog }] = await Promise.all([import('./daemon.js'), import('./log.js')]);
+      const [{ Daemon }, { createLog }, { ServiceManager }] = await Promise.all([
+        import('./daemon.js'),
+        import('./log.js'),
+        import('./service-manager.js'),
+      ]);
       const log = createLog({
         level: logLevel,
         format: logFormat ?? (process.stderr.isTTY ? 'text' : 'json'),
+        isJournal: process.env.JOURNAL_STREAM !== undefined && !process.stderr.isTTY,
       });
       const daemon = await Daemon.start(config, log);
+      const manager = new ServiceManager();
+      manager.ready(`serves ${config}`);
       const stop = () => {
+        manager.stopping();
         // A second signal ends it at once, as if there were no handler: nothing is lost by that.
         process.removeAllListeners('SIGTERM').removeAllListeners('SIGINT');
         daemon.stop().then(

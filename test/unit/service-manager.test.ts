@@ -1,0 +1,47 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import { expect, it } from 'vitest';
+import { ServiceManager } from '../../src/service-manager.js';
+import { until } from '../support/until.js';
+
+/** Binds what systemd would, and prints each message on a line of its own. */
+const SYSTEMD = `
+import socket, sys
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+listener.bind(sys.argv[1])
+print("bound", flush=True)
+while True: print(listener.recv(4096).decode().replace("\\n", " "), flush=True)
+`;
+
+it('tells systemd when it serves, that it lives, and when it stops', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'subflowd-'));
+  const socket = join(directory, 'notify');
+  const systemd = execa('python3', ['-c', SYSTEMD, socket], { reject: false });
+  const heard: string[] = [];
+  systemd.stdout.on('data', (data: Buffer) => heard.push(...data.toString().trim().split('\n')));
+  await until('it listens', () => heard.includes('bound'));
+  const manager = new ServiceManager({ ...process.env, NOTIFY_SOCKET: socket, WATCHDOG_USEC: '400000' });
+  manager.ready('serves office');
+  await until('it is ready', () => heard.includes('READY=1 STATUS=serves office'));
+  await until('it lives', () => heard.filter((line) => line.includes('WATCHDOG=1')).length >= 2);
+  manager.stopping();
+  await until('it stops', () => heard.some((line) => line.includes('STOPPING=1')));
+  systemd.kill('SIGKILL');
+  await systemd;
+  rmSync(directory, { recursive: true });
+});
+
+it('starts nothing where nobody wants to know', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'subflowd-'));
+  writeFileSync(join(directory, 'systemd-notify'), `#!/bin/sh\n: >${directory}/started\n`, { mode: 0o755 });
+  const manager = (socket: object) => new ServiceManager({ PATH: directory, ...socket });
+  manager({}).ready('serves');
+  await sleep(300);
+  expect(existsSync(join(directory, 'started'))).toBe(false);
+  manager({ NOTIFY_SOCKET: '/nowhere' }).ready('serves');
+  await until('it is started where somebody does', () => existsSync(join(directory, 'started')));
+  rmSync(directory, { recursive: true });
+});
