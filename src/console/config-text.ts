@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.js';
+import type { Config, RuleConfig } from '../config/config.js';
 import type { SessionPlan } from '../steering/plan.js';
 import { printable } from './printable.js';
 
@@ -23,11 +23,14 @@ export function rulesText(
 ): string[] {
   const counts = (section: string) =>
     count(sessions.filter(({ rule }) => rule.section === section).length, 'session');
-  const line = (section: string, primary: readonly string[]) =>
-    `rule ${section}: ${primary.length === 0 ? 'no path, left alone' : `primary = ${primary.join(', ')}`}: ${counts(section)}`;
+  const line = (section: string, { primary, peerBackup }: RuleConfig) => {
+    const wanted = primary.length === 0 ? 'no path, left alone' : `primary = ${primary.join(', ')}`;
+    const wins = peerBackup === 'override' ? ', peer-backup = override' : '';
+    return `rule ${section}: ${wanted}${wins}: ${counts(section)}`;
+  };
   return [
-    ...clients.map(({ glob, primary }) => line(`[client ${glob}]`, primary)),
-    line('[default]', fallback.primary),
+    ...clients.map(({ glob, ...rule }) => line(`[client ${glob}]`, rule)),
+    line('[default]', fallback),
     ...Object.entries(overrides).map(([key, path]) => `override ${key}: ${path}, until taken back by auto`),
   ].map(printable);
 }

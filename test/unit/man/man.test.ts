@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
+import { DISPOSITIONS } from '../../../src/console/dispositions.js';
 import { sectionForms, sections, type SectionKind } from '../../../src/config/sections.js';
 
 const page = (name: string) => fileURLToPath(new URL(`../../../man/${name}`, import.meta.url));
@@ -32,4 +33,11 @@ describe('subflowd.ini(5)', () => {
     const keys = [...part.matchAll(/^\.TP\n\.B (\S+)$/gm)].map(([, key]) => key);
     expect(keys.sort()).toEqual(Object.keys(sections[kind].shape).sort());
   });
+});
+
+it('the README has every command of OpenVPN in its table', async () => {
+  const readme = await readFile(new URL('../../../README.md', import.meta.url), 'utf8');
+  const [, table = ''] = readme.split('| what the console does with it');
+  const rows = table.slice(0, table.indexOf('\n\n'));
+  for (const command of [...DISPOSITIONS.keys(), 'exit', 'quit']) expect(rows).toContain(`\`${command}\``);
 });
