@@ -2,11 +2,13 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Console } from '../../src/console/console.js';
 import type { Check } from '../../src/doctor/check.js';
 import { needs } from '../lab/needs.js';
+import type { Session } from '../../src/openvpn/session.js';
 import { client, Steered } from '../unit/console/steered.js';
 
 const MAIN = resolve(import.meta.dirname, '../../dist/src/main.js');
@@ -96,7 +98,10 @@ describe('subflowd', () => {
   it.each([
     [[], 'Usage: subflowd'],
     [['stauts'], "unknown command 'stauts'"],
-    [['status', 'alice'], 'too many arguments'],
+    [['status', 'alice', 'bob'], 'too many arguments'],
+    [['status', 'alice', '--json'], '--json is of everything'],
+    [['rules', 'relaod'], 'It is reload, or nothing.'],
+    [['explain'], "missing required argument 'client'"],
     [['status', '--jsno'], "unknown option '--jsno'"],
     [['primary'], "missing required argument 'client'"],
     [['primary', 'alice'], "missing required argument 'path'"],
@@ -203,6 +208,53 @@ describe('with a console', () => {
     const { code, out } = await cli(['status', '--json', '-c', config]);
     expect(code).toBe(0);
     expect(JSON.parse(out)).toEqual(daemon.status());
+  });
+
+  it.each([
+    [['status', 'alice'], /^\nsession alice: from [^]*WE WISH/],
+    [['paths'], /^path wifi: 192\.168\.100\.0\/24: primary of [^]*\npath lte: /],
+    [['rules'], /^rule \[default\]: primary = wifi: 2 sessions\n$/],
+    [['rules', 'reload'], /^the rules are those of the file\n$/],
+    [['explain', 'alice'], /^session alice: [^]*\nrule: [^]*\nwish: [^]*\nwritten: [^]*\nkernel: /],
+  ])('%j answers', async (args, expected) => {
+    const { code, out, err } = await cli([...args, '-c', config]);
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toMatch(expected);
+  });
+
+  it('watch tells until there is nobody who could', async () => {
+    const watching = cli(['watch', '-c', config]);
+    const session = { ...daemon.sessions()[0], commonName: 'alice' } as Session;
+    const told = setInterval(() => {
+      daemon.watchers.switched({ session, from: 'wifi', to: 'lte', committedAt: 1_000, peerTold: true });
+    }, 200);
+    await sleep(4_000);
+    clearInterval(told);
+    await console.close();
+    const { code, out, err } = await watching;
+    expect(code).toBe(1);
+    expect(out).toMatch(/^1,SWITCH,wifi,lte,lab\/alice\n/);
+    expect(err).toContain('it hung up');
+  });
+
+  it('console says what is piped into it, and prints the answers', async () => {
+    const { exitCode, stdout, stderr } = await execa(process.execPath, [MAIN, 'console', '-c', config], {
+      input: 'mptcp paths\nnonsense\nmptcp rules reload\n',
+    });
+    expect([exitCode, stderr]).toEqual([0, '']);
+    expect(stdout.split('\n')).toEqual([
+      expect.stringMatching(/^path wifi/),
+      expect.stringMatching(/^path lte/),
+      'END',
+      expect.stringMatching(/^ERROR: unknown command "nonsense"/),
+      'SUCCESS: the rules are those of the file',
+    ]);
+  });
+
+  it('console of a server that has none says which have', async () => {
+    const { code, err } = await cli(['console', 'elsewhere', '-c', config]);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^subflowd: no server "elsewhere" has a console; known: /);
   });
 
   it('primary sets an override and takes it back, whatever the name', async () => {
