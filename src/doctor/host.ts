@@ -9,6 +9,7 @@ import type { KernelConfig } from '../config/config.js';
 import { parseIomem } from '../kernel/iomem.js';
 import { HOST_SOURCES } from '../kernel/kernel.js';
 import { KernelError } from '../kernel/kernel_error.js';
+import { MAKE_LAYOUT, readLayout } from '../kernel/layout_file.js';
 import { bad, note, ok, type Check } from './check.js';
 import { checkOwnPmType } from './path-manager.js';
 
@@ -56,7 +57,30 @@ async function checkNetlink(): Promise<Check> {
 }
 
 async function checkDevmem(layout: string): Promise<Check[]> {
-  return [...lockdown(), ...(await checkMemory(layout))];
+  const described = await checkLayout(layout);
+  const memory = await checkMemory(layout);
+  const isTold = ({ name }: Check) => name === 'layout' && described.verdict === 'bad';
+  return [described, ...lockdown(), ...memory.filter((check) => !isTold(check))];
+}
+
+/** Looked at by itself: what is wrong with /dev/mem hides nothing of it. */
+async function checkLayout(layout: string): Promise<Check> {
+  try {
+    if (layout !== 'btf') {
+      const file = await readLayout(layout, HOST_SOURCES.notes);
+      return ok('layout', `${layout} is the running kernel's, ${file.release}`);
+    }
+    if (existsSync(HOST_SOURCES.btf))
+      return ok('layout', `${HOST_SOURCES.btf} describes the kernel's structures`);
+    return bad(
+      'layout',
+      `kernel ${release()} does not describe its structures: there is no ${HOST_SOURCES.btf}`,
+      `boot a kernel with CONFIG_DEBUG_INFO_BTF=y (Debian has it), or ${MAKE_LAYOUT}`,
+    );
+  } catch (error) {
+    const { message, remedy } = error as KernelError;
+    return bad('layout', message, remedy ?? MAKE_LAYOUT);
+  }
 }
 
 function checkRoot(): Check {
