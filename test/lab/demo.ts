@@ -17,6 +17,7 @@ interface Options {
   readonly backend?: 'netlink' | 'devmem';
   readonly kernel?: string;
   readonly vmlinux?: string;
+  readonly append: string;
   readonly bytes?: true;
   readonly size: string;
   readonly rate?: string;
@@ -38,6 +39,7 @@ const options = new Command('demo')
     'run it in a guest with this kernel; the lab’s own, built if needed, unless given',
   )
   .option('--vmlinux <file>', 'the same kernel with its DWARF: one without BTF gets its layout from it')
+  .option('--append <words>', 'for the guest’s kernel command line; old ones may need nolapic_timer', '')
   .option(
     '--bytes',
     'devmem without nopat: the kernel then refuses to map memory, and single bytes are written',
@@ -88,7 +90,7 @@ async function runThere(): Promise<number> {
     const layout = await makeLayout();
     const { code } = await runInGuest({
       kernel: options.kernel ?? (await labKernel()).bzImage,
-      append: options.bytes === true ? '' : 'nopat',
+      append: `${options.bytes === true ? '' : 'nopat'} ${options.append}`.trim(),
       out,
       timeoutMs: 900_000,
       command: [
