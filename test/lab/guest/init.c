@@ -38,7 +38,8 @@ static void mount_at(const char *source, const char *target, const char *type, u
 
 /*
  * The host's root does not change under a guest as far as it can help it, so the guest may keep what it has read.
- * A kernel without overlays (they came with 3.18) has it read-only: what the lab writes lies on the system's tmpfs.
+ * A kernel without overlays (ENODEV, before 3.18), or whose overlays do not lie on 9p (EINVAL, 3.18 itself), has it
+ * read-only: what the lab writes lies on the system's tmpfs.
  */
 static void enter_host_root(void)
 {
@@ -50,7 +51,7 @@ static void enter_host_root(void)
 	mkdir("/upper/work", 0755);
 	mkdir(root, 0755);
 	if (mount("overlay", root, "overlay", 0, "lowerdir=/lower,upperdir=/upper/upper,workdir=/upper/work") < 0) {
-		if (errno != ENODEV)
+		if (errno != ENODEV && errno != EINVAL)
 			die("overlay");
 		root = "/lower";
 	}
