@@ -39,7 +39,7 @@ const options = new Command('demo')
     'run it in a guest with this kernel; the lab’s own, built if needed, unless given',
   )
   .option('--vmlinux <file>', 'the same kernel with its DWARF: one without BTF gets its layout from it')
-  .option('--append <words>', 'for the guest’s kernel command line; old ones may need nolapic_timer', '')
+  .option('--append <words>', 'for the guest’s kernel command line', '')
   .option(
     '--bytes',
     'devmem without nopat: the kernel then refuses to map memory, and single bytes are written',

@@ -1,4 +1,5 @@
 import type { GuestOptions } from '../guest.js';
+import { releaseOf, timekeepingWords } from './bz-image.js';
 
 /** Host directories that the guest mounts by these tags. */
 export interface Shares {
@@ -18,8 +19,12 @@ export function qemuArguments(
   const systemd = init === 'systemd' ? 'systemd.unit=lab.service fstab=no systemd.show_status=no' : '';
   // Left to itself the kernel distrusts the emulated TSC and reads the HPET, at twice the price of each time stamp.
   // A panic ends the guest at once: panic=-1 reboots and -no-reboot makes that the end.
-  const commandLine =
-    `console=ttyS0 panic=-1 tsc=reliable quiet loglevel=6 lab.init=${init} ${systemd} ${append}`.trim();
+  const commandLine = [
+    `console=ttyS0 panic=-1 tsc=reliable quiet loglevel=6 lab.init=${init}`,
+    ...[systemd, timekeepingWords(releaseOf(kernel)), append],
+  ]
+    .join(' ')
+    .trim();
   return [
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
     ...['-machine', 'q35', '-cpu', 'max', '-smp', `${cpus}`, '-m', `${memory}`],
