@@ -126,7 +126,7 @@ export class Daemon implements Commanded {
     this.#controller.start();
     this.#log.info(
       { event: 'ready', backend: this.#backend.name },
-      `subflowd ${VERSION} serves ${this.#config.servers.map(({ name }) => name).join(', ')} through ${this.#describe()}`,
+      `subflowd ${VERSION} serves ${this.#config.servers.map(({ name }) => name).join(', ')} through ${this.#backend.name}: ${this.#describe()}`,
     );
   }
 

@@ -20,13 +20,21 @@ interface Said {
   readonly run: string;
 }
 
-/** `subflowd doctor` in a guest and, once it is done, what `more` adds to its command. */
+/** `subflowd doctor` in a guest, for /dev/mem, and, once it is done, what `more` adds to its command. */
 async function doctor(version: string, append: string, more = ''): Promise<Said> {
   const { bzImage } = await labKernel(version);
   const subflowd = 'node dist/src/main.js';
-  const config = '--config openvpn-conf/subflowd.ini';
-  const script = `${subflowd} doctor --json ${config}; echo =; ${more && `${subflowd} ${more} ${config}`}`;
-  const { output } = await runInGuest({ kernel: bzImage, append, command: ['sh', '-c', script] });
+  const config = '--config /tmp/subflowd.ini';
+  const script =
+    `sed 's/^; backend = auto/backend = devmem/' openvpn-conf/subflowd.ini >/tmp/subflowd.ini; ` +
+    `${subflowd} doctor --json ${config}; echo =; ${more && `${subflowd} ${more} ${config}`}`;
+  const command = ['sh', '-c', script];
+  const { output } = await runInGuest({
+    kernel: bzImage,
+    append,
+    command,
+    timeoutMs: TIMEOUT.timeout - 5_000,
+  });
   const [json = '', run = ''] = output.split(/^=\n/m);
   const checks = JSON.parse(json) as Check[];
   return { checks: checks.filter(({ name }) => ['memory', 'kernel', 'proof'].includes(name)), run };

@@ -51,12 +51,29 @@ const emulatedCrypto = { OPENSSL_ia32cap: '~0x1000020000000000:~0xffffffff' };
 /** Where a guest finds the directory given as `out`. */
 export const guestOut = '/run/lab-out';
 
+/** An emulated machine now and then resets or stops while it boots, most of all beside others. */
+const BOOTS = 3;
+/** Milliseconds from the start of QEMU to that of the command; a busy machine takes half a minute. */
+const BOOT_MS = 180_000;
+
 /**
- * Boots a guest on the host's root and runs one command in it.
+ * Boots a guest on the host's root and runs one command in it. One that dies or stops before its command began is booted
+ * again, and that is said; what happens to a command that began is the result.
  * @throws {GuestError} if the guest did not boot, crashed or ran out of time: then there is no exit code.
  */
 export async function runInGuest(options: GuestOptions): Promise<GuestResult> {
   if (!existsSync(options.kernel)) throw new Error(`no such kernel: ${options.kernel}`);
+  for (let boot = 1; ; boot++) {
+    try {
+      return await bootOnce(options);
+    } catch (error) {
+      if (!(error instanceof GuestError) || error.commandBegan || boot === BOOTS) throw error;
+      console.error(`booting the guest again: ${error.message}`);
+    }
+  }
+}
+
+async function bootOnce(options: GuestOptions): Promise<GuestResult> {
   const control = await mkdtemp(path.join(tmpdir(), 'lab-guest-'));
   try {
     if (options.out !== undefined) await mkdir(options.out, { recursive: true });
@@ -67,13 +84,15 @@ export async function runInGuest(options: GuestOptions): Promise<GuestResult> {
       ...(options.out === undefined ? {} : { out: path.resolve(options.out) }),
       ...(isHidden(checkout) ? { checkout } : {}),
     };
+    const began = () => existsSync(path.join(control, 'began'));
     const output = await runQemu(
       options,
       qemuArguments(options, shares, await guestInitramfs(), consoleFile),
+      began,
     );
     const consoleLog = await readFile(consoleFile, 'utf8');
     const code = await readExitCode(control);
-    if (code === undefined) throw new GuestError(output.timedOut, options, output.text, consoleLog);
+    if (code === undefined) throw new GuestError(output, began(), options, consoleLog);
     return { code, output: output.text, consoleLog };
   } finally {
     await rm(control, { recursive: true, force: true });
@@ -84,26 +103,37 @@ export async function runInGuest(options: GuestOptions): Promise<GuestResult> {
 export class GuestError extends Error {
   override readonly name = 'GuestError';
 
+  readonly output: string;
+
   constructor(
-    timedOut: boolean,
-    { command, timeoutMs }: GuestOptions,
-    readonly output: string,
+    { text, stoppedAfterMs }: QemuOutput,
+    readonly commandBegan: boolean,
+    { command }: GuestOptions,
     readonly consoleLog: string,
   ) {
-    const what = timedOut ? `was stopped after ${timeoutMs ?? defaultTimeoutMs} ms` : 'died';
+    const what = stoppedAfterMs === undefined ? 'died' : `was stopped after ${stoppedAfterMs} ms`;
+    const when = commandBegan ? 'before the end of' : 'before it began';
     super(
-      `the guest ${what} before the end of: ${command.join(' ')}\n` +
+      `the guest ${what} ${when}: ${command.join(' ')}\n` +
         `the end of its kernel's log:\n${consoleLog.split('\n').slice(-40).join('\n')}`,
     );
+    this.output = text;
   }
 }
 
 const defaultTimeoutMs = 600_000;
 
+interface QemuOutput {
+  readonly text: string;
+  /** Absent: it ended by itself. */
+  readonly stoppedAfterMs?: number;
+}
+
 async function runQemu(
   { timeoutMs = defaultTimeoutMs, onOutput }: GuestOptions,
   args: readonly string[],
-): Promise<{ text: string; timedOut: boolean }> {
+  commandBegan: () => boolean,
+): Promise<QemuOutput> {
   const child = execa('qemu-system-x86_64', args, {
     // Left open: at its end QEMU would call the port disconnected, and the guest's writes would wait for ever.
     stdin: 'pipe',
@@ -114,10 +144,16 @@ async function runQemu(
     stripFinalNewline: false,
   });
   if (onOutput !== undefined) child.stdout.setEncoding('utf8').on('data', onOutput);
-  const { stdout, stderr, timedOut, exitCode } = await child;
+  const boot = setTimeout(() => {
+    if (!commandBegan()) child.kill();
+  }, BOOT_MS);
+  const { stdout, stderr, timedOut, exitCode, isTerminated } = await child;
+  clearTimeout(boot);
+  if (timedOut) return { text: stdout, stoppedAfterMs: timeoutMs };
+  if (isTerminated && !commandBegan()) return { text: stdout, stoppedAfterMs: BOOT_MS };
   // QEMU that cannot start has no console log to tell of it.
-  if (!timedOut && exitCode !== 0) throw new Error(`qemu-system-x86_64 failed: ${stderr}`);
-  return { text: stdout, timedOut };
+  if (exitCode !== 0) throw new Error(`qemu-system-x86_64 failed: ${stderr}`);
+  return { text: stdout };
 }
 
 async function writeControl(control: string, options: GuestOptions): Promise<void> {

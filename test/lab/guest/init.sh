@@ -2,6 +2,7 @@
 # shellcheck disable=SC1091 # the environment is made for each guest
 # Runs in the guest as the child of init.c, from the control share: the last steps that need tools, then the command.
 set -eu
+: >/run/lab/began
 . /run/lab/environment
 ip link set lo up
 
