@@ -1,3 +1,4 @@
+import type { Block } from './block.js';
 import type { Holder } from './hold.js';
 
 /** Real-time messages that OpenVPN sends from `on` to `off`, by the command's name and the message's. */
@@ -24,8 +25,8 @@ export class Seat implements Holder {
   released = false;
   /** The version of the management interface that it says it understands. */
   version = 1;
-  /** Lines of a command that has several, up to `END`; the first is the command. */
-  block: { readonly lines: string[]; bytes: number } | undefined;
+  /** The command of several lines that it is giving. */
+  block: Block | undefined;
   /** `performance.now()` of the last report by CID. */
   readonly #reported = new Map<string, number>();
 

@@ -1,15 +1,10 @@
 import { EventEmitter } from 'node:events';
 import { endingsOf } from '../openvpn/answers.js';
-import {
-  asOpenvpnReads,
-  atoi,
-  LONGEST_BLOCK_LINE,
-  LONGEST_LINE,
-  parseLine,
-} from '../openvpn/command-line.js';
+import { asOpenvpnReads, atoi, LONGEST_LINE, parseLine } from '../openvpn/command-line.js';
 import type { Reply, Request } from '../openvpn/exchanges.js';
 import type { Management } from '../openvpn/management.js';
-import { sourceOf } from '../openvpn/notices.js';
+import { Audience } from './audience.js';
+import { Block, isAskedBy, isAskedOnly, type WholeBlock } from './block.js';
 import type { Answer } from './commands.js';
 import { Claims } from './claims.js';
 import { DISPOSITIONS, type Claim, type Disposition } from './dispositions.js';
@@ -25,27 +20,10 @@ interface SharingMap {
 
 export type Respond = (answer: Answer) => void;
 
-/** Messages that OpenVPN repeats to each new management client, until they are answered. */
-const QUESTIONS = new Set([
-  'NEED-OK',
-  'NEED-STR',
-  'RSA_SIGN',
-  'PK_SIGN',
-  'NEED-CERTIFICATE',
-  'REMOTE',
-  'PROXY',
-]);
-/** Commands whose lines up to `END` belong to them only while OpenVPN asks so. */
-const SIGNED: Readonly<Record<string, readonly string[]>> = {
-  'pk-sig': ['PK_SIGN', 'RSA_SIGN'],
-  'rsa-sig': ['PK_SIGN', 'RSA_SIGN'],
-  certificate: ['NEED-CERTIFICATE'],
-};
 /** `test N` makes OpenVPN build N lines before it does anything else. */
 const MOST_TEST_LINES = 10_000;
 /** `log N` counts down from N, however few lines there are. */
 const MOST_HISTORY = 100_000;
-const MAX_BLOCK_BYTES = 64 * 1024;
 
 /**
  * One OpenVPN's management interface for any number of clients: each has what OpenVPN would keep of its one client
@@ -56,12 +34,10 @@ export class Sharing extends EventEmitter<SharingMap> {
   readonly #seats = new Set<Seat>();
   readonly #claims = new Claims<Seat>();
   readonly #hold = new HoldFlag<Seat>(this.#seats);
+  readonly #audience = new Audience(this.#seats, this.#claims, this.#hold);
   #count = 0;
   /** OpenVPN's interval, seconds. */
   #bytecount = 0;
-  /** What OpenVPN waits for, told to whoever comes. */
-  #question: { readonly source: string; readonly lines: readonly string[] } | undefined;
-  #toldUnclaimed = false;
 
   constructor(
     private readonly name: string,
@@ -74,13 +50,13 @@ export class Sharing extends EventEmitter<SharingMap> {
     };
     management
       .on('greeted', (greeting) => {
-        this.#tellAll([greeting]);
+        this.#audience.tellAll([greeting]);
       })
       .on('ready', ({ pid }) => {
         this.#restore(pid);
       })
       .on('notice', (lines) => {
-        this.#notice(lines);
+        this.#audience.tell(lines);
       })
       .on('hungUp', (reason) => {
         this.#onHungUp(reason);
@@ -93,7 +69,7 @@ export class Sharing extends EventEmitter<SharingMap> {
     this.#seats.add(seat);
     const { greeting } = this.management;
     seat.tell([greeting ?? `>INFO:OpenVPN ${this.name} is not connected: you will be told when it is`]);
-    if (this.#question && this.#mayAnswer(seat, this.#question.source)) seat.tell(this.#question.lines);
+    this.#audience.welcome(seat);
     return seat;
   }
 
@@ -121,7 +97,9 @@ export class Sharing extends EventEmitter<SharingMap> {
       return;
     }
     if (seat.block) {
-      this.#collect(seat, seat.block, text, respond);
+      const block = seat.block.push(text);
+      if (block) this.#take(seat, block, respond);
+      else respond({ lines: [] });
       return;
     }
     if (text.length > LONGEST_LINE) {
@@ -142,7 +120,7 @@ export class Sharing extends EventEmitter<SharingMap> {
     const disposition = DISPOSITIONS.get(command) ?? 'order';
     if (this.#isOfSeveral(seat, command, parameters)) {
       if (this.#deny(seat, command, disposition, respond)) return;
-      seat.block = { lines: [text], bytes: text.length };
+      seat.block = new Block(text);
       respond({ lines: [] });
       return;
     }
@@ -210,36 +188,15 @@ export class Sharing extends EventEmitter<SharingMap> {
     if (command === 'password') {
       return first !== undefined && second === undefined && version >= 5 && this.#managementVersion() >= 6;
     }
-    return SIGNED[command]?.includes(this.#question?.source ?? '') ?? false;
+    return isAskedBy(command, this.#audience.question);
   }
 
-  #collect(seat: Seat, block: NonNullable<Seat['block']>, line: string, respond: Respond): void {
-    block.bytes += line.length + 1;
-    // what is too long is read to its end, but not kept
-    if (block.bytes <= MAX_BLOCK_BYTES) block.lines.push(line);
-    if (line !== 'END') {
-      respond({ lines: [] });
-      return;
-    }
+  #take(seat: Seat, { command, parameters, request, refused }: WholeBlock, respond: Respond): void {
     seat.block = undefined;
-    const [head = '', ...rest] = block.lines;
-    const parsed = parseLine(head);
-    const [command = '', ...parameters] = typeof parsed === 'string' ? [] : parsed.words;
-    const long = block.lines.find((each) => each.length > LONGEST_BLOCK_LINE);
-    const odd = command in SIGNED && rest.some((each) => each !== 'END' && !isBase64(each));
-    if (block.bytes > MAX_BLOCK_BYTES) respond(failure(`${command} takes at most ${MAX_BLOCK_BYTES} bytes`));
-    else if (long !== undefined)
-      respond(failure(`OpenVPN takes no line of ${command} longer than ${LONGEST_BLOCK_LINE} characters`));
-    else if (odd) respond(failure(`${command} takes lines of base64, and END`));
-    else {
-      const disposition = DISPOSITIONS.get(command) ?? 'order';
-      if (typeof disposition === 'string' || this.#deny(seat, command, disposition, respond)) return;
-      const request: Request = {
-        text: block.lines.join('\n'),
-        endings: command in SIGNED ? ['mark'] : ['line'],
-      };
+    const disposition = DISPOSITIONS.get(command) ?? 'order';
+    if (refused !== undefined) respond(failure(refused));
+    else if (typeof disposition !== 'string' && !this.#deny(seat, command, disposition, respond))
       this.#answerFor(seat, disposition.claim, command, parameters, request, respond);
-    }
   }
 
   /** Passes on an answer to a question of OpenVPN's; if OpenVPN takes it, the claim is the client's. */
@@ -255,8 +212,8 @@ export class Sharing extends EventEmitter<SharingMap> {
       const lines = parts.flat();
       // a signature that came too late is refused, and each of its lines as a command after it
       const refusal = lines.find((line) => line.startsWith('ERROR:'));
-      if (refusal !== undefined) return command in SIGNED ? [refusal] : lines;
-      if (command !== 'username') this.#question = undefined;
+      if (refusal !== undefined) return isAskedOnly(command) ? [refusal] : lines;
+      if (command !== 'username') this.#audience.settle();
       if (claim === 'auth' && command !== 'client-pending-auth')
         this.#claims.settle(String(atoi(cid)), String(atoi(kid)));
       const had = this.#claims.holder(claim) === seat;
@@ -279,7 +236,7 @@ export class Sharing extends EventEmitter<SharingMap> {
   }
 
   #onClaimed(seat: Seat, claim: Claim): void {
-    if (claim === 'auth') this.#toldUnclaimed = false;
+    if (claim === 'auth') this.#audience.authIsClaimed();
     else if (seat.version > 1) this.#tellOpenvpn(`version ${seat.version}`);
   }
 
@@ -389,7 +346,7 @@ export class Sharing extends EventEmitter<SharingMap> {
 
   #onReleased(): void {
     this.#hold.end();
-    if (this.#question?.source === 'HOLD') this.#question = undefined;
+    if (this.#audience.question === 'HOLD') this.#audience.settle();
   }
 
   /** The version says which questions a client understands: it is OpenVPN's business for the one who answers them. */
@@ -449,69 +406,12 @@ export class Sharing extends EventEmitter<SharingMap> {
 
   #onHungUp(reason: string): void {
     this.#bytecount = 0;
-    this.#question = undefined;
-    this.#toldUnclaimed = false;
     this.#hold.end();
     this.#claims.forget();
-    for (const seat of this.#seats) seat.forgetReports();
-    this.#tellAll([`>INFO:OpenVPN ${this.name} is lost, ${reason}: you will be told when it is back`]);
-  }
-
-  #notice(lines: readonly string[]): void {
-    const { source, rest } = sourceOf(lines);
-    const stream = (Object.keys(STREAMS) as Stream[]).find((each) => STREAMS[each] === source);
-    if (stream !== undefined) this.#tellThose(lines, ({ gets }) => gets.has(stream));
-    else if (source === 'BYTECOUNT' || source === 'BYTECOUNT_CLI') {
-      const cid = source === 'BYTECOUNT' ? '' : (rest.split(',', 1)[0] ?? '');
-      const now = performance.now();
-      this.#tellThose(lines, (seat) => seat.isDue(cid, now));
-    } else if (source === 'CLIENT') this.#clientNotice(lines, rest);
-    else if (source === 'HOLD') {
-      this.#hold.begin();
-      this.#question = { source, lines };
-      this.#tellThose(lines, (seat) => this.#hold.of(seat));
-    } else if (source === 'PASSWORD' && rest.startsWith('Auth-Token:')) {
-      // a secret: for whoever answers for OpenVPN, and nobody else
-      this.#claims.holder('questions')?.tell(lines);
-    } else if (QUESTIONS.has(source) || source === 'PASSWORD' || source === 'INFOMSG') {
-      if (QUESTIONS.has(source) || rest.startsWith('Need ')) this.#question = { source, lines };
-      this.#tellThose(lines, (seat) => this.#mayAnswer(seat, source));
-    } else this.#tellAll(lines);
-  }
-
-  #clientNotice(lines: readonly string[], rest: string): void {
-    const [type = '', cid = ''] = rest.split(',', 2);
-    if (type === 'CONNECT' || type === 'REAUTH' || type === 'CR_RESPONSE') {
-      this.#claims.await(cid, lines);
-      const holder = this.#claims.holder('auth');
-      holder?.tell(filterVariables(lines, holder.envFilter));
-      if (holder === undefined && !this.#toldUnclaimed) {
-        this.#toldUnclaimed = true;
-        this.#tellAll([
-          '>INFO:OpenVPN asks whether to let clients in: whoever answers says "mptcp claim auth"',
-        ]);
-      }
-      return;
-    }
-    if (type === 'DISCONNECT') {
-      this.#claims.settle(cid);
-      for (const seat of this.#seats) seat.forgetReports(cid);
-    }
-    for (const seat of this.#seats) seat.tell(filterVariables(lines, seat.envFilter));
-  }
-
-  #mayAnswer(seat: Seat, source: string): boolean {
-    if (source === 'HOLD') return this.#hold.of(seat);
-    const holder = this.#claims.holder('questions');
-    return holder === undefined || holder === seat;
-  }
-
-  #tellAll(lines: readonly string[]): void {
-    this.#tellThose(lines, () => true);
-  }
-
-  #tellThose(lines: readonly string[], which: (seat: Seat) => boolean): void {
-    for (const seat of this.#seats) if (which(seat)) seat.tell(lines);
+    this.#audience.forget();
+    this.#audience.tellAll([
+      `>INFO:OpenVPN ${this.name} is lost, ${reason}: you will be told when it is back`,
+    ]);
   }
 }
 
@@ -530,11 +430,6 @@ function firstOrAll(parts: readonly (readonly string[])[]): readonly string[] {
 /** As `sscanf` reads `%lu` and `%u`. */
 function isNumber(text: string | undefined): boolean {
   return /^\s*[+-]?\d/.test(text ?? '');
-}
-
-/** A line that OpenVPN would take for a command, had it stopped asking, is not. */
-function isBase64(line: string): boolean {
-  return /^[A-Za-z0-9+/=]+$/.test(line) && !/^(?:exit|quit)$/.test(line);
 }
 
 function quoted(word: string): string {

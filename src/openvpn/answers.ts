@@ -10,8 +10,16 @@ import { atoi, type ParsedLine } from './command-line.js';
  *   from the first line to `END` nothing is a real-time message, whatever it looks like.
  * - `mark`: nothing in it tells the end: `pid` is sent behind the command, and its answer, which is known, is the end.
  *   Commands that this table does not know are asked so.
+ * - `late`: as `mark`, but the one line of the answer may come behind that of `pid`: OpenVPN takes what it asked for with
+ *   all its lines, and says so when it goes on with it (`management_query_multiline`). What it did not ask for has a
+ *   refusal for each line, before the mark.
  */
-export type Ending = 'line' | 'block' | 'rows' | 'mark';
+export type Ending = 'line' | 'block' | 'rows' | 'mark' | 'late';
+
+/** Whether `pid` is to be sent behind a command. */
+export function needsMark(endings: readonly Ending[]): boolean {
+  return endings.includes('mark') || endings.includes('late');
+}
 
 const LINE: readonly Ending[] = ['line'];
 const BLOCK: readonly Ending[] = ['block'];
@@ -37,9 +45,8 @@ const LINES = new Set([
 /**
  * The parts of the answer to a command, in order; none for a line that OpenVPN does not answer.
  *
- * `mark` have: `version N`, answered from 2.7 on and for some N only; `test N`, N lines; `pk-sig`, `rsa-sig` and
- * `certificate`, answered only when they come at the wrong time; `pkcs11-id-count` and `pkcs11-id-get`, whose answers
- * look like real-time messages; and what is not known.
+ * `mark` have: `version N`, answered from 2.7 on and for some N only; `test N`, N lines; `pkcs11-id-count` and
+ * `pkcs11-id-get`, whose answers look like real-time messages; and what is not known.
  */
 export function endingsOf(line: ParsedLine): readonly Ending[] {
   if (line === 'nothing') return [];
@@ -61,6 +68,10 @@ export function endingsOf(line: ParsedLine): readonly Ending[] {
     case 'log':
     case 'echo':
       return first === undefined ? LINE : historyEndings(first, second);
+    case 'pk-sig':
+    case 'rsa-sig':
+    case 'certificate':
+      return ['late'];
     default:
       return LINES.has(command) ? LINE : MARK;
   }
@@ -77,8 +88,9 @@ function historyEndings(...parameters: readonly (string | undefined)[]): Ending[
 export class AnswerReader {
   readonly parts: string[][] = [];
   #part: string[] = [];
+  #marked = false;
 
-  /** @param isMark whether a line ends an answer of the kind `mark`. */
+  /** @param isMark whether a line is the mark behind an answer of the kind `mark` or `late`. */
   constructor(
     private readonly endings: readonly Ending[],
     private readonly isMark: (line: string) => boolean,
@@ -98,9 +110,10 @@ export class AnswerReader {
   push(line: string): void {
     const ending = this.endings[this.parts.length];
     if (ending === undefined) return;
-    if (ending === 'mark') {
-      if (this.isMark(line)) this.#close();
+    if (ending === 'mark' || ending === 'late') {
+      if (this.isMark(line)) this.#marked = true;
       else this.#part.push(line);
+      if (this.#marked && (ending === 'mark' || this.#part.length > 0)) this.#close();
       return;
     }
     const first = this.#part.length === 0;

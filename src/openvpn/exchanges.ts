@@ -1,4 +1,4 @@
-import { AnswerReader, type Ending } from './answers.js';
+import { AnswerReader, needsMark, type Ending } from './answers.js';
 
 /** One command, with its lines where it has several, and how the end of its answer is known. */
 export interface Request {
@@ -108,7 +108,7 @@ export class Exchanges {
     if (exchange === undefined) return;
     const { text, endings } = exchange.request;
     this.#reader = new AnswerReader(endings, (line) => line === `SUCCESS: pid=${this.pid ?? ''}`);
-    this.options.send(endings.includes('mark') ? `${text}\npid\n` : `${text}\n`);
+    this.options.send(needsMark(endings) ? `${text}\npid\n` : `${text}\n`);
     this.#timer = setTimeout(() => {
       this.options.broken(
         `it does not answer ${name(exchange)} within ${this.options.answerMs / 1000} s: it waits for a script, or hangs`,

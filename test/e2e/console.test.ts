@@ -1,6 +1,7 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Console } from '../../src/console/console.js';
 import { Sharing } from '../../src/console/sharing.js';
@@ -305,4 +306,33 @@ describe('questions of OpenVPN', () => {
     const late = await joined();
     expect(late.count(/^>PASSWORD/)).toBe(0);
   });
+
+  it.each(['pk-sig', 'rsa-sig'])('for its certificate and signatures (%s) are answered with several lines', async (command) => {
+    const server = vpn.server({ management: at('m'), externalKey: true });
+    await until('the socket is there', () => existsSync(at('m')));
+    await openConsole();
+    const [token, other] = await Promise.all([joined(), joined()]);
+    token.say('version 2');
+    await other.hears(/^>NEED-CERTIFICATE:a-token$/);
+    await token.hears(/^>NEED-CERTIFICATE:a-token$/);
+    const certificate = readFileSync(vpn.file('server', 'crt'), 'utf8').trimEnd();
+    expect(await token.ask(`certificate\n${certificate}\nEND`)).toContain('SUCCESS: certificate command succeeded');
+    await server;
+    expect((await token.ask(`certificate\n${certificate}\nEND`))[0]).toBe('ERROR: The certificate command is not currently available');
+    const client = vpn.client('alice');
+    const [, digest = ''] = /^>PK_SIGN:([^,]+)/.exec(await token.hears(/^>PK_SIGN:/)) ?? [];
+    expect(other.count(/SIGN/)).toBe(0);
+    const { stdout } = await execa('openssl', ['pkeyutl', '-sign', '-inkey', vpn.file('server', 'key')], {
+      input: Buffer.from(digest, 'base64'),
+      encoding: 'buffer',
+    });
+    const signature = Buffer.from(stdout).toString('base64').match(/.{1,64}/g) ?? [];
+    const answer = [command, ...signature, 'END'].join('\n');
+    expect(await token.ask(answer)).toContain('SUCCESS: pk-sign command succeeded');
+    await (await client).kill();
+    // too late: each line is a command, as it is to one who is connected to OpenVPN itself
+    const [refusal, ...others] = await token.ask(answer);
+    expect(refusal).toBe(`ERROR: The ${command} command is not currently available`);
+    expect(new Set(others)).toEqual(new Set(["ERROR: unknown command, enter 'help' for more options"]));
+  }); // prettier-ignore
 });

@@ -31,6 +31,8 @@ export interface ServerSettings {
   readonly user?: string;
   /** A program, with its arguments, that OpenVPN is started by. */
   readonly wrapper?: readonly string[];
+  /** Its certificate and the signatures of its key are to be asked of the management interface. */
+  readonly externalKey?: boolean;
   readonly extra?: readonly string[];
 }
 
@@ -99,7 +101,9 @@ export class LoopbackVpn {
       'dh none',
       'duplicate-cn',
       'keepalive 1 30',
-      ...this.#credentials('server'),
+      ...(settings.externalKey === true
+        ? [this.#authority(), 'management-external-cert a-token', 'management-external-key']
+        : this.#credentials('server')),
       'script-security 2',
       ...(settings.events === undefined
         ? []
@@ -147,7 +151,7 @@ export class LoopbackVpn {
 
   /** Puts a private key under a password. */
   async encrypt(name: string, password: string): Promise<void> {
-    const file = join(this.directory, 'pki', `${name}.key`);
+    const file = this.file(name, 'key');
     await execa('openssl', [
       'pkey',
       '-in',
@@ -192,9 +196,17 @@ export class LoopbackVpn {
     });
   }
 
+  /** Path of a certificate or a key. */
+  file(name: string, suffix: 'crt' | 'key'): string {
+    return join(this.directory, 'pki', `${name}.${suffix}`);
+  }
+
+  #authority(): string {
+    return `ca ${this.file('ca', 'crt')}`;
+  }
+
   #credentials(name: string): string[] {
-    const file = (suffix: string): string => join(this.directory, 'pki', `${name}.${suffix}`);
-    return [`ca ${join(this.directory, 'pki', 'ca.crt')}`, `cert ${file('crt')}`, `key ${file('key')}`];
+    return [this.#authority(), `cert ${this.file(name, 'crt')}`, `key ${this.file(name, 'key')}`];
   }
 
   async #makeAuthority(): Promise<void> {
