@@ -168,8 +168,10 @@ export class ConsoleClient {
       finish();
       act();
     };
-    // It does not read: nothing more can be said to it.
-    const timer = setTimeout(() => socket.destroy(), this.limits.unreadMs);
+    const timer = setTimeout(() => {
+      finish();
+      this.#leave(`ERROR: an answer lay unread for ${this.limits.unreadMs / 1000} s\r\n`);
+    }, this.limits.unreadMs);
     socket.on('drain', taken).on('close', finish);
   }
 

@@ -9,6 +9,8 @@ export const GREETING = ">INFO:OpenVPN Management Interface Version 5 -- type 'h
  */
 export class FakeOpenvpn {
   readonly received: string[] = [];
+  /** `status`, when it is not to be a few rows that say which answer they are of. */
+  status: readonly string[] | undefined;
   socket: Socket | undefined;
   readonly #server: Server;
   #serial = 0;
@@ -62,6 +64,7 @@ export class FakeOpenvpn {
     else if (command === 'version') return;
     else if (command === 'pid') this.#say('SUCCESS: pid=4242');
     else if (command === 'hold') this.#say(first === '' ? 'SUCCESS: hold=0' : 'SUCCESS: hold');
+    else if (command === 'status' && this.status) this.#say(...this.status);
     else if (command === 'status')
       this.#say(`TITLE\t${serial}`, ...Array.from({ length: serial % 7 }, (_, n) => `ROW\t${serial}\t${n}`), 'END');
     else if (command === 'signal') this.#say(`ERROR: signal '${first}' is not a known signal type`);

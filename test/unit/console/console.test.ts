@@ -271,8 +271,8 @@ describe('a client', () => {
     expect(peer.text.endsWith('ERROR: more than 1000 commands wait for their answers\r\n')).toBe(true);
   });
 
-  it('that never reads is cut off, and costs nobody else anything', async () => {
-    await open({ ...CLIENT_LIMITS, unreadMs: 500 });
+  it('that does not read is cut off with the reason, and costs nobody else anything', async () => {
+    await open({ ...CLIENT_LIMITS, unreadMs: 500, leaveMs: 20_000 });
     bigDaemon();
     const asked = 20;
     let answered = 0;
@@ -291,9 +291,24 @@ describe('a client', () => {
     // What it did not read keeps it from more: one answer is made for it, not twenty.
     expect(answered).toBe(1);
     await sleep(800);
+    peer.socket.on('data', (chunk: Buffer) => (peer.text += chunk.toString()));
     peer.socket.resume();
-    await until('it is cut off', () => peer.closed);
+    await peer.isEnded();
     expect(answered).toBe(1);
+    expect(peer.text.endsWith('\r\nEND\r\nERROR: an answer lay unread for 0.5 s\r\n')).toBe(true);
+  });
+
+  it('that never reads at all is hung up on', async () => {
+    await open({ ...CLIENT_LIMITS, unreadMs: 300, leaveMs: 300 });
+    bigDaemon();
+    const peer = await Peer.connect({ read: false });
+    peer.socket.pause();
+    peer.socket.write('mptcp status json\n');
+    await sleep(1_500);
+    peer.socket.on('data', (chunk: Buffer) => (peer.text += chunk.toString()));
+    peer.socket.resume();
+    await until('it is hung up on', () => peer.closed);
+    expect(peer.text).not.toContain('ERROR');
   });
 
   it('that reads late, but reads, gets everything', async () => {

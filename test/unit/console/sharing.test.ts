@@ -161,6 +161,41 @@ describe('questions that many ask', () => {
   });
 });
 
+describe('status 3 of 2,000 sessions', () => {
+  const time = '2026-11-22 12:00:00\t1795348800';
+  const sessions = Array.from({ length: 2_000 }, (_, n) => {
+    const [real, virtual] = [`198.51.${n >> 8}.${n & 255}:${1024 + n}`, `10.8.${n >> 8}.${n & 255}`];
+    return [
+      `CLIENT_LIST\tclient-${n}.example.com\t${real}\t${virtual}\t\t${n * 1e6}\t${n * 1e5}\t${time}\tUNDEF\t${n}\t${n}\tAES-256-GCM`,
+      `ROUTING_TABLE\t${virtual}\tclient-${n}.example.com\t${real}\t${time}`,
+    ];
+  });
+  const status = ['TITLE\tOpenVPN 2.6.14', `TIME\t${time}`, ...sessions.flat(), 'GLOBAL_STATS\tx\t0', 'END'];
+
+  it('is whole for each who asks, with messages around it, while one does not read his', async () => {
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'));
+    fake.status = status;
+    await share(fake);
+    const talkers = await Promise.all(Array.from({ length: 20 }, () => joined()));
+    const [stuck, ...others] = talkers as [Talker, ...Talker[]];
+    stuck.socket.pause();
+    stuck.say('status 3\nstatus 3');
+    for (const talker of others) await talker.ask('log on');
+    for (let round = 0; round < 3; round++) {
+      for (const talker of others) talker.say('status 3\npid');
+      for (let n = 0; n < 100; n++) fake.tell('>LOG:1,I,END');
+    }
+    for (const talker of others) {
+      await until('three answers', () => talker.count(/^SUCCESS: pid=/) === 3);
+      const answers = talker.lines.filter((line) => !line.startsWith('>')).slice(1);
+      expect(answers).toEqual(Array.from({ length: 3 }, () => [...status, 'SUCCESS: pid=4242']).flat());
+    }
+    stuck.socket.resume();
+    await until('his two as well', () => stuck.count(/^END$/) === 2);
+    expect(stuck.lines.slice(1)).toEqual([...status, ...status]);
+  });
+});
+
 describe('a row that looks like a message', () => {
   it('is a row, whatever the client calls itself', async () => {
     const fake = await FakeOpenvpn.listen(join(directory, 'm'));
