@@ -29,14 +29,19 @@ export async function interact(socketPath: string): Promise<void> {
     process.env.XDG_STATE_HOME ?? join(homedir(), '.local/state'),
     'subflowd/console-history',
   );
-  const complete = isTyped ? await completer(socketPath) : undefined;
   await new Promise<void>((resolve, reject) => {
     const socket = connect({ path: socketPath, allowHalfOpen: true });
     const splitter = new LineSplitter(MAX_LINE);
     const typed = createInterface({
       input,
       ...(isTyped && { output, history: readHistory(historyFile), historySize: MAX_HISTORY, prompt: '> ' }),
-      ...(complete && { completer: complete }),
+      ...(isTyped && {
+        completer: (line: string, done: (error: null, found: [string[], string]) => void) => {
+          void complete(socketPath, line).then((found) => {
+            done(null, found);
+          });
+        },
+      }),
     });
     let isConnected = false;
     const show = (line: string) => {
@@ -108,15 +113,26 @@ function saveHistory(file: string, lines: readonly string[]): void {
   }
 }
 
-/** Completes commands, and the clients and paths that were there at the start. */
-async function completer(socketPath: string): Promise<(line: string) => [string[], string]> {
-  let names: string[] = [];
+const OURS = [...new Set(COMMANDS.map(([command]) => /^mptcp \w+/.exec(command)?.[0] ?? ''))];
+
+/** Completes commands, and in ours the clients and paths that there are. */
+async function complete(socketPath: string, line: string): Promise<[string[], string]> {
+  const start = /^mptcp (?:status|primary|explain) (?:\S+ )*/.exec(line)?.[0];
+  const [known, last] =
+    start === undefined
+      ? [[...OURS, ...DISPOSITIONS.keys(), 'exit'], line]
+      : [await names(socketPath), line.slice(start.length)];
+  const fit = known.filter((each) => each.startsWith(last));
+  return [fit.length === 1 ? [`${fit[0] ?? ''} `] : fit, last];
+}
+
+async function names(socketPath: string): Promise<string[]> {
   try {
     const status = JSON.parse((await talk(socketPath, 'mptcp status json', 5_000)).join('')) as DaemonStatus;
     const paths = (await talk(socketPath, 'mptcp paths', 5_000)).map(
       (line) => /^path ([^:]+):/.exec(line)?.[1],
     );
-    names = [
+    return [
       ...new Set([
         ...status.sessions.map(({ session }) => quoteWord(session.commonName)),
         ...paths.filter((path) => path !== undefined),
@@ -124,13 +140,6 @@ async function completer(socketPath: string): Promise<(line: string) => [string[
       ]),
     ];
   } catch {
-    // whoever connects next says why
+    return []; // the daemon is gone, which the console itself tells
   }
-  const ours = [...new Set(COMMANDS.map(([command]) => /^mptcp \w+/.exec(command)?.[0] ?? ''))];
-  return (line) => {
-    const start = /^mptcp (?:status|primary|explain) (?:\S+ )*/.exec(line)?.[0];
-    if (start === undefined) return [[...ours, ...DISPOSITIONS.keys(), 'exit'].filter((each) => each.startsWith(line)), line];
-    const last = line.slice(start.length);
-    return [names.filter((name) => name.startsWith(last)), last];
-  }; // prettier-ignore
 }
