@@ -40,7 +40,8 @@ async function chooseBackend(layout: string): Promise<OpenBackend> {
     const because = `net.mptcp.pm_type is not 1 here, but there is no other way: ${devmem.error.message}`;
     return { backend: netlink.backend, because };
   }
-  const { message, remedy } = netlink.error;
+  const { step, message, remedy } = netlink.error;
+  if (step === 'addon') throw netlink.error;
   throw new KernelError('netlink', `no backend works here: ${message}; ${devmem.error.message}`, remedy, {
     cause: netlink.error,
   });

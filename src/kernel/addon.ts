@@ -101,10 +101,11 @@ export function loadAddon(): Addon {
   try {
     return nodeGypBuild(packageRoot());
   } catch (error) {
+    const [reason] = (error as Error).message.split('\n');
     throw new KernelError(
-      'memory',
-      `the native addon cannot be loaded: ${(error as Error).message}`,
-      `npm rebuild, in ${packageRoot()}`,
+      'addon',
+      `the native addon cannot be loaded: ${reason}`,
+      `npm rebuild, in ${packageRoot()}, where g++, make and python3 are`,
       { cause: error },
     );
   }

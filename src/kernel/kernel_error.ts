@@ -1,5 +1,6 @@
 /** Where a look at the kernel ended, in the order of the way from the host's files to the field. */
 export type Step =
+  | 'addon'
   | 'memory'
   | 'symbols'
   | 'layout'

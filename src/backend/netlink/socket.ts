@@ -1,5 +1,6 @@
 import { getSystemErrorName } from 'node:util';
 import type { NativeNetlinkSocket } from '../../kernel/addon.js';
+import { KernelError } from '../../kernel/kernel_error.js';
 import { malformed, readAttributes, readMessages, writeMessage, type Message } from './message.js';
 import { NetlinkError } from './netlink-error.js';
 
@@ -68,7 +69,7 @@ export class RequestSocket {
       return this.#answers(native, sequence, flags);
     } catch (error) {
       this.close();
-      if (error instanceof NetlinkError) throw error;
+      if (error instanceof NetlinkError || error instanceof KernelError) throw error;
       const { code, message } = error as NodeJS.ErrnoException;
       throw new NetlinkError(code ?? 'EIO', message, { cause: error });
     }
