@@ -1,14 +1,16 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { stripVTControlCharacters } from 'node:util';
 import { execa } from 'execa';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Console } from '../../src/console/console.js';
 import type { Check } from '../../src/doctor/check.js';
 import { needs } from '../lab/needs.js';
 import type { Session } from '../../src/openvpn/session.js';
+import { until } from '../support/until.js';
 import { client, Steered } from '../unit/console/steered.js';
 
 const MAIN = resolve(import.meta.dirname, '../../dist/src/main.js');
@@ -249,6 +251,36 @@ describe('with a console', () => {
       expect.stringMatching(/^ERROR: unknown command "nonsense"/),
       'SUCCESS: the rules are those of the file',
     ]);
+  });
+
+  it('console at a terminal completes, colours, and remembers what was typed', async () => {
+    let seen = '';
+    const typed = execa('script', ['-qec', `${process.execPath} ${MAIN} console -c ${config}`, '/dev/null'], {
+      env: { XDG_STATE_HOME: directory, NO_COLOR: undefined, FORCE_COLOR: undefined, TERM: 'xterm' },
+      stdin: 'pipe',
+      timeout: 60_000,
+    });
+    typed.stdout.setEncoding('utf8').on('data', (chunk: string) => (seen += chunk));
+    const shows = (pattern: RegExp) =>
+      until(`${String(pattern)} on the screen`, () => pattern.test(stripVTControlCharacters(seen)));
+    await shows(/> $/);
+    typed.stdin.write('mptcp pri\t');
+    await shows(/mptcp primary $/);
+    typed.stdin.write('al\t');
+    await shows(/mptcp primary alice $/);
+    typed.stdin.write('lt\t');
+    await shows(/mptcp primary alice lte $/);
+    typed.stdin.write('\n');
+    await shows(/SUCCESS: lab\/alice/);
+    typed.stdin.write('password "Private Key" sesame\n');
+    await shows(/ERROR: unknown command "password/);
+    expect(seen).toContain('\u001b[32mSUCCESS: lab/alice');
+    expect(seen).toContain('\u001b[31mERROR: unknown command');
+    typed.stdin.write('exit\n');
+    await typed;
+    const history = readFileSync(join(directory, 'subflowd/console-history'), 'utf8');
+    expect(history).toContain('mptcp primary alice lte');
+    expect(history).not.toContain('sesame');
   });
 
   it('console of a server that has none says which have', async () => {
