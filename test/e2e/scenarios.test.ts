@@ -67,7 +67,9 @@ function judgeToggles(result: Toggles): void {
   expect(result.reconnects).toBe(0);
   expect(result.trouble).toEqual({ server: {}, client: {} });
   expect(result.mpPrioSent).toBeGreaterThan(0);
-  expect(result.mpPrioReceived).toBe(result.mpPrioSent);
+  // MP_PRIO goes with an ACK alone, which is not sent again where a queue on the way drops it
+  expect(result.mpPrioReceived).toBeLessThanOrEqual(result.mpPrioSent);
+  expect(result.mpPrioReceived).toBeGreaterThan(0.95 * result.mpPrioSent);
 }
 
 function judgeCrowd(result: Crowd): void {
