@@ -1,0 +1,13 @@
+/** SEED=N repeats a run. */
+export const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32));
+
+/** Mulberry32: numbers from 0 to below 1, the same for the same seed, anywhere. */
+export function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
