@@ -100,8 +100,8 @@ export interface Balance {
  * their path less than `dwell` ago, stay. One that may not stay (its path is gone, is no longer allowed or carries
  * nothing) is placed at once; where it may be nowhere, it is left as it is.
  *
- * Pure: the same input gives the same moves. Exact, but for `gain`, with up to 16 sessions; with more, the largest 16 are
- * tried on all paths and the others one by one.
+ * Pure: the same input gives the same moves. The largest 16 sessions are tried on all paths together, as far as a bounded
+ * search and the round's moves go, the others one by one.
  */
 export function balance(input: BalanceInput, options: Partial<BalanceOptions> = {}): Balance {
   const settings = { ...BALANCE_DEFAULTS, ...options };
