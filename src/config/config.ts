@@ -1,3 +1,5 @@
+import type { Rate } from '../steering/rate.js';
+
 /** `subflowd.ini`, read, checked and normalised: defaults filled in, nothing left to interpret. */
 export interface Config {
   readonly servers: readonly ServerConfig[];
@@ -7,6 +9,7 @@ export interface Config {
   /** In the order of the file. */
   readonly clients: readonly ClientConfig[];
   readonly default: RuleConfig;
+  readonly steering: SteeringConfig;
 }
 
 /** `[openvpn NAME]`: one OpenVPN process. */
@@ -57,12 +60,53 @@ export interface PathConfig {
   readonly name: string;
   /** CIDR text, canonical, e.g. `192.168.100.0/24`, `2001:db8::/32`: of the client's address on that path. */
   readonly prefixes: readonly string[];
+  /** What it can carry, bit/s; absent: it is learnt. */
+  readonly capacity?: Rate;
 }
+
+/** `[steering]` */
+export interface SteeringConfig {
+  /** Plan and log, and set nothing. */
+  readonly dryRun: boolean;
+  /** Milliseconds between two rounds of `balance`. */
+  readonly interval: number;
+  /** Milliseconds that a session stays on a path that a mode other than `active-standby` chose, as long as it can. */
+  readonly dwell: number;
+  /** How many sessions `balance` moves in one round, at most. */
+  readonly moves: number;
+  /** By which part a path must stay less full than the one that a session leaves was; 0 to 0.5. */
+  readonly gain: number;
+}
+
+/**
+ * How a client's subflows are used, by the names of 3GPP TS 23.501 clause 5.32.8 where they mean the same.
+ * - `active-standby`: the first of `primary` that the client has is primary.
+ * - `smallest-delay`: the one with the least round-trip time is primary.
+ * - `priority-based`: the first of `primary`; the next joins while that is congested.
+ * - `load-balancing`: all are active, and the kernel's scheduler decides.
+ * - `balance`, this project's own: the client is placed among all others by load.
+ */
+export type Mode = (typeof MODES)[number];
+
+export const MODES = [
+  'active-standby',
+  'smallest-delay',
+  'priority-based',
+  'load-balancing',
+  'balance',
+] as const;
 
 /** What a `[client GLOB]` or `[default]` section asks for. */
 export interface RuleConfig {
-  /** Path names, first choice first; empty: leave the client as it is. */
+  readonly mode: Mode;
+  /** Path names, first choice first; empty under `active-standby`: leave the client as it is. */
   readonly primary: readonly string[];
+  /** Names of the paths that may carry the client; as written, else those of `primary`, else all. */
+  readonly allowed: readonly string[];
+  /** What `balance` keeps free for the client even when it uses less, bit/s. */
+  readonly minRate?: Rate;
+  /** By path: what a bit counts for there under `balance`, 0.01 to 100; 1 where nothing is said. */
+  readonly cost?: Readonly<Record<string, number>>;
   /** Who wins where the client itself wishes backup on the primary path: it, or the rule. */
   readonly peerBackup: 'respect' | 'override';
 }

@@ -253,7 +253,9 @@ function readPaths(reading: Reading): { readonly paths: PathConfig[]; readonly n
       if (!entry) continue;
       for (const prefix of prefixes) placed.push({ path: name, prefix, line: entry.line, section, entry });
     }
-    paths.push({ name, prefixes: [...new Set(values.prefix.flat().map(({ text }) => text))] });
+    const { capacity } = values;
+    const texts = [...new Set(values.prefix.flat().map(({ text }) => text))];
+    paths.push({ name, prefixes: texts, ...(capacity && { capacity }) });
   }
   const places = new Map<PlacedPrefix, (typeof placed)[number]>(placed.map((place) => [place, place]));
   for (const { outer, inner } of overlaps(placed)) {
@@ -268,6 +270,8 @@ function readPaths(reading: Reading): { readonly paths: PathConfig[]; readonly n
   return { paths, names };
 }
 
+const NEEDS_PRIMARY = 'needs a `primary`; `primary =` with nothing behind it leaves such clients as they are';
+
 function readRule(
   reading: Reading,
   kind: 'client' | 'default',
@@ -276,19 +280,49 @@ function readRule(
 ): RuleConfig | undefined {
   const read = reading.read(kind, section);
   if (!read) return undefined;
-  const { primary, 'peer-backup': peerBackup } = read;
-  for (const name of primary) {
+  const { mode, primary, allowed, 'min-rate': minRate, cost, 'peer-backup': peerBackup } = read;
+  const complain = (key: string, message: string) => {
+    reading.complain(section, `${key}: ${message}`, entryOf(section, key));
+  };
+  const named = [
+    ...(primary ?? []).map((name) => ['primary', name] as const),
+    ...(allowed ?? []).map((name) => ['allowed', name] as const),
+    ...(cost ?? []).map(([name]) => ['cost', name] as const),
+  ];
+  for (const [key, name] of named) {
     if (paths.has(name)) continue;
     const known =
       paths.size > 0 ? `known: ${[...paths].slice(0, 20).join(', ')}` : 'the file defines no path at all';
-    const message = `primary: no [path ${name}] is defined${hint(name, paths)}; ${known}`;
-    reading.complain(section, message, entryOf(section, 'primary'));
+    complain(key, `no [path ${name}] is defined${hint(name, paths)}; ${known}`);
   }
-  return { primary, peerBackup };
+  const costs = new Map(cost);
+  if (cost && costs.size < cost.length) complain('cost', 'a path stands there twice');
+  if (allowed?.length === 0) complain('allowed', 'no path is left; take the line away to allow every one');
+  if (mode === 'active-standby' && !primary) reading.complain(section, NEEDS_PRIMARY);
+  if (mode === 'priority-based' && (primary?.length ?? 0) < 2) {
+    const message = 'priority-based needs two paths at least, in the order in which they join';
+    if (primary) complain('primary', message);
+    else reading.complain(section, `needs a \`primary\`: ${message}`);
+  }
+  if (mode === 'active-standby' || mode === 'priority-based') {
+    const barred = (allowed && primary?.filter((name) => paths.has(name) && !allowed.includes(name))) ?? [];
+    for (const name of barred) complain('primary', `${name} is not among those allowed`);
+  }
+  return {
+    mode,
+    primary: primary ?? [],
+    allowed: allowed ?? (primary?.length ? primary : [...paths]),
+    ...(minRate && { minRate }),
+    ...(cost && { cost: Object.fromEntries(costs) }),
+    peerBackup,
+  };
 }
 
 /** The values of a section that stands at most once; the defaults where it does not stand or is wrong. */
-function readOnly<K extends 'kernel' | 'console'>(reading: Reading, kind: K): z.output<(typeof sections)[K]> {
+function readOnly<K extends 'kernel' | 'console' | 'steering'>(
+  reading: Reading,
+  kind: K,
+): z.output<(typeof sections)[K]> {
   const [first] = [...reading.of(kind)];
   const values = first && reading.read(kind, first.section);
   return values ?? (sections[kind].parse({}) as z.output<(typeof sections)[K]>);
@@ -303,6 +337,7 @@ export function parseConfig(text: string): ParseResult {
   const reading = new Reading(text);
   const kernel = readOnly(reading, 'kernel');
   const { group, ...console } = readOnly(reading, 'console');
+  const { 'dry-run': dryRun, ...steering } = readOnly(reading, 'steering');
   const servers = readServers(reading, posix.dirname(console.socket));
   tellShared(reading, console.socket, servers);
   const { paths, names } = readPaths(reading);
@@ -311,7 +346,12 @@ export function parseConfig(text: string): ParseResult {
     const rule = readRule(reading, 'client', section, names);
     if (rule) clients.push({ glob: name, ...rule });
   }
-  let fallback: RuleConfig = { primary: [], peerBackup: 'respect' };
+  let fallback: RuleConfig = {
+    mode: 'active-standby',
+    primary: [],
+    allowed: [...names],
+    peerBackup: 'respect',
+  };
   for (const { section } of reading.of('default')) {
     fallback = readRule(reading, 'default', section, names) ?? fallback;
   }
@@ -330,6 +370,7 @@ export function parseConfig(text: string): ParseResult {
       paths,
       clients,
       default: fallback,
+      steering: { dryRun: dryRun === 'yes', ...steering },
     },
   };
 }

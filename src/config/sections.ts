@@ -1,7 +1,9 @@
 import { z } from 'zod';
 
+import { MODES } from './config.js';
 import { readListen, readManagement } from './management.js';
 import { readPrefix } from './prefix.js';
+import { readCost, readCount, readPercent, readRate, timeReader } from './quantity.js';
 import { readAbsolutePath, readSocketPath } from './socket-path.js';
 import { ValueError } from './value-error.js';
 
@@ -86,9 +88,7 @@ export function readPathName(value: string): string {
   return readName(value);
 }
 
-const needsPrimary = 'needs a `primary`; `primary =` with nothing behind it leaves such clients as they are';
-
-const primary = z.string({ error: needsPrimary }).transform((value, context): string[] => {
+const pathNames = z.string().transform((value, context): string[] => {
   if (value.trim() === '') return [];
   const names = value.split(',').map((name) => name.trim());
   if (names.includes('')) {
@@ -104,7 +104,23 @@ const primary = z.string({ error: needsPrimary }).transform((value, context): st
   return names;
 });
 
-const peerBackup = oneOf('respect', 'override').default('respect');
+const rule = z.object({
+  mode: oneOf(...MODES).default('active-standby'),
+  primary: pathNames.optional(),
+  allowed: pathNames.optional(),
+  'min-rate': text(readRate).optional(),
+  cost: list(readCost).optional(),
+  'peer-backup': oneOf('respect', 'override').default('respect'),
+});
+
+/** What is right for some hundred clients whose rates are measured each second. */
+const steering = z.object({
+  'dry-run': oneOf('yes', 'no').default('no'),
+  interval: text(timeReader(100, 60_000)).default(1000),
+  dwell: text(timeReader(0, 86_400_000)).default(10_000),
+  moves: text(readCount).default(32),
+  gain: text(readPercent).default(0.04),
+});
 
 /** The keys of every kind of section; the only place that knows them and their defaults. */
 export const sections = {
@@ -129,9 +145,11 @@ export const sections = {
   path: z.object({
     /** One item per line. */
     prefix: z.array(list(readPrefix), { error: 'needs a `prefix`, e.g. prefix = 192.0.2.0/24' }),
+    capacity: text(readRate).optional(),
   }),
-  client: z.object({ primary, 'peer-backup': peerBackup }),
-  default: z.object({ primary, 'peer-backup': peerBackup }),
+  client: rule,
+  default: rule,
+  steering,
 };
 
 export type SectionKind = keyof typeof sections;
@@ -144,4 +162,5 @@ export const sectionForms: Record<SectionKind, string> = {
   path: '[path NAME]',
   client: '[client GLOB]',
   default: '[default]',
+  steering: '[steering]',
 };

@@ -87,10 +87,15 @@ export function plan(snapshot: Snapshot, config: Config, overrides: Overrides): 
     ruleOf: (session) => {
       const override = overrides.get(overrideKey(session));
       const rule = byName(session.commonName);
-      return override === undefined ? rule : { ...rule, section: 'override', primary: [override] };
+      return override === undefined ? rule : overridden(rule, override);
     },
   };
   return { sessions: snapshot.sessions.map((observed) => planSession(observed, rules)) };
+}
+
+/** An admin's word wins over any mode. */
+function overridden({ peerBackup }: Rule, path: string): Rule {
+  return { section: 'override', mode: 'active-standby', primary: [path], allowed: [path], peerBackup };
 }
 
 /** By server: several can use the same pool. */

@@ -1,15 +1,11 @@
-import type { Config } from '../config/config.js';
+import type { Config, RuleConfig } from '../config/config.js';
 import type { Session } from '../openvpn/session.js';
 import { readGlob } from './glob.js';
 
 /** What is asked for a client, and who asks. */
-export interface Rule {
+export interface Rule extends RuleConfig {
   /** `[client GLOB]` as written, `[default]`, or `override` for an admin's command. */
   readonly section: string;
-  /** Path names, first choice first; empty: the client is left as it is. */
-  readonly primary: readonly string[];
-  /** Who wins where the client itself wishes backup on the primary path. */
-  readonly peerBackup: 'respect' | 'override';
 }
 
 /** Admins' `primary CLIENT PATH` until taken back: the path's name by {@link overrideKey}. */
@@ -31,9 +27,9 @@ export function overrideKey({ server, commonName }: Pick<Session, 'server' | 'co
 export function rulesFinder(
   config: Pick<Config, 'clients' | 'default'>,
 ): (commonName: string) => readonly [Rule, ...Rule[]] {
-  const rules = config.clients.map(({ glob, primary, peerBackup }) => ({
+  const rules = config.clients.map(({ glob, ...rule }) => ({
     glob,
-    rule: { section: `[client ${glob}]`, primary, peerBackup },
+    rule: { section: `[client ${glob}]`, ...rule },
   }));
   // A common name may hold a `*` itself: equal is equal.
   const exact = new Map(rules.map(({ glob, rule }) => [glob, rule]));

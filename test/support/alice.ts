@@ -1,6 +1,7 @@
 import type { Config } from '../../src/config/config.js';
 import type { Session } from '../../src/openvpn/session.js';
 import type { ImageSocket } from './kernel_image.js';
+import { standby, STEERING } from './rules.js';
 
 export const SERVER = { address: '192.168.110.2', port: 1194 };
 export const WIFI = { address: '192.168.100.2', port: 38456 };
@@ -39,6 +40,7 @@ export function configOf(primary: readonly string[]): Config {
       { name: 'lte', prefixes: ['192.168.200.0/24'] },
     ],
     clients: [],
-    default: { primary, peerBackup: 'respect' },
+    default: standby(primary),
+    steering: STEERING,
   };
 }

@@ -7,6 +7,7 @@ import type { Config } from '../../../src/config/config.js';
 import { readLines } from '../../../src/config/lines.js';
 import { parseConfig } from '../../../src/config/parse.js';
 import { formatProblem } from '../../../src/config/problem.js';
+import { standby, STEERING } from '../../support/rules.js';
 
 const SERVER = '[openvpn server]\n';
 const CONSOLE = {
@@ -48,10 +49,11 @@ describe('what an admin writes', () => {
         { name: 'lte', prefixes: ['192.168.200.0/24', '2001:db8:200::/48'] },
       ],
       clients: [
-        { glob: 'alice.example.com', primary: ['lte'], peerBackup: 'respect' },
-        { glob: '*.vans.example.com', primary: ['lte', 'wifi'], peerBackup: 'respect' },
+        { glob: 'alice.example.com', ...standby(['lte']) },
+        { glob: '*.vans.example.com', ...standby(['lte', 'wifi']) },
       ],
-      default: { primary: ['wifi', 'lte'], peerBackup: 'respect' },
+      default: standby(['wifi', 'lte']),
+      steering: STEERING,
     });
   });
 
@@ -62,7 +64,53 @@ describe('what an admin writes', () => {
       console: CONSOLE,
       paths: [],
       clients: [],
-      default: { primary: [], peerBackup: 'respect' },
+      default: standby([]),
+      steering: STEERING,
+    });
+  });
+
+  describe('modes', () => {
+    const PATHS = `${SERVER}[path wifi]\nprefix = 192.168.100.0/24\n[path lte]\nprefix = 192.168.200.0/24\n`;
+
+    test('balance, with all that it takes', () => {
+      const rule = 'mode = balance\nallowed = lte\nmin-rate = 2mbit/500kbit\ncost = lte 2, wifi 0.5';
+      expect(config(`${PATHS}[client a]\n${rule}`).clients).toEqual([
+        {
+          glob: 'a',
+          mode: 'balance',
+          primary: [],
+          allowed: ['lte'],
+          minRate: { down: 2e6, up: 5e5 },
+          cost: { lte: 2, wifi: 0.5 },
+          peerBackup: 'respect',
+        },
+      ]);
+    });
+
+    test.each([
+      ['mode = balance', ['wifi', 'lte']],
+      ['mode = load-balancing\nprimary =', ['wifi', 'lte']],
+      ['mode = smallest-delay\nprimary = lte', ['lte']],
+      ['mode = priority-based\nprimary = lte, wifi', ['lte', 'wifi']],
+      ['mode = balance\nprimary = lte\nallowed = wifi', ['wifi']],
+    ])('%j allows %j', (rule, allowed) => {
+      expect(config(`${PATHS}[default]\n${rule}`).default).toMatchObject({ allowed });
+    });
+
+    test.each([
+      ['20mbit', { down: 20e6, up: 20e6 }],
+      ['50mbit/10mbit', { down: 50e6, up: 10e6 }],
+      ['1.5 Gbit / 64 kbit', { down: 1.5e9, up: 64e3 }],
+      ['1tbit/8000bit', { down: 1e12, up: 8e3 }],
+    ])('capacity = %s', (text, capacity) => {
+      const { paths } = config(`${SERVER}[path p]\nprefix = 10.0.0.0/8\ncapacity = ${text}`);
+      expect(paths).toEqual([{ name: 'p', prefixes: ['10.0.0.0/8'], capacity }]);
+    });
+
+    test('[steering]', () => {
+      const text = '[steering]\ndry-run = yes\ninterval = 500ms\ndwell = 2min\nmoves = 4\ngain = 7.5%';
+      const steering = { dryRun: true, interval: 500, dwell: 120_000, moves: 4, gain: 0.075 };
+      expect(config(`${SERVER}${text}`).steering).toEqual(steering);
     });
   });
 
@@ -194,7 +242,9 @@ describe('what an admin gets wrong', () => {
     [
       'a typo in a key',
       `${PATHS}[client a]\nprimray = lte`,
-      ['7: [client a]: unknown key `primray` (did you mean `primary`?); known here: primary, peer-backup'],
+      [
+        '7: [client a]: unknown key `primray` (did you mean `primary`?); known here: mode, primary, allowed, min-rate, cost, peer-backup',
+      ],
     ],
     [
       'a key of another section',
@@ -322,6 +372,71 @@ describe('what an admin gets wrong', () => {
       ],
     ],
     [
+      'a capacity of nothing, an absurd one, and three without sense',
+      `${SERVER}${['0mbit', '900tbit', '20', '20mbps', '1mbit/2mbit/3mbit'].map((capacity, index) => `[path p${index}]\nprefix = 10.${index}.0.0/16\ncapacity = ${capacity}`).join('\n')}`,
+      [
+        '4: [path p0]: capacity: `0mbit` is not from 1kbit to 1tbit; take the line away where it is not known',
+        '7: [path p1]: capacity: `900tbit` is not from 1kbit to 1tbit; take the line away where it is not known',
+        '10: [path p2]: capacity: `20` is no rate; write a number and its unit (bit, kbit, mbit, gbit, tbit), e.g. 20mbit, or 50mbit/10mbit for down/up',
+        '13: [path p3]: capacity: `20mbps` is no rate; write a number and its unit (bit, kbit, mbit, gbit, tbit), e.g. 20mbit, or 50mbit/10mbit for down/up',
+        '16: [path p4]: capacity: `1mbit/2mbit/3mbit` has more than two ways; write DOWN/UP',
+      ],
+    ],
+    [
+      'a mode that there is not',
+      `${PATHS}[default]\nmode = balanced\nprimary = lte`,
+      [
+        '7: [default]: mode: `balanced` is not known; known: active-standby, smallest-delay, priority-based, load-balancing, balance',
+      ],
+    ],
+    [
+      'what a mode needs',
+      `${PATHS}[client a]\nmode = active-standby\n[client b]\nmode = priority-based\n[client c]\nmode = priority-based\nprimary = lte`,
+      [
+        '6: [client a]: needs a `primary`; `primary =` with nothing behind it leaves such clients as they are',
+        '8: [client b]: needs a `primary`: priority-based needs two paths at least, in the order in which they join',
+        '12: [client c]: primary: priority-based needs two paths at least, in the order in which they join',
+      ],
+    ],
+    [
+      'allowed and costs of paths that there are not, and costs that are none',
+      `${PATHS}[client a]\nmode = balance\nallowed = wfi\ncost = lt 2, lte 0, lte\n[client b]\nmode = balance\nallowed =\ncost = lte 2, lte 3\n[client c]\nmode = balance\nallowed = wfi\ncost = lt 2`,
+      [
+        '9: [client a]: cost: `lte 0` is not a path and a number from 0.01 to 100; write e.g. lte 2, for a path of which half is used',
+        '9: [client a]: cost: `lte` is not a path and a number from 0.01 to 100; write e.g. lte 2, for a path of which half is used',
+        '12: [client b]: allowed: no path is left; take the line away to allow every one',
+        '13: [client b]: cost: a path stands there twice',
+        '16: [client c]: allowed: no [path wfi] is defined (did you mean `wifi`?); known: wifi, lte',
+        '17: [client c]: cost: no [path lt] is defined (did you mean `lte`?); known: wifi, lte',
+      ],
+    ],
+    [
+      'a primary that is not allowed',
+      `${PATHS}[default]\nprimary = lte, wifi\nallowed = lte`,
+      ['7: [default]: primary: wifi is not among those allowed'],
+    ],
+    [
+      'everything of [steering]',
+      `${SERVER}[steering x]\n[steering]\ndry-run = maybe\ninterval = 5\ndwell = 2d\nmoves = 0\ngain = 0.1`,
+      [
+        '2: [steering x]: takes no name; write [steering]',
+        '4: [steering]: dry-run: `maybe` is not known; known: yes, no',
+        '5: [steering]: interval: `5` is no time; write a number and its unit (ms, s, min, h), e.g. 10s',
+        '6: [steering]: dwell: `2d` is no time; write a number and its unit (ms, s, min, h), e.g. 10s',
+        '7: [steering]: moves: `0` is no whole number from 1 to 10000',
+        '8: [steering]: gain: `0.1` is not from 0% to 50%',
+      ],
+    ],
+    [
+      'times that are too short or too long',
+      `${SERVER}[steering]\ninterval = 1ms\ndwell = 25h\ngain = 51%`,
+      [
+        '3: [steering]: interval: `1ms` is not from 100ms to 1min',
+        '4: [steering]: dwell: `25h` is not from 0ms to 24h',
+        '5: [steering]: gain: `51%` is not from 0% to 50%',
+      ],
+    ],
+    [
       'a path without prefix',
       `${SERVER}[path p]`,
       ['2: [path p]: needs a `prefix`, e.g. prefix = 192.0.2.0/24'],
@@ -335,7 +450,7 @@ describe('what an admin gets wrong', () => {
       'an unknown kind of section',
       `${SERVER}[clinet a]\nprimary = x`,
       [
-        '2: [clinet a]: unknown kind of section `clinet` (did you mean `client`?); known: [openvpn NAME], [kernel], [console], [path NAME], [client GLOB], [default]',
+        '2: [clinet a]: unknown kind of section `clinet` (did you mean `client`?); known: [openvpn NAME], [kernel], [console], [path NAME], [client GLOB], [default], [steering]',
       ],
     ],
     ['a section without its name', `${SERVER}[client]`, ['2: [client]: has no name; write [client GLOB]']],

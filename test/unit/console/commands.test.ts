@@ -8,6 +8,7 @@ import { quoteWord } from '../../../src/console/words.js';
 import { ConfigError } from '../../../src/config/problem.js';
 import { LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { client, Steered } from './steered.js';
+import { standby } from '../../support/rules.js';
 
 let directory: string;
 let daemon: Steered;
@@ -254,8 +255,8 @@ describe('mptcp rules', () => {
     daemon.rules = {
       ...daemon.rules,
       clients: [
-        { glob: 'b*', primary: ['lte', 'wifi'], peerBackup: 'respect' },
-        { glob: 'x', primary: [], peerBackup: 'respect' },
+        { glob: 'b*', ...standby(['lte', 'wifi']) },
+        { glob: 'x', ...standby([]) },
       ],
     };
     await lines('mptcp primary alice lte');
@@ -278,7 +279,7 @@ describe('mptcp rules', () => {
 });
 
 it('mptcp explain tells the rule, the wish, what was written and what the kernel has', async () => {
-  daemon.rules = { ...daemon.rules, clients: [{ glob: 'a*', primary: ['lte'], peerBackup: 'respect' }] };
+  daemon.rules = { ...daemon.rules, clients: [{ glob: 'a*', ...standby(['lte']) }] };
   await lines('mptcp primary alice wifi');
   const name = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
   const result = { outcome: 'committed', peerAsked: true } as const;

@@ -6,6 +6,7 @@ import type { Session } from '../../../src/openvpn/session.js';
 import { plan, type SessionPlan, type Wish } from '../../../src/steering/plan.js';
 import { overrideKey, type Overrides } from '../../../src/steering/rule.js';
 import type { ObservedSession, Snapshot } from '../../../src/steering/snapshot.js';
+import { standby, STEERING } from '../../support/rules.js';
 
 const LOCAL = { address: '192.0.2.1', port: 1194 };
 const WIFI = '192.168.100.2';
@@ -27,7 +28,8 @@ function configWith(primary: readonly string[], clients: Config['clients'] = [])
       { name: 'office', prefixes: ['10.0.0.0/8'] },
     ],
     clients,
-    default: { primary, peerBackup: 'respect' },
+    default: standby(primary),
+    steering: STEERING,
   };
 }
 
@@ -70,7 +72,7 @@ describe('one session', () => {
     expect(made).toEqual({
       session: session('alice'),
       connection: { pid: 700, remote: { address: WIFI, port: 40_001 }, local: LOCAL, token: 40_001 },
-      rule: { section: '[default]', primary: ['lte', 'wifi'], peerBackup: 'respect' },
+      rule: { section: '[default]', ...standby(['lte', 'wifi']) },
       state: 'pending',
       reason: 'lte is to be primary by [default]',
       primary: 'lte',
@@ -191,7 +193,7 @@ describe('one session', () => {
   });
 
   test('a client that asks for backup on the primary path is overridden where the rule says so', () => {
-    const config = { ...configWith([]), default: { primary: ['lte'], peerBackup: 'override' as const } };
+    const config = { ...configWith([]), default: standby(['lte'], 'override') };
     const made = planOne(config, [`${WIFI} backup`, `${LTE} active/backup`]);
     expect(made).toMatchObject({
       state: 'pending',
@@ -273,7 +275,7 @@ describe('an override', () => {
   const alice = overrideKey(session('alice'));
 
   test('stands before every section', () => {
-    const config = configWith(['lte'], [{ glob: 'alice', primary: ['lte'], peerBackup: 'respect' }]);
+    const config = configWith(['lte'], [{ glob: 'alice', ...standby(['lte']) }]);
     const made = planOne(config, [`${WIFI} backup`, `${LTE} active`], new Map([[alice, 'wifi']]));
     expect(made).toMatchObject({
       state: 'pending',
@@ -335,8 +337,7 @@ describe('any snapshot', () => {
     });
     const clients = ['*', 'a*', '*.lan'].map((glob) => ({
       glob,
-      primary: some(),
-      peerBackup: pick(['respect', 'override'] as const),
+      ...standby(some(), pick(['respect', 'override'] as const)),
     }));
     const overrides = new Map(
       sessions.filter(() => random() < 0.2).map(({ session }) => [overrideKey(session), pick(paths)]),

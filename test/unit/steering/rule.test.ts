@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { readGlob } from '../../../src/steering/glob.js';
 import { pathFinder } from '../../../src/steering/paths.js';
 import { ruleFinder } from '../../../src/steering/rule.js';
+import { standby } from '../../support/rules.js';
 
 describe('globs', () => {
   test.each([
@@ -58,8 +59,8 @@ describe('globs', () => {
 describe('which client section wins', () => {
   const sectionFor = (name: string, ...globs: string[]) =>
     ruleFinder({
-      clients: globs.map((glob) => ({ glob, primary: ['p'], peerBackup: 'respect' })),
-      default: { primary: [], peerBackup: 'respect' },
+      clients: globs.map((glob) => ({ glob, ...standby(['p']) })),
+      default: standby([]),
     })(name).section;
 
   test.each<[string, string, string[], string]>([
@@ -85,22 +86,14 @@ describe('which client section wins', () => {
   test('the rule carries what the section asks for', () => {
     const find = ruleFinder({
       clients: [
-        { glob: 'a*', primary: ['lte', 'wifi'], peerBackup: 'override' },
-        { glob: 'ab', primary: [], peerBackup: 'respect' },
+        { glob: 'a*', ...standby(['lte', 'wifi'], 'override') },
+        { glob: 'ab', ...standby([]) },
       ],
-      default: { primary: ['wifi'], peerBackup: 'respect' },
+      default: standby(['wifi']),
     });
-    expect(find('abc')).toEqual({
-      section: '[client a*]',
-      primary: ['lte', 'wifi'],
-      peerBackup: 'override',
-    });
-    expect(find('ab')).toEqual({
-      section: '[client ab]',
-      primary: [],
-      peerBackup: 'respect',
-    });
-    expect(find('x')).toEqual({ section: '[default]', primary: ['wifi'], peerBackup: 'respect' });
+    expect(find('abc')).toEqual({ section: '[client a*]', ...standby(['lte', 'wifi'], 'override') });
+    expect(find('ab')).toEqual({ section: '[client ab]', ...standby([]) });
+    expect(find('x')).toEqual({ section: '[default]', ...standby(['wifi']) });
   });
 });
 

@@ -1,0 +1,116 @@
+import type { Rate } from '../steering/rate.js';
+import { ValueError } from './value-error.js';
+
+/** Bit/s, as tc(8) writes rates: the prefixes are powers of 1000. */
+const RATE_UNITS = new Map([
+  ['bit', 1],
+  ['kbit', 1e3],
+  ['mbit', 1e6],
+  ['gbit', 1e9],
+  ['tbit', 1e12],
+]);
+/** Bit/s: OpenVPN's handshake alone takes more than what is below, and no link carries what is above. */
+const [LEAST_RATE, MOST_RATE] = [1e3, 1e12];
+
+/** Milliseconds. */
+const TIME_UNITS = new Map([
+  ['ms', 1],
+  ['s', 1e3],
+  ['min', 6e4],
+  ['h', 36e5],
+]);
+
+/** A number and the word behind it; undefined where a text is no such thing. */
+function readQuantity(text: string): { readonly number: number; readonly unit: string } | undefined {
+  const [, number, unit = ''] = /^(\d{1,15}(?:\.\d{1,9})?)\s*([a-z/%]*)$/i.exec(text.trim()) ?? [];
+  return number === undefined ? undefined : { number: Number(number), unit: unit.toLowerCase() };
+}
+
+function readOneWay(text: string): number {
+  const { number = 0, unit = '' } = readQuantity(text) ?? {};
+  const each = RATE_UNITS.get(unit);
+  if (each === undefined) {
+    const known = [...RATE_UNITS.keys()].join(', ');
+    throw new ValueError(
+      `\`${text}\` is no rate; write a number and its unit (${known}), e.g. 20mbit, or 50mbit/10mbit for down/up`,
+    );
+  }
+  const rate = number * each;
+  if (!(rate >= LEAST_RATE && rate <= MOST_RATE)) {
+    throw new ValueError(`\`${text}\` is not from 1kbit to 1tbit; take the line away where it is not known`);
+  }
+  return rate;
+}
+
+/**
+ * `20mbit`, or `50mbit/10mbit`: down and up as the client sees them.
+ * @returns bit/s, 1e3 to 1e12.
+ * @throws {ValueError}
+ */
+export function readRate(text: string): Rate {
+  const [down = '', up = down, ...more] = text.split('/').map((way) => way.trim());
+  if (more.length > 0) throw new ValueError(`\`${text}\` has more than two ways; write DOWN/UP`);
+  return { down: readOneWay(down), up: readOneWay(up) };
+}
+
+/**
+ * `30s`, `500ms`, `2min`, `1h`.
+ * @param least and most: milliseconds.
+ * @returns a function from the text to milliseconds.
+ */
+export function timeReader(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const { number = 0, unit = '' } = readQuantity(text) ?? {};
+    const each = TIME_UNITS.get(unit);
+    const known = [...TIME_UNITS.keys()].join(', ');
+    if (each === undefined) {
+      throw new ValueError(`\`${text}\` is no time; write a number and its unit (${known}), e.g. 10s`);
+    }
+    const time = number * each;
+    if (!(time >= least && time <= most)) {
+      throw new ValueError(`\`${text}\` is not from ${timeText(least)} to ${timeText(most)}`);
+    }
+    return time;
+  };
+}
+
+function timeText(time: number): string {
+  const [unit, each] = [...TIME_UNITS].findLast(([, each]) => time >= each && time % each === 0) ?? ['ms', 1];
+  return `${time / each}${unit}`;
+}
+
+/**
+ * `4%`.
+ * @returns a part, 0 to 0.5.
+ * @throws {ValueError}
+ */
+export function readPercent(text: string): number {
+  const { number = -1, unit = '' } = readQuantity(text) ?? {};
+  if (unit !== '%' || !(number >= 0 && number <= 50)) {
+    throw new ValueError(`\`${text}\` is not from 0% to 50%`);
+  }
+  return number / 100;
+}
+
+/** @throws {ValueError} if it is no whole number from 1 to 10,000. */
+export function readCount(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) < 1 || Number(text) > 10_000) {
+    throw new ValueError(`\`${text}\` is no whole number from 1 to 10000`);
+  }
+  return Number(text);
+}
+
+/**
+ * `lte 2`: a path, and what a bit counts for there.
+ * @throws {ValueError} if it is not a name and a number from 0.01 to 100.
+ */
+export function readCost(text: string): readonly [path: string, cost: number] {
+  const [, path, number] = /^(\S+)\s+(\d{1,3}(?:\.\d{1,6})?)$/.exec(text) ?? [];
+  const cost = Number(number);
+  if (path === undefined || !(cost >= 0.01 && cost <= 100)) {
+    throw new ValueError(
+      `\`${text}\` is not a path and a number from 0.01 to 100; write e.g. lte 2, for a path of which half is used`,
+    );
+  }
+  return [path, cost];
+}

@@ -1,0 +1,18 @@
+import type { RuleConfig, SteeringConfig } from '../../src/config/config.js';
+
+/** `[steering]` where nothing is written below it. */
+export const STEERING: SteeringConfig = {
+  dryRun: false,
+  interval: 1000,
+  dwell: 10_000,
+  moves: 32,
+  gain: 0.04,
+};
+
+/** A rule of `active-standby`, which has these paths. */
+export function standby(
+  primary: readonly string[],
+  peerBackup: RuleConfig['peerBackup'] = 'respect',
+): RuleConfig {
+  return { mode: 'active-standby', primary, allowed: primary, peerBackup };
+}
