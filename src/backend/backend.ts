@@ -22,6 +22,10 @@ export interface Subflow {
   readonly bytesAcked?: number;
   /** TCP payload that came from the client, bytes. */
   readonly bytesReceived?: number;
+  /** The least round-trip time of the last minutes, microseconds. */
+  readonly minRtt?: number;
+  /** Segments that were sent again. */
+  readonly retransmitted?: number;
 }
 
 /** One MPTCP connection of a server: what the kernel holds for a session. */

@@ -4,7 +4,9 @@ import type { Config } from '../config/config.js';
 import { formatEndpoint } from '../endpoint.js';
 import type { UnplacedSession } from '../openvpn/server.js';
 import type { Session } from '../openvpn/session.js';
-import { plan, type Plan, type SessionPlan } from '../steering/plan.js';
+import { NO_GUIDANCE, NO_MODES, stepModes, type Guidance, type ModesState } from '../steering/modes.js';
+import { placeSessions, sessionKey, type PlacedSession } from '../steering/placed-session.js';
+import { planSessions, type Plan, type SessionPlan } from '../steering/plan.js';
 import type { Overrides } from '../steering/rule.js';
 import { apply, type AppliedWish } from './apply.js';
 import { observe } from './observe.js';
@@ -56,7 +58,9 @@ const CALM_MS = 1_000;
 /** The loop: observe, plan, apply, verify. One round at a time; news during a round start another right after it. */
 export class Controller extends EventEmitter<ControllerMap> {
   readonly #inputs: ControllerInputs;
-  #plan: Plan = { sessions: [] };
+  #plan: Plan = { sessions: [], paths: [] };
+  #modes: ModesState = NO_MODES;
+  #guidance: Guidance = NO_GUIDANCE;
   #running = false;
   #round: Promise<void> | undefined;
   #again = false;
@@ -86,6 +90,11 @@ export class Controller extends EventEmitter<ControllerMap> {
   /** The plan as the last observation verified it. */
   current(): Plan {
     return this.#plan;
+  }
+
+  /** What the modes chose in the last round, with times of `performance.now()`. */
+  guidance(): Guidance {
+    return this.#guidance;
   }
 
   /** What was last written for a session; undefined: nothing yet. */
@@ -126,7 +135,8 @@ export class Controller extends EventEmitter<ControllerMap> {
   #schedule(): void {
     const { sessions, unplaced } = this.#inputs;
     if (!this.#running || sessions().length + unplaced().length === 0) return;
-    const wait = performance.now() < this.#eagerUntil ? EAGER_MS : CALM_MS;
+    const calm = Math.min(CALM_MS, this.#inputs.config().steering.interval);
+    const wait = performance.now() < this.#eagerUntil ? EAGER_MS : calm;
     this.#timer = setTimeout(() => {
       void this.#start();
     }, wait);
@@ -135,17 +145,22 @@ export class Controller extends EventEmitter<ControllerMap> {
   async #once(): Promise<void> {
     const problems = new Set<string>();
     try {
-      const before = await this.#observe(problems);
+      const config = this.#inputs.config();
+      const seen = await this.#observe(config, problems);
+      const { state, ...guidance } = stepModes(this.#modes, seen, config, performance.now());
+      this.#modes = state;
+      this.#guidance = guidance;
+      const before = planSessions(seen, guidance);
       const applied = new Map<SessionPlan, readonly AppliedWish[]>();
       let committedAt = 0;
-      for (const session of before.sessions) {
+      for (const session of guidance.isDry ? [] : before.sessions) {
         if (session.wishes.length === 0) continue;
         const wishes = await apply(this.#inputs.backend, session);
         applied.set(session, wishes);
         committedAt = Date.now();
         this.#written.set(keyOf(session), { at: committedAt, wishes });
       }
-      const after = applied.size > 0 ? await this.#observe(problems) : before;
+      const after = applied.size > 0 ? planSessions(await this.#observe(config, problems), guidance) : before;
       this.#tellSessions(after);
       this.#plan = after;
       this.#tellApplied(applied, after, committedAt, problems);
@@ -159,11 +174,11 @@ export class Controller extends EventEmitter<ControllerMap> {
     this.#problems = problems;
   }
 
-  async #observe(problems: Set<string>): Promise<Plan> {
-    const { backend, sessions, unplaced, config, overrides } = this.#inputs;
+  async #observe(config: Config, problems: Set<string>): Promise<PlacedSession[]> {
+    const { backend, sessions, unplaced, overrides } = this.#inputs;
     const observation = await observe(backend, sessions(), unplaced());
     for (const problem of observation.problems) problems.add(problem);
-    return plan(observation.snapshot, config(), overrides());
+    return placeSessions(observation.snapshot, config, overrides());
   }
 
   #tellApplied(
@@ -215,7 +230,7 @@ export class Controller extends EventEmitter<ControllerMap> {
 }
 
 function keyOf({ session }: SessionPlan): string {
-  return `${session.server} ${session.pid} ${formatEndpoint(session.real)}`;
+  return sessionKey(session);
 }
 
 function storyOf({ state, reason, primary }: SessionPlan): string {

@@ -1,16 +1,20 @@
 import type { Connection, Priority, Subflow, SubflowName } from '../backend/backend.js';
 import type { Config } from '../config/config.js';
 import type { Session } from '../openvpn/session.js';
-import { pathFinder } from './paths.js';
-import { overrideKey, ruleFinder, type Overrides, type Rule } from './rule.js';
-import type { ObservedSession, Snapshot } from './snapshot.js';
-import { currentPrimary, placeSubflows, type PlacedSubflow, type VirtualAddresses } from './subflows.js';
+import { choicesOf } from './choice.js';
+import { NO_GUIDANCE, type Guidance } from './modes.js';
+import type { PathLoad } from './path-load.js';
+import { placeSessions, sessionKey, type PlacedSession } from './placed-session.js';
+import type { Rate } from './rate.js';
+import type { Overrides, Rule } from './rule.js';
+import type { Snapshot } from './snapshot.js';
+import { currentPrimary, type PlacedSubflow } from './subflows.js';
 
 /**
  * How a session stands to its rule.
  * - `obeyed`: a wanted path is primary.
  * - `pending`: it is not yet; the wishes make it so.
- * - `absent`: the client has none of the wanted paths and keeps what it has.
+ * - `absent`: the client has none of the paths that its rule wants or allows, and keeps what it has.
  * - `unruled`: no rule asks for a path; the client is left as it is.
  * - `plain`: the client speaks plain TCP and cannot be steered.
  * - `unknown`: the kernel shows no connection for the session.
@@ -49,8 +53,12 @@ export interface SessionPlan {
   readonly state: SessionState;
   /** One line for people. */
   readonly reason: string;
-  /** The wanted path that the plan makes primary; present in the states `obeyed` and `pending`. */
+  /** The path that the plan makes primary; present in the states `obeyed` and `pending`, unless several are active. */
   readonly primary?: string;
+  /** The paths that the plan makes active together, where its mode wants several. */
+  readonly active?: readonly string[];
+  /** What it uses over all its subflows, bit/s; absent where it is not known yet. */
+  readonly rate?: Rate;
   /** The path that is primary now; absent when there is no such one path. */
   readonly current?: string;
   /** Wanted paths that the client does not have, and that come before `primary`. */
@@ -69,48 +77,27 @@ export interface SessionPlan {
 export interface Plan {
   /** In the order of the snapshot. */
   readonly sessions: readonly SessionPlan[];
+  /** What the paths carry, in the order of the config. */
+  readonly paths: readonly PathLoad[];
 }
 
-interface Rules {
-  readonly ruleOf: (session: Session) => Rule;
-  readonly pathOf: (address: string) => string | undefined;
-  readonly virtualOf: (session: Session) => VirtualAddresses;
+/** Pure: the same snapshot, config, overrides and guidance give the same plan. */
+export function plan(
+  snapshot: Snapshot,
+  config: Config,
+  overrides: Overrides,
+  guidance: Guidance = NO_GUIDANCE,
+): Plan {
+  return planSessions(placeSessions(snapshot, config, overrides), guidance);
 }
 
-/** Pure: the same snapshot, config and overrides give the same plan. */
-export function plan(snapshot: Snapshot, config: Config, overrides: Overrides): Plan {
-  const byName = ruleFinder(config);
-  const virtual = virtualAddresses(snapshot);
-  const rules: Rules = {
-    pathOf: pathFinder(config.paths),
-    virtualOf: ({ server }) => virtual.get(server) ?? new Set(),
-    ruleOf: (session) => {
-      const override = overrides.get(overrideKey(session));
-      const rule = byName(session.commonName);
-      return override === undefined ? rule : overridden(rule, override);
-    },
-  };
-  return { sessions: snapshot.sessions.map((observed) => planSession(observed, rules)) };
+/** The same, where it is known already what runs where. */
+export function planSessions(sessions: readonly PlacedSession[], guidance: Guidance): Plan {
+  return { sessions: sessions.map((one) => planSession(one, guidance)), paths: guidance.loads };
 }
 
-/** An admin's word wins over any mode. */
-function overridden({ peerBackup }: Rule, path: string): Rule {
-  return { section: 'override', mode: 'active-standby', primary: [path], allowed: [path], peerBackup };
-}
-
-/** By server: several can use the same pool. */
-function virtualAddresses({ sessions }: Snapshot): Map<string, Set<string>> {
-  const byServer = new Map<string, Set<string>>();
-  for (const { session } of sessions) {
-    const addresses = byServer.get(session.server) ?? new Set();
-    for (const address of session.virtual) addresses.add(address);
-    byServer.set(session.server, addresses);
-  }
-  return byServer;
-}
-
-function planSession({ session, connection }: ObservedSession, rules: Rules): SessionPlan {
-  const rule = rules.ruleOf(session);
+function planSession(one: PlacedSession, guidance: Guidance): SessionPlan {
+  const { session, connection, rule, placed } = one;
   if (connection === undefined || connection === 'plain') {
     const [state, reason] =
       connection === 'plain'
@@ -118,32 +105,58 @@ function planSession({ session, connection }: ObservedSession, rules: Rules): Se
         : (['unknown', 'the kernel shows no connection from its address'] as const);
     return { session, rule, state, reason, missing: [], heldBack: false, subflows: [], wishes: [] };
   }
-  const placed = placeSubflows(connection, rules.pathOf, rules.virtualOf(session));
-  const primary = rule.primary.find((wanted) => placed.some(({ path }) => path === wanted));
-  const subflows =
-    primary === undefined ? keep(placed) : steer(placed, primary, rule.peerBackup === 'override');
+  const active = activeOf(one, guidance);
+  const isUnplaced = active.length === 0 && rule.mode !== 'active-standby' && choicesOf(one).length > 0;
+  const primary = active.length === 1 ? active[0] : undefined;
+  const subflows = active.length === 0 ? keep(placed) : steer(placed, active, rule.peerBackup === 'override');
   const wishes = wishesOf(connection, subflows);
-  const missing = rule.primary.slice(0, primary === undefined ? undefined : rule.primary.indexOf(primary));
+  const missing = missingOf(one, active);
   const heldBack =
-    primary !== undefined &&
-    placed.every(({ subflow, path }) => path !== primary || subflow.peers === 'backup');
+    active.length > 0 &&
+    placed.every(({ subflow, path }) => !active.includes(path ?? '') || subflow.peers === 'backup');
   const current = currentPrimary(placed);
+  const rate = guidance.rates.get(sessionKey(session));
   const { pid, remote, local, token, caveat } = connection;
   return {
     session,
     connection: { pid, remote, local, token, ...(caveat !== undefined && { caveat }) },
     rule,
-    state: stateOf(rule, primary, wishes),
-    reason: [reasonOf({ rule, primary, missing, heldBack, subflows, wishes }), caveat]
+    state: isUnplaced ? 'pending' : stateOf(rule, active, wishes),
+    reason: [
+      isUnplaced
+        ? `is to be placed by ${rule.mode} of ${rule.section}`
+        : reasonOf({ rule, active, missing, heldBack, subflows, wishes }),
+      caveat,
+      guidance.isDry && wishes.length > 0 && 'dry-run: nothing is set',
+    ]
       .filter(Boolean)
       .join('; '),
     ...(primary !== undefined && { primary }),
+    ...(active.length > 1 && { active }),
     ...(current !== undefined && { current }),
+    ...(rate && { rate }),
     missing,
     heldBack,
     subflows,
     wishes,
   };
+}
+
+/** The paths that are to be active; none: the session keeps what it has. */
+function activeOf({ session, rule, placed }: PlacedSession, { choices }: Guidance): readonly string[] {
+  const has = (wanted: string) => placed.some(({ path }) => path === wanted);
+  if (rule.mode !== 'active-standby') return choices.get(sessionKey(session))?.active.filter(has) ?? [];
+  const first = rule.primary.find(has);
+  return first === undefined ? [] : [first];
+}
+
+/** What its rule wants before what it gets; everything where it gets nothing. */
+function missingOf({ rule, placed }: PlacedSession, active: readonly string[]): readonly string[] {
+  const wants = wantsOf(rule);
+  if (active.length === 0) return wants;
+  if (wants !== rule.primary) return [];
+  const before = wants.slice(0, wants.indexOf(active[0] ?? ''));
+  return before.filter((wanted) => !placed.some(({ path }) => path === wanted));
 }
 
 function subflowPlan(placed: PlacedSubflow, wished: Priority | undefined, overrides = false): SubflowPlan {
@@ -159,9 +172,13 @@ function subflowPlan(placed: PlacedSubflow, wished: Priority | undefined, overri
   };
 }
 
-function steer(subflows: readonly PlacedSubflow[], primary: string, overrides: boolean): SubflowPlan[] {
+function steer(
+  subflows: readonly PlacedSubflow[],
+  active: readonly string[],
+  overrides: boolean,
+): SubflowPlan[] {
   return subflows.map((placed) =>
-    subflowPlan(placed, placed.path === primary ? 'active' : 'backup', overrides),
+    subflowPlan(placed, active.includes(placed.path ?? '') ? 'active' : 'backup', overrides),
   );
 }
 
@@ -189,35 +206,46 @@ function wishesOf(connection: Connection, subflows: readonly SubflowPlan[]): Wis
   );
 }
 
-function stateOf(rule: Rule, primary: string | undefined, wishes: readonly Wish[]): SessionState {
-  if (primary !== undefined) return wishes.length > 0 ? 'pending' : 'obeyed';
-  return rule.primary.length > 0 ? 'absent' : 'unruled';
+function stateOf(rule: Rule, active: readonly string[], wishes: readonly Wish[]): SessionState {
+  if (active.length > 0) return wishes.length > 0 ? 'pending' : 'obeyed';
+  return wantsOf(rule).length > 0 ? 'absent' : 'unruled';
+}
+
+function wantsOf({ mode, primary, allowed }: Rule): readonly string[] {
+  return mode === 'active-standby' || mode === 'priority-based' ? primary : allowed;
 }
 
 function reasonOf({
   rule,
-  primary,
+  active,
   missing,
   heldBack,
   subflows,
   wishes,
 }: Pick<SessionPlan, 'rule' | 'missing' | 'heldBack' | 'subflows' | 'wishes'> & {
-  readonly primary: string | undefined;
+  readonly active: readonly string[];
 }): string {
   const parts: string[] = [];
-  if (primary !== undefined) {
-    parts.push(`${primary} ${wishes.length > 0 ? 'is to be' : 'is'} primary by ${rule.section}`);
+  const { mode, section } = rule;
+  const wants = wantsOf(rule);
+  if (active.length > 0) {
+    const by = mode === 'active-standby' ? section : `${mode} of ${section}`;
+    const verb = wishes.length > 0 ? ' to be' : '';
+    parts.push(
+      active.length === 1
+        ? `${active.join()} is${verb} primary by ${by}`
+        : `${active.join(', ')} are${verb} active by ${by}`,
+    );
     if (missing.length > 0) parts.push(`the client has no subflow on ${missing.join(', ')}`);
     if (heldBack) {
       const overruled = rule.peerBackup === 'override' ? 'to be overridden' : 'peer-backup = respect';
-      parts.push(`held back by the client, which asks for backup on ${primary} (${overruled})`);
+      parts.push(`held back by the client, which asks for backup on ${active.join(', ')} (${overruled})`);
     }
-  } else if (rule.primary.length > 0) {
-    parts.push(
-      `${rule.section} wants ${missing.join(', ')}, where the client has no subflow: keeps what it has`,
-    );
+  } else if (wants.length > 0) {
+    const verb = wants === rule.primary ? 'wants' : 'allows';
+    parts.push(`${section} ${verb} ${wants.join(', ')}, where the client has no subflow: keeps what it has`);
   } else {
-    parts.push(`${rule.section} asks for no path: left as it is`);
+    parts.push(`${section} asks for no path: left as it is`);
   }
   const tunnelled = subflows.filter(({ throughTunnel }) => throughTunnel).length;
   if (tunnelled > 0) {
@@ -225,7 +253,7 @@ function reasonOf({
       `${tunnelled} of its subflows ${tunnelled === 1 ? 'runs' : 'run'} through the tunnel itself: backup`,
     );
     if (tunnelled === subflows.length) parts.push('no subflow is left to be active');
-    else if (primary === undefined && subflows.some(({ wished }) => wished === 'active')) {
+    else if (active.length === 0 && subflows.some(({ wished }) => wished === 'active')) {
       parts.push('no other was active, so all others become active');
     }
   }

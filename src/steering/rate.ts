@@ -13,6 +13,10 @@ export function mapRate(of: (way: 'down' | 'up') => number): Rate {
   return { down: of('down'), up: of('up') };
 }
 
+export function addRate(a: Rate, b: Rate): Rate {
+  return { down: a.down + b.down, up: a.up + b.up };
+}
+
 export function maxRate(a: Rate, b: Rate): Rate {
   return { down: Math.max(a.down, b.down), up: Math.max(a.up, b.up) };
 }

@@ -64,6 +64,10 @@ export interface TcpSocket extends DiagSocket {
   readonly bytesAcked: number;
   /** Payload that came from the peer, bytes. */
   readonly bytesReceived: number;
+  /** The least round-trip time of the last `net.ipv4.tcp_min_rtt_wlen` seconds (300), microseconds. */
+  readonly minRtt: number;
+  /** Segments that were sent again. */
+  readonly retransmitted: number;
 }
 
 export interface SubflowInfo {
@@ -157,7 +161,7 @@ function readEnds({ payload }: Message): DiagSocket {
 function readTcp(message: Message): TcpSocket {
   const ends = readEnds(message);
   const attributes = readAttributes(message.payload, DIAG_MESSAGE);
-  const info = required(attributes, INET_DIAG_INFO, 136);
+  const info = required(attributes, INET_DIAG_INFO, 152);
   const mptcp = readSubflow(attributes);
   return {
     ...ends,
@@ -165,6 +169,9 @@ function readTcp(message: Message): TcpSocket {
     rtt: info.readUInt32LE(68),
     bytesAcked: Number(info.readBigUInt64LE(120)),
     bytesReceived: Number(info.readBigUInt64LE(128)),
+    // UINT_MAX before the first measurement (net/ipv4/tcp.c, minmax_reset)
+    minRtt: info.readUInt32LE(148),
+    retransmitted: info.readUInt32LE(100),
   };
 }
 

@@ -47,11 +47,13 @@ export function look(diag: RequestSocket, pid: number, inodes: ReadonlySet<numbe
   };
 }
 
-function subflowOf({ local, remote, mptcp, rtt, bytesAcked, bytesReceived }: TcpSocket): Subflow[] {
+function subflowOf({ local, remote, mptcp, ...measured }: TcpSocket): Subflow[] {
   if (!mptcp) return [];
   const { id, ours, peers } = mptcp;
+  const { rtt, bytesAcked, bytesReceived, minRtt, retransmitted } = measured;
   // The kernel sends MP_PRIO in the same call that sets the wish.
-  return [{ local, remote, ours, peers, mpPrioPending: false, id, rtt, bytesAcked, bytesReceived }];
+  const wishes = { ours, peers, mpPrioPending: false };
+  return [{ local, remote, ...wishes, id, rtt, bytesAcked, bytesReceived, minRtt, retransmitted }];
 }
 
 export function endsKey({ local, remote }: Pick<Subflow, 'local' | 'remote'>): string {

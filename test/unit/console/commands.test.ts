@@ -302,7 +302,7 @@ it('mptcp explain tells the rule, the wish, what was written and what the kernel
 it('mptcp watch tells of switches and of subflows that come, change and go', async () => {
   const told: string[] = [];
   const observe = () => {
-    daemon.watchers.observed({ sessions: daemon.status().sessions });
+    daemon.watchers.observed({ sessions: daemon.status().sessions, paths: [] });
   };
   daemon.clients = [client('alice')];
   observe();
