@@ -167,7 +167,8 @@ export class Daemon implements Commanded {
       kernel: release(),
       backend: { name, description: this.#describe(), tellsPeer },
       servers: this.#servers.servers().map((server) => server.status()),
-      sessions: this.#controller.current().sessions,
+      dryRun: this.#config.steering.dryRun,
+      ...this.#controller.current(),
       overrides: Object.fromEntries(this.#overrides.all()),
       problems: this.#controller.problems(),
       reports: this.#reports,
@@ -180,6 +181,10 @@ export class Daemon implements Commanded {
 
   reload(): Promise<void> {
     return this.#watcher.reload();
+  }
+
+  guidance(): ReturnType<Commanded['guidance']> {
+    return { guidance: this.#controller.guidance(), now: performance.now() };
   }
 
   written(session: SessionPlan): Written | undefined {

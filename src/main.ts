@@ -145,7 +145,7 @@ what this host asks for, CLIENT WISHES what the client asks for; a subflow is us
     print(json ? printableJson(JSON.parse(lines.join('')), 2) : lines.join('\n'));
   });
 
-command('paths', 'Show the paths, and what is on each.').action(async ({ config }: Common) => {
+command('paths', 'Show the paths, what is on each, and what it carries of what it can.').action(async ({ config }: Common) => {
   print((await ask(config, 'mptcp paths')).join('\n'));
 });
 
@@ -157,7 +157,7 @@ command('rules', 'Show the rules and overrides, and for how many sessions each c
 
 command(
   'explain',
-  'Say which rule counts for a client, which wish, what was written, what the kernel did with it.',
+  'Say which rule counts for a client, which wish, what was written and done with it, what would move it.',
 )
   .argument('<client>', CLIENT, word)
   .action(async (client: string, { config }: Common) => {

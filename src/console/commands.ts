@@ -2,6 +2,7 @@ import type { Config } from '../config/config.js';
 import { ConfigError } from '../config/problem.js';
 import type { Written } from '../control/controller.js';
 import type { Session } from '../openvpn/session.js';
+import type { Guidance } from '../steering/modes.js';
 import type { SessionPlan } from '../steering/plan.js';
 import { overrideKey, rulesFinder } from '../steering/rule.js';
 import { findClient, type Meant } from './clients.js';
@@ -23,6 +24,8 @@ export interface Commanded {
   setOverride(key: string, path: string | undefined): Promise<void>;
   /** Reads the config file again. @throws {ConfigError} if it has a mistake; nothing is changed then. */
   reload(): Promise<void>;
+  /** What the modes chose in the last round, and the clock of it now. */
+  guidance(): { readonly guidance: Guidance; readonly now: number };
   /** What was last written for a session. */
   written(session: SessionPlan): Written | undefined;
   /** Tells of switches and subflows; returns what ends that. */
@@ -53,13 +56,13 @@ export interface Asker {
 export const COMMANDS: readonly (readonly [string, string])[] = [
   ['mptcp status [CLIENT]', 'sessions, their subflows, whose wish is what, rule, primary'],
   ['mptcp status json', 'the same, as one line of JSON'],
-  ['mptcp paths', 'the paths, and what is on each'],
+  ['mptcp paths', 'the paths, what is on each, and what it carries of what it can'],
   ['mptcp primary CLIENT PATH', 'this client on that path, whatever the rules say, until taken back'],
   ['mptcp primary CLIENT auto', 'take it back: the rules decide again'],
   ['mptcp rules', 'the rules and overrides, and for how many each counts'],
   ['mptcp rules reload', 'read subflowd.ini again, also where no change was seen'],
   ['mptcp watch [off]', 'tell of switches and subflows as they happen, as >MPTCP: messages'],
-  ['mptcp explain CLIENT', 'which rule, which wish, what was written, what the kernel did with it'],
+  ['mptcp explain CLIENT', 'which rule and wish, what was written and done with it, what would move it'],
   ['mptcp claim auth|questions', "be the one who answers OpenVPN's client-auth, or its questions"],
   ['mptcp release auth|questions', 'let another one'],
   ['mptcp help', 'this list'],
@@ -96,7 +99,7 @@ export async function runCommand(daemon: Commanded, line: string, asker: Asker =
       return primary(daemon, rest, asker);
     case 'paths':
       if (rest.length > 0) return failure('mptcp paths takes nothing');
-      return block(pathsText(daemon.config(), daemon.status().sessions));
+      return paths(daemon);
     case 'rules':
       return rules(daemon, rest);
     case 'explain':
@@ -115,6 +118,11 @@ function unknown(command: string, { elsewhere = [] }: Asker): string {
   const where =
     elsewhere.length === 0 ? '' : `; OpenVPN's commands are understood at ${elsewhere.join(' and ')}`;
   return `unknown command ${JSON.stringify(command)}, try help${where}`;
+}
+
+function paths(daemon: Commanded): Answer {
+  const { sessions, paths } = daemon.status();
+  return block(pathsText(daemon.config(), sessions, paths));
 }
 
 function status(daemon: Commanded, rest: readonly string[], { server }: Asker): Answer {
@@ -175,7 +183,9 @@ function explain(daemon: Commanded, [client, ...more]: readonly string[], { serv
   if (client === undefined || more.length > 0) return failure('mptcp explain takes a CLIENT');
   const meant = findClient(client, daemon.sessions(), [], server);
   if ('problem' in meant) return failure(meant.problem);
-  const rulesOf = rulesFinder(daemon.config());
+  const config = daemon.config();
+  const rulesOf = rulesFinder(config);
+  const outlook = { ...daemon.guidance(), steering: config.steering };
   return block(
     daemon
       .status()
@@ -183,7 +193,7 @@ function explain(daemon: Commanded, [client, ...more]: readonly string[], { serv
       .flatMap((plan) => {
         const fit = rulesOf(plan.session.commonName);
         const counts = plan.rule.section === 'override' ? [plan.rule, ...fit] : fit;
-        return explainText({ plan, rules: counts, written: daemon.written(plan) });
+        return explainText({ plan, rules: counts, written: daemon.written(plan), outlook });
       }),
   );
 }

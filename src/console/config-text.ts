@@ -1,16 +1,24 @@
 import type { Config, RuleConfig } from '../config/config.js';
+import type { PathLoad } from '../steering/path-load.js';
 import type { SessionPlan } from '../steering/plan.js';
+import { loadText } from './load-text.js';
 import { printable } from './printable.js';
+import { ruleText } from './rule-text.js';
 
-/** The paths, with what is on each now. */
-export function pathsText({ paths }: Config, sessions: readonly SessionPlan[]): string[] {
+/** The paths, with what is on each now, and what they carry against what they can. */
+export function pathsText(
+  { paths }: Config,
+  sessions: readonly SessionPlan[],
+  loads: readonly PathLoad[],
+): string[] {
   return paths.map(({ name, prefixes }) => {
     const on = sessions.flatMap(({ subflows }) => subflows).filter(({ path }) => path === name);
     const active = on.filter(({ subflow }) => subflow.ours === 'active').length;
     const primary = sessions.filter(({ current }) => current === name).length;
+    const load = loads.find((load) => load.name === name);
     return printable(
       `path ${name}: ${prefixes.join(', ')}: primary of ${count(primary, 'session')}, ${active} of ` +
-        `${count(on.length, 'subflow')} active`,
+        `${count(on.length, 'subflow')} active${load ? `; ${loadText(load)}` : ''}`,
     );
   });
 }
@@ -23,9 +31,9 @@ export function rulesText(
 ): string[] {
   const counts = (section: string) =>
     count(sessions.filter(({ rule }) => rule.section === section).length, 'session');
-  const line = (section: string, { primary, peerBackup }: RuleConfig) => {
-    const wanted = primary.length === 0 ? 'no path, left alone' : `primary = ${primary.join(', ')}`;
-    const wins = peerBackup === 'override' ? ', peer-backup = override' : '';
+  const line = (section: string, rule: RuleConfig) => {
+    const wanted = ruleText(rule) ?? 'no path, left alone';
+    const wins = rule.peerBackup === 'override' ? ', peer-backup = override' : '';
     return `rule ${section}: ${wanted}${wins}: ${counts(section)}`;
   };
   return [

@@ -2,7 +2,9 @@ import type { Written } from '../control/controller.js';
 import { formatEndpoint } from '../endpoint.js';
 import type { SessionPlan, SubflowPlan } from '../steering/plan.js';
 import type { Rule } from '../steering/rule.js';
+import { outlookText, type Outlook } from './outlook-text.js';
 import { printable } from './printable.js';
+import { ruleText } from './rule-text.js';
 import { sessionTitle } from './status-text.js';
 
 /** What is told of one session: everything between its rule and its packets. */
@@ -12,24 +14,31 @@ export interface Explained {
   readonly rules: readonly Rule[];
   /** What was last written for it. */
   readonly written: Written | undefined;
+  readonly outlook: Outlook;
 }
 
-/** Which rule, which wish, what was written, what the kernel did with it; every line begins with a word of ours. */
-export function explainText({ plan, rules, written }: Explained): string[] {
+/**
+ * Which rule, which wish, what was written, what the kernel did with it, what would move it; every line begins with a word
+ * of ours.
+ */
+export function explainText({ plan, rules, written, outlook }: Explained): string[] {
   const [counts, ...others] = rules;
   const lines = [
     sessionTitle(plan.session),
-    `rule: ${counts === undefined ? 'none' : ruleText(counts)}`,
-    ...others.map((rule) => `rule that fits but does not count: ${ruleText(rule)}`),
+    `rule: ${counts === undefined ? 'none' : wantText(counts)}`,
+    ...others.map((rule) => `rule that fits but does not count: ${wantText(rule)}`),
     `wish: ${plan.state}, ${plan.reason}`,
     ...plan.subflows.map((subflow) => `wish: ${wishText(subflow)}`),
     ...writtenText(written),
     ...(plan.subflows.length === 0 ? ['kernel: it shows no subflow'] : plan.subflows.map(kernelText)),
+    ...outlookText(plan, outlook),
   ];
   return lines.map(printable);
 }
 
-function ruleText({ section, primary }: Rule): string {
+function wantText(rule: Rule): string {
+  const { section, mode, primary } = rule;
+  if (mode !== 'active-standby') return `${section} says ${ruleText(rule) ?? ''}`;
   const wanted = primary.length === 0 ? 'asks for no path' : `wants ${primary.join(', else ')}`;
   return section === 'override'
     ? `an admin's command (mptcp primary CLIENT auto takes it back) ${wanted}`

@@ -3,7 +3,9 @@ import { formatEndpoint } from '../endpoint.js';
 import type { ServerStatus } from '../openvpn/server.js';
 import type { Session } from '../openvpn/session.js';
 import type { SessionPlan, SubflowPlan } from '../steering/plan.js';
+import { loadText, rateText } from './load-text.js';
 import { printable } from './printable.js';
+import { ruleText } from './rule-text.js';
 import type { DaemonStatus } from './status.js';
 
 const NO_BORDERS = {
@@ -17,10 +19,12 @@ const NO_BORDERS = {
  * with a word of ours or a blank, so that no common name can pass for an answer's end.
  */
 export function statusText(status: DaemonStatus): string[] {
-  const { version, kernel, backend, servers, sessions, problems, reports } = status;
+  const { version, kernel, backend, servers, dryRun, paths, sessions, problems, reports } = status;
   return [
     `subflowd ${version}, kernel ${kernel}, backend ${backend.name} (${backend.description})`,
+    ...(dryRun ? ['dry-run: what is to be is shown, and nothing is set'] : []),
     ...servers.map(serverLine),
+    ...paths.map((load) => printable(`path ${load.name} ${loadText(load)}`)),
     ...problems.map((problem) => `problem: ${printable(problem)}`),
     ...reports.map((report) => `reported: ${printable(report)}`),
     ...sessions.flatMap(sessionLines),
@@ -56,12 +60,13 @@ export function sessionTitle({ commonName, real, virtual, server, cid }: Session
 }
 
 /** One session with its rule, its primary and its subflows. */
-export function sessionLines({ session, rule, state, reason, subflows }: SessionPlan): string[] {
-  const wants = rule.primary.length === 0 ? 'no rule' : `primary = ${rule.primary.join(', ')}`;
+export function sessionLines({ session, rule, state, reason, rate, subflows }: SessionPlan): string[] {
+  const wants = ruleText(rule) ?? 'no rule';
   return [
     '',
     printable(sessionTitle(session)),
     printable(`    ${rule.section} ${wants}: ${state}, ${reason}`),
+    ...(rate ? [`    uses ${rateText(rate)}`] : []),
     ...(subflows.length === 0 ? [] : subflowTable(subflows)),
   ];
 }

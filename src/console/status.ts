@@ -1,4 +1,5 @@
 import type { ServerStatus } from '../openvpn/server.js';
+import type { PathLoad } from '../steering/path-load.js';
 import type { SessionPlan } from '../steering/plan.js';
 
 /** How a backend writes on this host; see Backend. */
@@ -16,6 +17,10 @@ export interface DaemonStatus {
   readonly kernel: string;
   readonly backend: BackendStatus;
   readonly servers: readonly ServerStatus[];
+  /** Nothing is set: `[steering] dry-run = yes`. */
+  readonly dryRun: boolean;
+  /** What the paths carry and can carry. */
+  readonly paths: readonly PathLoad[];
   readonly sessions: readonly SessionPlan[];
   /** By `SERVER/COMMON NAME`: the path an admin asked for. */
   readonly overrides: Readonly<Record<string, string>>;

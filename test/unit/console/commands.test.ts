@@ -248,6 +248,18 @@ it('mptcp paths tells what is on each', async () => {
     'path lte: 192.168.200.0/24: primary of 0 sessions, 1 of 1 subflow active',
     'END',
   ]);
+  const none = { down: 0, up: 0 };
+  const capacity = { down: 20e6, up: 5e6 };
+  const carried = { down: 16.84e6, up: 0.5e6 };
+  daemon.loads = [
+    { name: 'wifi', carried, capacity, isLearnt: false, foreign: { down: 2e6, up: 0 }, isCongested: true },
+    { name: 'lte', carried, isLearnt: false, foreign: none, isCongested: false },
+  ];
+  expect((await lines('mptcp paths')).map((line) => line.split('; ')[1])).toEqual([
+    'carries 16.8/0.5, others 2/0 of 20/5 Mbit/s, 94 % full, congested',
+    'carries 16.8/0.5 Mbit/s, capacity not known yet',
+    undefined,
+  ]);
 });
 
 describe('mptcp rules', () => {
@@ -295,6 +307,7 @@ it('mptcp explain tells the rule, the wish, what was written and what the kernel
     'written: 1970-01-01T00:00:00.000Z 192.168.200.2:43622 backup: committed, the client is asked to follow',
     'kernel: 192.168.100.2:38456 is active by us and active by the client: used',
     'kernel: 192.168.200.2:43622 is active by us and active by the client: used',
+    'moves: nothing but another rule, or the end of its subflows',
     'END',
   ]);
 });

@@ -18,6 +18,8 @@ function text(clients: readonly ObservedSession[], more: Partial<DaemonStatus> =
     kernel: '6.1.0',
     backend: BACKEND,
     servers: [],
+    dryRun: false,
+    paths: [],
     sessions,
     overrides: {},
     problems: [],

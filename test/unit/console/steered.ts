@@ -8,6 +8,7 @@ import type { Written } from '../../../src/control/controller.js';
 import { OverrideStore } from '../../../src/control/overrides.js';
 import type { Endpoint } from '../../../src/endpoint.js';
 import type { Session } from '../../../src/openvpn/session.js';
+import { NO_GUIDANCE } from '../../../src/steering/modes.js';
 import { plan } from '../../../src/steering/plan.js';
 import type { ObservedSession } from '../../../src/steering/snapshot.js';
 import { configOf, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
@@ -45,6 +46,7 @@ export class Steered implements Commanded {
   mistake: Error | undefined;
   writes: Written | undefined;
   readonly #overrides: OverrideStore;
+  loads: DaemonStatus['paths'] = [];
   problems: readonly string[] = [];
   servers: DaemonStatus['servers'] = [];
   /** What `setOverride` waits for: a round of the control loop. */
@@ -64,6 +66,8 @@ export class Steered implements Commanded {
       kernel: '6.1.0',
       backend: BACKEND,
       servers: this.servers,
+      dryRun: this.rules.steering.dryRun,
+      paths: this.loads,
       sessions,
       overrides: Object.fromEntries(this.#overrides.all()),
       problems: this.problems,
@@ -77,6 +81,10 @@ export class Steered implements Commanded {
 
   reload(): Promise<void> {
     return this.mistake ? Promise.reject(this.mistake) : Promise.resolve();
+  }
+
+  guidance(): ReturnType<Commanded['guidance']> {
+    return { guidance: { ...NO_GUIDANCE, loads: this.loads }, now: 0 };
   }
 
   written(): Written | undefined {

@@ -87,7 +87,7 @@ describe('checkSessions', () => {
   function status(clients: readonly ObservedSession[], problems: readonly string[] = []): DaemonStatus {
     const { sessions } = plan({ sessions: clients }, configOf(['wifi']), new Map());
     const rest = { version: '0', kernel: '6', backend: BACKEND, servers: [], overrides: {} };
-    return { ...rest, sessions, problems, reports: [] };
+    return { ...rest, dryRun: false, paths: [], sessions, problems, reports: [] };
   }
   const { session } = client('alice');
 
