@@ -145,9 +145,11 @@ what this host asks for, CLIENT WISHES what the client asks for; a subflow is us
     print(json ? printableJson(JSON.parse(lines.join('')), 2) : lines.join('\n'));
   });
 
-command('paths', 'Show the paths, what is on each, and what it carries of what it can.').action(async ({ config }: Common) => {
-  print((await ask(config, 'mptcp paths')).join('\n'));
-});
+command('paths', 'Show the paths, what is on each, and what it carries of what it can.').action(
+  async ({ config }: Common) => {
+    print((await ask(config, 'mptcp paths')).join('\n'));
+  },
+);
 
 command('rules', 'Show the rules and overrides, and for how many sessions each counts.')
   .argument('[reload]', 'read the config file again, also where no change of it was seen', reloadWord)

@@ -39,6 +39,6 @@ export function loadText(load: PathLoad): string {
   if (!capacity || full === undefined) return `carries ${rateText(carried)}, capacity not known yet${state}`;
   const [unit, each] = unitOf(Math.max(capacity.down, capacity.up));
   const learnt = isLearnt ? ' (learnt)' : '';
-  const others = foreign.down + foreign.up > 0 ? `, others ${ways(foreign, each)}` : '';
+  const others = foreign.down + foreign.up > 0 ? `, others and headers ${ways(foreign, each)}` : '';
   return `carries ${ways(carried, each)}${others} of ${ways(capacity, each)} ${unit}${learnt}, ${fullText(full)} full${state}`;
 }

@@ -79,13 +79,14 @@ function priorityMovers({ rule, active, primary }: SessionPlan): string[] {
 }
 
 function balanceMovers(plan: SessionPlan, outlook: Outlook): string[] {
-  const { primary, rule, rate = NO_RATE, subflows } = plan;
+  const { rule, rate = NO_RATE, subflows } = plan;
+  // in a dry run it is still where it was
+  const at = plan.current ?? plan.primary ?? '';
   const { guidance, steering } = outlook;
-  const own = guidance.loads.find(({ name }) => name === primary);
+  const own = guidance.loads.find(({ name }) => name === at);
   const full = own && fullness(own);
   const others = guidance.loads.filter(
-    ({ name }) =>
-      name !== primary && rule.allowed.includes(name) && subflows.some(({ path }) => path === name),
+    ({ name }) => name !== at && rule.allowed.includes(name) && subflows.some(({ path }) => path === name),
   );
   if (others.length === 0) return ['nothing: it has one path that it may be on'];
   const idle = rate.down + rate.up < BALANCE_DEFAULTS.idle;
@@ -98,7 +99,7 @@ function balanceMovers(plan: SessionPlan, outlook: Outlook): string[] {
       if (full === undefined || then === undefined)
         return `to ${load.name} when more is known of what it can carry`;
       const bar = fullText(full * (1 - steering.gain));
-      return `to ${load.name} if that were less than ${bar} full with it, as ${primary ?? ''} is ${fullText(full)}; it would be ${fullText(then)}`;
+      return `to ${load.name} if that were less than ${bar} full with it, as ${at} is ${fullText(full)}; it would be ${fullText(then)}`;
     }),
   ];
 }

@@ -41,6 +41,21 @@ interface Backends {
   readonly reconnects: number;
 }
 
+interface Spread {
+  readonly crowded: DaemonStatus;
+  readonly dry: DaemonStatus;
+  readonly dryExplained: readonly string[];
+  readonly dryPrioTx: number;
+  readonly drySwitches: number;
+  readonly spread: DaemonStatus;
+  readonly end: DaemonStatus;
+  readonly pathsText: readonly string[];
+  readonly explained: readonly string[];
+  /** Switches after it had come to rest. */
+  readonly restless: readonly unknown[];
+  readonly reconnects: number;
+}
+
 /** The primary of each client, by common name. */
 function primaries({ sessions }: DaemonStatus): Record<string, string | undefined> {
   return Object.fromEntries(sessions.map(({ session, primary }) => [session.commonName, primary]));
@@ -130,6 +145,53 @@ describe('on this machine’s own kernel, through netlink', () => {
     const result = await runScenarioHere<Crowd>('crowd');
     expect(result.settled.backend.name).toBe('netlink');
     judgeCrowd(result);
+  });
+
+  test('balance spreads six downloads over two access points, after a dry run that touches nothing', async () => {
+    const result = await runScenarioHere<Spread>('spread');
+    const { crowded, dry, spread, end } = result;
+    const carried = ({ paths }: DaemonStatus) => paths.map(({ carried }) => carried.down / 1e6);
+    const ours = ({ sessions }: DaemonStatus) =>
+      sessions.flatMap(({ subflows }) => subflows.map(({ path, subflow }) => [path, subflow.ours]));
+    expect(crowded.paths).toMatchObject([
+      { name: 'wifi', isCongested: true, isLearnt: true },
+      { name: 'lte', isCongested: false },
+    ]);
+    const [, idle = Infinity] = carried(crowded);
+    expect(idle).toBeLessThan(0.5);
+
+    expect(dry.dryRun).toBe(true);
+    expect(result.dryPrioTx).toBe(0);
+    expect(result.drySwitches).toBe(0);
+    expect(dry.sessions.filter(({ current }) => current === 'wifi')).toHaveLength(6);
+    expect(ours(dry)).toEqual(ours(crowded));
+    expect(dry.sessions.filter(({ reason }) => reason.endsWith('dry-run: nothing is set'))).toHaveLength(3);
+    expect(result.dryExplained).toContainEqual(
+      expect.stringMatching(/^moves: to lte if that were less than \d+ % full with it, as wifi is \d+ %/),
+    );
+
+    expect(spread.dryRun).toBe(false);
+    for (const [index, load] of carried(end).entries()) {
+      expect(load, `path ${index}`).toBeGreaterThan(5.6);
+      expect(load, `path ${index}`).toBeLessThan(8);
+    }
+    for (const { rate, state } of end.sessions) {
+      expect(state).toBe('obeyed');
+      expect(rate?.down).toBeGreaterThan(0);
+    }
+    expect(result.restless).toEqual([]);
+    expect(result.reconnects).toBe(0);
+    expect(result.pathsText).toEqual([
+      expect.stringMatching(
+        /^path wifi: .*: primary of 3 sessions, 3 of 6 subflows active; carries .* of 8\/8 Mbit\/s, \d+ % full/,
+      ),
+      expect.stringMatching(
+        /^path lte: .*: primary of 3 sessions, 3 of 6 subflows active; carries .* of 8\/8 Mbit\/s, \d+ % full/,
+      ),
+    ]);
+    expect(result.explained).toContainEqual(
+      expect.stringMatching(/^moves: to (lte|wifi) if that were less than/),
+    );
   });
 });
 

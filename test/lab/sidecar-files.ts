@@ -46,6 +46,14 @@ export async function makeSidecarFiles(directory: string, kernel: KernelLines = 
   };
 }
 
+/** Beyond rules. */
+export interface MoreLines {
+  /** Further lines of a path's section. */
+  readonly path?: (path: PathOptions) => readonly string[];
+  /** Further sections, each with its head. */
+  readonly sections?: readonly (readonly string[])[];
+}
+
 /**
  * Writes subflowd.ini as an editor does: a new file that takes the old one's place.
  * @param rules from the text between `[client ` and `]` to the paths, first choice first.
@@ -54,6 +62,7 @@ export async function writeRules(
   files: SidecarFiles,
   paths: readonly PathOptions[],
   rules: Readonly<Record<string, string>>,
+  more: MoreLines = {},
 ): Promise<void> {
   const sections = [
     [
@@ -68,8 +77,13 @@ export async function writeRules(
       `overrides = ${path.join(path.dirname(files.config), 'overrides.json')}`,
     ],
     kernelSection(files.kernel),
-    ...paths.map((one) => [`[path ${one.name}]`, `prefix = ${prefixOf(one).v4}, ${prefixOf(one).v6}`]),
+    ...paths.map((one) => [
+      `[path ${one.name}]`,
+      `prefix = ${prefixOf(one).v4}, ${prefixOf(one).v6}`,
+      ...(more.path?.(one) ?? []),
+    ]),
     ...Object.entries(rules).map(([glob, primary]) => [`[client ${glob}]`, `primary = ${primary}`]),
+    ...(more.sections ?? []),
   ];
   const text = sections.map((lines) => `${lines.join('\n')}\n`).join('\n');
   await writeFile(`${files.config}.new`, text);

@@ -256,7 +256,7 @@ it('mptcp paths tells what is on each', async () => {
     { name: 'lte', carried, isLearnt: false, foreign: none, isCongested: false },
   ];
   expect((await lines('mptcp paths')).map((line) => line.split('; ')[1])).toEqual([
-    'carries 16.8/0.5, others 2/0 of 20/5 Mbit/s, 94 % full, congested',
+    'carries 16.8/0.5, others and headers 2/0 of 20/5 Mbit/s, 94 % full, congested',
     'carries 16.8/0.5 Mbit/s, capacity not known yet',
     undefined,
   ]);

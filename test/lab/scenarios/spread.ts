@@ -1,0 +1,114 @@
+// Six clients download over one of two equal access points. Under `balance` half of them go to the other, first in a dry
+// run, which touches nothing, then in earnest, and come to rest.
+import { readCounters, rise } from '../counters.js';
+import { labScript } from '../checkout.js';
+import type { PathOptions } from '../network.js';
+import { Sidecar } from '../sidecar.js';
+import { writeRules, type MoreLines } from '../sidecar-files.js';
+import { buildStage } from '../stage.js';
+import { startWeb } from '../web.js';
+import { command, reconnects, say, scenario, statusOf, untilStatus, wantedBackend } from './scenario.js';
+
+const CLIENTS = 6;
+const RATE_MBIT = 8;
+const PATHS: readonly PathOptions[] = [
+  { name: 'wifi', number: 100, rateMbit: RATE_MBIT },
+  { name: 'lte', number: 200, rateMbit: RATE_MBIT },
+];
+/** Longer than anything here takes. */
+const DOWNLOAD_BYTES = 1_000_000_000;
+/** Several dwell times. */
+const REST_MS = 15_000;
+
+const capacity: MoreLines['path'] = ({ rateMbit }) => [`capacity = ${rateMbit}mbit`];
+const balanced = (dryRun: 'yes' | 'no'): MoreLines => ({
+  path: capacity,
+  sections: [
+    ['[default]', 'mode = balance'],
+    ['[steering]', `dry-run = ${dryRun}`, 'dwell = 3s'],
+  ],
+});
+
+await scenario(async (cleanup, out) => {
+  const stage = await buildStage(cleanup, {
+    paths: PATHS,
+    clients: CLIENTS,
+    backend: wantedBackend(),
+    logs: out,
+  });
+  const { files, network } = stage;
+  await writeRules(files, PATHS, { '*': 'wifi' });
+  const sidecar = Sidecar.start(network.server, files.config, `${out}/subflowd.log`);
+  cleanup.add(() => sidecar.stop());
+  await untilStatus(files, 'the sidecar', () => true);
+  await startWeb(cleanup, network);
+  const tunnels = await Promise.all(
+    network.clients.map((_, index) => stage.connect(index, `client-${index}`)),
+  );
+  await untilStatus(
+    files,
+    'every client on wifi, with both paths',
+    ({ sessions }) =>
+      sessions.length === CLIENTS &&
+      sessions.every(
+        ({ state, primary, subflows }) => state === 'obeyed' && primary === 'wifi' && subflows.length >= 2,
+      ),
+  );
+  for (const { namespace } of network.clients) {
+    const url = `http://${network.webAddress.v4}:8080/${DOWNLOAD_BYTES}`;
+    const child = namespace.start(process.execPath, [labScript('web-client'), 'get', url]);
+    cleanup.add(async () => {
+      child.kill('SIGKILL');
+      await child;
+    });
+  }
+  const crowded = await untilStatus(files, 'a crowd on wifi', ({ paths, sessions }) => {
+    const [wifi] = paths;
+    return (
+      wifi !== undefined &&
+      wifi.isCongested &&
+      wifi.carried.down > 0.7e6 * RATE_MBIT &&
+      sessions.every(({ rate }) => rate)
+    );
+  });
+  say('all download over wifi, and its queue grows');
+
+  const before = await readCounters(network.server);
+  await writeRules(files, PATHS, {}, balanced('yes'));
+  const dry = await untilStatus(
+    files,
+    'a plan of the dry run',
+    ({ sessions }) => sessions.filter(({ primary }) => primary === 'lte').length === CLIENTS / 2,
+  );
+  const dryExplained = await command(
+    files,
+    `mptcp explain ${dry.sessions.find(({ primary }) => primary === 'lte')?.session.commonName ?? ''}`,
+  );
+  const dryPrioTx = rise('MPTcpExtMPPrioTx', before, await readCounters(network.server));
+  const drySwitches = (await sidecar.switches()).filter(({ to }) => to === 'lte').length;
+  say('a dry run would put half of them on lte, and did nothing');
+
+  await writeRules(files, PATHS, {}, balanced('no'));
+  const spread = await untilStatus(
+    files,
+    'half of the clients on each path, and both in use',
+    ({ sessions, paths }) =>
+      sessions.every(({ state }) => state === 'obeyed') &&
+      sessions.filter(({ current }) => current === 'lte').length === CLIENTS / 2 &&
+      paths.every(({ carried }) => carried.down > 0.7e6 * RATE_MBIT),
+  );
+  say('half of them are on lte, and both paths are in use');
+
+  const switches = await sidecar.switches();
+  await new Promise((resolve) => setTimeout(resolve, REST_MS));
+  const rested = await sidecar.switches();
+  return {
+    crowded, dry, dryExplained, dryPrioTx, drySwitches, spread,
+    end: await statusOf(files),
+    pathsText: await command(files, 'mptcp paths'),
+    explained: await command(files, 'mptcp explain client-0'),
+    switches: switches.length,
+    restless: rested.slice(switches.length),
+    reconnects: await reconnects(tunnels),
+  }; // prettier-ignore
+});
