@@ -30,8 +30,8 @@ export const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   mptcp_sock: ['conn_list', 'token'],
   mptcp_subflow_context: ['node', 'tcp_sock', 'conn', 'fully_established', 'pm_notified'],
   mptcp_subflow_request_sock: ['request_bkup'],
-  // multipath-tcp.org's
-  tcp_sock: ['mpc', 'mpcb', 'mptcp'],
+  // multipath-tcp.org's, but for what both families count
+  tcp_sock: ['mpc', 'mpcb', 'mptcp', 'srtt_us', 'bytes_acked', 'bytes_received', 'total_retrans'],
   mptcp_cb: [
     'meta_sk',
     'connection_list',

@@ -19,6 +19,7 @@ import { walkLists, type ListWalk } from './lists.js';
 import { multipathTcpOrgPriority } from './multipath_tcp_org_priority.js';
 import { PriorityBits } from './priority_bits.js';
 import { sockets, type SocketFile } from './sockets.js';
+import { TcpCounters } from './tcp_counters.js';
 import type { Trail } from './trail.js';
 
 const SUB = 'mptcp_tcp_sock';
@@ -40,6 +41,7 @@ export class MultipathTcpOrg implements Family {
   readonly name = 'multipath-tcp.org';
   readonly bits: PriorityBits;
   readonly #inet: InetReader;
+  readonly #counters: TcpCounters;
   readonly #protocol: BitField;
   readonly #mpc: BitField;
   readonly #mpcb: Field;
@@ -65,6 +67,7 @@ export class MultipathTcpOrg implements Family {
   ) {
     this.bits = new PriorityBits(layout, access, multipathTcpOrgPriority(layout, access, checksCopies));
     this.#inet = new InetReader(space, layout);
+    this.#counters = new TcpCounters(space, layout);
     this.#protocol = layout.bits('sock', 'sk_protocol');
     this.#mpc = layout.bits('tcp_sock', 'mpc');
     this.#mpcb = layout.field('tcp_sock', 'mpcb');
@@ -161,6 +164,7 @@ export class MultipathTcpOrg implements Family {
     ]);
     const tcpSocks = this.space.gather(BigUint64Array.from(socks), [this.#mpcb, this.#mptcp]);
     const ends = this.#inet.read(BigUint64Array.from(socks));
+    const counters = this.#counters.read(BigUint64Array.from(socks));
 
     const connections: LocatedConnection[] = [];
     let next = 0;
@@ -188,7 +192,8 @@ export class MultipathTcpOrg implements Family {
         if (!contexts.isRead(at) || !tcpSocks.isRead(at) || contexts.u64(at, this.#tp) !== socket) continue;
         if (tcpSocks.u64(at, this.#mpcb) !== mpcb || tcpSocks.u64(at, this.#mptcp) !== context) continue;
         if (!ends.isEstablished(at)) continue;
-        subflows.push({ subflow: this.#subflow(contexts, ends, at), context, socket, ...listNode });
+        const subflow = { ...this.#subflow(contexts, ends, at), ...counters(at) };
+        subflows.push({ subflow, context, socket, ...listNode });
       }
       const connection: Connection = {
         pid,

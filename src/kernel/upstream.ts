@@ -19,6 +19,7 @@ import { bytesOf, type BitField, type Field, type Layout } from './layout.js';
 import { walkLists, type ListWalk } from './lists.js';
 import { PriorityBits } from './priority_bits.js';
 import { sockets, type SocketFile } from './sockets.js';
+import { TcpCounters } from './tcp_counters.js';
 import type { Trail } from './trail.js';
 import { upstreamPriority } from './upstream_priority.js';
 
@@ -31,6 +32,7 @@ export class Upstream implements Family {
   readonly name = 'upstream';
   readonly bits: PriorityBits;
   readonly #inet: InetReader;
+  readonly #counters: TcpCounters;
   readonly #protocol: BitField;
   readonly #connList: Field;
   readonly #token: Field;
@@ -53,6 +55,7 @@ export class Upstream implements Family {
   ) {
     this.bits = new PriorityBits(layout, access, upstreamPriority(layout));
     this.#inet = new InetReader(space, layout);
+    this.#counters = new TcpCounters(space, layout);
     this.#protocol = layout.bits('sock', 'sk_protocol');
     this.#connList = layout.field('mptcp_sock', 'conn_list');
     this.#token = layout.field('mptcp_sock', 'token');
@@ -110,6 +113,7 @@ export class Upstream implements Family {
       contexts.isRead(at) ? contexts.u64(at, this.#tcpSock) : 0n,
     );
     const ends = this.#inet.read(socks);
+    const counters = this.#counters.read(socks);
 
     const connections: LocatedConnection[] = [];
     const wishes = { before: this.#peersWishes.get(pid), now: new Map() as PeersWishes };
@@ -133,7 +137,7 @@ export class Upstream implements Family {
         speaksMptcp ||= this.#handshake.some(({ bitOffset }) => contexts.bit(at, bitOffset));
         if (!ends.isEstablished(at)) continue;
         const [context, socket] = [addresses[at] as bigint, socks[at] as bigint];
-        const subflow = this.#subflow(contexts, ends, at, context, wishes);
+        const subflow = { ...this.#subflow(contexts, ends, at, context, wishes), ...counters(at) };
         subflows.push({ subflow, context, socket, ...listNode });
       }
       // A meta-socket that fell back to TCP keeps one subflow with neither handshake done.

@@ -38,6 +38,8 @@ interface Backends {
   readonly rounds: Readonly<
     Record<string, { readonly devmem: ServerSockets; readonly netlink: ServerSockets }>
   >;
+  /** What only ever rises, by subflow, as netlink told it before and after devmem did. */
+  readonly counters: readonly Readonly<Record<'before' | 'devmem' | 'after', Record<string, number[]>>>[];
   readonly reconnects: number;
 }
 
@@ -249,6 +251,17 @@ describe('on a guest kernel', () => {
         ['192.168.200.2', 'active', 'backup'],
         ['192.168.200.4', 'active', 'active'],
       ]);
+    }
+    expect(result.counters).toHaveLength(3);
+    for (const { before, devmem, after } of result.counters) {
+      expect(Object.keys(devmem)).toHaveLength(5);
+      for (const [subflow, counts] of Object.entries(devmem)) {
+        expect(counts).toHaveLength(3);
+        for (const [index, count] of counts.entries()) {
+          expect(count, subflow).toBeGreaterThanOrEqual(before[subflow]?.[index] ?? Infinity);
+          expect(count, subflow).toBeLessThanOrEqual(after[subflow]?.[index] ?? -1);
+        }
+      }
     }
     expect(result.reconnects).toBe(0);
   });

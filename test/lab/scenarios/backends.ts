@@ -2,6 +2,7 @@
 import type { Backend, Connection, Priority } from '../../../src/backend/backend.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { NetlinkBackend } from '../../../src/backend/netlink.js';
+import { formatEndpoint } from '../../../src/endpoint.js';
 import { figure6Paths } from '../network.js';
 import { buildStage } from '../stage.js';
 import { until } from '../until.js';
@@ -31,8 +32,14 @@ await scenario(async (cleanup, out) => {
   const tunnels = [];
   for (let index = 0; index < CLIENTS; index++) tunnels.push(await stage.connect(index, `client${index}`));
   const rounds: Record<string, { devmem: unknown; netlink: unknown }> = {};
+  const counters: { before: Counts; devmem: Counts; after: Counts }[] = [];
   const look = async (name: string) => {
     rounds[name] = { devmem: await seen(devmem, pid), netlink: await seen(netlink, pid) };
+    counters.push({
+      before: await counts(netlink, pid),
+      devmem: await counts(devmem, pid),
+      after: await counts(netlink, pid),
+    });
     say(name);
   };
 
@@ -46,7 +53,7 @@ await scenario(async (cleanup, out) => {
   await devmem.connections(pid);
   await setAll(devmem, pid, 'wifi', 'active');
   await look('set by devmem');
-  return { rounds, reconnects: await reconnects(tunnels) };
+  return { rounds, counters, reconnects: await reconnects(tunnels) };
 });
 
 async function setAll(backend: Backend, pid: number, path: string, priority: Priority): Promise<void> {
@@ -59,6 +66,20 @@ async function setAll(backend: Backend, pid: number, path: string, priority: Pri
         throw new Error(`${backend.name}: ${result.outcome}, ${result.reason ?? ''}`);
     }
   }
+}
+
+/** By subflow: what only ever rises. */
+type Counts = Readonly<Record<string, readonly (number | undefined)[]>>;
+
+async function counts(backend: Backend, pid: number): Promise<Counts> {
+  const { connections } = await backend.connections(pid);
+  const subflows = connections.flatMap(({ subflows }) => subflows);
+  return Object.fromEntries(
+    subflows.map(({ remote, bytesAcked, bytesReceived, retransmitted }) => [
+      formatEndpoint(remote),
+      [bytesAcked, bytesReceived, retransmitted],
+    ]),
+  );
 }
 
 /** Every field that both can tell, in an order of its own. */

@@ -57,9 +57,23 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       if (!first || !second) throw new Error('alice has two subflows');
       const alice = image.socket({ ...ALICE, subflows: [first, { ...second, bits: [peers.name] }] });
       image.task(PID, [image.plainFile(), 0n, udp.file, listener.file, alice.file]);
+      const tells = (member: string) => layout.has('tcp_sock', member);
+      const counters = (number: number) => ({
+        rtt: number * 1000,
+        ...(tells('bytes_acked') && { bytesAcked: number * 2 ** 40, bytesReceived: number }),
+        retransmitted: number + 7,
+      });
+      for (const [index, sk] of alice.socks.entries()) {
+        image.place(sk, 'tcp_sock', 'srtt_us', BigInt((index + 1) * 8000));
+        image.place(sk, 'tcp_sock', 'total_retrans', BigInt(index + 8));
+        if (!tells('bytes_acked')) continue;
+        image.place(sk, 'tcp_sock', 'bytes_acked', BigInt(index + 1) << 40n);
+        image.place(sk, 'tcp_sock', 'bytes_received', BigInt(index + 1));
+      }
       const { connections, plain, problems } = await (await open(access)).connections(PID);
       expect(problems).toEqual([]);
       expect(plain).toEqual([]);
+      const common = { local: SERVER, ours: 'active', mpPrioPending: false };
       expect(connections).toEqual([
         {
           pid: PID,
@@ -67,8 +81,8 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
           remote: WIFI,
           token: 0xdeadbeef,
           subflows: [
-            { local: SERVER, remote: WIFI, ours: 'active', peers: 'active', mpPrioPending: false },
-            { local: SERVER, remote: LTE, ours: 'active', peers: 'backup', mpPrioPending: false },
+            { ...common, remote: WIFI, peers: 'active', ...counters(1) },
+            { ...common, remote: LTE, peers: 'backup', ...counters(2) },
           ],
         },
       ]);

@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest';
+
+import type { PathConfig } from '../../../src/config/config.js';
+import type { Meter, SubflowMeter } from '../../../src/steering/meter.js';
+import {
+  fullness,
+  meterPaths,
+  pathLoads,
+  type PathLoad,
+  type PathMeters,
+} from '../../../src/steering/path-load.js';
+
+const MBIT = 1e6;
+
+/** A subflow on wifi that carries so many Mbit/s down, with a round-trip time so many ms above its least. */
+function subflow(down: number, late: number, more: Partial<SubflowMeter> = {}): SubflowMeter {
+  const rate = { down: down * MBIT, up: (down * MBIT) / 50 };
+  const rtts = { leastRtt: 10_000, rtt: 10_000 + late * 1000 };
+  return { path: 'wifi', rate, last: rate, ...rtts, loss: 0, acknowledgedAt: 0, ...more };
+}
+
+function load(
+  looks: readonly (readonly SubflowMeter[])[],
+  { capacity }: Pick<PathConfig, 'capacity'> = {},
+): PathLoad {
+  const paths: PathConfig[] = [{ name: 'wifi', prefixes: [], ...(capacity && { capacity }) }];
+  let meters: PathMeters = new Map();
+  let before: Meter = { subflows: new Map() };
+  for (const [index, look] of looks.entries()) {
+    const next: Meter = {
+      at: index * 1000,
+      subflows: new Map(look.map((one, index) => [String(index), one])),
+    };
+    meters = meterPaths(meters, paths, before, next);
+    before = next;
+  }
+  const [only] = pathLoads(meters, paths);
+  if (!only) throw new Error('no load');
+  return only;
+}
+
+const times = (count: number, ...look: readonly SubflowMeter[]) => Array.from({ length: count }, () => look);
+const capacity = { down: 20 * MBIT, up: 20 * MBIT };
+
+describe('congestion', () => {
+  test('most of what a path carries comes late', () => {
+    expect(load(times(4, subflow(5, 40), subflow(4, 0)))).toMatchObject({ isCongested: true });
+    expect(load(times(4, subflow(5, 0), subflow(4, 40)))).toMatchObject({ isCongested: false });
+  });
+
+  test('delayed ACKs, a little jitter and who carries next to nothing are no queue', () => {
+    expect(load(times(4, subflow(5, 12)))).toMatchObject({ isCongested: false });
+    expect(load(times(4, subflow(0.01, 200)))).toMatchObject({ isCongested: false });
+    expect(load(times(4, subflow(5, 40, { leastRtt: 100_000, rtt: 140_000 })))).toMatchObject({
+      isCongested: false,
+    });
+  });
+
+  test('a path that drops what it cannot carry has no queue, and is full all the same', () => {
+    expect(load(times(4, subflow(5, 0, { loss: 0.05 })))).toMatchObject({ isCongested: true });
+  });
+
+  test('begins and ends not at once', () => {
+    const [late, soon] = [subflow(5, 40), subflow(5, 0)];
+    expect(load([[soon], [late]])).toMatchObject({ isCongested: true });
+    expect(load([...times(4, late), [soon]])).toMatchObject({ isCongested: true });
+    expect(load([...times(4, late), ...times(2, soon)])).toMatchObject({ isCongested: false });
+  });
+});
+
+describe('capacity', () => {
+  test('is learnt while the queue grows', () => {
+    const learnt = load(times(6, subflow(12, 40)));
+    expect(learnt).toMatchObject({ isLearnt: true, capacity: { down: 12 * MBIT, up: 12 * MBIT } });
+    expect(fullness(learnt)).toBeCloseTo(1);
+    expect(load(times(6, subflow(12, 0)))).not.toHaveProperty('capacity');
+  });
+
+  test('where it is told, what is missing of it is of others', () => {
+    const told = load(times(6, subflow(13, 40)), { capacity });
+    expect(told).toMatchObject({ isLearnt: false, capacity, foreign: { down: 7 * MBIT, up: 0 } });
+    expect(fullness(told)).toBeCloseTo(1);
+    expect(load(times(6, subflow(13, 0)), { capacity }).foreign).toEqual({ down: 0, up: 0 });
+  });
+
+  test('where it is told too small, nobody else is there', () => {
+    expect(load(times(6, subflow(30, 40)), { capacity }).foreign).toEqual({ down: 0, up: 0 });
+  });
+
+  test('is learnt of the way that is fuller', () => {
+    const rate = { down: 2 * MBIT, up: 4 * MBIT };
+    const adsl = { down: 50 * MBIT, up: 5 * MBIT };
+    const uploads = load(times(6, subflow(2, 40, { rate, last: rate })), { capacity: adsl });
+    expect(uploads.foreign).toEqual({ down: 0, up: 1 * MBIT });
+  });
+
+  test('is not learnt from what a path carries while sessions leave it', () => {
+    const looks = [...times(6, subflow(19, 40)), [subflow(10, 40)], [subflow(5, 0)], [subflow(5, 0)]];
+    const { foreign } = load(looks, { capacity });
+    // one look at 10 is not enough to believe in
+    expect(foreign.down / MBIT).toBeLessThan(5);
+  });
+
+  test('a session more makes it fuller', () => {
+    const told = load(times(3, subflow(10, 0)), { capacity });
+    expect(fullness(told, { down: 5 * MBIT, up: 0 })).toBeCloseTo(0.75);
+    expect(fullness(load(times(3, subflow(10, 0))))).toBeUndefined();
+  });
+});
