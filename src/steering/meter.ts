@@ -1,6 +1,6 @@
 import type { Subflow } from '../backend/backend.js';
 import { formatEndpoint } from '../endpoint.js';
-import type { PlacedSession } from './placed-session.js';
+import { sessionKey, type PlacedSession } from './placed-session.js';
 import { addRate, mapRate, NO_RATE, type Rate } from './rate.js';
 
 /** What was measured of one subflow. */
@@ -32,16 +32,24 @@ interface Counters {
 export interface Meter {
   /** Milliseconds of a clock that is never set; absent before the first step. */
   readonly at?: number;
-  /** By session, as {@link PlacedSession} orders them: its subflows. */
+  /** By {@link subflowKey}. */
   readonly subflows: ReadonlyMap<string, SubflowMeter>;
+  /**
+   * By {@link sessionKey}: what each uses over all its subflows, those through the tunnel left out, smoothed, bit/s. Of its
+   * own, so that it stays the same while it goes from one subflow to another. Absent where it is not known yet.
+   */
+  readonly sessions: ReadonlyMap<string, Rate>;
 }
 
-export const NO_METER: Meter = { subflows: new Map() };
+export const NO_METER: Meter = { subflows: new Map(), sessions: new Map() };
 
 /** Milliseconds: over less, a rate says more of the packets' rhythm than of what is used. */
 const SHORTEST_STEP = 500;
 /** Milliseconds after which a change of rate shows by two thirds: longer than a TCP's swings, shorter than a dwell. */
-const SMOOTHING = 3000;
+export const SMOOTHING = 3000;
+/** The part of its rate below which a session has stopped rather than swung: then it shows in a second or two. */
+const STOPPED = 0.01;
+const STOPPING = 500;
 /** Milliseconds after which a round-trip time is out of date. */
 const FRESH = 10_000;
 /** Milliseconds in which a least round-trip time goes two thirds of the way to today's: people walk, routes change. */
@@ -69,15 +77,29 @@ export function meter(before: Meter, sessions: readonly PlacedSession[], now: nu
   const time = now - (before.at ?? -Infinity);
   if (time >= 0 && time < SHORTEST_STEP) return before;
   const subflows = new Map<string, SubflowMeter>();
-  for (const { connection, placed } of sessions) {
+  const rates = new Map<string, Rate>();
+  for (const { session, connection, placed } of sessions) {
     if (connection === undefined || connection === 'plain') continue;
+    const own: Rate[] = [];
     for (const { subflow, path, throughTunnel } of placed) {
       if (throughTunnel) continue;
       const key = subflowKey(connection.pid, connection.token, subflow);
-      subflows.set(key, measure(before.subflows.get(key), subflow, path, now, time));
+      const measured = measure(before.subflows.get(key), subflow, path, now, time);
+      subflows.set(key, measured);
+      if (measured.last) own.push(measured.last);
     }
+    const key = sessionKey(session);
+    if (own.length > 0) rates.set(key, smooth(before.sessions.get(key), own.reduce(addRate, NO_RATE), time));
   }
-  return { at: now, subflows };
+  return { at: now, subflows, sessions: rates };
+}
+
+/** A session's rate; the first is no average of anything. */
+function smooth(before: Rate | undefined, last: Rate, time: number): Rate {
+  if (!before) return last;
+  const hasStopped = last.down + last.up < STOPPED * (before.down + before.up);
+  const memory = hasStopped ? STOPPING : SMOOTHING;
+  return mapRate((way) => approach(before[way], last[way], time, memory));
 }
 
 function measure(
@@ -154,7 +176,7 @@ export function metersOf({ subflows }: Meter, { connection, placed }: PlacedSess
   );
 }
 
-/** What a session uses, over all its subflows. */
+/** What subflows carry together, bit/s. */
 export function rateOf(meters: readonly SubflowMeter[]): Rate {
   return meters.reduce((sum, { rate = NO_RATE }) => addRate(sum, rate), NO_RATE);
 }

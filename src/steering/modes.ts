@@ -1,6 +1,6 @@
 import type { Config, Mode } from '../config/config.js';
 import { choicesOf, type Choice, type Choices } from './choice.js';
-import { meter, metersOf, NO_METER, rateOf, type Meter } from './meter.js';
+import { meter, metersOf, NO_METER, type Meter } from './meter.js';
 import { meterPaths, pathLoads, type PathLoad, type PathMeters } from './path-load.js';
 import { sessionKey, type PlacedSession } from './placed-session.js';
 import { NO_PLACEMENT, place, type Candidate, type Placement } from './placement.js';
@@ -61,7 +61,6 @@ export function stepModes(
   const loads = pathLoads(paths, config.paths);
   const byName = new Map(loads.map((load) => [load.name, load]));
   const { dwell } = config.steering;
-  const rates = new Map<string, Rate>();
   const fixed = new Map<string, Rate>();
   const candidates: Candidate[] = [];
   const chosen = new Map<string, ModeChoice>();
@@ -69,8 +68,7 @@ export function stepModes(
     const key = sessionKey(one.session);
     const { mode } = one.rule;
     const meters = metersOf(measured, one);
-    const rate = rateOf(meters);
-    if (meters.some((subflow) => subflow.rate)) rates.set(key, rate);
+    const rate = measured.sessions.get(key) ?? NO_RATE;
     const [first, ...others] = choicesOf(one);
     const choices = first === undefined ? undefined : ([first, ...others] as const);
     const current = currentPrimary(one.placed);
@@ -99,7 +97,7 @@ export function stepModes(
     choices: new Map<string, Choice>([...chosen, ...placed(placement)]),
     isDry: config.steering.dryRun,
     loads,
-    rates,
+    rates: measured.sessions,
   };
 }
 

@@ -1,12 +1,12 @@
 import type { PathConfig } from '../config/config.js';
 import { learnLimit, NO_LIMIT, type Limit } from './limit.js';
-import { approach, type Meter, type SubflowMeter } from './meter.js';
-import { addRate, NO_RATE, type Rate } from './rate.js';
+import { approach, SMOOTHING as RATE_SMOOTHING, type Meter, type SubflowMeter } from './meter.js';
+import { addRate, mapRate, NO_RATE, type Rate } from './rate.js';
 
 /** What a path carries and can carry; plain data, as `status --json` prints it. */
 export interface PathLoad {
   readonly name: string;
-  /** Of our sessions, all subflows together, smoothed, bit/s. */
+  /** Of our sessions, all subflows together, smoothed over some seconds, bit/s. */
   readonly carried: Rate;
   /** As the config says, or where it does not as learnt, bit/s; absent: not known. */
   readonly capacity?: Rate;
@@ -98,7 +98,7 @@ function meterPath(
       capacity: capacity?.[one],
     });
   return {
-    carried: subflows.reduce((sum, { rate = NO_RATE }) => addRate(sum, rate), NO_RATE),
+    carried: mapRate((way) => approach(before.carried[way], last[way], time, RATE_SMOOTHING)),
     isQueued,
     queued,
     isCongested,

@@ -90,6 +90,23 @@ describe('rates', () => {
     expect(metersOf(state, alice({}))[0]).not.toHaveProperty('rate');
     state = meter(state, [alice(bytes(2000))], 10_000);
     expect(rateOf(metersOf(state, alice({})))).toEqual({ down: 8000, up: 0 });
+    expect([...state.sessions.values()]).toEqual([{ down: 8000, up: 0 }]);
+  });
+
+  test('a session’s rate stays the same while it goes to another subflow, and ends when it stops', () => {
+    const rates: (number | undefined)[] = [];
+    let state: Meter = NO_METER;
+    for (let second = 0; second < 20; second++) {
+      const [wifi, lte] = [Math.min(second, 8) * 1e6, Math.min(Math.max(0, second - 8), 8) * 1e6];
+      const [one, other] = [alice(bytes(wifi)), alice(bytes(lte), { port: 40_001 })];
+      const both = { ...one, placed: [...one.placed, ...other.placed] };
+      state = meter(state, [both], second * 1000);
+      rates.push([...state.sessions.values()][0]?.down);
+    }
+    expect(rates[0]).toBeUndefined();
+    for (const rate of rates.slice(1, 17)) expect(rate).toBeCloseTo(8e6);
+    expect(rates[17]).toBeLessThan(1.2e6);
+    expect(rates[19]).toBeLessThan(0.03e6);
   });
 
   test('what runs through the tunnel itself is no use of a path', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import type { PathConfig } from '../../../src/config/config.js';
-import type { Meter, SubflowMeter } from '../../../src/steering/meter.js';
+import { NO_METER, type Meter, type SubflowMeter } from '../../../src/steering/meter.js';
 import {
   fullness,
   meterPaths,
@@ -25,9 +25,10 @@ function load(
 ): PathLoad {
   const paths: PathConfig[] = [{ name: 'wifi', prefixes: [], ...(capacity && { capacity }) }];
   let meters: PathMeters = new Map();
-  let before: Meter = { subflows: new Map() };
+  let before: Meter = NO_METER;
   for (const [index, look] of looks.entries()) {
     const next: Meter = {
+      ...NO_METER,
       at: index * 1000,
       subflows: new Map(look.map((one, index) => [String(index), one])),
     };
@@ -70,14 +71,14 @@ describe('congestion', () => {
 
 describe('capacity', () => {
   test('is learnt while the queue grows', () => {
-    const learnt = load(times(6, subflow(12, 40)));
+    const learnt = load(times(30, subflow(12, 40)));
     expect(learnt).toMatchObject({ isLearnt: true, capacity: { down: 12 * MBIT, up: 12 * MBIT } });
     expect(fullness(learnt)).toBeCloseTo(1);
     expect(load(times(6, subflow(12, 0)))).not.toHaveProperty('capacity');
   });
 
   test('where it is told, what is missing of it is of others', () => {
-    const told = load(times(6, subflow(13, 40)), { capacity });
+    const told = load(times(30, subflow(13, 40)), { capacity });
     expect(told).toMatchObject({ isLearnt: false, capacity, foreign: { down: 7 * MBIT, up: 0 } });
     expect(fullness(told)).toBeCloseTo(1);
     expect(load(times(6, subflow(13, 0)), { capacity }).foreign).toEqual({ down: 0, up: 0 });
@@ -102,7 +103,7 @@ describe('capacity', () => {
   });
 
   test('a session more makes it fuller', () => {
-    const told = load(times(3, subflow(10, 0)), { capacity });
+    const told = load(times(30, subflow(10, 0)), { capacity });
     expect(fullness(told, { down: 5 * MBIT, up: 0 })).toBeCloseTo(0.75);
     expect(fullness(load(times(3, subflow(10, 0))))).toBeUndefined();
   });
