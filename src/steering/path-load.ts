@@ -26,6 +26,8 @@ export interface PathMeter {
   /** How much of the last second or so it showed one, 0 to 1. */
   readonly queued: number;
   readonly isCongested: boolean;
+  /** For how long without a break, ms. */
+  readonly congestedFor: number;
   readonly down: Limit;
   readonly up: Limit;
 }
@@ -43,6 +45,8 @@ const LOSS = 0.02;
 const TELLING = 80_000;
 /** Milliseconds. */
 const SMOOTHING = 1000;
+/** Milliseconds in which a crowd of TCPs that begin together overfill a path before they fill it. */
+const BEGINNING = 2500;
 /** How much of the time a queue shows where congestion begins, and below which it ends. */
 const [BEGINS, ENDS] = [0.6, 0.3];
 
@@ -51,6 +55,7 @@ const NEW: PathMeter = {
   isQueued: false,
   queued: 0,
   isCongested: false,
+  congestedFor: 0,
   down: NO_LIMIT,
   up: NO_LIMIT,
 };
@@ -86,8 +91,9 @@ function meterPath(
   const isQueued = showsQueue(subflows);
   const queued = approach(before.queued, isQueued ? 1 : 0, time, SMOOTHING);
   const isCongested = queued > (before.isCongested ? ENDS : BEGINS);
-  // While it empties, and while it fills, what it carries is not what it can.
-  const isFull = isCongested && isQueued && before.isQueued;
+  const congestedFor = isCongested && before.isCongested ? before.congestedFor + time : 0;
+  // While it empties, and while TCPs begin, what it carries is not what it can.
+  const isFull = congestedFor >= BEGINNING && isQueued && before.isQueued;
   const way = fullerWay(last, capacity);
   const learn = (one: 'down' | 'up') =>
     learnLimit(before[one], {
@@ -102,6 +108,7 @@ function meterPath(
     isQueued,
     queued,
     isCongested,
+    congestedFor,
     down: learn('down'),
     up: learn('up'),
   };

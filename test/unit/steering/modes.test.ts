@@ -172,7 +172,7 @@ describe('what goes wrong', { timeout: 60_000 }, () => {
   });
 });
 
-describe('other modes', () => {
+describe('other modes', { timeout: 60_000 }, () => {
   const changes = (world: Fluid) => world.moves.map(({ client, to }) => `${client} ${to}`);
 
   function one(demand: Demand, options: FluidOptions): Fluid {

@@ -95,6 +95,13 @@ describe('capacity', () => {
     expect(uploads.foreign).toEqual({ down: 0, up: 1 * MBIT });
   });
 
+  test('is not learnt while TCPs begin', () => {
+    const beginning = [subflow(0.5, 0), subflow(4, 40), subflow(6, 40), subflow(8, 40)].map((one) => [one]);
+    expect(load(beginning, { capacity })).toMatchObject({ isCongested: true, foreign: { down: 0 } });
+    const { foreign } = load([...beginning, ...times(5, subflow(19, 40))], { capacity });
+    expect(foreign.down / MBIT).toBeCloseTo(1);
+  });
+
   test('is not learnt from what a path carries while sessions leave it', () => {
     const looks = [...times(6, subflow(19, 40)), [subflow(10, 40)], [subflow(5, 0)], [subflow(5, 0)]];
     const { foreign } = load(looks, { capacity });
