@@ -34,6 +34,10 @@ export interface Network {
   readonly webNetwork: readonly [network: string, netmask: string];
   readonly clients: readonly ClientHost[];
   readonly paths: readonly PathOptions[];
+  /** Between server and access points; its interface towards an access point has the path's name and is shaped. */
+  readonly internet: Namespace;
+  /** By path name; what goes up is shaped on the interface `uplink`. */
+  readonly accessPoints: Readonly<Record<string, Namespace>>;
 }
 
 /** Figure 6 of the paper: two access points. */
@@ -111,11 +115,15 @@ export async function buildNetwork(
     webNetwork: [hostOn(webSubnet, 0).v4, '255.255.255.0'],
     clients,
     paths,
+    internet,
+    accessPoints: Object.fromEntries(
+      paths.flatMap(({ name }, at) => (accessPoints[at] ? [[name, accessPoints[at]]] : [])),
+    ),
   };
 }
 
-/** Host 1 of the subnet is `near`, host 2 is `far`. */
-async function link(
+/** A cable: host 1 of the subnet is `near`, host 2 is `far`. */
+export async function link(
   near: Namespace,
   nearName: string,
   far: Namespace,
@@ -138,7 +146,8 @@ function up(device: string, subnet: Subnet, host: number): string[] {
   ];
 }
 
-function defaultRoute(subnet: Subnet, device: string, table = 'main'): string[] {
+/** To host 1 of the subnet. */
+export function defaultRoute(subnet: Subnet, device: string, table = 'main'): string[] {
   const { v4, v6 } = hostOn(subnet, 1);
   return [
     `route add default via ${v4} dev ${device} table ${table}`,
@@ -167,7 +176,7 @@ async function attachAccessPoint(
  * One link per client instead of a bridge, which needs no bridge in the kernel: the access point has its address on
  * every link and a route to the one host behind it.
  */
-async function attachClient(
+export async function attachClient(
   accessPoint: Namespace,
   client: Namespace,
   path: PathOptions,
@@ -207,6 +216,6 @@ async function keepTunnelOut(namespace: Namespace): Promise<void> {
   await multipathOff(namespace, tunDevice);
 }
 
-async function forward(namespace: Namespace): Promise<void> {
+export async function forward(namespace: Namespace): Promise<void> {
   await namespace.sysctl({ 'net.ipv4.ip_forward': 1, 'net.ipv6.conf.all.forwarding': 1 });
 }

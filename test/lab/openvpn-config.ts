@@ -11,6 +11,8 @@ export interface ServerOptions {
   readonly passwordFile?: string;
   /** Scripts for client-connect and client-disconnect, and the directory they record into. */
   readonly hooks?: { readonly connect: string; readonly disconnect: string; readonly events: string };
+  /** Network of the tunnels, a /24: `10.8.0.0` unless given. */
+  readonly tunnels?: string;
   /** Give up root once running, as the sample configs do. */
   readonly dropPrivileges?: boolean;
   /** More config lines. */
@@ -30,11 +32,19 @@ const common = [
   'ecdh-curve prime256v1',
 ];
 
-/** A server for every client of the network: tunnels in 10.8.0.0/24, the web server's route pushed. */
+/** A server for every client of the network, with the web server's route pushed. */
 export async function serverConfig(
   network: Network,
   authority: Authority,
-  { family = 4, management, passwordFile, hooks, dropPrivileges = false, lines = [] }: ServerOptions = {},
+  {
+    family = 4,
+    management,
+    passwordFile,
+    hooks,
+    tunnels = '10.8.0.0',
+    dropPrivileges = false,
+    lines = [],
+  }: ServerOptions = {},
 ): Promise<string[]> {
   const identity = await authority.issue('server', 'server');
   const [webNetwork, webMask] = network.webNetwork;
@@ -43,7 +53,7 @@ export async function serverConfig(
     `proto ${family === 6 ? 'tcp6-server' : 'tcp4-server'}`,
     `port ${openvpnPort}`,
     'topology subnet',
-    'server 10.8.0.0 255.255.255.0',
+    `server ${tunnels} 255.255.255.0`,
     `push "route ${webNetwork} ${webMask}"`,
     'keepalive 10 60',
     `ca ${quote(authority.certificate)}`,

@@ -1,20 +1,24 @@
-// Runs in a client's namespace: `web-client get URL [HOLDS]` or `web-client post URL BYTES`. Prints one JSON line
-// {"bytes":N} about every 100 ms and at the end one with the SHA-256 of what came, or of what the server says it got.
-// HOLDS are numbers of bytes, with commas: at each, reading stops until one more SIGUSR2 has come.
+// Runs in a client's namespace: `web-client get URL [HOLDS [AT]]` or `web-client post URL BYTES`. Prints one JSON line
+// {"bytes":N} about every 100 ms and at the end one with the SHA-256 of what came, or of what the server says it got, and
+// the seconds that it took from the request on. HOLDS are numbers of bytes, with commas: at each, reading stops until one
+// more SIGUSR2 has come. AT is the Unix time in milliseconds to ask at.
 import { once } from 'node:events';
 import { createHash } from 'node:crypto';
 import { request, type IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { payload } from './payload.js';
 
-const [method, url = '', size] = process.argv.slice(2);
+const [method, url = '', size, at] = process.argv.slice(2);
 const everyMs = 100;
 const holds = method === 'get' ? (size ?? '').split(',').filter(Boolean).map(Number) : [];
 let releases = 0;
 process.on('SIGUSR2', () => (releases += 1));
 // neither a signal nor a connection that is not read from keeps node running
 const running = setInterval(() => undefined, 60_000);
+await sleep(Math.max(0, Number(at ?? 0) - Date.now()));
+const began = performance.now();
 let bytes = 0;
 let reported = 0;
 
@@ -35,7 +39,7 @@ async function get(): Promise<void> {
       await once(process, 'SIGUSR2');
     }
   }
-  print({ bytes, sha256: hash.digest('hex') });
+  print({ bytes, sha256: hash.digest('hex'), seconds: elapsed() });
 }
 
 async function post(total: number): Promise<void> {
@@ -44,7 +48,7 @@ async function post(total: number): Promise<void> {
   await pipeline(Readable.from(counted(payload(total))), outgoing);
   let text = '';
   for await (const chunk of await answered) text += String(chunk);
-  print(JSON.parse(text));
+  print({ ...(JSON.parse(text) as object), seconds: elapsed() });
 }
 
 function* counted(chunks: Iterable<Buffer>): Generator<Buffer> {
@@ -69,6 +73,10 @@ function count(more: number): void {
   if (Date.now() < reported + everyMs) return;
   reported = Date.now();
   print({ bytes });
+}
+
+function elapsed(): number {
+  return (performance.now() - began) / 1000;
 }
 
 function print(line: unknown): void {

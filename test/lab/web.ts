@@ -6,13 +6,15 @@ import { says } from './says.js';
 import type { Network } from './network.js';
 
 const port = 8080;
-const line = z.object({ bytes: z.number(), sha256: z.string().optional() });
+const line = z.object({ bytes: z.number(), sha256: z.string().optional(), seconds: z.number().optional() });
 
 /** What a transfer came to. */
 export interface TransferResult {
   readonly bytes: number;
   /** Hex; of what was received, by whichever side received. */
   readonly sha256: string;
+  /** From the request to the last byte. */
+  readonly seconds: number;
 }
 
 /** Starts the web server behind the VPN server. */
@@ -44,21 +46,23 @@ export class Transfer {
    * @param kbit limits the rate; natural unless given.
    * @param holds bytes at each of which the client reads no further before a {@link release}, so that a slow machine's
    * download is still in progress when it should be.
+   * @param atMs Unix time in milliseconds to ask at, for many that begin together; at once unless given.
    */
   static download(
-    network: Network,
+    network: Pick<Network, 'webAddress'>,
     client: Namespace,
     bytes: number,
     {
       kbit,
       holds = [],
+      atMs = 0,
       timeoutMs = 300_000,
-    }: { kbit?: number; holds?: readonly number[]; timeoutMs?: number } = {},
+    }: { kbit?: number; holds?: readonly number[]; atMs?: number; timeoutMs?: number } = {},
   ): Transfer {
     const query = kbit === undefined ? '' : `?kbit=${kbit}`;
     return new Transfer(
       client,
-      ['get', `http://${network.webAddress.v4}:${port}/${bytes}${query}`, holds.join(',')],
+      ['get', `http://${network.webAddress.v4}:${port}/${bytes}${query}`, holds.join(','), `${atMs}`],
       timeoutMs,
     );
   }
@@ -74,17 +78,16 @@ export class Transfer {
 
   async #run(args: readonly string[], timeoutMs: number): Promise<TransferResult> {
     const child = this.#child;
-    let sha256: string | undefined;
+    let last: z.infer<typeof line> | undefined;
     for await (const text of child.iterable()) {
-      const report = line.parse(JSON.parse(text));
-      this.bytes = report.bytes;
-      sha256 = report.sha256;
+      last = line.parse(JSON.parse(text));
+      this.bytes = last.bytes;
     }
     const { stderr, timedOut } = await child;
-    if (sha256 === undefined) {
+    if (last?.sha256 === undefined || last.seconds === undefined) {
       const why = timedOut ? `not done after ${timeoutMs} ms` : stderr;
       throw new Error(`transfer (${args.join(' ')}) ended after ${this.bytes} bytes: ${why}`);
     }
-    return { bytes: this.bytes, sha256 };
+    return { bytes: this.bytes, sha256: last.sha256, seconds: last.seconds };
   }
 }

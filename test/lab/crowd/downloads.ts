@@ -1,0 +1,37 @@
+import { generator } from '../../support/random.js';
+import { payloadSha256 } from '../payload.js';
+import { Transfer } from '../web.js';
+import { BEGIN_WITHIN_MS, HEAD_START_MS, type LoadOptions, type LoadResult } from './load.js';
+import type { Scene } from './scene.js';
+
+/**
+ * A download of equal size through every tunnel, over when the last one is.
+ * @throws {Error} if one fails or is not what was sent.
+ */
+export async function downloads(
+  { network, clients }: Scene,
+  { bytes, seed }: LoadOptions,
+): Promise<LoadResult> {
+  const random = generator(seed);
+  const beganMs = Date.now() + HEAD_START_MS;
+  const transfers = clients.map(({ namespace }) =>
+    Transfer.download(network, namespace, bytes, {
+      atMs: Math.round(beganMs + random() * BEGIN_WITHIN_MS),
+      timeoutMs: 900_000,
+    }),
+  );
+  const results = await Promise.all(transfers.map(({ done }) => done));
+  const endedMs = Date.now();
+  const wanted = payloadSha256(bytes);
+  for (const [index, { sha256 }] of results.entries())
+    if (sha256 !== wanted) throw new Error(`what came to ${clients[index]?.name ?? ''} is not what was sent`);
+  return {
+    beganMs,
+    endedMs,
+    clients: results.map(({ bytes: receivedBytes, seconds }) => ({
+      sentBytes: bytes,
+      receivedBytes,
+      seconds,
+    })),
+  };
+}

@@ -1,0 +1,167 @@
+import type { SwitchEvent } from '../sidecar.js';
+import { accessPoints, type Arrangement } from './arrangement.js';
+import type { LoadKind, LoadResult } from './load.js';
+import type { AccessPointReport, ClientReport, LoadPoint, Placement, RunReport } from './report.js';
+import type { ClientSample, Sample } from './sampler.js';
+import { jain, mean } from './statistics.js';
+
+/** What one run left. */
+export interface RunRecord {
+  readonly arrangement: Arrangement;
+  readonly load: LoadKind;
+  readonly clients: readonly { readonly name: string; readonly isOurs: boolean }[];
+  readonly result: LoadResult;
+  /** In order of time; those outside the load are left out. */
+  readonly samples: readonly Sample[];
+  readonly switches: readonly SwitchEvent[];
+}
+
+const paths = accessPoints.map(({ name }) => name);
+/** A sample that came this much after the end still belongs to it. */
+const graceMs = 500;
+
+/** @throws {Error} if there are not two samples of the load, or nothing was carried. */
+export function figuresOf({ arrangement, load, clients, result, samples, switches }: RunRecord): RunReport {
+  const { beganMs, endedMs } = result;
+  const within = samples.filter(({ timeMs }) => timeMs >= beganMs && timeMs <= endedMs + graceMs);
+  const [first, last] = [within[0], within.at(-1)];
+  if (!first || !last || first === last) throw new Error('the load was too short to be measured');
+  const seconds = (last.timeMs - first.timeMs) / 1000;
+  const overhead = overheadBetween(first, last);
+  const names = clients.map(({ name }) => name);
+  const placements = placementsIn(within, names, beganMs);
+  const offered =
+    load === 'constant'
+      ? new Map(
+          names.map((name, index) => {
+            const one = result.clients[index];
+            return [name, one ? (megabits(one.sentBytes) / one.seconds) * overhead : 0];
+          }),
+        )
+      : undefined;
+  const series = loadPoints(within, placements, offered, beganMs);
+  const reports = clients.map(({ name, isOurs }, index): ClientReport => {
+    const one = result.clients[index];
+    if (!one) throw new Error(`there is no result of ${name}`);
+    return {
+      name,
+      isOurs,
+      goodputMbit: megabits(one.receivedBytes) / one.seconds,
+      ...(load === 'downloads'
+        ? { completionSeconds: one.seconds }
+        : { deliveredShare: one.receivedBytes / one.sentBytes }),
+      ...(one.delayMs === undefined ? {} : { delayMs: one.delayMs }),
+      carriedBy: carriedBy(first.clients[name], last.clients[name]) ?? {},
+    };
+  });
+  return {
+    load,
+    arrangement: arrangement.letter,
+    title: arrangement.title,
+    seconds,
+    overhead,
+    accessPoints: Object.fromEntries(
+      paths.map((path) => [path, accessPointReport(path, first, last, series, seconds)]),
+    ),
+    clients: reports,
+    jain: jain(reports.map(({ goodputMbit }) => goodputMbit)),
+    moves: switches
+      .filter(({ committedAt }) => committedAt >= beganMs && committedAt <= endedMs)
+      .map(({ committedAt, commonName, from, to }) => ({
+        seconds: (committedAt - beganMs) / 1000,
+        client: commonName,
+        from: from ?? null,
+        to,
+      })),
+    series,
+    placements,
+  };
+}
+
+function overheadBetween(first: Sample, last: Sample): number {
+  const outside = paths.reduce((sum, path) => sum + carriedBytes(path, first, last), 0);
+  const inside = Object.entries(last.clients).reduce(
+    (sum, [name, { tunnelBytes }]) => sum + tunnelBytes - (first.clients[name]?.tunnelBytes ?? 0),
+    0,
+  );
+  if (inside <= 0) throw new Error('nothing came out of the tunnels');
+  return outside / inside;
+}
+
+function placementsIn(samples: readonly Sample[], names: readonly string[], beganMs: number): Placement[] {
+  return intervals(samples).flatMap(([before, after]) =>
+    names.map((client) => {
+      const carried = carriedBy(before.clients[client], after.clients[client]);
+      const seconds = middle(before, after, beganMs);
+      return carried === undefined ? { seconds, client } : { seconds, client, carriedBy: carried };
+    }),
+  );
+}
+
+/** @param offered by client; what it is to get, with all headers, Mbit/s. */
+function loadPoints(
+  samples: readonly Sample[],
+  placements: readonly Placement[],
+  offered: ReadonlyMap<string, number> | undefined,
+  beganMs: number,
+): LoadPoint[] {
+  const lastKnown = new Map<string, Readonly<Record<string, number>>>();
+  return intervals(samples).flatMap(([before, after]) => {
+    const seconds = middle(before, after, beganMs);
+    for (const one of placements)
+      if (one.seconds === seconds && one.carriedBy) lastKnown.set(one.client, one.carriedBy);
+    return paths.map((path): LoadPoint => {
+      const carriedMbit =
+        megabits(carriedBytes(path, before, after)) / ((after.timeMs - before.timeMs) / 1000);
+      const point = { seconds, accessPoint: path, carriedMbit };
+      if (offered === undefined) return point;
+      const sums = [...offered].map(([client, mbit]) => mbit * (lastKnown.get(client)?.[path] ?? 0));
+      return { ...point, offeredMbit: sums.reduce((sum, one) => sum + one, 0) };
+    });
+  });
+}
+
+function accessPointReport(
+  path: string,
+  first: Sample,
+  last: Sample,
+  series: readonly LoadPoint[],
+  seconds: number,
+): AccessPointReport {
+  const offered = series.flatMap(({ accessPoint, offeredMbit }) =>
+    accessPoint === path && offeredMbit !== undefined ? [offeredMbit] : [],
+  );
+  return {
+    carriedMbit: megabits(carriedBytes(path, first, last)) / seconds,
+    drops: (last.paths[path]?.drops ?? 0) - (first.paths[path]?.drops ?? 0),
+    ...(offered.length === 0
+      ? {}
+      : {
+          offeredMbit: mean(offered),
+          offeredInSecondHalfMbit: mean(offered.slice(Math.floor(offered.length / 2))),
+        }),
+  };
+}
+
+function carriedBy(before?: ClientSample, after?: ClientSample): Record<string, number> | undefined {
+  const bytes = paths.map((path) => (after?.pathBytes[path] ?? 0) - (before?.pathBytes[path] ?? 0));
+  const all = bytes.reduce((sum, one) => sum + one, 0);
+  if (all <= 0) return undefined;
+  return Object.fromEntries(paths.map((path, index) => [path, (bytes[index] ?? 0) / all]));
+}
+
+function carriedBytes(path: string, before: Sample, after: Sample): number {
+  return (after.paths[path]?.bytes ?? 0) - (before.paths[path]?.bytes ?? 0);
+}
+
+function intervals(samples: readonly Sample[]): [before: Sample, after: Sample][] {
+  return samples.slice(1).map((after, index) => [samples[index] ?? after, after]);
+}
+
+function middle(before: Sample, after: Sample, beganMs: number): number {
+  return ((before.timeMs + after.timeMs) / 2 - beganMs) / 1000;
+}
+
+function megabits(bytes: number): number {
+  return (bytes * 8) / 1_000_000;
+}

@@ -1,0 +1,81 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { tunDevice } from '../openvpn-config.js';
+import { accessPoints } from './arrangement.js';
+import type { CrowdClient, Scene } from './scene.js';
+
+/** The kernel's counters at one moment, towards the clients. All only rise. */
+export interface Sample {
+  /** Unix time in milliseconds. */
+  readonly timeMs: number;
+  /** By path name: what the access point's shaped interface has sent, with Ethernet headers, and dropped. */
+  readonly paths: Readonly<Record<string, { readonly bytes: number; readonly drops: number }>>;
+  /** By client's name. */
+  readonly clients: Readonly<Record<string, ClientSample>>;
+}
+
+export interface ClientSample {
+  /** IP packets out of the tunnel. */
+  readonly tunnelBytes: number;
+  /** By path name: what came in on the client's interface, where the kernel may count several packets as one. */
+  readonly pathBytes: Readonly<Record<string, number>>;
+}
+
+const everyMs = 500;
+
+const queues = z.array(z.object({ dev: z.string(), kind: z.string(), bytes: z.number(), drops: z.number() }));
+
+/** Reads the counters every half second until it is stopped. */
+export class Sampler {
+  readonly #samples: Sample[] = [];
+  readonly #ended = new AbortController();
+  readonly #running: Promise<void>;
+
+  constructor(private readonly scene: Scene) {
+    this.#running = this.#run();
+    // Whoever stops it is told.
+    this.#running.catch(() => undefined);
+  }
+
+  /** @returns one sample at the start, one now, and those between. */
+  async stop(): Promise<readonly Sample[]> {
+    this.#ended.abort();
+    await this.#running;
+    this.#samples.push(await takeSample(this.scene));
+    return this.#samples;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#ended;
+    while (!signal.aborted) {
+      this.#samples.push(await takeSample(this.scene));
+      await sleep(everyMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+async function takeSample({ network, clients }: Scene): Promise<Sample> {
+  const { stdout } = await network.internet.run('tc', ['-s', '-j', 'qdisc', 'show']);
+  const shaped = queues.parse(JSON.parse(stdout)).filter(({ kind }) => kind === 'tbf');
+  const each = await Promise.all(
+    clients.map(async (client) => [client.name, await readClient(client)] as const),
+  );
+  return {
+    timeMs: Date.now(),
+    paths: Object.fromEntries(shaped.map(({ dev, bytes, drops }) => [dev, { bytes, drops }])),
+    clients: Object.fromEntries(each),
+  };
+}
+
+/** By /proc, because a process for each namespace and sample would take the processors that OpenVPN needs. */
+async function readClient({ openvpn }: CrowdClient): Promise<ClientSample> {
+  const text = await readFile(`/proc/${openvpn.pid}/net/dev`, 'utf8');
+  const received = new Map(
+    [...text.matchAll(/^\s*(\S+):\s*(\d+)/gm)].map(([, device = '', bytes]) => [device, Number(bytes)]),
+  );
+  return {
+    tunnelBytes: received.get(tunDevice) ?? 0,
+    pathBytes: Object.fromEntries(accessPoints.map(({ name }) => [name, received.get(name) ?? 0])),
+  };
+}

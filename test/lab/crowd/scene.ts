@@ -1,0 +1,125 @@
+import path from 'node:path';
+import type { Cleanup } from '../cleanup.js';
+import type { Namespace } from '../namespace.js';
+import type { Network } from '../network.js';
+import { openvpnPort, type OpenvpnProcess } from '../openvpn.js';
+import { tunDevice } from '../openvpn-config.js';
+import { writeRules, type SidecarFiles } from '../sidecar-files.js';
+import { Sidecar } from '../sidecar.js';
+import { buildStage } from '../stage.js';
+import { until } from '../until.js';
+import { startWeb } from '../web.js';
+import { accessPoints, type Arrangement } from './arrangement.js';
+import { addNeighbours } from './neighbours.js';
+
+const patienceMs = 60_000;
+
+/** Clients of ISP A with both access points, and of ISP B with its own alone. */
+const ours = Array.from({ length: 10 }, (_, index) => `a${index + 1}`);
+const neighbours = ['b1', 'b2'];
+
+/** A connected client. */
+export interface CrowdClient {
+  readonly name: string;
+  /** Whether it is on the server that subflowd may steer. */
+  readonly isOurs: boolean;
+  readonly namespace: Namespace;
+  readonly openvpn: OpenvpnProcess;
+  /** IPv4 address inside the tunnel. */
+  readonly tunnelAddress: string;
+}
+
+/** Figures 1 and 2 of the paper, with everybody connected and nothing to do yet. */
+export interface Scene {
+  readonly network: Network;
+  readonly clients: readonly CrowdClient[];
+  readonly sidecar?: Sidecar;
+}
+
+/** Everything is stopped and removed by `cleanup`; configs and logs stay in `out`. */
+export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out: string): Promise<Scene> {
+  const { steering, clientsAskForBackup } = arrangement;
+  const [, other] = accessPoints;
+  const stage = await buildStage(cleanup, {
+    paths: accessPoints,
+    clients: ours.length,
+    logs: out,
+    // without subflowd the server's kernel keeps its own path manager
+    ...(steering === undefined ? {} : { backend: 'netlink' as const }),
+  });
+  const { network, files } = stage;
+  await startWeb(cleanup, network);
+  if (clientsAskForBackup) {
+    for (const { namespace, addresses } of network.clients)
+      await namespace.ip([`mptcp endpoint change ${addresses[other.name]?.v4 ?? ''} backup`]);
+  }
+  let sidecar: Sidecar | undefined;
+  if (steering !== undefined) {
+    await writeSteering(files, steering);
+    sidecar = Sidecar.start(network.server, files.config, path.join(out, 'subflowd.log'));
+    cleanup.add(() => sidecar?.stop() ?? Promise.resolve());
+    await until('subflowd to answer', patienceMs, () => sidecar?.status());
+  }
+
+  const theirs = await addNeighbours(cleanup, network, {
+    names: neighbours,
+    on: other.name,
+    directory: path.join(out, 'neighbours'),
+  });
+  const mine = await Promise.all(
+    ours.map(async (name, index) => ({
+      namespace: (network.clients[index] as Network['clients'][number]).namespace,
+      openvpn: await stage.connect(index, name),
+    })),
+  );
+  const clients = await Promise.all(
+    [...mine, ...theirs].map(async (client, index) => ({
+      ...client,
+      name: [...ours, ...neighbours][index] ?? '',
+      isOurs: index < ours.length,
+      tunnelAddress: await tunnelAddress(client.namespace),
+    })),
+  );
+  await until('two subflows of each client', patienceMs, async () => {
+    const { stdout } = await network.server.run('ss', [
+      '-Htn',
+      'state',
+      'established',
+      'sport',
+      `:${openvpnPort}`,
+    ]);
+    return stdout.split('\n').length === accessPoints.length * ours.length || undefined;
+  });
+  if (steering === 'rules') {
+    await until('every rule to be obeyed', patienceMs, async () => {
+      const status = await sidecar?.status();
+      return status?.sessions.every(({ state }) => state === 'obeyed') === true || undefined;
+    });
+  }
+  return sidecar === undefined ? { network, clients } : { network, clients, sidecar };
+}
+
+async function writeSteering(files: SidecarFiles, steering: 'rules' | 'balance'): Promise<void> {
+  const [own, other] = accessPoints;
+  const rules = Object.fromEntries(
+    ours.map((name, index) => [name, index < ours.length / 2 ? own.name : other.name]),
+  );
+  if (steering === 'rules') await writeRules(files, accessPoints, rules);
+  else
+    await writeRules(
+      files,
+      accessPoints,
+      {},
+      {
+        path: ({ rateMbit }) => [`capacity = ${rateMbit}mbit`],
+        sections: [['[default]', 'mode = balance']],
+      },
+    );
+}
+
+async function tunnelAddress(namespace: Namespace): Promise<string> {
+  const { stdout } = await namespace.run('ip', ['-4', '-o', 'address', 'show', 'dev', tunDevice]);
+  const address = /inet ([\d.]+)/.exec(stdout)?.[1];
+  if (address === undefined) throw new Error(`${tunDevice} in ${namespace.name} has no address`);
+  return address;
+}

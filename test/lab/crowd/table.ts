@@ -1,0 +1,83 @@
+import Table from 'cli-table3';
+import type { LoadKind } from './load.js';
+import type { ClientReport, CrowdReport, RunReport } from './report.js';
+import { mean, percentile } from './statistics.js';
+
+/** Names above the columns, then a row per run; the same for the terminal and for the page. */
+export interface Rows {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** Of the runs with this load. */
+export function rowsOf(report: CrowdReport, load: LoadKind): Rows {
+  const runs = report.runs.filter((run) => run.load === load);
+  const columns = load === 'constant' ? constantColumns(report) : downloadColumns;
+  return {
+    head: ['run', ...columns.map(([head]) => head)],
+    rows: runs.map((run) => [`(${run.arrangement}) ${run.title}`, ...columns.map(([, cell]) => cell(run))]),
+  };
+}
+
+/** For a terminal. */
+export function tableOf({ head, rows }: Rows): string {
+  const table = new Table({ head: [...head], style: { head: [], border: [] }, wordWrap: true });
+  table.push(...rows.map((row) => [...row]));
+  return table.toString();
+}
+
+type Column = readonly [head: string, cell: (run: RunReport) => string];
+
+function constantColumns({ accessPoints }: CrowdReport): Column[] {
+  const offered = (run: RunReport, of: 'offeredMbit' | 'offeredInSecondHalfMbit') =>
+    Math.max(
+      ...accessPoints.map(({ name, capacityMbit }) => (run.accessPoints[name]?.[of] ?? 0) / capacityMbit),
+    ).toFixed(2);
+  return [
+    ['offered to the fullest access point, of its capacity', (run) => offered(run, 'offeredMbit')],
+    ['the same, second half', (run) => offered(run, 'offeredInSecondHalfMbit')],
+    ['delivered in time: ISP A’s clients', (run) => percent(mean(delivered(run.clients, true)))],
+    ['ISP B’s', (run) => percent(mean(delivered(run.clients, false)))],
+    ['delay: median of ISP A’s', (run) => `${Math.round(delay(run.clients, true))} ms`],
+    ['ISP B’s ', (run) => `${Math.round(delay(run.clients, false))} ms`],
+    ['Jain’s index of goodput', (run) => run.jain.toFixed(2)],
+    ['moves', (run) => `${run.moves.length}`],
+  ];
+}
+
+const downloadColumns: readonly Column[] = [
+  ['completion: mean', (run) => seconds(mean(completions(run.clients)))],
+  ['95th percentile', (run) => seconds(percentile(completions(run.clients), 0.95))],
+  [
+    'mean of ISP A’s clients',
+    (run) => seconds(mean(completions(run.clients.filter(({ isOurs }) => isOurs)))),
+  ],
+  ['of ISP B’s', (run) => seconds(mean(completions(run.clients.filter(({ isOurs }) => !isOurs))))],
+  ['Jain’s index of goodput', (run) => run.jain.toFixed(2)],
+  ['moves', (run) => `${run.moves.length}`],
+];
+
+/** Of all clients. */
+export function completions(clients: readonly ClientReport[]): number[] {
+  return clients.map(({ completionSeconds }) => completionSeconds ?? NaN);
+}
+
+/** Of ISP A's clients, or of ISP B's. */
+export function delivered(clients: readonly ClientReport[], ofOurs: boolean): number[] {
+  return clients.flatMap(({ isOurs, deliveredShare }) => (isOurs === ofOurs ? [deliveredShare ?? NaN] : []));
+}
+
+function delay(clients: readonly ClientReport[], ofOurs: boolean): number {
+  const medians = clients.flatMap(({ isOurs, delayMs }) =>
+    isOurs === ofOurs ? [delayMs?.median ?? NaN] : [],
+  );
+  return percentile(medians, 0.5);
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}
+
+function seconds(value: number): string {
+  return `${value.toFixed(1)} s`;
+}
