@@ -10,6 +10,8 @@ export interface PathOptions extends Subnet {
   readonly name: string;
   /** Of everything that goes through the access point, each way, Mbit/s. */
   readonly rateMbit: number;
+  /** How long a packet waits at most before the next one is dropped, each way, ms; 50 unless given. */
+  readonly queueMs?: number;
 }
 
 export interface NetworkOptions {
@@ -167,7 +169,7 @@ async function attachAccessPoint(
   const gateway = hostOn(uplink, 2);
   await internet.ip([`route add ${v4} via ${gateway.v4}`, `route add ${v6} via ${gateway.v6}`]);
   // One bucket each way for all clients of the access point, as on air.
-  const shape = `root tbf rate ${path.rateMbit}mbit burst 32kb latency 50ms`;
+  const shape = `root tbf rate ${path.rateMbit}mbit burst 32kb latency ${path.queueMs ?? 50}ms`;
   await internet.tc([`qdisc add dev ${path.name} ${shape}`]);
   await accessPoint.tc([`qdisc add dev uplink ${shape}`]);
 }

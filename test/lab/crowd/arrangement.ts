@@ -1,5 +1,3 @@
-import type { PathOptions } from '../network.js';
-
 /** Which of a client's two subflows carries its tunnel, and who says so. */
 export interface Arrangement {
   readonly letter: 'a' | 'b' | 'c' | 'd';
@@ -12,12 +10,6 @@ export interface Arrangement {
   /** What subflowd is told; absent: it does not run. */
   readonly steering?: 'rules' | 'balance';
 }
-
-/** Two access points of equal capacity: the clients' own ISP's, and the other's. */
-export const accessPoints: readonly [own: PathOptions, other: PathOptions] = [
-  { name: 'isp-a', number: 100, rateMbit: 20 },
-  { name: 'isp-b', number: 200, rateMbit: 20 },
-];
 
 /** The four that the experiment compares. */
 export const arrangements: readonly [Arrangement, ...Arrangement[]] = [

@@ -1,5 +1,6 @@
 import type { SwitchEvent } from '../sidecar.js';
-import { accessPoints, type Arrangement } from './arrangement.js';
+import type { Arrangement } from './arrangement.js';
+import { accessPoints } from './isps.js';
 import type { LoadKind, LoadResult } from './load.js';
 import type { AccessPointReport, ClientReport, LoadPoint, Placement, RunReport } from './report.js';
 import type { ClientSample, Sample } from './sampler.js';
@@ -39,7 +40,7 @@ export function figuresOf({ arrangement, load, clients, result, samples, switche
           }),
         )
       : undefined;
-  const series = loadPoints(within, placements, offered, beganMs);
+  const series = loadPoints(within, offered, beganMs);
   const reports = clients.map(({ name, isOurs }, index): ClientReport => {
     const one = result.clients[index];
     if (!one) throw new Error(`there is no result of ${name}`);
@@ -92,8 +93,9 @@ function placementsIn(samples: readonly Sample[], names: readonly string[], bega
   return intervals(samples).flatMap(([before, after]) =>
     names.map((client) => {
       const carried = carriedBy(before.clients[client], after.clients[client]);
-      const seconds = middle(before, after, beganMs);
-      return carried === undefined ? { seconds, client } : { seconds, client, carriedBy: carried };
+      const fromSeconds = (before.timeMs - beganMs) / 1000;
+      const toSeconds = (after.timeMs - beganMs) / 1000;
+      return { fromSeconds, toSeconds, client, ...(carried === undefined ? {} : { carriedBy: carried }) };
     }),
   );
 }
@@ -101,15 +103,16 @@ function placementsIn(samples: readonly Sample[], names: readonly string[], bega
 /** @param offered by client; what it is to get, with all headers, Mbit/s. */
 function loadPoints(
   samples: readonly Sample[],
-  placements: readonly Placement[],
   offered: ReadonlyMap<string, number> | undefined,
   beganMs: number,
 ): LoadPoint[] {
   const lastKnown = new Map<string, Readonly<Record<string, number>>>();
   return intervals(samples).flatMap(([before, after]) => {
-    const seconds = middle(before, after, beganMs);
-    for (const one of placements)
-      if (one.seconds === seconds && one.carriedBy) lastKnown.set(one.client, one.carriedBy);
+    const seconds = ((before.timeMs + after.timeMs) / 2 - beganMs) / 1000;
+    for (const client of offered?.keys() ?? []) {
+      const carried = carriedBy(before.clients[client], after.clients[client]);
+      if (carried !== undefined) lastKnown.set(client, carried);
+    }
     return paths.map((path): LoadPoint => {
       const carriedMbit =
         megabits(carriedBytes(path, before, after)) / ((after.timeMs - before.timeMs) / 1000);
@@ -156,10 +159,6 @@ function carriedBytes(path: string, before: Sample, after: Sample): number {
 
 function intervals(samples: readonly Sample[]): [before: Sample, after: Sample][] {
   return samples.slice(1).map((after, index) => [samples[index] ?? after, after]);
-}
-
-function middle(before: Sample, after: Sample, beganMs: number): number {
-  return ((before.timeMs + after.timeMs) / 2 - beganMs) / 1000;
 }
 
 function megabits(bytes: number): number {

@@ -87,7 +87,8 @@ export interface LoadPoint {
 
 /** A client between two samples. */
 export interface Placement {
-  readonly seconds: number;
+  readonly fromSeconds: number;
+  readonly toSeconds: number;
   readonly client: string;
   /** By access point, 0 to 1; absent where nothing came in this interval. */
   readonly carriedBy?: Readonly<Record<string, number>>;

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { tunDevice } from '../openvpn-config.js';
-import { accessPoints } from './arrangement.js';
+import { accessPoints } from './isps.js';
 import type { CrowdClient, Scene } from './scene.js';
 
 /** The kernel's counters at one moment, towards the clients. All only rise. */
@@ -42,7 +42,10 @@ export class Sampler {
   async stop(): Promise<readonly Sample[]> {
     this.#ended.abort();
     await this.#running;
-    this.#samples.push(await takeSample(this.scene));
+    const now = await takeSample(this.scene);
+    // rates of a few milliseconds would be noise
+    if (now.timeMs - (this.#samples.at(-1)?.timeMs ?? 0) < everyMs / 2) this.#samples.pop();
+    this.#samples.push(now);
     return this.#samples;
   }
 

@@ -9,14 +9,11 @@ import { Sidecar } from '../sidecar.js';
 import { buildStage } from '../stage.js';
 import { until } from '../until.js';
 import { startWeb } from '../web.js';
-import { accessPoints, type Arrangement } from './arrangement.js';
+import type { Arrangement } from './arrangement.js';
+import { accessPoints, clientsOfA, clientsOfB } from './isps.js';
 import { addNeighbours } from './neighbours.js';
 
 const patienceMs = 60_000;
-
-/** Clients of ISP A with both access points, and of ISP B with its own alone. */
-const ours = Array.from({ length: 10 }, (_, index) => `a${index + 1}`);
-const neighbours = ['b1', 'b2'];
 
 /** A connected client. */
 export interface CrowdClient {
@@ -42,7 +39,7 @@ export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out
   const [, other] = accessPoints;
   const stage = await buildStage(cleanup, {
     paths: accessPoints,
-    clients: ours.length,
+    clients: clientsOfA.length,
     logs: out,
     // without subflowd the server's kernel keeps its own path manager
     ...(steering === undefined ? {} : { backend: 'netlink' as const }),
@@ -62,12 +59,12 @@ export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out
   }
 
   const theirs = await addNeighbours(cleanup, network, {
-    names: neighbours,
+    names: clientsOfB,
     on: other.name,
     directory: path.join(out, 'neighbours'),
   });
   const mine = await Promise.all(
-    ours.map(async (name, index) => ({
+    clientsOfA.map(async (name, index) => ({
       namespace: (network.clients[index] as Network['clients'][number]).namespace,
       openvpn: await stage.connect(index, name),
     })),
@@ -75,8 +72,8 @@ export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out
   const clients = await Promise.all(
     [...mine, ...theirs].map(async (client, index) => ({
       ...client,
-      name: [...ours, ...neighbours][index] ?? '',
-      isOurs: index < ours.length,
+      name: [...clientsOfA, ...clientsOfB][index] ?? '',
+      isOurs: index < clientsOfA.length,
       tunnelAddress: await tunnelAddress(client.namespace),
     })),
   );
@@ -88,7 +85,7 @@ export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out
       'sport',
       `:${openvpnPort}`,
     ]);
-    return stdout.split('\n').length === accessPoints.length * ours.length || undefined;
+    return stdout.split('\n').length === accessPoints.length * clientsOfA.length || undefined;
   });
   if (steering === 'rules') {
     await until('every rule to be obeyed', patienceMs, async () => {
@@ -102,7 +99,7 @@ export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out
 async function writeSteering(files: SidecarFiles, steering: 'rules' | 'balance'): Promise<void> {
   const [own, other] = accessPoints;
   const rules = Object.fromEntries(
-    ours.map((name, index) => [name, index < ours.length / 2 ? own.name : other.name]),
+    clientsOfA.map((name, index) => [name, index < clientsOfA.length / 2 ? own.name : other.name]),
   );
   if (steering === 'rules') await writeRules(files, accessPoints, rules);
   else
