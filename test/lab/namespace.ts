@@ -29,7 +29,8 @@ export class Namespace {
     await execa('tc', ['-n', this.name, '-batch', '-'], { input: commands.join('\n') });
   }
 
-  async sysctl(settings: Readonly<Record<string, number>>): Promise<void> {
+  async sysctl(settings: Readonly<Record<string, number | string>>): Promise<void> {
+    if (Object.keys(settings).length === 0) return;
     const words = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
     await this.run('sysctl', ['-q', ...words]);
   }

@@ -18,6 +18,8 @@ export interface NetworkOptions {
   /** 1 to 200. */
   readonly clients?: number;
   readonly paths?: readonly PathOptions[];
+  /** Settings of every namespace; what a new one inherits from this machine unless given. */
+  readonly sysctl?: Readonly<Record<string, number | string>>;
 }
 
 export interface ClientHost {
@@ -62,13 +64,14 @@ const mptcpLimits = 'mptcp limits set subflows 4 add_addr_accepted 4';
  */
 export async function buildNetwork(
   cleanup: Cleanup,
-  { clients: count = 1, paths = figure6Paths }: NetworkOptions = {},
+  { clients: count = 1, paths = figure6Paths, sysctl = {} }: NetworkOptions = {},
 ): Promise<Network> {
   const fullmesh = mptcpFamily() === 'multipath-tcp.org';
   if (fullmesh) await turnOnFullmesh(cleanup);
   const create = async (role: string): Promise<Namespace> => {
     const namespace = await Namespace.create(role);
     cleanup.add(() => namespace.remove());
+    await namespace.sysctl(sysctl);
     return namespace;
   };
   const internet = await create('internet');

@@ -14,6 +14,7 @@ export interface RunRecord {
   readonly result: LoadResult;
   /** In order of time; those outside the load are left out. */
   readonly samples: readonly Sample[];
+  readonly latenessMs: number;
   readonly switches: readonly SwitchEvent[];
 }
 
@@ -22,7 +23,8 @@ const paths = accessPoints.map(({ name }) => name);
 const graceMs = 500;
 
 /** @throws {Error} if there are not two samples of the load, or nothing was carried. */
-export function figuresOf({ arrangement, load, clients, result, samples, switches }: RunRecord): RunReport {
+export function figuresOf(record: RunRecord): RunReport {
+  const { arrangement, load, clients, result, samples, switches } = record;
   const { beganMs, endedMs } = result;
   const within = samples.filter(({ timeMs }) => timeMs >= beganMs && timeMs <= endedMs + graceMs);
   const [first, last] = [within[0], within.at(-1)];
@@ -61,6 +63,7 @@ export function figuresOf({ arrangement, load, clients, result, samples, switche
     title: arrangement.title,
     seconds,
     overhead,
+    latenessMs: record.latenessMs,
     accessPoints: Object.fromEntries(
       paths.map((path) => [path, accessPointReport(path, first, last, series, seconds)]),
     ),

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { hostOn, type Subnet } from '../addresses.js';
 import type { Cleanup } from '../cleanup.js';
 import { Namespace } from '../namespace.js';
-import { attachClient, defaultRoute, forward, link, type Network } from '../network.js';
+import { attachClient, defaultRoute, forward, link, type Network, type NetworkOptions } from '../network.js';
 import { clientConfig, serverConfig } from '../openvpn-config.js';
 import { OpenvpnProcess } from '../openvpn.js';
 import { Authority } from '../pki.js';
@@ -19,6 +19,8 @@ export interface NeighbourOptions {
   readonly on: string;
   /** Where their configs and logs go. */
   readonly directory: string;
+  /** Of their namespaces, as of the network's. */
+  readonly sysctl: NonNullable<NetworkOptions['sysctl']>;
 }
 
 const serverSubnet: Subnet = { number: 111 };
@@ -32,11 +34,12 @@ const tunnels = '10.9.0.0';
 export async function addNeighbours(
   cleanup: Cleanup,
   network: Network,
-  { names, on, directory }: NeighbourOptions,
+  { names, on, directory, sysctl }: NeighbourOptions,
 ): Promise<Neighbour[]> {
   const create = async (role: string): Promise<Namespace> => {
     const namespace = await Namespace.create(role);
     cleanup.add(() => namespace.remove());
+    await namespace.sysctl(sysctl);
     return namespace;
   };
   await mkdir(directory, { recursive: true });

@@ -56,7 +56,7 @@ function loadPlot(report: CrowdReport, runs: readonly RunReport[], kind: LoadKin
     panel(run, 460, 200, [
       {
         data: { values: run.series },
-        mark: { type: 'line', strokeWidth: 2.5, interpolate: 'monotone' },
+        mark: { type: 'line', strokeWidth: 2.5, opacity: 0.85, interpolate: 'monotone' },
         encoding: { x, y: { ...y, field: 'carriedMbit' }, color: color(report) },
       },
       ...(kind === 'constant'
@@ -73,7 +73,7 @@ function loadPlot(report: CrowdReport, runs: readonly RunReport[], kind: LoadKin
         encoding: { y: { ...y, field: 'mbit' } },
         layer: [
           { mark: { type: 'rule', color: ink, strokeWidth: 1.5, strokeDash: [8, 4] } },
-          {
+          ...[{ stroke: 'white', strokeWidth: 4 }, {}].map((halo) => ({
             mark: {
               type: 'text',
               x: 456,
@@ -82,9 +82,10 @@ function loadPlot(report: CrowdReport, runs: readonly RunReport[], kind: LoadKin
               dy: -3,
               fontSize: 13,
               color: ink,
+              ...halo,
             },
             encoding: { text: { field: 'label' } },
-          },
+          })),
         ],
       },
     ]),
@@ -142,19 +143,7 @@ function placementPlot(report: CrowdReport, runs: readonly RunReport[], kind: Lo
   const [own, other] = report.accessPoints;
   const x = seconds(runs);
   const panels = runs.map((run) => {
-    const cells = run.placements.flatMap(({ fromSeconds, toSeconds, client, carriedBy }) =>
-      carriedBy === undefined
-        ? []
-        : [
-            {
-              client,
-              from: Math.max(0, fromSeconds),
-              // overlaps the next, or a hairline would show between them
-              to: Math.min(run.seconds, toSeconds + 0.1),
-              share: carriedBy[other?.name ?? ''] ?? 0,
-            },
-          ],
-    );
+    const cells = run.clients.flatMap(({ name }) => cellsOf(run, name, other?.name ?? ''));
     return panel(run, 460, 200, [
       {
         data: { values: cells },
@@ -190,6 +179,28 @@ function placementPlot(report: CrowdReport, runs: readonly RunReport[], kind: Lo
       2,
     ),
   };
+}
+
+/** One client's strip, with intervals joined that look alike. */
+function cellsOf(run: RunReport, client: string, accessPoint: string): Cell[] {
+  const cells: Cell[] = [];
+  for (const one of run.placements) {
+    if (one.client !== client || one.carriedBy === undefined) continue;
+    const from = Math.max(0, one.fromSeconds);
+    const to = Math.min(run.seconds, one.toSeconds);
+    const share = Math.round((one.carriedBy[accessPoint] ?? 0) * 20) / 20;
+    const last = cells.at(-1);
+    if (last?.share === share && last.to === from) cells.splice(-1, 1, { ...last, to });
+    else cells.push({ client, from, to, share });
+  }
+  return cells;
+}
+
+interface Cell {
+  readonly client: string;
+  readonly from: number;
+  readonly to: number;
+  readonly share: number;
 }
 
 function panel(

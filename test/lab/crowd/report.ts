@@ -25,6 +25,8 @@ export interface RunReport {
   readonly seconds: number;
   /** Bytes at the access points, with all headers and what was sent again, for one byte of IP packets out of the tunnels. */
   readonly overhead: number;
+  /** How late the experiment's own timers were, the 99th percentile, ms: a busy machine's figures are worth less. */
+  readonly latenessMs: number;
   /** By access point. */
   readonly accessPoints: Readonly<Record<string, AccessPointReport>>;
   readonly clients: readonly ClientReport[];

@@ -28,7 +28,7 @@ export async function runOnce(
     const scene = await buildScene(own, arrangement, out);
     const sampler = new Sampler(scene);
     const result = await (load.kind === 'constant' ? constantRate : downloads)(scene, load);
-    const samples = await sampler.stop();
+    const { samples, latenessMs } = await sampler.stop();
     for (const { name, openvpn } of scene.clients) {
       const reconnects = await openvpn.reconnects();
       if (reconnects > 0) throw new Error(`${name} reconnected ${reconnects} times`);
@@ -39,6 +39,7 @@ export async function runOnce(
       clients: scene.clients,
       result,
       samples,
+      latenessMs,
       switches: (await scene.sidecar?.switches()) ?? [],
     });
   } finally {

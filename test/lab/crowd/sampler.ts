@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { tunDevice } from '../openvpn-config.js';
@@ -23,30 +24,44 @@ export interface ClientSample {
 }
 
 const everyMs = 500;
+const timerMs = 10;
 
 const queues = z.array(z.object({ dev: z.string(), kind: z.string(), bytes: z.number(), drops: z.number() }));
+
+/** What was seen from the start to the stop. */
+export interface Samples {
+  /** One at the start, one at the stop, and those between. */
+  readonly samples: readonly Sample[];
+  /**
+   * How late this process's own timers were, the 99th percentile, ms: beyond some tens, the machine had too little time for
+   * OpenVPN as well.
+   */
+  readonly latenessMs: number;
+}
 
 /** Reads the counters every half second until it is stopped. */
 export class Sampler {
   readonly #samples: Sample[] = [];
+  readonly #timers = monitorEventLoopDelay({ resolution: timerMs });
   readonly #ended = new AbortController();
   readonly #running: Promise<void>;
 
   constructor(private readonly scene: Scene) {
+    this.#timers.enable();
     this.#running = this.#run();
     // Whoever stops it is told.
     this.#running.catch(() => undefined);
   }
 
-  /** @returns one sample at the start, one now, and those between. */
-  async stop(): Promise<readonly Sample[]> {
+  async stop(): Promise<Samples> {
     this.#ended.abort();
+    this.#timers.disable();
     await this.#running;
     const now = await takeSample(this.scene);
     // rates of a few milliseconds would be noise
     if (now.timeMs - (this.#samples.at(-1)?.timeMs ?? 0) < everyMs / 2) this.#samples.pop();
     this.#samples.push(now);
-    return this.#samples;
+    return { samples: this.#samples, latenessMs: this.#timers.percentile(99) / 1e6 - timerMs };
   }
 
   async #run(): Promise<void> {

@@ -14,6 +14,8 @@ import { accessPoints, clientsOfA, clientsOfB } from './isps.js';
 import { addNeighbours } from './neighbours.js';
 
 const patienceMs = 60_000;
+/** As on nearly every host; another kernel's default would make other queues. */
+const sysctl = { 'net.ipv4.tcp_congestion_control': 'cubic' };
 
 /** A connected client. */
 export interface CrowdClient {
@@ -41,6 +43,7 @@ export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out
     paths: accessPoints,
     clients: clientsOfA.length,
     logs: out,
+    sysctl,
     // without subflowd the server's kernel keeps its own path manager
     ...(steering === undefined ? {} : { backend: 'netlink' as const }),
   });
@@ -62,6 +65,7 @@ export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out
     names: clientsOfB,
     on: other.name,
     directory: path.join(out, 'neighbours'),
+    sysctl,
   });
   const mine = await Promise.all(
     clientsOfA.map(async (name, index) => ({

@@ -52,6 +52,7 @@ const record: RunRecord = {
     sample(4, [11, 15], [10, 14], 7),
     sample(9, [99, 99], [99, 99], 99),
   ],
+  latenessMs: 1,
   switches: [
     { event: 'switch', committedAt: beganMs - 5, commonName: 'a1', from: null, to: 'isp-a' },
     { event: 'switch', committedAt: beganMs + 1000, commonName: 'a1', from: 'isp-a', to: 'isp-b' },
