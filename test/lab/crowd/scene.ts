@@ -10,12 +10,11 @@ import { buildStage } from '../stage.js';
 import { until } from '../until.js';
 import { startWeb } from '../web.js';
 import type { Arrangement } from './arrangement.js';
+import { allowCongestionControl, congestionControl } from './congestion.js';
 import { accessPoints, clientsOfA, clientsOfB } from './isps.js';
 import { addNeighbours } from './neighbours.js';
 
 const patienceMs = 60_000;
-/** As on nearly every host; another kernel's default would make other queues. */
-const sysctl = { 'net.ipv4.tcp_congestion_control': 'cubic' };
 
 /** A connected client. */
 export interface CrowdClient {
@@ -39,11 +38,12 @@ export interface Scene {
 export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out: string): Promise<Scene> {
   const { steering, clientsAskForBackup } = arrangement;
   const [, other] = accessPoints;
+  await allowCongestionControl(cleanup);
   const stage = await buildStage(cleanup, {
     paths: accessPoints,
     clients: clientsOfA.length,
     logs: out,
-    sysctl,
+    sysctl: congestionControl,
     // without subflowd the server's kernel keeps its own path manager
     ...(steering === undefined ? {} : { backend: 'netlink' as const }),
   });
@@ -65,7 +65,7 @@ export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out
     names: clientsOfB,
     on: other.name,
     directory: path.join(out, 'neighbours'),
-    sysctl,
+    sysctl: congestionControl,
   });
   const mine = await Promise.all(
     clientsOfA.map(async (name, index) => ({
