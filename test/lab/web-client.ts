@@ -1,24 +1,22 @@
-// Runs in a client's namespace: `web-client get URL [HOLDS [AT]]` or `web-client post URL BYTES`. Prints one JSON line
+// Runs in a client's namespace: `web-client get URL [HOLDS]` or `web-client post URL BYTES`. Prints one JSON line
 // {"bytes":N} about every 100 ms and at the end one with the SHA-256 of what came, or of what the server says it got, and
 // the seconds that it took from the request on. HOLDS are numbers of bytes, with commas: at each, reading stops until one
-// more SIGUSR2 has come. AT is the Unix time in milliseconds to ask at.
+// more SIGUSR2 has come; at 0 nothing is asked before.
 import { once } from 'node:events';
 import { createHash } from 'node:crypto';
 import { request, type IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { payload } from './payload.js';
 
-const [method, url = '', size, at] = process.argv.slice(2);
+const [method, url = '', size] = process.argv.slice(2);
 const everyMs = 100;
 const holds = method === 'get' ? (size ?? '').split(',').filter(Boolean).map(Number) : [];
 let releases = 0;
 process.on('SIGUSR2', () => (releases += 1));
 // neither a signal nor a connection that is not read from keeps node running
 const running = setInterval(() => undefined, 60_000);
-await sleep(Math.max(0, Number(at ?? 0) - Date.now()));
-const began = performance.now();
+let began = performance.now();
 let bytes = 0;
 let reported = 0;
 
@@ -27,19 +25,25 @@ else await post(Number(size));
 clearInterval(running);
 
 async function get(): Promise<void> {
+  await released();
+  began = performance.now();
   const hash = createHash('sha256');
   const outgoing = request(url);
   outgoing.end();
   for await (const chunk of await response(outgoing)) {
     hash.update(chunk as Buffer);
     count((chunk as Buffer).length);
-    const passed = holds.filter((hold) => bytes >= hold).length;
-    while (releases < passed) {
-      print({ bytes });
-      await once(process, 'SIGUSR2');
-    }
+    await released();
   }
   print({ bytes, sha256: hash.digest('hex'), seconds: elapsed() });
+}
+
+async function released(): Promise<void> {
+  const passed = holds.filter((hold) => bytes >= hold).length;
+  while (releases < passed) {
+    print({ bytes });
+    await once(process, 'SIGUSR2');
+  }
 }
 
 async function post(total: number): Promise<void> {

@@ -31,6 +31,8 @@ export async function startWeb(cleanup: Cleanup, network: Network): Promise<void
 export class Transfer {
   /** Bytes so far. */
   bytes = 0;
+  /** It runs, and would hear a {@link release}. */
+  hasStarted = false;
   readonly done: Promise<TransferResult>;
 
   readonly #child: NamespaceProcess;
@@ -45,8 +47,7 @@ export class Transfer {
   /**
    * @param kbit limits the rate; natural unless given.
    * @param holds bytes at each of which the client reads no further before a {@link release}, so that a slow machine's
-   * download is still in progress when it should be.
-   * @param atMs Unix time in milliseconds to ask at, for many that begin together; at once unless given.
+   * download is still in progress when it should be; at 0 it does not ask before.
    */
   static download(
     network: Pick<Network, 'webAddress'>,
@@ -55,14 +56,13 @@ export class Transfer {
     {
       kbit,
       holds = [],
-      atMs = 0,
       timeoutMs = 300_000,
-    }: { kbit?: number; holds?: readonly number[]; atMs?: number; timeoutMs?: number } = {},
+    }: { kbit?: number; holds?: readonly number[]; timeoutMs?: number } = {},
   ): Transfer {
     const query = kbit === undefined ? '' : `?kbit=${kbit}`;
     return new Transfer(
       client,
-      ['get', `http://${network.webAddress.v4}:${port}/${bytes}${query}`, holds.join(','), `${atMs}`],
+      ['get', `http://${network.webAddress.v4}:${port}/${bytes}${query}`, holds.join(',')],
       timeoutMs,
     );
   }
@@ -81,6 +81,7 @@ export class Transfer {
     let last: z.infer<typeof line> | undefined;
     for await (const text of child.iterable()) {
       last = line.parse(JSON.parse(text));
+      this.hasStarted = true;
       this.bytes = last.bytes;
     }
     const { stderr, timedOut } = await child;

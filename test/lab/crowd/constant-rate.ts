@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { generator } from '../../support/random.js';
 import { labScript } from '../checkout.js';
+import type { Namespace } from '../namespace.js';
 import { says } from '../says.js';
 import { datagramBytes, PACKET_BYTES } from './datagram.js';
-import { BEGIN_WITHIN_MS, HEAD_START_MS, type LoadOptions, type LoadResult } from './load.js';
+import { BEGIN_WITHIN_MS, type LoadOptions, type LoadResult } from './load.js';
 import type { Scene } from './scene.js';
 import type { SendPlan } from './send-plan.js';
 
@@ -11,7 +12,12 @@ import type { SendPlan } from './send-plan.js';
 export const CONSTANT_MBIT = 2.7;
 
 const port = 5000;
-const sentLine = z.object({ sent: z.array(z.number()), failed: z.literal(0) });
+const sentLine = z.object({
+  beganMs: z.number(),
+  endedMs: z.number(),
+  sent: z.array(z.number()),
+  failed: z.literal(0),
+});
 const receivedLine = z.object({
   datagrams: z.number(),
   wrong: z.literal(0),
@@ -28,36 +34,24 @@ export async function constantRate(
   { seconds, seed }: LoadOptions,
 ): Promise<LoadResult> {
   const random = generator(seed);
-  const beganMs = Date.now() + HEAD_START_MS;
-  const endedMs = beganMs + seconds * 1000;
   const bytes = datagramBytes(PACKET_BYTES);
   const plan: SendPlan = {
     port,
     datagramBytes: bytes,
     intervalMs: (PACKET_BYTES * 8) / (CONSTANT_MBIT * 1000),
-    beginMs: beganMs,
-    endMs: endedMs,
+    durationMs: seconds * 1000,
     targets: clients.map(({ tunnelAddress }) => ({
       address: tunnelAddress,
-      beginMs: beganMs + random() * BEGIN_WITHIN_MS,
+      afterMs: random() * BEGIN_WITHIN_MS,
     })),
   };
-  const timeoutMs = HEAD_START_MS + seconds * 1000 + 30_000;
-  const receivers = clients.map(({ namespace }) =>
-    namespace.start(
-      process.execPath,
-      [labScript('crowd/rate-receiver'), `${port}`, `${bytes}`, `${endedMs}`],
-      timeoutMs,
-    ),
-  );
+  const timeoutMs = plan.durationMs + 60_000;
+  const start = (namespace: Namespace, program: string, ...args: readonly string[]) =>
+    namespace.start(process.execPath, [labScript(`crowd/${program}`), ...args], timeoutMs);
+  const receivers = clients.map(({ namespace }) => start(namespace, 'rate-receiver', `${port}`, `${bytes}`));
   await Promise.all(receivers.map(({ stdout }) => says(stdout, 'listening')));
-  const sender = network.web.start(
-    process.execPath,
-    [labScript('crowd/rate-sender'), JSON.stringify(plan)],
-    timeoutMs,
-  );
-  if (Date.now() > beganMs) throw new Error('the receivers took too long to start: this machine is too busy');
-  const { sent } = sentLine.parse(lastLine(await sender));
+  const sender = await start(network.web, 'rate-sender', JSON.stringify(plan));
+  const { beganMs, endedMs, sent } = sentLine.parse(lastLine(sender));
   const received = await Promise.all(receivers.map(async (one) => receivedLine.parse(lastLine(await one))));
   return {
     beganMs,
@@ -65,7 +59,7 @@ export async function constantRate(
     clients: received.map(({ datagrams, delayMs }, index) => ({
       sentBytes: (sent[index] ?? 0) * PACKET_BYTES,
       receivedBytes: datagrams * PACKET_BYTES,
-      seconds: (endedMs - (plan.targets[index]?.beginMs ?? beganMs)) / 1000,
+      seconds: (plan.durationMs - (plan.targets[index]?.afterMs ?? 0)) / 1000,
       delayMs,
     })),
   };

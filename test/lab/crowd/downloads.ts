@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { generator } from '../../support/random.js';
 import { payloadSha256 } from '../payload.js';
+import { until } from '../until.js';
 import { Transfer } from '../web.js';
-import { BEGIN_WITHIN_MS, HEAD_START_MS, type LoadOptions, type LoadResult } from './load.js';
+import { BEGIN_WITHIN_MS, type LoadOptions, type LoadResult } from './load.js';
 import type { Scene } from './scene.js';
 
 /**
@@ -13,11 +15,19 @@ export async function downloads(
   { bytes, seed }: LoadOptions,
 ): Promise<LoadResult> {
   const random = generator(seed);
-  const beganMs = Date.now() + HEAD_START_MS;
   const transfers = clients.map(({ namespace }) =>
-    Transfer.download(network, namespace, bytes, {
-      atMs: Math.round(beganMs + random() * BEGIN_WITHIN_MS),
-      timeoutMs: 900_000,
+    Transfer.download(network, namespace, bytes, { holds: [0], timeoutMs: 900_000 }),
+  );
+  await until('every download to be ready', 60_000, async () => {
+    // One that failed throws here.
+    await Promise.race([...transfers.map(({ done }) => done), sleep(20)]);
+    return transfers.every(({ hasStarted }) => hasStarted) || undefined;
+  });
+  const beganMs = Date.now();
+  await Promise.all(
+    transfers.map(async (transfer) => {
+      await sleep(random() * BEGIN_WITHIN_MS);
+      transfer.release();
     }),
   );
   const results = await Promise.all(transfers.map(({ done }) => done));

@@ -35,6 +35,3 @@ export interface ClientResult {
 
 /** When everybody has begun. */
 export const BEGIN_WITHIN_MS = 1000;
-
-/** How long the programs of 12 clients take to start, with room. */
-export const HEAD_START_MS = 5000;

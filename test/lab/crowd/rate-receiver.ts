@@ -1,32 +1,37 @@
-// Runs in a client's namespace: `rate-receiver PORT BYTES UNTIL` counts datagrams of this size that come before UNTIL, Unix
-// time in milliseconds, then prints a JSON line and ends: how many came, how many of them twice or with anything else in
-// them than was sent, and how long they were on their way.
+// Runs in a client's namespace: `rate-receiver PORT BYTES` takes datagrams of this size until the time that they themselves
+// tell, then prints a JSON line and ends: how many came, how many of them twice or with anything else in them than was
+// sent, and how long they were on their way.
 import { createSocket } from 'node:dgram';
-import { filler, HEADER_BYTES } from './datagram.js';
+import { filler, readDatagram } from './datagram.js';
 import { percentile } from './statistics.js';
 
-const [port, bytes, until] = process.argv.slice(2).map(Number);
-const expected = filler(bytes ?? 0);
+const [port, bytes] = process.argv.slice(2).map(Number);
+const body = filler(bytes ?? 0);
 const seen = new Set<number>();
 const delaysMs: number[] = [];
 let wrong = 0;
 
-const socket = createSocket('udp4', (datagram) => {
-  const sequence = datagram.readUInt32BE(0);
-  if (seen.has(sequence) || !datagram.subarray(HEADER_BYTES).equals(expected)) wrong += 1;
+const socket = createSocket('udp4', (message) => {
+  const datagram = readDatagram(message, body);
+  if (datagram === undefined || seen.has(datagram.sequence)) {
+    wrong += 1;
+    return;
+  }
+  const { sequence, sentMs, endMs } = datagram;
+  const now = Date.now();
+  if (now > endMs) return;
+  if (seen.size === 0) setTimeout(finish, endMs - now);
   seen.add(sequence);
-  delaysMs.push(Date.now() - datagram.readDoubleBE(4));
+  delaysMs.push(now - sentMs);
 });
 socket.bind(port, () => {
   socket.setRecvBufferSize(1_000_000);
   process.stdout.write('listening\n');
 });
-setTimeout(
-  () => {
-    const delayMs = { median: percentile(delaysMs, 0.5), p95: percentile(delaysMs, 0.95) };
-    process.stdout.write(`${JSON.stringify({ datagrams: delaysMs.length, wrong, delayMs })}\n`, () =>
-      process.exit(0),
-    );
-  },
-  (until ?? 0) - Date.now(),
-);
+
+function finish(): void {
+  const delayMs = { median: percentile(delaysMs, 0.5), p95: percentile(delaysMs, 0.95) };
+  process.stdout.write(`${JSON.stringify({ datagrams: seen.size, wrong, delayMs })}\n`, () =>
+    process.exit(0),
+  );
+}

@@ -1,15 +1,14 @@
-/** What `rate-sender` is to send. Times are Unix time in milliseconds. */
+/** What `rate-sender` is to send. */
 export interface SendPlan {
   readonly port: number;
   /** Of UDP payload. */
   readonly datagramBytes: number;
   /** Between two datagrams to the same target. */
   readonly intervalMs: number;
-  readonly beginMs: number;
-  readonly endMs: number;
+  readonly durationMs: number;
   readonly targets: readonly {
     readonly address: string;
-    /** Of its first datagram. */
-    readonly beginMs: number;
+    /** Of its first datagram, after the begin. */
+    readonly afterMs: number;
   }[];
 }
