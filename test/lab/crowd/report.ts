@@ -92,6 +92,6 @@ export interface Placement {
   readonly fromSeconds: number;
   readonly toSeconds: number;
   readonly client: string;
-  /** By access point, 0 to 1; absent where nothing came in this interval. */
+  /** By access point, 0 to 1; absent where next to nothing came in this interval. */
   readonly carriedBy?: Readonly<Record<string, number>>;
 }

@@ -23,7 +23,7 @@ export interface ClientSample {
   readonly pathBytes: Readonly<Record<string, number>>;
 }
 
-const everyMs = 500;
+const everyMs = 1000;
 const timerMs = 10;
 
 const queues = z.array(z.object({ dev: z.string(), kind: z.string(), bytes: z.number(), drops: z.number() }));
@@ -39,7 +39,7 @@ export interface Samples {
   readonly latenessMs: number;
 }
 
-/** Reads the counters every half second until it is stopped. */
+/** Reads the counters every second until it is stopped. */
 export class Sampler {
   readonly #samples: Sample[] = [];
   readonly #timers = monitorEventLoopDelay({ resolution: timerMs });
@@ -74,13 +74,15 @@ export class Sampler {
 }
 
 async function takeSample({ network, clients }: Scene): Promise<Sample> {
+  const beforeMs = Date.now();
   const { stdout } = await network.internet.run('tc', ['-s', '-j', 'qdisc', 'show']);
+  const timeMs = (beforeMs + Date.now()) / 2;
   const shaped = queues.parse(JSON.parse(stdout)).filter(({ kind }) => kind === 'tbf');
   const each = await Promise.all(
     clients.map(async (client) => [client.name, await readClient(client)] as const),
   );
   return {
-    timeMs: Date.now(),
+    timeMs,
     paths: Object.fromEntries(shaped.map(({ dev, bytes, drops }) => [dev, { bytes, drops }])),
     clients: Object.fromEntries(each),
   };
