@@ -81,8 +81,17 @@ async function experiment(): Promise<void> {
   await mkdir(out, { recursive: true });
   say(`${chosen.length} runs, about ${Math.ceil(sum(expected) / 60)} minutes`);
 
-  const date = new Date().toISOString();
+  const about: Omit<CrowdReport, 'runs'> = {
+    date: new Date().toISOString(),
+    kernel: release(),
+    openvpn: await openvpnVersion(),
+    seed: options.seed,
+    constantMbit: CONSTANT_MBIT,
+    downloadBytes: options.bytes,
+    accessPoints: accessPoints.map(({ name, rateMbit }) => ({ name, capacityMbit: rateMbit })),
+  };
   const runs: RunReport[] = [];
+  const report: CrowdReport = { ...about, runs };
   for (const [index, { load, arrangement }] of chosen.entries()) {
     const { letter, title } = arrangement;
     const left = Math.round(sum(expected.slice(index)));
@@ -95,18 +104,9 @@ async function experiment(): Promise<void> {
         `this machine was busy: timers were ${Math.round(run.latenessMs)} ms late, and packets will have been`,
       );
     runs.push(run);
+    // after each, so that a later one that fails takes nothing with it
+    await writeFile(path.join(out, 'report.json'), `${JSON.stringify(report, undefined, 1)}\n`);
   }
-  const report: CrowdReport = {
-    date,
-    kernel: release(),
-    openvpn: await openvpnVersion(),
-    seed: options.seed,
-    constantMbit: CONSTANT_MBIT,
-    downloadBytes: options.bytes,
-    accessPoints: accessPoints.map(({ name, rateMbit }) => ({ name, capacityMbit: rateMbit })),
-    runs,
-  };
-  await writeFile(path.join(out, 'report.json'), `${JSON.stringify(report, undefined, 1)}\n`);
   await writePage(report, out);
   for (const kind of wanted(loadKinds)) process.stdout.write(`\n${kind}\n${tableOf(rowsOf(report, kind))}\n`);
   say(`written to ${out}: index.html, its plots as SVG, report.json, and the logs of each run`);
