@@ -92,11 +92,17 @@ void PhysicalMemory::choose_access(AccessWish wish) {
 }
 
 PhysicalMemory::Windowed* PhysicalMemory::find(std::uint64_t address, std::size_t length) noexcept {
+  // Most addresses lie in the range of the one before.
+  if (last_ < ranges_.size()) {
+    const Range& range = ranges_[last_].range;
+    if (address >= range.start && address < range.end) return length <= range.end - address ? &ranges_[last_] : nullptr;
+  }
   const auto after = std::upper_bound(ranges_.begin(), ranges_.end(), address,
                                       [](std::uint64_t value, const Windowed& w) { return value < w.range.start; });
   if (after == ranges_.begin()) return nullptr;
   Windowed& candidate = *(after - 1);
   if (address >= candidate.range.end || length > candidate.range.end - address) return nullptr;
+  last_ = static_cast<std::size_t>(&candidate - ranges_.data());
   return &candidate;
 }
 

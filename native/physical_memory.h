@@ -74,6 +74,7 @@ class PhysicalMemory {
   void choose_access(AccessWish wish);
 
   std::vector<Windowed> ranges_;  // sorted, disjoint, whole pages
+  std::size_t last_ = 0;          // index of the range that was found last
   int fd_ = -1;
   Access access_ = Access::kBytes;
   int map_errno_ = 0;

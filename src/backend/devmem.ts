@@ -21,8 +21,15 @@ interface Known {
   readonly files: OpenFiles;
   readonly located: LocatedConnection;
   readonly target: LocatedSubflow;
-  trail?: Trail | undefined;
-  words?: BigUint64Array;
+  way?: Way | undefined;
+}
+
+/** What a commit needs of a subflow; it holds as long as its guards do, so that later looks keep it. */
+interface Way {
+  readonly trail: Trail;
+  readonly words: BigUint64Array;
+  /** Physical address of the structure that holds the priorities. */
+  readonly context: bigint;
 }
 
 /** A kernel's plain store may win the race for a byte (see native/guarded_commit.h); it does not win three times. */
@@ -33,12 +40,15 @@ export class DevmemBackend implements Backend {
   readonly name = 'devmem';
   readonly tellsPeer: boolean;
   readonly #family: Family;
-  /** By server, then by {@link nameKey}. */
-  readonly #known = new Map<number, Map<string, Known>>();
+  /** By server, then by the client's end of the subflow; a client can use one port for several of its subflows. */
+  readonly #known = new Map<number, Map<string, Known[]>>();
+  /** The bytes of our wish as they are read back. */
+  readonly #readBack: Uint8Array;
 
   constructor(private readonly kernel: OpenKernel) {
     this.#family = familyOf(kernel);
     this.tellsPeer = this.#family.bits.silentBecause === undefined;
+    this.#readBack = new Uint8Array(bytesOf(this.#family.bits.ours).size);
   }
 
   /**
@@ -79,15 +89,16 @@ export class DevmemBackend implements Backend {
   async connections(pid: number): Promise<ServerSockets> {
     const files = openFiles(this.kernel.space, this.kernel.layout, this.kernel.tasks.find(pid));
     const found = this.#family.connections(pid, files);
-    const known = new Map<string, Known>();
+    const before = this.#known.get(pid);
+    const known = new Map<string, Known[]>();
     for (const located of found.connections) {
       for (const target of located.subflows) {
-        const { local, remote } = target.subflow;
-        known.set(nameKey({ pid, connection: located.connection.remote, local, remote }), {
-          files,
-          located,
-          target,
-        });
+        const key = formatEndpoint(target.subflow.remote);
+        const one: Known = { files, located, target };
+        one.way = before?.get(key)?.find((other) => other.way && isSamePlace(other, one))?.way;
+        const others = known.get(key);
+        if (others) others.push(one);
+        else known.set(key, [one]);
       }
     }
     this.#known.set(pid, known);
@@ -104,17 +115,15 @@ export class DevmemBackend implements Backend {
     priority: Priority,
     { overridePeer = false }: PriorityOptions = {},
   ): Promise<PriorityResult> {
-    let result = this.#commit(name, priority, overridePeer);
+    const result = this.#commit(name, priority, overridePeer);
+    if (result.outcome !== 'gone') return result;
     // The way may have changed and still lead there: a neighbour on the list closed, the fd table grew.
-    if (result.outcome === 'gone') {
-      try {
-        await this.connections(name.pid);
-      } catch {
-        this.#known.delete(name.pid);
-      }
-      result = this.#commit(name, priority, overridePeer);
+    try {
+      await this.connections(name.pid);
+    } catch {
+      this.#known.delete(name.pid);
     }
-    return result;
+    return this.#commit(name, priority, overridePeer);
   }
 
   close(): Promise<void> {
@@ -124,12 +133,14 @@ export class DevmemBackend implements Backend {
   }
 
   #commit(name: SubflowName, priority: Priority, overridePeer: boolean): PriorityResult {
-    const known = this.#known.get(name.pid)?.get(nameKey(name));
+    const known = this.#known
+      .get(name.pid)
+      ?.get(formatEndpoint(name.remote))
+      ?.find((one) => isNamed(one, name));
     const gone = (reason: string): PriorityResult => ({ outcome: 'gone', peerAsked: false, reason });
     if (!known) return gone('there is no such subflow');
-    known.trail ??= this.#family.trail(name.pid, known.files, known.located, known.target);
-    if (!known.trail) return gone('the subflow closed');
-    known.words ??= known.trail.words();
+    const way = (known.way ??= this.#wayTo(name.pid, known));
+    if (!way) return gone('the subflow closed');
     const { bits } = this.#family;
     const isHeldBack = priority === 'active' && known.target.subflow.peers === 'backup';
     if (isHeldBack && overridePeer && bits.peersFixedBecause !== undefined) {
@@ -138,10 +149,10 @@ export class DevmemBackend implements Backend {
     const commits = bits.commits(priority, { peers: known.target.subflow.peers, overridePeer });
     try {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        const changed = this.#commitOnce(known, known.trail, commits);
+        const changed = this.#commitOnce(way, commits);
         if (typeof changed === 'string') return gone(changed);
         if (!changed) return { outcome: 'unchanged', peerAsked: false };
-        if (this.#holds(known, priority))
+        if (this.#holds(way, priority))
           return { outcome: 'committed', peerAsked: this.tellsPeer, ...this.#silence() };
       }
     } catch (error) {
@@ -155,26 +166,52 @@ export class DevmemBackend implements Backend {
     return silentBecause === undefined ? undefined : { reason: silentBecause };
   }
 
+  #wayTo(pid: number, { files, located, target }: Known): Way | undefined {
+    const trail = this.#family.trail(pid, files, located, target);
+    const context = this.kernel.space.physical(target.context);
+    return trail && context !== undefined ? { trail, words: trail.words(), context } : undefined;
+  }
+
   /** True if something was changed, false if all was so already, a sentence if a guard did not hold. */
-  #commitOnce(known: Known, trail: Trail, commits: readonly Commit[]): boolean | string {
+  #commitOnce({ trail, words, context }: Way, commits: readonly Commit[]): boolean | string {
     let changed = false;
     for (const { offset, width, mask, value } of commits) {
-      const physical = this.kernel.space.physical(known.target.context + BigInt(offset));
-      if (physical === undefined) return 'the subflow closed';
-      const result = this.kernel.memory.commit(known.words ?? trail.words(), physical, width, mask, value);
+      const result = this.kernel.memory.commit(words, context + BigInt(offset), width, mask, value);
       if (result >= 0) return trail.describe(result);
       changed ||= result === CommitResult.changed;
     }
     return changed;
   }
 
-  #holds(known: Known, priority: Priority): boolean {
+  #holds({ context }: Way, priority: Priority): boolean {
     const { ours } = this.#family.bits;
-    const rows = this.kernel.space.gather(BigUint64Array.of(known.target.context), [bytesOf(ours)]);
-    return rows.isRead(0) && rows.bit(0, ours.bitOffset) === (priority === 'backup');
+    const { offset } = bytesOf(ours);
+    if (!this.kernel.memory.readPhysical(context + BigInt(offset), this.#readBack)) return false;
+    const bit = ours.bitOffset - 8 * offset;
+    return (((this.#readBack[bit >>> 3] as number) >>> (bit & 7)) & 1) === (priority === 'backup' ? 1 : 0);
   }
 }
 
-function nameKey({ connection, local, remote }: SubflowName): string {
-  return [connection, local, remote].map((end: Endpoint) => formatEndpoint(end)).join(' ');
+function isNamed({ located, target }: Known, { connection, local }: SubflowName): boolean {
+  return isSameEnd(located.connection.remote, connection) && isSameEnd(target.subflow.local, local);
+}
+
+/** Whether the guards of the one are those of the other: the same ends, found at the same addresses. */
+function isSamePlace(one: Known, other: Known): boolean {
+  const [a, b] = [one.located, other.located];
+  return (
+    (['context', 'socket', 'node', 'link'] as const).every((key) => one.target[key] === other.target[key]) &&
+    (['fd', 'file', 'dentry', 'inode', 'socket', 'sk'] as const).every(
+      (key) => a.file[key] === b.file[key],
+    ) &&
+    (['task', 'files', 'fdt', 'array'] as const).every((key) => one.files[key] === other.files[key]) &&
+    isSameEnd(a.connection.remote, b.connection.remote) &&
+    isSameEnd(a.connection.local, b.connection.local) &&
+    isSameEnd(one.target.subflow.remote, other.target.subflow.remote) &&
+    isSameEnd(one.target.subflow.local, other.target.subflow.local)
+  );
+}
+
+function isSameEnd(one: Endpoint, other: Endpoint): boolean {
+  return one.port === other.port && one.address === other.address;
 }

@@ -46,6 +46,8 @@ export class PriorityBits {
   readonly silentBecause: string | undefined;
   /** Why the peer's wish cannot be written; absent if it can. */
   readonly peersFixedBecause: string | undefined;
+  /** What {@link commits} gave before: there are few wishes, and many subflows. */
+  readonly #made: (readonly Commit[] | undefined)[] = [];
 
   /** @throws {KernelError} if this kernel's structure leaves no safe way to write our wish. */
   constructor(
@@ -77,8 +79,17 @@ export class PriorityBits {
    */
   commits(
     ours: Priority,
+    wish: { readonly peers: Priority; readonly overridePeer: boolean },
+  ): readonly Commit[] {
+    const which =
+      (ours === 'backup' ? 4 : 0) + (wish.peers === 'backup' ? 2 : 0) + (wish.overridePeer ? 1 : 0);
+    return (this.#made[which] ??= this.#make(ours, wish));
+  }
+
+  #make(
+    ours: Priority,
     { peers, overridePeer }: { readonly peers: Priority; readonly overridePeer: boolean },
-  ): Commit[] {
+  ): readonly Commit[] {
     const kept = overridePeer && ours === 'active' ? 'active' : peers;
     const peersValue =
       this.heeds === 'peers' ? ours === 'backup' || kept === 'backup' : kept === peers ? undefined : false;
