@@ -112,11 +112,6 @@ class Memory : public Napi::ObjectWrap<Memory> {
     return *memory_;
   }
 
-  bool read(PhysicalMemory& memory, std::uint64_t address, void* out, std::size_t length) {
-    ++reads_;
-    return memory.read(address, out, length);
-  }
-
   Napi::Value GetAccess(const Napi::CallbackInfo& info) {
     return Napi::String::New(info.Env(), open(info).access() == Access::kMapped ? "mapped" : "bytes");
   }
@@ -126,7 +121,7 @@ class Memory : public Napi::ObjectWrap<Memory> {
   }
 
   Napi::Value GetReads(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), static_cast<double>(reads_));
+    return Napi::Number::New(info.Env(), static_cast<double>(open(info).reads()));
   }
 
   void SetLinearMap(const Napi::CallbackInfo& info) {
@@ -154,7 +149,7 @@ class Memory : public Napi::ObjectWrap<Memory> {
     if (info.Length() != 2) reject_arguments(info.Env(), kWanted);
     Napi::Uint8Array out = to_bytes(info[1], kWanted);
     return Napi::Boolean::New(info.Env(),
-                              read(open(info), to_u64(info[0], kWanted), out.Data(), out.ElementLength()));
+                              open(info).read(to_u64(info[0], kWanted), out.Data(), out.ElementLength()));
   }
 
   Napi::Value Gather(const Napi::CallbackInfo& info) {
@@ -251,12 +246,11 @@ class Memory : public Napi::ObjectWrap<Memory> {
   Status read_virtual(PhysicalMemory& memory, std::uint64_t address, void* out, std::size_t length) {
     const auto physical = linear_.physical(address, length);
     if (!physical) return kUntranslated;
-    return read(memory, *physical, out, length) ? kRead : kUnreadable;
+    return memory.read(*physical, out, length) ? kRead : kUnreadable;
   }
 
   std::unique_ptr<PhysicalMemory> memory_;
   LinearMap linear_;
-  std::uint64_t reads_ = 0;
 };
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {

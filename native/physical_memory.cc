@@ -132,7 +132,7 @@ std::byte* PhysicalMemory::map_window(Windowed& where, std::size_t index) noexce
   return slot;
 }
 
-void* PhysicalMemory::at(std::uint64_t address, std::size_t length) noexcept {
+void* PhysicalMemory::window_at(std::uint64_t address, std::size_t length) noexcept {
   Windowed* where = find(address, length);
   if (where == nullptr || length == 0) return nullptr;
   const std::uint64_t window = address / kWindow;
@@ -140,16 +140,20 @@ void* PhysicalMemory::at(std::uint64_t address, std::size_t length) noexcept {
   const std::size_t index = window - where->range.start / kWindow;
   std::byte* base = map_window(*where, index);
   if (base == nullptr) return nullptr;
-  return base + (address - std::max(window * kWindow, where->range.start));
+  seen_start_ = std::max(window * kWindow, where->range.start);
+  seen_length_ = std::min((window + 1) * kWindow, where->range.end) - seen_start_;
+  seen_ = base;
+  return base + (address - seen_start_);
 }
 
 bool PhysicalMemory::read(std::uint64_t address, void* out, std::size_t length) noexcept {
+  ++reads_;
   if (fd_ < 0 || !contains(address, length)) return false;
   auto* to = static_cast<std::byte*>(out);
   if (access_ == Access::kMapped) {
     while (length > 0) {
       const std::size_t piece = std::min<std::uint64_t>(length, kWindow - address % kWindow);
-      const void* from = at(address, piece);
+      const void* from = window_at(address, piece);
       if (from == nullptr) return false;
       copy_words(to, static_cast<const std::byte*>(from), piece);
       to += piece;
@@ -191,6 +195,7 @@ void PhysicalMemory::unmap_all() noexcept {
     }
   }
   mapped_windows_ = 0;
+  seen_length_ = 0;
 }
 
 void PhysicalMemory::close() noexcept {

@@ -45,6 +45,8 @@ class PhysicalMemory {
   // Why mapping was not possible: an errno of mmap, 0 if it was or was not tried.
   int map_errno() const noexcept { return map_errno_; }
   bool writable() const noexcept { return writable_; }
+  // Calls of read() and at() so far: what something costs, told without a clock.
+  std::uint64_t reads() const noexcept { return reads_; }
 
   // Whether [address, address + length) lies wholly inside one range.
   bool contains(std::uint64_t address, std::size_t length) const noexcept;
@@ -54,7 +56,13 @@ class PhysicalMemory {
   bool read(std::uint64_t address, void* out, std::size_t length) noexcept;
 
   // Mapped access only: where this process sees the bytes; null if they are not RAM or cross a window.
-  void* at(std::uint64_t address, std::size_t length) noexcept;
+  void* at(std::uint64_t address, std::size_t length) noexcept {
+    ++reads_;
+    // What follows each other on a trail often lies in one window.
+    const std::uint64_t offset = address - seen_start_;
+    if (offset < seen_length_ && length <= seen_length_ - offset && length > 0) return seen_ + offset;
+    return window_at(address, length);
+  }
 
   // Bytes access only. Throws MemoryError EWRITE.
   void write_byte(std::uint64_t address, std::uint8_t value);
@@ -70,16 +78,22 @@ class PhysicalMemory {
   Windowed* find(std::uint64_t address, std::size_t length) noexcept;
   const Windowed* find(std::uint64_t address, std::size_t length) const noexcept;
   std::byte* map_window(Windowed& where, std::size_t index) noexcept;
+  void* window_at(std::uint64_t address, std::size_t length) noexcept;
   void unmap_all() noexcept;
   void choose_access(AccessWish wish);
 
   std::vector<Windowed> ranges_;  // sorted, disjoint, whole pages
   std::size_t last_ = 0;          // index of the range that was found last
+  // The window that was touched last: physical address and length in bytes, 0 if none, and where it is mapped.
+  std::uint64_t seen_start_ = 0;
+  std::uint64_t seen_length_ = 0;
+  std::byte* seen_ = nullptr;
   int fd_ = -1;
   Access access_ = Access::kBytes;
   int map_errno_ = 0;
   bool writable_;
   std::size_t mapped_windows_ = 0;
+  std::uint64_t reads_ = 0;
 };
 
 }  // namespace subflowd

@@ -23,7 +23,10 @@ export interface NativeMemory {
   readonly access: Access;
   /** Why mapping was refused: an errno, 0 if it was not. */
   readonly mapErrno: number;
-  /** Pieces of memory read so far: a count that does not depend on the machine's speed. */
+  /**
+   * Pieces of memory read so far, those that a commit looks at included: a count that does not depend on the machine's
+   * speed. Byte-wise, each is one system call.
+   */
   readonly reads: number;
   /** Triples of [virtualStart, virtualEnd, physicalStart): which virtual addresses lie in memory in one piece. */
   setLinearMap(pieces: BigUint64Array): void;
