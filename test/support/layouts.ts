@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import type { Layout } from '../../src/kernel/layout.js';
 import { parseLayout } from '../../src/kernel/layout_file.js';
+import { checkout } from '../lab/checkout.js';
 
 /** A layout that `subflowd layout` made of a real kernel's vmlinux, in layouts/. */
 function real(name: string): Layout {
-  const url = new URL(`layouts/${name}.json`, import.meta.url);
-  return parseLayout(readFileSync(url, 'utf8'), url.pathname).layout;
+  const file = path.join(checkout, 'test/support/layouts', `${name}.json`);
+  return parseLayout(readFileSync(file, 'utf8'), file).layout;
 }
 
 export const LINUX_6_1 = real('linux-6.1');

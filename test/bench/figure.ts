@@ -1,0 +1,43 @@
+import type { Spread } from './rounds.js';
+
+/** What a ratio should be: at most, or at least, this. */
+export interface Goal {
+  readonly is: 'at most' | 'at least';
+  readonly value: number;
+}
+
+/** One line of the table: something of subflowd's beside something else, measured side by side. */
+export interface Figure {
+  readonly name: string;
+  /** What it is measured against. */
+  readonly against: string;
+  /** Where: this machine, a guest, and on which memory. */
+  readonly where: string;
+  readonly ratio: Spread;
+  /** Absent: only to show where the time goes. */
+  readonly goal?: Goal;
+  /** Absolute, in the unit, of subflowd and of the other. */
+  readonly ours: Spread;
+  readonly theirs?: Spread;
+  readonly unit: Unit;
+}
+
+export type Unit = 'ns' | 'ms' | 'MiB' | '% of a core' | 'commands/s' | 'sessions';
+
+/** One point of the plot: what a session costs where there are so many. */
+export interface Growth {
+  readonly series: string;
+  readonly sessions: number;
+  readonly nsPerSession: number;
+}
+
+/** What a benchmark gives. */
+export interface Outcome {
+  readonly figures: readonly Figure[];
+  readonly growth?: readonly Growth[];
+}
+
+export function isReached({ ratio, goal }: Figure): boolean | undefined {
+  if (goal === undefined) return undefined;
+  return goal.is === 'at most' ? ratio.median <= goal.value : ratio.median >= goal.value;
+}

@@ -1,0 +1,139 @@
+import { DevmemBackend } from '../../src/backend/devmem.js';
+import { openFiles } from '../../src/kernel/files.js';
+import { openKernel, type OpenKernel } from '../../src/kernel/kernel.js';
+import { PID } from '../support/alice.js';
+import { CrowdImage } from '../support/crowd_image.js';
+import { LINUX_6_1 } from '../support/layouts.js';
+import type { Bench, Course } from './bench.js';
+import type { Figure, Growth } from './figure.js';
+import { Floor } from './floor.js';
+import { setPlaces } from './places.js';
+import { ratios, spreadOf, takeTurns, timed, type Contestant } from './rounds.js';
+import type { Ground } from './switch.js';
+
+/** Sessions from which on the cost of each should not grow. */
+const FLAT_FROM = 100;
+
+export const findBench: Bench = {
+  name: 'find',
+  about:
+    'all connections of a server with 10 to 10,000 sessions of 3 subflows, in an image: against a C++ loop',
+  needs: [],
+  async run(course) {
+    const figures: Figure[] = [];
+    const growth: Growth[] = [];
+    const perSession = new Map<number, readonly number[]>();
+    const sizes = course.quick ? [10, 100, 1000] : [10, 100, 1000, 10_000];
+    for (const sessions of sizes) {
+      course.say(`${sessions} sessions`);
+      const crowd = new CrowdImage(LINUX_6_1, sessions);
+      try {
+        const sources = crowd.image.sources();
+        const end = crowd.image.options.size;
+        const ground: Ground = {
+          sources,
+          layout: LINUX_6_1,
+          access: 'mapped',
+          end,
+          pid: PID,
+          where: 'image, mapped',
+        };
+        const { figures: found, ours, floor } = await findFigures(course, ground);
+        figures.push(...found);
+        perSession.set(sessions, ours);
+        growth.push(
+          { series: 'subflowd', sessions, nsPerSession: spreadOf(ours).median },
+          { series: 'C++ loop', sessions, nsPerSession: spreadOf(floor).median },
+        );
+      } finally {
+        crowd.image.remove();
+      }
+    }
+    const [few = [], many = []] = [perSession.get(FLAT_FROM), perSession.get(sizes.at(-1) ?? 0)];
+    figures.push({
+      name: `a session of ${sizes.at(-1) ?? 0}`,
+      against: `a session of ${FLAT_FROM}`,
+      where: 'image, mapped',
+      ratio: spreadOf(ratios(many, few)),
+      goal: { is: 'at most', value: 1.3 },
+      ours: spreadOf(many),
+      theirs: spreadOf(few),
+      unit: 'ns',
+    });
+    return { figures, growth };
+  },
+};
+
+/** What finding all connections took, for one session, nanoseconds in each round. */
+export interface Found {
+  readonly figures: readonly Figure[];
+  readonly ours: readonly number[];
+  readonly floor: readonly number[];
+}
+
+/** One who finds the same connections; its first run may take long. */
+export interface Finder {
+  readonly against: string;
+  readonly atLeast: number;
+  readonly run: (kernel: OpenKernel) => Contestant;
+}
+
+/** A look at the server through the public call, against the loop in C++ and whoever else finds the same. */
+export async function findFigures(
+  course: Course,
+  { sources, layout, access, end, pid, where }: Ground,
+  others: readonly Finder[] = [],
+): Promise<Found> {
+  const kernel = await openKernel(sources, { access, layout });
+  const backend = new DevmemBackend(kernel);
+  const floor = Floor.start();
+  try {
+    await floor.ask('open', sources.memory, access, end);
+    await setPlaces(floor, kernel, openFiles(kernel.space, kernel.layout, kernel.tasks.find(pid)));
+    const { connections } = await backend.connections(pid);
+    const subflows = connections.reduce((sum, one) => sum + one.subflows.length, 0);
+    const [, found] = (await floor.ask('walk', 1, access)).split(' ');
+    if (Number(found) !== subflows)
+      throw new Error(`the floor finds ${found ?? ''} subflows, not ${subflows}`);
+    const contestants: Record<string, Contestant> = {
+      ours: (count) =>
+        timed(async () => {
+          for (let done = 0; done < count; done++) await backend.connections(pid);
+        }),
+      floor: (count) => floor.time('walk', count, access),
+    };
+    for (const { against, run } of others) contestants[against] = run(kernel);
+    const times = await takeTurns(contestants, course);
+    const per = (name: string) => (times[name] ?? []).map((time) => time / connections.length);
+    const [ours, least] = [per('ours'), per('floor')];
+    const common = {
+      name: `a session of ${connections.length}`,
+      where,
+      ours: spreadOf(ours),
+      unit: 'ns',
+    } as const;
+    return {
+      ours,
+      floor: least,
+      figures: [
+        {
+          ...common,
+          against: access === 'mapped' ? 'C++: the same pointers' : 'C++: one pread a structure',
+          ratio: spreadOf(ratios(ours, least)),
+          goal: { is: 'at most', value: 3 },
+          theirs: spreadOf(least),
+        },
+        ...others.map(({ against, atLeast }): Figure => ({
+          ...common,
+          against,
+          ratio: spreadOf(ratios(per(against), ours)),
+          goal: { is: 'at least', value: atLeast },
+          theirs: spreadOf(per(against)),
+        })),
+      ],
+    };
+  } finally {
+    await floor.stop();
+    await backend.close();
+  }
+}

@@ -1,0 +1,6 @@
+import type { Bench } from './bench.js';
+import { findBench } from './find.js';
+import { switchBench } from './switch.js';
+
+/** Every benchmark, in the order in which they run. */
+export const benches: readonly Bench[] = [switchBench, findBench];

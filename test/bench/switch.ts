@@ -1,0 +1,133 @@
+import path from 'node:path';
+import { DevmemBackend } from '../../src/backend/devmem.js';
+import { openKernel, type KernelSources } from '../../src/kernel/kernel.js';
+import type { Layout } from '../../src/kernel/layout.js';
+import { PID } from '../support/alice.js';
+import { CrowdImage } from '../support/crowd_image.js';
+import { LINUX_6_1 } from '../support/layouts.js';
+import type { Bench, Course } from './bench.js';
+import type { Figure } from './figure.js';
+import { Floor } from './floor.js';
+import { ratios, spreadOf, takeTurns, timed, type Contestant } from './rounds.js';
+import { writeTrails } from './trails.js';
+
+export const switchBench: Bench = {
+  name: 'switch',
+  about: 'one switch of a known session, in an image of memory: against the same loads and one atomic in C++',
+  needs: [],
+  async run(course) {
+    const figures: Figure[] = [];
+    for (const sessions of course.quick ? [1, 100] : [1, 10_000]) {
+      const crowd = new CrowdImage(LINUX_6_1, sessions);
+      try {
+        const sources = crowd.image.sources();
+        for (const access of ['mapped', 'bytes'] as const) {
+          course.say(`${access}, ${sessions} sessions in turn`);
+          const end = crowd.image.options.size;
+          const ground = { sources, layout: LINUX_6_1, access, end, pid: PID, where: `image, ${access}` };
+          figures.push(...(await switchFigures(course, ground)));
+        }
+      } finally {
+        crowd.image.remove();
+      }
+    }
+    return { figures };
+  },
+};
+
+/** Memory in which both switch. */
+export interface Ground {
+  readonly sources: KernelSources;
+  readonly layout: Layout | 'btf';
+  readonly access: 'mapped' | 'bytes';
+  /** End of the highest System RAM, bytes. */
+  readonly end: number | bigint;
+  readonly pid: number;
+  /** In words, for the table. */
+  readonly where: string;
+}
+
+/** Another way to switch, and how many times quicker subflowd is to be. */
+export interface Rival {
+  readonly against: string;
+  readonly atLeast: number;
+  readonly run: Contestant;
+}
+
+/** The public call against the floor and the rivals: each session in turn, once to backup and once to active. */
+export async function switchFigures(
+  course: Course,
+  { sources, layout, access, end, pid, where }: Ground,
+  rivals: readonly Rival[] = [],
+): Promise<Figure[]> {
+  const kernel = await openKernel(sources, { access, layout });
+  const backend = new DevmemBackend(kernel);
+  const floor = Floor.start();
+  try {
+    const trails = path.join(course.output, 'trails');
+    const names = await writeTrails(kernel, pid, trails);
+    await floor.ask('open', sources.memory, access, end);
+    await floor.ask('sessions', trails);
+    await backend.connections(pid);
+    const ours = switcher(backend, names);
+    // what is built once for each session is built here
+    await ours(2 * names.length);
+    const times = await takeTurns(
+      {
+        ours,
+        floor: (count) => floor.time('switch', count),
+        guarded: (count) => floor.time('guarded', count),
+        ...Object.fromEntries(rivals.map(({ against, run }) => [against, run])),
+      },
+      course,
+    );
+    const least =
+      access === 'mapped' ? 'C++: the same loads, one atomic' : 'C++: one pread a page, one pwrite';
+    const turns = names.length === 1 ? 'the same session' : `${names.length} sessions in turn`;
+    const figure = (name: string, mine: readonly number[]): Figure => ({
+      name: `${name}, ${turns}`,
+      against: least,
+      where,
+      ratio: spreadOf(ratios(mine, times.floor)),
+      ours: spreadOf(mine),
+      theirs: spreadOf(times.floor),
+      unit: 'ns',
+    });
+    return [
+      { ...figure('switch', times.ours), goal: { is: 'at most', value: 2 } },
+      figure('its guarded commit alone, without JavaScript', times.guarded),
+      ...rivals.map(({ against, atLeast }): Figure => {
+        const others = (times as Record<string, number[]>)[against] ?? [];
+        return {
+          ...figure('switch', times.ours),
+          against,
+          ratio: spreadOf(ratios(others, times.ours)),
+          goal: { is: 'at least', value: atLeast },
+          theirs: spreadOf(others),
+        };
+      }),
+    ];
+  } finally {
+    await floor.stop();
+    await backend.close();
+  }
+}
+
+function switcher(
+  backend: DevmemBackend,
+  names: readonly Parameters<DevmemBackend['setPriority']>[0][],
+): (count: number) => Promise<number> {
+  let at = 0;
+  let priority: 'active' | 'backup' = 'backup';
+  return (count) =>
+    timed(async () => {
+      for (let done = 0; done < count; done++) {
+        const name = names[at];
+        if (!name) throw new Error('there is nobody to switch');
+        const { outcome, reason } = await backend.setPriority(name, priority);
+        if (outcome !== 'committed' && outcome !== 'unchanged')
+          throw new Error(`${outcome}: ${reason ?? ''}`);
+        if (++at === names.length) [at, priority] = [0, priority === 'backup' ? 'active' : 'backup'];
+      }
+    });
+}

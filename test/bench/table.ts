@@ -1,0 +1,61 @@
+import Table from 'cli-table3';
+import { isReached, type Figure, type Unit } from './figure.js';
+import type { Spread } from './rounds.js';
+
+const NO_COLOURS = { head: [], border: [] };
+
+/** Every figure, one a line: the ratio first, absolute times beside it. */
+export function table(figures: readonly Figure[]): string {
+  const lines = new Table({
+    head: ['what', 'against', 'where', 'ratio: min, median, max', 'goal', '', 'subflowd', 'the other'],
+    style: NO_COLOURS,
+  });
+  for (const figure of figures) {
+    const { name, against, where, ratio, goal, ours, theirs, unit } = figure;
+    const reached = isReached(figure);
+    lines.push([
+      name,
+      against,
+      where,
+      [ratio.min, ratio.median, ratio.max].map(short).join('  '),
+      goal === undefined ? '' : `${goal.is} ${goal.value}`,
+      reached === undefined ? '' : reached ? 'yes' : 'NO',
+      absolute(ours, unit),
+      theirs === undefined ? '' : absolute(theirs, unit),
+    ]);
+  }
+  return lines.toString();
+}
+
+/** The same for a README. */
+export function markdown(figures: readonly Figure[]): string {
+  const rows = figures.map((figure) => {
+    const { name, against, where, ratio, goal, ours, theirs, unit } = figure;
+    const cells = [
+      name,
+      against,
+      where,
+      `**${short(ratio.median)}** (${short(ratio.min)} to ${short(ratio.max)})`,
+      goal === undefined ? '' : `${goal.is} ${goal.value}${isReached(figure) === true ? '' : ', **missed**'}`,
+      `${absolute(ours, unit)}${theirs === undefined ? '' : ` / ${absolute(theirs, unit)}`}`,
+    ];
+    return `| ${cells.join(' | ')} |`;
+  });
+  return [
+    '| what | against | where | ratio: median (min to max) | goal | subflowd / the other, median |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+function absolute({ median }: Spread, unit: Unit): string {
+  if (unit !== 'ns') return `${short(median)} ${unit}`;
+  if (median < 1e3) return `${short(median)} ns`;
+  return median < 1e6 ? `${short(median / 1e3)} µs` : `${short(median / 1e6)} ms`;
+}
+
+/** Three digits that count. */
+function short(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}

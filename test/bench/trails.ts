@@ -1,0 +1,70 @@
+import { writeFile } from 'node:fs/promises';
+import type { SubflowName } from '../../src/backend/backend.js';
+import { familyOf } from '../../src/kernel/families.js';
+import { openFiles } from '../../src/kernel/files.js';
+import type { OpenKernel } from '../../src/kernel/kernel.js';
+
+const WHOLE = (1n << 64n) - 1n;
+/** A pointer leads to a structure of at most this many bytes; an array of files may be longer. */
+const NEAR = 1n << 20n;
+
+/**
+ * Writes down, for the floor, the guards of the second subflow of each connection and what a switch changes, in words of
+ * 8 bytes: the number of sessions; of each the number of steps; of each step the earlier one whose pointer it follows
+ * (-1: none), what to add to it, address, mask and expected value; then twice, for backup and for active, the number of
+ * changes, and of each address, width, mask and value.
+ * @returns the subflows in the same order.
+ */
+export async function writeTrails(kernel: OpenKernel, pid: number, file: string): Promise<SubflowName[]> {
+  const { space, layout, tasks } = kernel;
+  const family = familyOf(kernel);
+  const files = openFiles(space, layout, tasks.find(pid));
+  const words: bigint[] = [];
+  const names: SubflowName[] = [];
+  for (const located of family.connections(pid, files).connections) {
+    const target = located.subflows[1];
+    const trail = target && family.trail(pid, files, located, target);
+    if (!target || !trail) throw new Error('a connection has no second subflow');
+    const guards = chunk(trail.words());
+    words.push(BigInt(guards.length), ...guards.flatMap((_, index) => step(kernel, guards, index)));
+    for (const priority of ['backup', 'active'] as const) {
+      const commits = family.bits.commits(priority, { peers: target.subflow.peers, overridePeer: false });
+      words.push(BigInt(commits.length));
+      for (const { offset, width, mask, value } of commits) {
+        const address = space.physical(target.context + BigInt(offset)) ?? 0n;
+        words.push(address, BigInt(width), BigInt(mask), BigInt(value));
+      }
+    }
+    const { local, remote } = target.subflow;
+    names.push({ pid, connection: located.connection.remote, local, remote });
+  }
+  const all = [BigInt(names.length), ...words].map((word) => BigInt.asUintN(64, word));
+  await writeFile(file, new Uint8Array(BigUint64Array.from(all).buffer));
+  return names;
+}
+
+interface Guard {
+  readonly address: bigint;
+  readonly mask: bigint;
+  readonly expected: bigint;
+}
+
+function chunk(words: BigUint64Array): Guard[] {
+  return Array.from({ length: words.length / 3 }, (_, at) => {
+    const [address = 0n, mask = 0n, expected = 0n] = words.subarray(3 * at);
+    return { address, mask, expected };
+  });
+}
+
+function step({ space }: OpenKernel, guards: readonly Guard[], index: number): bigint[] {
+  const { address, mask, expected } = guards[index] as Guard;
+  let [from, least] = [-1, NEAR];
+  for (const [earlier, guard] of guards.slice(0, index).entries()) {
+    const pointed = guard.mask === WHOLE ? space.physical(guard.expected) : undefined;
+    if (pointed === undefined) continue;
+    const distance = pointed > address ? pointed - address : address - pointed;
+    if (distance < least) [from, least] = [earlier, distance];
+  }
+  const delta = from < 0 ? address : address - (guards[from] as Guard).expected;
+  return [BigInt(from), delta, address, mask, expected];
+}
