@@ -9,7 +9,7 @@ export interface Course extends RoundOptions {
   /** A directory for whatever it leaves. */
   readonly output: string;
   /** Progress. */
-  say(text: string): void;
+  readonly say: (text: string) => void;
 }
 
 /** A module of this directory; list.ts names them all. */

@@ -26,8 +26,10 @@ export async function buildFloor(file = program): Promise<string> {
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
-/** The C++ program that does the least that has to be done, in a process of its own. */
+/** The C++ program that does the least that has to be done, or another that is driven alike, in a process of its own. */
 export class Floor {
+  /** What starts it, for who starts it through another program. */
+  static readonly command: readonly [string] = [program];
   readonly #child: Child;
   readonly #lines: AsyncIterator<string>;
 
@@ -36,15 +38,14 @@ export class Floor {
     this.#lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   }
 
-  /** @param env variables that the processes it spawns have beside its own; @param wrapper what starts it. */
+  /** @param env variables that the processes it spawns have beside its own; @param command the program and its arguments. */
   static start({
     env = {},
-    wrapper = [],
+    command: [first, ...rest] = Floor.command,
   }: {
     readonly env?: Readonly<Record<string, string>>;
-    readonly wrapper?: readonly string[];
+    readonly command?: readonly [string, ...string[]];
   } = {}): Floor {
-    const [first, ...rest] = [...wrapper, program];
     return new Floor(
       spawn(first, rest, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'inherit'] }),
     );

@@ -1,6 +1,8 @@
 import type { Bench } from './bench.js';
 import { findBench } from './find.js';
+import { guestBench } from './guest.js';
+import { hookBench } from './hook.js';
 import { switchBench } from './switch.js';
 
 /** Every benchmark, in the order in which they run. */
-export const benches: readonly Bench[] = [switchBench, findBench];
+export const benches: readonly Bench[] = [switchBench, findBench, guestBench, hookBench];

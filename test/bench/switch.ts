@@ -8,6 +8,7 @@ import { LINUX_6_1 } from '../support/layouts.js';
 import type { Bench, Course } from './bench.js';
 import type { Figure } from './figure.js';
 import { Floor } from './floor.js';
+import { paperWay } from './paper-way.js';
 import { ratios, spreadOf, takeTurns, timed, type Contestant } from './rounds.js';
 import { writeTrails } from './trails.js';
 
@@ -25,7 +26,8 @@ export const switchBench: Bench = {
           course.say(`${access}, ${sessions} sessions in turn`);
           const end = crowd.image.options.size;
           const ground = { sources, layout: LINUX_6_1, access, end, pid: PID, where: `image, ${access}` };
-          figures.push(...(await switchFigures(course, ground)));
+          const paper = await paperWay(ground);
+          figures.push(...(await switchFigures(course, ground, [paper.rival]).finally(paper.stop)));
         }
       } finally {
         crowd.image.remove();

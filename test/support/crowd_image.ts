@@ -7,6 +7,8 @@ import { KernelImage } from './kernel_image.js';
 /** What a session with three subflows takes in an image, bytes: its sockets, and its place among the files. */
 const SESSION_BYTES = 40 * 1024;
 const SUBFLOWS = 3;
+/** Other processes of the host, which are met on the way to the server's. */
+const OTHERS = 100;
 
 /** A server with many sessions, each of three subflows, on three networks. */
 export class CrowdImage {
@@ -19,8 +21,9 @@ export class CrowdImage {
     layout: Layout,
     readonly sessions: number,
   ) {
-    const size = Math.ceil((0x80_0000 + sessions * SESSION_BYTES) / 4096) * 4096;
+    const size = Math.ceil((0x100_0000 + sessions * SESSION_BYTES) / 4096) * 4096;
     this.image = new KernelImage(layout, { size });
+    for (let pid = 2; pid < 2 + OTHERS; pid++) this.image.task(pid, []);
     const files = Array.from({ length: sessions }, (_, session) => {
       const subflows = Array.from({ length: SUBFLOWS }, (_, path) => ({
         local: SERVER,

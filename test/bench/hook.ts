@@ -1,0 +1,87 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { parseRecord } from '../../src/openvpn/record.js';
+import { checkout } from '../lab/checkout.js';
+import type { Bench } from './bench.js';
+import type { Figure } from './figure.js';
+import { Floor } from './floor.js';
+import { ratios, spreadOf, takeTurns } from './rounds.js';
+
+/** What OpenVPN tells a hook, among others. */
+const ENVIRONMENT = {
+  script_type: 'client-connect',
+  daemon_pid: '4321',
+  trusted_ip: '192.168.100.2',
+  trusted_port: '38456',
+  ifconfig_pool_remote_ip: '10.8.0.2',
+  time_unix: '1700000000',
+  dev: 'tun0',
+  config: 'server.conf',
+  common_name: 'alice',
+};
+
+export const hookBench: Bench = {
+  name: 'hook',
+  about:
+    'client-connect, for which all of OpenVPN waits: against an empty sh script; Python and Node beside it',
+  needs: [],
+  async run(course) {
+    // as /run is, where the records lie
+    const events = mkdtempSync('/dev/shm/subflowd-bench-');
+    const own = path.join(events, 'own');
+    mkdirSync(own);
+    const floor = Floor.start({ env: { ...ENVIRONMENT, SUBFLOWD_EVENTS: events } });
+    try {
+      const script = (name: string) => path.join(checkout, 'test/bench/hooks', name);
+      const hooks = {
+        ours: [path.join(checkout, 'hooks/client-connect')],
+        empty: [script('empty')],
+        python: [script('python')],
+        node: [process.execPath, script('node.mjs')],
+      };
+      for (const [name, words] of Object.entries(hooks)) {
+        await floor.time('spawn', 1, ...words);
+        checkRecord(own, name);
+      }
+      course.say('hooks');
+      const run = (words: readonly string[]) => (count: number) => floor.time('spawn', count, ...words);
+      const times = await takeTurns(
+        { ours: run(hooks.ours), empty: run(hooks.empty), python: run(hooks.python), node: run(hooks.node) },
+        course,
+      );
+      const figure = (who: 'ours' | 'python' | 'node', name: string): Figure => ({
+        name,
+        against: 'an empty sh script',
+        where: 'this machine',
+        ratio: spreadOf(ratios(times[who], times.empty)),
+        ours: spreadOf(times[who]),
+        theirs: spreadOf(times.empty),
+        unit: 'ns',
+      });
+      return {
+        figures: [
+          { ...figure('ours', 'client-connect'), goal: { is: 'at most', value: 1.5 } },
+          figure('python', 'the same in Python'),
+          figure('node', 'the same for Node'),
+        ],
+      };
+    } finally {
+      await floor.stop();
+      rmSync(events, { recursive: true });
+    }
+  },
+};
+
+/** Each leaves a record that the daemon takes, but for the empty one, which leaves none. */
+function checkRecord(directory: string, who: string): void {
+  const records = readdirSync(directory);
+  const [name] = records;
+  if (who === 'empty' ? name !== undefined : name === undefined)
+    throw new Error(`the hook ${who} left ${records.length} records`);
+  if (name === undefined) return;
+  const file = path.join(directory, name);
+  const parsed = parseRecord(readFileSync(file));
+  if (!('record' in parsed) || parsed.record.commonName !== ENVIRONMENT.common_name)
+    throw new Error(`the record of the hook ${who} is none`);
+  rmSync(file);
+}

@@ -1,0 +1,110 @@
+// The part of the benchmarks that runs in the guest: `inside DIRECTORY VMLINUX [quick]`. Leaves its outcome in the directory.
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { DevmemBackend } from '../../src/backend/devmem.js';
+import { parseIomem } from '../../src/kernel/iomem.js';
+import { HOST_SOURCES, openKernel, type OpenKernel } from '../../src/kernel/kernel.js';
+import { checkout } from '../lab/checkout.js';
+import { Cleanup } from '../lab/cleanup.js';
+import type { Course } from './bench.js';
+import type { Figure } from './figure.js';
+import { findFigures, type Finder } from './find.js';
+import { Floor } from './floor.js';
+import { OUTCOME } from './guest.js';
+import { paperWay } from './paper-way.js';
+import { RealSessions } from './real-sessions.js';
+import { switchFigures, type Ground } from './switch.js';
+
+const [output = 'out', vmlinux = '', quick] = process.argv.slice(2);
+const startMs = Date.now();
+const course: Course = {
+  quick: quick !== undefined,
+  rounds: quick === undefined ? 9 : 3,
+  roundMs: quick === undefined ? 300 : 50,
+  output,
+  say: (text) =>
+    process.stdout.write(`${((Date.now() - startMs) / 1000).toFixed(1)} s in the guest: ${text}\n`),
+};
+const SESSIONS = course.quick ? 10 : 100;
+
+const cleanup = new Cleanup();
+cleanup.onSignals();
+try {
+  const { systemRam } = parseIomem(await readFile(HOST_SOURCES.iomem, 'utf8'));
+  const end = systemRam.reduce((most, range) => (range.end > most ? range.end : most), 0n);
+  const figures: Figure[] = [];
+  course.say('connecting the first session');
+  const sessions = await RealSessions.open(cleanup);
+  const { pid } = sessions;
+  const ground = (access: Ground['access']): Ground => ({
+    ...{ sources: HOST_SOURCES, layout: 'btf', access, end, pid, where: `guest, ${access}` },
+  });
+  await sessions.add(1);
+  for (const count of [1, SESSIONS]) {
+    if (count > 1) {
+      course.say(`connecting ${count} sessions of 3 subflows`);
+      await sessions.add(count - 1);
+    }
+    await untilFound(pid, count);
+    for (const access of ['mapped', 'bytes'] as const) {
+      course.say(`${count} sessions, ${access}: a switch`);
+      const paper = await paperWay(ground('bytes'));
+      const ip = await sessions.ipRival();
+      figures.push(...(await switchFigures(course, ground(access), [ip, paper.rival])));
+      await paper.stop();
+      await ip.stop();
+    }
+  }
+  for (const access of ['mapped', 'bytes'] as const) {
+    course.say(`${SESSIONS} sessions, ${access}: a look`);
+    const drgn = drgnFinder(end, pid);
+    figures.push(
+      ...(await findFigures(course, ground(access), access === 'mapped' ? [drgn.finder] : [])).figures,
+    );
+    await drgn.stop();
+  }
+  await writeFile(path.join(output, OUTCOME), JSON.stringify({ figures }));
+} finally {
+  await cleanup.run();
+}
+
+/** Every subflow is there. */
+async function untilFound(pid: number, count: number): Promise<void> {
+  const backend = new DevmemBackend(await openKernel());
+  try {
+    for (;;) {
+      const { connections } = await backend.connections(pid);
+      if (connections.length === count && connections.every(({ subflows }) => subflows.length === 3)) return;
+      if (Date.now() - startMs > 600_000) throw new Error(`only ${connections.length} sessions are whole`);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+  } finally {
+    await backend.close();
+  }
+}
+
+function drgnFinder(end: bigint, pid: number): { finder: Finder; stop: () => Promise<void> } {
+  const script = path.join(checkout, 'test/bench/drgn-walk.py');
+  const drgn = Floor.start({ command: ['/usr/bin/python3', script] });
+  const open = async ({ space, tasks }: OpenKernel) => {
+    const { text, directMap } = space;
+    await drgn.ask(
+      ...(['open', HOST_SOURCES.memory, vmlinux, tasks.find(pid), directMap.base, text] as const),
+      ...([space.physical(text) ?? 0n, end] as const),
+    );
+  };
+  return {
+    finder: {
+      against: 'drgn',
+      atLeast: 100,
+      run: (kernel) => {
+        let opened: Promise<void> | undefined;
+        return async (count) => {
+          await (opened ??= open(kernel));
+          return drgn.time('walk', count);
+        };
+      },
+    },
+    stop: () => drgn.stop(),
+  };
+}
