@@ -1,8 +1,17 @@
 import type { Bench } from './bench.js';
+
 import { findBench } from './find.js';
 import { guestBench } from './guest.js';
 import { hookBench } from './hook.js';
+import { netlinkBench } from './netlink.js';
 import { switchBench } from './switch.js';
 
 /** Every benchmark, in the order in which they run. */
-export const benches: readonly Bench[] = [switchBench, findBench, guestBench, hookBench];
+export const benches: readonly Bench[] = [
+  switchBench,
+  findBench,
+  guestBench,
+  netlinkBench,
+  hookBench,
+  consoleBench,
+];

@@ -37,12 +37,17 @@ void run_process(const std::vector<std::string>& words) {
   std::vector<char*> argv;
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
+  posix_spawn_file_actions_t quiet;
+  ::posix_spawn_file_actions_init(&quiet);
+  ::posix_spawn_file_actions_addopen(&quiet, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  ::posix_spawn_file_actions_addopen(&quiet, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
   pid_t pid;
   int status;
-  if (::posix_spawnp(&pid, argv[0], nullptr, nullptr, argv.data(), environ) != 0 || ::waitpid(pid, &status, 0) != pid ||
+  if (::posix_spawnp(&pid, argv[0], &quiet, nullptr, argv.data(), environ) != 0 || ::waitpid(pid, &status, 0) != pid ||
       !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     throw std::runtime_error(words.front() + " failed");
   }
+  ::posix_spawn_file_actions_destroy(&quiet);
 }
 
 std::string answer(Floor& floor, std::istringstream& line) {
