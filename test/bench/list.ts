@@ -1,5 +1,6 @@
 import type { Bench } from './bench.js';
 
+import { consoleBench } from './console.js';
 import { findBench } from './find.js';
 import { guestBench } from './guest.js';
 import { hookBench } from './hook.js';
