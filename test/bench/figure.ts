@@ -13,7 +13,10 @@ export interface Figure {
   readonly against: string;
   /** Where: this machine, a guest, and on which memory. */
   readonly where: string;
-  readonly ratio: Spread;
+  /** Absent where there is nothing to compare with. */
+  readonly ratio?: Spread;
+  /** Of what is no ratio. */
+  readonly percentiles?: { readonly p50: number; readonly p99: number };
   /** Absent: only to show where the time goes. */
   readonly goal?: Goal;
   /** Absolute, in the unit, of subflowd and of the other. */
@@ -38,6 +41,6 @@ export interface Outcome {
 }
 
 export function isReached({ ratio, goal }: Figure): boolean | undefined {
-  if (goal === undefined) return undefined;
+  if (goal === undefined || ratio === undefined) return undefined;
   return goal.is === 'at most' ? ratio.median <= goal.value : ratio.median >= goal.value;
 }

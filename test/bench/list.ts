@@ -5,6 +5,7 @@ import { findBench } from './find.js';
 import { guestBench } from './guest.js';
 import { hookBench } from './hook.js';
 import { netlinkBench } from './netlink.js';
+import { reactionBench } from './reaction.js';
 import { switchBench } from './switch.js';
 
 /** Every benchmark, in the order in which they run. */
@@ -15,4 +16,5 @@ export const benches: readonly Bench[] = [
   netlinkBench,
   hookBench,
   consoleBench,
+  reactionBench,
 ];

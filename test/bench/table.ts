@@ -11,16 +11,16 @@ export function table(figures: readonly Figure[]): string {
     style: NO_COLOURS,
   });
   for (const figure of figures) {
-    const { name, against, where, ratio, goal, ours, theirs, unit } = figure;
+    const { name, against, where, ratio, goal, theirs, unit } = figure;
     const reached = isReached(figure);
     lines.push([
       name,
       against,
       where,
-      [ratio.min, ratio.median, ratio.max].map(short).join('  '),
+      ratio === undefined ? '' : [ratio.min, ratio.median, ratio.max].map(short).join('  '),
       goal === undefined ? '' : `${goal.is} ${goal.value}`,
       reached === undefined ? '' : reached ? 'yes' : 'NO',
-      absolute(ours, unit),
+      own(figure),
       theirs === undefined ? '' : absolute(theirs, unit),
     ]);
   }
@@ -30,14 +30,14 @@ export function table(figures: readonly Figure[]): string {
 /** The same for a README. */
 export function markdown(figures: readonly Figure[]): string {
   const rows = figures.map((figure) => {
-    const { name, against, where, ratio, goal, ours, theirs, unit } = figure;
+    const { name, against, where, ratio, goal, theirs, unit } = figure;
     const cells = [
       name,
       against,
       where,
-      `**${short(ratio.median)}** (${short(ratio.min)} to ${short(ratio.max)})`,
+      ratio === undefined ? '' : `**${short(ratio.median)}** (${short(ratio.min)} to ${short(ratio.max)})`,
       goal === undefined ? '' : `${goal.is} ${goal.value}${isReached(figure) === true ? '' : ', **missed**'}`,
-      `${absolute(ours, unit)}${theirs === undefined ? '' : ` / ${absolute(theirs, unit)}`}`,
+      `${own(figure)}${theirs === undefined ? '' : ` / ${absolute(theirs, unit)}`}`,
     ];
     return `| ${cells.join(' | ')} |`;
   });
@@ -47,6 +47,11 @@ export function markdown(figures: readonly Figure[]): string {
     ...rows,
     '',
   ].join('\n');
+}
+
+function own({ ours, percentiles, unit }: Figure): string {
+  if (percentiles === undefined) return absolute(ours, unit);
+  return `${short(percentiles.p50)} and ${short(percentiles.p99)} ${unit}`;
 }
 
 function absolute({ median }: Spread, unit: Unit): string {

@@ -1,0 +1,158 @@
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { talk } from '../../src/console/talk.js';
+import { Cleanup } from '../lab/cleanup.js';
+import { Meter } from '../lab/meter.js';
+import { networkNeeds } from '../lab/needs.js';
+import { figure6Paths } from '../lab/network.js';
+import { writeRules } from '../lab/sidecar-files.js';
+import { Sidecar, type SwitchEvent } from '../lab/sidecar.js';
+import { buildStage, type Stage } from '../lab/stage.js';
+import { onPaths } from '../lab/traffic.js';
+import { until } from '../lab/until.js';
+import { startWeb, Transfer } from '../lab/web.js';
+import type { Bench, Course } from './bench.js';
+import type { Figure } from './figure.js';
+import { percentile, spreadOf } from './rounds.js';
+
+const PATIENCE_MS = 60_000;
+const CLIENT = 'alice';
+/** Of the traffic that is moved, kbit/s: a packet every few milliseconds. */
+const KBIT = 4000;
+
+/** One thing that happened and the commit that answered it, Unix time in milliseconds. */
+interface Reaction {
+  readonly requestedMs: number;
+  readonly committedMs: number;
+  readonly to: string;
+}
+
+export const reactionBench: Bench = {
+  name: 'reaction',
+  about:
+    'real OpenVPN and netlink: from a client, a saved ini or a command to the commit, and on to the first packet',
+  needs: networkNeeds,
+  async run(course) {
+    const times = course.quick ? 5 : 100;
+    const cleanup = new Cleanup();
+    cleanup.onSignals();
+    try {
+      const stage = await buildStage(cleanup, { logs: course.output, backend: 'netlink' });
+      await writeRules(stage.files, figure6Paths, { '*': 'lte' });
+      const sidecar = Sidecar.start(
+        stage.network.server,
+        stage.files.config,
+        path.join(course.output, 'reaction.log'),
+      );
+      cleanup.add(() => sidecar.stop());
+      await until('subflowd', PATIENCE_MS, () => sidecar.status());
+      course.say(`${times} clients, one after another`);
+      const connects = await connectMany(stage, sidecar, times);
+
+      await stage.connect(0, CLIENT);
+      const web = new Cleanup();
+      cleanup.add(() => web.run());
+      await startWeb(web, stage.network);
+      const [host] = stage.network.clients;
+      if (!host) throw new Error('the network has no client');
+      Transfer.download(stage.network, host.namespace, 1e9, { kbit: KBIT, timeoutMs: 600_000 });
+      const meter = await Meter.start(host.namespace, path.join(course.output, 'reaction.pcap'));
+      course.say(`${times} saved inis`);
+      const saves = await switchMany(course, sidecar, times, (to) =>
+        writeRules(stage.files, figure6Paths, { '*': to }),
+      );
+      course.say(`${times} commands`);
+      const commands = await switchMany(course, sidecar, times, async (to) => {
+        await talk(stage.files.console, `mptcp primary ${CLIENT} ${to}`);
+      });
+      // the capture ends when nothing comes any more
+      await web.run();
+      const packets = onPaths(await meter.stop(), host.addresses).filter(
+        ({ direction }) => direction === 'toClient',
+      );
+      const firsts = [...saves, ...commands].map(({ requestedMs, committedMs, to }) => {
+        const first = packets.find((packet) => packet.timeMs >= requestedMs && packet.path === to);
+        if (!first) throw new Error(`no packet came on ${to}`);
+        // the commit is stamped after the kernel has acted on it
+        return Math.max(0, first.timeMs - committedMs);
+      });
+      return {
+        figures: [
+          figure('client-connect to committed, both subflows there', connects.map(lasted)),
+          figure('ini saved to committed', saves.map(lasted)),
+          figure('mptcp primary to committed', commands.map(lasted)),
+          figure(`committed to the first packet on the new path, of ${KBIT / 1000} Mbit/s`, firsts),
+        ],
+      };
+    } finally {
+      await cleanup.run();
+    }
+  },
+};
+
+function figure(name: string, values: readonly number[]): Figure {
+  const sorted = [...values].sort((a, b) => a - b);
+  return {
+    name,
+    against: `50th and 99th percentile of ${values.length}`,
+    where: 'this machine, netlink',
+    ours: spreadOf(sorted),
+    percentiles: { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) },
+    unit: 'ms',
+  };
+}
+
+function lasted({ requestedMs, committedMs }: Reaction): number {
+  return committedMs - requestedMs;
+}
+
+/** From the record that the hook leaves, whose file tells when, to the commit of the client's rule. */
+async function connectMany(stage: Stage, sidecar: Sidecar, times: number): Promise<Reaction[]> {
+  const directory = path.join(stage.files.events, 'nobody');
+  const reactions: Reaction[] = [];
+  while (reactions.length < times) {
+    const known = (await sidecar.switches()).length;
+    const tunnel = await stage.connect(0, CLIENT);
+    const made = await nextSwitch(sidecar, known, 'lte');
+    const [record] = await readdir(directory);
+    if (record === undefined) throw new Error('the hook left no record');
+    const { mtimeMs } = await stat(path.join(directory, record));
+    reactions.push({ requestedMs: mtimeMs, committedMs: made.committedAt, to: made.to });
+    await tunnel.stop();
+    await until('the record to go', PATIENCE_MS, async () =>
+      (await readdir(directory)).length === 0 ? true : undefined,
+    );
+  }
+  return reactions;
+}
+
+async function switchMany(
+  { say }: Course,
+  sidecar: Sidecar,
+  times: number,
+  order: (to: string) => Promise<void>,
+): Promise<Reaction[]> {
+  const reactions: Reaction[] = [];
+  for (let at = 0; at < times; at++) {
+    const known = await sidecar.switches();
+    const to = known.at(-1)?.to === 'lte' ? 'wifi' : 'lte';
+    const requestedMs = Date.now();
+    await order(to);
+    const { committedAt } = await nextSwitch(sidecar, known.length, to);
+    reactions.push({ requestedMs, committedMs: committedAt, to });
+    if (at % 25 === 24) say(`${at + 1}`);
+    // for its packets to come, and the log's reader not to be the load
+    await sleep(100);
+  }
+  return reactions;
+}
+
+function nextSwitch(sidecar: Sidecar, known: number, to: string): Promise<SwitchEvent> {
+  return until(
+    `a switch to ${to}`,
+    PATIENCE_MS,
+    async () => (await sidecar.switches()).slice(known).find((one) => one.to === to),
+    20,
+  );
+}
