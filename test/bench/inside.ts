@@ -21,6 +21,7 @@ const course: Course = {
   quick: quick !== undefined,
   rounds: quick === undefined ? 9 : 3,
   roundMs: quick === undefined ? 300 : 50,
+  warmMs: quick === undefined ? 5000 : 0,
   output,
   say: (text) =>
     process.stdout.write(`${((Date.now() - startMs) / 1000).toFixed(1)} s in the guest: ${text}\n`),

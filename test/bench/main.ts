@@ -43,6 +43,7 @@ const course: Course = {
   quick: options.quick === true,
   rounds: options.quick === true ? 3 : 15,
   roundMs: options.quick === true ? 20 : 100,
+  warmMs: options.quick === true ? 0 : 1000,
   output,
   say,
 };

@@ -25,6 +25,8 @@ export interface RoundOptions {
   readonly rounds: number;
   /** How long each contestant should run in each round, milliseconds. */
   readonly roundMs: number;
+  /** How long each runs before that, milliseconds: V8 optimises what runs often, as it does in a daemon. */
+  readonly warmMs: number;
 }
 
 /**
@@ -33,11 +35,14 @@ export interface RoundOptions {
  */
 export async function takeTurns<Name extends string>(
   contestants: Readonly<Record<Name, Contestant>>,
-  { rounds, roundMs }: RoundOptions,
+  { rounds, roundMs, warmMs }: RoundOptions,
 ): Promise<Record<Name, number[]>> {
   const names = Object.keys(contestants) as Name[];
   const counts = new Map<Name, number>();
-  for (const name of names) counts.set(name, await calibrate(contestants[name], roundMs));
+  for (const name of names) {
+    for (let ms = 0; ms < warmMs;) ms += (await contestants[name](1)) / 1e6;
+    counts.set(name, await calibrate(contestants[name], roundMs));
+  }
   const times = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
   for (let round = 0; round < rounds; round++) {
     // Nobody is always the one whose caches the one before has emptied.
@@ -55,7 +60,7 @@ export function ratios(ones: readonly number[], others: readonly number[]): numb
   return ones.map((one, round) => one / (others[round] ?? NaN));
 }
 
-/** How many repetitions take about that long; they are the warming up as well. */
+/** How many repetitions take about that long. */
 async function calibrate(contestant: Contestant, roundMs: number): Promise<number> {
   for (let count = 1; ;) {
     const ms = (await contestant(count)) / 1e6;
