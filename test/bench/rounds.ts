@@ -40,7 +40,8 @@ export async function takeTurns<Name extends string>(
   const names = Object.keys(contestants) as Name[];
   const counts = new Map<Name, number>();
   for (const name of names) {
-    for (let ms = 0; ms < warmMs;) ms += (await contestants[name](1)) / 1e6;
+    const warmAt = performance.now() + warmMs;
+    while (performance.now() < warmAt) await contestants[name](1);
     counts.set(name, await calibrate(contestants[name], roundMs));
   }
   const times = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;

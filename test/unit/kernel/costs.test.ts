@@ -9,6 +9,9 @@ import { PID } from '../../support/alice.js';
 import { CrowdImage } from '../../support/crowd_image.js';
 import { ALL_LAYOUTS, LINUX_6_1, WAYS } from '../../support/layouts.js';
 
+// not timed: images of 40 MB take a busy machine its time
+vi.setConfig({ testTimeout: 120_000 });
+
 const NATIVE = ['gather', 'follow', 'physical', 'readPhysical', 'commit'] as const;
 /**
  * The structures of a session of three subflows: file, inode, socket, four socks, and three of subflows; multipath-tcp.org
