@@ -1,21 +1,13 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import type { Cleanup } from '../cleanup.js';
+import { readFile } from 'node:fs/promises';
 
-const file = '/proc/sys/net/ipv4/tcp_allowed_congestion_control';
-const wanted = 'cubic';
-
-/** For every namespace: TCP as on nearly every host. Another kernel's default would make other queues. */
-export const congestionControl = { 'net.ipv4.tcp_congestion_control': wanted };
+const ALLOWED = '/proc/sys/net/ipv4/tcp_allowed_congestion_control';
 
 /**
- * Lets namespaces be told so. Only what is allowed in the whole machine is allowed in them, which a machine's default always
- * is (net/ipv4/tcp_cong.c, tcp_set_default_congestion_control); `cleanup` puts back what was there.
+ * sysctl for every namespace: TCP as on nearly every host, or, where this machine allows no namespace cubic (it need not
+ * where its default is another: net/ipv4/tcp_cong.c, tcp_set_default_congestion_control), reno, which all allow and which
+ * goes by loss as well. What does not, as BBR, makes other queues.
  */
-export async function allowCongestionControl(cleanup: Cleanup): Promise<void> {
-  const before = (await readFile(file, 'utf8')).trim();
-  if (before.split(' ').includes(wanted)) return;
-  await writeFile(file, `${before} ${wanted}`).catch((cause: unknown) => {
-    throw new Error(`this kernel has no TCP congestion control ${wanted}`, { cause });
-  });
-  cleanup.add(() => writeFile(file, before));
+export async function congestionControl(): Promise<Readonly<Record<string, string>>> {
+  const allowed = (await readFile(ALLOWED, 'utf8')).trim().split(' ');
+  return { 'net.ipv4.tcp_congestion_control': allowed.includes('cubic') ? 'cubic' : 'reno' };
 }

@@ -10,7 +10,7 @@ import { buildStage } from '../stage.js';
 import { until } from '../until.js';
 import { startWeb } from '../web.js';
 import type { Arrangement } from './arrangement.js';
-import { allowCongestionControl, congestionControl } from './congestion.js';
+import { congestionControl } from './congestion.js';
 import { accessPoints, clientsOfA, clientsOfB } from './isps.js';
 import { addNeighbours } from './neighbours.js';
 
@@ -38,12 +38,12 @@ export interface Scene {
 export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out: string): Promise<Scene> {
   const { steering, clientsAskForBackup } = arrangement;
   const [, other] = accessPoints;
-  await allowCongestionControl(cleanup);
+  const sysctl = await congestionControl();
   const stage = await buildStage(cleanup, {
     paths: accessPoints,
     clients: clientsOfA.length,
     logs: out,
-    sysctl: congestionControl,
+    sysctl,
     // without subflowd the server's kernel keeps its own path manager
     ...(steering === undefined ? {} : { backend: 'netlink' as const }),
   });
@@ -65,7 +65,7 @@ export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out
     names: clientsOfB,
     on: other.name,
     directory: path.join(out, 'neighbours'),
-    sysctl: congestionControl,
+    sysctl,
   });
   const mine = await Promise.all(
     clientsOfA.map(async (name, index) => ({
