@@ -9,6 +9,7 @@ import { hostLacks } from '../host.js';
 import { openvpnVersion } from '../openvpn.js';
 import { arrangements } from './arrangement.js';
 import { accessPoints } from './isps.js';
+import { congestionControl } from './congestion.js';
 import { CONSTANT_MBIT } from './constant-rate.js';
 import { expectedSeconds } from './expected.js';
 import { loadKinds } from './load.js';
@@ -85,6 +86,7 @@ async function experiment(): Promise<void> {
     date: new Date().toISOString(),
     kernel: release(),
     openvpn: await openvpnVersion(),
+    congestionControl: await congestionControl(),
     seed: options.seed,
     constantMbit: CONSTANT_MBIT,
     downloadBytes: options.bytes,

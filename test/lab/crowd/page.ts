@@ -40,7 +40,7 @@ ${arrangements.map(({ letter, title, description }) => `<dt>(${letter}) ${title}
 ${kinds.map((kind) => section(report, kind, plots)).join('\n')}
 <h2>How it is measured</h2>
 <p>An access point is a token bucket (tc-tbf) with a queue of ${own.queueMs ?? 0} ms that drops its tail, one each way for all that use it; nothing
-else delays a packet. Every TCP is cubic. Load and drops are that queue’s own counters, towards the clients, with Ethernet, IP, TCP and
+else delays a packet. Every TCP is ${escape(report.congestionControl)}. Load and drops are that queue’s own counters, towards the clients, with Ethernet, IP, TCP and
 MPTCP headers. A tunnel’s TCP backs off, so that what is <em>offered</em> shows at no interface: it is what is sent into
 the tunnels of the clients on the access point, times what a byte in a tunnel costs outside it in the same run
 (${report.runs.map(({ overhead }) => overhead.toFixed(2)).join(', ')} in the order of the tables). Delivered in time is what

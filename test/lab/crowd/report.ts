@@ -8,6 +8,8 @@ export interface CrowdReport {
   /** Release of the kernel, as `uname -r` says it. */
   readonly kernel: string;
   readonly openvpn: string;
+  /** Of every TCP. */
+  readonly congestionControl: string;
   readonly seed: number;
   /** The constant rate of each client, of IP packets in the tunnel. */
   readonly constantMbit: number;

@@ -38,7 +38,7 @@ export interface Scene {
 export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out: string): Promise<Scene> {
   const { steering, clientsAskForBackup } = arrangement;
   const [, other] = accessPoints;
-  const sysctl = await congestionControl();
+  const sysctl = { 'net.ipv4.tcp_congestion_control': await congestionControl() };
   const stage = await buildStage(cleanup, {
     paths: accessPoints,
     clients: clientsOfA.length,
