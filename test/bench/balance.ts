@@ -1,30 +1,42 @@
 import { balance } from '../../src/steering/balance.js';
 import { crowd } from '../support/crowds.js';
 import { generator, SEED } from '../support/random.js';
+import type { Bench } from './bench.js';
+import type { Figure } from './figure.js';
+import { spreadOf, takeTurns } from './rounds.js';
 
-/** How long the balancer takes for one round, processor time in milliseconds: `npm run bench`; SEED=N repeats a run. */
-const ROUNDS = 40;
+const PATHS = 8;
 
-console.log(
-  `SEED=${SEED}, ${ROUNDS} rounds each: half of them take at most / the slowest takes, processor time`,
-);
-for (const sessions of [10, 100, 1000, 10_000]) {
-  for (const moves of [32, Infinity]) {
-    const random = generator(SEED);
-    const crowds = Array.from({ length: 4 }, () => crowd(random, { sessions, paths: 8 }));
-    const run = (round: number) => {
-      const input = crowds[round % crowds.length] as (typeof crowds)[number];
-      const start = process.cpuUsage();
-      const made = balance(input, { moves });
-      const { user, system } = process.cpuUsage(start);
-      return { ms: (user + system) / 1000, made: made.moves.length };
-    };
-    for (let round = 0; round < ROUNDS; round++) run(round);
-    const runs = Array.from({ length: ROUNDS }, (_, round) => run(round)).sort((a, b) => a.ms - b.ms);
-    const at = (part: number) => runs[Math.floor(part * (ROUNDS - 1))]?.ms.toFixed(1) ?? '';
-    const most = Math.max(...runs.map(({ made }) => made));
-    console.log(
-      `${sessions} sessions x 8 paths, at most ${moves} moves (${most} made): ${at(0.5)} / ${at(1)} ms`,
-    );
-  }
-}
+export const balanceBench: Bench = {
+  name: 'balance',
+  about: `a round of the balancer, up to 10,000 sessions on ${PATHS} paths: its usual moves, and as many as help (SEED=${SEED})`,
+  needs: [],
+  async run(course) {
+    const sizes = course.quick ? [100, 1_000] : [100, 1_000, 10_000];
+    const figures: Figure[] = [];
+    for (const sessions of sizes) {
+      course.say(`a round of ${sessions} sessions`);
+      const random = generator(SEED);
+      const crowds = Array.from({ length: 4 }, () => crowd(random, { sessions, paths: PATHS }));
+      const rounds = (moves: number) => (count: number) => {
+        // processor time: a round never waits
+        const start = process.cpuUsage();
+        for (let round = 0; round < count; round++) {
+          balance(crowds[round % crowds.length] as (typeof crowds)[number], { moves });
+        }
+        const { user, system } = process.cpuUsage(start);
+        return (user + system) * 1e3;
+      };
+      const times = await takeTurns({ usual: rounds(32), all: rounds(Infinity) }, course);
+      const figure = (name: string, ns: readonly number[]): Figure => ({
+        name: `${name}: ${sessions} sessions, ${PATHS} paths`,
+        against: 'nothing',
+        where: 'this machine',
+        ours: spreadOf(ns),
+        unit: 'ns',
+      });
+      figures.push(figure('a round of balance', times.usual), figure('balanced anew', times.all));
+    }
+    return { figures };
+  },
+};

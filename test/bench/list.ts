@@ -1,3 +1,4 @@
+import { balanceBench } from './balance.js';
 import type { Bench } from './bench.js';
 
 import { consoleBench } from './console.js';
@@ -12,6 +13,7 @@ import { switchBench } from './switch.js';
 export const benches: readonly Bench[] = [
   switchBench,
   findBench,
+  balanceBench,
   guestBench,
   netlinkBench,
   hookBench,
