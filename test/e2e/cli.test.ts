@@ -256,7 +256,13 @@ describe('with a console', () => {
   it('console at a terminal completes, colours, and remembers what was typed', async () => {
     let seen = '';
     const typed = execa('script', ['-qec', `${process.execPath} ${MAIN} console -c ${config}`, '/dev/null'], {
-      env: { XDG_STATE_HOME: directory, NO_COLOR: undefined, FORCE_COLOR: undefined, TERM: 'xterm' },
+      env: {
+        XDG_STATE_HOME: directory,
+        CI: undefined,
+        NO_COLOR: undefined,
+        FORCE_COLOR: undefined,
+        TERM: 'xterm',
+      },
       stdin: 'pipe',
       timeout: 60_000,
     });

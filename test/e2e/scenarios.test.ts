@@ -58,6 +58,12 @@ interface Spread {
   readonly reconnects: number;
 }
 
+interface Modes extends Readonly<Record<'both' | 'first' | 'joined' | 'left' | 'quicker', DaemonStatus>> {
+  /** The path that the other client fills. */
+  readonly filled: string;
+  readonly reconnects: number;
+}
+
 /** The primary of each client, by common name. */
 function primaries({ sessions }: DaemonStatus): Record<string, string | undefined> {
   return Object.fromEntries(sessions.map(({ session, primary }) => [session.commonName, primary]));
@@ -195,6 +201,26 @@ describe('on this machine’s own kernel, through netlink', () => {
       expect.stringMatching(/^moves: to (lte|wifi) if that were less than/),
     );
   });
+
+  test('the other modes choose paths for one client by what they carry and how quick they are', async () => {
+    const result = await runScenarioHere<Modes>('modes');
+    const alice = ({ sessions }: DaemonStatus) => {
+      const one = sessions.find(({ session }) => session.commonName === 'alice');
+      const ours = one?.subflows.map(({ path = '', subflow }) => [path, subflow.ours] as const);
+      return { reason: one?.reason, ...Object.fromEntries(ours ?? []) };
+    };
+    const { both, first, joined, left, filled, quicker } = result;
+    const reason = (text: string) => expect.stringContaining(text) as string;
+    expect(alice(both)).toEqual({ reason: reason('wifi, lte are active by load-balancing'), wifi: 'active', lte: 'active' });
+    expect(alice(first)).toEqual({ reason: reason('wifi is primary by priority-based'), wifi: 'active', lte: 'backup' });
+    expect(alice(joined)).toEqual({ reason: reason('wifi, lte are active by priority-based'), wifi: 'active', lte: 'active' });
+    expect(joined.paths[0]).toMatchObject({ name: 'wifi', isCongested: true });
+    expect(alice(left)).toEqual({ reason: reason('wifi is primary by priority-based'), wifi: 'active', lte: 'backup' });
+    const free = filled === 'wifi' ? 'lte' : 'wifi';
+    expect(alice(quicker)).toEqual({ reason: reason(`${free} is primary by smallest-delay`), [free]: 'active', [filled]: 'backup' });
+    expect(primaries(quicker)).toEqual({ alice: free, other: filled });
+    expect(result.reconnects).toBe(0);
+  }); // prettier-ignore
 });
 
 describe('on a guest kernel', () => {

@@ -1,0 +1,124 @@
+// One client under each mode that chooses paths for it alone, beside another that fills the path it is on.
+import type { Mode } from '../../../src/config/config.js';
+import { labScript } from '../checkout.js';
+import { congestionControl } from '../crowd/congestion.js';
+import type { ClientHost, PathOptions } from '../network.js';
+import type { DaemonStatus } from '../../../src/console/status.js';
+import type { SessionPlan } from '../../../src/steering/plan.js';
+import { Sidecar } from '../sidecar.js';
+import { writeRules } from '../sidecar-files.js';
+import { buildStage } from '../stage.js';
+import { startWeb } from '../web.js';
+import { reconnects, say, scenario, untilStatus, wantedBackend } from './scenario.js';
+
+const RATE_MBIT = 8;
+const PATHS: readonly PathOptions[] = [
+  { name: 'wifi', number: 100, rateMbit: RATE_MBIT },
+  { name: 'lte', number: 200, rateMbit: RATE_MBIT },
+];
+/** Longer than anything here takes. */
+const DOWNLOAD_BYTES = 1_000_000_000;
+const SMALL_BYTES = 2_000;
+
+await scenario(async (cleanup, out) => {
+  const stage = await buildStage(cleanup, {
+    paths: PATHS,
+    clients: 2,
+    backend: wantedBackend(),
+    logs: out,
+    // one that fills queues
+    sysctl: { 'net.ipv4.tcp_congestion_control': await congestionControl() },
+  });
+  const { files, network } = stage;
+  const [host, otherHost] = network.clients as [ClientHost, ClientHost];
+  let mode: Mode = 'active-standby';
+  let others = 'wifi';
+  const rule = (wanted: Mode, ...lines: readonly string[]) => {
+    mode = wanted;
+    return writeRules(
+      files,
+      PATHS,
+      { other: others },
+      {
+        sections: [
+          ['[client alice]', `mode = ${mode}`, ...lines],
+          ['[steering]', 'dwell = 2s'],
+        ],
+      },
+    );
+  };
+  const alice = (what: string, holds: (session: SessionPlan, status: DaemonStatus) => boolean) =>
+    untilStatus(files, what, (status) =>
+      status.sessions.some(
+        (one) =>
+          one.session.commonName === 'alice' &&
+          one.rule.mode === mode &&
+          one.state === 'obeyed' &&
+          holds(one, status),
+      ),
+    );
+  const get = ({ namespace }: ClientHost, bytes: number) =>
+    namespace.start(process.execPath, [
+      labScript('web-client'),
+      'get',
+      `http://${network.webAddress.v4}:8080/${bytes}`,
+    ]);
+  const download = (one: ClientHost) => {
+    const child = get(one, DOWNLOAD_BYTES);
+    const end = async () => {
+      child.kill('SIGKILL');
+      await child;
+    };
+    cleanup.add(end);
+    return end;
+  };
+
+  await rule('load-balancing');
+  const sidecar = Sidecar.start(network.server, files.config, `${out}/subflowd.log`);
+  cleanup.add(() => sidecar.stop());
+  await untilStatus(files, 'the sidecar', () => true);
+  await startWeb(cleanup, network);
+  const tunnels = await Promise.all([stage.connect(0, 'alice'), stage.connect(1, 'other')]);
+  let endDownload = download(host);
+  const both = await alice(
+    'both paths active, and in use',
+    ({ active, subflows }, { paths }) =>
+      active?.length === 2 &&
+      subflows.filter(({ subflow }) => subflow.ours === 'active').length === 2 &&
+      paths.every(({ carried }) => carried.down > 0.3e6 * RATE_MBIT),
+  );
+  say('load-balancing: both paths carry the download');
+
+  await rule('priority-based', 'primary = wifi, lte');
+  const first = await alice('wifi alone', ({ primary }) => primary === 'wifi');
+  const joined = await alice('lte beside it', ({ active }) => active?.join() === 'wifi,lte');
+  say('priority-based: lte has joined');
+  await endDownload();
+  const left = await alice('wifi alone again', ({ primary }) => primary === 'wifi');
+  say('priority-based: lte has left');
+
+  const over = new AbortController();
+  const small = (async () => {
+    while (!over.signal.aborted) await get(host, SMALL_BYTES);
+  })();
+  cleanup.add(() => {
+    over.abort();
+    return small;
+  });
+  await rule('smallest-delay');
+  const quick = await alice('one path', ({ primary }) => primary !== undefined);
+  const filled = quick.sessions.find(({ session }) => session.commonName === 'alice')?.primary ?? '';
+  others = filled;
+  await rule('smallest-delay');
+  await untilStatus(files, 'the other client there as well', ({ sessions }) =>
+    sessions.some(({ session, current }) => session.commonName === 'other' && current === filled),
+  );
+  endDownload = download(otherHost);
+  const quicker = await alice(
+    'the path that nobody fills',
+    ({ primary }) => primary !== undefined && primary !== filled,
+  );
+  say('smallest-delay: away from the path that another fills');
+  await endDownload();
+  return { both, first, joined, left, filled, quicker, reconnects: await reconnects(tunnels) };
+});
