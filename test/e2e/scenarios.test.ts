@@ -69,14 +69,6 @@ function primaries({ sessions }: DaemonStatus): Record<string, string | undefine
   return Object.fromEntries(sessions.map(({ session, primary }) => [session.commonName, primary]));
 }
 
-/**
- * What is trouble where nobody writes the kernel's memory. Data beyond the receiver's window is not: the kernel drops and
- * sends again what two subflows overfill it with (protocol.c, mptcp_data_queue_ofo).
- */
-function kept(trouble: object): object {
-  return Object.fromEntries(Object.entries(trouble).filter(([name]) => name !== 'MPTcpExtNoDSSInWindow'));
-}
-
 function judgeToggles(result: Toggles): void {
   expect(result.answers).toHaveLength(200);
   for (const [index, answer] of result.answers.entries()) {
@@ -141,10 +133,7 @@ describe('on this machine’s own kernel, through netlink', () => {
 
   test('200 switches under a two-way transfer harm nothing', async () => {
     const result = await runScenarioHere<Toggles>('toggles');
-    judgeToggles({
-      ...result,
-      trouble: { server: kept(result.trouble.server), client: kept(result.trouble.client) },
-    });
+    judgeToggles(result);
     // one for each subflow and switch; the first switch may find its path active already
     expect(result.mpPrioSent).toBeGreaterThanOrEqual(399);
   });

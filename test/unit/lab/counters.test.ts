@@ -1,8 +1,12 @@
 import { expect, test } from 'vitest';
 import { parseCounters, parseMptcpNet, rise, trouble } from '../../lab/counters.js';
 
-const before = parseCounters('TcpExt: A B\nTcpExt: 1 2\nMPTcpExt: MPPrioTx NoDSSInWindow\nMPTcpExt: 4 0\n');
-const after = parseCounters('TcpExt: A B\nTcpExt: 1 5\nMPTcpExt: MPPrioTx NoDSSInWindow\nMPTcpExt: 6 4\n');
+const before = parseCounters(
+  'TcpExt: A B\nTcpExt: 1 2\nMPTcpExt: MPPrioTx NoDSSInWindow DSSNoMatchTCP\nMPTcpExt: 4 0 0\n',
+);
+const after = parseCounters(
+  'TcpExt: A B\nTcpExt: 1 5\nMPTcpExt: MPPrioTx NoDSSInWindow DSSNoMatchTCP\nMPTcpExt: 6 4 3\n',
+);
 
 test('counters have nstat’s names and rise between two readings', () => {
   expect(rise('TcpExtB', before, after)).toBe(3);
@@ -11,7 +15,7 @@ test('counters have nstat’s names and rise between two readings', () => {
 });
 
 test('only counters that tell of a broken connection are trouble', () => {
-  expect(trouble(before, after)).toEqual({ MPTcpExtNoDSSInWindow: 4 });
+  expect(trouble(before, after)).toEqual({ MPTcpExtDSSNoMatchTCP: 3 });
   expect(trouble(after, after)).toEqual({});
 });
 
