@@ -44,14 +44,15 @@ export function rise(name: string, before: Counters, after: Counters): number {
 
 /**
  * Counters of MPTCP that must stay where they are however priorities change, and what each rose by if it did not:
- * fallbacks, resets, mismatches. `NoDSSInWindow` is none of these: what two subflows together send beyond the receiver's
- * window, the kernel drops and sends again, whoever switches (protocol.c, mptcp_data_queue_ofo).
+ * fallbacks, resets, mismatches. Upstream's `NoDSSInWindow` is none of these: what two subflows together send beyond the
+ * receiver's window, the kernel drops and sends again, whoever switches (protocol.c, mptcp_data_queue_ofo).
  */
 export function trouble(before: Counters, after: Counters): Record<string, number> {
   const names = [...after.keys()].filter(
     (name) =>
       /^(MPTcpExt|MptcpNet)/.test(name) &&
-      /Fallback|MPFail|MPFastclose|Rst|Mismatch|DSSCorruption|ChecksumErr|CsumFail|DSSNo(t|Match)|InfiniteMap/i.test(
+      name !== 'MPTcpExtNoDSSInWindow' &&
+      /Fallback|MPFail|MPFastclose|Rst|Mismatch|NoDSS|DSSCorruption|ChecksumErr|CsumFail|DSSNo(t|Match)|InfiniteMap/i.test(
         name,
       ),
   );
