@@ -26,6 +26,8 @@ test('the walk and the commit are clean under sanitizers', async () => {
         'unit',
         'test/unit/kernel',
         'test/unit/native',
+        // valgrind does not go with another allocator
+        '--exclude=**/instructions.test.ts',
       ],
       {
         cwd: checkout,
