@@ -40,7 +40,7 @@ test('the walk and the commit are clean under sanitizers', async () => {
           // node itself keeps what it allocated
           ASAN_OPTIONS: 'detect_leaks=0',
           CI: '',
-          MUTATIONS: '1000',
+          MUTATIONS: '12000',
         },
       },
     );
