@@ -7,8 +7,11 @@ export interface Measured {
   readonly rate: Rate;
 }
 
-/** Of those on a congested path, who uses this part of what the greatest does takes what it gets. */
-const ELASTIC = 0.5;
+/**
+ * Of those on a congested path, who uses this part of what the greatest does takes what it gets: TCPs that share a queue
+ * differ by two or three times for many seconds.
+ */
+const ELASTIC = 0.25;
 /** From here a path holds its sessions up even where no queue is seen: rates are of payload, capacities of packets. */
 const FULL = 0.92;
 

@@ -53,8 +53,8 @@ interface Spread {
   readonly end: DaemonStatus;
   readonly pathsText: readonly string[];
   readonly explained: readonly string[];
-  /** Switches after it had come to rest. */
-  readonly restless: readonly unknown[];
+  /** Switches of sessions that had just been switched. */
+  readonly hasty: readonly unknown[];
   readonly reconnects: number;
 }
 
@@ -176,7 +176,7 @@ describe('on this machine’s own kernel, through netlink', () => {
       expect(state).toBe('obeyed');
       expect(rate?.down).toBeGreaterThan(0);
     }
-    expect(result.restless).toEqual([]);
+    expect(result.hasty).toEqual([]);
     expect(result.reconnects).toBe(0);
     expect(result.pathsText).toEqual([
       expect.stringMatching(

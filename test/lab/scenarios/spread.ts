@@ -3,11 +3,21 @@
 import { readCounters, rise } from '../counters.js';
 import { labScript } from '../checkout.js';
 import type { PathOptions } from '../network.js';
-import { Sidecar } from '../sidecar.js';
+import { Sidecar, type SwitchEvent } from '../sidecar.js';
 import { writeRules, type MoreLines } from '../sidecar-files.js';
 import { buildStage } from '../stage.js';
+import { until } from '../until.js';
 import { startWeb } from '../web.js';
-import { command, reconnects, say, scenario, statusOf, untilStatus, wantedBackend } from './scenario.js';
+import {
+  command,
+  PATIENCE_MS,
+  reconnects,
+  say,
+  scenario,
+  statusOf,
+  untilStatus,
+  wantedBackend,
+} from './scenario.js';
 
 const CLIENTS = 6;
 const RATE_MBIT = 8;
@@ -17,6 +27,7 @@ const PATHS: readonly PathOptions[] = [
 ];
 /** Longer than anything here takes. */
 const DOWNLOAD_BYTES = 1_000_000_000;
+const DWELL_S = 3;
 /** Several dwell times. */
 const REST_MS = 15_000;
 
@@ -25,9 +36,20 @@ const balanced = (dryRun: 'yes' | 'no'): MoreLines => ({
   path: capacity,
   sections: [
     ['[default]', 'mode = balance'],
-    ['[steering]', `dry-run = ${dryRun}`, 'dwell = 3s'],
+    ['[steering]', `dry-run = ${dryRun}`, `dwell = ${DWELL_S}s`],
   ],
 });
+
+/** Switches of a session that had just been switched. */
+function hasty(switches: readonly SwitchEvent[]): SwitchEvent[] {
+  const last = new Map<string, number>();
+  return switches.filter(({ commonName, committedAt }) => {
+    const stayed = committedAt - (last.get(commonName) ?? -Infinity);
+    last.set(commonName, committedAt);
+    // what is committed at once was decided at once; the commits of two rounds may come a little nearer to each other
+    return stayed < DWELL_S * 900;
+  });
+}
 
 await scenario(async (cleanup, out) => {
   const stage = await buildStage(cleanup, {
@@ -99,16 +121,18 @@ await scenario(async (cleanup, out) => {
   );
   say('half of them are on lte, and both paths are in use');
 
-  const switches = await sidecar.switches();
-  await new Promise((resolve) => setTimeout(resolve, REST_MS));
-  const rested = await sidecar.switches();
+  const began = Date.now();
+  await until('a rest', PATIENCE_MS, async () => {
+    const last = (await sidecar.switches()).at(-1)?.committedAt ?? began;
+    return Date.now() - Math.max(began, last) >= REST_MS || undefined;
+  });
+  say('and all stay');
   return {
     crowded, dry, dryExplained, dryPrioTx, drySwitches, spread,
     end: await statusOf(files),
     pathsText: await command(files, 'mptcp paths'),
     explained: await command(files, 'mptcp explain client-0'),
-    switches: switches.length,
-    restless: rested.slice(switches.length),
+    hasty: hasty(await sidecar.switches()),
     reconnects: await reconnects(tunnels),
   }; // prettier-ignore
 });
