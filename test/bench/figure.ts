@@ -1,6 +1,6 @@
 import type { Spread } from './rounds.js';
 
-/** What a ratio should be: at most, or at least, this. */
+/** What a ratio, or where there is none the absolute figure, should be: at most, or at least, this. */
 export interface Goal {
   readonly is: 'at most' | 'at least';
   readonly value: number;
@@ -9,7 +9,7 @@ export interface Goal {
 /** One line of the table: something of subflowd's beside something else, measured side by side. */
 export interface Figure {
   readonly name: string;
-  /** What it is measured against. */
+  /** What it is measured against, or of what it is. */
   readonly against: string;
   /** Where: this machine, a guest, and on which memory. */
   readonly where: string;
@@ -40,7 +40,8 @@ export interface Outcome {
   readonly growth?: readonly Growth[];
 }
 
-export function isReached({ ratio, goal }: Figure): boolean | undefined {
-  if (goal === undefined || ratio === undefined) return undefined;
-  return goal.is === 'at most' ? ratio.median <= goal.value : ratio.median >= goal.value;
+export function isReached({ ratio, ours, goal }: Figure): boolean | undefined {
+  if (goal === undefined) return undefined;
+  const { median } = ratio ?? ours;
+  return goal.is === 'at most' ? median <= goal.value : median >= goal.value;
 }

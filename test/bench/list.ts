@@ -1,12 +1,12 @@
 import { balanceBench } from './balance.js';
 import type { Bench } from './bench.js';
-
 import { consoleBench } from './console.js';
 import { findBench } from './find.js';
 import { guestBench } from './guest.js';
 import { hookBench } from './hook.js';
 import { netlinkBench } from './netlink.js';
 import { reactionBench } from './reaction.js';
+import { stormBench } from './storm.js';
 import { switchBench } from './switch.js';
 
 /** Every benchmark, in the order in which they run. */
@@ -19,4 +19,5 @@ export const benches: readonly Bench[] = [
   hookBench,
   consoleBench,
   reactionBench,
+  stormBench,
 ];

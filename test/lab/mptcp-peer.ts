@@ -1,7 +1,9 @@
 // Under mptcpize, in a namespace. `mptcp-peer serve PORT` keeps every connection that comes; `mptcp-peer hold HOST PORT N`
-// opens N and keeps them until it is ended; `mptcp-peer storm HOST PORT N` opens and closes N, many at a time.
+// opens N and keeps them until it is ended; `mptcp-peer storm HOST PORT N [MS]` opens N, keeps each for MS and resets it.
+// Many at a time.
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const [role, ...rest] = process.argv.slice(2);
 const atOnce = 50;
@@ -9,7 +11,7 @@ const atOnce = 50;
 process.once('SIGTERM', () => process.exit(0));
 if (role === 'serve') serve(Number(rest[0]));
 else if (role === 'hold') await hold(rest[0] ?? '', Number(rest[1]), Number(rest[2]));
-else await storm(rest[0] ?? '', Number(rest[1]), Number(rest[2]));
+else await storm(rest[0] ?? '', Number(rest[1]), Number(rest[2]), Number(rest[3] ?? 0));
 
 function serve(port: number): void {
   const server = createServer((socket) => {
@@ -20,14 +22,23 @@ function serve(port: number): void {
 }
 
 async function hold(host: string, port: number, count: number): Promise<void> {
-  for (let index = 0; index < count; index++) await open(host, port);
+  await each(count, () => open(host, port));
   process.stdout.write('held\n');
 }
 
-async function storm(host: string, port: number, count: number): Promise<void> {
+async function storm(host: string, port: number, count: number, keepMs: number): Promise<void> {
+  await each(count, async () => {
+    const socket = await open(host, port);
+    if (keepMs > 0) await sleep(keepMs);
+    socket.resetAndDestroy();
+  });
+}
+
+/** So many times, in `atOnce` flows. */
+async function each(count: number, act: () => Promise<unknown>): Promise<void> {
   let left = count;
   const flow = async () => {
-    while (left-- > 0) (await open(host, port)).resetAndDestroy();
+    while (left-- > 0) await act();
   };
   await Promise.all(Array.from({ length: atOnce }, flow));
 }

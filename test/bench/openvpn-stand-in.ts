@@ -1,0 +1,125 @@
+// `openvpn-stand-in PORT MANAGEMENT EVENTS`, under mptcpize: what subflowd sees of an OpenVPN server with thousands of
+// clients, more than real ones fit on a machine. Every connection to PORT is a session: for each that comes and goes the
+// real hooks run, one after another, as OpenVPN does it, and `status 3` at the management interface names those that are
+// there. It says `NUMBER sessions` after each.
+import { spawn } from 'node:child_process';
+import { chmodSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { checkout } from '../lab/checkout.js';
+
+const NOBODY = 65534;
+/** The password is not looked at. */
+const GREETING =
+  'SUCCESS: password is correct\r\n' +
+  ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info\r\n";
+const COLUMNS = [
+  ...[
+    'Common Name',
+    'Real Address',
+    'Virtual Address',
+    'Virtual IPv6 Address',
+    'Bytes Received',
+    'Bytes Sent',
+  ],
+  ...[
+    'Connected Since',
+    'Connected Since (time_t)',
+    'Username',
+    'Client ID',
+    'Peer ID',
+    'Data Channel Cipher',
+  ],
+];
+/** A shell that runs each hook in one of its own: a new process for each, without what starting a program from here takes. */
+const HOOKS = `while read -r script_type trusted_ip trusted_port ifconfig_pool_remote_ip common_name; do
+  (. '${checkout}/hooks/'"$script_type") </dev/null
+  echo "$script_type $trusted_port"
+done`;
+
+const [port, management = '', events = ''] = process.argv.slice(2);
+const sessions = new Map<number, string>();
+let serial = 0;
+
+const control = createServer(serve);
+await new Promise<void>((resolve) => control.listen(management, resolve));
+chmodSync(management, 0o600);
+const clients = createServer(session);
+await new Promise<void>((resolve) =>
+  clients.listen({ port: Number(port), host: '::', backlog: 4096 }, resolve),
+);
+process.setgroups?.([]);
+process.setgid?.(NOBODY);
+process.setuid?.(NOBODY);
+
+const shell = spawn('sh', ['-c', HOOKS], {
+  stdio: ['pipe', 'pipe', 'inherit'],
+  env: {
+    ...{ daemon_pid: `${process.pid}`, time_unix: `${since()}`, dev: 'tun0', config: 'server.conf' },
+    SUBFLOWD_EVENTS: events,
+  },
+});
+const ran = new Map<string, () => void>();
+createInterface(shell.stdout).on('line', (line) => {
+  ran.get(line)?.();
+  ran.delete(line);
+});
+process.stdout.write('listening\n');
+
+/** A client: in the list once its hook has run, until that of its end has. */
+function session(socket: Socket): void {
+  const { remoteAddress = '', remotePort = 0 } = socket;
+  const address = remoteAddress.replace('::ffff:', '');
+  const number = serial++;
+  const virtual = `10.${8 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`;
+  const line = [
+    `client-${number}`,
+    `${address}:${remotePort}`,
+    virtual,
+    '',
+    0,
+    0,
+    'now',
+    since(),
+    'UNDEF',
+    number,
+    0,
+    '',
+  ];
+  const hook = (type: string, act: () => void) => {
+    ran.set(`${type} ${remotePort}`, () => {
+      act();
+      process.stdout.write(`${sessions.size} sessions\n`);
+    });
+    shell.stdin.write(`${type} ${address} ${remotePort} ${virtual} client-${number}\n`);
+  };
+  hook('client-connect', () => sessions.set(number, `CLIENT_LIST\t${line.join('\t')}\r\n`));
+  socket.on('error', () => undefined);
+  socket.on('close', () => {
+    hook('client-disconnect', () => sessions.delete(number));
+  });
+  socket.pipe(socket);
+}
+
+/** The management client: one, as OpenVPN has it. */
+function serve(socket: Socket): void {
+  socket.on('error', () => undefined);
+  socket.write('ENTER PASSWORD:');
+  let isIn = false;
+  createInterface(socket).on('line', (line) => {
+    socket.write(isIn ? answer(line) : GREETING);
+    isIn = true;
+  });
+}
+
+function answer(line: string): string {
+  const [command] = line.split(' ');
+  if (command === 'version') return 'OpenVPN Version: stand-in\r\nManagement Version: 5\r\nEND\r\n';
+  if (command === 'pid') return `SUCCESS: pid=${process.pid}\r\n`;
+  if (command !== 'status') return 'SUCCESS: \r\n';
+  return `TITLE\tstand-in\r\nHEADER\tCLIENT_LIST\t${COLUMNS.join('\t')}\r\n${[...sessions.values()].join('')}END\r\n`;
+}
+
+function since(): number {
+  return Math.floor(Date.now() / 1000);
+}

@@ -1,0 +1,244 @@
+import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DaemonStatus } from '../../src/console/status.js';
+import { talk } from '../../src/console/talk.js';
+import { checkout, labScript } from '../lab/checkout.js';
+import { Cleanup } from '../lab/cleanup.js';
+import type { Namespace } from '../lab/namespace.js';
+import { networkNeeds } from '../lab/needs.js';
+import { buildNetwork } from '../lab/network.js';
+import { says } from '../lab/says.js';
+import { makeSidecarFiles, writeRules, type SidecarFiles } from '../lab/sidecar-files.js';
+import { Sidecar } from '../lab/sidecar.js';
+import { until } from '../lab/until.js';
+import type { Bench, Course } from './bench.js';
+import type { Figure, Unit } from './figure.js';
+import { spreadOf } from './rounds.js';
+
+const PATIENCE_MS = 300_000;
+const PORT = 4000;
+const PATHS = ['one', 'two', 'three'].map((name, index) => ({ name, number: 101 + index, rateMbit: 1000 }));
+/** Not the one that clients come with. */
+const WANTED = 'two';
+/** Milliseconds that each of the many who come and go stays. */
+const STAY_MS = 100;
+/** sysconf(_SC_CLK_TCK) is 100 on Linux x86-64. */
+const TICK_MS = 10;
+
+export const stormBench: Bench = {
+  name: 'storm',
+  about:
+    '1,000 sessions at once, 10,000 that stay, 100,000 that come and go: real connections and hooks, OpenVPN a stand-in',
+  needs: networkNeeds,
+  async run(course) {
+    const cleanup = new Cleanup();
+    cleanup.onSignals();
+    try {
+      const storm = await Storm.open(cleanup, course);
+      const figures = [...(await storm.rest('no sessions'))];
+      const [some, many, fleeting] = course.quick ? [100, 500, 1000] : [1000, 10_000, 100_000];
+      figures.push(...(await storm.connect(some)), ...(await storm.rest(`${some} sessions`)));
+      await storm.fill(many);
+      figures.push(...(await storm.rest(`${many} sessions`)));
+      await storm.empty();
+      figures.push(await storm.comeAndGo(fleeting));
+      return { figures };
+    } finally {
+      await cleanup.run();
+    }
+  },
+};
+
+/** The daemon, a server that stands in for OpenVPN, and a client with three paths. */
+class Storm {
+  readonly #clients: { stop: () => Promise<void> }[] = [];
+  #sessions = 0;
+
+  private constructor(
+    private readonly course: Course,
+    private readonly cleanup: Cleanup,
+    private readonly client: Namespace,
+    private readonly server: string,
+    private readonly files: SidecarFiles,
+    private readonly sidecar: Sidecar,
+    /** How many the server has. */
+    private readonly count: () => number,
+  ) {}
+
+  static async open(cleanup: Cleanup, course: Course): Promise<Storm> {
+    const network = await buildNetwork(cleanup, { paths: PATHS });
+    await network.server.sysctl({ 'net.mptcp.pm_type': 1, 'net.core.somaxconn': 4096 });
+    const directory = await mkdtemp(path.join(tmpdir(), 'subflowd-storm-'));
+    cleanup.add(() => rm(directory, { recursive: true }));
+    const files = await makeSidecarFiles(directory, { backend: 'netlink' });
+    await writeRules(files, PATHS, { '*': WANTED });
+    // what is asked for MPTCP is a program of that name
+    const program = path.join(directory, 'openvpn-stand-in');
+    await copyFile(process.execPath, program);
+    const script = path.join(checkout, 'dist/test/bench/openvpn-stand-in.js');
+    const child = network.server.start('mptcpize', [
+      ...['run', program, script, `${PORT}`, files.management, files.events],
+    ]);
+    cleanup.add(async () => {
+      child.kill('SIGKILL');
+      await child;
+    });
+    await says(child.stdout, 'listening');
+    let count = 0;
+    createInterface(child.stdout).on('line', (line) => (count = Number.parseInt(line, 10)));
+    const sidecar = Sidecar.start(network.server, files.config, path.join(course.output, 'storm.log'));
+    cleanup.add(() => sidecar.stop());
+    await until('subflowd', PATIENCE_MS, () => sidecar.status());
+    const [host] = network.clients;
+    if (!host) throw new Error('the network has no client');
+    return new Storm(course, cleanup, host.namespace, network.serverAddress.v4, files, sidecar, () => count);
+  }
+
+  /** All at once, until each is where its rule wants it. */
+  async connect(count: number): Promise<Figure[]> {
+    this.course.say(`${count} sessions at once`);
+    const before = (await this.sidecar.switches()).length;
+    const start = Date.now();
+    this.#hold(count);
+    await until('every hook', PATIENCE_MS, () => this.count() === count || undefined, 5);
+    const connected = Date.now() - start;
+    const sessions = await this.#placed();
+    const switches = (await this.sidecar.switches()).slice(before);
+    const last = switches.reduce((latest, { committedAt }) => Math.max(latest, committedAt), start);
+    const name = `${count} sessions that come within ${(connected / 1000).toFixed(1)} s`;
+    return [
+      this.#figure(name, 'until each is on its path', last - start, 'ms'),
+      { ...this.#figure(name, 'placed', sessions, 'sessions'), goal: { is: 'at least', value: count } },
+    ];
+  }
+
+  /** More, until there are so many. */
+  async fill(to: number): Promise<void> {
+    this.course.say(`${to} sessions`);
+    this.#hold(to - this.#sessions);
+    await until('every hook', PATIENCE_MS, () => this.count() === to || undefined, 100);
+    await this.#placed();
+  }
+
+  /** All leave. */
+  async empty(): Promise<void> {
+    this.course.say('all leave');
+    for (const client of this.#clients.splice(0)) await client.stop();
+    this.#sessions = 0;
+    await this.#forgotten();
+  }
+
+  /** Memory and processor while nothing happens. */
+  async rest(what: string): Promise<Figure[]> {
+    this.course.say(`at rest, ${what}`);
+    const forMs = this.course.quick ? 5_000 : 30_000;
+    // what follows a change has to be over
+    await sleep(forMs / 2);
+    const before = await this.#ticks();
+    await sleep(forMs);
+    const part = (100 * (await this.#ticks()) - 100 * before) * (TICK_MS / forMs);
+    const memory = { ...this.#figure('memory', what, await this.#rss(), 'MiB') };
+    return [
+      this.#sessions <= 1000 ? { ...memory, goal: { is: 'at most', value: 90 } } : memory,
+      {
+        ...this.#figure('processor while nothing happens', what, part, '% of a core'),
+        goal: { is: 'at most', value: 0.2 },
+      },
+    ];
+  }
+
+  /** Connects and disconnects, a tenth after the other: what the daemon has grown by since the second. */
+  async comeAndGo(count: number): Promise<Figure> {
+    const rss: number[] = [];
+    const tenths = 10;
+    for (let tenth = 1; tenth <= tenths; tenth++) {
+      const child = this.#peer('storm', `${count / tenths}`, `${STAY_MS}`);
+      await child;
+      await this.#forgotten();
+      rss.push(await this.#rss());
+      this.course.say(`${(count / tenths) * tenth} came and went: ${rss.at(-1)?.toFixed(1) ?? ''} MiB`);
+    }
+    const [, second = NaN, ...rest] = rss;
+    const later = spreadOf(rest.slice(-4));
+    return {
+      name: `memory after ${count} connects and disconnects`,
+      against: `after ${(2 * count) / tenths}`,
+      where: 'this machine, netlink',
+      ratio: spreadOf(rest.slice(-4).map((one) => one / second)),
+      goal: { is: 'at most', value: 1.05 },
+      ours: later,
+      theirs: spreadOf([second]),
+      unit: 'MiB',
+    };
+  }
+
+  #hold(count: number): void {
+    const child = this.#peer('hold', `${count}`);
+    this.#clients.push({
+      stop: async () => {
+        child.kill('SIGKILL');
+        await child;
+      },
+    });
+    this.#sessions += count;
+  }
+
+  #peer(role: 'hold' | 'storm', ...args: readonly string[]) {
+    const child = this.client.start('mptcpize', [
+      ...['run', process.execPath, labScript('mptcp-peer'), role, this.server, `${PORT}`, ...args],
+    ]);
+    this.cleanup.add(async () => {
+      child.kill('SIGKILL');
+      await child;
+    });
+    return child;
+  }
+
+  async #placed(): Promise<number> {
+    const isPlaced = ({ state, current }: DaemonStatus['sessions'][number]) =>
+      state === 'obeyed' && current === WANTED;
+    const { sessions } = await this.#status('every session on its path', ({ sessions: all }) => {
+      const placed = all.filter(isPlaced).length;
+      return all.length === this.#sessions && placed === all.length;
+    });
+    return sessions.length;
+  }
+
+  async #forgotten(): Promise<void> {
+    await until('the last hook', PATIENCE_MS, () => this.count() === 0 || undefined);
+    await this.#status('nobody', ({ sessions }) => sessions.length === 0);
+  }
+
+  async #status(what: string, holds: (status: DaemonStatus) => boolean): Promise<DaemonStatus> {
+    return until(
+      what,
+      PATIENCE_MS,
+      async () => {
+        const [json = ''] = await talk(this.files.console, 'mptcp status json', PATIENCE_MS);
+        const status = JSON.parse(json) as DaemonStatus;
+        return holds(status) ? status : undefined;
+      },
+      1000,
+    );
+  }
+
+  /** Of the daemon, MiB. */
+  async #rss(): Promise<number> {
+    const status = await readFile(`/proc/${this.sidecar.pid ?? ''}/status`, 'latin1');
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
+  }
+
+  /** What the daemon has used of the processor, ticks (proc_pid_stat(5), utime and stime). */
+  async #ticks(): Promise<number> {
+    const text = await readFile(`/proc/${this.sidecar.pid ?? ''}/stat`, 'latin1');
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return Number(fields[11]) + Number(fields[12]);
+  }
+
+  #figure(name: string, against: string, value: number, unit: Unit): Figure {
+    return { name, against, where: 'this machine, netlink', ours: spreadOf([value]), unit };
+  }
+}
