@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.js';
 import type { Config } from '../config/config.js';
 import { formatEndpoint } from '../endpoint.js';
-import type { UnplacedSession } from '../openvpn/server.js';
+import type { UnplacedSession } from '../openvpn/view.js';
 import type { Session } from '../openvpn/session.js';
 import { NO_GUIDANCE, NO_MODES, stepModes, type Guidance, type ModesState } from '../steering/modes.js';
 import { placeSessions, sessionKey, type PlacedSession } from '../steering/placed-session.js';
@@ -54,6 +55,14 @@ const EAGER_FOR_MS = 5_000;
 /** ... and how often, then and otherwise. */
 const EAGER_MS = 100;
 const CALM_MS = 1_000;
+/** Milliseconds: the longest without a look, and between two while there is news. */
+const LONGEST_MS = 60_000;
+const LONGEST_PAUSE_MS = 250;
+/**
+ * How many times as long as a round takes is waited for the next: a large server is looked at less often, so that looking
+ * takes so small a part of a core. After a change; where only looking tells, or rates decide; where the backend tells.
+ */
+const SPARING = { eager: 10, measuring: 20, told: 1000 } as const;
 
 /** The loop: observe, plan, apply, verify. One round at a time; news during a round start another right after it. */
 export class Controller extends EventEmitter<ControllerMap> {
@@ -66,8 +75,9 @@ export class Controller extends EventEmitter<ControllerMap> {
   #again = false;
   #timer: NodeJS.Timeout | undefined;
   #eagerUntil = 0;
+  /** How long the last round took, ms. */
+  #roundMs = 0;
   #problems = new Set<string>();
-  #shape = '';
   readonly #written = new Map<string, Written>();
 
   constructor(inputs: ControllerInputs) {
@@ -120,26 +130,47 @@ export class Controller extends EventEmitter<ControllerMap> {
     await this.#start();
   }
 
-  #start(): Promise<void> {
+  /** @param pause milliseconds. */
+  #start(pause = 0): Promise<void> {
     if (!this.#running) return Promise.resolve();
     clearTimeout(this.#timer);
-    this.#again = false;
-    this.#round = this.#once().then(() => {
+    this.#round = this.#timed(pause).then(() => {
       this.#round = undefined;
-      if (this.#again) void this.#start();
+      // while news come all the time, the other half of the time is others'
+      if (this.#again) void this.#start(Math.min(this.#roundMs, LONGEST_PAUSE_MS));
       else this.#schedule();
     });
     return this.#round;
   }
 
+  async #timed(pause: number): Promise<void> {
+    if (pause >= 1) await sleep(pause);
+    this.#again = false;
+    const start = performance.now();
+    await this.#once();
+    this.#roundMs = performance.now() - start;
+  }
+
   #schedule(): void {
     const { sessions, unplaced } = this.#inputs;
     if (!this.#running || sessions().length + unplaced().length === 0) return;
-    const calm = Math.min(CALM_MS, this.#inputs.config().steering.interval);
-    const wait = performance.now() < this.#eagerUntil ? EAGER_MS : calm;
     this.#timer = setTimeout(() => {
       void this.#start();
-    }, wait);
+    }, this.#wait());
+  }
+
+  /** Milliseconds until the next round, if nothing happens. */
+  #wait(): number {
+    const { backend, config } = this.#inputs;
+    const after = (least: number, times: number) =>
+      Math.max(least, Math.min(times * this.#roundMs, LONGEST_MS));
+    if (performance.now() < this.#eagerUntil) return after(EAGER_MS, SPARING.eager);
+    const isTold = backend.onChange !== undefined;
+    const measures = this.#plan.sessions.some(({ rule }) => rule.mode !== 'active-standby');
+    return after(
+      Math.min(CALM_MS, config().steering.interval),
+      isTold && !measures ? SPARING.told : SPARING.measuring,
+    );
   }
 
   async #once(): Promise<void> {
@@ -162,9 +193,9 @@ export class Controller extends EventEmitter<ControllerMap> {
       }
       const after = applied.size > 0 ? planSessions(await this.#observe(config, problems), guidance) : before;
       this.#tellSessions(after);
+      if (!isSameShape(this.#plan, after)) this.#eagerUntil = performance.now() + EAGER_FOR_MS;
       this.#plan = after;
       this.#tellApplied(applied, after, committedAt, problems);
-      this.#noticeShape(after);
       this.#forgetWritten(after);
       this.emit('round', after);
     } catch (error) {
@@ -187,6 +218,7 @@ export class Controller extends EventEmitter<ControllerMap> {
     committedAt: number,
     problems: Set<string>,
   ): void {
+    if (applied.size === 0) return;
     const now = new Map(after.sessions.map((session) => [keyOf(session), session]));
     for (const [before, wishes] of applied) {
       const { session, current: from } = before;
@@ -205,27 +237,16 @@ export class Controller extends EventEmitter<ControllerMap> {
   }
 
   #tellSessions(after: Plan): void {
-    const before = new Map(this.#plan.sessions.map((session) => [keyOf(session), storyOf(session)]));
+    const before = new Map(this.#plan.sessions.map((session) => [keyOf(session), session]));
     for (const session of after.sessions) {
-      if (before.get(keyOf(session)) !== storyOf(session)) this.emit('session', session);
+      if (!isSameStory(before.get(keyOf(session)), session)) this.emit('session', session);
     }
   }
 
   #forgetWritten({ sessions }: Plan): void {
+    if (this.#written.size === 0) return;
     const there = new Set(sessions.map(keyOf));
     for (const key of this.#written.keys()) if (!there.has(key)) this.#written.delete(key);
-  }
-
-  /** A subflow that came or went makes others likely. */
-  #noticeShape({ sessions }: Plan): void {
-    const shape = sessions
-      .map(
-        (session) =>
-          `${keyOf(session)} ${session.subflows.map(({ subflow }) => formatEndpoint(subflow.remote)).join(' ')}`,
-      )
-      .join('\n');
-    if (shape !== this.#shape) this.#eagerUntil = performance.now() + EAGER_FOR_MS;
-    this.#shape = shape;
   }
 }
 
@@ -233,6 +254,25 @@ function keyOf({ session }: SessionPlan): string {
   return sessionKey(session);
 }
 
-function storyOf({ state, reason, primary }: SessionPlan): string {
-  return `${state} ${reason} ${primary ?? ''}`;
+function isSameStory(one: SessionPlan | undefined, other: SessionPlan): boolean {
+  return one?.state === other.state && one.reason === other.reason && one.primary === other.primary;
+}
+
+/** Whether no subflow came or went, which makes others likely. */
+function isSameShape(one: Plan, other: Plan): boolean {
+  return (
+    one.sessions.length === other.sessions.length &&
+    one.sessions.every((session, index) => {
+      const now = other.sessions[index];
+      return (
+        now !== undefined &&
+        keyOf(session) === keyOf(now) &&
+        session.subflows.length === now.subflows.length &&
+        session.subflows.every(({ subflow: { remote } }, at) => {
+          const end = now.subflows[at]?.subflow.remote;
+          return remote.port === end?.port && remote.address === end.address;
+        })
+      );
+    })
+  );
 }

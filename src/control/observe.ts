@@ -1,6 +1,6 @@
 import type { Backend, ServerSockets } from '../backend/backend.js';
 import { formatEndpoint } from '../endpoint.js';
-import type { UnplacedSession } from '../openvpn/server.js';
+import type { UnplacedSession } from '../openvpn/view.js';
 import type { Session } from '../openvpn/session.js';
 import type { ObservedSession, Snapshot } from '../steering/snapshot.js';
 

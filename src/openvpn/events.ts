@@ -66,6 +66,9 @@ const MAX_USERS = 64;
 const BATCH = 64;
 /** Files complained about one by one between two rescans; of the rest only the number is told. */
 const MAX_COMPLAINTS = 10;
+/** How many times as long as a look at everything takes is waited for the next, and the longest wait, milliseconds. */
+const SPARING = 1000;
+const LONGEST_RESCAN_MS = 120_000;
 /** A hook writes a record in one go; one that has no end after this many milliseconds gets none. */
 const UNFINISHED_MS = 2_000;
 /** How often the processes that have records are looked at: one that is killed runs no hook. */
@@ -164,6 +167,7 @@ export class Events extends EventEmitter<EventsMap> {
     }
     this.#scanning = true;
     clearTimeout(this.#timer);
+    const start = performance.now();
     try {
       do {
         this.#scanAgain = false;
@@ -182,7 +186,9 @@ export class Events extends EventEmitter<EventsMap> {
     } finally {
       this.#scanning = false;
     }
-    if (this.#isRunning()) this.#timer = setTimeout(() => void this.#rescan(), this.#rescanMs);
+    if (!this.#isRunning()) return;
+    const wait = Math.max(this.#rescanMs, Math.min(SPARING * (performance.now() - start), LONGEST_RESCAN_MS));
+    this.#timer = setTimeout(() => void this.#rescan(), wait);
   }
 
   // calls, because after an await what the compiler knows of a field no longer holds

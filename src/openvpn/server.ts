@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { ServerConfig } from '../config/config.js';
-import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import { formatEndpoint } from '../endpoint.js';
 import { ownerOf, type Claimant } from './attribution.js';
 import { reasonOf } from './errno.js';
 import type { Events, KnownRecord } from './events.js';
@@ -9,6 +9,16 @@ import { probeProcess, type ProcessProbe } from './process.js';
 import { readFields } from './record.js';
 import type { Session } from './session.js';
 import { parseStatus, type ClientRow, type StatusReply } from './status.js';
+import {
+  isSameView,
+  join,
+  judge,
+  placed,
+  type Known,
+  type Row,
+  type UnplacedSession,
+  type View,
+} from './view.js';
 
 /** How much is known of a server, and from whom. */
 export interface ServerStatus {
@@ -23,12 +33,6 @@ export interface ServerStatus {
   readonly pids: readonly number[];
   /** As OpenVPN gives it, e.g. `OpenVPN 2.6.14 x86_64-pc-linux-gnu ...`. */
   readonly version?: string;
-}
-
-/** A session whose port OpenVPN has not told: only the kernel can say which connection it is. */
-export interface UnplacedSession extends Omit<Session, 'real'> {
-  /** Canonical text. */
-  readonly address: string;
 }
 
 export interface ServerMap {
@@ -51,19 +55,11 @@ export interface ServerOptions {
 const GATHER_MS = 100;
 /** Least milliseconds between two `status` that news ask for. */
 const MIN_STATUS_MS = 1_000;
+/** How many times as long as it takes to read what is known is waited, and the longest wait, milliseconds. */
+const SPARING = 4000;
+const LONGEST_POLL_MS = 60_000;
 /** When to look whether the process lives after its management interface hung up, in milliseconds. */
 const LOOK_AFTER_MS = [50, 500, 2_000];
-
-interface Row extends ClientRow {
-  /** Once a hook or `>CLIENT:ESTABLISHED` has told what `status` does not. */
-  readonly port?: number;
-}
-
-interface View {
-  readonly sessions: readonly Session[];
-  readonly unplaced: readonly UnplacedSession[];
-  readonly recorded: number;
-}
 
 /**
  * The sessions of one OpenVPN process, `[openvpn NAME]`, from what the hooks record and what management says. Either
@@ -85,10 +81,15 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   #askedAt: number | undefined;
   /** When hooks said that a client left, by endpoint; kept until a later `status`. */
   readonly #left = new Map<string, number>();
+  /** Endpoints whose rows are of clients that left. */
+  readonly #outdated = new Set<string>();
   #view: View = { sessions: [], unplaced: [], recorded: 0 };
-  #told = { sessions: '[]', status: '' };
+  #toldStatus = '';
   readonly #problems = new Set<string>();
   #poll: NodeJS.Timeout | undefined;
+  /** The next look; how long the last one took, ms. */
+  #soon: NodeJS.Timeout | undefined;
+  #lookMs = 0;
   #gather: NodeJS.Timeout | undefined;
   #looks: NodeJS.Timeout[] = [];
   #lastNews = 0;
@@ -139,19 +140,29 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     this.#running = true;
     this.#events.on('added', this.#onAdded).on('removed', this.#onRemoved);
     this.management?.start();
-    this.#poll = setInterval(() => {
+    this.#pollAfter(this.#pollMs);
+    this.#update();
+  }
+
+  #pollAfter(wait: number): void {
+    this.#poll = setTimeout(() => {
       this.#checkProcess();
       this.management?.requestStatus();
       this.update();
-    }, this.#pollMs);
-    this.update();
+      // where hooks tell of everybody, the answer is read for safety alone, and a long one less often
+      const isTold = this.#view.recorded === this.#view.sessions.length;
+      const sparing = isTold ? Math.min(SPARING * this.#lookMs, LONGEST_POLL_MS) : 0;
+      this.#pollAfter(Math.max(this.#pollMs, sparing));
+    }, wait);
   }
 
   stop(): void {
     this.#running = false;
     this.#events.off('added', this.#onAdded).off('removed', this.#onRemoved);
     this.management?.stop();
-    clearInterval(this.#poll);
+    clearTimeout(this.#poll);
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
     clearTimeout(this.#gather);
     this.#gather = undefined;
     for (const timer of this.#looks) clearTimeout(timer);
@@ -191,16 +202,31 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     };
   }
 
-  /** Brings `sessions()` up to date; for whoever knows that a claimant's process changed. */
+  /**
+   * Brings `sessions()` up to date, a moment later: a thousand clients that come together are looked at together, at most
+   * half of the time. For whoever knows that a claimant's process changed.
+   */
   update(): void {
     if (!this.#running) return;
-    this.#view = this.#look();
-    const sessions = JSON.stringify([this.#view.sessions, this.#view.unplaced]);
+    this.#soon ??= setTimeout(() => {
+      this.#update();
+    }, this.#lookMs);
+  }
+
+  #update(): void {
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
+    const start = performance.now();
+    const before = this.#view;
+    this.#dropOutdated();
+    this.#placeRows();
+    this.#view = join(this.#known(), before.sessions);
+    this.#lookMs = performance.now() - start;
     const status = JSON.stringify(this.status());
-    const changed = { sessions: sessions !== this.#told.sessions, status: status !== this.#told.status };
-    this.#told = { sessions, status };
-    if (changed.status) this.emit('status');
-    if (changed.sessions) this.emit('change');
+    const isNew = status !== this.#toldStatus;
+    this.#toldStatus = status;
+    if (isNew) this.emit('status');
+    if (!isSameView(before, this.#view)) this.emit('change');
   }
 
   #onReady(info: ManagementInfo): void {
@@ -214,12 +240,15 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
 
   #onStatus(lines: readonly string[], askedAt: number): void {
     const reply = parseStatus(lines);
-    const ports = new Map(this.#rows.map(({ cid, address, port }) => [`${cid ?? ''} ${address}`, port]));
+    const ports = new Map<string, number>();
+    for (const { cid, address, port } of this.#rows) {
+      if (port !== undefined) ports.set(`${cid ?? ''} ${address}`, port);
+    }
     this.#rows = reply.clients.flatMap((row) => {
-      const port = row.port ?? ports.get(`${row.cid ?? ''} ${row.address}`);
-      const known = port === undefined ? row : { ...row, port };
+      const known = placed(row, row.port ?? ports.get(`${row.cid ?? ''} ${row.address}`));
       return this.#hasLeft(known, askedAt) ? [] : [known];
     });
+    this.#outdated.clear();
     this.#unnamed = reply.unnamed;
     this.#askedAt = askedAt;
     for (const [endpoint, at] of this.#left) if (at < askedAt) this.#left.delete(endpoint);
@@ -235,8 +264,15 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
       const parsed = readFields(fields);
       if ('record' in parsed) {
         const { real, commonName, virtual, since } = parsed.record;
-        const row = { commonName, ...real, virtual, cid, ...(since !== undefined && { since }) };
-        this.#rows = [...this.#rows.filter((other) => other.cid !== cid), row];
+        const row = {
+          commonName,
+          address: real.address,
+          virtual,
+          cid,
+          ...(since !== undefined && { since }),
+        };
+        this.#dropOutdated();
+        this.#rows = [...this.#rows.filter((other) => other.cid !== cid), placed(row, real.port)];
         this.#left.delete(formatEndpoint(real));
       }
     }
@@ -258,8 +294,9 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   readonly #onAdded = (known: KnownRecord): void => {
     if (!this.#owns(known)) this.#checkProcess();
     if (!this.#owns(known)) return;
-    this.#left.delete(formatEndpoint(known.record.real));
-    this.#placeRows();
+    const endpoint = formatEndpoint(known.record.real);
+    if (this.#outdated.has(endpoint)) this.#dropOutdated();
+    this.#left.delete(endpoint);
     this.#askSoon();
     this.update();
   };
@@ -268,7 +305,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     if (record.pid === this.pid) {
       const endpoint = formatEndpoint(record.real);
       this.#left.set(endpoint, performance.now());
-      this.#rows = this.#rows.filter((row) => endpointOf(row) !== endpoint);
+      this.#outdated.add(endpoint);
       this.#askSoon();
     }
     this.update();
@@ -315,6 +352,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     this.#unnamed = [];
     this.#askedAt = undefined;
     this.#left.clear();
+    this.#outdated.clear();
   }
 
   #owns({ record }: KnownRecord): boolean {
@@ -326,9 +364,26 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     return this.#events.records().filter((known) => this.#owns(known));
   }
 
-  #hasLeft(row: Row, askedAt: number): boolean {
-    const left = this.#left.get(endpointOf(row) ?? '');
+  #known(): Known {
+    return {
+      server: this.name,
+      pid: this.pid,
+      rows: this.#rows,
+      unnamed: this.#unnamed,
+      askedAt: this.#askedAt,
+      records: this.#ownRecords(),
+    };
+  }
+
+  #hasLeft({ endpoint = '' }: Row, askedAt: number): boolean {
+    const left = this.#left.get(endpoint);
     return left !== undefined && left >= askedAt;
+  }
+
+  #dropOutdated(): void {
+    if (this.#outdated.size === 0) return;
+    this.#rows = this.#rows.filter(({ endpoint = '' }) => !this.#outdated.has(endpoint));
+    this.#outdated.clear();
   }
 
   /**
@@ -337,7 +392,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
    */
   #placeRows(): void {
     if (this.#rows.every(({ port }) => port !== undefined)) return;
-    const taken = new Set(this.#rows.map(endpointOf));
+    const taken = new Set(this.#rows.map(({ endpoint }) => endpoint));
     const free = this.#ownRecords().filter(({ record }) => !taken.has(formatEndpoint(record.real)));
     this.#rows = this.#rows.map((row) => {
       if (row.port !== undefined) return row;
@@ -348,79 +403,24 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
           (record.since === undefined || row.since === undefined || record.since === row.since),
       );
       const [match] = index === -1 ? [] : free.splice(index, 1);
-      return match === undefined ? row : { ...row, port: match.record.real.port };
+      return placed(row, match?.record.real.port);
     });
   }
 
   /** A record that management, asked after it was seen, knows nothing of: client-disconnect did not run. */
   #discardStale(): void {
     if (this.pid === undefined) return;
-    for (const known of this.#ownRecords()) {
+    const all = this.#known();
+    const counts = judge(all);
+    for (const known of all.records) {
       const { record, path } = known;
-      if (record.pid !== this.pid || this.#counts(known)) continue;
+      if (record.pid !== this.pid || counts(known)) continue;
       this.#report(
         `${JSON.stringify(path)} records ${JSON.stringify(record.commonName)} at ${formatEndpoint(record.real)}, whom OpenVPN ` +
           `${this.name} does not have: removed (is client-disconnect in its config?)`,
       );
       this.#events.discard(known);
     }
-  }
-
-  /** Whether a record is a session's, given what management says. */
-  #counts({ record, seenAt }: KnownRecord): boolean {
-    if (this.#askedAt === undefined || seenAt >= this.#askedAt) return true;
-    const endpoint = formatEndpoint(record.real);
-    if (this.#rows.some((row) => endpointOf(row) === endpoint)) return true;
-    return this.#unnamed.some(
-      ({ address, port }) => address === record.real.address && port === record.real.port,
-    );
-  }
-
-  #look(): View {
-    const records = this.#ownRecords();
-    const byEndpoint = new Map(
-      records
-        .filter(({ record }) => this.pid === undefined || record.pid === this.pid)
-        .map((known) => [formatEndpoint(known.record.real), known]),
-    );
-    const sessions: Session[] = [];
-    const unplaced: UnplacedSession[] = [];
-    let recorded = 0;
-    const { pid } = this;
-    for (const row of pid === undefined ? [] : this.#rows) {
-      const { commonName, address, port, cid, virtual } = row;
-      const common = { server: this.name, pid: pid as number, commonName, ...(cid !== undefined && { cid }) };
-      if (port === undefined) {
-        unplaced.push({ ...common, address, virtual, ...(row.since !== undefined && { since: row.since }) });
-        continue;
-      }
-      const real: Endpoint = { address, port };
-      const known = byEndpoint.get(formatEndpoint(real));
-      byEndpoint.delete(formatEndpoint(real));
-      if (known) recorded += 1;
-      const since = row.since ?? known?.record.since;
-      sessions.push({
-        ...common,
-        real,
-        virtual: virtual.length > 0 ? virtual : (known?.record.virtual ?? []),
-        ...(since !== undefined && { since }),
-      });
-    }
-    // where the process is not known, the records of several can have one endpoint: they are all sessions
-    for (const known of this.pid === undefined ? records : byEndpoint.values()) {
-      if (this.pid !== undefined && !this.#counts(known)) continue;
-      const { pid, commonName, real, virtual, since } = known.record;
-      recorded += 1;
-      sessions.push({
-        server: this.name,
-        pid,
-        commonName,
-        real,
-        virtual,
-        ...(since !== undefined && { since }),
-      });
-    }
-    return { sessions, unplaced, recorded };
   }
 
   #tellProblems(reply: StatusReply): void {
@@ -438,8 +438,4 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     this.#problems.add(text);
     this.emit('problem', text);
   }
-}
-
-function endpointOf({ address, port }: Row): string | undefined {
-  return port === undefined ? undefined : formatEndpoint({ address, port });
 }

@@ -4,8 +4,9 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ServerConfig } from '../config/config.js';
 import { ownerOf } from './attribution.js';
 import { Events, type EventsOptions } from './events.js';
-import { Server, type ServerMap, type ServerOptions, type UnplacedSession } from './server.js';
+import { Server, type ServerMap, type ServerOptions } from './server.js';
 import type { Session } from './session.js';
+import type { UnplacedSession } from './view.js';
 
 export interface ServersOptions {
   readonly events?: EventsOptions;

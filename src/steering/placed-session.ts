@@ -16,9 +16,16 @@ export interface PlacedSession {
   readonly placed: readonly PlacedSubflow[];
 }
 
+/** Sessions live over many rounds, and each asks for them several times. */
+const keys = new WeakMap<Session, string>();
+
 /** What tells sessions apart, from one round to the next. */
-export function sessionKey({ server, pid, real }: Session): string {
-  return `${server} ${pid} ${formatEndpoint(real)}`;
+export function sessionKey(session: Session): string {
+  const known = keys.get(session);
+  if (known !== undefined) return known;
+  const key = `${session.server} ${session.pid} ${formatEndpoint(session.real)}`;
+  keys.set(session, key);
+  return key;
 }
 
 /** Pure: the same snapshot, config and overrides give the same. */

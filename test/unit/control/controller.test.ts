@@ -3,7 +3,7 @@ import type { Backend, PriorityResult } from '../../../src/backend/backend.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { Controller, type Switch } from '../../../src/control/controller.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
-import type { UnplacedSession } from '../../../src/openvpn/server.js';
+import type { UnplacedSession } from '../../../src/openvpn/view.js';
 import type { Session } from '../../../src/openvpn/session.js';
 import { ALICE, ALICE_SESSION, configOf, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { KernelImage } from '../../support/kernel_image.js';
