@@ -3,10 +3,10 @@ import path from 'node:path';
 import { checkout } from '../lab/checkout.js';
 import { guestOut, runInGuest } from '../lab/guest.js';
 import { labKernel } from '../lab/kernel.js';
-import type { Bench } from './bench.js';
+import type { Bench, Course } from './bench.js';
 import type { Outcome } from './figure.js';
 
-/** What inside.ts leaves for this one. */
+/** What the parts that run in a guest leave. */
 export const OUTCOME = 'inside.json';
 
 /** A switch and a look on a real kernel's memory, in a guest that is booted with nopat so that it can be mapped. */
@@ -14,23 +14,31 @@ export const guestBench: Bench = {
   name: 'guest',
   about: "a switch and a look in a real kernel's memory, with the paper's way, ip and drgn beside them",
   needs: ['guest'],
-  async run({ quick, output, say }) {
-    const { bzImage: kernel, vmlinux } = await labKernel();
-    say('booting the guest');
-    const { code, output: text } = await runInGuest({
-      kernel,
-      append: 'nopat',
-      out: output,
-      timeoutMs: 900_000,
-      command: [
-        ...[process.execPath, path.join(checkout, 'dist/test/bench/inside.js')],
-        ...[guestOut, vmlinux, ...(quick ? ['quick'] : [])],
-      ],
-      onOutput: (chunk) => {
-        for (const line of chunk.split('\n')) if (line.trim() !== '') say(line.trim());
-      },
-    });
-    if (code !== 0) throw new Error(`in the guest it ended with ${code}:\n${text}`);
-    return JSON.parse(await readFile(path.join(output, OUTCOME), 'utf8')) as Outcome;
-  },
+  run: (course) => runInside(course, 'inside'),
 };
+
+/**
+ * Runs one of this directory's scripts in a guest, as `SCRIPT DIRECTORY [quick]`.
+ * @returns the outcome that it left in the directory.
+ * @throws {Error} with all that it printed if it failed.
+ */
+export async function runInside({ quick, output, say }: Course, script: string): Promise<Outcome> {
+  const { bzImage: kernel, vmlinux } = await labKernel();
+  say('booting the guest');
+  const { code, output: text } = await runInGuest({
+    kernel,
+    vmlinux,
+    append: 'nopat',
+    out: output,
+    timeoutMs: 1_800_000,
+    command: [
+      ...[process.execPath, path.join(checkout, `dist/test/bench/${script}.js`)],
+      ...[guestOut, ...(quick ? ['quick'] : [])],
+    ],
+    onOutput: (chunk) => {
+      for (const line of chunk.split('\n')) if (line.trim() !== '') say(line.trim());
+    },
+  });
+  if (code !== 0) throw new Error(`in the guest it ended with ${code}:\n${text}`);
+  return JSON.parse(await readFile(path.join(output, OUTCOME), 'utf8')) as Outcome;
+}

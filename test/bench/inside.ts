@@ -1,4 +1,4 @@
-// The part of the benchmarks that runs in the guest: `inside DIRECTORY VMLINUX [quick]`. Leaves its outcome in the directory.
+// A part of the benchmarks that runs in the guest: `inside DIRECTORY [quick]`. Leaves its outcome in the directory.
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DevmemBackend } from '../../src/backend/devmem.js';
@@ -15,7 +15,8 @@ import { paperWay } from './paper-way.js';
 import { RealSessions } from './real-sessions.js';
 import { switchFigures, type Ground } from './switch.js';
 
-const [output = 'out', vmlinux = '', quick] = process.argv.slice(2);
+const [output = 'out', quick] = process.argv.slice(2);
+const vmlinux = process.env.LAB_VMLINUX ?? '';
 const startMs = Date.now();
 const course: Course = {
   quick: quick !== undefined,

@@ -5,7 +5,7 @@ import { findBench } from './find.js';
 import { guestBench } from './guest.js';
 import { hookBench } from './hook.js';
 import { netlinkBench } from './netlink.js';
-import { reactionBench } from './reaction.js';
+import { guestReactionBench, reactionBench } from './reaction.js';
 import { stormBench } from './storm.js';
 import { switchBench } from './switch.js';
 
@@ -19,5 +19,6 @@ export const benches: readonly Bench[] = [
   hookBench,
   consoleBench,
   reactionBench,
+  guestReactionBench,
   stormBench,
 ];

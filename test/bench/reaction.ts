@@ -13,14 +13,12 @@ import { onPaths } from '../lab/traffic.js';
 import { until } from '../lab/until.js';
 import { startWeb, Transfer } from '../lab/web.js';
 import type { Bench, Course } from './bench.js';
-import type { Figure } from './figure.js';
+import type { Figure, Outcome } from './figure.js';
+import { runInside } from './guest.js';
 import { percentile, spreadOf } from './rounds.js';
 
 const PATIENCE_MS = 60_000;
 const CLIENT = 'alice';
-/** Of the traffic that is moved, kbit/s: a packet every few milliseconds. */
-const KBIT = 4000;
-
 /** One thing that happened and the commit that answered it, Unix time in milliseconds. */
 interface Reaction {
   readonly requestedMs: number;
@@ -33,70 +31,91 @@ export const reactionBench: Bench = {
   about:
     'real OpenVPN and netlink: from a client, a saved ini or a command to the commit, and on to the first packet',
   needs: networkNeeds,
-  async run(course) {
-    const times = course.quick ? 5 : 100;
-    const cleanup = new Cleanup();
-    cleanup.onSignals();
-    try {
-      const stage = await buildStage(cleanup, { logs: course.output, backend: 'netlink' });
-      await writeRules(stage.files, figure6Paths, { '*': 'lte' });
-      const sidecar = Sidecar.start(
-        stage.network.server,
-        stage.files.config,
-        path.join(course.output, 'reaction.log'),
-      );
-      cleanup.add(() => sidecar.stop());
-      await until('subflowd', PATIENCE_MS, () => sidecar.status());
-      course.say(`${times} clients, one after another`);
-      const connects = await connectMany(stage, sidecar, times);
-
-      await stage.connect(0, CLIENT);
-      const web = new Cleanup();
-      cleanup.add(() => web.run());
-      await startWeb(web, stage.network);
-      const [host] = stage.network.clients;
-      if (!host) throw new Error('the network has no client');
-      Transfer.download(stage.network, host.namespace, 1e9, { kbit: KBIT, timeoutMs: 600_000 });
-      const meter = await Meter.start(host.namespace, path.join(course.output, 'reaction.pcap'));
-      course.say(`${times} saved inis`);
-      const saves = await switchMany(course, sidecar, times, (to) =>
-        writeRules(stage.files, figure6Paths, { '*': to }),
-      );
-      course.say(`${times} commands`);
-      const commands = await switchMany(course, sidecar, times, async (to) => {
-        await talk(stage.files.console, `mptcp primary ${CLIENT} ${to}`);
-      });
-      // the capture ends when nothing comes any more
-      await web.run();
-      const packets = onPaths(await meter.stop(), host.addresses).filter(
-        ({ direction }) => direction === 'toClient',
-      );
-      const firsts = [...saves, ...commands].map(({ requestedMs, committedMs, to }) => {
-        const first = packets.find((packet) => packet.timeMs >= requestedMs && packet.path === to);
-        if (!first) throw new Error(`no packet came on ${to}`);
-        // the commit is stamped after the kernel has acted on it
-        return Math.max(0, first.timeMs - committedMs);
-      });
-      return {
-        figures: [
-          figure('client-connect to committed, both subflows there', connects.map(lasted)),
-          figure('ini saved to committed', saves.map(lasted)),
-          figure('mptcp primary to committed', commands.map(lasted)),
-          figure(`committed to the first packet on the new path, of ${KBIT / 1000} Mbit/s`, firsts),
-        ],
-      };
-    } finally {
-      await cleanup.run();
-    }
-  },
+  run: (course) => react(course, { backend: 'netlink', kbit: 4000, where: 'this machine, netlink' }),
 };
 
-function figure(name: string, values: readonly number[]): Figure {
+export const guestReactionBench: Bench = {
+  name: 'reaction-devmem',
+  about: "the same through a real kernel's memory, in a guest",
+  needs: ['guest'],
+  run: (course) => runInside(course, 'inside-reaction'),
+};
+
+/** Where and how it is measured. */
+export interface Scene {
+  readonly backend: 'netlink' | 'devmem';
+  /** Of the traffic that is moved: enough for a packet every few milliseconds. */
+  readonly kbit: number;
+  /** In words, for the table. */
+  readonly where: string;
+}
+
+export async function react(course: Course, { backend, kbit, where }: Scene): Promise<Outcome> {
+  const times = course.quick ? 5 : 100;
+  const cleanup = new Cleanup();
+  cleanup.onSignals();
+  try {
+    const stage = await buildStage(cleanup, { logs: course.output, backend });
+    await writeRules(stage.files, figure6Paths, { '*': 'lte' });
+    const sidecar = Sidecar.start(
+      stage.network.server,
+      stage.files.config,
+      path.join(course.output, `reaction-${backend}.log`),
+    );
+    cleanup.add(() => sidecar.stop());
+    await until('subflowd', PATIENCE_MS, () => sidecar.status());
+    course.say(`${times} clients, one after another`);
+    const connects = await connectMany(course, stage, sidecar, times);
+
+    await stage.connect(0, CLIENT);
+    const web = new Cleanup();
+    cleanup.add(() => web.run());
+    await startWeb(web, stage.network);
+    const [host] = stage.network.clients;
+    if (!host) throw new Error('the network has no client');
+    Transfer.download(stage.network, host.namespace, 1e9, { kbit, timeoutMs: 1_200_000 });
+    const meter = await Meter.start(host.namespace, path.join(course.output, 'reaction.pcap'));
+    course.say(`${times} saved inis`);
+    const saves = await switchMany(course, sidecar, times, (to) =>
+      writeRules(stage.files, figure6Paths, { '*': to }),
+    );
+    course.say(`${times} commands`);
+    const commands = await switchMany(course, sidecar, times, async (to) => {
+      await talk(stage.files.console, `mptcp primary ${CLIENT} ${to}`);
+    });
+    // the last switch's packets
+    await sleep(3000);
+    // the capture ends when nothing comes any more
+    await web.run();
+    const packets = onPaths(await meter.stop(), host.addresses).filter(
+      ({ direction }) => direction === 'toClient',
+    );
+    const firsts = [...saves, ...commands].map(({ requestedMs, committedMs, to }) => {
+      const first = packets.find((packet) => packet.timeMs >= requestedMs && packet.path === to);
+      if (!first) throw new Error(`no packet came on ${to}`);
+      // the commit is stamped after the kernel has acted on it
+      return Math.max(0, first.timeMs - committedMs);
+    });
+    const figure = (name: string, values: readonly number[]) => percentiles(name, where, values);
+    return {
+      figures: [
+        figure('client-connect to committed, both subflows there', connects.map(lasted)),
+        figure('ini saved to committed', saves.map(lasted)),
+        figure('mptcp primary to committed', commands.map(lasted)),
+        figure(`committed to the first packet on the new path, of ${kbit / 1000} Mbit/s`, firsts),
+      ],
+    };
+  } finally {
+    await cleanup.run();
+  }
+}
+
+function percentiles(name: string, where: string, values: readonly number[]): Figure {
   const sorted = [...values].sort((a, b) => a - b);
   return {
     name,
     against: `50th and 99th percentile of ${values.length}`,
-    where: 'this machine, netlink',
+    where,
     ours: spreadOf(sorted),
     percentiles: { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) },
     unit: 'ms',
@@ -108,7 +127,12 @@ function lasted({ requestedMs, committedMs }: Reaction): number {
 }
 
 /** From the record that the hook leaves, whose file tells when, to the commit of the client's rule. */
-async function connectMany(stage: Stage, sidecar: Sidecar, times: number): Promise<Reaction[]> {
+async function connectMany(
+  { say }: Course,
+  stage: Stage,
+  sidecar: Sidecar,
+  times: number,
+): Promise<Reaction[]> {
   const directory = path.join(stage.files.events, 'nobody');
   const reactions: Reaction[] = [];
   while (reactions.length < times) {
@@ -123,6 +147,7 @@ async function connectMany(stage: Stage, sidecar: Sidecar, times: number): Promi
     await until('the record to go', PATIENCE_MS, async () =>
       (await readdir(directory)).length === 0 ? true : undefined,
     );
+    if (reactions.length % 25 === 0) say(`${reactions.length}`);
   }
   return reactions;
 }
