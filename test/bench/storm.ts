@@ -89,7 +89,12 @@ class Storm {
     await says(child.stdout, 'listening');
     let count = 0;
     createInterface(child.stdout).on('line', (line) => (count = Number.parseInt(line, 10)));
-    const sidecar = Sidecar.start(network.server, files.config, path.join(course.output, 'storm.log'));
+    const environment = await serviceEnvironment();
+    const sidecar = Sidecar.start(
+      { start: (name, args) => network.server.start('env', [...environment, name, ...args]) },
+      files.config,
+      path.join(course.output, 'storm.log'),
+    );
     cleanup.add(() => sidecar.stop());
     await until('subflowd', PATIENCE_MS, () => sidecar.status());
     const [host] = network.clients;
@@ -241,4 +246,10 @@ class Storm {
   #figure(name: string, against: string, value: number, unit: Unit): Figure {
     return { name, against, where: 'this machine, netlink', ours: spreadOf([value]), unit };
   }
+}
+
+/** `NAME=value`, as the service has it. */
+async function serviceEnvironment(): Promise<string[]> {
+  const unit = await readFile(path.join(checkout, 'openvpn-conf/subflowd.service'), 'utf8');
+  return [...unit.matchAll(/^Environment=(\S+)$/gm)].map(([, variable = '']) => variable);
 }

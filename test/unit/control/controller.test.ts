@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Backend, PriorityResult } from '../../../src/backend/backend.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
@@ -167,4 +168,25 @@ it('takes news during a round into the next one', async () => {
   const second = controller.refresh();
   await Promise.all([first, second]);
   expect(controller.current().sessions[0]).toMatchObject({ state: 'obeyed', primary: 'lte' });
+});
+
+it('looks less often where a look takes long', async () => {
+  image.task(PID, [image.socket(ALICE).file]);
+  let looks = 0;
+  await start((real) => ({
+    name: real.name,
+    description: real.description,
+    tellsPeer: real.tellsPeer,
+    connections: async (pid) => {
+      looks++;
+      await sleep(100);
+      return real.connections(pid);
+    },
+    setPriority: (name, priority) => real.setPriority(name, priority),
+    close: () => real.close(),
+  }));
+  looks = 0;
+  await sleep(1500);
+  // of the first seconds' ten looks a second a tenth of the time is left
+  expect(looks).toBeLessThanOrEqual(2);
 });

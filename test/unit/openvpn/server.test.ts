@@ -147,6 +147,20 @@ describe('a server that both ways tell of', () => {
     expect(problems).toEqual([]);
   });
 
+  it('looks at clients that come and leave together together', async () => {
+    await listen();
+    start();
+    await until('it is connected', () => server.pid === 100);
+    const count = 300;
+    held = [];
+    const paths = Array.from({ length: count }, (_, index) => record(index + 1, `client ${index}`));
+    await until('all are there', () => server.sessions().length === count, 4_000);
+    for (const path of paths) rmSync(path);
+    await until('all are gone', () => server.sessions().length === 0, 4_000);
+    expect(changes.length).toBeLessThan(count / 3);
+    expect(problems).toEqual([]);
+  });
+
   it('lets a hook say that a client left, whatever a status says that was asked for before', async () => {
     said.clients = ['alice 192.0.2.1:1 7'];
     await listen();
