@@ -19,7 +19,7 @@ interface Seen {
  */
 export class Watchers {
   readonly #all = new Set<Tell>();
-  #seen = new Map<string, Seen>();
+  #last: Pick<Plan, 'sessions'> = { sessions: [] };
 
   /** @returns what ends it. */
   add(tell: Tell): () => void {
@@ -32,31 +32,39 @@ export class Watchers {
   }
 
   /** Takes note of each round, so that a watcher is told of what changes from then on. */
-  observed({ sessions }: Plan): void {
-    const now = new Map<string, Seen>();
-    for (const { session, subflows } of sessions) {
-      for (const subflow of subflows) {
-        const { local, remote } = subflow.subflow;
-        const id = `${session.pid} ${formatEndpoint(session.real)} ${formatEndpoint(local)} ${formatEndpoint(remote)}`;
-        now.set(id, { key: overrideKey(session), text: textOf(subflow) });
-      }
-    }
+  observed(plan: Plan): void {
+    if (this.#all.size > 0) this.#tellChanges(subflowsOf(this.#last), subflowsOf(plan));
+    this.#last = plan;
+  }
+
+  #tellChanges(before: ReadonlyMap<string, Seen>, now: ReadonlyMap<string, Seen>): void {
     const at = Date.now();
     for (const [id, { key, text }] of now) {
-      const before = this.#seen.get(id);
-      if (before === undefined) this.#tell(at, `SUBFLOW,ADDED,${text},${key}`);
-      else if (before.text !== text) this.#tell(at, `SUBFLOW,CHANGED,${text},${key}`);
+      const earlier = before.get(id);
+      if (earlier === undefined) this.#tell(at, `SUBFLOW,ADDED,${text},${key}`);
+      else if (earlier.text !== text) this.#tell(at, `SUBFLOW,CHANGED,${text},${key}`);
     }
-    for (const [id, { key, text }] of this.#seen) {
+    for (const [id, { key, text }] of before) {
       if (!now.has(id)) this.#tell(at, `SUBFLOW,REMOVED,${text},${key}`);
     }
-    this.#seen = now;
   }
 
   #tell(at: number, text: string): void {
     const lines = [printable(`>MPTCP:${Math.floor(at / 1000)},${text}`)];
     for (const tell of this.#all) tell(lines);
   }
+}
+
+function subflowsOf({ sessions }: Pick<Plan, 'sessions'>): Map<string, Seen> {
+  const seen = new Map<string, Seen>();
+  for (const { session, subflows } of sessions) {
+    for (const subflow of subflows) {
+      const { local, remote } = subflow.subflow;
+      const id = `${session.pid} ${formatEndpoint(session.real)} ${formatEndpoint(local)} ${formatEndpoint(remote)}`;
+      seen.set(id, { key: overrideKey(session), text: textOf(subflow) });
+    }
+  }
+  return seen;
 }
 
 function textOf({ subflow, path, throughTunnel }: SubflowPlan): string {
