@@ -21,3 +21,7 @@ export function canonicalAddress(text: string): string {
 export function formatEndpoint({ address, port }: Endpoint): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
+
+export function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {
+  return one === other || (one.port === other.port && one.address === other.address);
+}

@@ -1,25 +1,25 @@
 import type { Subflow } from '../backend/backend.js';
-import { formatEndpoint } from '../endpoint.js';
+import { isSameEndpoint } from '../endpoint.js';
 import { sessionKey, type PlacedSession } from './placed-session.js';
 import { addRate, mapRate, NO_RATE, type Rate } from './rate.js';
 
 /** What was measured of one subflow. */
 export interface SubflowMeter {
-  /** Absent: on no path of the config. */
-  readonly path?: string;
-  /** Smoothed over some seconds, bit/s; here and below absent where nothing could be measured yet. */
-  readonly rate?: Rate;
+  /** Undefined: on no path of the config. */
+  readonly path?: string | undefined;
+  /** Smoothed over some seconds, bit/s; here and below undefined where nothing could be measured yet. */
+  readonly rate?: Rate | undefined;
   /** Between the last two steps, bit/s. */
-  readonly last?: Rate;
+  readonly last?: Rate | undefined;
   /** The least round-trip time of the last half hour or so, microseconds. */
-  readonly leastRtt?: number;
+  readonly leastRtt?: number | undefined;
   /** Smoothed by the kernel, microseconds; where nothing was acknowledged for a while, the least one. */
-  readonly rtt?: number;
+  readonly rtt?: number | undefined;
   /** The segments that were sent again / those that were sent, between the last two steps. */
-  readonly loss?: number;
+  readonly loss?: number | undefined;
   /** The clock when the client last acknowledged something, ms. */
   readonly acknowledgedAt: number;
-  readonly counters?: Counters;
+  readonly counters?: Counters | undefined;
 }
 
 interface Counters {
@@ -28,12 +28,20 @@ interface Counters {
   readonly retransmitted: number;
 }
 
+/** What was measured of one connection's subflows, those through the tunnel left out. */
+export interface ConnectionMeter {
+  readonly token: number;
+  readonly subflows: readonly Pick<Subflow, 'local' | 'remote'>[];
+  /** In the same order. */
+  readonly meters: readonly SubflowMeter[];
+}
+
 /** What was measured of all subflows. Plain data: a step makes a new one. */
 export interface Meter {
   /** Milliseconds of a clock that is never set; absent before the first step. */
   readonly at?: number;
-  /** By {@link subflowKey}. */
-  readonly subflows: ReadonlyMap<string, SubflowMeter>;
+  /** By {@link sessionKey}. */
+  readonly connections: ReadonlyMap<string, ConnectionMeter>;
   /**
    * By {@link sessionKey}: what each uses over all its subflows, those through the tunnel left out, smoothed, bit/s. Of its
    * own, so that it stays the same while it goes from one subflow to another. Absent where it is not known yet.
@@ -41,7 +49,7 @@ export interface Meter {
   readonly sessions: ReadonlyMap<string, Rate>;
 }
 
-export const NO_METER: Meter = { subflows: new Map(), sessions: new Map() };
+export const NO_METER: Meter = { connections: new Map(), sessions: new Map() };
 
 /** Milliseconds: over less, a rate says more of the packets' rhythm than of what is used. */
 const SHORTEST_STEP = 500;
@@ -62,11 +70,6 @@ export function approach(from: number, to: number, time: number, memory: number)
   return to + (from - to) * Math.exp(-time / memory);
 }
 
-/** What tells subflows apart: one of another connection between the same ends is another. */
-export function subflowKey(pid: number, token: number, { local, remote }: Subflow): string {
-  return `${pid} ${token} ${formatEndpoint(local)} ${formatEndpoint(remote)}`;
-}
-
 /**
  * One step: rates from what the counters rose by since the last. A subflow that is new, or whose counters went back, has
  * no rate yet; one that is gone is forgotten.
@@ -76,22 +79,36 @@ export function subflowKey(pid: number, token: number, { local, remote }: Subflo
 export function meter(before: Meter, sessions: readonly PlacedSession[], now: number): Meter {
   const time = now - (before.at ?? -Infinity);
   if (time >= 0 && time < SHORTEST_STEP) return before;
-  const subflows = new Map<string, SubflowMeter>();
+  const connections = new Map<string, ConnectionMeter>();
   const rates = new Map<string, Rate>();
   for (const { session, connection, placed } of sessions) {
     if (connection === undefined || connection === 'plain') continue;
-    const own: Rate[] = [];
+    const key = sessionKey(session);
+    const { token } = connection;
+    const known = before.connections.get(key);
+    const earlier = known?.token === token ? known : undefined;
+    const subflows: Subflow[] = [];
+    const meters: SubflowMeter[] = [];
+    let own: Rate | undefined;
     for (const { subflow, path, throughTunnel } of placed) {
       if (throughTunnel) continue;
-      const key = subflowKey(connection.pid, connection.token, subflow);
-      const measured = measure(before.subflows.get(key), subflow, path, now, time);
-      subflows.set(key, measured);
-      if (measured.last) own.push(measured.last);
+      const measured = measure(meterOf(earlier, subflow), subflow, path, now, time);
+      subflows.push(subflow);
+      meters.push(measured);
+      if (measured.last) own = own ? addRate(own, measured.last) : measured.last;
     }
-    const key = sessionKey(session);
-    if (own.length > 0) rates.set(key, smooth(before.sessions.get(key), own.reduce(addRate, NO_RATE), time));
+    connections.set(key, { token, subflows, meters });
+    if (own) rates.set(key, smooth(before.sessions.get(key), own, time));
   }
-  return { at: now, subflows, sessions: rates };
+  return { at: now, connections, sessions: rates };
+}
+
+/** What is known of a subflow: one of another connection between the same ends is another. */
+function meterOf(earlier: ConnectionMeter | undefined, { local, remote }: Subflow): SubflowMeter | undefined {
+  const index = earlier?.subflows.findIndex(
+    (one) => isSameEndpoint(one.remote, remote) && isSameEndpoint(one.local, local),
+  );
+  return earlier?.meters[index ?? -1];
 }
 
 /** A session's rate; the first is no average of anything. */
@@ -117,22 +134,21 @@ function measure(
   const ran = time > 0 ? difference(before?.counters, counters) : undefined;
   const acknowledgedAt = before && ran?.down === 0 ? before.acknowledgedAt : now;
   const rttNow = now - acknowledgedAt < FRESH ? rtt : leastRtt;
+  const rates = ran && ratesOf(before?.rate, ran, time);
   return {
-    ...(path !== undefined && { path }),
-    ...(leastRtt !== undefined && { leastRtt }),
-    ...(rttNow !== undefined && { rtt: rttNow }),
-    ...(counters && { counters }),
-    ...(ran && ratesOf(before?.rate, ran, time)),
+    path,
+    leastRtt,
+    rtt: rttNow,
+    counters,
+    rate: rates?.rate,
+    last: rates?.last,
+    loss: rates?.loss,
     acknowledgedAt,
   };
 }
 
-function ratesOf(
-  before: Rate | undefined,
-  { down, up, retransmitted }: Counters,
-  time: number,
-): Pick<SubflowMeter, 'rate' | 'last' | 'loss'> {
-  const last = mapRate((way) => ({ down, up })[way] * (8000 / time));
+function ratesOf(before: Rate | undefined, { down, up, retransmitted }: Counters, time: number) {
+  const last = { down: down * (8000 / time), up: up * (8000 / time) };
   return {
     // the first is no average of anything
     rate: before ? mapRate((way) => approach(before[way], last[way], time, SMOOTHING)) : last,
@@ -155,7 +171,7 @@ function difference(before: Counters | undefined, now: Counters | undefined): Co
     up: now.up - before.up,
     retransmitted: now.retransmitted - before.retransmitted,
   };
-  return Object.values(ran).every((by) => by >= 0) ? ran : undefined;
+  return ran.down >= 0 && ran.up >= 0 && ran.retransmitted >= 0 ? ran : undefined;
 }
 
 /** 0 is a time that was not measured yet. */
@@ -163,17 +179,22 @@ function known(rtt: number | undefined): number | undefined {
   return rtt === 0 ? undefined : rtt;
 }
 
-function leastOf(...rtts: readonly (number | undefined)[]): number | undefined {
-  const least = Math.min(...rtts.map((rtt) => rtt ?? Infinity));
+function leastOf(
+  one: number | undefined,
+  other: number | undefined,
+  third: number | undefined,
+): number | undefined {
+  const least = Math.min(one ?? Infinity, other ?? Infinity, third ?? Infinity);
   return least === Infinity ? undefined : least;
 }
 
 /** What was measured of a session's subflows, those through the tunnel left out. */
-export function metersOf({ subflows }: Meter, { connection, placed }: PlacedSession): SubflowMeter[] {
+export function metersOf(
+  { connections }: Meter,
+  { session, connection }: PlacedSession,
+): readonly SubflowMeter[] {
   if (connection === undefined || connection === 'plain') return [];
-  return placed.flatMap(
-    ({ subflow }) => subflows.get(subflowKey(connection.pid, connection.token, subflow)) ?? [],
-  );
+  return connections.get(sessionKey(session))?.meters ?? [];
 }
 
 /** What subflows carry together, bit/s. */

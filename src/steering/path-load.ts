@@ -69,7 +69,9 @@ export function meterPaths(
 ): PathMeters {
   if (later === earlier) return before;
   const on = new Map<string, SubflowMeter[]>(paths.map(({ name }) => [name, []]));
-  for (const subflow of later.subflows.values()) on.get(subflow.path ?? '')?.push(subflow);
+  for (const { meters } of later.connections.values()) {
+    for (const subflow of meters) on.get(subflow.path ?? '')?.push(subflow);
+  }
   const now = later.at ?? 0;
   const time = Math.max(0, now - (earlier.at ?? now));
   return new Map(

@@ -1,4 +1,5 @@
 import type { Connection, Subflow } from '../backend/backend.js';
+import type { Endpoint } from '../endpoint.js';
 
 /** Where a subflow of a connection runs. */
 export interface PlacedSubflow {
@@ -15,13 +16,12 @@ export type VirtualAddresses = ReadonlySet<string>;
 /** Tells of each subflow which path it is on. One through the tunnel is on none, whatever the prefixes say. */
 export function placeSubflows(
   connection: Connection,
-  pathOf: (address: string) => string | undefined,
+  pathOf: (end: Endpoint) => string | undefined,
   virtual: VirtualAddresses,
 ): PlacedSubflow[] {
   return connection.subflows.map((subflow) => {
-    const { address } = subflow.remote;
-    const throughTunnel = virtual.has(address);
-    return { subflow, throughTunnel, path: throughTunnel ? undefined : pathOf(address) };
+    const throughTunnel = virtual.has(subflow.remote.address);
+    return { subflow, throughTunnel, path: throughTunnel ? undefined : pathOf(subflow.remote) };
   });
 }
 

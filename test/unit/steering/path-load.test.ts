@@ -30,7 +30,7 @@ function load(
     const next: Meter = {
       ...NO_METER,
       at: index * 1000,
-      subflows: new Map(look.map((one, index) => [String(index), one])),
+      connections: new Map([['alice', { token: 1, subflows: [], meters: look }]]),
     };
     meters = meterPaths(meters, paths, before, next);
     before = next;
