@@ -42,8 +42,8 @@ const MAX_LINE = 4096;
 /** Lines that a client may send ahead of their answers. */
 const MAX_WAITING_LINES = 1000;
 
-/** Questions of one client that may be under way together. */
-const MOST_ASKED = 8;
+/** Questions of one client that may be under way together; those that are the same share one answer. */
+const MOST_ASKED = 16;
 
 interface Asked {
   isQuestion: boolean;

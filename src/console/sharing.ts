@@ -152,7 +152,7 @@ export class Sharing extends EventEmitter<SharingMap> {
     const [first] = parameters;
     switch (disposition) {
       case 'question':
-        this.#pass({ ...request, isQuestion: true }, respond);
+        this.#pass({ ...request, text: plainest(command, first, request.text), isQuestion: true }, respond);
         return;
       case 'order':
         if (first !== undefined || command === 'forget-passwords') this.emit('order', seat.id, request.text);
@@ -434,6 +434,15 @@ function firstOrAll(parts: readonly (readonly string[])[]): readonly string[] {
 /** As `sscanf` reads `%lu` and `%u`. */
 function isNumber(text: string | undefined): boolean {
   return /^\s*[+-]?\d/.test(text ?? '');
+}
+
+/**
+ * The same question for all who mean the same: OpenVPN reads `status " 3" please` as `status 3`. Its answer is the long one,
+ * of which few are to be held.
+ */
+function plainest(command: string, first: string | undefined, text: string): string {
+  if (command !== 'status') return text;
+  return first === undefined ? command : `${command} ${atoi(first)}`;
 }
 
 function quoted(word: string): string {

@@ -160,6 +160,18 @@ describe('questions that many ask', () => {
     expect(fake.received.length).toBeLessThanOrEqual(3);
   });
 
+  it('are the same however they are said', async () => {
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'));
+    await share(fake);
+    const talker = await joined();
+    await until('it has settled', () => fake.received.length >= 3);
+    fake.received.length = 0;
+    talker.say('pid\nstatus 3\nstatus " 3"\nstatus 03x\n"status" 3 more\nkill alice');
+    await talker.hears(/'alice' found/);
+    expect(fake.received).toEqual(['pid', 'status 3', 'kill alice']);
+    expect(talker.count(/^END$/)).toBe(4);
+  });
+
   it('are asked at once where one client sends them ahead, and what it orders between them stays there', async () => {
     const fake = await FakeOpenvpn.listen(join(directory, 'm'));
     await share(fake);
