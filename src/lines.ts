@@ -1,3 +1,5 @@
+const LF = 10;
+
 /**
  * Cuts a stream of bytes into lines, holding no more than one unfinished line.
  * Lines end in LF or CRLF; a line is UTF-8, bytes that are not become U+FFFD.
@@ -17,17 +19,18 @@ export class LineSplitter {
    * @throws {RangeError} if a line is longer than allowed.
    */
   push(chunk: Buffer): string[] {
-    const lines: string[] = [];
-    let start = 0;
-    for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, start)) {
-      this.#add(chunk.subarray(start, end));
-      lines.push(Buffer.concat(this.#parts).toString('utf8').replace(/\r$/, ''));
-      this.#parts = [];
-      this.#bytes = 0;
-      start = end + 1;
+    if (this.#bytes + chunk.length > this.#maxBytes) this.#measure(chunk);
+    const end = chunk.lastIndexOf(LF);
+    if (end === -1) {
+      this.#keep(chunk);
+      return [];
     }
-    this.#add(chunk.subarray(start));
-    return lines;
+    // all at once: no byte of LF's value is part of another character
+    const whole = chunk.subarray(0, end);
+    const text = (this.#parts.length === 0 ? whole : Buffer.concat([...this.#parts, whole])).toString('utf8');
+    this.clear();
+    this.#keep(chunk.subarray(end + 1));
+    return text.split('\n').map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line));
   }
 
   /** The unfinished line: a prompt, which no line end follows. */
@@ -41,13 +44,29 @@ export class LineSplitter {
     this.#bytes = 0;
   }
 
-  #add(part: Buffer): void {
+  #keep(part: Buffer): void {
     if (part.length === 0) return;
-    this.#bytes += part.length;
-    if (this.#bytes > this.#maxBytes) {
-      this.clear();
-      throw new RangeError(`a line longer than ${this.#maxBytes} bytes`);
-    }
     this.#parts.push(part);
+    this.#bytes += part.length;
   }
+
+  #measure(chunk: Buffer): void {
+    for (let start = 0, held = this.#bytes; start <= chunk.length; held = 0) {
+      const next = chunk.indexOf(LF, start);
+      const end = next === -1 ? chunk.length : next;
+      if (held + end - start > this.#maxBytes) {
+        this.clear();
+        throw new RangeError(`a line longer than ${this.#maxBytes} bytes`);
+      }
+      start = end + 1;
+    }
+  }
+}
+
+/**
+ * The same line, in memory of its own: V8 keeps all of a text for as long as it keeps a slice of it, and lines are slices
+ * of what came with them. For what is kept long.
+ */
+export function ownCopy(line: string): string {
+  return Buffer.from(line).toString();
 }

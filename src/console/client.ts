@@ -28,8 +28,11 @@ export interface Dialogue {
   readonly prompt?: string;
   /** False until it has shown a password. */
   readonly isAdmitted?: boolean;
-  /** Answers one line, once, now or later; nothing throws. */
-  run(line: string, respond: (answer: Answer) => void): void;
+  /**
+   * Answers one line, once, now or later; nothing throws.
+   * @returns whether it only asks, so that what is said behind it need not wait for the answer.
+   */
+  run(line: string, respond: (answer: Answer) => void): boolean;
   /** The client is gone. */
   leave(): void;
 }
@@ -39,29 +42,41 @@ const MAX_LINE = 4096;
 /** Lines that a client may send ahead of their answers. */
 const MAX_WAITING_LINES = 1000;
 
+/** Questions of one client that may be under way together; those that are the same share one answer. */
+const MOST_ASKED = 16;
+
+interface Asked {
+  isQuestion: boolean;
+  /** Once it is there. */
+  answer?: Answer;
+}
+
 /** Many who are told the same have one copy of it. */
 const texts = new WeakMap<readonly string[], Buffer>();
 
 function textOf(lines: readonly string[]): Buffer {
   let text = texts.get(lines);
   if (text === undefined) {
-    text = Buffer.from(lines.map((line) => `${line}\r\n`).join(''));
+    text = Buffer.from(lines.length === 0 ? '' : `${lines.join('\r\n')}\r\n`);
     texts.set(lines, text);
   }
   return text;
 }
 
 /**
- * Serves one client of the console: lines are answered in order, one at a time, and the next is not looked at before
- * the client took the answer to the last; so a client holds no more memory than one answer, the waiting lines, and a
- * bounded number of real-time messages.
+ * Serves one client of the console: lines are answered in order, one at a time, except that a few questions may be under
+ * way together, and the next is not looked at before the client took the answers that are there; so a client holds no
+ * more memory than those few answers, the waiting lines, and a bounded number of real-time messages.
  */
 export class ConsoleClient {
   readonly #lines = new LineSplitter(MAX_LINE);
   readonly #dialogue: Dialogue;
   /** What is to be done when all before it is answered: a line, or the end. */
   readonly #waiting: (string | (() => void))[] = [];
-  #busy = false;
+  /** Lines whose answers the client has not got, in order. */
+  readonly #asked: Asked[] = [];
+  /** It has not read the last answer. */
+  #stalled = false;
   #proceeding = false;
   #unread = 0;
   #leaving = false;
@@ -126,35 +141,69 @@ export class ConsoleClient {
   #proceed(): void {
     if (this.#proceeding) return;
     this.#proceeding = true;
-    while (!this.#busy && !this.#isGone) {
-      const next = this.#waiting.shift();
-      if (next === undefined) break;
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
       if (typeof next === 'function') next();
-      else {
-        this.#busy = true;
-        this.#dialogue.run(next, (answer) => {
-          this.#answer(answer);
-        });
-      }
+      else this.#run(next);
     }
     this.#proceeding = false;
   }
 
-  #answer({ lines, hangUp, prompt }: Answer): void {
-    if (this.#isGone) return;
-    const text = prompt === undefined ? textOf(lines) : Buffer.concat([textOf(lines), Buffer.from(prompt)]);
-    if (text.length === 0 || this.socket.write(text)) this.#answered(hangUp);
-    else {
-      this.#whenTaken(() => {
-        this.#answered(hangUp);
-      });
-    }
+  /** Takes what may be done now. */
+  #next(): string | (() => void) | undefined {
+    if (this.#stalled || this.#isGone) return undefined;
+    const last = this.#asked.at(-1);
+    const mayOverlap =
+      last?.isQuestion && this.#asked.length < MOST_ASKED && typeof this.#waiting[0] === 'string';
+    return last === undefined || mayOverlap ? this.#waiting.shift() : undefined;
   }
 
-  #answered(hangUp: boolean | undefined): void {
-    this.#busy = false;
-    if (hangUp) this.#leave();
-    else this.#proceed();
+  #run(line: string): void {
+    const asked: Asked = { isQuestion: false };
+    this.#asked.push(asked);
+    asked.isQuestion = this.#dialogue.run(line, (answer) => {
+      asked.answer = answer;
+      this.#deliver();
+    });
+  }
+
+  /** Gives the answers that are there, up to the first that is not. */
+  #deliver(): void {
+    while (!this.#stalled && !this.#isGone) {
+      const answer = this.#asked[0]?.answer;
+      if (answer === undefined) break;
+      this.#asked.shift();
+      this.#give(answer);
+    }
+    this.#proceed();
+  }
+
+  #give({ lines, hangUp, prompt }: Answer): void {
+    const text = prompt === undefined ? textOf(lines) : Buffer.concat([textOf(lines), Buffer.from(prompt)]);
+    const given = () => {
+      this.#stalled = false;
+      if (hangUp) this.#leave();
+    };
+    if (text.length === 0 || this.#write(text)) {
+      given();
+      return;
+    }
+    this.#stalled = true;
+    this.#whenTaken(() => {
+      given();
+      this.#deliver();
+    });
+  }
+
+  /** All that is written in one turn of the loop goes in one piece. */
+  #write(text: Buffer): boolean {
+    const { socket } = this;
+    if (socket.writableCorked === 0) {
+      socket.cork();
+      process.nextTick(() => {
+        socket.uncork();
+      });
+    }
+    return socket.write(text);
   }
 
   /** When the client has read what was written to it. */
@@ -181,7 +230,7 @@ export class ConsoleClient {
     this.#unread = this.socket.writableLength === 0 ? text.length : this.#unread + text.length;
     if (this.#unread > this.limits.unreadBytes) {
       this.#leave(`ERROR: more than ${this.limits.unreadBytes} bytes of real-time messages lie unread\r\n`);
-    } else this.socket.write(text);
+    } else this.#write(text);
   }
 
   #cutOff(reason: string): void {

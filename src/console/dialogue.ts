@@ -37,13 +37,12 @@ export function beginDialogue(partners: Partners, tell: Tell): Dialogue {
   };
   return {
     run: (line, respond) => {
-      if (sharing && seat && (seat.block !== undefined || !isOurs(line))) {
-        sharing.run(seat, line, respond);
-        return;
-      }
+      if (sharing && seat && (seat.block !== undefined || !isOurs(line)))
+        return sharing.run(seat, line, respond);
       runCommand(daemon, line, asker).then(respond, (error: unknown) => {
         respond(failure((error as Error).message));
       });
+      return false;
     },
     leave: () => {
       unwatch?.();

@@ -29,10 +29,7 @@ export function askPassword(file: string, begin: () => Dialogue): Dialogue {
       return behind !== undefined;
     },
     run: (line, respond) => {
-      if (behind) {
-        behind.run(line, respond);
-        return;
-      }
+      if (behind) return behind.run(line, respond);
       let isRight = false;
       try {
         isRight = equal(line, readPassword(file));
@@ -47,6 +44,7 @@ export function askPassword(file: string, begin: () => Dialogue): Dialogue {
         const isLast = tries >= MAX_TRIES;
         respond({ lines: ['ERROR: bad password'], ...(isLast ? { hangUp: true } : { prompt: PROMPT }) });
       }
+      return false;
     },
     leave: () => behind?.leave(),
   };

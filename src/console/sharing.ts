@@ -84,8 +84,11 @@ export class Sharing extends EventEmitter<SharingMap> {
     if (seat.holds === true) this.#adjustHold();
   }
 
-  /** Does one line of a client, or takes it for a command of several; answers once, also with nothing. */
-  run(seat: Seat, line: string, respond: Respond): void {
+  /**
+   * Does one line of a client, or takes it for a command of several; answers once, also with nothing.
+   * @returns whether it is a question.
+   */
+  run(seat: Seat, line: string, respond: Respond): boolean {
     const text = asOpenvpnReads(line);
     if (/[^\0-\x7f]/.test(line)) {
       seat.block = undefined;
@@ -94,37 +97,38 @@ export class Sharing extends EventEmitter<SharingMap> {
           'OpenVPN drops whatever is not ASCII from a line, and would do something else: say a client by its CID',
         ),
       );
-      return;
+      return false;
     }
     if (seat.block) {
       const block = seat.block.push(text);
       if (block) this.#take(seat, block, respond);
       else respond({ lines: [] });
-      return;
+      return false;
     }
     if (text.length > LONGEST_LINE) {
       respond(failure(`OpenVPN takes no line longer than ${LONGEST_LINE} characters`));
-      return;
+      return false;
     }
     const parsed = parseLine(text);
     const request: Request = { text, endings: endingsOf(parsed) };
     if (typeof parsed === 'string') {
       this.#pass(request, respond);
-      return;
+      return false;
     }
     const [command = '', ...parameters] = parsed.words;
     if (command === 'exit' || command === 'quit') {
       respond({ lines: [], hangUp: true });
-      return;
+      return false;
     }
     const disposition = DISPOSITIONS.get(command) ?? 'order';
     if (this.#isOfSeveral(seat, command, parameters)) {
-      if (this.#deny(seat, command, disposition, respond)) return;
+      if (this.#deny(seat, command, disposition, respond)) return false;
       seat.block = new Block(text);
       respond({ lines: [] });
-      return;
+      return false;
     }
     this.#dispatch(seat, { command, parameters, disposition, request }, respond);
+    return disposition === 'question';
   }
 
   /** `mptcp claim`, `mptcp release`. */
@@ -148,7 +152,7 @@ export class Sharing extends EventEmitter<SharingMap> {
     const [first] = parameters;
     switch (disposition) {
       case 'question':
-        this.#pass({ ...request, isQuestion: true }, respond);
+        this.#pass({ ...request, text: plainest(command, first, request.text), isQuestion: true }, respond);
         return;
       case 'order':
         if (first !== undefined || command === 'forget-passwords') this.emit('order', seat.id, request.text);
@@ -430,6 +434,15 @@ function firstOrAll(parts: readonly (readonly string[])[]): readonly string[] {
 /** As `sscanf` reads `%lu` and `%u`. */
 function isNumber(text: string | undefined): boolean {
   return /^\s*[+-]?\d/.test(text ?? '');
+}
+
+/**
+ * The same question for all who mean the same: OpenVPN reads `status " 3" please` as `status 3`. Its answer is the long one,
+ * of which few are to be held.
+ */
+function plainest(command: string, first: string | undefined, text: string): string {
+  if (command !== 'status') return text;
+  return first === undefined ? command : `${command} ${atoi(first)}`;
 }
 
 function quoted(word: string): string {

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { Backoff } from './backoff.js';
 import { hasCode, reasonOf } from './errno.js';
 import { Exchanges, type Request, type Taker } from './exchanges.js';
-import { LineSplitter } from '../lines.js';
+import { LineSplitter, ownCopy } from '../lines.js';
 import { NoticeReader, sourceOf } from './notices.js';
 
 /** Where a management interface listens. */
@@ -286,7 +286,7 @@ export class Management extends EventEmitter<ManagementMap> {
     const fields = new Map<string, string>();
     for (const variable of variables) {
       const [, name = '', value = ''] = /^>CLIENT:ENV,([^=]*)=(.*)$/s.exec(variable) ?? [];
-      if (KEPT_VARIABLES.has(name)) fields.set(name, value);
+      if (KEPT_VARIABLES.has(name)) fields.set(name, ownCopy(value));
     }
     this.emit('client', { type, cid: Number(cid), fields });
   }

@@ -1,3 +1,4 @@
+import { ownCopy } from '../lines.js';
 import { parseAddress } from './record.js';
 
 /** One row of `CLIENT_LIST`. */
@@ -38,7 +39,9 @@ export function parseStatus(lines: readonly string[]): StatusReply {
   let columns: readonly string[] | undefined;
   let dco = false;
   for (const line of lines) {
-    const [kind, ...cells] = line.split('\t');
+    // half of it all, and of no use here
+    if (line.startsWith('ROUTING_TABLE\t')) continue;
+    const [kind, ...cells] = ownCopy(line).split('\t');
     if (kind === 'HEADER' && cells[0] === 'CLIENT_LIST') columns = cells.slice(1);
     else if (kind === 'GLOBAL_STATS' && cells[0] === 'dco_enabled') dco = cells[1] === '1';
     else if (kind === 'CLIENT_LIST') {

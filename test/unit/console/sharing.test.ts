@@ -159,6 +159,46 @@ describe('questions that many ask', () => {
     for (const talker of talkers) await talker.hears(/^END$/);
     expect(fake.received.length).toBeLessThanOrEqual(3);
   });
+
+  it('are the same however they are said', async () => {
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'));
+    await share(fake);
+    const talker = await joined();
+    await until('it has settled', () => fake.received.length >= 3);
+    fake.received.length = 0;
+    talker.say('pid\nstatus 3\nstatus " 3"\nstatus 03x\n"status" 3 more\nkill alice');
+    await talker.hears(/'alice' found/);
+    expect(fake.received).toEqual(['pid', 'status 3', 'kill alice']);
+    expect(talker.count(/^END$/)).toBe(4);
+  });
+
+  it('are asked at once where one client sends them ahead, and what it orders between them stays there', async () => {
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'));
+    await share(fake);
+    const talker = await joined();
+    await until('it has settled', () => fake.received.length >= 3);
+    fake.received.length = 0;
+    talker.say('pid\nstatus 3\nstatus 3\nstatus 3\nkill alice\nstatus 3\nstatus 3\nkill bob');
+    await talker.hears(/'bob' found/);
+    expect(fake.received).toEqual(['pid', 'status 3', 'kill alice', 'status 3', 'status 3', 'kill bob']);
+    expect(talker.lines.filter((line) => /^(?:TITLE|SUCCESS)/.test(line))).toEqual([
+      'SUCCESS: pid=4242',
+      ...Array.from({ length: 3 }, () => expect.stringMatching(/^TITLE\t\d+$/) as string),
+      "SUCCESS: common name 'alice' found, 1 client(s) killed",
+      ...Array.from({ length: 2 }, () => expect.stringMatching(/^TITLE\t\d+$/) as string),
+      "SUCCESS: common name 'bob' found, 1 client(s) killed",
+    ]);
+  });
+
+  it('leave a client that sends them ahead its answers, those before it hangs up too', async () => {
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'), () => 7);
+    await share(fake);
+    const talker = await joined();
+    talker.socket.end(`${'status 3\npid\n'.repeat(40)}exit\npid\n`);
+    await until('it is hung up on', () => talker.ended);
+    expect(talker.count(/^END$/)).toBe(40);
+    expect(talker.count(/^SUCCESS: pid=4242$/)).toBe(40);
+  });
 });
 
 describe('status 3 of 2,000 sessions', () => {

@@ -1,4 +1,7 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
+import { LineSplitter } from '../../../src/lines.js';
 import { parseRealAddress, parseStatus } from '../../../src/openvpn/status.js';
 
 const HEADER =
@@ -106,5 +109,25 @@ describe('parseRealAddress', () => {
     ['UNKNOWN', undefined],
   ])('reads %j', (text, real) => {
     expect(parseRealAddress(text)).toEqual(real);
+  });
+});
+
+describe('a row that is kept', () => {
+  it('does not keep the answer that it came with', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const answer = (n: number) => {
+      const rows = Array.from({ length: 400 }, (_, of) =>
+        row(`client-${of}-of-${n}.example.com`, '198.51.100.123:1194'),
+      );
+      return new LineSplitter(100_000).push(Buffer.from(`${[HEADER, ...rows, 'END'].join('\r\n')}\r\n`));
+    };
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    const kept = Array.from({ length: 150 }, (_, n) => parseStatus(answer(n)).clients[7]);
+    collect();
+    const bytes = (process.memoryUsage().heapUsed - before) / kept.length;
+    expect(kept.at(-1)?.commonName).toBe('client-7-of-149.example.com');
+    expect(bytes).toBeLessThan(15_000);
   });
 });
