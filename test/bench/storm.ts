@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -25,8 +25,6 @@ const PATHS = ['one', 'two', 'three'].map((name, index) => ({ name, number: 101 
 const WANTED = 'two';
 /** Milliseconds that each of the many who come and go stays. */
 const STAY_MS = 100;
-/** sysconf(_SC_CLK_TCK) is 100 on Linux x86-64. */
-const TICK_MS = 10;
 
 export const stormBench: Bench = {
   name: 'storm',
@@ -142,9 +140,9 @@ class Storm {
     const forMs = this.course.quick ? 5_000 : 30_000;
     // what follows a change has to be over
     await sleep(forMs / 2);
-    const before = await this.#ticks();
+    const before = await this.#used();
     await sleep(forMs);
-    const part = (100 * (await this.#ticks()) - 100 * before) * (TICK_MS / forMs);
+    const part = (100 * ((await this.#used()) - before)) / forMs;
     const memory = { ...this.#figure('memory', what, await this.#rss(), 'MiB') };
     return [
       this.#sessions <= 1000 ? { ...memory, goal: { is: 'at most', value: 90 } } : memory,
@@ -236,11 +234,16 @@ class Storm {
     return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
   }
 
-  /** What the daemon has used of the processor, ticks (proc_pid_stat(5), utime and stime). */
-  async #ticks(): Promise<number> {
-    const text = await readFile(`/proc/${this.sidecar.pid ?? ''}/stat`, 'latin1');
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return Number(fields[11]) + Number(fields[12]);
+  /** What the daemon has used of the processor, milliseconds (Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat). */
+  async #used(): Promise<number> {
+    const tasks = `/proc/${this.sidecar.pid ?? ''}/task`;
+    const ns = await Promise.all(
+      (await readdir(tasks)).map(async (task) => {
+        const text = await readFile(path.join(tasks, task, 'schedstat'), 'latin1');
+        return Number(text.split(' ')[0]);
+      }),
+    );
+    return ns.reduce((sum, one) => sum + one, 0) / 1e6;
   }
 
   #figure(name: string, against: string, value: number, unit: Unit): Figure {
