@@ -9,7 +9,8 @@
         "native/linear_map.cc",
         "native/netlink_binding.cc",
         "native/netlink_socket.cc",
-        "native/physical_memory.cc"
+        "native/physical_memory.cc",
+        "native/rows.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NAPI_CPP_EXCEPTIONS"],

@@ -1,6 +1,7 @@
-// What TypeScript sees of physical memory. See src/kernel/memory.ts for the types and their documentation.
+// What TypeScript sees of physical memory. See src/kernel/addon.ts for the types and their documentation.
 #include <napi.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -10,6 +11,7 @@
 #include "linear_map.h"
 #include "netlink_binding.h"
 #include "physical_memory.h"
+#include "rows.h"
 
 namespace {
 
@@ -19,12 +21,12 @@ using subflowd::Change;
 using subflowd::Guard;
 using subflowd::LinearMap;
 using subflowd::LinearPiece;
+using subflowd::Member;
 using subflowd::MemoryError;
 using subflowd::PhysicalMemory;
 using subflowd::Range;
-
-// Status of one element of a gather; src/kernel/memory.ts has the same numbers.
-enum Status : std::uint8_t { kRead = 0, kUntranslated = 1, kUnreadable = 2 };
+using subflowd::RowReader;
+using subflowd::RowStatus;
 
 Napi::Error to_js(Napi::Env env, const char* code, const std::string& message) {
   Napi::Error error = Napi::Error::New(env, message);
@@ -154,25 +156,32 @@ class Memory : public Napi::ObjectWrap<Memory> {
 
   Napi::Value Gather(const Napi::CallbackInfo& info) {
     constexpr const char* kWanted =
-        "gather(addresses: BigUint64Array, offset: int32, length: uint32, out: Uint8Array of addresses x length, "
-        "status: Uint8Array of addresses)";
-    if (info.Length() != 5 || !info[1].IsNumber() || !info[2].IsNumber()) reject_arguments(info.Env(), kWanted);
+        "gather(addresses: BigUint64Array, members: Int32Array of [offset, length, mask], out: Uint8Array of addresses x "
+        "row, status: Uint8Array of addresses)";
+    if (info.Length() != 4) reject_arguments(info.Env(), kWanted);
     const Napi::BigUint64Array addresses = to_words(info[0], kWanted);
-    const std::int64_t offset = info[1].As<Napi::Number>().Int32Value();
-    const std::size_t length = info[2].As<Napi::Number>().Uint32Value();
-    Napi::Uint8Array out = to_bytes(info[3], kWanted);
-    Napi::Uint8Array status = to_bytes(info[4], kWanted);
-    const std::size_t count = addresses.ElementLength();
-    if (length == 0 || status.ElementLength() < count || out.ElementLength() / length < count) {
+    const auto triples = to_array<Napi::Int32Array>(info[1], napi_int32_array, kWanted);
+    Napi::Uint8Array out = to_bytes(info[2], kWanted);
+    Napi::Uint8Array status = to_bytes(info[3], kWanted);
+    std::vector<Member> members;
+    for (std::size_t i = 0; i + 3 <= triples.ElementLength(); i += 3) {
+      members.push_back({triples.Data()[i], triples.Data()[i + 1], triples.Data()[i + 2]});
+    }
+    if (members.empty() || triples.ElementLength() % 3 != 0 ||
+        !std::all_of(members.begin(), members.end(), RowReader::valid)) {
       reject_arguments(info.Env(), kWanted);
     }
+    RowReader reader(std::move(members));
+    const std::size_t count = addresses.ElementLength();
+    const std::size_t row = reader.row_bytes();
+    if (status.ElementLength() < count || out.ElementLength() / row < count) reject_arguments(info.Env(), kWanted);
     PhysicalMemory& memory = open(info);
     std::size_t failed = 0;
     for (std::size_t i = 0; i < count; ++i) {
-      const Status got = read_virtual(memory, addresses.Data()[i] + static_cast<std::uint64_t>(offset),
-                                      out.Data() + i * length, length);
-      status.Data()[i] = got;
-      failed += got != kRead;
+      const auto before = static_cast<RowStatus>(status.Data()[i]);
+      const RowStatus now = reader.read(memory, linear_, addresses.Data()[i], out.Data() + i * row, before);
+      status.Data()[i] = static_cast<std::uint8_t>(now);
+      failed += now < RowStatus::kChanged;
     }
     return Napi::Number::New(info.Env(), static_cast<double>(failed));
   }
@@ -198,7 +207,7 @@ class Memory : public Napi::ObjectWrap<Memory> {
     const char* end = "limit";
     while (taken < steps) {
       std::uint64_t next = 0;
-      if (read_virtual(memory, node + static_cast<std::uint64_t>(next_offset), &next, sizeof next) != kRead) {
+      if (!read_virtual(memory, node + static_cast<std::uint64_t>(next_offset), &next, sizeof next)) {
         end = "unreadable";
         break;
       }
@@ -206,8 +215,7 @@ class Memory : public Napi::ObjectWrap<Memory> {
         end = "closed";
         break;
       }
-      if (read_virtual(memory, next + static_cast<std::uint64_t>(offset), out.Data() + taken * length, length) !=
-          kRead) {
+      if (!read_virtual(memory, next + static_cast<std::uint64_t>(offset), out.Data() + taken * length, length)) {
         end = "unreadable";
         break;
       }
@@ -243,10 +251,9 @@ class Memory : public Napi::ObjectWrap<Memory> {
 
   void Close(const Napi::CallbackInfo&) { memory_.reset(); }
 
-  Status read_virtual(PhysicalMemory& memory, std::uint64_t address, void* out, std::size_t length) {
+  bool read_virtual(PhysicalMemory& memory, std::uint64_t address, void* out, std::size_t length) {
     const auto physical = linear_.physical(address, length);
-    if (!physical) return kUntranslated;
-    return memory.read(*physical, out, length) ? kRead : kUnreadable;
+    return physical && memory.read(*physical, out, length);
   }
 
   std::unique_ptr<PhysicalMemory> memory_;

@@ -173,6 +173,14 @@ bool PhysicalMemory::read(std::uint64_t address, void* out, std::size_t length) 
   return true;
 }
 
+const std::uint64_t* PhysicalMemory::words(std::uint64_t address, std::size_t length, std::uint64_t* copy) noexcept {
+  if (access_ == Access::kMapped) {
+    if (const void* seen = at(address, length)) return static_cast<const std::uint64_t*>(seen);
+  }
+  // not mapped, or across two windows
+  return read(address, copy, length) ? copy : nullptr;
+}
+
 void PhysicalMemory::write_byte(std::uint64_t address, std::uint8_t value) {
   if (!writable_) throw MemoryError("EWRITE", "memory was opened for reading only");
   if (!contains(address, 1)) throw MemoryError("EWRITE", "the address is not System RAM");

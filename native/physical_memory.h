@@ -55,6 +55,10 @@ class PhysicalMemory {
   // up to a torn read of memory that changes meanwhile (aligned 8-byte words are never torn when mapped).
   bool read(std::uint64_t address, void* out, std::size_t length) noexcept;
 
+  // Where whole words are seen, to be loaded one by one: in this process where memory is mapped, else in `copy`, which they
+  // are read to. Null if they are not RAM of the ranges or cannot be read. Address and length are multiples of 8.
+  const std::uint64_t* words(std::uint64_t address, std::size_t length, std::uint64_t* copy) noexcept;
+
   // Mapped access only: where this process sees the bytes; null if they are not RAM or cross a window.
   void* at(std::uint64_t address, std::size_t length) noexcept {
     ++reads_;

@@ -1,8 +1,8 @@
 import { CommitResult } from '../kernel/addon.js';
 import { formatEndpoint, type Endpoint } from '../endpoint.js';
 import { familyOf } from '../kernel/families.js';
-import type { Family, LocatedConnection, LocatedSubflow } from '../kernel/family.js';
-import { openFiles, type OpenFiles } from '../kernel/files.js';
+import type { Family, Found, LocatedConnection, LocatedSubflow, Place, Walk } from '../kernel/family.js';
+import { openFiles, type FdTable, type OpenFiles } from '../kernel/files.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../kernel/kernel.js';
 import { bytesOf } from '../kernel/layout.js';
 import type { Commit } from '../kernel/priority_bits.js';
@@ -16,12 +16,14 @@ import type {
   SubflowName,
 } from './backend.js';
 
-/** A subflow found by the last look at its server, and its trail once it was needed. */
+/** The last look at a server. */
 interface Known {
+  readonly walk: Walk;
   readonly files: OpenFiles;
-  readonly located: LocatedConnection;
-  readonly target: LocatedSubflow;
-  way?: Way | undefined;
+  readonly connections: readonly LocatedConnection[];
+  /** By {@link formatEndpoint} of the meta-socket's peer, which ones; made when it is needed, kept while it is right. */
+  byPeer: ReadonlyMap<string, readonly number[]> | undefined;
+  readonly ways: WeakMap<Place, Way>;
 }
 
 /** What a commit needs of a subflow; it holds as long as its guards do, so that later looks keep it. */
@@ -40,8 +42,7 @@ export class DevmemBackend implements Backend {
   readonly name = 'devmem';
   readonly tellsPeer: boolean;
   readonly #family: Family;
-  /** By server, then by the client's end of the subflow; a client can use one port for several of its subflows. */
-  readonly #known = new Map<number, Map<string, Known[]>>();
+  readonly #known = new Map<number, Known>();
   /** The bytes of our wish as they are read back. */
   readonly #readBack: Uint8Array;
 
@@ -86,44 +87,33 @@ export class DevmemBackend implements Backend {
     return `${name}, whose scheduler ${asks}; layout: ${this.kernel.origin}`;
   }
 
+  attend(pids: readonly number[]): void {
+    for (const pid of this.#known.keys()) if (!pids.includes(pid)) this.#known.delete(pid);
+  }
+
   async connections(pid: number): Promise<ServerSockets> {
-    const files = openFiles(this.kernel.space, this.kernel.layout, this.kernel.tasks.find(pid));
-    const found = this.#family.connections(pid, files);
-    const before = this.#known.get(pid);
-    const known = new Map<string, Known[]>();
-    for (const located of found.connections) {
-      for (const target of located.subflows) {
-        const key = formatEndpoint(target.subflow.remote);
-        const one: Known = { files, located, target };
-        one.way = before?.get(key)?.find((other) => other.way && isSamePlace(other, one))?.way;
-        const others = known.get(key);
-        if (others) others.push(one);
-        else known.set(key, [one]);
-      }
-    }
-    this.#known.set(pid, known);
-    const { plain, problems } = found;
+    const { connections, plain, problems } = this.#look(pid);
     return Promise.resolve({
-      connections: found.connections.map(({ connection }) => connection),
+      connections: connections.map(({ connection }) => connection),
       plain,
       problems,
     });
   }
 
-  async setPriority(
+  setPriority(
     name: SubflowName,
     priority: Priority,
     { overridePeer = false }: PriorityOptions = {},
   ): Promise<PriorityResult> {
     const result = this.#commit(name, priority, overridePeer);
-    if (result.outcome !== 'gone') return result;
+    if (result.outcome !== 'gone') return Promise.resolve(result);
     // The way may have changed and still lead there: a neighbour on the list closed, the fd table grew.
     try {
-      await this.connections(name.pid);
+      this.#look(name.pid);
     } catch {
-      this.#known.delete(name.pid);
+      return Promise.resolve(gone('there is no such subflow'));
     }
-    return this.#commit(name, priority, overridePeer);
+    return Promise.resolve(this.#commit(name, priority, overridePeer));
   }
 
   close(): Promise<void> {
@@ -132,25 +122,45 @@ export class DevmemBackend implements Backend {
     return Promise.resolve();
   }
 
+  #look(pid: number): Found {
+    const files = openFiles(this.kernel.space, this.kernel.layout, this.kernel.tasks.find(pid));
+    const last = this.#known.get(pid);
+    // a look that ends half-way is none to compare the next one with
+    this.#known.delete(pid);
+    const walk = last?.walk ?? this.#family.walk(pid);
+    const found = walk.connections(files);
+    const { connections } = found;
+    this.#known.set(pid, {
+      walk,
+      files,
+      connections,
+      byPeer: last && hasSamePeers(last.connections, connections) ? last.byPeer : undefined,
+      ways: last && isSameTable(last.files, files) ? last.ways : new WeakMap(),
+    });
+    return found;
+  }
+
   #commit(name: SubflowName, priority: Priority, overridePeer: boolean): PriorityResult {
-    const known = this.#known
-      .get(name.pid)
-      ?.get(formatEndpoint(name.remote))
-      ?.find((one) => isNamed(one, name));
-    const gone = (reason: string): PriorityResult => ({ outcome: 'gone', peerAsked: false, reason });
-    if (!known) return gone('there is no such subflow');
-    const way = (known.way ??= this.#wayTo(name.pid, known));
+    const known = this.#known.get(name.pid);
+    const found = known && find(known, name);
+    if (!found) return gone('there is no such subflow');
+    const { located, target } = found;
+    const way = this.#wayTo(name.pid, known, located, target);
     if (!way) return gone('the subflow closed');
     const { bits } = this.#family;
-    const isHeldBack = priority === 'active' && known.target.subflow.peers === 'backup';
+    const { peers } = target.subflow;
+    const isHeldBack = priority === 'active' && peers === 'backup';
     if (isHeldBack && overridePeer && bits.peersFixedBecause !== undefined) {
       return { outcome: 'refused', peerAsked: false, reason: bits.peersFixedBecause };
     }
-    const commits = bits.commits(priority, { peers: known.target.subflow.peers, overridePeer });
+    const commits = bits.commits(priority, { peers, overridePeer });
     try {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         const changed = this.#commitOnce(way, commits);
-        if (typeof changed === 'string') return gone(changed);
+        if (typeof changed === 'string') {
+          known.ways.delete(target.place);
+          return gone(changed);
+        }
         if (!changed) return { outcome: 'unchanged', peerAsked: false };
         if (this.#holds(way, priority))
           return { outcome: 'committed', peerAsked: this.tellsPeer, ...this.#silence() };
@@ -166,10 +176,21 @@ export class DevmemBackend implements Backend {
     return silentBecause === undefined ? undefined : { reason: silentBecause };
   }
 
-  #wayTo(pid: number, { files, located, target }: Known): Way | undefined {
+  #wayTo(
+    pid: number,
+    { files, ways }: Known,
+    located: LocatedConnection,
+    target: LocatedSubflow,
+  ): Way | undefined {
+    const { place } = target;
+    const known = ways.get(place);
+    if (known) return known;
     const trail = this.#family.trail(pid, files, located, target);
-    const context = this.kernel.space.physical(target.context);
-    return trail && context !== undefined ? { trail, words: trail.words(), context } : undefined;
+    const context = this.kernel.space.physical(place.context);
+    if (!trail || context === undefined) return undefined;
+    const way = { trail, words: trail.words(), context };
+    ways.set(place, way);
+    return way;
   }
 
   /** True if something was changed, false if all was so already, a sentence if a guard did not hold. */
@@ -192,24 +213,46 @@ export class DevmemBackend implements Backend {
   }
 }
 
-function isNamed({ located, target }: Known, { connection, local }: SubflowName): boolean {
-  return isSameEnd(located.connection.remote, connection) && isSameEnd(target.subflow.local, local);
+function gone(reason: string): PriorityResult {
+  return { outcome: 'gone', peerAsked: false, reason };
 }
 
-/** Whether the guards of the one are those of the other: the same ends, found at the same addresses. */
-function isSamePlace(one: Known, other: Known): boolean {
-  const [a, b] = [one.located, other.located];
+/** A client can use one port for several connections, to several addresses of the server. */
+function find(
+  known: Known,
+  { connection, local, remote }: SubflowName,
+): { located: LocatedConnection; target: LocatedSubflow } | undefined {
+  known.byPeer ??= indexByPeer(known.connections);
+  for (const index of known.byPeer.get(formatEndpoint(connection)) ?? []) {
+    const located = known.connections[index] as LocatedConnection;
+    const target = located.subflows.find(
+      ({ subflow }) => isSameEnd(subflow.remote, remote) && isSameEnd(subflow.local, local),
+    );
+    if (target) return { located, target };
+  }
+  return undefined;
+}
+
+function indexByPeer(connections: readonly LocatedConnection[]): Map<string, number[]> {
+  const byPeer = new Map<string, number[]>();
+  for (const [index, { connection }] of connections.entries()) {
+    const key = formatEndpoint(connection.remote);
+    const others = byPeer.get(key);
+    if (others) others.push(index);
+    else byPeer.set(key, [index]);
+  }
+  return byPeer;
+}
+
+function hasSamePeers(ones: readonly LocatedConnection[], others: readonly LocatedConnection[]): boolean {
   return (
-    (['context', 'socket', 'node', 'link'] as const).every((key) => one.target[key] === other.target[key]) &&
-    (['fd', 'file', 'dentry', 'inode', 'socket', 'sk'] as const).every(
-      (key) => a.file[key] === b.file[key],
-    ) &&
-    (['task', 'files', 'fdt', 'array'] as const).every((key) => one.files[key] === other.files[key]) &&
-    isSameEnd(a.connection.remote, b.connection.remote) &&
-    isSameEnd(a.connection.local, b.connection.local) &&
-    isSameEnd(one.target.subflow.remote, other.target.subflow.remote) &&
-    isSameEnd(one.target.subflow.local, other.target.subflow.local)
+    ones.length === others.length &&
+    ones.every(({ connection }, index) => connection.remote === others[index]?.connection.remote)
   );
+}
+
+function isSameTable(one: FdTable, other: FdTable): boolean {
+  return (['task', 'files', 'fdt', 'array'] as const).every((key) => one[key] === other[key]);
 }
 
 function isSameEnd(one: Endpoint, other: Endpoint): boolean {

@@ -2,8 +2,11 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { KernelError } from './kernel_error.js';
 
-/** What became of one address of a {@link NativeMemory.gather}; native/addon.cc has the same numbers. */
-export const ReadStatus = { read: 0, untranslated: 1, unreadable: 2 } as const;
+/**
+ * What became of one address of a {@link NativeMemory.gather}; native/rows.h has the same numbers. `same`: it was read, now
+ * and the last time, and nothing changed.
+ */
+export const ReadStatus = { unreadable: 0, untranslated: 1, changed: 2, same: 3 } as const;
 
 /** `mapped`: windows of the file in this process and atomic instructions; `bytes`: pread and pwrite. */
 export type Access = 'mapped' | 'bytes';
@@ -35,16 +38,13 @@ export interface NativeMemory {
   /** Fills `out` from a physical address; false if that is not all System RAM or cannot be read. */
   readPhysical(address: bigint, out: Uint8Array): boolean;
   /**
-   * Reads `length` bytes at each virtual address plus `offset` into `out`, one after another.
-   * `status` gets a {@link ReadStatus} for each. Returns how many were not read.
+   * Reads members of the structures at these virtual addresses. `members` are triples of [offset, length, mask]: bytes, 1 to
+   * 64, and which bits of each four bytes count, -1 for all. Of each address, `out` gets a row of words of 8 bytes: the
+   * address, then each member at words of its own, filled up with zeros; all zeros if it could not be read. `out` and
+   * `status` hold what the last call left there, and `status` gets a {@link ReadStatus} for each. Returns how many were not
+   * read.
    */
-  gather(
-    addresses: BigUint64Array,
-    offset: number,
-    length: number,
-    out: Uint8Array,
-    status: Uint8Array,
-  ): number;
+  gather(addresses: BigUint64Array, members: Int32Array, out: Uint8Array, status: Uint8Array): number;
   /**
    * Walks a circular list from `head`: the pointer at `nextOffset` of each node, until it is `head` again or `visited`
    * is full. Of each node but the head, `length` bytes at `offset` go to `out` and its address to `visited`.

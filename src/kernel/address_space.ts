@@ -5,6 +5,7 @@ import { KernelError } from './kernel_error.js';
 import type { Field } from './layout.js';
 import { MAKE_LAYOUT } from './layout_file.js';
 import { PageTables } from './page_tables.js';
+import type { Shape } from './shape.js';
 import { IMAGE_ALIGN, type ImageSymbols } from './symbols.js';
 
 const PAGE = 4096n;
@@ -101,36 +102,31 @@ export class AddressSpace {
     return this.read(address, new Uint8Array(word.buffer)) ? word[0] : undefined;
   }
 
-  /** The same members of many structures in one pass. */
-  gather(addresses: BigUint64Array, fields: readonly Field[]): Column {
-    const { start, length } = span(fields);
-    const out = new Uint8Array(addresses.length * length);
-    const status = new Uint8Array(addresses.length);
-    this.memory.gather(addresses, start, length, out, status);
-    return new Column(out, status, start, length);
+  /** The same members of many structures in one pass; over a column of the last pass, if one is given. */
+  gather(addresses: BigUint64Array, shape: Shape, into = new Column(shape)): Column {
+    return into.read(this.memory, addresses);
   }
 
-  /** The nodes of a circular list but its head, and the members of each (offsets from the node), bounded by `limit`. */
+  /** The nodes of a circular list but its head, and a member of each (its offset from the node), bounded by `limit`. */
   follow(
     head: bigint,
-    fields: readonly Field[],
+    { offset, size }: Field,
     limit: number,
-  ): { nodes: BigUint64Array; rows: Column; end: ListEnd } {
-    const { start, length } = span(fields);
-    const out = new Uint8Array(limit * length);
+  ): { nodes: BigUint64Array; members: DataView; end: ListEnd } {
+    const out = new Uint8Array(limit * size);
     const nodes = new BigUint64Array(limit);
-    const { count, end } = this.memory.follow(head, 0, start, length, out, nodes);
-    return {
-      nodes: nodes.subarray(0, count),
-      rows: new Column(out, new Uint8Array(count), start, length),
-      end,
-    };
+    const { count, end } = this.memory.follow(head, 0, offset, size, out, nodes);
+    return { nodes: nodes.subarray(0, count), members: new DataView(out.buffer), end };
   }
 }
 
-function span(fields: readonly Field[]): { start: number; length: number } {
-  const start = Math.min(...fields.map(({ offset }) => offset));
-  return { start, length: Math.max(...fields.map(({ offset, size }) => offset + size)) - start };
+/** The same number of bytes from each of these addresses. */
+export function shifted(addresses: BigUint64Array, bytes: number): BigUint64Array {
+  const all = new BigUint64Array(addresses.length);
+  const by = BigInt(bytes);
+  // so written, V8 makes no bigint of it
+  for (let at = 0; at < all.length; at++) all[at] = BigInt.asUintN(64, (addresses[at] as bigint) + by);
+  return all;
 }
 
 function directMaps(memory: NativeMemory, symbols: ImageSymbols): readonly DirectMap[] {

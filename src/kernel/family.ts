@@ -2,7 +2,7 @@ import type { Connection, PlainPeer, Subflow } from '../backend/backend.js';
 import type { Endpoint } from '../endpoint.js';
 import type { AddressSpace } from './address_space.js';
 import type { OpenFiles } from './files.js';
-import type { Ends, InetReader } from './inet.js';
+import type { Ends } from './inet.js';
 import type { Step } from './kernel_error.js';
 import type { Layout } from './layout.js';
 import type { SocketFile } from './sockets.js';
@@ -13,9 +13,9 @@ import { Trail } from './trail.js';
 export const IPPROTO_TCP = 6;
 export const IPPROTO_MPTCP = 262;
 
-/** A subflow and the addresses that led to it. */
-export interface LocatedSubflow {
-  readonly subflow: Subflow;
+/** The addresses that led to a subflow. As long as they and the ends on the way stay the same, it is the same object. */
+export interface Place {
+  readonly file: SocketFile;
   /** The structure that holds its priorities. */
   readonly context: bigint;
   /** Its `tcp_sock`. */
@@ -26,7 +26,13 @@ export interface LocatedSubflow {
   readonly link: bigint;
 }
 
-/** A connection and the addresses that led to it. */
+/** A subflow and where it was found. */
+export interface LocatedSubflow {
+  readonly subflow: Subflow;
+  readonly place: Place;
+}
+
+/** A connection and the file that led to it. */
 export interface LocatedConnection {
   readonly connection: Connection;
   readonly file: SocketFile;
@@ -44,8 +50,8 @@ export interface Found {
 export interface Family {
   readonly name: 'upstream' | 'multipath-tcp.org';
   readonly bits: PriorityBits;
-  /** Every established MPTCP connection and plain TCP connection among a process's files, in one pass. */
-  connections(pid: number, files: OpenFiles): Found;
+  /** For looks at one server. */
+  walk(pid: number): Walk;
   /**
    * Every guard between the task and a subflow's bits, for the commit to read again.
    * Undefined if the way no longer exists or no longer leads to the same ends.
@@ -53,11 +59,17 @@ export interface Family {
   trail(pid: number, files: OpenFiles, located: LocatedConnection, target: LocatedSubflow): Trail | undefined;
 }
 
+/** Looks at one server. What is as it was at the last look is the same object, and costs little. */
+export interface Walk {
+  /** Every established MPTCP connection and plain TCP connection among the process's files, in one pass. */
+  connections(files: OpenFiles): Found;
+}
+
 /** The guards of every family: from the task to the meta-socket, its ends included. Undefined if they do not hold. */
 export function trailToMetaSocket(
   space: AddressSpace,
   layout: Layout,
-  inet: InetReader,
+  ends: Ends,
   pid: number,
   files: OpenFiles,
   { file, connection }: LocatedConnection,
@@ -81,7 +93,7 @@ export function trailToMetaSocket(
     trail.expectBits('inode', 'its type', at(file.inode, 'inode', 'i_mode'), 2, 0xf000n, 0xc000n) &&
     trail.expectPointer('socket', 'its file', at(file.socket, 'socket', 'file'), file.file) &&
     trail.expectPointer('socket', 'its sock', at(file.socket, 'socket', 'sk'), file.sk) &&
-    expectEnds(trail, inet, 'meta-socket', file.sk, connection);
+    expectEnds(trail, ends, 'meta-socket', file.sk, connection);
   return kept ? trail : undefined;
 }
 
@@ -91,12 +103,12 @@ export function trailToMetaSocket(
  */
 export function expectEnds(
   trail: Trail,
-  inet: InetReader,
+  ends: Ends,
   step: Step & ('meta-socket' | 'subflow'),
   sk: bigint,
   seen: { readonly local: Endpoint; readonly remote: Endpoint },
 ): boolean {
-  const ends: Ends = inet.read(BigUint64Array.of(sk));
+  ends.read(BigUint64Array.of(sk));
   if (!ends.isEstablished(0)) return false;
   const isSame = (a: Endpoint, b: Endpoint) => a.address === b.address && a.port === b.port;
   if (!isSame(ends.local(0), seen.local) || !isSame(ends.remote(0), seen.remote)) return false;

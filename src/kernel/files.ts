@@ -1,6 +1,7 @@
 import type { AddressSpace } from './address_space.js';
 import { KernelError } from './kernel_error.js';
 import type { Layout } from './layout.js';
+import { Shape } from './shape.js';
 
 /** The kernel's own bound (fs.nr_open) is 1,048,576 by default and can be raised; an fd table is not larger than this. */
 const MAX_FDS = 1 << 22;
@@ -25,22 +26,33 @@ export function openFiles(space: AddressSpace, layout: Layout, task: bigint): Op
   const files = pointer(space, task, layout.field('task_struct', 'files').offset, 'files');
   if (files === 0n) throw new KernelError('fd table', 'the process has given up its files: it is exiting');
   const fdt = pointer(space, files, layout.field('files_struct', 'fdt').offset, 'fdt');
-  const [maxField, fdField] = [layout.field('fdtable', 'max_fds'), layout.field('fdtable', 'fd')];
-  const table = space.gather(BigUint64Array.of(fdt), [maxField, fdField]);
+  const shape = new Shape();
+  const [maxFds, fd] = [layout.field('fdtable', 'max_fds'), layout.field('fdtable', 'fd')].map((field) =>
+    shape.add(field),
+  ) as [number, number];
+  const table = space.gather(BigUint64Array.of(fdt), shape);
   if (!table.isRead(0)) throw new KernelError('fd table', 'struct fdtable cannot be read');
-  const max = table.u32(0, maxField);
+  const max = table.u32(0, maxFds);
   if (max > MAX_FDS) throw new KernelError('fd table', `it claims ${max} descriptors`);
-  const array = table.u64(0, fdField);
+  const array = table.u64(0, fd);
   const all = new BigUint64Array(max);
   if (!space.read(array, new Uint8Array(all.buffer))) {
     throw new KernelError('fd table', 'its array of files cannot be read');
   }
-  const fds = Uint32Array.from(
-    (function* used() {
-      for (let fd = 0; fd < max; fd++) if (all[fd] !== 0n) yield fd;
-    })(),
-  );
-  return { task, files, fdt, array, fds, addresses: all.filter((file) => file !== 0n) };
+  return { task, files, fdt, array, ...used(all) };
+}
+
+/** The descriptors that are in use. */
+function used(all: BigUint64Array): Pick<OpenFiles, 'fds' | 'addresses'> {
+  const [fds, addresses] = [new Uint32Array(all.length), new BigUint64Array(all.length)];
+  const halves = new Uint32Array(all.buffer);
+  let count = 0;
+  for (let fd = 0; fd < all.length; fd++) {
+    if (halves[2 * fd] === 0 && halves[2 * fd + 1] === 0) continue;
+    fds[count] = fd;
+    addresses[count++] = all[fd] as bigint;
+  }
+  return { fds: fds.subarray(0, count), addresses: addresses.subarray(0, count) };
 }
 
 function pointer(space: AddressSpace, base: bigint, offset: number, name: string): bigint {

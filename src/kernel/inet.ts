@@ -1,7 +1,8 @@
 import { canonicalAddress, type Endpoint } from '../endpoint.js';
 import type { AddressSpace } from './address_space.js';
-import type { Column } from './column.js';
+import { Column } from './column.js';
 import type { Field, Layout } from './layout.js';
+import { Shape, type BitSlot, type Slot } from './shape.js';
 
 // include/linux/socket.h
 const AF_INET = 2;
@@ -17,31 +18,51 @@ export interface EndPart {
   readonly bytes: Uint8Array;
 }
 
+/** A member, and where a row holds it. */
+interface Part extends Field {
+  readonly slot: Slot;
+}
+
+interface Addresses {
+  readonly daddr: Part;
+  readonly rcvSaddr: Part;
+}
+
 /**
- * Reads the two ends of TCP sockets. Ports are in `sock_common` since Linux 3.9, IPv6 addresses since 3.13; before, they
- * are in `inet_sock` and in the `ipv6_pinfo` that `inet_sock.pinet6` points to.
+ * The two ends of many TCP sockets, and their protocol. Ports are in `sock_common` since Linux 3.9, IPv6 addresses since
+ * 3.13; before, they are in `inet_sock` and in the `ipv6_pinfo` that `inet_sock.pinet6` points to. Rows are those of the
+ * sockets that were read last; only of established ones is anything told, and an end that is as it was is the same object.
  */
-export class InetReader {
-  readonly #family: Field;
-  readonly #state: Field;
-  readonly #dport: Field;
-  readonly #num: Field;
+export class Ends {
+  readonly #shape = new Shape();
+  readonly #rows: Column;
+  readonly #protocol: BitSlot;
+  readonly #family: Part;
+  readonly #state: Part;
+  readonly #dport: Part;
+  readonly #num: Part;
   readonly #v4: Addresses;
   /** Absent on kernels built without IPv6. */
   readonly #v6: Addresses | undefined;
-  /** Where the IPv6 addresses lie behind a pointer: that pointer. */
-  readonly #pinet6: Field | undefined;
+  /** Where the IPv6 addresses lie behind a pointer: that pointer, and what is behind it. */
+  readonly #behind: { readonly pinet6: Part; readonly shape: Shape; readonly rows: Column } | undefined;
+  #local: (Endpoint | undefined)[] = [];
+  #remote: (Endpoint | undefined)[] = [];
 
   constructor(
     private readonly space: AddressSpace,
     layout: Layout,
   ) {
+    const part = (field: Field, shape = this.#shape): Part => ({ ...field, slot: shape.add(field) });
     const either = (common: string, inet: string) =>
-      layout.has('sock_common', common)
-        ? layout.field('sock_common', common)
-        : layout.field('inet_sock', inet);
-    this.#family = layout.field('sock_common', 'skc_family');
-    this.#state = layout.field('sock_common', 'skc_state');
+      part(
+        layout.has('sock_common', common)
+          ? layout.field('sock_common', common)
+          : layout.field('inet_sock', inet),
+      );
+    this.#protocol = this.#shape.addBits(layout.bits('sock', 'sk_protocol'));
+    this.#family = part(layout.field('sock_common', 'skc_family'));
+    this.#state = part(layout.field('sock_common', 'skc_state'));
     this.#dport = either('skc_dport', 'inet_dport');
     this.#num = either('skc_num', 'inet_num');
     this.#v4 = {
@@ -50,107 +71,112 @@ export class InetReader {
     };
     if (layout.has('sock_common', 'skc_v6_daddr')) {
       this.#v6 = {
-        daddr: layout.field('sock_common', 'skc_v6_daddr'),
-        rcvSaddr: layout.field('sock_common', 'skc_v6_rcv_saddr'),
+        daddr: part(layout.field('sock_common', 'skc_v6_daddr')),
+        rcvSaddr: part(layout.field('sock_common', 'skc_v6_rcv_saddr')),
       };
     } else if (layout.has('inet_sock', 'pinet6') && layout.has('ipv6_pinfo', 'daddr')) {
-      this.#pinet6 = layout.field('inet_sock', 'pinet6');
+      const shape = new Shape();
       this.#v6 = {
-        daddr: layout.field('ipv6_pinfo', 'daddr'),
-        rcvSaddr: layout.field('ipv6_pinfo', 'rcv_saddr'),
+        daddr: part(layout.field('ipv6_pinfo', 'daddr'), shape),
+        rcvSaddr: part(layout.field('ipv6_pinfo', 'rcv_saddr'), shape),
       };
+      const pinet6 = part(layout.field('inet_sock', 'pinet6'));
+      this.#behind = { pinet6, shape, rows: new Column(shape) };
     }
+    this.#rows = new Column(this.#shape);
   }
 
-  /** The ends of all these sockets in one pass (two where IPv6 addresses lie behind a pointer). */
-  read(socks: BigUint64Array): Ends {
-    const own = [this.#family, this.#state, this.#dport, this.#num, this.#v4.daddr, this.#v4.rcvSaddr];
-    const [v6, pinet6] = [this.#v6, this.#pinet6];
-    const rows = this.space.gather(socks, [
-      ...own,
-      ...(pinet6 ? [pinet6] : v6 ? [v6.daddr, v6.rcvSaddr] : []),
-    ]);
-    const isInet = (row: number) => [AF_INET, AF_INET6].includes(rows.u32(row, this.#family));
-    const isV6 = (row: number) => v6 !== undefined && rows.u32(row, this.#family) === AF_INET6;
-    const behind = pinet6
-      ? BigUint64Array.from(socks, (_, row) => (rows.isRead(row) && isV6(row) ? rows.u64(row, pinet6) : 0n))
-      : undefined;
-    const pinfo = behind && v6 ? this.space.gather(behind, [v6.daddr, v6.rcvSaddr]) : undefined;
-
-    const addresses = (row: number): Place => {
-      if (!v6 || !isV6(row)) return { rows, base: socks[row] as bigint, ...this.#v4 };
-      if (pinfo && behind) return { rows: pinfo, base: behind[row] as bigint, ...v6 };
-      return { rows, base: socks[row] as bigint, ...v6 };
-    };
-    return {
-      isEstablished: (row) =>
-        rows.isRead(row) &&
-        isInet(row) &&
-        rows.u32(row, this.#state) === TCP_ESTABLISHED &&
-        addresses(row).rows.isRead(row),
-      local: (row) => {
-        const place = addresses(row);
-        return {
-          address: addressText(place.rows.slice(row, place.rcvSaddr)),
-          port: rows.u32(row, this.#num),
-        };
-      },
-      remote: (row) => {
-        const place = addresses(row);
-        // the remote port lies in network byte order, the local one in the host's
-        const dport = rows.slice(row, this.#dport);
-        return {
-          address: addressText(place.rows.slice(row, place.daddr)),
-          port: ((dport[0] as number) << 8) | (dport[1] as number),
-        };
-      },
-      parts: (row) => {
-        const sk = socks[row] as bigint;
-        const part = (what: string, field: Field, place = { rows, base: sk }) => ({
-          what,
-          address: place.base + BigInt(field.offset),
-          bytes: place.rows.slice(row, field),
-        });
-        const place = addresses(row);
-        return [
-          part('its family', this.#family),
-          part('its state', this.#state),
-          ...(pinet6 && place.rows === pinfo ? [part('its IPv6 part', pinet6)] : []),
-          part("its peer's address", place.daddr, place),
-          part("its peer's port", this.#dport),
-          part('its own address', place.rcvSaddr, place),
-          part('its own port', this.#num),
-        ];
-      },
-    };
+  /** All these sockets in one pass (two where IPv6 addresses lie behind a pointer). */
+  read(socks: BigUint64Array): this {
+    this.space.gather(socks, this.#shape, this.#rows);
+    if (this.#behind) {
+      const { pinet6, shape, rows } = this.#behind;
+      const pinfos = this.#rows.pointers(pinet6.slot, socks.length);
+      for (let row = 0; row < pinfos.length; row++) if (!this.#isV6(row)) pinfos[row] = 0n;
+      this.space.gather(pinfos, shape, rows);
+    }
+    this.#local.length = this.#remote.length = socks.length;
+    for (let row = 0; row < socks.length; row++) {
+      if (!this.isSame(row)) this.#local[row] = this.#remote[row] = undefined;
+    }
+    return this;
   }
-}
 
-/**
- * The ends of many sockets; rows are those of the addresses that were given. Only of established ones is anything told.
- */
-export interface Ends {
-  isEstablished(row: number): boolean;
-  local(row: number): Endpoint;
-  remote(row: number): Endpoint;
+  /** Whether the socket is where it was and has the ends that it had, at the last look and now. */
+  isSame(row: number): boolean {
+    return this.#rows.isSame(row) && (!this.#behind || !this.#isV6(row) || this.#behind.rows.isSame(row));
+  }
+
+  isEstablished(row: number): boolean {
+    return (
+      this.#rows.isRead(row) &&
+      (this.#rows.u32(row, this.#family.slot) === AF_INET || this.#isV6(row)) &&
+      this.#rows.u32(row, this.#state.slot) === TCP_ESTABLISHED &&
+      (!this.#behind || !this.#isV6(row) || this.#behind.rows.isRead(row))
+    );
+  }
+
+  /** `sk_protocol`, a number of include/uapi/linux/in.h. */
+  protocol(row: number): number {
+    return this.#rows.bits(row, this.#protocol);
+  }
+
+  local(row: number): Endpoint {
+    return (this.#local[row] ??= {
+      address: this.#text(row, 'rcvSaddr'),
+      port: this.#rows.u32(row, this.#num.slot),
+    });
+  }
+
+  remote(row: number): Endpoint {
+    // the remote port lies in network byte order, the local one in the host's
+    const dport = this.#rows.u32(row, this.#dport.slot);
+    return (this.#remote[row] ??= {
+      address: this.#text(row, 'daddr'),
+      port: ((dport & 0xff) << 8) | (dport >>> 8),
+    });
+  }
+
   /** Every member that names the socket, as it lies in memory. */
-  parts(row: number): EndPart[];
+  parts(row: number): EndPart[] {
+    const part = (what: string, { slot, offset, size }: Part, rows = this.#rows) => ({
+      what,
+      address: rows.address(row) + BigInt(offset),
+      bytes: rows.slice(row, slot, size),
+    });
+    const { rows, daddr, rcvSaddr } = this.#addressesOf(row);
+    return [
+      part('its family', this.#family),
+      part('its state', this.#state),
+      ...(this.#behind && rows === this.#behind.rows ? [part('its IPv6 part', this.#behind.pinet6)] : []),
+      part("its peer's address", daddr, rows),
+      part("its peer's port", this.#dport),
+      part('its own address', rcvSaddr, rows),
+      part('its own port', this.#num),
+    ];
+  }
+
+  #isV6(row: number): boolean {
+    return this.#v6 !== undefined && this.#rows.u32(row, this.#family.slot) === AF_INET6;
+  }
+
+  /** Where the addresses of one row's family lie. */
+  #addressesOf(row: number): Addresses & { readonly rows: Column } {
+    if (!this.#v6 || !this.#isV6(row)) return { rows: this.#rows, ...this.#v4 };
+    return { rows: this.#behind?.rows ?? this.#rows, ...this.#v6 };
+  }
+
+  #text(row: number, which: keyof Addresses): string {
+    const { rows, [which]: part } = this.#addressesOf(row);
+    if (part.size === 4) {
+      const word = rows.u32(row, part.slot);
+      return `${word & 0xff}.${(word >>> 8) & 0xff}.${(word >>> 16) & 0xff}.${word >>> 24}`;
+    }
+    return v6Text(rows.slice(row, part.slot, part.size));
+  }
 }
 
-interface Addresses {
-  readonly daddr: Field;
-  readonly rcvSaddr: Field;
-}
-
-/** Where the addresses of one row's family lie. */
-interface Place extends Addresses {
-  readonly rows: Column;
-  /** Address of the structure that holds them. */
-  readonly base: bigint;
-}
-
-function addressText(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join('.');
+function v6Text(bytes: Uint8Array): string {
   const groups: string[] = [];
   for (let i = 0; i < 16; i += 2) {
     groups.push((((bytes[i] as number) << 8) | (bytes[i + 1] as number)).toString(16));

@@ -1,5 +1,6 @@
 import type { AddressSpace } from './address_space.js';
-import type { Field } from './layout.js';
+import { halves } from './column.js';
+import { Shape } from './shape.js';
 
 /**
  * A connection has few subflows: upstream at most 8 for each side's addresses (net/mptcp/protocol.h,
@@ -7,58 +8,96 @@ import type { Field } from './layout.js';
  * are closing.
  */
 const MAX_NODES = 160;
-const POINTER: Field = { offset: 0, size: 8 };
+const POINTER = new Shape();
+const POINTED = POINTER.add({ offset: 0, size: 8 });
 
-/** What stands on a list, and where the pointer to it lies. */
-export interface ListNode {
-  readonly node: bigint;
-  readonly link: bigint;
+/** The nodes of many lists, list after list. */
+export interface Lists {
+  readonly nodes: BigUint64Array;
+  /** Where the pointer to each node lies. */
+  readonly links: BigUint64Array;
+  /** Where each list's nodes begin; one more than there are lists, so that they end where the next one's begin. */
+  readonly firsts: Uint32Array;
+  /** Why a list could not be walked to its end, by its index. */
+  readonly broken: ReadonlyMap<number, string>;
 }
 
-/** One list's nodes in order. */
-export interface ListWalk {
-  readonly nodes: readonly ListNode[];
-  /** Why it could not be walked to its end. */
-  readonly broken?: string;
+/** The same step of all lists that have one: for each, which list it is of. */
+interface Step {
+  readonly lists: Uint32Array;
+  readonly nodes: BigUint64Array;
+  readonly links: BigUint64Array;
 }
 
 /**
  * Walks many lists in step: one pass for the first node of each, one for the second, and so on.
  * @param heads where each list's pointer to its first node lies.
- * @param isEnd whether a pointer of the list `index` is no node but its end.
- * @param linksOf where the pointers to the next node lie; undefined for a node that cannot be read.
+ * @param ends the pointer that is no node of the list, but its end.
+ * @param linksOf where the pointers to the next node lie; 0 for a node that cannot be read.
  */
 export function walkLists(
   space: AddressSpace,
-  heads: readonly bigint[],
-  isEnd: (node: bigint, index: number) => boolean,
-  linksOf: (nodes: readonly bigint[]) => readonly (bigint | undefined)[],
-): readonly ListWalk[] {
-  const lists = heads.map((): { nodes: ListNode[]; broken?: string } => ({ nodes: [] }));
-  let open = heads.map((link, index): { link: bigint | undefined; index: number } => ({ link, index }));
-  for (let step = 0; open.length > 0; step++) {
-    const pointers = space.gather(
-      BigUint64Array.from(open, ({ link }) => link ?? 0n),
-      [POINTER],
-    );
-    const found: { node: bigint; index: number }[] = [];
-    for (const [row, { link, index }] of open.entries()) {
-      const list = lists[index] as (typeof lists)[number];
-      if (link === undefined || !pointers.isRead(row)) {
-        list.broken = 'its list of subflows leads out of memory';
-        continue;
-      }
-      const node = pointers.u64(row, POINTER);
-      if (isEnd(node, index)) continue;
-      if (step === MAX_NODES) {
-        list.broken = 'its list of subflows does not close';
-        continue;
-      }
-      list.nodes.push({ node, link });
-      found.push({ node, index });
+  heads: BigUint64Array,
+  ends: BigUint64Array,
+  linksOf: (nodes: BigUint64Array) => BigUint64Array,
+): Lists {
+  const steps: Step[] = [];
+  const counts = new Uint32Array(heads.length);
+  const broken = new Map<number, string>();
+  let open: Omit<Step, 'nodes'> = { lists: Uint32Array.from(heads.keys()), links: heads };
+  while (open.lists.length > 0) {
+    const step = takeStep(space, open, ends, broken);
+    if (steps.length === MAX_NODES) {
+      for (const list of step.lists) broken.set(list, 'its list of subflows does not close');
+      break;
     }
-    const links = linksOf(found.map(({ node }) => node));
-    open = found.map(({ index }, row) => ({ link: links[row], index }));
+    for (const list of step.lists) counts[list] = (counts[list] as number) + 1;
+    steps.push(step);
+    open = { lists: step.lists, links: linksOf(step.nodes) };
   }
-  return lists;
+  return { ...inOrder(steps, counts), broken };
+}
+
+function takeStep(
+  space: AddressSpace,
+  { lists, links }: Omit<Step, 'nodes'>,
+  ends: BigUint64Array,
+  broken: Map<number, string>,
+): Step {
+  const pointers = space.gather(links, POINTER);
+  const stops = halves(ends);
+  const found = { lists: lists.slice(), nodes: new BigUint64Array(links.length), links: links.slice() };
+  let count = 0;
+  for (let row = 0; row < lists.length; row++) {
+    const list = lists[row] as number;
+    if (!pointers.isRead(row)) broken.set(list, 'its list of subflows leads out of memory');
+    else if (!pointers.holds(row, POINTED, stops, list)) {
+      found.lists[count] = list;
+      found.nodes[count] = pointers.u64(row, POINTED);
+      found.links[count++] = links[row] as bigint;
+    }
+  }
+  return {
+    lists: found.lists.subarray(0, count),
+    nodes: found.nodes.subarray(0, count),
+    links: found.links.subarray(0, count),
+  };
+}
+
+/** From step after step to list after list. */
+function inOrder(steps: readonly Step[], counts: Uint32Array): Omit<Lists, 'broken'> {
+  const firsts = new Uint32Array(counts.length + 1);
+  for (let list = 0; list < counts.length; list++) {
+    firsts[list + 1] = (firsts[list] as number) + (counts[list] as number);
+  }
+  const total = firsts[counts.length] as number;
+  const [nodes, links] = [new BigUint64Array(total), new BigUint64Array(total)];
+  for (const [depth, step] of steps.entries()) {
+    for (let row = 0; row < step.lists.length; row++) {
+      const at = (firsts[step.lists[row] as number] as number) + depth;
+      nodes[at] = step.nodes[row] as bigint;
+      links[at] = step.links[row] as bigint;
+    }
+  }
+  return { nodes, links, firsts };
 }

@@ -1,8 +1,8 @@
-import type { Connection, PlainPeer, Subflow } from '../backend/backend.js';
-import { formatEndpoint } from '../endpoint.js';
+import type { PlainPeer } from '../backend/backend.js';
 import type { Access } from './addon.js';
-import type { AddressSpace } from './address_space.js';
-import type { Column } from './column.js';
+import { shifted, type AddressSpace } from './address_space.js';
+import { Column, halves } from './column.js';
+import { Connections, type Meta } from './connections.js';
 import {
   expectEnds,
   IPPROTO_TCP,
@@ -11,25 +11,21 @@ import {
   type Found,
   type LocatedConnection,
   type LocatedSubflow,
+  type Walk,
 } from './family.js';
 import type { OpenFiles } from './files.js';
-import { InetReader, type Ends } from './inet.js';
-import { bytesOf, type BitField, type Field, type Layout } from './layout.js';
-import { walkLists, type ListWalk } from './lists.js';
+import { Ends } from './inet.js';
+import type { BitField, Field, Layout } from './layout.js';
+import { walkLists } from './lists.js';
 import { multipathTcpOrgPriority } from './multipath_tcp_org_priority.js';
+import { Pointers } from './pointers.js';
 import { PriorityBits } from './priority_bits.js';
-import { sockets, type SocketFile } from './sockets.js';
+import { Shape, type BitSlot, type Slot } from './shape.js';
+import { Sockets } from './sockets.js';
 import { TcpCounters } from './tcp_counters.js';
 import type { Trail } from './trail.js';
 
 const SUB = 'mptcp_tcp_sock';
-
-/** A meta-socket and its `mptcp_cb`. */
-interface Meta {
-  readonly file: SocketFile;
-  readonly row: number;
-  readonly mpcb: bigint;
-}
 
 /**
  * multipath-tcp.org's family (v0.86 to v0.96 on Linux 3.5 to 5.4; paper, section 3.3.3): every TCP socket may be a
@@ -40,19 +36,13 @@ interface Meta {
 export class MultipathTcpOrg implements Family {
   readonly name = 'multipath-tcp.org';
   readonly bits: PriorityBits;
-  readonly #inet: InetReader;
-  readonly #counters: TcpCounters;
+  readonly #ends: Ends;
   readonly #protocol: BitField;
   readonly #mpc: BitField;
   readonly #mpcb: Field;
   readonly #mptcp: Field;
   readonly #metaSk: Field;
-  readonly #token: Field;
-  /** Set once a connection fell back to TCP: it has one subflow, and never more. */
-  readonly #fallenBack: readonly BitField[];
   readonly #tp: Field;
-  /** The list of subflows: its head in `mptcp_cb`, and the pointer to the next one in `mptcp_tcp_sock`. */
-  readonly #list: { readonly head: Field; readonly next: Field; readonly of: 'tcp_sock' | 'mptcp_tcp_sock' };
 
   /** Whether a layout is of this family. */
   static has(layout: Layout): boolean {
@@ -66,178 +56,38 @@ export class MultipathTcpOrg implements Family {
     checksCopies: boolean,
   ) {
     this.bits = new PriorityBits(layout, access, multipathTcpOrgPriority(layout, access, checksCopies));
-    this.#inet = new InetReader(space, layout);
-    this.#counters = new TcpCounters(space, layout);
+    this.#ends = new Ends(space, layout);
     this.#protocol = layout.bits('sock', 'sk_protocol');
     this.#mpc = layout.bits('tcp_sock', 'mpc');
     this.#mpcb = layout.field('tcp_sock', 'mpcb');
     this.#mptcp = layout.field('tcp_sock', 'mptcp');
     this.#metaSk = layout.field('mptcp_cb', 'meta_sk');
-    this.#token = layout.field('mptcp_cb', 'mptcp_loc_token');
-    this.#fallenBack = [
-      'infinite_mapping',
-      'infinite_mapping_rcv',
-      'infinite_mapping_snd',
-      'send_infinite_mapping',
-    ]
-      .filter((name) => layout.has('mptcp_cb', name))
-      .map((name) => layout.bits('mptcp_cb', name));
     this.#tp = layout.field(SUB, 'tp');
-    this.#list = layout.has('mptcp_cb', 'conn_list')
-      ? { head: layout.field('mptcp_cb', 'conn_list'), next: layout.field(SUB, 'node'), of: SUB }
-      : {
-          head: layout.field('mptcp_cb', 'connection_list'),
-          next: layout.field(SUB, 'next'),
-          of: 'tcp_sock',
-        };
   }
 
-  connections(pid: number, files: OpenFiles): Found {
-    const problems: string[] = [];
-    const found = sockets(this.space, this.layout, files, problems);
-    const socks = BigUint64Array.from(found, ({ sk }) => sk);
-    const ends = this.#inet.read(socks);
-    const protocols = this.space.gather(socks, [bytesOf(this.#protocol)]);
-    const isTcp = (row: number) =>
-      ends.isEstablished(row) && protocols.isRead(row) && protocols.bits(row, this.#protocol) === IPPROTO_TCP;
-    const tcp = [...found.entries()].filter(([row]) => isTcp(row));
-    const tcpSocks = this.space.gather(
-      BigUint64Array.from(tcp, ([, { sk }]) => sk),
-      [bytesOf(this.#mpc), this.#mpcb],
-    );
-    const metas: Meta[] = [];
-    const plain: PlainPeer[] = [];
-    for (const [at, [row, file]] of tcp.entries()) {
-      if (!tcpSocks.isRead(at)) continue;
-      const mpcb = tcpSocks.u64(at, this.#mpcb);
-      if (tcpSocks.bits(at, this.#mpc) === 1 && mpcb !== 0n) metas.push({ file, row, mpcb });
-      else plain.push({ pid, remote: ends.remote(row) });
-    }
-    const lists = walkLists(
-      this.space,
-      metas.map(({ mpcb }) => mpcb + BigInt(this.#list.head.offset)),
-      (node) => node === 0n,
-      (nodes) => this.#nextLinks(nodes),
-    );
-    return { connections: this.#describe(pid, metas, ends, lists, problems, plain), plain, problems };
-  }
-
-  /** Where the pointers to the next ones lie: in `mptcp_tcp_sock`, to which a `tcp_sock` on the list leads first. */
-  #nextLinks(nodes: readonly bigint[]): (bigint | undefined)[] {
-    // an hlist_node's own `next` is its first member
-    if (this.#list.of === SUB) return [...nodes];
-    const subs = this.#pointers(nodes, this.#mptcp);
-    return subs.map((sub) => (sub === undefined ? undefined : sub + BigInt(this.#list.next.offset)));
-  }
-
-  /** The `mptcp_tcp_sock` and the `tcp_sock` of each node; 0 for what cannot be read. */
-  #subflowsOf(nodes: readonly bigint[]): { subs: bigint[]; socks: bigint[] } {
-    if (this.#list.of === SUB) {
-      const subs = nodes.map((node) => node - BigInt(this.#list.next.offset));
-      return { subs, socks: this.#pointers(subs, this.#tp).map((sock) => sock ?? 0n) };
-    }
-    return { subs: this.#pointers(nodes, this.#mptcp).map((sub) => sub ?? 0n), socks: [...nodes] };
-  }
-
-  #pointers(bases: readonly bigint[], field: Field): (bigint | undefined)[] {
-    const rows = this.space.gather(BigUint64Array.from(bases), [field]);
-    return bases.map((_, row) => (rows.isRead(row) ? rows.u64(row, field) : undefined));
-  }
-
-  #describe(
-    pid: number,
-    metas: readonly Meta[],
-    metaEnds: Ends,
-    lists: readonly ListWalk[],
-    problems: string[],
-    plain: PlainPeer[],
-  ): LocatedConnection[] {
-    const mpcbs = this.space.gather(
-      BigUint64Array.from(metas, ({ mpcb }) => mpcb),
-      [this.#metaSk, this.#token, ...this.#fallenBack.map(bytesOf)],
-    );
-    const { subs, socks } = this.#subflowsOf(lists.flatMap(({ nodes }) => nodes.map(({ node }) => node)));
-    const { ours, peers, sendMpPrio } = this.bits;
-    const contexts = this.space.gather(BigUint64Array.from(subs), [
-      this.#tp,
-      ...[ours, peers, sendMpPrio].map(bytesOf),
-    ]);
-    const tcpSocks = this.space.gather(BigUint64Array.from(socks), [this.#mpcb, this.#mptcp]);
-    const ends = this.#inet.read(BigUint64Array.from(socks));
-    const counters = this.#counters.read(BigUint64Array.from(socks));
-
-    const connections: LocatedConnection[] = [];
-    let next = 0;
-    for (const [index, { file, row, mpcb }] of metas.entries()) {
-      const { nodes, broken } = lists[index] as ListWalk;
-      const [local, remote] = [metaEnds.local(row), metaEnds.remote(row)];
-      const first = next;
-      next += nodes.length;
-      const isMeta = mpcbs.isRead(index) && mpcbs.u64(index, this.#metaSk) === file.sk;
-      if (broken !== undefined || !isMeta) {
-        problems.push(
-          `fd ${file.fd} (${formatEndpoint(remote)}): ${broken ?? 'its mptcp_cb is not its own'}`,
-        );
-        continue;
-      }
-      if (this.#fallenBack.some((bit) => mpcbs.bits(index, bit) !== 0)) {
-        plain.push({ pid, remote });
-        continue;
-      }
-      const subflows: LocatedSubflow[] = [];
-      for (const [offset, listNode] of nodes.entries()) {
-        const at = first + offset;
-        const [context, socket] = [subs[at] as bigint, socks[at] as bigint];
-        // A subflow that is being torn down on another CPU: it is no longer one.
-        if (!contexts.isRead(at) || !tcpSocks.isRead(at) || contexts.u64(at, this.#tp) !== socket) continue;
-        if (tcpSocks.u64(at, this.#mpcb) !== mpcb || tcpSocks.u64(at, this.#mptcp) !== context) continue;
-        if (!ends.isEstablished(at)) continue;
-        const subflow = { ...this.#subflow(contexts, ends, at), ...counters(at) };
-        subflows.push({ subflow, context, socket, ...listNode });
-      }
-      const connection: Connection = {
-        pid,
-        remote,
-        local,
-        token: mpcbs.u32(index, this.#token),
-        subflows: subflows.map(({ subflow }) => subflow),
-      };
-      connections.push({ connection, file, subflows });
-    }
-    return connections;
-  }
-
-  #subflow(contexts: Column, ends: Ends, at: number): Subflow {
-    const { ours, peers, sendMpPrio } = this.bits;
-    const priority = ({ bitOffset }: BitField) => (contexts.bit(at, bitOffset) ? 'backup' : 'active');
-    return {
-      local: ends.local(at),
-      remote: ends.remote(at),
-      ours: priority(ours),
-      peers: priority(peers),
-      mpPrioPending: contexts.bit(at, sendMpPrio.bitOffset),
-    };
+  walk(pid: number): Walk {
+    return new MultipathTcpOrgWalk(this.space, this.layout, this.bits, pid);
   }
 
   trail(
     pid: number,
     files: OpenFiles,
     located: LocatedConnection,
-    target: LocatedSubflow,
+    { subflow, place }: LocatedSubflow,
   ): Trail | undefined {
     const { sk } = located.file;
-    const [mpcb] = this.#pointers([sk], this.#mpcb);
-    const trail = trailToMetaSocket(this.space, this.layout, this.#inet, pid, files, located);
-    if (!trail || mpcb === undefined) return undefined;
-    const [context, socket] = [target.context, target.socket];
     const at = (base: bigint, { offset }: Field) => base + BigInt(offset);
+    const mpcb = this.space.pointer(at(sk, this.#mpcb));
+    const trail = trailToMetaSocket(this.space, this.layout, this.#ends, pid, files, located);
+    if (!trail || mpcb === undefined) return undefined;
+    const { context, socket } = place;
     const kept =
       trail.expectBitField('meta-socket', 'its protocol', sk, this.#protocol, IPPROTO_TCP) &&
       trail.expectBitField('meta-socket', 'its mpc', sk, this.#mpc, 1) &&
       trail.expectPointer('meta-socket', 'its mptcp_cb', at(sk, this.#mpcb), mpcb) &&
       trail.expectPointer('meta-socket', 'the owner of its mptcp_cb', at(mpcb, this.#metaSk), sk) &&
-      trail.expectPointer('subflow list', 'its place in the list', target.link, target.node) &&
-      expectEnds(trail, this.#inet, 'subflow', socket, target.subflow) &&
+      trail.expectPointer('subflow list', 'its place in the list', place.link, place.node) &&
+      expectEnds(trail, this.#ends, 'subflow', socket, subflow) &&
       trail.expectPointer('subflow', 'its mptcp_cb', at(socket, this.#mpcb), mpcb) &&
       trail.expectPointer('subflow', 'its mptcp_tcp_sock', at(socket, this.#mptcp), context) &&
       trail.expectPointer('subflow', 'its socket', at(context, this.#tp), socket) &&
@@ -245,5 +95,163 @@ export class MultipathTcpOrg implements Family {
         trail.expectBitField('subflow', bit.name, context, bit, value),
       );
     return kept ? trail : undefined;
+  }
+}
+
+class MultipathTcpOrgWalk implements Walk {
+  readonly #sockets: Sockets;
+  readonly #metaEnds: Ends;
+  readonly #tcpShape = new Shape();
+  readonly #mpc: BitSlot;
+  readonly #mpcb: Slot;
+  readonly #tcps: Column;
+  readonly #metaShape = new Shape();
+  readonly #metaSk: Slot;
+  readonly #token: Slot;
+  /** Set once a connection fell back to TCP: it has one subflow, and never more. */
+  readonly #fallenBack: readonly BitSlot[];
+  readonly #metas: Column;
+  /** The list of subflows: its head in `mptcp_cb`, and the pointer to the next one in `mptcp_tcp_sock`. */
+  readonly #list: { readonly head: Field; readonly next: Field; readonly of: 'tcp_sock' | 'mptcp_tcp_sock' };
+  /** From one to the other: `tcp_sock.mptcp` and `mptcp_tcp_sock.tp`. */
+  readonly #subOf: Pointers;
+  readonly #sockOf: Pointers;
+  readonly #contextShape = new Shape();
+  readonly #tp: Slot;
+  readonly #ours: BitSlot;
+  readonly #peers: BitSlot;
+  readonly #sendMpPrio: BitSlot;
+  readonly #contexts: Column;
+  readonly #sockShape = new Shape();
+  readonly #mpcbOf: Slot;
+  readonly #mptcpOf: Slot;
+  readonly #socks: Column;
+  readonly #ends: Ends;
+  readonly #counters: TcpCounters;
+  readonly #connections: Connections;
+
+  constructor(
+    private readonly space: AddressSpace,
+    layout: Layout,
+    { ours, peers, sendMpPrio, heeds }: PriorityBits,
+    private readonly pid: number,
+  ) {
+    this.#sockets = new Sockets(space, layout);
+    this.#metaEnds = new Ends(space, layout);
+    const [mpcb, mptcp] = [layout.field('tcp_sock', 'mpcb'), layout.field('tcp_sock', 'mptcp')];
+    this.#mpc = this.#tcpShape.addBits(layout.bits('tcp_sock', 'mpc'));
+    this.#mpcb = this.#tcpShape.add(mpcb);
+    this.#tcps = new Column(this.#tcpShape);
+    this.#metaSk = this.#metaShape.add(layout.field('mptcp_cb', 'meta_sk'));
+    this.#token = this.#metaShape.add(layout.field('mptcp_cb', 'mptcp_loc_token'));
+    this.#fallenBack = [
+      'infinite_mapping',
+      'infinite_mapping_rcv',
+      'infinite_mapping_snd',
+      'send_infinite_mapping',
+    ]
+      .filter((name) => layout.has('mptcp_cb', name))
+      .map((name) => this.#metaShape.addBits(layout.bits('mptcp_cb', name)));
+    this.#metas = new Column(this.#metaShape);
+    this.#list = layout.has('mptcp_cb', 'conn_list')
+      ? { head: layout.field('mptcp_cb', 'conn_list'), next: layout.field(SUB, 'node'), of: SUB }
+      : {
+          head: layout.field('mptcp_cb', 'connection_list'),
+          next: layout.field(SUB, 'next'),
+          of: 'tcp_sock',
+        };
+    this.#subOf = new Pointers(space, mptcp);
+    this.#sockOf = new Pointers(space, layout.field(SUB, 'tp'));
+    this.#tp = this.#contextShape.add(layout.field(SUB, 'tp'));
+    this.#ours = this.#contextShape.addBits(ours);
+    this.#peers = this.#contextShape.addBits(peers);
+    this.#sendMpPrio = this.#contextShape.addBits(sendMpPrio);
+    this.#contexts = new Column(this.#contextShape);
+    this.#mpcbOf = this.#sockShape.add(mpcb);
+    this.#mptcpOf = this.#sockShape.add(mptcp);
+    this.#socks = new Column(this.#sockShape);
+    this.#ends = new Ends(space, layout);
+    this.#counters = new TcpCounters(space, layout);
+    this.#connections = new Connections(pid, heeds);
+  }
+
+  connections(open: OpenFiles): Found {
+    const { space, pid } = this;
+    const problems: string[] = [];
+    const { files, socks } = this.#sockets.look(open, problems);
+    const metaEnds = this.#metaEnds.read(socks);
+    const ofTcp = new BigUint64Array(socks.length);
+    for (let row = 0; row < socks.length; row++) {
+      if (metaEnds.isEstablished(row) && metaEnds.protocol(row) === IPPROTO_TCP)
+        ofTcp[row] = socks[row] as bigint;
+    }
+    const tcps = space.gather(ofTcp, this.#tcpShape, this.#tcps);
+    const found: Meta[] = [];
+    const plain: PlainPeer[] = [];
+    for (const [row, file] of files.entries()) {
+      if (!tcps.isRead(row)) continue;
+      const isMeta = tcps.bits(row, this.#mpc) === 1 && !tcps.isNull(row, this.#mpcb);
+      if (isMeta) found.push({ file, row });
+      else plain.push({ pid, remote: metaEnds.remote(row) });
+    }
+    const [sks, mpcbs] = [new BigUint64Array(found.length), new BigUint64Array(found.length)];
+    for (const [meta, { row }] of found.entries()) {
+      sks[meta] = socks[row] as bigint;
+      mpcbs[meta] = tcps.u64(row, this.#mpcb);
+    }
+    const lists = walkLists(
+      space,
+      shifted(mpcbs, this.#list.head.offset),
+      new BigUint64Array(found.length),
+      (nodes) => this.#nextLinks(nodes),
+    );
+    const metas = space.gather(mpcbs, this.#metaShape, this.#metas);
+    const { subs, subSocks } = this.#subflowsOf(lists.nodes);
+    const contexts = space.gather(subs, this.#contextShape, this.#contexts);
+    const tcpSocks = space.gather(subSocks, this.#sockShape, this.#socks);
+    const ends = this.#ends.read(subSocks);
+    this.#counters.read(subSocks);
+
+    const [own, ownMpcbs, ownSubs, ownSocks] = [halves(sks), halves(mpcbs), halves(subs), halves(subSocks)];
+    const walked = {
+      metas: found,
+      metaEnds,
+      lists,
+      contexts: subs,
+      socks: subSocks,
+      ends,
+      counters: this.#counters,
+      problem: (meta: number) =>
+        metas.holds(meta, this.#metaSk, own, meta) ? undefined : 'its mptcp_cb is not its own',
+      isPlain: (meta: number) => this.#fallenBack.some((bit) => metas.bits(meta, bit) !== 0),
+      token: (meta: number) => metas.u32(meta, this.#token),
+      // One that is being torn down on another CPU is no longer one.
+      isSubflow: (node: number, meta: number) =>
+        contexts.isRead(node) &&
+        contexts.holds(node, this.#tp, ownSocks, node) &&
+        tcpSocks.isRead(node) &&
+        tcpSocks.holds(node, this.#mpcbOf, ownMpcbs, meta) &&
+        tcpSocks.holds(node, this.#mptcpOf, ownSubs, node),
+      isSame: (node: number) => contexts.isSame(node) && tcpSocks.isSame(node),
+      wishes: (node: number) => ({
+        ours: contexts.bits(node, this.#ours) !== 0,
+        peers: contexts.bits(node, this.#peers) !== 0,
+        mpPrioPending: contexts.bits(node, this.#sendMpPrio) !== 0,
+      }),
+    };
+    return this.#connections.of(walked, problems, plain);
+  }
+
+  /** Where the pointers to the next ones lie: in `mptcp_tcp_sock`, to which a `tcp_sock` on the list leads first. */
+  #nextLinks(nodes: BigUint64Array): BigUint64Array {
+    // an hlist_node's own `next` is its first member
+    return this.#list.of === SUB ? nodes : shifted(this.#subOf.read(nodes), this.#list.next.offset);
+  }
+
+  /** The `mptcp_tcp_sock` and the `tcp_sock` of each node; 0 for what cannot be read. */
+  #subflowsOf(nodes: BigUint64Array): { subs: BigUint64Array; subSocks: BigUint64Array } {
+    if (this.#list.of !== SUB) return { subs: this.#subOf.read(nodes), subSocks: nodes };
+    const subs = shifted(nodes, -this.#list.next.offset);
+    return { subs, subSocks: this.#sockOf.read(subs) };
   }
 }

@@ -1,6 +1,9 @@
 import type { AddressSpace } from './address_space.js';
+import { Column, halves } from './column.js';
 import type { OpenFiles } from './files.js';
-import type { Field, Layout } from './layout.js';
+import type { Layout } from './layout.js';
+import { Pointers } from './pointers.js';
+import { Shape, type Slot } from './shape.js';
 
 // include/uapi/linux/stat.h
 const S_IFMT = 0xf000;
@@ -17,55 +20,93 @@ export interface SocketFile {
   readonly sk: bigint;
 }
 
-/**
- * The sockets among a process's files: `file.f_inode` (before Linux 3.9 `f_path.dentry->d_inode`), and where the inode is
- * a socket's, the `struct socket` that lies with it in one `struct socket_alloc` (paper, section 3.3.2). Each step is one
- * pass over all files.
- */
-export function sockets(
-  space: AddressSpace,
-  layout: Layout,
-  files: OpenFiles,
-  problems: string[],
-): SocketFile[] {
-  const modeField = layout.field('inode', 'i_mode');
-  const [fileField, skField] = [layout.field('socket', 'file'), layout.field('socket', 'sk')];
-  // From the inode back to the socket of the same socket_alloc.
-  const toSocket =
-    BigInt(layout.field('socket_alloc', 'socket').offset) -
-    BigInt(layout.field('socket_alloc', 'vfs_inode').offset);
-
-  const dentries = layout.has('file', 'f_inode')
-    ? undefined
-    : pointers(space, files.addresses, layout.field('file', 'f_path.dentry'));
-  const inodes = dentries
-    ? pointers(space, dentries, layout.field('dentry', 'd_inode'))
-    : pointers(space, files.addresses, layout.field('file', 'f_inode'));
-  const inodeRows = space.gather(inodes, [modeField]);
-  const isSocket = (row: number) =>
-    inodeRows.isRead(row) && (inodeRows.u32(row, modeField) & S_IFMT) === S_IFSOCK;
-  const places = BigUint64Array.from(inodes, (inode, row) =>
-    isSocket(row) ? BigInt.asUintN(64, inode + toSocket) : 0n,
-  );
-  const socketRows = space.gather(places, [fileField, skField]);
-
-  const found: SocketFile[] = [];
-  for (const [row, file] of files.addresses.entries()) {
-    if (!isSocket(row)) continue;
-    const fd = files.fds[row] as number;
-    // The socket points back at its file; a file that was closed meanwhile does not.
-    if (!socketRows.isRead(row)) problems.push(`fd ${fd}: its socket cannot be read`);
-    else if (socketRows.u64(row, fileField) === file && socketRows.u64(row, skField) !== 0n) {
-      const [dentry, inode, socket] = [dentries?.[row], inodes[row] as bigint, places[row] as bigint];
-      const sk = socketRows.u64(row, skField);
-      found.push({ fd, file, ...(dentry !== undefined && { dentry }), inode, socket, sk });
-    }
-  }
-  return found;
+/** The sockets among a process's files; one that is as it was at the last look is the same object. */
+export interface SocketFiles {
+  readonly files: readonly SocketFile[];
+  /** The `sk` of each. */
+  readonly socks: BigUint64Array;
 }
 
-/** The same pointer of many structures; 0 where it cannot be read. */
-function pointers(space: AddressSpace, addresses: BigUint64Array, field: Field): BigUint64Array {
-  const rows = space.gather(addresses, [field]);
-  return BigUint64Array.from(addresses, (_, row) => (rows.isRead(row) ? rows.u64(row, field) : 0n));
+/**
+ * The sockets of one process: `file.f_inode` (before Linux 3.9 `f_path.dentry->d_inode`), and where the inode is a socket's,
+ * the `struct socket` that lies with it in one `struct socket_alloc` (paper, section 3.3.2). Each step is one pass over all
+ * files.
+ */
+export class Sockets {
+  readonly #dentries: Pointers | undefined;
+  readonly #inodes: Pointers;
+  readonly #modeShape = new Shape();
+  readonly #mode: Slot;
+  readonly #modes: Column;
+  /** From the inode back to the socket of the same socket_alloc, bytes. */
+  readonly #toSocket: number;
+  readonly #socketShape: Shape;
+  readonly #file: Slot;
+  readonly #sk: Slot;
+  readonly #rows: Column;
+  /** By row of the files. */
+  #known: readonly (SocketFile | undefined)[] = [];
+
+  constructor(
+    private readonly space: AddressSpace,
+    layout: Layout,
+  ) {
+    const hasInode = layout.has('file', 'f_inode');
+    this.#dentries = hasInode ? undefined : new Pointers(space, layout.field('file', 'f_path.dentry'));
+    this.#inodes = new Pointers(
+      space,
+      hasInode ? layout.field('file', 'f_inode') : layout.field('dentry', 'd_inode'),
+    );
+    this.#mode = this.#modeShape.add(layout.field('inode', 'i_mode'));
+    this.#modes = new Column(this.#modeShape);
+    this.#toSocket =
+      layout.field('socket_alloc', 'socket').offset - layout.field('socket_alloc', 'vfs_inode').offset;
+    this.#socketShape = new Shape(this.#toSocket);
+    this.#file = this.#socketShape.add(layout.field('socket', 'file'));
+    this.#sk = this.#socketShape.add(layout.field('socket', 'sk'));
+    this.#rows = new Column(this.#socketShape);
+  }
+
+  look({ fds, addresses }: OpenFiles, problems: string[]): SocketFiles {
+    const inodes = this.#inodes.read(this.#dentries?.read(addresses) ?? addresses);
+    const modes = this.space.gather(inodes, this.#modeShape, this.#modes);
+    const isSocket = (row: number) => (modes.u32(row, this.#mode) & S_IFMT) === S_IFSOCK;
+    const ofSockets = new BigUint64Array(inodes.length);
+    for (let row = 0; row < inodes.length; row++) if (isSocket(row)) ofSockets[row] = inodes[row] as bigint;
+    const rows = this.space.gather(ofSockets, this.#socketShape, this.#rows);
+
+    const own = halves(addresses);
+    const known = new Array<SocketFile | undefined>(fds.length);
+    const files: SocketFile[] = [];
+    const socks = new BigUint64Array(fds.length);
+    for (let row = 0; row < fds.length; row++) {
+      if (!isSocket(row)) continue;
+      const fd = fds[row] as number;
+      // The socket points back at its file; a file that was closed meanwhile does not.
+      if (!rows.isRead(row)) problems.push(`fd ${fd}: its socket cannot be read`);
+      else if (rows.holds(row, this.#file, own, row) && !rows.isNull(row, this.#sk)) {
+        const last = this.#known[row];
+        const isSame = last?.fd === fd && rows.isSame(row) && (this.#dentries?.isSame(row) ?? true);
+        const file = isSame ? last : this.#describe(fd, row);
+        known[row] = file;
+        socks[files.length] = rows.u64(row, this.#sk);
+        files.push(file);
+      }
+    }
+    this.#known = known;
+    return { files, socks: socks.subarray(0, files.length) };
+  }
+
+  #describe(fd: number, row: number): SocketFile {
+    const [rows, dentry] = [this.#rows, this.#dentries?.at(row)];
+    const inode = rows.address(row);
+    return {
+      fd,
+      file: rows.u64(row, this.#file),
+      ...(dentry !== undefined && { dentry }),
+      inode,
+      socket: BigInt.asUintN(64, inode + BigInt(this.#toSocket)),
+      sk: rows.u64(row, this.#sk),
+    };
+  }
 }

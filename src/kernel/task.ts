@@ -1,6 +1,7 @@
 import type { AddressSpace } from './address_space.js';
 import { KernelError } from './kernel_error.js';
 import type { Field, Layout } from './layout.js';
+import { Shape } from './shape.js';
 
 /** Linux allows 4,194,304 PIDs (PID_MAX_LIMIT); a host with this many processes has other troubles. */
 const MAX_TASKS = 131_072;
@@ -40,16 +41,16 @@ export class Tasks {
       let list;
       // A process that dies on our way takes us off the ring; a few tries find it whole.
       for (let attempt = 0; attempt < 3; attempt++) {
-        list = this.space.follow(head, [pid], limit);
+        list = this.space.follow(head, pid, limit);
         end = list.end;
         if (end !== 'unreadable') break;
       }
       if (!list || end === 'unreadable') break;
       if (end === 'closed') {
-        const rows = list.rows;
+        const { members } = list;
         return Array.from(list.nodes, (node, row) => ({
           address: node - BigInt(this.#tasks.offset),
-          pid: rows.u32(row, pid),
+          pid: members.getUint32(row * pid.size, true),
         }));
       }
     }
@@ -71,7 +72,9 @@ export class Tasks {
   }
 
   #pidAt(address: bigint): number | undefined {
-    const column = this.space.gather(BigUint64Array.of(address), [this.#pid]);
-    return column.isRead(0) ? column.u32(0, this.#pid) : undefined;
+    const shape = new Shape();
+    const pid = shape.add(this.#pid);
+    const column = this.space.gather(BigUint64Array.of(address), shape);
+    return column.isRead(0) ? column.u32(0, pid) : undefined;
   }
 }

@@ -1,8 +1,8 @@
-import type { Connection, PlainPeer, Priority, Subflow } from '../backend/backend.js';
-import { formatEndpoint } from '../endpoint.js';
+import type { PlainPeer } from '../backend/backend.js';
 import type { Access } from './addon.js';
-import type { AddressSpace } from './address_space.js';
-import type { Column } from './column.js';
+import { shifted, type AddressSpace } from './address_space.js';
+import { Column, halves } from './column.js';
+import { Connections, type Meta } from './connections.js';
 import {
   expectEnds,
   IPPROTO_MPTCP,
@@ -12,36 +12,29 @@ import {
   type Found,
   type LocatedConnection,
   type LocatedSubflow,
+  type Walk,
 } from './family.js';
 import type { OpenFiles } from './files.js';
-import { InetReader, type Ends } from './inet.js';
-import { bytesOf, type BitField, type Field, type Layout } from './layout.js';
-import { walkLists, type ListWalk } from './lists.js';
+import { Ends } from './inet.js';
+import type { BitField, Field, Layout } from './layout.js';
+import { walkLists } from './lists.js';
 import { PriorityBits } from './priority_bits.js';
-import { sockets, type SocketFile } from './sockets.js';
+import { Shape, type BitSlot, type Slot } from './shape.js';
+import { Sockets } from './sockets.js';
 import { TcpCounters } from './tcp_counters.js';
 import type { Trail } from './trail.js';
 import { upstreamPriority } from './upstream_priority.js';
 
 const CONTEXT = 'mptcp_subflow_context';
 
-type PeersWishes = Map<bigint, { readonly ends: string; readonly wish: Priority }>;
-
 /** Upstream's family (Linux 5.6 and later): meta-sockets are `mptcp_sock`, subflows `mptcp_subflow_context`. */
 export class Upstream implements Family {
   readonly name = 'upstream';
   readonly bits: PriorityBits;
-  readonly #inet: InetReader;
-  readonly #counters: TcpCounters;
+  readonly #ends: Ends;
   readonly #protocol: BitField;
-  readonly #connList: Field;
-  readonly #token: Field;
-  readonly #node: Field;
   readonly #tcpSock: Field;
   readonly #conn: Field;
-  readonly #handshake: readonly BitField[];
-  /** By process, then by context: the peers' wishes as they were before ours was written over them. */
-  readonly #peersWishes = new Map<number, PeersWishes>();
 
   /** Whether a layout is of this family. */
   static has(layout: Layout): boolean {
@@ -54,162 +47,139 @@ export class Upstream implements Family {
     access: Access,
   ) {
     this.bits = new PriorityBits(layout, access, upstreamPriority(layout));
-    this.#inet = new InetReader(space, layout);
-    this.#counters = new TcpCounters(space, layout);
+    this.#ends = new Ends(space, layout);
     this.#protocol = layout.bits('sock', 'sk_protocol');
-    this.#connList = layout.field('mptcp_sock', 'conn_list');
-    this.#token = layout.field('mptcp_sock', 'token');
-    this.#node = layout.field(CONTEXT, 'node');
     this.#tcpSock = layout.field(CONTEXT, 'tcp_sock');
     this.#conn = layout.field(CONTEXT, 'conn');
-    this.#handshake = ['mp_capable', 'mp_join'].map((name) => layout.bits(CONTEXT, name));
   }
 
-  connections(pid: number, files: OpenFiles): Found {
-    const problems: string[] = [];
-    const found = sockets(this.space, this.layout, files, problems);
-    const socks = BigUint64Array.from(found, ({ sk }) => sk);
-    const ends = this.#inet.read(socks);
-    const protocols = this.space.gather(socks, [bytesOf(this.#protocol)]);
-    const metas: { file: SocketFile; row: number }[] = [];
-    const plain: PlainPeer[] = [];
-    for (const [row, file] of found.entries()) {
-      if (!ends.isEstablished(row) || !protocols.isRead(row)) continue;
-      const protocol = protocols.bits(row, this.#protocol);
-      if (protocol === IPPROTO_MPTCP) metas.push({ file, row });
-      else if (protocol === IPPROTO_TCP) plain.push({ pid, remote: ends.remote(row) });
-    }
-    const heads = metas.map(({ file }) => file.sk + BigInt(this.#connList.offset));
-    const lists = walkLists(
-      this.space,
-      heads,
-      (node, index) => node === heads[index],
-      (nodes) => nodes,
-    );
-    const connections = this.#describe(pid, metas, ends, lists, problems, plain);
-    return { connections, plain, problems };
-  }
-
-  #describe(
-    pid: number,
-    metas: readonly { file: SocketFile; row: number }[],
-    metaEnds: Ends,
-    lists: readonly ListWalk[],
-    problems: string[],
-    plain: PlainPeer[],
-  ): LocatedConnection[] {
-    const tokens = this.space.gather(
-      BigUint64Array.from(metas, ({ file }) => file.sk),
-      [this.#token],
-    );
-    const toContext = BigInt(this.#node.offset);
-    const addresses = lists.flatMap(({ nodes }) => nodes.map(({ node }) => node - toContext));
-    const contexts = this.space.gather(BigUint64Array.from(addresses), [
-      this.#tcpSock,
-      this.#conn,
-      ...[this.bits.ours, this.bits.peers, this.bits.sendMpPrio, ...this.#handshake].map(bytesOf),
-    ]);
-    const socks = BigUint64Array.from(addresses, (_, at) =>
-      contexts.isRead(at) ? contexts.u64(at, this.#tcpSock) : 0n,
-    );
-    const ends = this.#inet.read(socks);
-    const counters = this.#counters.read(socks);
-
-    const connections: LocatedConnection[] = [];
-    const wishes = { before: this.#peersWishes.get(pid), now: new Map() as PeersWishes };
-    this.#peersWishes.set(pid, wishes.now);
-    let next = 0;
-    for (const [index, { file, row }] of metas.entries()) {
-      const { nodes, broken } = lists[index] as ListWalk;
-      const [local, remote] = [metaEnds.local(row), metaEnds.remote(row)];
-      const first = next;
-      next += nodes.length;
-      if (broken !== undefined || !tokens.isRead(index)) {
-        problems.push(`fd ${file.fd} (${formatEndpoint(remote)}): ${broken ?? 'unreadable'}`);
-        continue;
-      }
-      const subflows: LocatedSubflow[] = [];
-      let speaksMptcp = false;
-      for (const [offset, listNode] of nodes.entries()) {
-        const at = first + offset;
-        // A subflow that is being torn down on another CPU: it is no longer one.
-        if (!contexts.isRead(at) || contexts.u64(at, this.#conn) !== file.sk) continue;
-        speaksMptcp ||= this.#handshake.some(({ bitOffset }) => contexts.bit(at, bitOffset));
-        if (!ends.isEstablished(at)) continue;
-        const [context, socket] = [addresses[at] as bigint, socks[at] as bigint];
-        const subflow = { ...this.#subflow(contexts, ends, at, context, wishes), ...counters(at) };
-        subflows.push({ subflow, context, socket, ...listNode });
-      }
-      // A meta-socket that fell back to TCP keeps one subflow with neither handshake done.
-      if (nodes.length > 0 && !speaksMptcp) {
-        plain.push({ pid, remote });
-        continue;
-      }
-      const connection: Connection = {
-        pid,
-        remote,
-        local,
-        token: tokens.u32(index, this.#token),
-        subflows: subflows.map(({ subflow }) => subflow),
-      };
-      connections.push({ connection, file, subflows });
-    }
-    return connections;
-  }
-
-  /**
-   * Where the scheduler heeds `backup` alone, ours is written over the peer's wish, which is kept here meanwhile: after a
-   * restart a subflow that we made backup counts as one that its peer wishes active. A peer that takes its backup back
-   * takes ours with it: then ours is not in force, and is told so.
-   */
-  #subflow(
-    contexts: Column,
-    ends: Ends,
-    at: number,
-    context: bigint,
-    wishes: { readonly before: PeersWishes | undefined; readonly now: PeersWishes },
-  ): Subflow {
-    const bit = ({ bitOffset }: BitField) => contexts.bit(at, bitOffset);
-    const [ours, peers] = [bit(this.bits.ours), bit(this.bits.peers)];
-    const [local, remote] = [ends.local(at), ends.remote(at)];
-    const mpPrioPending = bit(this.bits.sendMpPrio);
-    if (this.bits.heeds === 'either') {
-      return { local, remote, ours: priority(ours), peers: priority(peers), mpPrioPending };
-    }
-    const key = `${formatEndpoint(local)} ${formatEndpoint(remote)}`;
-    const known = wishes.before?.get(context);
-    const wish = ours && peers && known?.ends === key ? known.wish : priority(!ours && peers);
-    wishes.now.set(context, { ends: key, wish });
-    return { local, remote, ours: priority(ours && peers), peers: wish, mpPrioPending };
+  walk(pid: number): Walk {
+    return new UpstreamWalk(this.space, this.layout, this.bits, pid);
   }
 
   trail(
     pid: number,
     files: OpenFiles,
     located: LocatedConnection,
-    target: LocatedSubflow,
+    { subflow, place }: LocatedSubflow,
   ): Trail | undefined {
     const { space, layout } = this;
     const { sk } = located.file;
-    const trail = trailToMetaSocket(space, layout, this.#inet, pid, files, located);
+    const { context, socket } = place;
+    const at = (base: bigint, { offset }: Field) => base + BigInt(offset);
+    const trail = trailToMetaSocket(space, layout, this.#ends, pid, files, located);
     const kept =
       trail?.expectBitField('meta-socket', 'its protocol', sk, this.#protocol, IPPROTO_MPTCP) &&
-      trail.expectPointer('subflow list', 'its place in the list', target.link, target.node) &&
-      expectEnds(trail, this.#inet, 'subflow', target.socket, target.subflow) &&
-      trail.expectPointer(
-        'subflow',
-        'its socket',
-        target.context + BigInt(this.#tcpSock.offset),
-        target.socket,
-      ) &&
-      trail.expectPointer('subflow', 'its meta-socket', target.context + BigInt(this.#conn.offset), sk) &&
+      trail.expectPointer('subflow list', 'its place in the list', place.link, place.node) &&
+      expectEnds(trail, this.#ends, 'subflow', socket, subflow) &&
+      trail.expectPointer('subflow', 'its socket', at(context, this.#tcpSock), socket) &&
+      trail.expectPointer('subflow', 'its meta-socket', at(context, this.#conn), sk) &&
       this.bits.settled.every(({ bit, value }) =>
-        trail.expectBitField('subflow', bit.name, target.context, bit, value),
+        trail.expectBitField('subflow', bit.name, context, bit, value),
       );
     return kept ? trail : undefined;
   }
 }
 
-function priority(isBackup: boolean): Priority {
-  return isBackup ? 'backup' : 'active';
+class UpstreamWalk implements Walk {
+  readonly #sockets: Sockets;
+  readonly #metaEnds: Ends;
+  readonly #connList: Field;
+  readonly #metaShape = new Shape();
+  readonly #token: Slot;
+  readonly #metas: Column;
+  readonly #node: Field;
+  readonly #contextShape = new Shape();
+  readonly #tcpSock: Slot;
+  readonly #conn: Slot;
+  readonly #ours: BitSlot;
+  readonly #peers: BitSlot;
+  readonly #sendMpPrio: BitSlot;
+  readonly #handshake: readonly BitSlot[];
+  readonly #contexts: Column;
+  readonly #ends: Ends;
+  readonly #counters: TcpCounters;
+  readonly #connections: Connections;
+
+  constructor(
+    private readonly space: AddressSpace,
+    layout: Layout,
+    { ours, peers, sendMpPrio, heeds }: PriorityBits,
+    private readonly pid: number,
+  ) {
+    this.#sockets = new Sockets(space, layout);
+    this.#metaEnds = new Ends(space, layout);
+    this.#connList = layout.field('mptcp_sock', 'conn_list');
+    this.#token = this.#metaShape.add(layout.field('mptcp_sock', 'token'));
+    this.#metas = new Column(this.#metaShape);
+    this.#node = layout.field(CONTEXT, 'node');
+    this.#tcpSock = this.#contextShape.add(layout.field(CONTEXT, 'tcp_sock'));
+    this.#conn = this.#contextShape.add(layout.field(CONTEXT, 'conn'));
+    this.#ours = this.#contextShape.addBits(ours);
+    this.#peers = this.#contextShape.addBits(peers);
+    this.#sendMpPrio = this.#contextShape.addBits(sendMpPrio);
+    this.#handshake = ['mp_capable', 'mp_join'].map((name) =>
+      this.#contextShape.addBits(layout.bits(CONTEXT, name)),
+    );
+    this.#contexts = new Column(this.#contextShape);
+    this.#ends = new Ends(space, layout);
+    this.#counters = new TcpCounters(space, layout);
+    this.#connections = new Connections(pid, heeds);
+  }
+
+  connections(open: OpenFiles): Found {
+    const { space, pid } = this;
+    const problems: string[] = [];
+    const { files, socks } = this.#sockets.look(open, problems);
+    const metaEnds = this.#metaEnds.read(socks);
+    const found: Meta[] = [];
+    const plain: PlainPeer[] = [];
+    for (const [row, file] of files.entries()) {
+      if (!metaEnds.isEstablished(row)) continue;
+      const protocol = metaEnds.protocol(row);
+      if (protocol === IPPROTO_MPTCP) found.push({ file, row });
+      else if (protocol === IPPROTO_TCP) plain.push({ pid, remote: metaEnds.remote(row) });
+    }
+    const sks = new BigUint64Array(found.length);
+    for (let meta = 0; meta < found.length; meta++) sks[meta] = socks[(found[meta] as Meta).row] as bigint;
+    const metas = space.gather(sks, this.#metaShape, this.#metas);
+    const heads = shifted(sks, this.#connList.offset);
+    const lists = walkLists(space, heads, heads, (nodes) => nodes);
+    const addresses = shifted(lists.nodes, -this.#node.offset);
+    const contexts = space.gather(addresses, this.#contextShape, this.#contexts);
+    const subflowSocks = contexts.pointers(this.#tcpSock, addresses.length);
+    const ends = this.#ends.read(subflowSocks);
+    this.#counters.read(subflowSocks);
+
+    const owners = halves(sks);
+    const isSubflow = (node: number, meta: number) => contexts.holds(node, this.#conn, owners, meta);
+    const speaksMptcp = (node: number) => this.#handshake.some((bit) => contexts.bits(node, bit) !== 0);
+    const walked = {
+      metas: found,
+      metaEnds,
+      lists,
+      contexts: addresses,
+      socks: subflowSocks,
+      ends,
+      counters: this.#counters,
+      problem: (meta: number) => (metas.isRead(meta) ? undefined : 'unreadable'),
+      // A meta-socket that fell back to TCP keeps one subflow with neither handshake done.
+      isPlain: (meta: number, first: number, end: number) => {
+        for (let node = first; node < end; node++) {
+          if (isSubflow(node, meta) && speaksMptcp(node)) return false;
+        }
+        return end > first;
+      },
+      token: (meta: number) => metas.u32(meta, this.#token),
+      // One that is being torn down on another CPU is no longer one.
+      isSubflow,
+      isSame: (node: number) => contexts.isSame(node),
+      wishes: (node: number) => ({
+        ours: contexts.bits(node, this.#ours) !== 0,
+        peers: contexts.bits(node, this.#peers) !== 0,
+        mpPrioPending: contexts.bits(node, this.#sendMpPrio) !== 0,
+      }),
+    };
+    return this.#connections.of(walked, problems, plain);
+  }
 }

@@ -21,7 +21,7 @@ export async function writeTrails(kernel: OpenKernel, pid: number, file: string)
   const files = openFiles(space, layout, tasks.find(pid));
   const words: bigint[] = [];
   const names: SubflowName[] = [];
-  for (const located of family.connections(pid, files).connections) {
+  for (const located of family.walk(pid).connections(files).connections) {
     const target = located.subflows[1];
     const trail = target && family.trail(pid, files, located, target);
     if (!target || !trail) throw new Error('a connection has no second subflow');
@@ -31,7 +31,7 @@ export async function writeTrails(kernel: OpenKernel, pid: number, file: string)
       const commits = family.bits.commits(priority, { peers: target.subflow.peers, overridePeer: false });
       words.push(BigInt(commits.length));
       for (const { offset, width, mask, value } of commits) {
-        const address = space.physical(target.context + BigInt(offset)) ?? 0n;
+        const address = space.physical(target.place.context + BigInt(offset)) ?? 0n;
         words.push(address, BigInt(width), BigInt(mask), BigInt(value));
       }
     }

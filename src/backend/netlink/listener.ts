@@ -60,6 +60,7 @@ export function withListener(backend: Backend, listener: PathManagerListener): B
     setPriority: (subflow, priority, options) => backend.setPriority(subflow, priority, options),
     attend: (pids) => {
       listener.attend(pids);
+      backend.attend?.(pids);
     },
     onChange: (changed) => {
       listener.onChange(changed);

@@ -99,7 +99,7 @@ describe('Linux 6.1, bytes: a switch of a known session', () => {
     const [name] = crowd.names;
     const files = openFiles(kernel.space, kernel.layout, kernel.tasks.find(PID));
     const family = familyOf(kernel);
-    const [located] = family.connections(PID, files).connections;
+    const [located] = family.walk(PID).connections(files).connections;
     const target = located?.subflows[1];
     if (!name || !located || !target) throw new Error('there are 50 sessions');
     const words = family.trail(PID, files, located, target)?.words() ?? new BigUint64Array();

@@ -1,9 +1,11 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { SubflowName } from '../../../src/backend/backend.js';
+import type { ServerSockets, Subflow, SubflowName } from '../../../src/backend/backend.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { KernelError } from '../../../src/kernel/kernel_error.js';
 import { familyOf } from '../../../src/kernel/families.js';
+import { openFiles } from '../../../src/kernel/files.js';
 import { openKernel, type OpenKernel } from '../../../src/kernel/kernel.js';
 import type { Layout } from '../../../src/kernel/layout.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
@@ -102,6 +104,21 @@ function mutation(random: Generator<number, never>): { at: number; bytes: Buffer
   return { at, bytes };
 }
 
+/** What somebody sees who never looked before. */
+function firstLook(): ServerSockets {
+  const files = openFiles(kernel.space, kernel.layout, kernel.tasks.find(PID));
+  const { connections, plain, problems } = familyOf(kernel).walk(PID).connections(files);
+  return { connections: connections.map(({ connection }) => connection), plain, problems };
+}
+
+/** Without what is known from before alone, where our wish is written over the peer's. */
+function lasting({ connections, plain, problems }: ServerSockets): unknown {
+  const { heeds } = familyOf(kernel).bits;
+  const subflow = (one: Subflow) => ({ ...one, ...(heeds === 'peers' && { peers: undefined }) });
+  const told = connections.map((one) => ({ ...one, subflows: one.subflows.map(subflow) }));
+  return { connections: told, plain, problems };
+}
+
 function contentNow(): Buffer {
   const { start, end } = image.used;
   const content = Buffer.alloc(end - start);
@@ -129,11 +146,19 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
           for (const { at, bytes } of mutations) writeSync(file, bytes, 0, 8, at);
         };
         if (!isLate) apply();
-        const reads = kernel.memory.reads;
+        let reads = kernel.memory.reads;
         let before = contentNow();
         try {
-          const { problems } = await backend.connections(PID);
-          for (const problem of problems) must(/^fd \d+/.test(problem), problem);
+          const seen = await backend.connections(PID);
+          for (const problem of seen.problems) must(/^fd \d+/.test(problem), problem);
+          if (round % 4 === 0) {
+            const before = kernel.memory.reads;
+            must(
+              isDeepStrictEqual(lasting(seen), lasting(firstLook())),
+              `round ${round}: another look, another tale`,
+            );
+            reads += kernel.memory.reads - before;
+          }
           if (isLate) {
             apply();
             before = contentNow();

@@ -65,17 +65,63 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
       base + 0x10_0010n,
       base + 0x2f_fff8n,
     );
-    const [out, status] = [new Uint8Array(5 * 8), new Uint8Array(5)];
-    expect(memory.gather(addresses, -8, 8, out, status)).toBe(2);
+    const [out, status] = [new Uint8Array(5 * 16).fill(0xff), new Uint8Array(5)];
+    expect(memory.gather(addresses, Int32Array.of(-8, 8, -1), out, status)).toBe(2);
     expect([...status]).toEqual([
-      ReadStatus.read,
+      ReadStatus.changed,
       ReadStatus.untranslated,
       ReadStatus.unreadable,
-      ReadStatus.read,
-      ReadStatus.read,
+      ReadStatus.changed,
+      ReadStatus.changed,
     ]);
     const words = new BigUint64Array(out.buffer);
-    expect([words[0], words[3], words[4]]).toEqual([0x1000n, 0x10_0008n, 0x2f_fff0n]);
+    expect([words[1], words[7], words[9]]).toEqual([0x1000n, 0x10_0008n, 0x2f_fff0n]);
+    expect([...words.subarray(2, 6)]).toEqual([0n, 0n, 0n, 0n]);
+    expect(words[8]).toBe(base + 0x2f_fff8n);
+  });
+
+  it('gathers members of any place and length, across a window too, and the bits that count', () => {
+    const address = 0x1f_ffe0n;
+    const members = Int32Array.of(0x1d, 16, -1, 2, 1, -1, 0x2f, 2, 0x0ff0, 0x24, 4, -1, 0x10, 3, -1);
+    const row = 7;
+    const [out, status] = [new Uint8Array(8 * row), new Uint8Array(1)];
+    memory.setLinearMap(BigUint64Array.of(0n, 0x30_0000n, 0n));
+    expect(memory.gather(BigUint64Array.of(address), members, out, status)).toBe(0);
+    const bytes = readFileSync(file);
+    const member = (offset: number, size: number) =>
+      Buffer.concat([bytes.subarray(Number(address) + offset).subarray(0, size), Buffer.alloc(8)]);
+    const words = new BigUint64Array(out.buffer);
+    expect(words[0]).toBe(address);
+    expect(Buffer.from(out.subarray(8, 24))).toEqual(member(0x1d, 16).subarray(0, 16));
+    expect(words[3]).toBe(member(2, 1).readBigUInt64LE());
+    expect(words[4]).toBe(member(0x2f, 2).readBigUInt64LE() & 0x0ff0n);
+    expect(words[5]).toBe(member(0x24, 4).readBigUInt64LE());
+    expect(words[6]).toBe(member(0x10, 3).readBigUInt64LE());
+  });
+
+  it('tells which rows are as they were: the same address, and the same bits that count', () => {
+    memory.setLinearMap(BigUint64Array.of(0n, 0x30_0000n, 0n));
+    const addresses = BigUint64Array.of(0x1008n, 0x2000n, 0x8000n, 0x10_0000n);
+    const [out, status] = [new Uint8Array(4 * 16), new Uint8Array(4)];
+    const look = () => {
+      memory.gather(addresses, Int32Array.of(0, 4, 0xffff), out, status);
+      return [...status];
+    };
+    const { changed, same, unreadable } = ReadStatus;
+    expect(look()).toEqual([changed, changed, unreadable, changed]);
+    expect(look()).toEqual([same, same, unreadable, same]);
+    memory.commit(new BigUint64Array(0), 0x1008n, 1, 0b100, 0b100);
+    // a bit that does not count
+    memory.commit(new BigUint64Array(0), 0x2002n, 1, 0b100, 0b100);
+    [addresses[2], addresses[3]] = [0x1010n, 0x8000n];
+    expect(look()).toEqual([changed, same, changed, unreadable]);
+    addresses[3] = 0x10_0000n;
+    expect(look()).toEqual([same, same, same, changed]);
+    // another place that holds the same
+    writeFileSync(file, readFileSync(file).fill(7));
+    expect(look()).toEqual([changed, changed, changed, changed]);
+    addresses[0] = 0x1018n;
+    expect(look()).toEqual([changed, same, same, same]);
   });
 
   it('changes the named bits of one byte, and no others', () => {
@@ -166,9 +212,21 @@ describe('what cannot be opened', () => {
 
   it('wrong arguments are TypeErrors', () => {
     expect(() => memory.readPhysical(1 as unknown as bigint, new Uint8Array(1))).toThrow(TypeError);
-    expect(() => memory.gather(new BigUint64Array(2), 0, 8, new Uint8Array(8), new Uint8Array(2))).toThrow(
-      TypeError,
-    );
+    const gather = (members: readonly number[], bytes: number, rows: number) => () =>
+      memory.gather(
+        new BigUint64Array(2),
+        Int32Array.from(members),
+        new Uint8Array(bytes),
+        new Uint8Array(rows),
+      );
+    expect(gather([0, 8, -1], 32, 2)).not.toThrow();
+    expect(gather([0, 8, -1], 31, 2)).toThrow(TypeError);
+    expect(gather([0, 8, -1], 32, 1)).toThrow(TypeError);
+    expect(gather([], 32, 2)).toThrow(TypeError);
+    expect(gather([0, 8], 32, 2)).toThrow(TypeError);
+    expect(gather([0, 0, -1], 32, 2)).toThrow(TypeError);
+    expect(gather([0, 65, -1], 1024, 2)).toThrow(TypeError);
+    expect(gather([1 << 21, 8, -1], 32, 2)).toThrow(TypeError);
     expect(() => {
       memory.setLinearMap(new BigUint64Array(2));
     }).toThrow(TypeError);

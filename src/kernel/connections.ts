@@ -1,0 +1,228 @@
+import type { Connection, PlainPeer, Priority, Subflow } from '../backend/backend.js';
+import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import type { Found, LocatedConnection, LocatedSubflow, Place } from './family.js';
+import type { Ends } from './inet.js';
+import type { Lists } from './lists.js';
+import type { SocketFile } from './sockets.js';
+import type { TcpCounters } from './tcp_counters.js';
+
+/** Meta-sockets and what stands on their lists, each family's own way of telling it. */
+export interface Walked {
+  readonly metas: readonly Meta[];
+  /** Of the meta-sockets, by {@link Meta.row}. */
+  readonly metaEnds: Ends;
+  readonly lists: Lists;
+  /** Of each node: the structure that holds the priorities, and the `tcp_sock`. */
+  readonly contexts: BigUint64Array;
+  readonly socks: BigUint64Array;
+  readonly ends: Ends;
+  readonly counters: TcpCounters;
+  /** Why this meta-socket cannot be told; undefined if it can. */
+  problem(meta: number): string | undefined;
+  /** Whether it fell back to TCP. @param first of its nodes, and one behind its last one. */
+  isPlain(meta: number, first: number, end: number): boolean;
+  token(meta: number): number;
+  /** Whether a node is a subflow of this meta-socket, and no other's, nor one that is being torn down. */
+  isSubflow(node: number, meta: number): boolean;
+  /** Whether all that {@link isSubflow} and {@link wishes} ask of it is as it was at the last look. */
+  isSame(node: number): boolean;
+  wishes(node: number): Wishes;
+}
+
+export interface Meta {
+  readonly file: SocketFile;
+  readonly row: number;
+}
+
+/** The bits of one subflow. */
+export interface Wishes {
+  readonly ours: boolean;
+  readonly peers: boolean;
+  readonly mpPrioPending: boolean;
+}
+
+/** A subflow and what else it was found by: while all of it stays, so does the object. */
+interface Known extends LocatedSubflow {
+  readonly file: SocketFile;
+  /** The meta-socket's. */
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  /** How many stand before it on its list. */
+  readonly depth: number;
+}
+
+/** Makes connections of what the looks at one server find, and makes again only what changed. */
+export class Connections {
+  /** By node, as the last look found them. */
+  #nodes: (Known | undefined)[] = [];
+  /** By meta-socket. */
+  #metas: (LocatedConnection | undefined)[] = [];
+  /** The last look's by context, once a node is not where it was. */
+  #byContext: Map<bigint, Known> | undefined;
+
+  /** @param heeds what the kernel's scheduler asks, see {@link PrioritySource}. */
+  constructor(
+    private readonly pid: number,
+    private readonly heeds: 'either' | 'peers',
+  ) {}
+
+  /** @param problems and @param plain get what is no connection. */
+  of(walked: Walked, problems: string[], plain: PlainPeer[]): Found {
+    const { metas, metaEnds, lists } = walked;
+    const nodes = new Array<Known | undefined>(lists.nodes.length);
+    const known = new Array<LocatedConnection | undefined>(metas.length);
+    const connections: LocatedConnection[] = [];
+    this.#byContext = undefined;
+    for (const [index, { file, row }] of metas.entries()) {
+      const remote = metaEnds.remote(row);
+      const problem = lists.broken.get(index) ?? walked.problem(index);
+      if (problem !== undefined) {
+        problems.push(`fd ${file.fd} (${formatEndpoint(remote)}): ${problem}`);
+        continue;
+      }
+      const [first, end] = [lists.firsts[index] as number, lists.firsts[index + 1] as number];
+      if (walked.isPlain(index, first, end)) {
+        plain.push({ pid: this.pid, remote });
+        continue;
+      }
+      const subflows: Known[] = [];
+      for (let node = first; node < end; node++) {
+        if (!walked.ends.isEstablished(node) || !walked.isSubflow(node, index)) continue;
+        subflows.push((nodes[node] = this.#subflow(walked, metas[index] as Meta, node, node - first)));
+      }
+      const connection = this.#connection(walked, index, subflows);
+      known[index] = connection;
+      connections.push(connection);
+    }
+    this.#nodes = nodes;
+    this.#metas = known;
+    this.#byContext = undefined;
+    return { connections, plain, problems };
+  }
+
+  #connection(walked: Walked, index: number, subflows: readonly LocatedSubflow[]): LocatedConnection {
+    const { file, row } = walked.metas[index] as Meta;
+    const [local, remote] = [walked.metaEnds.local(row), walked.metaEnds.remote(row)];
+    const token = walked.token(index);
+    const last = this.#metas[index];
+    if (
+      last?.file === file &&
+      last.connection.local === local &&
+      last.connection.remote === remote &&
+      last.connection.token === token &&
+      last.subflows.length === subflows.length &&
+      subflows.every((subflow, at) => last.subflows[at] === subflow)
+    ) {
+      return last;
+    }
+    const connection: Connection = {
+      pid: this.pid,
+      remote,
+      local,
+      token,
+      subflows: subflows.map(({ subflow }) => subflow),
+    };
+    return { connection, file, subflows };
+  }
+
+  #subflow(walked: Walked, { file, row }: Meta, node: number, depth: number): Known {
+    const { ends, counters, metaEnds } = walked;
+    const [local, remote] = [metaEnds.local(row), metaEnds.remote(row)];
+    const last = this.#nodes[node];
+    const isThere =
+      last?.file === file &&
+      last.depth === depth &&
+      last.local === local &&
+      last.remote === remote &&
+      last.subflow.local === ends.local(node) &&
+      last.subflow.remote === ends.remote(node) &&
+      walked.isSame(node) &&
+      // which holds the pointer to it
+      (depth === 0 || walked.isSame(node - 1));
+    if (!isThere) return this.#describe(walked, { file, row }, node, depth);
+    if (counters.isSame(node)) return last;
+    const { ours, peers, mpPrioPending } = last.subflow;
+    const own = { local: last.subflow.local, remote: last.subflow.remote };
+    return { ...last, subflow: { ...own, ours, peers, mpPrioPending, ...counters.of(node) } };
+  }
+
+  #describe(walked: Walked, { file, row }: Meta, node: number, depth: number): Known {
+    const { lists, ends, counters, metaEnds } = walked;
+    const place: Place = {
+      file,
+      context: walked.contexts[node] as bigint,
+      socket: walked.socks[node] as bigint,
+      node: lists.nodes[node] as bigint,
+      link: lists.links[node] as bigint,
+    };
+    const [local, remote] = [metaEnds.local(row), metaEnds.remote(row)];
+    const own = { local: ends.local(node), remote: ends.remote(node) };
+    const last = this.#last(node, place.context);
+    const isLast = last !== undefined && isSameEnds(last.subflow, own);
+    const isThere = isLast && isSamePlace(last.place, place) && isSameEnds(last, { local, remote });
+    const wishes = this.#wishes(walked.wishes(node), isLast ? last.subflow.peers : undefined);
+    return {
+      subflow: { ...own, ...wishes, ...counters.of(node) },
+      place: isThere ? last.place : place,
+      file,
+      local,
+      remote,
+      depth,
+    };
+  }
+
+  /** What the last look found at this context. */
+  #last(node: number, context: bigint): Known | undefined {
+    const here = this.#nodes[node];
+    if (here?.place.context === context) return here;
+    this.#byContext ??= new Map(
+      this.#nodes.flatMap((known) => (known ? [[known.place.context, known] as const] : [])),
+    );
+    return this.#byContext.get(context);
+  }
+
+  /**
+   * Where the scheduler heeds the peer's wish alone, ours is written over it, and it is known only from before: after a
+   * restart a subflow that we made backup counts as one that its peer wishes active. A peer that takes its backup back takes
+   * ours with it: then ours is not in force, and is told so.
+   */
+  #wishes(
+    { ours, peers, mpPrioPending }: Wishes,
+    before: Priority | undefined,
+  ): Pick<Subflow, 'ours' | 'peers' | 'mpPrioPending'> {
+    if (this.heeds === 'either') return { ours: priority(ours), peers: priority(peers), mpPrioPending };
+    const wish = ours && peers && before !== undefined ? before : priority(!ours && peers);
+    return { ours: priority(ours && peers), peers: wish, mpPrioPending };
+  }
+}
+
+function priority(isBackup: boolean): Priority {
+  return isBackup ? 'backup' : 'active';
+}
+
+function isSamePlace(one: Place, other: Place): boolean {
+  return (
+    isSameFile(one.file, other.file) &&
+    one.context === other.context &&
+    one.socket === other.socket &&
+    one.node === other.node &&
+    one.link === other.link
+  );
+}
+
+function isSameFile(one: SocketFile, other: SocketFile): boolean {
+  return (
+    one === other ||
+    (['fd', 'file', 'dentry', 'inode', 'socket', 'sk'] as const).every((key) => one[key] === other[key])
+  );
+}
+
+type BothEnds = Pick<Subflow, 'local' | 'remote'>;
+
+function isSameEnds(one: BothEnds, other: BothEnds): boolean {
+  return isSameEnd(one.local, other.local) && isSameEnd(one.remote, other.remote);
+}
+
+function isSameEnd(one: Endpoint, other: Endpoint): boolean {
+  return one === other || (one.port === other.port && one.address === other.address);
+}

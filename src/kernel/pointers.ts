@@ -1,0 +1,32 @@
+import type { AddressSpace } from './address_space.js';
+import { Column } from './column.js';
+import type { Field } from './layout.js';
+import { Shape, type Slot } from './shape.js';
+
+/** The same pointer of many structures. */
+export class Pointers {
+  readonly #shape = new Shape();
+  readonly #slot: Slot;
+  readonly #column: Column;
+
+  constructor(
+    private readonly space: AddressSpace,
+    field: Field,
+  ) {
+    this.#slot = this.#shape.add(field);
+    this.#column = new Column(this.#shape);
+  }
+
+  /** 0 where it cannot be read. */
+  read(addresses: BigUint64Array): BigUint64Array {
+    return this.space.gather(addresses, this.#shape, this.#column).pointers(this.#slot, addresses.length);
+  }
+
+  isSame(row: number): boolean {
+    return this.#column.isSame(row);
+  }
+
+  at(row: number): bigint {
+    return this.#column.u64(row, this.#slot);
+  }
+}
