@@ -134,7 +134,7 @@ export class DevmemBackend implements Backend {
       walk,
       files,
       connections,
-      byPeer: last && hasSamePeers(last.connections, connections) ? last.byPeer : undefined,
+      byPeer: last?.byPeer && hasSamePeers(last.connections, connections) ? last.byPeer : undefined,
       ways: last && isSameTable(last.files, files) ? last.ways : new WeakMap(),
     });
     return found;
@@ -247,7 +247,10 @@ function indexByPeer(connections: readonly LocatedConnection[]): Map<string, num
 function hasSamePeers(ones: readonly LocatedConnection[], others: readonly LocatedConnection[]): boolean {
   return (
     ones.length === others.length &&
-    ones.every(({ connection }, index) => connection.remote === others[index]?.connection.remote)
+    ones.every((one, index) => {
+      const other = others[index];
+      return one === other || one.connection.remote === other?.connection.remote;
+    })
   );
 }
 

@@ -24,7 +24,7 @@ export class Column {
   #status = new Uint8Array(0);
 
   constructor(shape: Shape) {
-    this.#members = shape.triples();
+    this.#members = shape.triples;
     this.#stride = shape.words;
   }
 

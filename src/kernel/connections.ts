@@ -24,7 +24,9 @@ export interface Walked {
   token(meta: number): number;
   /** Whether a node is a subflow of this meta-socket, and no other's, nor one that is being torn down. */
   isSubflow(node: number, meta: number): boolean;
-  /** Whether all that {@link isSubflow} and {@link wishes} ask of it is as it was at the last look. */
+  /** Whether all that {@link problem}, {@link isPlain} and {@link token} ask of a meta-socket is as it was at the last look. */
+  isSameMeta(meta: number): boolean;
+  /** Whether all that {@link isSubflow} and {@link wishes} ask of a node is as it was at the last look. */
   isSame(node: number): boolean;
   wishes(node: number): Wishes;
 }
@@ -51,12 +53,19 @@ interface Known extends LocatedSubflow {
   readonly depth: number;
 }
 
+/** A connection, and which nodes it was made of. */
+interface KnownConnection {
+  readonly located: LocatedConnection;
+  readonly first: number;
+  readonly end: number;
+}
+
 /** Makes connections of what the looks at one server find, and makes again only what changed. */
 export class Connections {
   /** By node, as the last look found them. */
   #nodes: (Known | undefined)[] = [];
   /** By meta-socket. */
-  #metas: (LocatedConnection | undefined)[] = [];
+  #metas: (KnownConnection | undefined)[] = [];
   /** The last look's by context, once a node is not where it was. */
   #byContext: Map<bigint, Known> | undefined;
 
@@ -70,17 +79,25 @@ export class Connections {
   of(walked: Walked, problems: string[], plain: PlainPeer[]): Found {
     const { metas, metaEnds, lists } = walked;
     const nodes = new Array<Known | undefined>(lists.nodes.length);
-    const known = new Array<LocatedConnection | undefined>(metas.length);
+    const known = new Array<KnownConnection | undefined>(metas.length);
     const connections: LocatedConnection[] = [];
     this.#byContext = undefined;
-    for (const [index, { file, row }] of metas.entries()) {
-      const remote = metaEnds.remote(row);
-      const problem = lists.broken.get(index) ?? walked.problem(index);
-      if (problem !== undefined) {
-        problems.push(`fd ${file.fd} (${formatEndpoint(remote)}): ${problem}`);
+    for (let index = 0; index < metas.length; index++) {
+      const meta = metas[index] as Meta;
+      const [first, end] = [lists.firsts[index] as number, lists.firsts[index + 1] as number];
+      const last = this.#metas[index];
+      if (last && this.#isUntouched(last, walked, index)) {
+        for (let node = first; node < end; node++) nodes[node] = this.#nodes[node];
+        known[index] = last;
+        connections.push(last.located);
         continue;
       }
-      const [first, end] = [lists.firsts[index] as number, lists.firsts[index + 1] as number];
+      const remote = metaEnds.remote(meta.row);
+      const problem = lists.broken.get(index) ?? walked.problem(index);
+      if (problem !== undefined) {
+        problems.push(`fd ${meta.file.fd} (${formatEndpoint(remote)}): ${problem}`);
+        continue;
+      }
       if (walked.isPlain(index, first, end)) {
         plain.push({ pid: this.pid, remote });
         continue;
@@ -88,11 +105,11 @@ export class Connections {
       const subflows: Known[] = [];
       for (let node = first; node < end; node++) {
         if (!walked.ends.isEstablished(node) || !walked.isSubflow(node, index)) continue;
-        subflows.push((nodes[node] = this.#subflow(walked, metas[index] as Meta, node, node - first)));
+        subflows.push((nodes[node] = this.#subflow(walked, meta, node, node - first)));
       }
-      const connection = this.#connection(walked, index, subflows);
-      known[index] = connection;
-      connections.push(connection);
+      const located = this.#connection(walked, index, subflows);
+      known[index] = { located, first, end };
+      connections.push(located);
     }
     this.#nodes = nodes;
     this.#metas = known;
@@ -100,26 +117,31 @@ export class Connections {
     return { connections, plain, problems };
   }
 
+  /** Whether a connection and all its nodes are where they were and as they were. */
+  #isUntouched(last: KnownConnection, walked: Walked, index: number): boolean {
+    const { metas, metaEnds, lists, ends, counters } = walked;
+    const { file, row } = metas[index] as Meta;
+    const [first, end] = [lists.firsts[index], lists.firsts[index + 1]];
+    const isThere =
+      last.located.file === file &&
+      last.first === first &&
+      last.end === end &&
+      metaEnds.isSame(row) &&
+      walked.isSameMeta(index) &&
+      !lists.broken.has(index);
+    for (let node = last.first; isThere && node < last.end; node++) {
+      if (!walked.isSame(node) || !ends.isSame(node) || !counters.isSame(node)) return false;
+    }
+    return isThere;
+  }
+
   #connection(walked: Walked, index: number, subflows: readonly LocatedSubflow[]): LocatedConnection {
     const { file, row } = walked.metas[index] as Meta;
-    const [local, remote] = [walked.metaEnds.local(row), walked.metaEnds.remote(row)];
-    const token = walked.token(index);
-    const last = this.#metas[index];
-    if (
-      last?.file === file &&
-      last.connection.local === local &&
-      last.connection.remote === remote &&
-      last.connection.token === token &&
-      last.subflows.length === subflows.length &&
-      subflows.every((subflow, at) => last.subflows[at] === subflow)
-    ) {
-      return last;
-    }
     const connection: Connection = {
       pid: this.pid,
-      remote,
-      local,
-      token,
+      remote: walked.metaEnds.remote(row),
+      local: walked.metaEnds.local(row),
+      token: walked.token(index),
       subflows: subflows.map(({ subflow }) => subflow),
     };
     return { connection, file, subflows };

@@ -232,6 +232,7 @@ class MultipathTcpOrgWalk implements Walk {
         tcpSocks.isRead(node) &&
         tcpSocks.holds(node, this.#mpcbOf, ownMpcbs, meta) &&
         tcpSocks.holds(node, this.#mptcpOf, ownSubs, node),
+      isSameMeta: (meta: number) => metas.isSame(meta),
       isSame: (node: number) => contexts.isSame(node) && tcpSocks.isSame(node),
       wishes: (node: number) => ({
         ours: contexts.bits(node, this.#ours) !== 0,

@@ -31,6 +31,7 @@ export class Shape {
   readonly #members: Member[] = [];
   /** Of a row. */
   #words = 1;
+  #triples: Int32Array | undefined;
 
   /** @param base what offsets are from, bytes from the address that is read at. */
   constructor(private readonly base = 0) {}
@@ -58,13 +59,14 @@ export class Shape {
   }
 
   /** Triples of [offset, length, mask], as the addon wants them. */
-  triples(): Int32Array {
-    return Int32Array.from(
+  get triples(): Int32Array {
+    return (this.#triples ??= Int32Array.from(
       this.#members.flatMap(({ offset, size, mask }) => [this.base + offset, size, mask]),
-    );
+    ));
   }
 
   #add(offset: number, size: number, mask: number): Slot {
+    this.#triples = undefined;
     const known = this.#members.find((member) => member.offset === offset && member.size === size);
     if (known) {
       known.mask |= mask;

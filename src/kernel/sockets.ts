@@ -44,8 +44,9 @@ export class Sockets {
   readonly #file: Slot;
   readonly #sk: Slot;
   readonly #rows: Column;
-  /** By row of the files. */
+  /** By row of the files, and their descriptors. */
   #known: readonly (SocketFile | undefined)[] = [];
+  #fds: Uint32Array = new Uint32Array(0);
 
   constructor(
     private readonly space: AddressSpace,
@@ -85,15 +86,15 @@ export class Sockets {
       // The socket points back at its file; a file that was closed meanwhile does not.
       if (!rows.isRead(row)) problems.push(`fd ${fd}: its socket cannot be read`);
       else if (rows.holds(row, this.#file, own, row) && !rows.isNull(row, this.#sk)) {
-        const last = this.#known[row];
-        const isSame = last?.fd === fd && rows.isSame(row) && (this.#dentries?.isSame(row) ?? true);
-        const file = isSame ? last : this.#describe(fd, row);
+        const isSame = this.#fds[row] === fd && rows.isSame(row) && (this.#dentries?.isSame(row) ?? true);
+        const file = (isSame ? this.#known[row] : undefined) ?? this.#describe(fd, row);
         known[row] = file;
         socks[files.length] = rows.u64(row, this.#sk);
         files.push(file);
       }
     }
     this.#known = known;
+    this.#fds = fds;
     return { files, socks: socks.subarray(0, files.length) };
   }
 

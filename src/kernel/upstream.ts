@@ -173,6 +173,7 @@ class UpstreamWalk implements Walk {
       token: (meta: number) => metas.u32(meta, this.#token),
       // One that is being torn down on another CPU is no longer one.
       isSubflow,
+      isSameMeta: (meta: number) => metas.isSame(meta),
       isSame: (node: number) => contexts.isSame(node),
       wishes: (node: number) => ({
         ours: contexts.bits(node, this.#ours) !== 0,
