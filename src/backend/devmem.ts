@@ -1,5 +1,5 @@
 import { CommitResult } from '../kernel/addon.js';
-import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import { formatEndpoint, isSameEndpoint } from '../endpoint.js';
 import { familyOf } from '../kernel/families.js';
 import type { Family, Found, LocatedConnection, LocatedSubflow, Place, Walk } from '../kernel/family.js';
 import { openFiles, type FdTable, type OpenFiles } from '../kernel/files.js';
@@ -226,7 +226,7 @@ function find(
   for (const index of known.byPeer.get(formatEndpoint(connection)) ?? []) {
     const located = known.connections[index] as LocatedConnection;
     const target = located.subflows.find(
-      ({ subflow }) => isSameEnd(subflow.remote, remote) && isSameEnd(subflow.local, local),
+      ({ subflow }) => isSameEndpoint(subflow.remote, remote) && isSameEndpoint(subflow.local, local),
     );
     if (target) return { located, target };
   }
@@ -256,8 +256,4 @@ function hasSamePeers(ones: readonly LocatedConnection[], others: readonly Locat
 
 function isSameTable(one: FdTable, other: FdTable): boolean {
   return (['task', 'files', 'fdt', 'array'] as const).every((key) => one[key] === other[key]);
-}
-
-function isSameEnd(one: Endpoint, other: Endpoint): boolean {
-  return one.port === other.port && one.address === other.address;
 }

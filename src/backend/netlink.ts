@@ -1,4 +1,4 @@
-import { formatEndpoint } from '../endpoint.js';
+import { formatEndpoint, isSameEndpoint } from '../endpoint.js';
 import type {
   Backend,
   Connection,
@@ -9,18 +9,19 @@ import type {
   SubflowName,
 } from './backend.js';
 import { descriptors, socketInodes } from './netlink/descriptors.js';
-import { tcpSocket, type SubflowInfo } from './netlink/diag.js';
+import { tcpSocket, type SubflowInfo, type TcpSocket } from './netlink/diag.js';
 import { explain } from './netlink/explain.js';
 import { PathManagerListener } from './netlink/listener.js';
-import { endsKey, look, type SeenConnection } from './netlink/look.js';
+import { look, type SeenConnection } from './netlink/look.js';
 import type { NetworkNamespace } from './netlink/namespace.js';
 import { isUserspace, setPriority } from './netlink/path-manager.js';
 
 /** The last look at a server. */
 interface Known {
   readonly namespace: NetworkNamespace;
-  /** By {@link formatEndpoint} of the meta-socket's peer. */
-  readonly connections: ReadonlyMap<string, SeenConnection>;
+  readonly connections: readonly SeenConnection[];
+  /** By {@link formatEndpoint} of the meta-socket's peer; made when it is needed. */
+  byPeer?: ReadonlyMap<string, readonly SeenConnection[]>;
   /** By token: whether the connection began under net.mptcp.pm_type = 1, which lasts as long as it does. */
   readonly userspace: ReadonlyMap<number, boolean>;
 }
@@ -63,10 +64,10 @@ export class NetlinkBackend implements Backend {
     try {
       const { known, plain } = this.#look(pid);
       return await Promise.resolve({
-        connections: [...known.connections.values()].map(({ connection }) => ({
-          ...connection,
-          ...caveat(connection, known),
-        })),
+        connections: known.connections.map(({ connection }) => {
+          const caveat = caveatOf(connection, known);
+          return caveat === undefined ? connection : { ...connection, caveat };
+        }),
         plain,
         problems: [],
       });
@@ -106,10 +107,7 @@ export class NetlinkBackend implements Backend {
       const known = before?.get(token) ?? this.#isUserspace(namespace, token);
       if (known !== undefined) userspace.set(token, known);
     }
-    const connections = new Map(
-      seen.connections.map((one) => [formatEndpoint(one.connection.remote), one] as const),
-    );
-    const known = { namespace, connections, userspace };
+    const known: Known = { namespace, connections: seen.connections, userspace };
     for (const [other, { namespace: its }] of this.#known) if (!its.holds(other)) this.#known.delete(other);
     this.#known.set(pid, known);
     return { known, plain: seen.plain };
@@ -117,14 +115,13 @@ export class NetlinkBackend implements Backend {
 
   #set(name: SubflowName, priority: Priority, overridePeer: boolean): PriorityResult {
     const known = this.#known.get(name.pid);
-    const seen = known?.connections.get(formatEndpoint(name.connection));
-    const socket = seen?.sockets.get(endsKey(name));
-    if (!known || !seen || !socket) return gone;
+    const found = known && find(known, name);
+    if (!found) return gone;
     const { namespace, userspace } = known;
-    const { connection } = seen;
+    const { connection, socket } = found;
     const now = () => {
-      const found = tcpSocket(namespace.diag, socket)?.mptcp;
-      return found?.token === connection.token ? found : undefined;
+      const subflow = tcpSocket(namespace.diag, socket)?.mptcp;
+      return subflow?.token === connection.token ? subflow : undefined;
     };
     const isHeldBack = ({ peers }: SubflowInfo) =>
       overridePeer && priority === 'active' && peers === 'backup';
@@ -163,10 +160,33 @@ function refused(reason: string): PriorityResult {
   return { outcome: 'refused', peerAsked: false, reason };
 }
 
-function caveat(
-  { token, subflows }: Connection,
-  { userspace, namespace }: Known,
-): { caveat: string } | undefined {
-  if (userspace.get(token) === false) return { caveat: OLD };
-  return subflows.length < 2 && namespace.isEarly(token) ? { caveat: EARLY } : undefined;
+/** A client can use one port for several connections, to several addresses of the server. */
+function find(
+  known: Known,
+  { connection, local, remote }: SubflowName,
+): { connection: Connection; socket: TcpSocket } | undefined {
+  known.byPeer ??= indexByPeer(known.connections);
+  for (const seen of known.byPeer.get(formatEndpoint(connection)) ?? []) {
+    const socket = seen.sockets.find(
+      (one) => isSameEndpoint(one.remote, remote) && isSameEndpoint(one.local, local),
+    );
+    if (socket) return { connection: seen.connection, socket };
+  }
+  return undefined;
+}
+
+function indexByPeer(connections: readonly SeenConnection[]): Map<string, SeenConnection[]> {
+  const byPeer = new Map<string, SeenConnection[]>();
+  for (const seen of connections) {
+    const key = formatEndpoint(seen.connection.remote);
+    const others = byPeer.get(key);
+    if (others) others.push(seen);
+    else byPeer.set(key, [seen]);
+  }
+  return byPeer;
+}
+
+function caveatOf({ token, subflows }: Connection, { userspace, namespace }: Known): string | undefined {
+  if (userspace.get(token) === false) return OLD;
+  return subflows.length < 2 && namespace.isEarly(token) ? EARLY : undefined;
 }

@@ -1,5 +1,5 @@
 import type { Connection, PlainPeer, Priority, Subflow } from '../backend/backend.js';
-import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import { formatEndpoint, isSameEndpoint, type Endpoint } from '../endpoint.js';
 import type { Found, LocatedConnection, LocatedSubflow, Place } from './family.js';
 import type { Ends } from './inet.js';
 import type { Lists } from './lists.js';
@@ -242,9 +242,5 @@ function isSameFile(one: SocketFile, other: SocketFile): boolean {
 type BothEnds = Pick<Subflow, 'local' | 'remote'>;
 
 function isSameEnds(one: BothEnds, other: BothEnds): boolean {
-  return isSameEnd(one.local, other.local) && isSameEnd(one.remote, other.remote);
-}
-
-function isSameEnd(one: Endpoint, other: Endpoint): boolean {
-  return one === other || (one.port === other.port && one.address === other.address);
+  return isSameEndpoint(one.local, other.local) && isSameEndpoint(one.remote, other.remote);
 }

@@ -1,5 +1,5 @@
 import type { Connection, PlainPeer, Subflow } from '../backend/backend.js';
-import type { Endpoint } from '../endpoint.js';
+import { isSameEndpoint, type Endpoint } from '../endpoint.js';
 import type { AddressSpace } from './address_space.js';
 import type { OpenFiles } from './files.js';
 import type { Ends } from './inet.js';
@@ -110,7 +110,7 @@ export function expectEnds(
 ): boolean {
   ends.read(BigUint64Array.of(sk));
   if (!ends.isEstablished(0)) return false;
-  const isSame = (a: Endpoint, b: Endpoint) => a.address === b.address && a.port === b.port;
-  if (!isSame(ends.local(0), seen.local) || !isSame(ends.remote(0), seen.remote)) return false;
+  if (!isSameEndpoint(ends.local(0), seen.local) || !isSameEndpoint(ends.remote(0), seen.remote))
+    return false;
   return ends.parts(0).every(({ what, address, bytes }) => trail.expectBytes(step, what, address, bytes));
 }

@@ -8,5 +8,15 @@ export function addressBytes(address: string): Buffer {
 
 /** The canonical text of an address's 4 or 16 bytes. */
 export function addressText(bytes: Buffer): string {
-  return bytes.length === 4 ? bytes.join('.') : canonicalAddress(ipaddr.fromByteArray([...bytes]).toString());
+  if (bytes.length === 4) return v4Text(bytes, 0);
+  // most often, a server that listens for both has its clients' IPv4 addresses so
+  if (MAPPED.compare(bytes, 0, MAPPED.length) === 0) return v4Text(bytes, MAPPED.length);
+  return canonicalAddress(ipaddr.fromByteArray([...bytes]).toString());
+}
+
+/** What a v4-mapped IPv6 address begins with (RFC 4291 section 2.5.5.2). */
+const MAPPED = Buffer.from('00000000000000000000ffff', 'hex');
+
+function v4Text(bytes: Buffer, at: number): string {
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 }

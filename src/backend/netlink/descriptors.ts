@@ -14,12 +14,11 @@ export function descriptors(pid: number): string[] {
   });
 }
 
+const SOCKET = 'socket:[';
+
 /** The inodes of the sockets among them. */
 export function socketInodes(names: readonly string[]): Set<number> {
-  return new Set(
-    names.flatMap((name) => {
-      const inode = /^socket:\[(\d+)\]$/.exec(name)?.[1];
-      return inode === undefined ? [] : [Number(inode)];
-    }),
-  );
+  const inodes = new Set<number>();
+  for (const name of names) if (name.startsWith(SOCKET)) inodes.add(parseInt(name.slice(SOCKET.length), 10));
+  return inodes;
 }

@@ -56,8 +56,8 @@ export interface MetaSocket extends DiagSocket {
 
 /** A TCP socket; its inode is its meta-socket's if it is a subflow. */
 export interface TcpSocket extends DiagSocket {
-  /** Absent: plain TCP, or fallen back to it at the handshake. */
-  readonly mptcp?: SubflowInfo;
+  /** Undefined: plain TCP, or fallen back to it at the handshake. */
+  readonly mptcp: SubflowInfo | undefined;
   /** Smoothed, microseconds. */
   readonly rtt: number;
   /** Payload that the peer acknowledged, bytes. */
@@ -159,13 +159,16 @@ function readEnds({ payload }: Message): DiagSocket {
 }
 
 function readTcp(message: Message): TcpSocket {
-  const ends = readEnds(message);
+  const { local, remote, device, inode } = readEnds(message);
   const attributes = readAttributes(message.payload, DIAG_MESSAGE);
   const info = required(attributes, INET_DIAG_INFO, 152);
   const mptcp = readSubflow(attributes);
   return {
-    ...ends,
-    ...(mptcp && { mptcp }),
+    local,
+    remote,
+    device,
+    inode,
+    mptcp,
     rtt: info.readUInt32LE(68),
     bytesAcked: Number(info.readBigUInt64LE(120)),
     bytesReceived: Number(info.readBigUInt64LE(128)),

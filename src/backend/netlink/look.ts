@@ -1,4 +1,3 @@
-import { formatEndpoint } from '../../endpoint.js';
 import type { Connection, PlainPeer, Subflow } from '../backend.js';
 import { metaSockets, tcpSockets, type TcpSocket } from './diag.js';
 import type { RequestSocket } from './socket.js';
@@ -6,8 +5,8 @@ import type { RequestSocket } from './socket.js';
 /** A connection and its subflows as sock_diag showed them. */
 export interface SeenConnection {
   readonly connection: Connection;
-  /** By the ends' {@link endsKey}. */
-  readonly sockets: ReadonlyMap<string, TcpSocket>;
+  /** One for each of its subflows, in the same order. */
+  readonly sockets: readonly TcpSocket[];
 }
 
 /** Everything that one look at a process's sockets shows. */
@@ -23,7 +22,9 @@ export interface Seen {
  */
 export function look(diag: RequestSocket, pid: number, inodes: ReadonlySet<number>): Seen {
   // Meta-sockets first: a subflow that comes between the two has its connection already.
-  const metas = metaSockets(diag).filter(({ inode }) => inodes.has(inode));
+  const own = metaSockets(diag).filter(({ inode }) => inodes.has(inode));
+  // A dump goes on by counting, and tells one twice if another came before it meanwhile.
+  const metas = [...new Map(own.map((meta) => [meta.token, meta])).values()];
   const sockets = tcpSockets(diag);
   const byToken = new Map<number, TcpSocket[]>(metas.map(({ token }) => [token, []]));
   for (const socket of sockets) if (socket.mptcp) byToken.get(socket.mptcp.token)?.push(socket);
@@ -37,25 +38,22 @@ export function look(diag: RequestSocket, pid: number, inodes: ReadonlySet<numbe
     connections: metas
       .filter(({ fellBack }) => !fellBack)
       .map(({ token, local, remote }) => {
-        const own = byToken.get(token) ?? [];
-        return {
-          connection: { pid, remote, local, token, subflows: own.flatMap(subflowOf) },
-          sockets: new Map(own.map((socket) => [endsKey(socket), socket])),
-        };
+        const its = byToken.get(token) ?? [];
+        return { connection: { pid, remote, local, token, subflows: subflowsOf(its) }, sockets: its };
       }),
     plain: plain.map(({ remote }) => ({ pid, remote })),
   };
 }
 
-function subflowOf({ local, remote, mptcp, ...measured }: TcpSocket): Subflow[] {
-  if (!mptcp) return [];
-  const { id, ours, peers } = mptcp;
-  const { rtt, bytesAcked, bytesReceived, minRtt, retransmitted } = measured;
-  // The kernel sends MP_PRIO in the same call that sets the wish.
-  const wishes = { ours, peers, mpPrioPending: false };
-  return [{ local, remote, ...wishes, id, rtt, bytesAcked, bytesReceived, minRtt, retransmitted }];
-}
-
-export function endsKey({ local, remote }: Pick<Subflow, 'local' | 'remote'>): string {
-  return `${formatEndpoint(local)} ${formatEndpoint(remote)}`;
+function subflowsOf(sockets: readonly TcpSocket[]): Subflow[] {
+  const subflows: Subflow[] = [];
+  for (const { local, remote, mptcp, rtt, bytesAcked, bytesReceived, minRtt, retransmitted } of sockets) {
+    if (!mptcp) continue;
+    const { id, ours, peers } = mptcp;
+    // The kernel sends MP_PRIO in the same call that sets the wish.
+    const wishes = { ours, peers, mpPrioPending: false };
+    const measured = { rtt, bytesAcked, bytesReceived, minRtt, retransmitted };
+    subflows.push({ local, remote, ...wishes, id, ...measured });
+  }
+  return subflows;
 }

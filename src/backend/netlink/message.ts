@@ -15,8 +15,38 @@ export interface Message {
   readonly payload: Buffer;
 }
 
-/** Attributes by type. Where a type comes twice, the last one counts. */
-export type Attributes = ReadonlyMap<number, Buffer>;
+/** Attributes by type, found where they lie: most are never asked for. Where a type comes twice, the last one counts. */
+export class Attributes {
+  /** @throws {NetlinkError} EBADMSG if the bytes from `start` are not filled by whole attributes. */
+  constructor(
+    private readonly bytes: Buffer,
+    private readonly start: number,
+  ) {
+    for (let at = start; at < bytes.length;) {
+      const length = at + ATTRIBUTE_HEADER <= bytes.length ? u16At(bytes, at) : 0;
+      if (length < ATTRIBUTE_HEADER || length > bytes.length - at) throw malformed('attribute');
+      at += aligned(length);
+    }
+  }
+
+  get(type: number): Buffer | undefined {
+    let found: number | undefined;
+    for (let at = this.start; at < this.bytes.length; at += aligned(u16At(this.bytes, at))) {
+      if ((u16At(this.bytes, at + 2) & TYPE_MASK) === type) found = at;
+    }
+    return found === undefined ? undefined : this.#at(found);
+  }
+
+  /** All of them, in order. */
+  *values(): Generator<Buffer> {
+    for (let at = this.start; at < this.bytes.length; at += aligned(u16At(this.bytes, at)))
+      yield this.#at(at);
+  }
+
+  #at(at: number): Buffer {
+    return this.bytes.subarray(at + ATTRIBUTE_HEADER, at + u16At(this.bytes, at));
+  }
+}
 
 /** The messages of a datagram. @throws {NetlinkError} EBADMSG if it is not made of whole messages. */
 export function readMessages(datagram: Buffer): Message[] {
@@ -37,17 +67,7 @@ export function readMessages(datagram: Buffer): Message[] {
 
 /** The attributes that fill the bytes from `start`. @throws {NetlinkError} EBADMSG if they are not whole. */
 export function readAttributes(bytes: Buffer, start = 0): Attributes {
-  const attributes = new Map<number, Buffer>();
-  for (let at = start; at < bytes.length;) {
-    const length = at + ATTRIBUTE_HEADER <= bytes.length ? bytes.readUInt16LE(at) : 0;
-    if (length < ATTRIBUTE_HEADER || length > bytes.length - at) throw malformed('attribute');
-    attributes.set(
-      bytes.readUInt16LE(at + 2) & TYPE_MASK,
-      bytes.subarray(at + ATTRIBUTE_HEADER, at + length),
-    );
-    at += aligned(length);
-  }
-  return attributes;
+  return new Attributes(bytes, start);
 }
 
 /** An attribute that has to be there. @throws {NetlinkError} EBADMSG if it is missing or shorter than `size` bytes. */
@@ -97,4 +117,9 @@ export function u32(value: number): Buffer {
 
 function aligned(length: number): number {
   return (length + 3) & ~3;
+}
+
+/** As `readUInt16LE`, whose checks would take most of the time. */
+function u16At(bytes: Buffer, at: number): number {
+  return (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
 }
