@@ -10,12 +10,14 @@ export function addressBytes(address: string): Buffer {
 export function addressText(bytes: Buffer): string {
   if (bytes.length === 4) return v4Text(bytes, 0);
   // most often, a server that listens for both has its clients' IPv4 addresses so
-  if (MAPPED.compare(bytes, 0, MAPPED.length) === 0) return v4Text(bytes, MAPPED.length);
+  if (isMapped(bytes)) return v4Text(bytes, 12);
   return canonicalAddress(ipaddr.fromByteArray([...bytes]).toString());
 }
 
-/** What a v4-mapped IPv6 address begins with (RFC 4291 section 2.5.5.2). */
-const MAPPED = Buffer.from('00000000000000000000ffff', 'hex');
+/** Whether an IPv6 address is ::ffff:0:0/96 (RFC 4291 section 2.5.5.2). */
+function isMapped(bytes: Buffer): boolean {
+  return bytes.readUInt32BE(8) === 0xffff && bytes.readUInt32BE(4) === 0 && bytes.readUInt32BE(0) === 0;
+}
 
 function v4Text(bytes: Buffer, at: number): string {
   return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;

@@ -82,7 +82,7 @@ export interface SubflowInfo {
 /** All established meta-sockets of the socket's network namespace. @throws {NetlinkError} */
 export function metaSockets(socket: RequestSocket): MetaSocket[] {
   const protocol = writeAttribute(INET_DIAG_REQ_PROTOCOL, u32(IPPROTO_MPTCP));
-  return dump(socket, IPPROTO_RAW, protocol).map((message) => {
+  return dump(socket, IPPROTO_RAW, protocol, (message) => {
     const attributes = readAttributes(message.payload, DIAG_MESSAGE);
     const info = required(attributes, INET_DIAG_INFO, 16);
     return {
@@ -95,7 +95,7 @@ export function metaSockets(socket: RequestSocket): MetaSocket[] {
 
 /** All established TCP sockets of the socket's network namespace, subflows among them. @throws {NetlinkError} */
 export function tcpSockets(socket: RequestSocket): TcpSocket[] {
-  return dump(socket, IPPROTO_TCP, Buffer.alloc(0)).map(readTcp);
+  return dump(socket, IPPROTO_TCP, Buffer.alloc(0), readTcp);
 }
 
 /** The one with these ends; undefined if there is none any more. @throws {NetlinkError} */
@@ -103,25 +103,31 @@ export function tcpSocket(
   socket: RequestSocket,
   { local, remote, device }: Omit<DiagSocket, 'inode'>,
 ): TcpSocket | undefined {
-  let message;
   try {
-    message = socket.get(
+    return socket.get(
       SOCK_DIAG_BY_FAMILY,
       request(IPPROTO_TCP, familyOf(local), { local, remote, device }),
-    );
+      (message) => {
+        if (message.payload.length < DIAG_MESSAGE) throw malformed('socket');
+        // Where no connection has these ends, the kernel gives the listener that would take one.
+        return message.payload.readUInt8(1) === TCP_ESTABLISHED ? { found: readTcp(message) } : {};
+      },
+    ).found;
   } catch (error) {
     if ((error as { code?: string }).code === 'ENOENT') return undefined;
     throw error;
   }
-  // Where no connection has these ends, the kernel gives the listener that would take one.
-  if (message.payload.length < DIAG_MESSAGE) throw malformed('socket');
-  return message.payload.readUInt8(1) === TCP_ESTABLISHED ? readTcp(message) : undefined;
 }
 
 /** A socket for both is IPv6's, whatever its peer speaks: so both have to be asked. */
-function dump(socket: RequestSocket, protocol: number, attributes: Buffer): Message[] {
+function dump<T>(
+  socket: RequestSocket,
+  protocol: number,
+  attributes: Buffer,
+  read: (message: Message) => T,
+): T[] {
   return [AF_INET, AF_INET6].flatMap((family) =>
-    socket.dump(SOCK_DIAG_BY_FAMILY, Buffer.concat([request(protocol, family), attributes])),
+    socket.dump(SOCK_DIAG_BY_FAMILY, Buffer.concat([request(protocol, family), attributes]), read),
   );
 }
 

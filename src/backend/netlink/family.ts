@@ -21,8 +21,13 @@ export interface Family {
 /** @throws {NetlinkError} ENOENT if this kernel has no such family. */
 export function findFamily(socket: RequestSocket, name: string, eventGroup: string): Family {
   const wanted = writeAttribute(CTRL_ATTR.familyName, Buffer.from(`${name}\0`));
-  const answer = socket.get(GENL_ID_CTRL, genericRequest(CTRL_CMD_GETFAMILY, [wanted]));
-  const attributes = readAttributes(answer.payload, GENERIC_HEADER);
+  return socket.get(GENL_ID_CTRL, genericRequest(CTRL_CMD_GETFAMILY, [wanted]), ({ payload }) =>
+    readFamily(payload, eventGroup),
+  );
+}
+
+function readFamily(payload: Buffer, eventGroup: string): Family {
+  const attributes = readAttributes(payload, GENERIC_HEADER);
   const group = list(attributes, CTRL_ATTR.groups).find(
     (one) => one.get(GROUP.name)?.toString('latin1').replace(/\0.*$/s, '') === eventGroup,
   );

@@ -23,7 +23,8 @@ const ATTEMPTS = 5;
 
 /**
  * Requests to the kernel and its answers, one after another: it answers before the request's system call returns, so
- * nobody waits. A socket on which something failed is left behind with whatever is on its way to it.
+ * nobody waits. What reads an answer keeps nothing of its bytes, in whose place the next ones come. A socket on which
+ * something failed is left behind with whatever is on its way to it.
  */
 export class RequestSocket {
   readonly #open: () => NativeNetlinkSocket;
@@ -36,23 +37,26 @@ export class RequestSocket {
   }
 
   /** One object. @throws {NetlinkError} with the kernel's answer as its code, and its reason where it gives one. */
-  get(type: number, payload: Buffer): Message {
-    const [answer] = this.#ask(type, 0, payload);
-    if (!answer) throw malformed('answer');
+  get<T>(type: number, payload: Buffer, read: (message: Message) => T): T {
+    const [answer] = this.#ask(type, 0, payload, read);
+    if (answer === undefined) throw malformed('answer');
     return answer;
   }
 
   /** A command. @throws {NetlinkError} */
   command(type: number, payload: Buffer): void {
-    this.#ask(type, NLM_F_ACK, payload);
+    this.#ask(type, NLM_F_ACK, payload, () => undefined);
   }
 
   /** All objects of a kind. @throws {NetlinkError} */
-  dump(type: number, payload: Buffer): Message[] {
+  dump<T>(type: number, payload: Buffer, read: (message: Message) => T): T[] {
     for (let attempt = 1; ; attempt++) {
-      const answers = this.#ask(type, NLM_F_DUMP, payload);
-      if (attempt === ATTEMPTS || answers.every(({ flags }) => (flags & NLM_F_DUMP_INTR) === 0))
-        return answers;
+      let seen = 0;
+      const answers = this.#ask(type, NLM_F_DUMP, payload, (message) => {
+        seen |= message.flags;
+        return read(message);
+      });
+      if (attempt === ATTEMPTS || (seen & NLM_F_DUMP_INTR) === 0) return answers;
     }
   }
 
@@ -61,12 +65,12 @@ export class RequestSocket {
     this.#native = undefined;
   }
 
-  #ask(type: number, flags: number, payload: Buffer): Message[] {
+  #ask<T>(type: number, flags: number, payload: Buffer, read: (message: Message) => T): T[] {
     const sequence = (this.#sequence = (this.#sequence + 1) >>> 0);
     try {
       const native = (this.#native ??= this.#open());
       native.send(writeMessage({ type, flags: NLM_F_REQUEST | flags, sequence, payload }));
-      return this.#answers(native, sequence, flags);
+      return this.#answers(native, sequence, flags, read);
     } catch (error) {
       this.close();
       if (error instanceof NetlinkError || error instanceof KernelError) throw error;
@@ -75,19 +79,24 @@ export class RequestSocket {
     }
   }
 
-  #answers(native: NativeNetlinkSocket, sequence: number, flags: number): Message[] {
-    const answers: Message[] = [];
+  #answers<T>(
+    native: NativeNetlinkSocket,
+    sequence: number,
+    flags: number,
+    read: (message: Message) => T,
+  ): T[] {
+    const answers: T[] = [];
     for (;;) {
       const length = native.receive(this.#buffer);
       if (length === undefined) throw new NetlinkError('EAGAIN', 'the kernel gave no answer');
       if (length > DATAGRAM) throw malformed('datagram');
-      for (const message of readMessages(Buffer.from(this.#buffer.subarray(0, length)))) {
+      for (const message of readMessages(this.#buffer.subarray(0, length))) {
         if (message.sequence !== sequence) continue;
         if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
           refuse(message);
           return answers;
         }
-        answers.push(message);
+        answers.push(read(message));
         if (flags === 0) return answers;
       }
     }
