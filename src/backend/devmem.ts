@@ -1,5 +1,5 @@
 import { CommitResult } from '../kernel/addon.js';
-import { formatEndpoint, isSameEndpoint } from '../endpoint.js';
+import { isSameEndpoint } from '../endpoint.js';
 import { familyOf } from '../kernel/families.js';
 import type { Family, Found, LocatedConnection, LocatedSubflow, Place, Walk } from '../kernel/family.js';
 import { openFiles, type FdTable, type OpenFiles } from '../kernel/files.js';
@@ -21,8 +21,8 @@ interface Known {
   readonly walk: Walk;
   readonly files: OpenFiles;
   readonly connections: readonly LocatedConnection[];
-  /** By {@link formatEndpoint} of the meta-socket's peer, which ones; made when it is needed, kept while it is right. */
-  byPeer: ReadonlyMap<string, readonly number[]> | undefined;
+  /** By address and port of the meta-socket's peer, which ones; made when it is needed, kept while it is right. */
+  byPeer: ReadonlyMap<string, ReadonlyMap<number, readonly number[]>> | undefined;
   readonly ways: WeakMap<Place, Way>;
 }
 
@@ -32,6 +32,10 @@ interface Way {
   readonly words: BigUint64Array;
   /** Physical address of the structure that holds the priorities. */
   readonly context: bigint;
+  /** ... and of the bytes of our wish. */
+  readonly ours: bigint;
+  /** Physical addresses of what each list of commits changes, once it was needed. */
+  readonly targets: Map<readonly Commit[], readonly bigint[]>;
 }
 
 /** A kernel's plain store may win the race for a byte (see native/guarded_commit.h); it does not win three times. */
@@ -45,10 +49,17 @@ export class DevmemBackend implements Backend {
   readonly #known = new Map<number, Known>();
   /** The bytes of our wish as they are read back. */
   readonly #readBack: Uint8Array;
+  readonly #committed: PriorityResult;
 
   constructor(private readonly kernel: OpenKernel) {
     this.#family = familyOf(kernel);
-    this.tellsPeer = this.#family.bits.silentBecause === undefined;
+    const { silentBecause } = this.#family.bits;
+    this.tellsPeer = silentBecause === undefined;
+    this.#committed = {
+      outcome: 'committed',
+      peerAsked: this.tellsPeer,
+      ...(silentBecause !== undefined && { reason: silentBecause }),
+    };
     this.#readBack = new Uint8Array(bytesOf(this.#family.bits.ours).size);
   }
 
@@ -162,18 +173,12 @@ export class DevmemBackend implements Backend {
           return gone(changed);
         }
         if (!changed) return { outcome: 'unchanged', peerAsked: false };
-        if (this.#holds(way, priority))
-          return { outcome: 'committed', peerAsked: this.tellsPeer, ...this.#silence() };
+        if (this.#holds(way, priority)) return this.#committed;
       }
     } catch (error) {
       return { outcome: 'refused', peerAsked: false, reason: (error as Error).message };
     }
     return { outcome: 'refused', peerAsked: false, reason: `the kernel undid the change ${ATTEMPTS} times` };
-  }
-
-  #silence(): { reason: string } | undefined {
-    const { silentBecause } = this.#family.bits;
-    return silentBecause === undefined ? undefined : { reason: silentBecause };
   }
 
   #wayTo(
@@ -188,26 +193,30 @@ export class DevmemBackend implements Backend {
     const trail = this.#family.trail(pid, files, located, target);
     const context = this.kernel.space.physical(place.context);
     if (!trail || context === undefined) return undefined;
-    const way = { trail, words: trail.words(), context };
+    const ours = context + BigInt(bytesOf(this.#family.bits.ours).offset);
+    const way: Way = { trail, words: trail.words(), context, ours, targets: new Map() };
     ways.set(place, way);
     return way;
   }
 
   /** True if something was changed, false if all was so already, a sentence if a guard did not hold. */
-  #commitOnce({ trail, words, context }: Way, commits: readonly Commit[]): boolean | string {
+  #commitOnce(way: Way, commits: readonly Commit[]): boolean | string {
+    const { trail, words } = way;
+    const targets = targetsOf(way, commits);
     let changed = false;
-    for (const { offset, width, mask, value } of commits) {
-      const result = this.kernel.memory.commit(words, context + BigInt(offset), width, mask, value);
+    for (let index = 0; index < commits.length; index++) {
+      const { width, mask, value } = commits[index] as Commit;
+      const result = this.kernel.memory.commit(words, targets[index] as bigint, width, mask, value);
       if (result >= 0) return trail.describe(result);
       changed ||= result === CommitResult.changed;
     }
     return changed;
   }
 
-  #holds({ context }: Way, priority: Priority): boolean {
+  #holds({ ours: address }: Way, priority: Priority): boolean {
     const { ours } = this.#family.bits;
     const { offset } = bytesOf(ours);
-    if (!this.kernel.memory.readPhysical(context + BigInt(offset), this.#readBack)) return false;
+    if (!this.kernel.memory.readPhysical(address, this.#readBack)) return false;
     const bit = ours.bitOffset - 8 * offset;
     return (((this.#readBack[bit >>> 3] as number) >>> (bit & 7)) & 1) === (priority === 'backup' ? 1 : 0);
   }
@@ -217,13 +226,21 @@ function gone(reason: string): PriorityResult {
   return { outcome: 'gone', peerAsked: false, reason };
 }
 
+function targetsOf({ context, targets }: Way, commits: readonly Commit[]): readonly bigint[] {
+  const known = targets.get(commits);
+  if (known) return known;
+  const made = commits.map(({ offset }) => context + BigInt(offset));
+  targets.set(commits, made);
+  return made;
+}
+
 /** A client can use one port for several connections, to several addresses of the server. */
 function find(
   known: Known,
   { connection, local, remote }: SubflowName,
 ): { located: LocatedConnection; target: LocatedSubflow } | undefined {
   known.byPeer ??= indexByPeer(known.connections);
-  for (const index of known.byPeer.get(formatEndpoint(connection)) ?? []) {
+  for (const index of known.byPeer.get(connection.address)?.get(connection.port) ?? []) {
     const located = known.connections[index] as LocatedConnection;
     const target = located.subflows.find(
       ({ subflow }) => isSameEndpoint(subflow.remote, remote) && isSameEndpoint(subflow.local, local),
@@ -233,13 +250,12 @@ function find(
   return undefined;
 }
 
-function indexByPeer(connections: readonly LocatedConnection[]): Map<string, number[]> {
-  const byPeer = new Map<string, number[]>();
+function indexByPeer(connections: readonly LocatedConnection[]): Map<string, Map<number, number[]>> {
+  const byPeer = new Map<string, Map<number, number[]>>();
   for (const [index, { connection }] of connections.entries()) {
-    const key = formatEndpoint(connection.remote);
-    const others = byPeer.get(key);
-    if (others) others.push(index);
-    else byPeer.set(key, [index]);
+    const { address, port } = connection.remote;
+    const byPort = byPeer.get(address) ?? new Map<number, number[]>();
+    byPeer.set(address, byPort.set(port, [...(byPort.get(port) ?? []), index]));
   }
   return byPeer;
 }
