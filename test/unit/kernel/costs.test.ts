@@ -14,10 +14,13 @@ vi.setConfig({ testTimeout: 120_000 });
 
 const NATIVE = ['gather', 'follow', 'physical', 'readPhysical', 'commit'] as const;
 /**
- * The structures of a session of three subflows: file, inode, socket, four socks, and three of subflows; multipath-tcp.org
- * has its mptcp_cb, too, and older kernels a dentry.
+ * What a session of three subflows takes: pieces of memory that are read, and for all sessions together calls of the addon.
+ * multipath-tcp.org has its mptcp_cb, two structures for each subflow, and older kernels a dentry.
  */
-const LEAST_READS = 10;
+const MOST = {
+  upstream: { reads: 18.1, calls: 20 },
+  'multipath-tcp.org': { reads: 28.1, calls: 29 },
+} as const;
 /** By how many more pages the array of 1,000 files has than that of 100; each is found, and read. */
 const ARRAY_PAGES = 2;
 
@@ -54,8 +57,9 @@ function counter(memory: NativeMemory) {
 }
 
 describe.each(ALL_LAYOUTS)('%s: a look at a server', (_, layout) => {
-  it('reads each structure at most three times, of 100 sessions as of 1,000', async () => {
+  it('reads as much of each of 1,000 sessions as of each of 100', async () => {
     const costs = [];
+    const most = MOST[layout.has('mptcp_sock', 'conn_list') ? 'upstream' : 'multipath-tcp.org'];
     for (const sessions of [100, 1000]) {
       const { backend, count } = await open(new CrowdImage(layout, sessions), 'mapped');
       await backend.connections(PID);
@@ -67,10 +71,10 @@ describe.each(ALL_LAYOUTS)('%s: a look at a server', (_, layout) => {
     }
     const [few, many] = costs;
     if (!few || !many) throw new Error('two were counted');
-    expect(many.reads / 1000).toBeLessThanOrEqual(3 * LEAST_READS);
+    expect(many.reads / 1000).toBeLessThanOrEqual(most.reads);
     expect(many.reads / 1000).toBeLessThanOrEqual(1.3 * (few.reads / 100));
     // a pass over all sessions is one call
-    expect(few.calls).toBeLessThanOrEqual(32);
+    expect(few.calls).toBeLessThanOrEqual(most.calls);
     expect(many.calls - few.calls).toBeLessThanOrEqual(2 * ARRAY_PAGES);
   });
 });
