@@ -101,7 +101,10 @@ export interface Backend {
   connections(pid: number): Promise<ServerSockets>;
   /** Never throws for a subflow that is gone or a field that cannot be written; see the result. */
   setPriority(subflow: SubflowName, priority: Priority, options?: PriorityOptions): Promise<PriorityResult>;
-  /** These servers are there, though nobody may be connected yet: for a backend that has to be ready before. */
+  /**
+   * These servers are there, though nobody may be connected yet: for a backend that has to be ready before. What is
+   * remembered of others may be forgotten.
+   */
   attend?(pids: readonly number[]): void;
   /** Calls back when connections or subflows came, went or changed; absent: only looking tells. */
   onChange?(listener: () => void): void;
