@@ -164,8 +164,15 @@ export class Connections {
     if (!isThere) return this.#describe(walked, { file, row }, node, depth);
     if (counters.isSame(node)) return last;
     const { ours, peers, mpPrioPending } = last.subflow;
-    const own = { local: last.subflow.local, remote: last.subflow.remote };
-    return { ...last, subflow: { ...own, ours, peers, mpPrioPending, ...counters.of(node) } };
+    const subflow: Subflow = {
+      local: last.subflow.local,
+      remote: last.subflow.remote,
+      ours,
+      peers,
+      mpPrioPending,
+      ...counters.of(node),
+    };
+    return { subflow, place: last.place, file, local, remote, depth };
   }
 
   #describe(walked: Walked, { file, row }: Meta, node: number, depth: number): Known {

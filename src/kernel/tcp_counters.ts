@@ -50,18 +50,16 @@ export class TcpCounters {
   of(row: number): Counters {
     const column = this.#column;
     if (!column?.isRead(row)) return {};
-    const [srtt, acked, received, retransmitted] = [
-      this.#srtt,
-      this.#acked,
-      this.#received,
-      this.#retransmitted,
-    ];
-    return {
-      // kept eightfold (tcp_rtt_estimator)
-      ...(srtt !== undefined && { rtt: column.u32(row, srtt) >>> 3 }),
-      ...(acked !== undefined && { bytesAcked: column.count(row, acked) }),
-      ...(received !== undefined && { bytesReceived: column.count(row, received) }),
-      ...(retransmitted !== undefined && { retransmitted: column.u32(row, retransmitted) }),
-    };
+    const srtt = this.#srtt;
+    const acked = this.#acked;
+    const received = this.#received;
+    const retransmitted = this.#retransmitted;
+    const counters: { -readonly [Name in keyof Counters]: Counters[Name] } = {};
+    // kept eightfold (tcp_rtt_estimator)
+    if (srtt !== undefined) counters.rtt = column.u32(row, srtt) >>> 3;
+    if (acked !== undefined) counters.bytesAcked = column.count(row, acked);
+    if (received !== undefined) counters.bytesReceived = column.count(row, received);
+    if (retransmitted !== undefined) counters.retransmitted = column.u32(row, retransmitted);
+    return counters;
   }
 }
