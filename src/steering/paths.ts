@@ -1,23 +1,25 @@
 import ipaddr from 'ipaddr.js';
 import type { PathConfig } from '../config/config.js';
-import type { Endpoint } from '../endpoint.js';
 
-type Finder = (end: Endpoint) => string | undefined;
+type Finder = (address: string) => string | undefined;
 
-/** Ends that a look shows again are the same objects, and a config lives over many looks. */
+/** A config lives over many looks, and each shows the same addresses again. */
 const finders = new WeakMap<readonly PathConfig[], Finder>();
+/** Addresses that are remembered: more than a server has clients. */
+const MOST_REMEMBERED = 65_536;
 
-/** {@link pathFinder}, for ends; what was found for one is remembered as long as it and the paths are there. */
-export function endFinder(paths: readonly PathConfig[]): Finder {
+/** {@link pathFinder}, which remembers what it found as long as the paths are there. */
+export function rememberingPathFinder(paths: readonly PathConfig[]): Finder {
   const known = finders.get(paths);
   if (known) return known;
-  const pathOf = pathFinder(paths);
-  const found = new WeakMap<Endpoint, { readonly path: string | undefined }>();
-  const finder: Finder = (end) => {
-    const remembered = found.get(end);
-    if (remembered) return remembered.path;
-    const path = pathOf(end.address);
-    found.set(end, { path });
+  const find = pathFinder(paths);
+  const found = new Map<string, string | undefined>();
+  const finder: Finder = (address) => {
+    const remembered = found.get(address);
+    if (remembered !== undefined || found.has(address)) return remembered;
+    if (found.size >= MOST_REMEMBERED) found.clear();
+    const path = find(address);
+    found.set(address, path);
     return path;
   };
   finders.set(paths, finder);
@@ -29,7 +31,7 @@ export function endFinder(paths: readonly PathConfig[]): Finder {
  * @returns a function from an address (canonical text) to the path's name, or undefined for one on no path.
  * @throws {Error} if a prefix is not CIDR text.
  */
-export function pathFinder(paths: readonly PathConfig[]): (address: string) => string | undefined {
+export function pathFinder(paths: readonly PathConfig[]): Finder {
   const prefixes = paths
     .flatMap(({ name, prefixes }) =>
       prefixes.map((prefix) => {

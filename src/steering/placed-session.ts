@@ -2,7 +2,7 @@ import type { Connection } from '../backend/backend.js';
 import type { Config } from '../config/config.js';
 import { formatEndpoint } from '../endpoint.js';
 import type { Session } from '../openvpn/session.js';
-import { endFinder } from './paths.js';
+import { rememberingPathFinder } from './paths.js';
 import { overrideKey, ruleFinder, type Overrides, type Rule } from './rule.js';
 import type { ObservedSession, Snapshot } from './snapshot.js';
 import { placeSubflows, type PlacedSubflow } from './subflows.js';
@@ -31,7 +31,7 @@ export function sessionKey(session: Session): string {
 /** Pure: the same snapshot, config and overrides give the same. */
 export function placeSessions(snapshot: Snapshot, config: Config, overrides: Overrides): PlacedSession[] {
   const byName = ruleFinder(config);
-  const pathOf = endFinder(config.paths);
+  const pathOf = rememberingPathFinder(config.paths);
   const virtual = virtualAddresses(snapshot);
   return snapshot.sessions.map(({ session, connection }) => {
     const override = overrides.get(overrideKey(session));

@@ -1,5 +1,4 @@
 import type { Connection, Subflow } from '../backend/backend.js';
-import type { Endpoint } from '../endpoint.js';
 
 /** Where a subflow of a connection runs. */
 export interface PlacedSubflow {
@@ -16,12 +15,13 @@ export type VirtualAddresses = ReadonlySet<string>;
 /** Tells of each subflow which path it is on. One through the tunnel is on none, whatever the prefixes say. */
 export function placeSubflows(
   connection: Connection,
-  pathOf: (end: Endpoint) => string | undefined,
+  pathOf: (address: string) => string | undefined,
   virtual: VirtualAddresses,
 ): PlacedSubflow[] {
   return connection.subflows.map((subflow) => {
-    const throughTunnel = virtual.has(subflow.remote.address);
-    return { subflow, throughTunnel, path: throughTunnel ? undefined : pathOf(subflow.remote) };
+    const { address } = subflow.remote;
+    const throughTunnel = virtual.has(address);
+    return { subflow, throughTunnel, path: throughTunnel ? undefined : pathOf(address) };
   });
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { readGlob } from '../../../src/steering/glob.js';
-import { pathFinder } from '../../../src/steering/paths.js';
+import { pathFinder, rememberingPathFinder } from '../../../src/steering/paths.js';
 import { ruleFinder } from '../../../src/steering/rule.js';
 import { standby } from '../../support/rules.js';
 
@@ -98,11 +98,12 @@ describe('which client section wins', () => {
 });
 
 describe('which path an address is on', () => {
-  const find = pathFinder([
+  const paths = [
     { name: 'all', prefixes: ['10.0.0.0/8', '2001:db8::/32'] },
     { name: 'wifi', prefixes: ['10.1.0.0/16', '2001:db8:1::/48', '0.0.0.0/0'] },
     { name: 'one', prefixes: ['10.1.2.3/32'] },
-  ]);
+  ];
+  const find = pathFinder(paths);
 
   test.each([
     ['10.2.0.1', 'all'],
@@ -116,6 +117,12 @@ describe('which path an address is on', () => {
     ['nonsense', undefined],
   ])('%s: %s', (address, path) => {
     expect(find(address)).toBe(path);
+    for (let time = 0; time < 2; time++) expect(rememberingPathFinder(paths)(address)).toBe(path);
+  });
+
+  test('changed paths are no longer what was remembered', () => {
+    expect(rememberingPathFinder(paths)('10.2.0.1')).toBe('all');
+    expect(rememberingPathFinder([])('10.2.0.1')).toBeUndefined();
   });
 
   test('without paths none', () => {
