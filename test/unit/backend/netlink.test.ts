@@ -67,7 +67,8 @@ function numbered(datagram: Buffer, sequence: number): Buffer {
   for (let at = 0; at + 16 <= copy.length;) {
     copy.writeUInt32LE(sequence, at + 8);
     const length = copy.readUInt32LE(at);
-    if (length < 16) break;
+    // a broken one may say anything
+    if (length < 16 || length > copy.length - at) break;
     at += (length + 3) & ~3;
   }
   return copy;
