@@ -13,6 +13,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
+          // Nothing is timed: a busy machine takes its time.
+          testTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },
