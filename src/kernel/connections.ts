@@ -5,6 +5,7 @@ import type { Ends } from './inet.js';
 import type { Lists } from './lists.js';
 import type { SocketFile } from './sockets.js';
 import type { TcpCounters } from './tcp_counters.js';
+import type { Wishes } from './wish_slots.js';
 
 /** Meta-sockets and what stands on their lists, each family's own way of telling it. */
 export interface Walked {
@@ -34,13 +35,6 @@ export interface Walked {
 export interface Meta {
   readonly file: SocketFile;
   readonly row: number;
-}
-
-/** The bits of one subflow. */
-export interface Wishes {
-  readonly ours: boolean;
-  readonly peers: boolean;
-  readonly mpPrioPending: boolean;
 }
 
 /** A subflow and what else it was found by: while all of it stays, so does the object. */

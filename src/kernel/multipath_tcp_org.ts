@@ -24,6 +24,7 @@ import { Shape, type BitSlot, type Slot } from './shape.js';
 import { Sockets } from './sockets.js';
 import { TcpCounters } from './tcp_counters.js';
 import type { Trail } from './trail.js';
+import { WishSlots } from './wish_slots.js';
 
 const SUB = 'mptcp_tcp_sock';
 
@@ -118,9 +119,7 @@ class MultipathTcpOrgWalk implements Walk {
   readonly #sockOf: Pointers;
   readonly #contextShape = new Shape();
   readonly #tp: Slot;
-  readonly #ours: BitSlot;
-  readonly #peers: BitSlot;
-  readonly #sendMpPrio: BitSlot;
+  readonly #wishes: WishSlots;
   readonly #contexts: Column;
   readonly #sockShape = new Shape();
   readonly #mpcbOf: Slot;
@@ -133,7 +132,7 @@ class MultipathTcpOrgWalk implements Walk {
   constructor(
     private readonly space: AddressSpace,
     layout: Layout,
-    { ours, peers, sendMpPrio, heeds }: PriorityBits,
+    bits: PriorityBits,
     private readonly pid: number,
   ) {
     this.#sockets = new Sockets(space, layout);
@@ -163,16 +162,14 @@ class MultipathTcpOrgWalk implements Walk {
     this.#subOf = new Pointers(space, mptcp);
     this.#sockOf = new Pointers(space, layout.field(SUB, 'tp'));
     this.#tp = this.#contextShape.add(layout.field(SUB, 'tp'));
-    this.#ours = this.#contextShape.addBits(ours);
-    this.#peers = this.#contextShape.addBits(peers);
-    this.#sendMpPrio = this.#contextShape.addBits(sendMpPrio);
+    this.#wishes = new WishSlots(this.#contextShape, bits);
     this.#contexts = new Column(this.#contextShape);
     this.#mpcbOf = this.#sockShape.add(mpcb);
     this.#mptcpOf = this.#sockShape.add(mptcp);
     this.#socks = new Column(this.#sockShape);
     this.#ends = new Ends(space, layout);
     this.#counters = new TcpCounters(space, layout);
-    this.#connections = new Connections(pid, heeds);
+    this.#connections = new Connections(pid, bits.heeds);
   }
 
   connections(open: OpenFiles): Found {
@@ -234,11 +231,7 @@ class MultipathTcpOrgWalk implements Walk {
         tcpSocks.holds(node, this.#mptcpOf, ownSubs, node),
       isSameMeta: (meta: number) => metas.isSame(meta),
       isSame: (node: number) => contexts.isSame(node) && tcpSocks.isSame(node),
-      wishes: (node: number) => ({
-        ours: contexts.bits(node, this.#ours) !== 0,
-        peers: contexts.bits(node, this.#peers) !== 0,
-        mpPrioPending: contexts.bits(node, this.#sendMpPrio) !== 0,
-      }),
+      wishes: (node: number) => this.#wishes.of(contexts, node),
     };
     return this.#connections.of(walked, problems, plain);
   }

@@ -24,6 +24,7 @@ import { Sockets } from './sockets.js';
 import { TcpCounters } from './tcp_counters.js';
 import type { Trail } from './trail.js';
 import { upstreamPriority } from './upstream_priority.js';
+import { WishSlots } from './wish_slots.js';
 
 const CONTEXT = 'mptcp_subflow_context';
 
@@ -92,9 +93,7 @@ class UpstreamWalk implements Walk {
   readonly #contextShape = new Shape();
   readonly #tcpSock: Slot;
   readonly #conn: Slot;
-  readonly #ours: BitSlot;
-  readonly #peers: BitSlot;
-  readonly #sendMpPrio: BitSlot;
+  readonly #wishes: WishSlots;
   readonly #handshake: readonly BitSlot[];
   readonly #contexts: Column;
   readonly #ends: Ends;
@@ -104,7 +103,7 @@ class UpstreamWalk implements Walk {
   constructor(
     private readonly space: AddressSpace,
     layout: Layout,
-    { ours, peers, sendMpPrio, heeds }: PriorityBits,
+    bits: PriorityBits,
     private readonly pid: number,
   ) {
     this.#sockets = new Sockets(space, layout);
@@ -115,16 +114,14 @@ class UpstreamWalk implements Walk {
     this.#node = layout.field(CONTEXT, 'node');
     this.#tcpSock = this.#contextShape.add(layout.field(CONTEXT, 'tcp_sock'));
     this.#conn = this.#contextShape.add(layout.field(CONTEXT, 'conn'));
-    this.#ours = this.#contextShape.addBits(ours);
-    this.#peers = this.#contextShape.addBits(peers);
-    this.#sendMpPrio = this.#contextShape.addBits(sendMpPrio);
+    this.#wishes = new WishSlots(this.#contextShape, bits);
     this.#handshake = ['mp_capable', 'mp_join'].map((name) =>
       this.#contextShape.addBits(layout.bits(CONTEXT, name)),
     );
     this.#contexts = new Column(this.#contextShape);
     this.#ends = new Ends(space, layout);
     this.#counters = new TcpCounters(space, layout);
-    this.#connections = new Connections(pid, heeds);
+    this.#connections = new Connections(pid, bits.heeds);
   }
 
   connections(open: OpenFiles): Found {
@@ -175,11 +172,7 @@ class UpstreamWalk implements Walk {
       isSubflow,
       isSameMeta: (meta: number) => metas.isSame(meta),
       isSame: (node: number) => contexts.isSame(node),
-      wishes: (node: number) => ({
-        ours: contexts.bits(node, this.#ours) !== 0,
-        peers: contexts.bits(node, this.#peers) !== 0,
-        mpPrioPending: contexts.bits(node, this.#sendMpPrio) !== 0,
-      }),
+      wishes: (node: number) => this.#wishes.of(contexts, node),
     };
     return this.#connections.of(walked, problems, plain);
   }

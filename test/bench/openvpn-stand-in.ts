@@ -13,24 +13,10 @@ const NOBODY = 65534;
 const GREETING =
   'SUCCESS: password is correct\r\n' +
   ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info\r\n";
-const COLUMNS = [
-  ...[
-    'Common Name',
-    'Real Address',
-    'Virtual Address',
-    'Virtual IPv6 Address',
-    'Bytes Received',
-    'Bytes Sent',
-  ],
-  ...[
-    'Connected Since',
-    'Connected Since (time_t)',
-    'Username',
-    'Client ID',
-    'Peer ID',
-    'Data Channel Cipher',
-  ],
-];
+const COLUMNS = (
+  'Common Name,Real Address,Virtual Address,Virtual IPv6 Address,Bytes Received,Bytes Sent,' +
+  'Connected Since,Connected Since (time_t),Username,Client ID,Peer ID,Data Channel Cipher'
+).split(',');
 /** A shell that runs each hook in one of its own: a new process for each, without what starting a program from here takes. */
 const HOOKS = `while read -r script_type trusted_ip trusted_port ifconfig_pool_remote_ip common_name; do
   (. '${checkout}/hooks/'"$script_type") </dev/null
@@ -72,20 +58,10 @@ function session(socket: Socket): void {
   const address = remoteAddress.replace('::ffff:', '');
   const number = serial++;
   const virtual = `10.${8 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`;
-  const line = [
-    `client-${number}`,
-    `${address}:${remotePort}`,
-    virtual,
-    '',
-    0,
-    0,
-    'now',
-    since(),
-    'UNDEF',
-    number,
-    0,
-    '',
-  ];
+  const real = `${address}:${remotePort}`;
+  const line = [`client-${number}`, real, virtual, '', 0, 0, 'now', since(), 'UNDEF', number, 0, ''].join(
+    '\t',
+  );
   const hook = (type: string, act: () => void) => {
     ran.set(`${type} ${remotePort}`, () => {
       act();
@@ -93,7 +69,7 @@ function session(socket: Socket): void {
     });
     shell.stdin.write(`${type} ${address} ${remotePort} ${virtual} client-${number}\n`);
   };
-  hook('client-connect', () => sessions.set(number, `CLIENT_LIST\t${line.join('\t')}\r\n`));
+  hook('client-connect', () => sessions.set(number, `CLIENT_LIST\t${line}\r\n`));
   socket.on('error', () => undefined);
   socket.on('close', () => {
     hook('client-disconnect', () => sessions.delete(number));

@@ -6,8 +6,13 @@ import { says } from '../lab/says.js';
 import { Floor } from './floor.js';
 import type { Rival } from './switch.js';
 
-const PORT = 4000;
-const PATHS = ['one', 'two', 'three'].map((name, index) => ({ name, number: 101 + index, rateMbit: 1000 }));
+export const PORT = 4000;
+/** So that a session has three subflows. */
+export const PATHS = ['one', 'two', 'three'].map((name, index) => ({
+  name,
+  number: 101 + index,
+  rateMbit: 1000,
+}));
 
 /** Real MPTCP connections of three subflows each, to one server's process, in namespaces. */
 export class RealSessions {

@@ -16,11 +16,10 @@ import { Sidecar } from '../lab/sidecar.js';
 import { until } from '../lab/until.js';
 import type { Bench, Course } from './bench.js';
 import type { Figure, Unit } from './figure.js';
+import { PATHS, PORT } from './real-sessions.js';
 import { spreadOf } from './rounds.js';
 
 const PATIENCE_MS = 300_000;
-const PORT = 4000;
-const PATHS = ['one', 'two', 'three'].map((name, index) => ({ name, number: 101 + index, rateMbit: 1000 }));
 /** Not the one that clients come with. */
 const WANTED = 'two';
 /** Milliseconds that each of the many who come and go stays. */
