@@ -1,8 +1,11 @@
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
 
-/** Lists what was skipped and why, and closes with one plain line of totals. With CI set a skip is a failure. */
+/**
+ * Lists what was skipped and why, and what only a second try passed and how the first ended, and closes with one plain
+ * line of totals. With CI set a skip is a failure.
+ */
 // eslint-disable-next-line no-restricted-syntax -- vitest loads a reporter by its default export
-export default class SkipReporter implements Reporter {
+export default class TotalsReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
     const inState = (state: ReturnType<TestCase['result']>['state']): TestCase[] =>
@@ -12,6 +15,12 @@ export default class SkipReporter implements Reporter {
       const result = one.result();
       const why = 'note' in result && result.note !== undefined ? result.note : 'no reason given';
       console.log(`SKIPPED ${one.module.relativeModuleId} > ${one.fullName}: ${why}`);
+    }
+    for (const one of tests.filter((test) => test.diagnostic()?.flaky === true)) {
+      const first = one.result().errors?.[0]?.message ?? 'no error was kept';
+      console.log(
+        `AGAIN ${one.module.relativeModuleId} > ${one.fullName}: the first try ended with: ${first}`,
+      );
     }
     if (skipped.length > 0 && process.env.CI !== undefined) {
       console.log('CI is set, so what was skipped counts as failed.');

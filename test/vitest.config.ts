@@ -27,6 +27,8 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           testTimeout: 300_000,
           hookTimeout: 300_000,
+          // The machine may stand still for minutes. What only its second try passed is listed by the reporter.
+          retry: 1,
           globalSetup: [path.join(test, 'e2e/setup.ts')],
         },
       },

@@ -6,14 +6,13 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LoopbackVpn } from '../support/openvpn.js';
 import { Office } from '../support/office.js';
 import { Talker } from '../support/talker.js';
 import { until } from '../support/until.js';
 
 // not timed: each wait has its own bound
-vi.setConfig({ testTimeout: 300_000, hookTimeout: 60_000 });
 
 const load = createRequire(import.meta.url);
 const RELAY = resolve(import.meta.dirname, '../../dist/test/support/relay.js');

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Console } from '../../src/console/console.js';
 import { Sharing } from '../../src/console/sharing.js';
 import { Servers } from '../../src/openvpn/servers.js';
@@ -12,7 +12,6 @@ import { until } from '../support/until.js';
 import { Steered } from '../unit/console/steered.js';
 
 // not timed: each wait has its own bound
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 let vpn: LoopbackVpn;
 let ends: (() => unknown)[];

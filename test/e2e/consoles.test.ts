@@ -1,12 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LoopbackVpn } from '../support/openvpn.js';
 import { Office, sectionOf } from '../support/office.js';
 import { until } from '../support/until.js';
 
 // not timed: each wait has its own bound
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 let vpn: LoopbackVpn;
 let office: Office | undefined;

@@ -1,14 +1,13 @@
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ensureEventsDirectory, hookUser } from '../../src/openvpn/events-directory.js';
 import { parseRecord, type EventRecord } from '../../src/openvpn/record.js';
 import { LoopbackVpn, type Running } from '../support/openvpn.js';
 import { until } from '../support/until.js';
 
 // not timed: each wait has its own bound
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const CONF = resolve(import.meta.dirname, '../../openvpn-conf');
 

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ServerConfig } from '../../src/config/config.js';
 import { ensureEventsDirectory } from '../../src/openvpn/events-directory.js';
 import { Servers } from '../../src/openvpn/servers.js';
@@ -11,7 +11,6 @@ import { LoopbackVpn } from '../support/openvpn.js';
 import { until } from '../support/until.js';
 
 // not timed: each wait has its own bound
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let vpn: LoopbackVpn;
 let events: string;

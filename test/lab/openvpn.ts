@@ -52,7 +52,7 @@ export class OpenvpnProcess {
    * Waits until the server serves or the client is connected.
    * @throws {Error} with the end of its log if it ended or `timeoutMs` passed.
    */
-  async ready(timeoutMs = 60_000): Promise<void> {
+  async ready(timeoutMs = 180_000): Promise<void> {
     try {
       await until(`openvpn ${this.name}`, timeoutMs, async () => {
         if ((await this.log()).includes(ready)) return true;

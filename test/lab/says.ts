@@ -1,8 +1,11 @@
 import type { Readable } from 'node:stream';
 
+/** Only what hangs reaches it: in a guest on a busy machine a program takes over half a minute to say its first word. */
+const PATIENCE_MS = 180_000;
+
 /**
  * Waits until a program's stream has said this.
- * @throws {Error} if the stream ends or 30 seconds pass before.
+ * @throws {Error} if the stream ends or three minutes pass before.
  */
 export function says(stream: Readable, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -17,7 +20,7 @@ export function says(stream: Readable, text: string): Promise<void> {
       finish();
       resolve();
     };
-    const timer = setTimeout(fail, 30_000);
+    const timer = setTimeout(fail, PATIENCE_MS);
     const finish = (): void => {
       clearTimeout(timer);
       stream.off('data', hear).off('end', fail);

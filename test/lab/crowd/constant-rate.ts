@@ -45,7 +45,7 @@ export async function constantRate(
       afterMs: random() * BEGIN_WITHIN_MS,
     })),
   };
-  const timeoutMs = plan.durationMs + 60_000;
+  const timeoutMs = plan.durationMs + 180_000;
   const start = (namespace: Namespace, program: string, ...args: readonly string[]) =>
     namespace.start(process.execPath, [labScript(`crowd/${program}`), ...args], timeoutMs);
   const receivers = clients.map(({ namespace }) => start(namespace, 'rate-receiver', `${port}`, `${bytes}`));

@@ -18,7 +18,7 @@ export async function downloads(
   const transfers = clients.map(({ namespace }) =>
     Transfer.download(network, namespace, bytes, { holds: [0], timeoutMs: 900_000 }),
   );
-  await until('every download to be ready', 60_000, async () => {
+  await until('every download to be ready', 180_000, async () => {
     // One that failed throws here.
     await Promise.race([...transfers.map(({ done }) => done), sleep(20)]);
     return transfers.every(({ hasStarted }) => hasStarted) || undefined;

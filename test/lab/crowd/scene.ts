@@ -14,7 +14,7 @@ import { congestionControl } from './congestion.js';
 import { accessPoints, clientsOfA, clientsOfB } from './isps.js';
 import { addNeighbours } from './neighbours.js';
 
-const patienceMs = 60_000;
+const patienceMs = 180_000;
 
 /** A connected client. */
 export interface CrowdClient {
