@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "arguments.h"
 #include "guarded_commit.h"
 #include "linear_map.h"
 #include "netlink_binding.h"
@@ -27,37 +28,15 @@ using subflowd::PhysicalMemory;
 using subflowd::Range;
 using subflowd::RowReader;
 using subflowd::RowStatus;
+using subflowd::reject_arguments;
+using subflowd::to_bytes;
+using subflowd::to_records;
+using subflowd::to_u64;
 
 Napi::Error to_js(Napi::Env env, const char* code, const std::string& message) {
   Napi::Error error = Napi::Error::New(env, message);
   error.Set("code", Napi::String::New(env, code));
   return error;
-}
-
-[[noreturn]] void reject_arguments(Napi::Env env, const char* wanted) { throw Napi::TypeError::New(env, wanted); }
-
-std::uint64_t to_u64(const Napi::Value& value, const char* wanted) {
-  if (!value.IsBigInt()) reject_arguments(value.Env(), wanted);
-  bool lossless = false;
-  const std::uint64_t number = value.As<Napi::BigInt>().Uint64Value(&lossless);
-  if (!lossless) reject_arguments(value.Env(), wanted);
-  return number;
-}
-
-template <typename Array>
-Array to_array(const Napi::Value& value, napi_typedarray_type type, const char* wanted) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type) {
-    reject_arguments(value.Env(), wanted);
-  }
-  return value.As<Array>();
-}
-
-Napi::BigUint64Array to_words(const Napi::Value& value, const char* wanted) {
-  return to_array<Napi::BigUint64Array>(value, napi_biguint64_array, wanted);
-}
-
-Napi::Uint8Array to_bytes(const Napi::Value& value, const char* wanted) {
-  return to_array<Napi::Uint8Array>(value, napi_uint8_array, wanted);
 }
 
 class Memory : public Napi::ObjectWrap<Memory> {
@@ -85,12 +64,7 @@ class Memory : public Napi::ObjectWrap<Memory> {
     if (info.Length() != 4 || !info[0].IsString() || !info[2].IsString() || !info[3].IsBoolean()) {
       reject_arguments(info.Env(), kWanted);
     }
-    const Napi::BigUint64Array words = to_words(info[1], kWanted);
-    if (words.ElementLength() % 2 != 0) reject_arguments(info.Env(), kWanted);
-    std::vector<Range> ranges;
-    for (std::size_t i = 0; i < words.ElementLength(); i += 2) {
-      ranges.push_back({words.Data()[i], words.Data()[i + 1]});
-    }
+    const auto ranges = to_records<Range>(info[1], kWanted);
     const std::string access = info[2].As<Napi::String>();
     AccessWish wish = AccessWish::kAuto;
     if (access == "mapped") {
@@ -101,7 +75,8 @@ class Memory : public Napi::ObjectWrap<Memory> {
       reject_arguments(info.Env(), kWanted);
     }
     try {
-      memory_ = std::make_unique<PhysicalMemory>(info[0].As<Napi::String>(), std::move(ranges), wish,
+      memory_ = std::make_unique<PhysicalMemory>(info[0].As<Napi::String>(),
+                                                 std::vector<Range>(ranges.begin(), ranges.end()), wish,
                                                  info[3].As<Napi::Boolean>().Value());
     } catch (const MemoryError& error) {
       throw to_js(info.Env(), error.code(), error.what());
@@ -129,13 +104,8 @@ class Memory : public Napi::ObjectWrap<Memory> {
   void SetLinearMap(const Napi::CallbackInfo& info) {
     constexpr const char* kWanted = "setLinearMap(pieces: BigUint64Array of [virtualStart, virtualEnd, physicalStart])";
     if (info.Length() != 1) reject_arguments(info.Env(), kWanted);
-    const Napi::BigUint64Array words = to_words(info[0], kWanted);
-    if (words.ElementLength() % 3 != 0) reject_arguments(info.Env(), kWanted);
-    std::vector<LinearPiece> pieces;
-    for (std::size_t i = 0; i < words.ElementLength(); i += 3) {
-      pieces.push_back({words.Data()[i], words.Data()[i + 1], words.Data()[i + 2]});
-    }
-    linear_.assign(std::move(pieces));
+    const auto pieces = to_records<LinearPiece>(info[0], kWanted);
+    linear_.assign({pieces.begin(), pieces.end()});
   }
 
   Napi::Value Physical(const Napi::CallbackInfo& info) {
@@ -149,9 +119,8 @@ class Memory : public Napi::ObjectWrap<Memory> {
   Napi::Value ReadPhysical(const Napi::CallbackInfo& info) {
     constexpr const char* kWanted = "readPhysical(address: bigint, out: Uint8Array)";
     if (info.Length() != 2) reject_arguments(info.Env(), kWanted);
-    Napi::Uint8Array out = to_bytes(info[1], kWanted);
-    return Napi::Boolean::New(info.Env(),
-                              open(info).read(to_u64(info[0], kWanted), out.Data(), out.ElementLength()));
+    const auto out = to_bytes(info[1], kWanted);
+    return Napi::Boolean::New(info.Env(), open(info).read(to_u64(info[0], kWanted), out.begin(), out.count));
   }
 
   Napi::Value Gather(const Napi::CallbackInfo& info) {
@@ -159,28 +128,22 @@ class Memory : public Napi::ObjectWrap<Memory> {
         "gather(addresses: BigUint64Array, members: Int32Array of [offset, length, mask], out: Uint8Array of addresses x "
         "row, status: Uint8Array of addresses)";
     if (info.Length() != 4) reject_arguments(info.Env(), kWanted);
-    const Napi::BigUint64Array addresses = to_words(info[0], kWanted);
-    const auto triples = to_array<Napi::Int32Array>(info[1], napi_int32_array, kWanted);
-    Napi::Uint8Array out = to_bytes(info[2], kWanted);
-    Napi::Uint8Array status = to_bytes(info[3], kWanted);
-    std::vector<Member> members;
-    for (std::size_t i = 0; i + 3 <= triples.ElementLength(); i += 3) {
-      members.push_back({triples.Data()[i], triples.Data()[i + 1], triples.Data()[i + 2]});
-    }
-    if (members.empty() || triples.ElementLength() % 3 != 0 ||
-        !std::all_of(members.begin(), members.end(), RowReader::valid)) {
+    const auto addresses = to_records<std::uint64_t>(info[0], kWanted);
+    const auto members = to_records<Member>(info[1], kWanted);
+    const auto out = to_bytes(info[2], kWanted);
+    const auto status = to_bytes(info[3], kWanted);
+    if (members.count == 0 || !std::all_of(members.begin(), members.end(), RowReader::valid)) {
       reject_arguments(info.Env(), kWanted);
     }
-    RowReader reader(std::move(members));
-    const std::size_t count = addresses.ElementLength();
+    RowReader reader({members.begin(), members.end()});
     const std::size_t row = reader.row_bytes();
-    if (status.ElementLength() < count || out.ElementLength() / row < count) reject_arguments(info.Env(), kWanted);
+    if (status.count < addresses.count || out.count / row < addresses.count) reject_arguments(info.Env(), kWanted);
     PhysicalMemory& memory = open(info);
     std::size_t failed = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto before = static_cast<RowStatus>(status.Data()[i]);
-      const RowStatus now = reader.read(memory, linear_, addresses.Data()[i], out.Data() + i * row, before);
-      status.Data()[i] = static_cast<std::uint8_t>(now);
+    for (std::size_t i = 0; i < addresses.count; ++i) {
+      const auto before = static_cast<RowStatus>(status[i]);
+      const RowStatus now = reader.read(memory, linear_, addresses[i], out.begin() + i * row, before);
+      status[i] = static_cast<std::uint8_t>(now);
       failed += now < RowStatus::kChanged;
     }
     return Napi::Number::New(info.Env(), static_cast<double>(failed));
@@ -197,10 +160,10 @@ class Memory : public Napi::ObjectWrap<Memory> {
     const std::int64_t next_offset = info[1].As<Napi::Number>().Int32Value();
     const std::int64_t offset = info[2].As<Napi::Number>().Int32Value();
     const std::size_t length = info[3].As<Napi::Number>().Uint32Value();
-    Napi::Uint8Array out = to_bytes(info[4], kWanted);
-    Napi::BigUint64Array visited = to_words(info[5], kWanted);
-    const std::size_t steps = visited.ElementLength();
-    if (length == 0 || out.ElementLength() / length < steps) reject_arguments(info.Env(), kWanted);
+    const auto out = to_bytes(info[4], kWanted);
+    const auto visited = to_records<std::uint64_t>(info[5], kWanted);
+    const std::size_t steps = visited.count;
+    if (length == 0 || out.count / length < steps) reject_arguments(info.Env(), kWanted);
     PhysicalMemory& memory = open(info);
     std::uint64_t node = head;
     std::size_t taken = 0;
@@ -215,11 +178,11 @@ class Memory : public Napi::ObjectWrap<Memory> {
         end = "closed";
         break;
       }
-      if (!read_virtual(memory, next + static_cast<std::uint64_t>(offset), out.Data() + taken * length, length)) {
+      if (!read_virtual(memory, next + static_cast<std::uint64_t>(offset), out.begin() + taken * length, length)) {
         end = "unreadable";
         break;
       }
-      visited.Data()[taken++] = next;
+      visited[taken++] = next;
       node = next;
     }
     Napi::Object result = Napi::Object::New(info.Env());
@@ -230,20 +193,20 @@ class Memory : public Napi::ObjectWrap<Memory> {
 
   Napi::Value Commit(const Napi::CallbackInfo& info) {
     constexpr const char* kWanted =
-        "commit(guards: BigUint64Array of [address, mask, expected], address: bigint, width: 1 | 2 | 4, mask: uint32, "
-        "value: uint32)";
-    if (info.Length() != 5 || !info[2].IsNumber() || !info[3].IsNumber() || !info[4].IsNumber()) {
-      reject_arguments(info.Env(), kWanted);
-    }
-    const Napi::BigUint64Array words = to_words(info[0], kWanted);
-    if (words.ElementLength() % 3 != 0) reject_arguments(info.Env(), kWanted);
-    static_assert(sizeof(Guard) == 3 * sizeof(std::uint64_t));
-    const Change change{to_u64(info[1], kWanted), info[2].As<Napi::Number>().Uint32Value(),
-                        info[3].As<Napi::Number>().Uint32Value(), info[4].As<Napi::Number>().Uint32Value()};
+        "commit(guards: BigUint64Array of [address, mask, expected], changes: BigUint64Array of [address, width, mask, "
+        "value, kept])";
+    if (info.Length() != 2) reject_arguments(info.Env(), kWanted);
+    const auto guards = to_records<Guard>(info[0], kWanted);
+    const auto changes = to_records<Change>(info[1], kWanted);
     try {
-      return Napi::Number::New(
-          info.Env(), subflowd::guarded_commit(open(info), reinterpret_cast<const Guard*>(words.Data()),
-                                               words.ElementLength() / 3, change));
+      PhysicalMemory& memory = open(info);
+      int result = subflowd::kHeldAlready;
+      for (const Change& change : changes) {
+        const int one = subflowd::guarded_commit(memory, guards.begin(), guards.count, change);
+        if (one >= 0 || one == subflowd::kUndone) return Napi::Number::New(info.Env(), one);
+        result = std::max(result, one);
+      }
+      return Napi::Number::New(info.Env(), result);
     } catch (const MemoryError& error) {
       throw to_js(info.Env(), error.code(), error.what());
     }

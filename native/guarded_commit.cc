@@ -14,16 +14,25 @@ constexpr int kAttempts = 64;
 }
 
 void check(const PhysicalMemory& memory, const Change& change) {
-  const bool width_known = change.width == 1 || change.width == 2 || change.width == 4;
-  if (!width_known || change.address % change.width != 0 || change.mask == 0 || (change.value & ~change.mask) != 0 ||
-      (change.width < 4 && (change.mask >> (8 * change.width)) != 0)) {
+  const auto [address, width, mask, value, kept] = change;
+  const bool width_known = width == 1 || width == 2 || width == 4;
+  if (!width_known || address % width != 0 || mask == 0 || (mask >> (8 * width)) != 0 || (value & ~mask) != 0 ||
+      (kept & ~mask) != 0) {
     throw MemoryError("ETARGET", "the change is malformed");
   }
   if (!memory.writable()) throw MemoryError("ETARGET", "memory was opened for reading only");
-  if (!memory.contains(change.address, change.width)) throw MemoryError("ETARGET", "the field is not System RAM");
-  if (memory.access() == Access::kBytes && change.width != 1) {
-    throw MemoryError("ETARGET", "without mapping only single bytes can be changed");
-  }
+  if (memory.access() == Access::kMapped) return;
+  if (width != 1) throw MemoryError("ETARGET", "without mapping only single bytes can be changed");
+  if (!memory.contains(address, width)) throw MemoryError("ETARGET", "the field is not System RAM");
+}
+
+bool is_well_formed(const Guard& guard) { return guard.address % 8 == 0 && (guard.expected & ~guard.mask) == 0; }
+
+// Some 100 ns, which a processor takes to get a cache line back that it wants to write to.
+void let_stores_land() {
+#ifdef __x86_64__
+  for (int pause = 0; pause < 2; ++pause) __builtin_ia32_pause();
+#endif
 }
 
 template <typename Unit>
@@ -35,25 +44,36 @@ int swap_bits(void* where, const Change& change) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     if ((before & mask) == value) return kHeldAlready;
     const auto after = static_cast<Unit>((before & static_cast<Unit>(~mask)) | value);
-    if (__atomic_compare_exchange_n(unit, &before, after, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) return kChanged;
+    if (!__atomic_compare_exchange_n(unit, &before, after, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) continue;
+    if (change.kept == 0) return kChanged;
+    let_stores_land();
+    return ((__atomic_load_n(unit, __ATOMIC_RELAXED) ^ value) & change.kept) == 0 ? kChanged : kUndone;
   }
   throw MemoryError("EBUSY", "the field's word changed under every attempt");
 }
 
+void* field(PhysicalMemory& memory, const Change& change) {
+  const Window& window = memory.window(change.address, change.width);
+  if (window.length == 0) throw MemoryError("ETARGET", "the field is not System RAM, or its page cannot be mapped");
+  return window.at(change.address);
+}
+
 int commit_mapped(PhysicalMemory& memory, const Guard* guards, std::size_t count, const Change& change) {
   // Before the guards, so that a first touch of the window does not lie between the last guard and the change.
-  void* where = memory.at(change.address, change.width);
-  if (where == nullptr) throw MemoryError("ETARGET", "the field's page cannot be mapped");
+  field(memory, change);
+  Window window;
   for (std::size_t index = 0; index < count; ++index) {
-    const auto* word = static_cast<const std::uint64_t*>(memory.at(guards[index].address, 8));
-    if (word == nullptr) throw_unreadable(index);
-    if ((__atomic_load_n(word, __ATOMIC_ACQUIRE) & guards[index].mask) != guards[index].expected) {
-      return static_cast<int>(index);
+    const Guard& guard = guards[index];
+    if (!is_well_formed(guard)) throw_unreadable(index);
+    if (!window.holds(guard.address, 8)) {
+      window = memory.window(guard.address, 8);
+      if (window.length == 0) throw_unreadable(index);
     }
+    const auto* word = reinterpret_cast<const std::uint64_t*>(window.at(guard.address));
+    if ((__atomic_load_n(word, __ATOMIC_ACQUIRE) & guard.mask) != guard.expected) return static_cast<int>(index);
   }
   // A guard's window may have taken the place of the field's (see kMaxWindows): look again, which costs nothing.
-  where = memory.at(change.address, change.width);
-  if (where == nullptr) throw MemoryError("ETARGET", "the field's page cannot be mapped");
+  void* where = field(memory, change);
   switch (change.width) {
     case 1:
       return swap_bits<std::uint8_t>(where, change);
@@ -70,6 +90,9 @@ int commit_bytes(PhysicalMemory& memory, const Guard* guards, std::size_t count,
   unsigned char page[kPage];
   std::uint8_t before = 0;
   bool have_byte = false;
+  for (std::size_t index = 0; index < count; ++index) {
+    if (!is_well_formed(guards[index])) throw_unreadable(index);
+  }
   for (std::size_t first = 0; first < count;) {
     const std::uint64_t page_number = guards[first].address / kPage;
     std::uint64_t low = guards[first].address;
@@ -101,17 +124,15 @@ int commit_bytes(PhysicalMemory& memory, const Guard* guards, std::size_t count,
   }
   if ((before & change.mask) == change.value) return kHeldAlready;
   memory.write_byte(change.address, static_cast<std::uint8_t>((before & ~change.mask) | change.value));
-  return kChanged;
+  if (change.kept == 0) return kChanged;
+  std::uint8_t after = 0;
+  return memory.read(change.address, &after, 1) && ((after ^ change.value) & change.kept) == 0 ? kChanged : kUndone;
 }
 
 }  // namespace
 
 int guarded_commit(PhysicalMemory& memory, const Guard* guards, std::size_t count, const Change& change) {
   check(memory, change);
-  for (std::size_t index = 0; index < count; ++index) {
-    const Guard& guard = guards[index];
-    if (guard.address % 8 != 0 || (guard.expected & ~guard.mask) != 0) throw_unreadable(index);
-  }
   return memory.access() == Access::kMapped ? commit_mapped(memory, guards, count, change)
                                             : commit_bytes(memory, guards, count, change);
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "arguments.h"
 #include "netlink_socket.h"
 
 namespace subflowd {
@@ -17,8 +18,6 @@ Napi::Error to_js(Napi::Env env, const std::system_error& error) {
   return result;
 }
 
-[[noreturn]] void reject_arguments(Napi::Env env, const char* wanted) { throw Napi::TypeError::New(env, wanted); }
-
 // What the system refuses, as an Error with its code.
 template <typename Act>
 auto run(const Napi::CallbackInfo& info, Act act) {
@@ -27,14 +26,6 @@ auto run(const Napi::CallbackInfo& info, Act act) {
   } catch (const std::system_error& error) {
     throw to_js(info.Env(), error);
   }
-}
-
-Napi::Uint8Array to_bytes(const Napi::CallbackInfo& info, const char* wanted) {
-  if (info.Length() != 1 || !info[0].IsTypedArray() ||
-      info[0].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
-    reject_arguments(info.Env(), wanted);
-  }
-  return info[0].As<Napi::Uint8Array>();
 }
 
 // Calls back while a socket is readable. libuv owns the handle until it is closed, so it outlives its socket.
@@ -120,13 +111,13 @@ class Socket : public Napi::ObjectWrap<Socket> {
   }
 
   void Send(const Napi::CallbackInfo& info) {
-    const Napi::Uint8Array bytes = to_bytes(info, "send(bytes: Uint8Array)");
-    run(info, [&] { open(info).send(bytes.Data(), bytes.ElementLength()); });
+    const auto bytes = to_bytes(info[0], "send(bytes: Uint8Array)");
+    run(info, [&] { open(info).send(bytes.begin(), bytes.count); });
   }
 
   Napi::Value Receive(const Napi::CallbackInfo& info) {
-    Napi::Uint8Array out = to_bytes(info, "receive(out: Uint8Array)");
-    const auto length = run(info, [&] { return open(info).receive(out.Data(), out.ElementLength()); });
+    const auto out = to_bytes(info[0], "receive(out: Uint8Array)");
+    const auto length = run(info, [&] { return open(info).receive(out.begin(), out.count); });
     if (!length) return info.Env().Undefined();
     return Napi::Number::New(info.Env(), static_cast<double>(*length));
   }

@@ -132,18 +132,16 @@ std::byte* PhysicalMemory::map_window(Windowed& where, std::size_t index) noexce
   return slot;
 }
 
-void* PhysicalMemory::window_at(std::uint64_t address, std::size_t length) noexcept {
+void PhysicalMemory::find_window(std::uint64_t address, std::size_t length) noexcept {
+  seen_ = {};
   Windowed* where = find(address, length);
-  if (where == nullptr || length == 0) return nullptr;
+  if (where == nullptr || length == 0) return;
   const std::uint64_t window = address / kWindow;
-  if ((address + length - 1) / kWindow != window) return nullptr;
-  const std::size_t index = window - where->range.start / kWindow;
-  std::byte* base = map_window(*where, index);
-  if (base == nullptr) return nullptr;
-  seen_start_ = std::max(window * kWindow, where->range.start);
-  seen_length_ = std::min((window + 1) * kWindow, where->range.end) - seen_start_;
-  seen_ = base;
-  return base + (address - seen_start_);
+  if ((address + length - 1) / kWindow != window) return;
+  std::byte* base = map_window(*where, window - where->range.start / kWindow);
+  if (base == nullptr) return;
+  const std::uint64_t start = std::max(window * kWindow, where->range.start);
+  seen_ = {start, std::min((window + 1) * kWindow, where->range.end) - start, base};
 }
 
 bool PhysicalMemory::read(std::uint64_t address, void* out, std::size_t length) noexcept {
@@ -153,9 +151,9 @@ bool PhysicalMemory::read(std::uint64_t address, void* out, std::size_t length) 
   if (access_ == Access::kMapped) {
     while (length > 0) {
       const std::size_t piece = std::min<std::uint64_t>(length, kWindow - address % kWindow);
-      const void* from = window_at(address, piece);
-      if (from == nullptr) return false;
-      copy_words(to, static_cast<const std::byte*>(from), piece);
+      if (!seen_.holds(address, piece)) find_window(address, piece);
+      if (seen_.length == 0) return false;
+      copy_words(to, seen_.at(address), piece);
       to += piece;
       address += piece;
       length -= piece;
@@ -175,7 +173,8 @@ bool PhysicalMemory::read(std::uint64_t address, void* out, std::size_t length) 
 
 const std::uint64_t* PhysicalMemory::words(std::uint64_t address, std::size_t length, std::uint64_t* copy) noexcept {
   if (access_ == Access::kMapped) {
-    if (const void* seen = at(address, length)) return static_cast<const std::uint64_t*>(seen);
+    const Window& seen = window(address, length);
+    if (seen.length > 0) return reinterpret_cast<const std::uint64_t*>(seen.at(address));
   }
   // not mapped, or across two windows
   return read(address, copy, length) ? copy : nullptr;
@@ -203,7 +202,7 @@ void PhysicalMemory::unmap_all() noexcept {
     }
   }
   mapped_windows_ = 0;
-  seen_length_ = 0;
+  seen_ = {};
 }
 
 void PhysicalMemory::close() noexcept {

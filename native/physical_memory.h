@@ -33,6 +33,19 @@ struct Range {
   std::uint64_t end;    // bytes, one past the last address
 };
 
+// A piece of memory as this process sees it.
+struct Window {
+  std::uint64_t start = 0;   // physical address
+  std::uint64_t length = 0;  // bytes
+  std::byte* base = nullptr;
+
+  bool holds(std::uint64_t address, std::size_t bytes) const noexcept {
+    const std::uint64_t offset = address - start;
+    return offset < length && bytes <= length - offset && bytes > 0;
+  }
+  std::byte* at(std::uint64_t address) const noexcept { return base + (address - start); }
+};
+
 class PhysicalMemory {
  public:
   // Throws MemoryError: EOPEN (with the system's reason), ERANGES, EMAP (mapping wished and refused).
@@ -45,7 +58,7 @@ class PhysicalMemory {
   // Why mapping was not possible: an errno of mmap, 0 if it was or was not tried.
   int map_errno() const noexcept { return map_errno_; }
   bool writable() const noexcept { return writable_; }
-  // Calls of read() and at() so far: what something costs, told without a clock.
+  // Calls of read() and window() so far: what something costs, told without a clock.
   std::uint64_t reads() const noexcept { return reads_; }
 
   // Whether [address, address + length) lies wholly inside one range.
@@ -59,13 +72,13 @@ class PhysicalMemory {
   // are read to. Null if they are not RAM of the ranges or cannot be read. Address and length are multiples of 8.
   const std::uint64_t* words(std::uint64_t address, std::size_t length, std::uint64_t* copy) noexcept;
 
-  // Mapped access only: where this process sees the bytes; null if they are not RAM or cross a window.
-  void* at(std::uint64_t address, std::size_t length) noexcept {
+  // Mapped access only: the window that holds the bytes, good until the next call; one that holds nothing if they are
+  // not RAM or cross a window.
+  const Window& window(std::uint64_t address, std::size_t length) noexcept {
     ++reads_;
     // What follows each other on a trail often lies in one window.
-    const std::uint64_t offset = address - seen_start_;
-    if (offset < seen_length_ && length <= seen_length_ - offset && length > 0) return seen_ + offset;
-    return window_at(address, length);
+    if (!seen_.holds(address, length)) find_window(address, length);
+    return seen_;
   }
 
   // Bytes access only. Throws MemoryError EWRITE.
@@ -82,16 +95,13 @@ class PhysicalMemory {
   Windowed* find(std::uint64_t address, std::size_t length) noexcept;
   const Windowed* find(std::uint64_t address, std::size_t length) const noexcept;
   std::byte* map_window(Windowed& where, std::size_t index) noexcept;
-  void* window_at(std::uint64_t address, std::size_t length) noexcept;
+  void find_window(std::uint64_t address, std::size_t length) noexcept;
   void unmap_all() noexcept;
   void choose_access(AccessWish wish);
 
   std::vector<Windowed> ranges_;  // sorted, disjoint, whole pages
   std::size_t last_ = 0;          // index of the range that was found last
-  // The window that was touched last: physical address and length in bytes, 0 if none, and where it is mapped.
-  std::uint64_t seen_start_ = 0;
-  std::uint64_t seen_length_ = 0;
-  std::byte* seen_ = nullptr;
+  Window seen_;                   // the one that was touched last
   int fd_ = -1;
   Access access_ = Access::kBytes;
   int map_errno_ = 0;

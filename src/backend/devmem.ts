@@ -4,8 +4,7 @@ import { familyOf } from '../kernel/families.js';
 import type { Family, Found, LocatedConnection, LocatedSubflow, Place, Walk } from '../kernel/family.js';
 import { openFiles, type FdTable, type OpenFiles } from '../kernel/files.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../kernel/kernel.js';
-import { bytesOf } from '../kernel/layout.js';
-import type { Commit } from '../kernel/priority_bits.js';
+import { changeWords, type Commit } from '../kernel/priority_bits.js';
 import type { Trail } from '../kernel/trail.js';
 import type {
   Backend,
@@ -32,10 +31,8 @@ interface Way {
   readonly words: BigUint64Array;
   /** Physical address of the structure that holds the priorities. */
   readonly context: bigint;
-  /** ... and of the bytes of our wish. */
-  readonly ours: bigint;
-  /** Physical addresses of what each list of commits changes, once it was needed. */
-  readonly targets: Map<readonly Commit[], readonly bigint[]>;
+  /** What each list of commits changes, once it was needed. */
+  readonly changes: Map<readonly Commit[], BigUint64Array>;
 }
 
 /** A kernel's plain store may win the race for a byte (see native/guarded_commit.h); it does not win three times. */
@@ -47,8 +44,6 @@ export class DevmemBackend implements Backend {
   readonly tellsPeer: boolean;
   readonly #family: Family;
   readonly #known = new Map<number, Known>();
-  /** The bytes of our wish as they are read back. */
-  readonly #readBack: Uint8Array;
   readonly #committed: PriorityResult;
 
   constructor(private readonly kernel: OpenKernel) {
@@ -60,7 +55,6 @@ export class DevmemBackend implements Backend {
       peerAsked: this.tellsPeer,
       ...(silentBecause !== undefined && { reason: silentBecause }),
     };
-    this.#readBack = new Uint8Array(bytesOf(this.#family.bits.ours).size);
   }
 
   /**
@@ -167,13 +161,12 @@ export class DevmemBackend implements Backend {
     const commits = bits.commits(priority, { peers, overridePeer });
     try {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        const changed = this.#commitOnce(way, commits);
-        if (typeof changed === 'string') {
-          known.ways.delete(target.place);
-          return gone(changed);
-        }
-        if (!changed) return { outcome: 'unchanged', peerAsked: false };
-        if (this.#holds(way, priority)) return this.#committed;
+        const result = this.kernel.memory.commit(way.words, changesOf(way, commits));
+        if (result === CommitResult.changed) return this.#committed;
+        if (result === CommitResult.heldAlready) return { outcome: 'unchanged', peerAsked: false };
+        if (result === CommitResult.undone) continue;
+        known.ways.delete(target.place);
+        return gone(way.trail.describe(result));
       }
     } catch (error) {
       return { outcome: 'refused', peerAsked: false, reason: (error as Error).message };
@@ -193,32 +186,9 @@ export class DevmemBackend implements Backend {
     const trail = this.#family.trail(pid, files, located, target);
     const context = this.kernel.space.physical(place.context);
     if (!trail || context === undefined) return undefined;
-    const ours = context + BigInt(bytesOf(this.#family.bits.ours).offset);
-    const way: Way = { trail, words: trail.words(), context, ours, targets: new Map() };
+    const way: Way = { trail, words: trail.words(), context, changes: new Map() };
     ways.set(place, way);
     return way;
-  }
-
-  /** True if something was changed, false if all was so already, a sentence if a guard did not hold. */
-  #commitOnce(way: Way, commits: readonly Commit[]): boolean | string {
-    const { trail, words } = way;
-    const targets = targetsOf(way, commits);
-    let changed = false;
-    for (let index = 0; index < commits.length; index++) {
-      const { width, mask, value } = commits[index] as Commit;
-      const result = this.kernel.memory.commit(words, targets[index] as bigint, width, mask, value);
-      if (result >= 0) return trail.describe(result);
-      changed ||= result === CommitResult.changed;
-    }
-    return changed;
-  }
-
-  #holds({ ours: address }: Way, priority: Priority): boolean {
-    const { ours } = this.#family.bits;
-    const { offset } = bytesOf(ours);
-    if (!this.kernel.memory.readPhysical(address, this.#readBack)) return false;
-    const bit = ours.bitOffset - 8 * offset;
-    return (((this.#readBack[bit >>> 3] as number) >>> (bit & 7)) & 1) === (priority === 'backup' ? 1 : 0);
   }
 }
 
@@ -226,11 +196,11 @@ function gone(reason: string): PriorityResult {
   return { outcome: 'gone', peerAsked: false, reason };
 }
 
-function targetsOf({ context, targets }: Way, commits: readonly Commit[]): readonly bigint[] {
-  const known = targets.get(commits);
+function changesOf({ context, changes }: Way, commits: readonly Commit[]): BigUint64Array {
+  const known = changes.get(commits);
   if (known) return known;
-  const made = commits.map(({ offset }) => context + BigInt(offset));
-  targets.set(commits, made);
+  const made = changeWords(commits, context);
+  changes.set(commits, made);
   return made;
 }
 

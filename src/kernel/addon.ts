@@ -15,7 +15,7 @@ export type Access = 'mapped' | 'bytes';
 export type ListEnd = 'closed' | 'limit' | 'unreadable';
 
 /** Results of {@link NativeMemory.commit} that are not the index of a guard. */
-export const CommitResult = { changed: -1, heldAlready: -2 } as const;
+export const CommitResult = { changed: -1, heldAlready: -2, undone: -3 } as const;
 
 /**
  * Physical memory as the native addon gives it: `/dev/mem`, or any file whose offsets are physical addresses.
@@ -27,8 +27,8 @@ export interface NativeMemory {
   /** Why mapping was refused: an errno, 0 if it was not. */
   readonly mapErrno: number;
   /**
-   * Pieces of memory read so far, those that a commit looks at included: a count that does not depend on the machine's
-   * speed. Byte-wise, each is one system call.
+   * Pieces of memory read so far, a count that does not depend on the machine's speed. Of a commit it counts, mapped, each
+   * change of the window of 2 MiB. Byte-wise, each is one system call.
    */
   readonly reads: number;
   /** Triples of [virtualStart, virtualEnd, physicalStart): which virtual addresses lie in memory in one piece. */
@@ -58,11 +58,13 @@ export interface NativeMemory {
     visited: BigUint64Array,
   ): { count: number; end: ListEnd };
   /**
-   * The guarded commit: re-reads every guard ([physical address, mask, expected] words) in order and, only if all
-   * hold, changes the masked bits of the unit of `width` bytes at the physical `address`.
-   * Returns a {@link CommitResult}, or the index of the first guard that does not hold: then nothing was written.
+   * The guarded commit. `guards` are triples of [physical address, mask, expected], `changes` are of [physical address, width
+   * in bytes (1, 2 or 4), mask, value, which bits of the mask are read back]. Of each change in turn: re-reads every guard in
+   * order and, only if all hold, changes the masked bits of the unit and reads back those that nobody else changes.
+   * Returns `changed` if any was, or `heldAlready`; at the first change that does not come about, `undone` (somebody wrote the
+   * bits again) or the index of the guard that does not hold: then it and what follows it was not written.
    */
-  commit(guards: BigUint64Array, address: bigint, width: 1 | 2 | 4, mask: number, value: number): number;
+  commit(guards: BigUint64Array, changes: BigUint64Array): number;
   close(): void;
 }
 

@@ -11,6 +11,18 @@ export interface Commit {
   readonly width: 1 | 2 | 4;
   readonly mask: number;
   readonly value: number;
+  /** Those of the mask that nobody else changes. */
+  readonly kept: number;
+}
+
+/** Commits as {@link NativeMemory.commit} takes them, in the structure at this physical address. */
+export function changeWords(commits: readonly Commit[], structure: bigint): BigUint64Array {
+  return BigUint64Array.from(
+    commits.flatMap(({ offset, width, mask, value, kept }) => [
+      structure + BigInt(offset),
+      ...[width, mask, value, kept].map(BigInt),
+    ]),
+  );
 }
 
 /** A bit that must have this value before anything is written. */
@@ -103,11 +115,13 @@ export class PriorityBits {
     for (const { bit, value } of changes) {
       const unit = together ?? { offset: bit.bitOffset >>> 3, width: 1 };
       const one = 1 << (bit.bitOffset - unit.offset * 8);
-      const { mask, value: before } = commits.get(unit.offset) ?? { mask: 0, value: 0 };
+      const { mask, value: before, kept } = commits.get(unit.offset) ?? { mask: 0, value: 0, kept: 0 };
       commits.set(unit.offset, {
         ...unit,
         mask: (mask | one) >>> 0,
         value: (before | (value ? one : 0)) >>> 0,
+        // the kernel clears send_mp_prio, and the peer may ask for another priority
+        kept: (kept | (bit === this.ours ? one : 0)) >>> 0,
       });
     }
     return [...commits.values()];

@@ -3,6 +3,7 @@ import type { SubflowName } from '../../src/backend/backend.js';
 import { familyOf } from '../../src/kernel/families.js';
 import { openFiles } from '../../src/kernel/files.js';
 import type { OpenKernel } from '../../src/kernel/kernel.js';
+import { changeWords } from '../../src/kernel/priority_bits.js';
 
 const WHOLE = (1n << 64n) - 1n;
 /** A pointer leads to a structure of at most this many bytes; an array of files may be longer. */
@@ -12,7 +13,7 @@ const NEAR = 1n << 20n;
  * Writes down, for the floor, the guards of the second subflow of each connection and what a switch changes, in words of
  * 8 bytes: the number of sessions; of each the number of steps; of each step the earlier one whose pointer it follows
  * (-1: none), what to add to it, address, mask and expected value; then twice, for backup and for active, the number of
- * changes, and of each address, width, mask and value.
+ * changes, and of each address, width, mask, value and which bits are read back.
  * @returns the subflows in the same order.
  */
 export async function writeTrails(kernel: OpenKernel, pid: number, file: string): Promise<SubflowName[]> {
@@ -30,10 +31,8 @@ export async function writeTrails(kernel: OpenKernel, pid: number, file: string)
     for (const priority of ['backup', 'active'] as const) {
       const commits = family.bits.commits(priority, { peers: target.subflow.peers, overridePeer: false });
       words.push(BigInt(commits.length));
-      for (const { offset, width, mask, value } of commits) {
-        const address = space.physical(target.place.context + BigInt(offset)) ?? 0n;
-        words.push(address, BigInt(width), BigInt(mask), BigInt(value));
-      }
+      const context = space.physical(target.place.context) ?? 0n;
+      words.push(...changeWords(commits, context));
     }
     const { local, remote } = target.subflow;
     names.push({ pid, connection: located.connection.remote, local, remote });

@@ -77,11 +77,8 @@ std::vector<Session> read_sessions(const std::string& file) {
     for (auto& changes : session.changes) {
       const std::uint64_t count = word();
       for (std::uint64_t i = 0; i < count; ++i) {
-        const std::uint64_t address = word();
-        const auto narrow = [&] { return static_cast<std::uint32_t>(word()); };
-        const std::uint32_t width = narrow();
-        const std::uint32_t mask = narrow();
-        changes.push_back({address, width, mask, narrow()});
+        // a list in braces is evaluated from left to right
+        changes.push_back({word(), word(), word(), word(), word()});
       }
     }
   }

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CommitResult, loadAddon, ReadStatus, type NativeMemory } from '../../../src/kernel/addon.js';
 
@@ -25,6 +27,22 @@ afterEach(() => {
   memory.close();
   rmSync(directory, { recursive: true });
 });
+
+const NO_GUARDS = new BigUint64Array(0);
+
+function change(address: bigint, width: number, mask: number, value: number, kept = 0): BigUint64Array {
+  return BigUint64Array.of(address, ...[width, mask, value, kept].map(BigInt));
+}
+
+/** Somebody who writes the byte at 0x1018 as it was, again and again, for half a minute. */
+const RIVAL = `
+  const { openSync, writeSync } = require('node:fs');
+  const { workerData: file, parentPort } = require('node:worker_threads');
+  const fd = openSync(file, 'r+');
+  parentPort.postMessage('writes');
+  const end = Date.now() + 30000;
+  while (Date.now() < end) for (let i = 0; i < 1000; i++) writeSync(fd, Uint8Array.of(0x18), 0, 1, 0x1018);
+`;
 
 function wordAt(address: number): bigint {
   return readFileSync(file).readBigUInt64LE(address);
@@ -110,9 +128,9 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
     const { changed, same, unreadable } = ReadStatus;
     expect(look()).toEqual([changed, changed, unreadable, changed]);
     expect(look()).toEqual([same, same, unreadable, same]);
-    memory.commit(new BigUint64Array(0), 0x1008n, 1, 0b100, 0b100);
+    memory.commit(NO_GUARDS, change(0x1008n, 1, 0b100, 0b100));
     // a bit that does not count
-    memory.commit(new BigUint64Array(0), 0x2002n, 1, 0b100, 0b100);
+    memory.commit(NO_GUARDS, change(0x2002n, 1, 0b100, 0b100));
     [addresses[2], addresses[3]] = [0x1010n, 0x8000n];
     expect(look()).toEqual([changed, same, changed, unreadable]);
     addresses[3] = 0x10_0000n;
@@ -126,9 +144,9 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
 
   it('changes the named bits of one byte, and no others', () => {
     const guards = BigUint64Array.of(0x1010n, 0xffffn, 0x1010n);
-    expect(memory.commit(guards, 0x1018n, 1, 0b110, 0b010)).toBe(CommitResult.changed);
+    expect(memory.commit(guards, change(0x1018n, 1, 0b110, 0b010))).toBe(CommitResult.changed);
     expect(wordAt(0x1018)).toBe(0x101an);
-    expect(memory.commit(guards, 0x1018n, 1, 0b110, 0b010)).toBe(CommitResult.heldAlready);
+    expect(memory.commit(guards, change(0x1018n, 1, 0b110, 0b010))).toBe(CommitResult.heldAlready);
   });
 
   it('writes nothing when a guard does not hold, and says which', () => {
@@ -143,7 +161,7 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
       0xffn,
       0x0n,
     );
-    expect(memory.commit(guards, 0x1018n, 1, 0b110, 0b010)).toBe(1);
+    expect(memory.commit(guards, change(0x1018n, 1, 0b110, 0b010))).toBe(1);
     expect(wordAt(0x1018)).toBe(0x1018n);
   });
 
@@ -159,25 +177,57 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
       1,
       'EGUARD',
     ],
-    ['a field outside System RAM', new BigUint64Array(0), 0x8000n, 1, 1, 1, 'ETARGET'],
-    ['a field over the end of System RAM', new BigUint64Array(0), 0x2ffffen, 4, 1, 1, 'ETARGET'],
-    ['an empty mask', new BigUint64Array(0), 0x1018n, 1, 0, 0, 'ETARGET'],
-    ['a value beyond the mask', new BigUint64Array(0), 0x1018n, 1, 1, 2, 'ETARGET'],
-    ['a mask beyond the unit', new BigUint64Array(0), 0x1018n, 1, 0x100, 0, 'ETARGET'],
-    ['an unaligned unit', new BigUint64Array(0), 0x1019n, 2, 1, 1, 'ETARGET'],
-    ['a unit of three bytes', new BigUint64Array(0), 0x1018n, 3, 1, 1, 'ETARGET'],
+    ['a field outside System RAM', NO_GUARDS, 0x8000n, 1, 1, 1, 'ETARGET'],
+    ['a field over the end of System RAM', NO_GUARDS, 0x2ffffen, 4, 1, 1, 'ETARGET'],
+    ['an empty mask', NO_GUARDS, 0x1018n, 1, 0, 0, 'ETARGET'],
+    ['a value beyond the mask', NO_GUARDS, 0x1018n, 1, 1, 2, 'ETARGET'],
+    ['a mask beyond the unit', NO_GUARDS, 0x1018n, 1, 0x100, 0, 'ETARGET'],
+    ['an unaligned unit', NO_GUARDS, 0x1019n, 2, 1, 1, 'ETARGET'],
+    ['a unit of three bytes', NO_GUARDS, 0x1018n, 3, 1, 1, 'ETARGET'],
   ] as const)('refuses %s', (_, guards, address, width, mask, value, code) => {
-    expect(() => memory.commit(guards, address, width as 1, mask, value)).toThrow(
+    expect(() => memory.commit(guards, change(address, width, mask, value))).toThrow(
       expect.objectContaining({ code }),
     );
+    const beyond = change(0x1018n, 1, 1, 1, 2);
+    expect(() => memory.commit(NO_GUARDS, beyond)).toThrow(expect.objectContaining({ code: 'ETARGET' }));
     expect(wordAt(0x1018)).toBe(0x1018n);
   });
 
   it.each([2, 4] as const)('changes a unit of %i bytes only where it is mapped', (width) => {
-    const commit = () => memory.commit(new BigUint64Array(0), 0x1018n, width, 0x8001, 0x8001);
+    const commit = () => memory.commit(NO_GUARDS, change(0x1018n, width, 0x8001, 0x8001));
     if (access === 'mapped') expect(commit()).toBe(CommitResult.changed);
     else expect(commit).toThrow(expect.objectContaining({ code: 'ETARGET' }));
     expect(wordAt(0x1018)).toBe(access === 'mapped' ? 0x9019n : 0x1018n);
+  });
+
+  it('makes several changes in turn, and none after one that does not come about', () => {
+    const both = (second: bigint) =>
+      BigUint64Array.from([...change(0x1018n, 1, 0b110, 0b010), ...change(second, 1, 1, 1, 1)]);
+    expect(memory.commit(NO_GUARDS, both(0x1020n))).toBe(CommitResult.changed);
+    expect([wordAt(0x1018), wordAt(0x1020)]).toEqual([0x101an, 0x1021n]);
+    expect(memory.commit(NO_GUARDS, both(0x1020n))).toBe(CommitResult.heldAlready);
+    // of the first byte alone it is true
+    const guards = BigUint64Array.of(0x1018n, 0xffn, 0x18n);
+    writeFileSync(file, readFileSync(file).fill(0x18, 0x1018, 0x1019));
+    expect(memory.commit(guards, both(0x1028n))).toBe(0);
+    expect([wordAt(0x1018), wordAt(0x1028)]).toEqual([0x101an, 0x1028n]);
+  });
+
+  it('tells when somebody else wrote the bits again', async () => {
+    const rival = new Worker(RIVAL, { eval: true, workerData: file });
+    try {
+      await once(rival, 'message');
+      const seen = new Set<number>();
+      const end = performance.now() + 20_000;
+      while (seen.size < 2 && performance.now() < end) {
+        for (let i = 0; i < 1000; i++)
+          seen.add(memory.commit(NO_GUARDS, change(0x1018n, 1, 0b111, 0b111, 0b001)));
+        seen.delete(CommitResult.heldAlready);
+      }
+      expect([...seen].sort()).toEqual([CommitResult.changed, CommitResult.undone]);
+    } finally {
+      await rival.terminate();
+    }
   });
 
   it('is an error with a code once it is closed', () => {
@@ -205,13 +255,16 @@ describe('what cannot be opened', () => {
   });
 
   it('writes to memory opened for reading only', () => {
-    expect(() => memory.commit(new BigUint64Array(0), 0x1018n, 1, 1, 1)).toThrow(
+    expect(() => memory.commit(NO_GUARDS, change(0x1018n, 1, 1, 1))).toThrow(
       expect.objectContaining({ code: 'ETARGET' }),
     );
   });
 
   it('wrong arguments are TypeErrors', () => {
     expect(() => memory.readPhysical(1 as unknown as bigint, new Uint8Array(1))).toThrow(TypeError);
+    expect(() => memory.commit(NO_GUARDS, BigUint64Array.of(1n))).toThrow(TypeError);
+    expect(() => memory.commit(new Uint8Array(24) as never, NO_GUARDS)).toThrow(TypeError);
+    expect(() => memory.commit(NO_GUARDS, 1 as never)).toThrow(TypeError);
     const gather = (members: readonly number[], bytes: number, rows: number) => () =>
       memory.gather(
         new BigUint64Array(2),

@@ -1,0 +1,61 @@
+// What JavaScript gave, looked at where it lies. Each function throws a TypeError that says what was wanted.
+#pragma once
+
+#include <napi.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace subflowd {
+
+[[noreturn]] inline void reject_arguments(Napi::Env env, const char* wanted) {
+  throw Napi::TypeError::New(env, wanted);
+}
+
+inline std::uint64_t to_u64(const Napi::Value& value, const char* wanted) {
+  if (!value.IsBigInt()) reject_arguments(value.Env(), wanted);
+  bool lossless = false;
+  const std::uint64_t number = value.As<Napi::BigInt>().Uint64Value(&lossless);
+  if (!lossless) reject_arguments(value.Env(), wanted);
+  return number;
+}
+
+// Elements of a typed array, for as long as the call lasts.
+template <typename Element>
+struct View {
+  Element* elements;
+  std::size_t count;
+
+  Element* begin() const noexcept { return elements; }
+  Element* end() const noexcept { return elements + count; }
+  Element& operator[](std::size_t index) const noexcept { return elements[index]; }
+};
+
+template <typename Element>
+View<Element> to_view(const Napi::Value& value, napi_typedarray_type wanted_type, const char* wanted) {
+  napi_typedarray_type type;
+  std::size_t count = 0;
+  void* elements = nullptr;
+  // One call, where Napi::TypedArray makes five.
+  const napi_status status =
+      napi_get_typedarray_info(value.Env(), value, &type, &count, &elements, nullptr, nullptr);
+  if (status != napi_ok || type != wanted_type) reject_arguments(value.Env(), wanted);
+  return {static_cast<Element*>(elements), count};
+}
+
+inline View<std::uint8_t> to_bytes(const Napi::Value& value, const char* wanted) {
+  return to_view<std::uint8_t>(value, napi_uint8_array, wanted);
+}
+
+// Records of 64-bit members one after the other in a BigUint64Array, of 32-bit ones in an Int32Array.
+template <typename Record>
+View<Record> to_records(const Napi::Value& value, const char* wanted) {
+  constexpr std::size_t kElement = alignof(Record);
+  static_assert(kElement == 8 || kElement == 4);
+  constexpr auto kType = kElement == 8 ? napi_biguint64_array : napi_int32_array;
+  const auto elements = to_view<Record>(value, kType, wanted);
+  if (elements.count * kElement % sizeof(Record) != 0) reject_arguments(value.Env(), wanted);
+  return {elements.begin(), elements.count * kElement / sizeof(Record)};
+}
+
+}  // namespace subflowd
