@@ -175,6 +175,10 @@ export class Daemon implements Commanded {
     };
   }
 
+  look(): Promise<void> {
+    return this.#controller.look();
+  }
+
   config(): Config {
     return this.#config;
   }

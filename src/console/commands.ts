@@ -17,6 +17,8 @@ import { splitWords, WordsError } from './words.js';
 
 /** What the console's commands need of the daemon. */
 export interface Commanded {
+  /** Looks at the servers, so that what is shown is of now, unless that was done a moment ago. */
+  look(): Promise<void>;
   status(): DaemonStatus;
   config(): Config;
   sessions(): readonly Session[];
@@ -94,15 +96,18 @@ export async function runCommand(daemon: Commanded, line: string, asker: Asker =
     case 'help':
       return block(HELP);
     case 'status':
+      await daemon.look();
       return status(daemon, rest, asker);
     case 'primary':
       return primary(daemon, rest, asker);
     case 'paths':
       if (rest.length > 0) return failure('mptcp paths takes nothing');
+      await daemon.look();
       return paths(daemon);
     case 'rules':
       return rules(daemon, rest);
     case 'explain':
+      await daemon.look();
       return explain(daemon, rest, asker);
     case 'watch':
       return watch(rest, asker);

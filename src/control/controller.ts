@@ -55,14 +55,18 @@ const EAGER_FOR_MS = 5_000;
 /** ... and how often, then and otherwise. */
 const EAGER_MS = 100;
 const CALM_MS = 1_000;
-/** Milliseconds: the longest without a look, and between two while there is news. */
+/**
+ * Milliseconds: the longest without a look where only looking tells, and where the backend tells and whoever asks is shown a
+ * fresh one; and between two while there is news.
+ */
 const LONGEST_MS = 60_000;
+const LONGEST_TOLD_MS = 300_000;
 const LONGEST_PAUSE_MS = 250;
 /**
  * How many times as long as a round takes is waited for the next: a large server is looked at less often, so that looking
  * takes so small a part of a core. After a change; where only looking tells, or rates decide; where the backend tells.
  */
-const SPARING = { eager: 10, measuring: 20, told: 1000 } as const;
+const SPARING = { eager: 10, measuring: 20, told: 4000 } as const;
 
 /** The loop: observe, plan, apply, verify. One round at a time; news during a round start another right after it. */
 export class Controller extends EventEmitter<ControllerMap> {
@@ -75,8 +79,9 @@ export class Controller extends EventEmitter<ControllerMap> {
   #again = false;
   #timer: NodeJS.Timeout | undefined;
   #eagerUntil = 0;
-  /** How long the last round took, ms. */
+  /** How long the last round took, ms, and when it ended (`performance.now()`). */
   #roundMs = 0;
+  #endedAt = -Infinity;
   #problems = new Set<string>();
   readonly #written = new Map<string, Written>();
 
@@ -130,6 +135,13 @@ export class Controller extends EventEmitter<ControllerMap> {
     await this.#start();
   }
 
+  /** A round for whoever shows the plan, unless the last one ended just now. Never rejects: see `problem`. */
+  async look(): Promise<void> {
+    const fresh = Math.max(CALM_MS, SPARING.measuring * this.#roundMs);
+    if (performance.now() - this.#endedAt < fresh) return;
+    await (this.#round ?? this.#start());
+  }
+
   /** @param pause milliseconds. */
   #start(pause = 0): Promise<void> {
     if (!this.#running) return Promise.resolve();
@@ -148,7 +160,8 @@ export class Controller extends EventEmitter<ControllerMap> {
     this.#again = false;
     const start = performance.now();
     await this.#once();
-    this.#roundMs = performance.now() - start;
+    this.#endedAt = performance.now();
+    this.#roundMs = this.#endedAt - start;
   }
 
   #schedule(): void {
@@ -162,15 +175,15 @@ export class Controller extends EventEmitter<ControllerMap> {
   /** Milliseconds until the next round, if nothing happens. */
   #wait(): number {
     const { backend, config } = this.#inputs;
-    const after = (least: number, times: number) =>
-      Math.max(least, Math.min(times * this.#roundMs, LONGEST_MS));
+    const after = (least: number, times: number, longest = LONGEST_MS) =>
+      Math.max(least, Math.min(times * this.#roundMs, longest));
     if (performance.now() < this.#eagerUntil) return after(EAGER_MS, SPARING.eager);
     const isTold = backend.onChange !== undefined;
     const measures = this.#plan.sessions.some(({ rule }) => rule.mode !== 'active-standby');
-    return after(
-      Math.min(CALM_MS, config().steering.interval),
-      isTold && !measures ? SPARING.told : SPARING.measuring,
-    );
+    const least = Math.min(CALM_MS, config().steering.interval);
+    return isTold && !measures
+      ? after(least, SPARING.told, LONGEST_TOLD_MS)
+      : after(least, SPARING.measuring);
   }
 
   async #once(): Promise<void> {

@@ -67,8 +67,8 @@ const BATCH = 64;
 /** Files complained about one by one between two rescans; of the rest only the number is told. */
 const MAX_COMPLAINTS = 10;
 /** How many times as long as a look at everything takes is waited for the next, and the longest wait, milliseconds. */
-const SPARING = 1000;
-const LONGEST_RESCAN_MS = 120_000;
+const SPARING = 4000;
+const LONGEST_RESCAN_MS = 300_000;
 /** A hook writes a record in one go; one that has no end after this many milliseconds gets none. */
 const UNFINISHED_MS = 2_000;
 /** How often the processes that have records are looked at: one that is killed runs no hook. */
@@ -98,6 +98,8 @@ export class Events extends EventEmitter<EventsMap> {
   readonly #users: Map<string, HookUser>;
   readonly #watched = new Map<string, Watched>();
   readonly #records = new Map<string, KnownRecord & { signature: string }>();
+  /** How many of them each process has. */
+  readonly #perProcess = new Map<number, number>();
   readonly #rejected = new Map<string, Rejected>();
   readonly #problems = new Map<string, string>();
   readonly #pending = new Set<string>();
@@ -341,10 +343,9 @@ export class Events extends EventEmitter<EventsMap> {
   }
 
   #dropDead(): void {
-    const alive = new Map<number, boolean>();
-    for (const [path, { record }] of this.#records) {
-      if (!alive.has(record.pid)) alive.set(record.pid, this.#isAlive(record.pid));
-      if (alive.get(record.pid) === false) this.#remove(path);
+    for (const pid of [...this.#perProcess.keys()]) {
+      if (this.#isAlive(pid)) continue;
+      for (const [path, { record }] of this.#records) if (record.pid === pid) this.#remove(path);
     }
   }
 
@@ -418,6 +419,7 @@ export class Events extends EventEmitter<EventsMap> {
     this.#forget(path);
     const known = { path, record, seenAt: performance.now(), signature };
     this.#records.set(path, known);
+    this.#perProcess.set(record.pid, (this.#perProcess.get(record.pid) ?? 0) + 1);
     this.emit('added', known);
     return undefined;
   }
@@ -437,6 +439,10 @@ export class Events extends EventEmitter<EventsMap> {
     const known = this.#records.get(path);
     if (known === undefined) return;
     this.#records.delete(path);
+    const { pid } = known.record;
+    const others = (this.#perProcess.get(pid) ?? 0) - 1;
+    if (others > 0) this.#perProcess.set(pid, others);
+    else this.#perProcess.delete(pid);
     this.emit('removed', known);
   }
 

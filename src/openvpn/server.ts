@@ -55,9 +55,9 @@ export interface ServerOptions {
 const GATHER_MS = 100;
 /** Least milliseconds between two `status` that news ask for. */
 const MIN_STATUS_MS = 1_000;
-/** How many times as long as it takes to read what is known is waited, and the longest wait, milliseconds. */
+/** How many times as long as it takes to read an answer is waited, and the longest wait, milliseconds. */
 const SPARING = 4000;
-const LONGEST_POLL_MS = 60_000;
+const LONGEST_POLL_MS = 300_000;
 /** When to look whether the process lives after its management interface hung up, in milliseconds. */
 const LOOK_AFTER_MS = [50, 500, 2_000];
 
@@ -87,9 +87,10 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   #toldStatus = '';
   readonly #problems = new Set<string>();
   #poll: NodeJS.Timeout | undefined;
-  /** The next look; how long the last one took, ms. */
+  /** The next look; how long the last one took, and the reading of the last `status`, ms. */
   #soon: NodeJS.Timeout | undefined;
   #lookMs = 0;
+  #readMs = 0;
   #gather: NodeJS.Timeout | undefined;
   #looks: NodeJS.Timeout[] = [];
   #lastNews = 0;
@@ -151,7 +152,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
       this.update();
       // where hooks tell of everybody, the answer is read for safety alone, and a long one less often
       const isTold = this.#view.recorded === this.#view.sessions.length;
-      const sparing = isTold ? Math.min(SPARING * this.#lookMs, LONGEST_POLL_MS) : 0;
+      const sparing = isTold ? Math.min(SPARING * (this.#readMs + this.#lookMs), LONGEST_POLL_MS) : 0;
       this.#pollAfter(Math.max(this.#pollMs, sparing));
     }, wait);
   }
@@ -239,6 +240,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   }
 
   #onStatus(lines: readonly string[], askedAt: number): void {
+    const start = performance.now();
     const reply = parseStatus(lines);
     const ports = new Map<string, number>();
     for (const { cid, address, port } of this.#rows) {
@@ -255,6 +257,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     this.#placeRows();
     this.#tellProblems(reply);
     if (reply.problems.length === 0) this.#discardStale();
+    this.#readMs = performance.now() - start;
     this.update();
   }
 

@@ -22,6 +22,9 @@ import { spreadOf } from './rounds.js';
 const PATIENCE_MS = 300_000;
 /** Not the one that clients come with. */
 const WANTED = 'two';
+const SETTLE_MS = 30_000;
+/** A large server is looked at every five minutes at least, which is to be in it. */
+const LONGEST_PAUSE_MS = 310_000;
 /** Milliseconds that each of the many who come and go stays. */
 const STAY_MS = 100;
 
@@ -136,9 +139,9 @@ class Storm {
   /** Memory and processor while nothing happens. */
   async rest(what: string): Promise<Figure[]> {
     this.course.say(`at rest, ${what}`);
-    const forMs = this.course.quick ? 5_000 : 30_000;
     // what follows a change has to be over
-    await sleep(forMs / 2);
+    await sleep(this.course.quick ? 2_000 : SETTLE_MS);
+    const forMs = this.course.quick ? 5_000 : this.#sessions === 0 ? SETTLE_MS : LONGEST_PAUSE_MS;
     const before = await this.#used();
     await sleep(forMs);
     const part = (100 * ((await this.#used()) - before)) / forMs;

@@ -26,11 +26,12 @@ export function summary(report: Report): string {
       `${one.mpPrioSent}/${one.mpPrioReceived}`,
     ]);
   }
+  const lateMs = rule.committedMs - rule.connectedMs;
   return [
     '',
     `${report.backend} on Linux ${report.kernel}, OpenVPN ${report.openvpn}: ${report.writes}`,
     `${transfer.bytes} bytes, hash ${transfer.sha256Matches ? 'matches' : 'DOES NOT MATCH'}, ${transfer.reconnects} reconnects`,
-    `the rule was applied ${rule.committedMs - rule.connectedMs} ms after the client was connected`,
+    `the rule was applied ${Math.abs(lateMs)} ms ${lateMs < 0 ? 'before' : 'after'} the client was connected`,
     table.toString(),
     ...(report.switches.every(({ mpPrioSent }) => mpPrioSent === 0)
       ? [

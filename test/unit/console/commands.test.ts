@@ -241,6 +241,18 @@ it('mptcp status CLIENT shows that one', async () => {
   expect(text.at(-1)).toBe('END');
 });
 
+it.each(['mptcp status json', 'mptcp status carol', 'mptcp paths', 'mptcp explain carol'])(
+  '%s shows what is now',
+  async (command) => {
+    daemon.news = () => {
+      daemon.clients = [client('carol')];
+    };
+    const text = (await lines(command)).join('\n');
+    expect(text).toContain(command === 'mptcp paths' ? '1 of 1 subflow active' : 'carol');
+    expect(text).not.toMatch(/^ERROR/);
+  },
+);
+
 it('mptcp paths tells what is on each', async () => {
   daemon.clients = [client('alice', { remotes: [WIFI] }), client('bob')];
   expect(await lines('mptcp paths')).toEqual([

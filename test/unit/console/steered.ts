@@ -59,6 +59,14 @@ export class Steered implements Commanded {
     this.#overrides = new OverrideStore(overridesFile);
   }
 
+  /** What a look brings. */
+  news: () => void = () => undefined;
+
+  look(): Promise<void> {
+    this.news();
+    return Promise.resolve();
+  }
+
   status(): DaemonStatus {
     const { sessions } = plan({ sessions: this.clients }, this.rules, this.#overrides.all());
     return {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Backend, PriorityResult } from '../../../src/backend/backend.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { Controller, type Switch } from '../../../src/control/controller.js';
@@ -168,6 +168,22 @@ it('takes news during a round into the next one', async () => {
   const second = controller.refresh();
   await Promise.all([first, second]);
   expect(controller.current().sessions[0]).toMatchObject({ state: 'obeyed', primary: 'lte' });
+});
+
+it('looks again for whoever asks, where the last look is not of now', async () => {
+  image.task(PID, [image.socket(ALICE).file]);
+  const controller = await start();
+  const looks = vi.spyOn(backend, 'connections');
+  await controller.look();
+  expect(looks).not.toHaveBeenCalled();
+  const now = performance.now();
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(now + 10_000);
+  try {
+    await controller.look();
+  } finally {
+    clock.mockRestore();
+  }
+  expect(looks).toHaveBeenCalledOnce();
 });
 
 it('looks less often where a look takes long', async () => {
