@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.js';
 import type { Config } from '../config/config.js';
 import { formatEndpoint } from '../endpoint.js';
+import { Pace } from '../pace.js';
 import type { UnplacedSession } from '../openvpn/view.js';
 import type { Session } from '../openvpn/session.js';
 import { NO_GUIDANCE, NO_MODES, stepModes, type Guidance, type ModesState } from '../steering/modes.js';
@@ -55,18 +56,17 @@ const EAGER_FOR_MS = 5_000;
 /** ... and how often, then and otherwise. */
 const EAGER_MS = 100;
 const CALM_MS = 1_000;
-/**
- * Milliseconds: the longest without a look where only looking tells, and where the backend tells and whoever asks is shown a
- * fresh one; and between two while there is news.
- */
-const LONGEST_MS = 60_000;
-const LONGEST_TOLD_MS = 300_000;
+/** Longest pause between two rounds while there is news, milliseconds. */
 const LONGEST_PAUSE_MS = 250;
 /**
- * How many times as long as a round takes is waited for the next: a large server is looked at less often, so that looking
- * takes so small a part of a core. After a change; where only looking tells, or rates decide; where the backend tells.
+ * How seldom a large server is looked at, so that looking takes a small part of a core: after a change; where only looking
+ * tells, or rates decide; where the backend tells, and whoever asks is shown a fresh look.
  */
-const SPARING = { eager: 10, measuring: 20, told: 4000 } as const;
+const SPARING = {
+  eager: { times: 10, longest: 60_000 },
+  measuring: { times: 20, longest: 60_000 },
+  told: { times: 4000, longest: 300_000 },
+} as const;
 
 /** The loop: observe, plan, apply, verify. One round at a time; news during a round start another right after it. */
 export class Controller extends EventEmitter<ControllerMap> {
@@ -79,8 +79,8 @@ export class Controller extends EventEmitter<ControllerMap> {
   #again = false;
   #timer: NodeJS.Timeout | undefined;
   #eagerUntil = 0;
-  /** How long the last round took, ms, and when it ended (`performance.now()`). */
-  #roundMs = 0;
+  readonly #pace = new Pace();
+  /** When the last round ended (`performance.now()`). */
   #endedAt = -Infinity;
   #problems = new Set<string>();
   readonly #written = new Map<string, Written>();
@@ -137,7 +137,7 @@ export class Controller extends EventEmitter<ControllerMap> {
 
   /** A round for whoever shows the plan, unless the last one ended just now. Never rejects: see `problem`. */
   async look(): Promise<void> {
-    const fresh = Math.max(CALM_MS, SPARING.measuring * this.#roundMs);
+    const fresh = this.#pace.pause({ ...SPARING.measuring, least: CALM_MS });
     if (performance.now() - this.#endedAt < fresh) return;
     await (this.#round ?? this.#start());
   }
@@ -149,7 +149,7 @@ export class Controller extends EventEmitter<ControllerMap> {
     this.#round = this.#timed(pause).then(() => {
       this.#round = undefined;
       // while news come all the time, the other half of the time is others'
-      if (this.#again) void this.#start(Math.min(this.#roundMs, LONGEST_PAUSE_MS));
+      if (this.#again) void this.#start(Math.min(this.#pace.ms, LONGEST_PAUSE_MS));
       else this.#schedule();
     });
     return this.#round;
@@ -161,7 +161,7 @@ export class Controller extends EventEmitter<ControllerMap> {
     const start = performance.now();
     await this.#once();
     this.#endedAt = performance.now();
-    this.#roundMs = this.#endedAt - start;
+    this.#pace.took(this.#endedAt - start);
   }
 
   #schedule(): void {
@@ -175,15 +175,11 @@ export class Controller extends EventEmitter<ControllerMap> {
   /** Milliseconds until the next round, if nothing happens. */
   #wait(): number {
     const { backend, config } = this.#inputs;
-    const after = (least: number, times: number, longest = LONGEST_MS) =>
-      Math.max(least, Math.min(times * this.#roundMs, longest));
-    if (performance.now() < this.#eagerUntil) return after(EAGER_MS, SPARING.eager);
+    if (performance.now() < this.#eagerUntil) return this.#pace.pause({ ...SPARING.eager, least: EAGER_MS });
     const isTold = backend.onChange !== undefined;
     const measures = this.#plan.sessions.some(({ rule }) => rule.mode !== 'active-standby');
     const least = Math.min(CALM_MS, config().steering.interval);
-    return isTold && !measures
-      ? after(least, SPARING.told, LONGEST_TOLD_MS)
-      : after(least, SPARING.measuring);
+    return this.#pace.pause({ ...SPARING[isTold && !measures ? 'told' : 'measuring'], least });
   }
 
   async #once(): Promise<void> {

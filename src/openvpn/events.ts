@@ -16,6 +16,7 @@ import { opendir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { formatEndpoint } from '../endpoint.js';
+import { Pace } from '../pace.js';
 import { hasCode, reasonOf } from './errno.js';
 import {
   checkEventsDirectory,
@@ -66,9 +67,8 @@ const MAX_USERS = 64;
 const BATCH = 64;
 /** Files complained about one by one between two rescans; of the rest only the number is told. */
 const MAX_COMPLAINTS = 10;
-/** How many times as long as a look at everything takes is waited for the next, and the longest wait, milliseconds. */
-const SPARING = 4000;
-const LONGEST_RESCAN_MS = 300_000;
+/** How seldom everything is looked at. */
+const SPARING = { times: 4000, longest: 300_000 };
 /** A hook writes a record in one go; one that has no end after this many milliseconds gets none. */
 const UNFINISHED_MS = 2_000;
 /** How often the processes that have records are looked at: one that is killed runs no hook. */
@@ -100,6 +100,7 @@ export class Events extends EventEmitter<EventsMap> {
   readonly #records = new Map<string, KnownRecord & { signature: string }>();
   /** How many of them each process has. */
   readonly #perProcess = new Map<number, number>();
+  readonly #pace = new Pace();
   readonly #rejected = new Map<string, Rejected>();
   readonly #problems = new Map<string, string>();
   readonly #pending = new Set<string>();
@@ -189,7 +190,10 @@ export class Events extends EventEmitter<EventsMap> {
       this.#scanning = false;
     }
     if (!this.#isRunning()) return;
-    const wait = Math.max(this.#rescanMs, Math.min(SPARING * (performance.now() - start), LONGEST_RESCAN_MS));
+    this.#pace.took(performance.now() - start);
+    // what may still be finished gets no event if it is not
+    const isHalf = [...this.#rejected.values()].some(({ reason }) => reason === undefined);
+    const wait = isHalf ? this.#rescanMs : this.#pace.pause({ ...SPARING, least: this.#rescanMs });
     this.#timer = setTimeout(() => void this.#rescan(), wait);
   }
 

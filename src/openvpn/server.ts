@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ServerConfig } from '../config/config.js';
 import { formatEndpoint } from '../endpoint.js';
+import { Pace } from '../pace.js';
 import { ownerOf, type Claimant } from './attribution.js';
 import { reasonOf } from './errno.js';
 import type { Events, KnownRecord } from './events.js';
@@ -55,9 +56,8 @@ export interface ServerOptions {
 const GATHER_MS = 100;
 /** Least milliseconds between two `status` that news ask for. */
 const MIN_STATUS_MS = 1_000;
-/** How many times as long as it takes to read an answer is waited, and the longest wait, milliseconds. */
-const SPARING = 4000;
-const LONGEST_POLL_MS = 300_000;
+/** How seldom `status` is asked for where it is read for safety alone. */
+const SPARING = { times: 4000, longest: 300_000 };
 /** When to look whether the process lives after its management interface hung up, in milliseconds. */
 const LOOK_AFTER_MS = [50, 500, 2_000];
 
@@ -87,10 +87,11 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   #toldStatus = '';
   readonly #problems = new Set<string>();
   #poll: NodeJS.Timeout | undefined;
-  /** The next look; how long the last one took, and the reading of the last `status`, ms. */
+  /** The next look; how long the last one took, ms. */
   #soon: NodeJS.Timeout | undefined;
   #lookMs = 0;
-  #readMs = 0;
+  /** Of the reading of `status`. */
+  readonly #pace = new Pace();
   #gather: NodeJS.Timeout | undefined;
   #looks: NodeJS.Timeout[] = [];
   #lastNews = 0;
@@ -152,8 +153,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
       this.update();
       // where hooks tell of everybody, the answer is read for safety alone, and a long one less often
       const isTold = this.#view.recorded === this.#view.sessions.length;
-      const sparing = isTold ? Math.min(SPARING * (this.#readMs + this.#lookMs), LONGEST_POLL_MS) : 0;
-      this.#pollAfter(Math.max(this.#pollMs, sparing));
+      this.#pollAfter(isTold ? this.#pace.pause({ ...SPARING, least: this.#pollMs }) : this.#pollMs);
     }, wait);
   }
 
@@ -257,7 +257,8 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     this.#placeRows();
     this.#tellProblems(reply);
     if (reply.problems.length === 0) this.#discardStale();
-    this.#readMs = performance.now() - start;
+    // and then it is joined with what else is known
+    this.#pace.took(performance.now() - start + this.#lookMs);
     this.update();
   }
 
