@@ -20,7 +20,7 @@ const COLUMNS = (
 /** A shell that runs each hook in one of its own: a new process for each, without what starting a program from here takes. */
 const HOOKS = `while read -r script_type trusted_ip trusted_port ifconfig_pool_remote_ip common_name; do
   (. '${checkout}/hooks/'"$script_type") </dev/null
-  echo "$script_type $trusted_port"
+  echo "$script_type $common_name"
 done`;
 
 const [port, management = '', events = ''] = process.argv.slice(2);
@@ -63,7 +63,8 @@ function session(socket: Socket): void {
     '\t',
   );
   const hook = (type: string, act: () => void) => {
-    ran.set(`${type} ${remotePort}`, () => {
+    // not by its port, which another client may have before this one's last hook has run
+    ran.set(`${type} client-${number}`, () => {
       act();
       process.stdout.write(`${sessions.size} sessions\n`);
     });
