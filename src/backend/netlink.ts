@@ -99,12 +99,13 @@ export class NetlinkBackend implements Backend {
 
   #look(pid: number): { known: Known; plain: ServerSockets['plain'] } {
     const namespace = this.#listener.namespaces.of(pid);
-    const seen = look(namespace.diag, pid, socketInodes(descriptors(pid)));
-    const before = this.#known.get(pid)?.userspace;
+    const last = this.#known.get(pid);
+    const inodes = socketInodes(descriptors(pid));
+    const seen = look(namespace.diag, pid, inodes, last?.connections);
     const userspace = new Map<number, boolean>();
     for (const { connection } of seen.connections) {
       const { token } = connection;
-      const known = before?.get(token) ?? this.#isUserspace(namespace, token);
+      const known = last?.userspace.get(token) ?? this.#isUserspace(namespace, token);
       if (known !== undefined) userspace.set(token, known);
     }
     const known: Known = { namespace, connections: seen.connections, userspace };

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { DevmemBackend } from '../../src/backend/devmem.js';
-import { openKernel, type KernelSources } from '../../src/kernel/kernel.js';
+import { openKernel, type KernelSources, type OpenKernel } from '../../src/kernel/kernel.js';
 import type { Layout } from '../../src/kernel/layout.js';
 import { PID } from '../support/alice.js';
 import { CrowdImage } from '../support/crowd_image.js';
@@ -79,6 +79,7 @@ export async function switchFigures(
         ours,
         floor: (count) => floor.time('switch', count),
         guarded: (count) => floor.time('guarded', count),
+        crossing: crosser(kernel),
         ...Object.fromEntries(rivals.map(({ against, run }) => [against, run])),
       },
       course,
@@ -98,6 +99,7 @@ export async function switchFigures(
     return [
       { ...figure('switch', times.ours), goal: { is: 'at most', value: 2 } },
       figure('its guarded commit alone, without JavaScript', times.guarded),
+      figure('one call into the addon alone, that does nothing', times.crossing),
       ...rivals.map(({ against, atLeast }): Figure => {
         const others = (times as Record<string, number[]>)[against] ?? [];
         return {
@@ -113,6 +115,15 @@ export async function switchFigures(
     await floor.stop();
     await backend.close();
   }
+}
+
+/** What no call from JavaScript goes below. */
+function crosser({ memory }: OpenKernel): (count: number) => Promise<number> {
+  return (count) =>
+    timed(() => {
+      for (let done = 0; done < count; done++) if (memory.reads < 0) throw new Error('fewer reads than none');
+      return Promise.resolve();
+    });
 }
 
 function switcher(

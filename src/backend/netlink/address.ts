@@ -6,17 +6,19 @@ export function addressBytes(address: string): Buffer {
   return Buffer.from(ipaddr.parse(address).toByteArray());
 }
 
-/** The canonical text of an address's 4 or 16 bytes. */
-export function addressText(bytes: Buffer): string {
-  if (bytes.length === 4) return v4Text(bytes, 0);
+/** The canonical text of an address of 4 or 16 bytes. */
+export function addressText(bytes: Buffer, at = 0, size = bytes.length): string {
+  if (size === 4) return v4Text(bytes, at);
   // most often, a server that listens for both has its clients' IPv4 addresses so
-  if (isMapped(bytes)) return v4Text(bytes, 12);
-  return canonicalAddress(ipaddr.fromByteArray([...bytes]).toString());
+  if (isMapped(bytes, at)) return v4Text(bytes, at + 12);
+  return canonicalAddress(ipaddr.fromByteArray([...bytes.subarray(at, at + size)]).toString());
 }
 
 /** Whether an IPv6 address is ::ffff:0:0/96 (RFC 4291 section 2.5.5.2). */
-function isMapped(bytes: Buffer): boolean {
-  return bytes.readUInt32BE(8) === 0xffff && bytes.readUInt32BE(4) === 0 && bytes.readUInt32BE(0) === 0;
+function isMapped(bytes: Buffer, at: number): boolean {
+  return (
+    bytes.readUInt32BE(at + 8) === 0xffff && bytes.readUInt32BE(at + 4) === 0 && bytes.readUInt32BE(at) === 0
+  );
 }
 
 function v4Text(bytes: Buffer, at: number): string {

@@ -1,15 +1,7 @@
 import type { Endpoint } from '../../endpoint.js';
 import type { Priority } from '../backend.js';
 import { addressBytes, addressText } from './address.js';
-import {
-  malformed,
-  readAttributes,
-  required,
-  u32,
-  writeAttribute,
-  type Attributes,
-  type Message,
-} from './message.js';
+import { malformed, readAttributes, u32, writeAttribute, type Attributes, type Message } from './message.js';
 import type { RequestSocket } from './socket.js';
 
 // include/uapi/linux/sock_diag.h, inet_diag.h, tcp.h and mptcp.h
@@ -56,6 +48,8 @@ export interface MetaSocket extends DiagSocket {
 
 /** A TCP socket; its inode is its meta-socket's if it is a subflow. */
 export interface TcpSocket extends DiagSocket {
+  /** No other socket of this host has or will have the same (include/linux/cookie.h: counted up from boot). */
+  readonly cookie: number;
   /** Undefined: plain TCP, or fallen back to it at the handshake. */
   readonly mptcp: SubflowInfo | undefined;
   /** Smoothed, microseconds. */
@@ -83,19 +77,30 @@ export interface SubflowInfo {
 export function metaSockets(socket: RequestSocket): MetaSocket[] {
   const protocol = writeAttribute(INET_DIAG_REQ_PROTOCOL, u32(IPPROTO_MPTCP));
   return dump(socket, IPPROTO_RAW, protocol, (message) => {
-    const attributes = readAttributes(message.payload, DIAG_MESSAGE);
-    const info = required(attributes, INET_DIAG_INFO, 16);
+    const { payload } = message;
+    const { local, remote } = readEnds(message);
+    const info = readAttributes(payload, DIAG_MESSAGE).offset(INET_DIAG_INFO, 16);
     return {
-      ...readEnds(message),
-      fellBack: (info.readUInt32LE(8) & MPTCP_INFO_FLAG_FALLBACK) !== 0,
-      token: info.readUInt32LE(12),
+      local,
+      remote,
+      device: payload.readUInt32LE(40),
+      inode: payload.readUInt32LE(68),
+      fellBack: (payload.readUInt32LE(info + 8) & MPTCP_INFO_FLAG_FALLBACK) !== 0,
+      token: payload.readUInt32LE(info + 12),
     };
   });
 }
 
-/** All established TCP sockets of the socket's network namespace, subflows among them. @throws {NetlinkError} */
-export function tcpSockets(socket: RequestSocket): TcpSocket[] {
-  return dump(socket, IPPROTO_TCP, Buffer.alloc(0), readTcp);
+/**
+ * All established TCP sockets of the socket's network namespace, subflows among them.
+ * @param known those of an earlier look, by cookie: one that is as it was stays the same object.
+ * @throws {NetlinkError}
+ */
+export function tcpSockets(
+  socket: RequestSocket,
+  known: ReadonlyMap<number, TcpSocket> = new Map(),
+): TcpSocket[] {
+  return dump(socket, IPPROTO_TCP, Buffer.alloc(0), (message) => readTcp(message, known));
 }
 
 /** The one with these ends; undefined if there is none any more. @throws {NetlinkError} */
@@ -153,49 +158,73 @@ function familyOf({ address }: Endpoint): number {
   return address.includes(':') ? AF_INET6 : AF_INET;
 }
 
-function readEnds({ payload }: Message): DiagSocket {
+function readEnds({ payload }: Message): Pick<DiagSocket, 'local' | 'remote'> {
   if (payload.length < DIAG_MESSAGE) throw malformed('socket');
   const size = payload.readUInt8(0) === AF_INET6 ? 16 : 4;
   return {
-    local: { address: addressText(payload.subarray(8, 8 + size)), port: payload.readUInt16BE(4) },
-    remote: { address: addressText(payload.subarray(24, 24 + size)), port: payload.readUInt16BE(6) },
-    device: payload.readUInt32LE(40),
-    inode: payload.readUInt32LE(68),
+    local: { address: addressText(payload, 8, size), port: payload.readUInt16BE(4) },
+    remote: { address: addressText(payload, 24, size), port: payload.readUInt16BE(6) },
   };
 }
 
-function readTcp(message: Message): TcpSocket {
-  const { local, remote, device, inode } = readEnds(message);
-  const attributes = readAttributes(message.payload, DIAG_MESSAGE);
-  const info = required(attributes, INET_DIAG_INFO, 152);
-  const mptcp = readSubflow(attributes);
-  return {
+function readTcp(message: Message, known?: ReadonlyMap<number, TcpSocket>): TcpSocket {
+  const { payload } = message;
+  if (payload.length < DIAG_MESSAGE) throw malformed('socket');
+  const cookie = readCount(payload, 44);
+  const before = known?.get(cookie);
+  const { local, remote } = before ?? readEnds(message);
+  const attributes = readAttributes(payload, DIAG_MESSAGE);
+  const info = attributes.offset(INET_DIAG_INFO, 152);
+  const now = {
     local,
     remote,
-    device,
-    inode,
-    mptcp,
-    rtt: info.readUInt32LE(68),
-    bytesAcked: Number(info.readBigUInt64LE(120)),
-    bytesReceived: Number(info.readBigUInt64LE(128)),
+    cookie,
+    device: payload.readUInt32LE(40),
+    inode: payload.readUInt32LE(68),
+    mptcp: readSubflow(attributes),
+    rtt: payload.readUInt32LE(info + 68),
+    bytesAcked: readCount(payload, info + 120),
+    bytesReceived: readCount(payload, info + 128),
     // UINT_MAX before the first measurement (net/ipv4/tcp.c, minmax_reset)
-    minRtt: info.readUInt32LE(148),
-    retransmitted: info.readUInt32LE(100),
+    minRtt: payload.readUInt32LE(info + 148),
+    retransmitted: payload.readUInt32LE(info + 100),
   };
+  return before && isSame(before, now) ? before : now;
+}
+
+/** Of what can change while a socket lives. */
+function isSame(one: TcpSocket, other: TcpSocket): boolean {
+  const [ones, others] = [one.mptcp, other.mptcp];
+  return (
+    one.device === other.device &&
+    one.inode === other.inode &&
+    one.rtt === other.rtt &&
+    one.bytesAcked === other.bytesAcked &&
+    one.bytesReceived === other.bytesReceived &&
+    one.minRtt === other.minRtt &&
+    one.retransmitted === other.retransmitted &&
+    ones?.token === others?.token &&
+    ones?.id === others?.id &&
+    ones?.ours === others?.ours &&
+    ones?.peers === others?.peers
+  );
+}
+
+/** 64 bits; a BigInt for each would be most of what a look leaves to be collected. */
+function readCount(bytes: Buffer, at: number): number {
+  return bytes.readUInt32LE(at + 4) * 2 ** 32 + bytes.readUInt32LE(at);
 }
 
 function readSubflow(attributes: Attributes): SubflowInfo | undefined {
-  const upper = attributes.get(INET_DIAG_ULP_INFO);
-  const nested = upper && readAttributes(upper).get(INET_ULP_INFO_MPTCP);
+  const subflow = attributes.nested(INET_DIAG_ULP_INFO)?.nested(INET_ULP_INFO_MPTCP);
   // An empty one: the kernel is just taking the subflow apart.
-  if (!nested || nested.length === 0) return undefined;
-  const subflow = readAttributes(nested);
-  const flags = required(subflow, MPTCP_SUBFLOW_ATTR.flags, 4).readUInt32LE(0);
+  if (!subflow || subflow.isEmpty) return undefined;
+  const flags = subflow.u32(MPTCP_SUBFLOW_ATTR.flags);
   if ((flags & (SUBFLOW_FLAG.mpCapable | SUBFLOW_FLAG.mpJoin)) === 0) return undefined;
   const priority = (flag: number): Priority => ((flags & flag) === 0 ? 'active' : 'backup');
   return {
-    token: required(subflow, MPTCP_SUBFLOW_ATTR.tokenLocal, 4).readUInt32LE(0),
-    id: required(subflow, MPTCP_SUBFLOW_ATTR.idRemote, 1).readUInt8(0),
+    token: subflow.u32(MPTCP_SUBFLOW_ATTR.tokenLocal),
+    id: subflow.u8(MPTCP_SUBFLOW_ATTR.idRemote),
     ours: priority(SUBFLOW_FLAG.ours),
     peers: priority(SUBFLOW_FLAG.peers),
   };

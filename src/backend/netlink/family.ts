@@ -1,4 +1,4 @@
-import { malformed, readAttributes, required, writeAttribute, type Attributes } from './message.js';
+import { malformed, readAttributes, writeAttribute, type Attributes } from './message.js';
 import { genericRequest, GENERIC_HEADER } from './generic.js';
 import type { RequestSocket } from './socket.js';
 
@@ -33,11 +33,9 @@ function readFamily(payload: Buffer, eventGroup: string): Family {
   );
   if (!group) throw malformed(`group ${eventGroup}`);
   return {
-    id: required(attributes, CTRL_ATTR.familyId, 2).readUInt16LE(0),
-    events: required(group, GROUP.id, 4).readUInt32LE(0),
-    commands: new Set(
-      list(attributes, CTRL_ATTR.operations).map((one) => required(one, OPERATION_ID, 4).readUInt32LE(0)),
-    ),
+    id: attributes.u16(CTRL_ATTR.familyId),
+    events: group.u32(GROUP.id),
+    commands: new Set(list(attributes, CTRL_ATTR.operations).map((one) => one.u32(OPERATION_ID))),
   };
 }
 

@@ -1,3 +1,4 @@
+import { isSameEndpoint, type Endpoint } from '../../endpoint.js';
 import type { Connection, PlainPeer, Subflow } from '../backend.js';
 import { metaSockets, tcpSockets, type TcpSocket } from './diag.js';
 import type { RequestSocket } from './socket.js';
@@ -18,17 +19,26 @@ export interface Seen {
 /**
  * The MPTCP connections and the plain TCP sockets of a process.
  * @param inodes of the process's sockets: who else is in its network namespace is no business of ours.
+ * @param before its connections at the last look: what is as it was stays the same object.
  * @throws {NetlinkError}
  */
-export function look(diag: RequestSocket, pid: number, inodes: ReadonlySet<number>): Seen {
+export function look(
+  diag: RequestSocket,
+  pid: number,
+  inodes: ReadonlySet<number>,
+  before: readonly SeenConnection[] = [],
+): Seen {
   // Meta-sockets first: a subflow that comes between the two has its connection already.
   const own = metaSockets(diag).filter(({ inode }) => inodes.has(inode));
   // A dump goes on by counting, and tells one twice if another came before it meanwhile.
   const metas = [...new Map(own.map((meta) => [meta.token, meta])).values()];
-  const sockets = tcpSockets(diag);
+  const known = new Map<number, TcpSocket>();
+  for (const { sockets } of before) for (const socket of sockets) known.set(socket.cookie, socket);
+  const sockets = tcpSockets(diag, known);
   const byToken = new Map<number, TcpSocket[]>(metas.map(({ token }) => [token, []]));
   for (const socket of sockets) if (socket.mptcp) byToken.get(socket.mptcp.token)?.push(socket);
 
+  const earlier = new Map(before.map((one) => [one.connection.token, one]));
   const metaInodes = new Set(metas.map(({ inode }) => inode));
   const plain = [
     ...sockets.filter(({ mptcp, inode }) => !mptcp && inodes.has(inode) && !metaInodes.has(inode)),
@@ -39,10 +49,24 @@ export function look(diag: RequestSocket, pid: number, inodes: ReadonlySet<numbe
       .filter(({ fellBack }) => !fellBack)
       .map(({ token, local, remote }) => {
         const its = byToken.get(token) ?? [];
+        const one = earlier.get(token);
+        if (one && isSame(one, remote, its)) return one;
         return { connection: { pid, remote, local, token, subflows: subflowsOf(its) }, sockets: its };
       }),
     plain: plain.map(({ remote }) => ({ pid, remote })),
   };
+}
+
+function isSame(
+  { connection, sockets }: SeenConnection,
+  remote: Endpoint,
+  its: readonly TcpSocket[],
+): boolean {
+  return (
+    isSameEndpoint(connection.remote, remote) &&
+    sockets.length === its.length &&
+    sockets.every((socket, index) => socket === its[index])
+  );
 }
 
 function subflowsOf(sockets: readonly TcpSocket[]): Subflow[] {

@@ -17,30 +17,70 @@ export interface Message {
 
 /** Attributes by type, found where they lie: most are never asked for. Where a type comes twice, the last one counts. */
 export class Attributes {
-  /** @throws {NetlinkError} EBADMSG if the bytes from `start` are not filled by whole attributes. */
+  /** @throws {NetlinkError} EBADMSG if the bytes from `start` to `end` are not filled by whole attributes. */
   constructor(
     private readonly bytes: Buffer,
     private readonly start: number,
+    private readonly end = bytes.length,
   ) {
-    for (let at = start; at < bytes.length;) {
-      const length = at + ATTRIBUTE_HEADER <= bytes.length ? u16At(bytes, at) : 0;
-      if (length < ATTRIBUTE_HEADER || length > bytes.length - at) throw malformed('attribute');
+    for (let at = start; at < end;) {
+      const length = at + ATTRIBUTE_HEADER <= end ? u16At(bytes, at) : 0;
+      if (length < ATTRIBUTE_HEADER || length > end - at) throw malformed('attribute');
       at += aligned(length);
     }
   }
 
+  get isEmpty(): boolean {
+    return this.start >= this.end;
+  }
+
   get(type: number): Buffer | undefined {
-    let found: number | undefined;
-    for (let at = this.start; at < this.bytes.length; at += aligned(u16At(this.bytes, at))) {
-      if ((u16At(this.bytes, at + 2) & TYPE_MASK) === type) found = at;
-    }
-    return found === undefined ? undefined : this.#at(found);
+    const at = this.#find(type);
+    return at === undefined ? undefined : this.#at(at);
+  }
+
+  /** Where the value of one that has to be there begins. @throws {NetlinkError} EBADMSG if it is missing or shorter than `size` bytes. */
+  offset(type: number, size: number): number {
+    const at = this.#find(type);
+    if (at === undefined || u16At(this.bytes, at) < ATTRIBUTE_HEADER + size)
+      throw malformed(`attribute ${type}`);
+    return at + ATTRIBUTE_HEADER;
+  }
+
+  /** The number that one begins with. @throws {NetlinkError} as {@link offset} does. */
+  u8(type: number): number {
+    return this.bytes.readUInt8(this.offset(type, 1));
+  }
+
+  /** As {@link u8}. */
+  u16(type: number): number {
+    return this.bytes.readUInt16LE(this.offset(type, 2));
+  }
+
+  /** As {@link u8}. */
+  u32(type: number): number {
+    return this.bytes.readUInt32LE(this.offset(type, 4));
+  }
+
+  /** Those inside one. @throws {NetlinkError} EBADMSG if they do not fill it. */
+  nested(type: number): Attributes | undefined {
+    const at = this.#find(type);
+    return at === undefined
+      ? undefined
+      : new Attributes(this.bytes, at + ATTRIBUTE_HEADER, at + u16At(this.bytes, at));
   }
 
   /** All of them, in order. */
   *values(): Generator<Buffer> {
-    for (let at = this.start; at < this.bytes.length; at += aligned(u16At(this.bytes, at)))
-      yield this.#at(at);
+    for (let at = this.start; at < this.end; at += aligned(u16At(this.bytes, at))) yield this.#at(at);
+  }
+
+  #find(type: number): number | undefined {
+    let found: number | undefined;
+    for (let at = this.start; at < this.end; at += aligned(u16At(this.bytes, at))) {
+      if ((u16At(this.bytes, at + 2) & TYPE_MASK) === type) found = at;
+    }
+    return found;
   }
 
   #at(at: number): Buffer {
@@ -68,13 +108,6 @@ export function readMessages(datagram: Buffer): Message[] {
 /** The attributes that fill the bytes from `start`. @throws {NetlinkError} EBADMSG if they are not whole. */
 export function readAttributes(bytes: Buffer, start = 0): Attributes {
   return new Attributes(bytes, start);
-}
-
-/** An attribute that has to be there. @throws {NetlinkError} EBADMSG if it is missing or shorter than `size` bytes. */
-export function required(attributes: Attributes, type: number, size: number): Buffer {
-  const bytes = attributes.get(type);
-  if (!bytes || bytes.length < size) throw malformed(`attribute ${type}`);
-  return bytes;
 }
 
 export function malformed(what: string): NetlinkError {
