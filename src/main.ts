@@ -59,14 +59,11 @@ and started at any moment: clients keep the primary they have. It logs to standa
   .action(
     async ({ config, logLevel, logFormat }: Common & { logLevel: string; logFormat?: 'text' | 'json' }) => {
       // Here and below: what only one command needs is loaded by it alone, so that the others answer at once.
-      const [{ setFlagsFromString }, { Daemon }, { createLog }, { ServiceManager }] = await Promise.all([
-        import('node:v8'),
+      const [{ Daemon }, { createLog }, { ServiceManager }] = await Promise.all([
         import('./daemon.js'),
         import('./log.js'),
         import('./service-manager.js'),
       ]);
-      // A young heap this small is collected before helpers have woken up, who then cost several times what they save.
-      setFlagsFromString('--no-parallel-scavenge');
       const log = createLog({
         level: logLevel,
         format: logFormat ?? (process.stderr.isTTY ? 'text' : 'json'),

@@ -253,8 +253,8 @@ class Storm {
   }
 }
 
-/** `NAME=value`, as the service has it. */
+/** `NAME=value`, as the service has it: a line each, in quotes where there are spaces. */
 async function serviceEnvironment(): Promise<string[]> {
   const unit = await readFile(path.join(checkout, 'openvpn-conf/subflowd.service'), 'utf8');
-  return [...unit.matchAll(/^Environment=(\S+)$/gm)].map(([, variable = '']) => variable);
+  return [...unit.matchAll(/^Environment="?(\w+=.*?)"?$/gm)].map(([, variable = '']) => variable);
 }
