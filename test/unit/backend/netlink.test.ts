@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addressBytes, addressText } from '../../../src/backend/netlink/address.js';
 import { tcpSockets } from '../../../src/backend/netlink/diag.js';
-import { look } from '../../../src/backend/netlink/look.js';
+import { look, type SeenConnection } from '../../../src/backend/netlink/look.js';
 import { NetlinkError } from '../../../src/backend/netlink/netlink-error.js';
 import { findPathManager, isUserspace, setPriority } from '../../../src/backend/netlink/path-manager.js';
 import { RequestSocket } from '../../../src/backend/netlink/socket.js';
@@ -125,6 +125,26 @@ describe('a look', () => {
 
   it('leaves other processes’ sockets out', () => {
     expect(look(wholeLook().socket(), PID, new Set([1]))).toEqual({ connections: [], plain: [] });
+  });
+
+  it('keeps what is as it was, and makes anew what is not', () => {
+    const [dump, done] = answer(recorded.TCP_V4) as [Buffer, Buffer];
+    const changed = Buffer.from(dump);
+    changed.writeUInt32LE(INODE + 1, 16 + 68); // of the first of the two
+    const socket = new ScriptedKernel(
+      ...[...META, ...TCP, ...META, ...TCP],
+      ...[...META, [changed, done], TCP[1] as Buffer[]],
+    ).socket();
+    const own = (before?: SeenConnection[]) => look(socket, PID, new Set([INODE]), before).connections[0];
+    const first = own();
+    if (!first) throw new Error('there is a connection');
+    expect(own([first])).toBe(first);
+    const third = own([first]);
+    expect(third?.connection).toEqual(first.connection);
+    expect(third?.connection).not.toBe(first.connection);
+    expect(third?.sockets[0]).toEqual({ ...first.sockets[0], inode: INODE + 1 });
+    expect(third?.sockets[0]?.remote).toBe(first.sockets[0]?.remote);
+    expect(third?.sockets[1]).toBe(first.sockets[1]);
   });
 
   it('takes datagrams in pieces or together, and leaves out what answers another request', () => {
