@@ -48,6 +48,13 @@ const course: Course = {
   say,
 };
 
+const machine = {
+  date: new Date().toISOString().slice(0, 10),
+  kernel: release(),
+  openvpn: await openvpnVersion(),
+  node: process.versions.node,
+  processor: `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}`,
+};
 const figures: (Figure & { readonly bench: string })[] = [];
 const growth: Growth[] = [];
 say('compiling what it is measured against');
@@ -64,32 +71,29 @@ for (const bench of benches) {
     const outcome = await bench.run({ ...course, say: (text) => { say(`${name}: ${text}`); } }); // prettier-ignore
     figures.push(...outcome.figures.map((figure) => ({ bench: name, ...figure })));
     growth.push(...(outcome.growth ?? []));
+    // the next one may take a quarter of an hour, and may fail
+    await leave();
   } catch (error) {
     process.exitCode = 1;
     process.stderr.write(`${name} FAILED: ${(error as Error).stack ?? String(error)}\n`);
   }
 }
 
-const machine = {
-  date: new Date().toISOString().slice(0, 10),
-  kernel: release(),
-  openvpn: await openvpnVersion(),
-  node: process.versions.node,
-  processor: `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}`,
-};
 const missed = figures.filter((figure) => isReached(figure) === false);
-await writeFile(
-  path.join(output, 'bench.json'),
-  `${JSON.stringify({ machine, figures, growth }, undefined, 2)}\n`,
-);
-await writeFile(path.join(output, 'bench.md'), markdown(figures));
-if (growth.length > 0) await drawGrowth(path.join(output, 'growth.svg'), growth, machine.kernel);
 process.stdout.write(
   `${table(figures)}\n${Object.entries(machine)
     .map(([key, value]) => `${key} ${value}`)
     .join(', ')}\n` +
     `${figures.filter((figure) => isReached(figure) === true).length} goals reached, ${missed.length} not; written to ${output}\n`,
 );
+
+/** What was measured so far. */
+async function leave(): Promise<void> {
+  const json = JSON.stringify({ machine, figures, growth }, undefined, 2);
+  await writeFile(path.join(output, 'bench.json'), `${json}\n`);
+  await writeFile(path.join(output, 'bench.md'), markdown(figures));
+  if (growth.length > 0) await drawGrowth(path.join(output, 'growth.svg'), growth, machine.kernel);
+}
 
 function say(text: string): void {
   process.stderr.write(`${((Date.now() - startMs) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
