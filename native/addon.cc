@@ -193,16 +193,21 @@ class Memory : public Napi::ObjectWrap<Memory> {
 
   Napi::Value Commit(const Napi::CallbackInfo& info) {
     constexpr const char* kWanted =
-        "commit(guards: BigUint64Array of [address, mask, expected], changes: BigUint64Array of [address, width, mask, "
-        "value, kept])";
+        "commit(way: BigUint64Array of a structure's address and [address, mask, expected] of each guard, changes: "
+        "BigUint64Array of [offset, width, mask, value, kept])";
+    constexpr std::size_t kGuardWords = sizeof(Guard) / sizeof(std::uint64_t);
     if (info.Length() != 2) reject_arguments(info.Env(), kWanted);
-    const auto guards = to_records<Guard>(info[0], kWanted);
+    const auto way = to_records<std::uint64_t>(info[0], kWanted);
     const auto changes = to_records<Change>(info[1], kWanted);
+    if (way.count % kGuardWords != 1) reject_arguments(info.Env(), kWanted);
+    const auto* guards = reinterpret_cast<const Guard*>(&way[1]);
+    const std::size_t count = way.count / kGuardWords;
     try {
       PhysicalMemory& memory = open(info);
       int result = subflowd::kHeldAlready;
-      for (const Change& change : changes) {
-        const int one = subflowd::guarded_commit(memory, guards.begin(), guards.count, change);
+      for (Change change : changes) {
+        change.address += way[0];
+        const int one = subflowd::guarded_commit(memory, guards, count, change);
         if (one >= 0 || one == subflowd::kUndone) return Napi::Number::New(info.Env(), one);
         result = std::max(result, one);
       }

@@ -1,10 +1,9 @@
 import { CommitResult } from '../kernel/addon.js';
 import { isSameEndpoint } from '../endpoint.js';
 import { familyOf } from '../kernel/families.js';
-import type { Family, Found, LocatedConnection, LocatedSubflow, Place, Walk } from '../kernel/family.js';
+import type { Family, Found, LocatedConnection, LocatedSubflow, Walk } from '../kernel/family.js';
 import { openFiles, type FdTable, type OpenFiles } from '../kernel/files.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../kernel/kernel.js';
-import { changeWords, type Commit } from '../kernel/priority_bits.js';
 import type { Trail } from '../kernel/trail.js';
 import type {
   Backend,
@@ -20,19 +19,13 @@ interface Known {
   readonly walk: Walk;
   readonly files: OpenFiles;
   readonly connections: readonly LocatedConnection[];
-  /** By address and port of the meta-socket's peer, which ones; made when it is needed, kept while it is right. */
-  byPeer: ReadonlyMap<string, ReadonlyMap<number, readonly number[]>> | undefined;
-  readonly ways: WeakMap<Place, Way>;
+  readonly ways: WeakMap<LocatedSubflow, Way>;
 }
 
 /** What a commit needs of a subflow; it holds as long as its guards do, so that later looks keep it. */
 interface Way {
   readonly trail: Trail;
   readonly words: BigUint64Array;
-  /** Physical address of the structure that holds the priorities. */
-  readonly context: bigint;
-  /** What each list of commits changes, once it was needed. */
-  readonly changes: Map<readonly Commit[], BigUint64Array>;
 }
 
 /** A kernel's plain store may win the race for a byte (see native/guarded_commit.h); it does not win three times. */
@@ -139,7 +132,6 @@ export class DevmemBackend implements Backend {
       walk,
       files,
       connections,
-      byPeer: last?.byPeer && hasSamePeers(last.connections, connections) ? last.byPeer : undefined,
       ways: last && isSameTable(last.files, files) ? last.ways : new WeakMap(),
     });
     return found;
@@ -147,10 +139,9 @@ export class DevmemBackend implements Backend {
 
   #commit(name: SubflowName, priority: Priority, overridePeer: boolean): PriorityResult {
     const known = this.#known.get(name.pid);
-    const found = known && find(known, name);
-    if (!found) return gone('there is no such subflow');
-    const { located, target } = found;
-    const way = this.#wayTo(name.pid, known, located, target);
+    const target = known && find(known, name);
+    if (!target) return gone('there is no such subflow');
+    const way = this.#wayTo(name.pid, known, target);
     if (!way) return gone('the subflow closed');
     const { bits } = this.#family;
     const { peers } = target.subflow;
@@ -158,14 +149,14 @@ export class DevmemBackend implements Backend {
     if (isHeldBack && overridePeer && bits.peersFixedBecause !== undefined) {
       return { outcome: 'refused', peerAsked: false, reason: bits.peersFixedBecause };
     }
-    const commits = bits.commits(priority, { peers, overridePeer });
+    const changes = bits.changes(priority, peers, overridePeer);
     try {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        const result = this.kernel.memory.commit(way.words, changesOf(way, commits));
+        const result = this.kernel.memory.commit(way.words, changes);
         if (result === CommitResult.changed) return this.#committed;
         if (result === CommitResult.heldAlready) return { outcome: 'unchanged', peerAsked: false };
         if (result === CommitResult.undone) continue;
-        known.ways.delete(target.place);
+        known.ways.delete(target);
         return gone(way.trail.describe(result));
       }
     } catch (error) {
@@ -174,20 +165,14 @@ export class DevmemBackend implements Backend {
     return { outcome: 'refused', peerAsked: false, reason: `the kernel undid the change ${ATTEMPTS} times` };
   }
 
-  #wayTo(
-    pid: number,
-    { files, ways }: Known,
-    located: LocatedConnection,
-    target: LocatedSubflow,
-  ): Way | undefined {
-    const { place } = target;
-    const known = ways.get(place);
+  #wayTo(pid: number, { files, ways }: Known, target: LocatedSubflow): Way | undefined {
+    const known = ways.get(target);
     if (known) return known;
-    const trail = this.#family.trail(pid, files, located, target);
-    const context = this.kernel.space.physical(place.context);
+    const trail = this.#family.trail(pid, files, target);
+    const context = this.kernel.space.physical(target.place.context);
     if (!trail || context === undefined) return undefined;
-    const way: Way = { trail, words: trail.words(), context, changes: new Map() };
-    ways.set(place, way);
+    const way: Way = { trail, words: trail.words(context) };
+    ways.set(target, way);
     return way;
   }
 }
@@ -196,47 +181,25 @@ function gone(reason: string): PriorityResult {
   return { outcome: 'gone', peerAsked: false, reason };
 }
 
-function changesOf({ context, changes }: Way, commits: readonly Commit[]): BigUint64Array {
-  const known = changes.get(commits);
-  if (known) return known;
-  const made = changeWords(commits, context);
-  changes.set(commits, made);
-  return made;
-}
-
-/** A client can use one port for several connections, to several addresses of the server. */
-function find(
-  known: Known,
-  { connection, local, remote }: SubflowName,
-): { located: LocatedConnection; target: LocatedSubflow } | undefined {
-  known.byPeer ??= indexByPeer(known.connections);
-  for (const index of known.byPeer.get(connection.address)?.get(connection.port) ?? []) {
-    const located = known.connections[index] as LocatedConnection;
-    const target = located.subflows.find(
-      ({ subflow }) => isSameEndpoint(subflow.remote, remote) && isSameEndpoint(subflow.local, local),
-    );
-    if (target) return { located, target };
+/** Most names are made of what a look gave, whose ends lead back at once; others are compared with all. */
+function find({ walk, connections }: Known, name: SubflowName): LocatedSubflow | undefined {
+  const one = walk.subflowAt(name.remote);
+  if (one && isNamed(one, name)) return one;
+  for (const { subflows } of connections) {
+    const named = subflows.find((each) => isNamed(each, name));
+    if (named) return named;
   }
   return undefined;
 }
 
-function indexByPeer(connections: readonly LocatedConnection[]): Map<string, Map<number, number[]>> {
-  const byPeer = new Map<string, Map<number, number[]>>();
-  for (const [index, { connection }] of connections.entries()) {
-    const { address, port } = connection.remote;
-    const byPort = byPeer.get(address) ?? new Map<number, number[]>();
-    byPeer.set(address, byPort.set(port, [...(byPort.get(port) ?? []), index]));
-  }
-  return byPeer;
-}
-
-function hasSamePeers(ones: readonly LocatedConnection[], others: readonly LocatedConnection[]): boolean {
+function isNamed(
+  { subflow, remote }: LocatedSubflow,
+  { connection, local, remote: ofSubflow }: SubflowName,
+): boolean {
   return (
-    ones.length === others.length &&
-    ones.every((one, index) => {
-      const other = others[index];
-      return one === other || one.connection.remote === other?.connection.remote;
-    })
+    isSameEndpoint(subflow.remote, ofSubflow) &&
+    isSameEndpoint(subflow.local, local) &&
+    isSameEndpoint(remote, connection)
   );
 }
 

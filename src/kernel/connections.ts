@@ -37,14 +37,14 @@ export interface Meta {
   readonly row: number;
 }
 
-/** A subflow and what else it was found by: while all of it stays, so does the object. */
+/** A subflow, and by what the last look came to it. */
 interface Known extends LocatedSubflow {
-  readonly file: SocketFile;
-  /** The meta-socket's. */
-  readonly local: Endpoint;
-  readonly remote: Endpoint;
+  subflow: Subflow;
+  local: Endpoint;
+  remote: Endpoint;
+  file: SocketFile;
   /** How many stand before it on its list. */
-  readonly depth: number;
+  depth: number;
 }
 
 /** A connection, and which nodes it was made of. */
@@ -62,6 +62,7 @@ export class Connections {
   #metas: (KnownConnection | undefined)[] = [];
   /** The last look's by context, once a node is not where it was. */
   #byContext: Map<bigint, Known> | undefined;
+  readonly #byRemote = new WeakMap<Endpoint, LocatedSubflow>();
 
   /** @param heeds what the kernel's scheduler asks, see {@link PrioritySource}. */
   constructor(
@@ -111,6 +112,11 @@ export class Connections {
     return { connections, plain, problems };
   }
 
+  /** See {@link Walk.subflowAt}. */
+  subflowAt(remote: Endpoint): LocatedSubflow | undefined {
+    return this.#byRemote.get(remote);
+  }
+
   /** Whether a connection and all its nodes are where they were and as they were. */
   #isUntouched(last: KnownConnection, walked: Walked, index: number): boolean {
     const { metas, metaEnds, lists, ends, counters } = walked;
@@ -158,7 +164,7 @@ export class Connections {
     if (!isThere) return this.#describe(walked, { file, row }, node, depth);
     if (counters.isSame(node)) return last;
     const { ours, peers, mpPrioPending } = last.subflow;
-    const subflow: Subflow = {
+    last.subflow = {
       local: last.subflow.local,
       remote: last.subflow.remote,
       ours,
@@ -166,7 +172,7 @@ export class Connections {
       mpPrioPending,
       ...counters.of(node),
     };
-    return { subflow, place: last.place, file, local, remote, depth };
+    return last;
   }
 
   #describe(walked: Walked, { file, row }: Meta, node: number, depth: number): Known {
@@ -184,14 +190,10 @@ export class Connections {
     const isLast = last !== undefined && isSameEnds(last.subflow, own);
     const isThere = isLast && isSamePlace(last.place, place) && isSameEnds(last, { local, remote });
     const wishes = this.#wishes(walked.wishes(node), isLast ? last.subflow.peers : undefined);
-    return {
-      subflow: { ...own, ...wishes, ...counters.of(node) },
-      place: isThere ? last.place : place,
-      file,
-      local,
-      remote,
-      depth,
-    };
+    const now = { subflow: { ...own, ...wishes, ...counters.of(node) }, local, remote, file, depth };
+    const known: Known = isThere ? Object.assign(last, now) : { ...now, place };
+    this.#byRemote.set(own.remote, known);
+    return known;
   }
 
   /** What the last look found at this context. */

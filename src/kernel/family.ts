@@ -13,7 +13,7 @@ import { Trail } from './trail.js';
 export const IPPROTO_TCP = 6;
 export const IPPROTO_MPTCP = 262;
 
-/** The addresses that led to a subflow. As long as they and the ends on the way stay the same, it is the same object. */
+/** The addresses that led to a subflow. */
 export interface Place {
   readonly file: SocketFile;
   /** The structure that holds its priorities. */
@@ -26,10 +26,14 @@ export interface Place {
   readonly link: bigint;
 }
 
-/** A subflow and where it was found. */
+/** A subflow and where it was found. As long as its place and the ends on the way stay the same, it is the same object. */
 export interface LocatedSubflow {
+  /** As the last look saw it. */
   readonly subflow: Subflow;
   readonly place: Place;
+  /** The ends of its meta-socket. */
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
 }
 
 /** A connection and the file that led to it. */
@@ -56,13 +60,15 @@ export interface Family {
    * Every guard between the task and a subflow's bits, for the commit to read again.
    * Undefined if the way no longer exists or no longer leads to the same ends.
    */
-  trail(pid: number, files: OpenFiles, located: LocatedConnection, target: LocatedSubflow): Trail | undefined;
+  trail(pid: number, files: OpenFiles, target: LocatedSubflow): Trail | undefined;
 }
 
 /** Looks at one server. What is as it was at the last look is the same object, and costs little. */
 export interface Walk {
   /** Every established MPTCP connection and plain TCP connection among the process's files, in one pass. */
   connections(files: OpenFiles): Found;
+  /** The subflow of the last look whose remote end was told as this very object. */
+  subflowAt(remote: Endpoint): LocatedSubflow | undefined;
 }
 
 /** The guards of every family: from the task to the meta-socket, its ends included. Undefined if they do not hold. */
@@ -72,7 +78,7 @@ export function trailToMetaSocket(
   ends: Ends,
   pid: number,
   files: OpenFiles,
-  { file, connection }: LocatedConnection,
+  { place: { file }, local, remote }: LocatedSubflow,
 ): Trail | undefined {
   const trail = new Trail((address) => space.physical(address));
   const at = (base: bigint, struct: string, member: string) =>
@@ -93,7 +99,7 @@ export function trailToMetaSocket(
     trail.expectBits('inode', 'its type', at(file.inode, 'inode', 'i_mode'), 2, 0xf000n, 0xc000n) &&
     trail.expectPointer('socket', 'its file', at(file.socket, 'socket', 'file'), file.file) &&
     trail.expectPointer('socket', 'its sock', at(file.socket, 'socket', 'sk'), file.sk) &&
-    expectEnds(trail, ends, 'meta-socket', file.sk, connection);
+    expectEnds(trail, ends, 'meta-socket', file.sk, { local, remote });
   return kept ? trail : undefined;
 }
 

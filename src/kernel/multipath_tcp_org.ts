@@ -1,4 +1,5 @@
 import type { PlainPeer } from '../backend/backend.js';
+import type { Endpoint } from '../endpoint.js';
 import type { Access } from './addon.js';
 import { shifted, type AddressSpace } from './address_space.js';
 import { Column, halves } from './column.js';
@@ -9,7 +10,6 @@ import {
   trailToMetaSocket,
   type Family,
   type Found,
-  type LocatedConnection,
   type LocatedSubflow,
   type Walk,
 } from './family.js';
@@ -70,16 +70,12 @@ export class MultipathTcpOrg implements Family {
     return new MultipathTcpOrgWalk(this.space, this.layout, this.bits, pid);
   }
 
-  trail(
-    pid: number,
-    files: OpenFiles,
-    located: LocatedConnection,
-    { subflow, place }: LocatedSubflow,
-  ): Trail | undefined {
-    const { sk } = located.file;
+  trail(pid: number, files: OpenFiles, target: LocatedSubflow): Trail | undefined {
+    const { subflow, place } = target;
+    const { sk } = place.file;
     const at = (base: bigint, { offset }: Field) => base + BigInt(offset);
     const mpcb = this.space.pointer(at(sk, this.#mpcb));
-    const trail = trailToMetaSocket(this.space, this.layout, this.#ends, pid, files, located);
+    const trail = trailToMetaSocket(this.space, this.layout, this.#ends, pid, files, target);
     if (!trail || mpcb === undefined) return undefined;
     const { context, socket } = place;
     const kept =
@@ -170,6 +166,10 @@ class MultipathTcpOrgWalk implements Walk {
     this.#ends = new Ends(space, layout);
     this.#counters = new TcpCounters(space, layout);
     this.#connections = new Connections(pid, bits.heeds);
+  }
+
+  subflowAt(remote: Endpoint): LocatedSubflow | undefined {
+    return this.#connections.subflowAt(remote);
   }
 
   connections(open: OpenFiles): Found {

@@ -4,7 +4,7 @@ import { KernelError } from './kernel_error.js';
 import { bytesOf, type BitField, type Layout } from './layout.js';
 
 /** Bits to change together, of the smallest aligned unit that holds them. */
-export interface Commit {
+interface Change {
   /** From the structure's start, bytes. */
   readonly offset: number;
   /** Bytes. */
@@ -13,16 +13,6 @@ export interface Commit {
   readonly value: number;
   /** Those of the mask that nobody else changes. */
   readonly kept: number;
-}
-
-/** Commits as {@link NativeMemory.commit} takes them, in the structure at this physical address. */
-export function changeWords(commits: readonly Commit[], structure: bigint): BigUint64Array {
-  return BigUint64Array.from(
-    commits.flatMap(({ offset, width, mask, value, kept }) => [
-      structure + BigInt(offset),
-      ...[width, mask, value, kept].map(BigInt),
-    ]),
-  );
 }
 
 /** A bit that must have this value before anything is written. */
@@ -58,8 +48,8 @@ export class PriorityBits {
   readonly silentBecause: string | undefined;
   /** Why the peer's wish cannot be written; absent if it can. */
   readonly peersFixedBecause: string | undefined;
-  /** What {@link commits} gave before: there are few wishes, and many subflows. */
-  readonly #made: (readonly Commit[] | undefined)[] = [];
+  /** What {@link changes} gave before: there are few wishes, and many subflows. */
+  readonly #made: (BigUint64Array | undefined)[] = [];
 
   /** @throws {KernelError} if this kernel's structure leaves no safe way to write our wish. */
   constructor(
@@ -85,23 +75,16 @@ export class PriorityBits {
   }
 
   /**
-   * The commits that make our wish so and ask for MP_PRIO where that is safe; in this order, each of one unit. Mapped,
-   * all bits change in one where a unit of four bytes holds them.
+   * What makes our wish so and asks for MP_PRIO where that is safe, as {@link NativeMemory.commit} takes it; in this order,
+   * each of one unit. Mapped, all bits change in one where a unit of four bytes holds them.
    * @param peers the peer's wish as it was seen; with `overridePeer` it is taken back where ours is active.
    */
-  commits(
-    ours: Priority,
-    wish: { readonly peers: Priority; readonly overridePeer: boolean },
-  ): readonly Commit[] {
-    const which =
-      (ours === 'backup' ? 4 : 0) + (wish.peers === 'backup' ? 2 : 0) + (wish.overridePeer ? 1 : 0);
-    return (this.#made[which] ??= this.#make(ours, wish));
+  changes(ours: Priority, peers: Priority, overridePeer: boolean): BigUint64Array {
+    const which = (ours === 'backup' ? 4 : 0) + (peers === 'backup' ? 2 : 0) + (overridePeer ? 1 : 0);
+    return (this.#made[which] ??= toWords(this.#make(ours, peers, overridePeer)));
   }
 
-  #make(
-    ours: Priority,
-    { peers, overridePeer }: { readonly peers: Priority; readonly overridePeer: boolean },
-  ): readonly Commit[] {
+  #make(ours: Priority, peers: Priority, overridePeer: boolean): readonly Change[] {
     const kept = overridePeer && ours === 'active' ? 'active' : peers;
     const peersValue =
       this.heeds === 'peers' ? ours === 'backup' || kept === 'backup' : kept === peers ? undefined : false;
@@ -111,12 +94,12 @@ export class PriorityBits {
       ...(this.silentBecause === undefined ? [{ bit: this.sendMpPrio, value: true }] : []),
     ];
     const together = this.access === 'mapped' ? unitOf(changes.map(({ bit }) => bit)) : undefined;
-    const commits = new Map<number, Commit>();
+    const units = new Map<number, Change>();
     for (const { bit, value } of changes) {
       const unit = together ?? { offset: bit.bitOffset >>> 3, width: 1 };
       const one = 1 << (bit.bitOffset - unit.offset * 8);
-      const { mask, value: before, kept } = commits.get(unit.offset) ?? { mask: 0, value: 0, kept: 0 };
-      commits.set(unit.offset, {
+      const { mask, value: before, kept } = units.get(unit.offset) ?? { mask: 0, value: 0, kept: 0 };
+      units.set(unit.offset, {
         ...unit,
         mask: (mask | one) >>> 0,
         value: (before | (value ? one : 0)) >>> 0,
@@ -124,7 +107,7 @@ export class PriorityBits {
         kept: (kept | (bit === this.ours ? one : 0)) >>> 0,
       });
     }
-    return [...commits.values()];
+    return [...units.values()];
   }
 
   /** Why a bit cannot be written on this host, or undefined if it can. */
@@ -147,10 +130,16 @@ export class PriorityBits {
 const NOPAT = 'boot with the kernel parameter nopat';
 
 /** The smallest aligned unit of at most four bytes that holds all the bits. */
-function unitOf(bits: readonly BitField[]): Pick<Commit, 'offset' | 'width'> | undefined {
+function unitOf(bits: readonly BitField[]): Pick<Change, 'offset' | 'width'> | undefined {
   const bytes = bits.map(bytesOf);
   const first = Math.min(...bytes.map(({ offset }) => offset));
   const last = Math.max(...bytes.map(({ offset, size }) => offset + size - 1));
   const width = ([1, 2, 4] as const).find((size) => Math.floor(first / size) === Math.floor(last / size));
   return width === undefined ? undefined : { offset: Math.floor(first / width) * width, width };
+}
+
+function toWords(changes: readonly Change[]): BigUint64Array {
+  return BigUint64Array.from(
+    changes.flatMap(({ offset, width, mask, value, kept }) => [offset, width, mask, value, kept].map(BigInt)),
+  );
 }

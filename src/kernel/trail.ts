@@ -65,9 +65,9 @@ export class Trail {
     return true;
   }
 
-  /** Triples of [physical address, mask, expected value]. */
-  words(): BigUint64Array {
-    return BigUint64Array.from(this.#words);
+  /** The physical address of what it leads to, then triples of [physical address, mask, expected value]. */
+  words(target: bigint): BigUint64Array {
+    return BigUint64Array.of(target, ...this.#words);
   }
 
   /** Names the guard that did not hold. */

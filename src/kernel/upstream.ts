@@ -1,4 +1,5 @@
 import type { PlainPeer } from '../backend/backend.js';
+import type { Endpoint } from '../endpoint.js';
 import type { Access } from './addon.js';
 import { shifted, type AddressSpace } from './address_space.js';
 import { Column, halves } from './column.js';
@@ -10,7 +11,6 @@ import {
   trailToMetaSocket,
   type Family,
   type Found,
-  type LocatedConnection,
   type LocatedSubflow,
   type Walk,
 } from './family.js';
@@ -58,17 +58,13 @@ export class Upstream implements Family {
     return new UpstreamWalk(this.space, this.layout, this.bits, pid);
   }
 
-  trail(
-    pid: number,
-    files: OpenFiles,
-    located: LocatedConnection,
-    { subflow, place }: LocatedSubflow,
-  ): Trail | undefined {
+  trail(pid: number, files: OpenFiles, target: LocatedSubflow): Trail | undefined {
+    const { subflow, place } = target;
     const { space, layout } = this;
-    const { sk } = located.file;
+    const { sk } = place.file;
     const { context, socket } = place;
     const at = (base: bigint, { offset }: Field) => base + BigInt(offset);
-    const trail = trailToMetaSocket(space, layout, this.#ends, pid, files, located);
+    const trail = trailToMetaSocket(space, layout, this.#ends, pid, files, target);
     const kept =
       trail?.expectBitField('meta-socket', 'its protocol', sk, this.#protocol, IPPROTO_MPTCP) &&
       trail.expectPointer('subflow list', 'its place in the list', place.link, place.node) &&
@@ -122,6 +118,10 @@ class UpstreamWalk implements Walk {
     this.#ends = new Ends(space, layout);
     this.#counters = new TcpCounters(space, layout);
     this.#connections = new Connections(pid, bits.heeds);
+  }
+
+  subflowAt(remote: Endpoint): LocatedSubflow | undefined {
+    return this.#connections.subflowAt(remote);
   }
 
   connections(open: OpenFiles): Found {

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type { SubflowName } from '../../src/backend/backend.js';
 import { DevmemBackend } from '../../src/backend/devmem.js';
 import { openKernel, type KernelSources, type OpenKernel } from '../../src/kernel/kernel.js';
 import type { Layout } from '../../src/kernel/layout.js';
@@ -67,10 +68,14 @@ export async function switchFigures(
   const floor = Floor.start();
   try {
     const trails = path.join(course.output, 'trails');
-    const names = await writeTrails(kernel, pid, trails);
+    await writeTrails(kernel, pid, trails);
     await floor.ask('open', sources.memory, access, end);
     await floor.ask('sessions', trails);
-    await backend.connections(pid);
+    const { connections } = await backend.connections(pid);
+    const names = connections.map(({ remote: connection, subflows: [, second] }) => {
+      if (!second) throw new Error('a connection has no second subflow');
+      return { pid, connection, local: second.local, remote: second.remote };
+    });
     const ours = switcher(backend, names);
     // what is built once for each session is built here
     await ours(2 * names.length);
@@ -126,10 +131,7 @@ function crosser({ memory }: OpenKernel): (count: number) => Promise<number> {
     });
 }
 
-function switcher(
-  backend: DevmemBackend,
-  names: readonly Parameters<DevmemBackend['setPriority']>[0][],
-): (count: number) => Promise<number> {
+function switcher(backend: DevmemBackend, names: readonly SubflowName[]): (count: number) => Promise<number> {
   let at = 0;
   let priority: 'active' | 'backup' = 'backup';
   return (count) =>

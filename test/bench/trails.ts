@@ -1,45 +1,41 @@
 import { writeFile } from 'node:fs/promises';
-import type { SubflowName } from '../../src/backend/backend.js';
 import { familyOf } from '../../src/kernel/families.js';
 import { openFiles } from '../../src/kernel/files.js';
 import type { OpenKernel } from '../../src/kernel/kernel.js';
-import { changeWords } from '../../src/kernel/priority_bits.js';
 
 const WHOLE = (1n << 64n) - 1n;
 /** A pointer leads to a structure of at most this many bytes; an array of files may be longer. */
 const NEAR = 1n << 20n;
+/** Words of a change. */
+const CHANGE = 5;
 
 /**
  * Writes down, for the floor, the guards of the second subflow of each connection and what a switch changes, in words of
  * 8 bytes: the number of sessions; of each the number of steps; of each step the earlier one whose pointer it follows
  * (-1: none), what to add to it, address, mask and expected value; then twice, for backup and for active, the number of
  * changes, and of each address, width, mask, value and which bits are read back.
- * @returns the subflows in the same order.
  */
-export async function writeTrails(kernel: OpenKernel, pid: number, file: string): Promise<SubflowName[]> {
+export async function writeTrails(kernel: OpenKernel, pid: number, file: string): Promise<void> {
   const { space, layout, tasks } = kernel;
   const family = familyOf(kernel);
   const files = openFiles(space, layout, tasks.find(pid));
   const words: bigint[] = [];
-  const names: SubflowName[] = [];
-  for (const located of family.walk(pid).connections(files).connections) {
-    const target = located.subflows[1];
-    const trail = target && family.trail(pid, files, located, target);
+  const { connections } = family.walk(pid).connections(files);
+  for (const { subflows } of connections) {
+    const target = subflows[1];
+    const trail = target && family.trail(pid, files, target);
     if (!target || !trail) throw new Error('a connection has no second subflow');
-    const guards = chunk(trail.words());
+    const context = space.physical(target.place.context) ?? 0n;
+    const guards = chunk(trail.words(context).subarray(1));
     words.push(BigInt(guards.length), ...guards.flatMap((_, index) => step(kernel, guards, index)));
     for (const priority of ['backup', 'active'] as const) {
-      const commits = family.bits.commits(priority, { peers: target.subflow.peers, overridePeer: false });
-      words.push(BigInt(commits.length));
-      const context = space.physical(target.place.context) ?? 0n;
-      words.push(...changeWords(commits, context));
+      const changes = family.bits.changes(priority, target.subflow.peers, false);
+      words.push(BigInt(changes.length / CHANGE));
+      words.push(...changes.map((word, at) => (at % CHANGE === 0 ? context + word : word)));
     }
-    const { local, remote } = target.subflow;
-    names.push({ pid, connection: located.connection.remote, local, remote });
   }
-  const all = [BigInt(names.length), ...words].map((word) => BigInt.asUintN(64, word));
+  const all = [BigInt(connections.length), ...words].map((word) => BigInt.asUintN(64, word));
   await writeFile(file, new Uint8Array(BigUint64Array.from(all).buffer));
-  return names;
 }
 
 interface Guard {

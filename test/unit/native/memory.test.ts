@@ -28,10 +28,16 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-const NO_GUARDS = new BigUint64Array(0);
+const STRUCTURE = 0x1008n;
+const NO_GUARDS = guards();
+
+/** The way to the structure, by triples of address, mask and expected value. */
+function guards(...words: readonly bigint[]): BigUint64Array {
+  return BigUint64Array.of(STRUCTURE, ...words);
+}
 
 function change(address: bigint, width: number, mask: number, value: number, kept = 0): BigUint64Array {
-  return BigUint64Array.of(address, ...[width, mask, value, kept].map(BigInt));
+  return BigUint64Array.of(address - STRUCTURE, ...[width, mask, value, kept].map(BigInt));
 }
 
 /** Somebody who writes the byte at 0x1018 as it was, again and again, for half a minute. */
@@ -143,40 +149,22 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
   });
 
   it('changes the named bits of one byte, and no others', () => {
-    const guards = BigUint64Array.of(0x1010n, 0xffffn, 0x1010n);
-    expect(memory.commit(guards, change(0x1018n, 1, 0b110, 0b010))).toBe(CommitResult.changed);
+    const way = guards(0x1010n, 0xffffn, 0x1010n);
+    expect(memory.commit(way, change(0x1018n, 1, 0b110, 0b010))).toBe(CommitResult.changed);
     expect(wordAt(0x1018)).toBe(0x101an);
-    expect(memory.commit(guards, change(0x1018n, 1, 0b110, 0b010))).toBe(CommitResult.heldAlready);
+    expect(memory.commit(way, change(0x1018n, 1, 0b110, 0b010))).toBe(CommitResult.heldAlready);
   });
 
   it('writes nothing when a guard does not hold, and says which', () => {
-    const guards = BigUint64Array.of(
-      0x1010n,
-      0xffffn,
-      0x1010n,
-      0x10_0000n,
-      0xffn,
-      0x1n,
-      0x1020n,
-      0xffn,
-      0x0n,
-    );
-    expect(memory.commit(guards, change(0x1018n, 1, 0b110, 0b010))).toBe(1);
+    const way = guards(0x1010n, 0xffffn, 0x1010n, 0x10_0000n, 0xffn, 0x1n, 0x1020n, 0xffn, 0x0n);
+    expect(memory.commit(way, change(0x1018n, 1, 0b110, 0b010))).toBe(1);
     expect(wordAt(0x1018)).toBe(0x1018n);
   });
 
   it.each([
-    ['a guard outside System RAM', BigUint64Array.of(0x8000n, 1n, 1n), 0x1018n, 1, 1, 1, 'EGUARD'],
-    ['a guard at an odd address', BigUint64Array.of(0x1001n, 1n, 1n), 0x1018n, 1, 1, 1, 'EGUARD'],
-    [
-      'a guard that expects bits it does not look at',
-      BigUint64Array.of(0x1010n, 1n, 2n),
-      0x1018n,
-      1,
-      1,
-      1,
-      'EGUARD',
-    ],
+    ['a guard outside System RAM', guards(0x8000n, 1n, 1n), 0x1018n, 1, 1, 1, 'EGUARD'],
+    ['a guard at an odd address', guards(0x1001n, 1n, 1n), 0x1018n, 1, 1, 1, 'EGUARD'],
+    ['a guard that expects bits it does not look at', guards(0x1010n, 1n, 2n), 0x1018n, 1, 1, 1, 'EGUARD'],
     ['a field outside System RAM', NO_GUARDS, 0x8000n, 1, 1, 1, 'ETARGET'],
     ['a field over the end of System RAM', NO_GUARDS, 0x2ffffen, 4, 1, 1, 'ETARGET'],
     ['an empty mask', NO_GUARDS, 0x1018n, 1, 0, 0, 'ETARGET'],
@@ -184,8 +172,8 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
     ['a mask beyond the unit', NO_GUARDS, 0x1018n, 1, 0x100, 0, 'ETARGET'],
     ['an unaligned unit', NO_GUARDS, 0x1019n, 2, 1, 1, 'ETARGET'],
     ['a unit of three bytes', NO_GUARDS, 0x1018n, 3, 1, 1, 'ETARGET'],
-  ] as const)('refuses %s', (_, guards, address, width, mask, value, code) => {
-    expect(() => memory.commit(guards, change(address, width, mask, value))).toThrow(
+  ] as const)('refuses %s', (_, way, address, width, mask, value, code) => {
+    expect(() => memory.commit(way, change(address, width, mask, value))).toThrow(
       expect.objectContaining({ code }),
     );
     const beyond = change(0x1018n, 1, 1, 1, 2);
@@ -207,9 +195,9 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
     expect([wordAt(0x1018), wordAt(0x1020)]).toEqual([0x101an, 0x1021n]);
     expect(memory.commit(NO_GUARDS, both(0x1020n))).toBe(CommitResult.heldAlready);
     // of the first byte alone it is true
-    const guards = BigUint64Array.of(0x1018n, 0xffn, 0x18n);
+    const way = guards(0x1018n, 0xffn, 0x18n);
     writeFileSync(file, readFileSync(file).fill(0x18, 0x1018, 0x1019));
-    expect(memory.commit(guards, both(0x1028n))).toBe(0);
+    expect(memory.commit(way, both(0x1028n))).toBe(0);
     expect([wordAt(0x1018), wordAt(0x1028)]).toEqual([0x101an, 0x1028n]);
   });
 
@@ -263,6 +251,10 @@ describe('what cannot be opened', () => {
   it('wrong arguments are TypeErrors', () => {
     expect(() => memory.readPhysical(1 as unknown as bigint, new Uint8Array(1))).toThrow(TypeError);
     expect(() => memory.commit(NO_GUARDS, BigUint64Array.of(1n))).toThrow(TypeError);
+    // no structure; half a guard
+    for (const way of [new BigUint64Array(0), guards(0x1010n, 0n)]) {
+      expect(() => memory.commit(way, change(0x1018n, 1, 1, 1))).toThrow(TypeError);
+    }
     expect(() => memory.commit(new Uint8Array(24) as never, NO_GUARDS)).toThrow(TypeError);
     expect(() => memory.commit(NO_GUARDS, 1 as never)).toThrow(TypeError);
     const gather = (members: readonly number[], bytes: number, rows: number) => () =>
