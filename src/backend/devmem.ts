@@ -1,10 +1,9 @@
 import { CommitResult } from '../kernel/addon.js';
 import { isSameEndpoint } from '../endpoint.js';
 import { familyOf } from '../kernel/families.js';
-import type { Family, Found, LocatedConnection, LocatedSubflow, Walk } from '../kernel/family.js';
+import type { Family, Found, LocatedConnection, LocatedSubflow, Walk, Way } from '../kernel/family.js';
 import { openFiles, type FdTable, type OpenFiles } from '../kernel/files.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../kernel/kernel.js';
-import type { Trail } from '../kernel/trail.js';
 import type {
   Backend,
   Priority,
@@ -18,14 +17,9 @@ import type {
 interface Known {
   readonly walk: Walk;
   readonly files: OpenFiles;
+  /** The same object as long as the fd table is the same. */
+  readonly table: FdTable;
   readonly connections: readonly LocatedConnection[];
-  readonly ways: WeakMap<LocatedSubflow, Way>;
-}
-
-/** What a commit needs of a subflow; it holds as long as its guards do, so that later looks keep it. */
-interface Way {
-  readonly trail: Trail;
-  readonly words: BigUint64Array;
 }
 
 /** A kernel's plain store may win the race for a byte (see native/guarded_commit.h); it does not win three times. */
@@ -131,8 +125,8 @@ export class DevmemBackend implements Backend {
     this.#known.set(pid, {
       walk,
       files,
+      table: last && isSameTable(last.table, files) ? last.table : files,
       connections,
-      ways: last && isSameTable(last.files, files) ? last.ways : new WeakMap(),
     });
     return found;
   }
@@ -156,7 +150,7 @@ export class DevmemBackend implements Backend {
         if (result === CommitResult.changed) return this.#committed;
         if (result === CommitResult.heldAlready) return { outcome: 'unchanged', peerAsked: false };
         if (result === CommitResult.undone) continue;
-        known.ways.delete(target);
+        target.way = undefined;
         return gone(way.trail.describe(result));
       }
     } catch (error) {
@@ -165,15 +159,12 @@ export class DevmemBackend implements Backend {
     return { outcome: 'refused', peerAsked: false, reason: `the kernel undid the change ${ATTEMPTS} times` };
   }
 
-  #wayTo(pid: number, { files, ways }: Known, target: LocatedSubflow): Way | undefined {
-    const known = ways.get(target);
-    if (known) return known;
+  #wayTo(pid: number, { files, table }: Known, target: LocatedSubflow): Way | undefined {
+    if (target.way?.table === table) return target.way;
     const trail = this.#family.trail(pid, files, target);
     const context = this.kernel.space.physical(target.place.context);
     if (!trail || context === undefined) return undefined;
-    const way: Way = { trail, words: trail.words(context) };
-    ways.set(target, way);
-    return way;
+    return (target.way = { trail, words: trail.words(context), table });
   }
 }
 

@@ -191,7 +191,7 @@ export class Connections {
     const isThere = isLast && isSamePlace(last.place, place) && isSameEnds(last, { local, remote });
     const wishes = this.#wishes(walked.wishes(node), isLast ? last.subflow.peers : undefined);
     const now = { subflow: { ...own, ...wishes, ...counters.of(node) }, local, remote, file, depth };
-    const known: Known = isThere ? Object.assign(last, now) : { ...now, place };
+    const known: Known = isThere ? Object.assign(last, now) : { ...now, place, way: undefined };
     this.#byRemote.set(own.remote, known);
     return known;
   }

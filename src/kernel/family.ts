@@ -1,7 +1,7 @@
 import type { Connection, PlainPeer, Subflow } from '../backend/backend.js';
 import { isSameEndpoint, type Endpoint } from '../endpoint.js';
 import type { AddressSpace } from './address_space.js';
-import type { OpenFiles } from './files.js';
+import type { FdTable, OpenFiles } from './files.js';
 import type { Ends } from './inet.js';
 import type { Step } from './kernel_error.js';
 import type { Layout } from './layout.js';
@@ -34,6 +34,16 @@ export interface LocatedSubflow {
   /** The ends of its meta-socket. */
   readonly local: Endpoint;
   readonly remote: Endpoint;
+  /** What a commit needs, once one was wanted: later looks keep it, and it holds as long as its guards do. */
+  way: Way | undefined;
+}
+
+/** What a commit needs of a subflow. */
+export interface Way {
+  readonly trail: Trail;
+  readonly words: BigUint64Array;
+  /** The fd table that it leads through. */
+  readonly table: FdTable;
 }
 
 /** A connection and the file that led to it. */
