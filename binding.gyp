@@ -6,7 +6,6 @@
       "sources": [
         "native/addon.cc",
         "native/guarded_commit.cc",
-        "native/linear_map.cc",
         "native/netlink_binding.cc",
         "native/netlink_socket.cc",
         "native/physical_memory.cc",

@@ -19,7 +19,14 @@ class LinearMap {
  public:
   void assign(std::vector<LinearPiece> pieces) { pieces_ = std::move(pieces); }
   // The physical address of [address, address + length) if it lies wholly inside one piece.
-  std::optional<std::uint64_t> physical(std::uint64_t address, std::size_t length) const noexcept;
+  std::optional<std::uint64_t> physical(std::uint64_t address, std::size_t length) const noexcept {
+    for (const LinearPiece& piece : pieces_) {
+      if (address < piece.virtual_start || address >= piece.virtual_end) continue;
+      if (length > piece.virtual_end - address) return std::nullopt;
+      return address - piece.virtual_start + piece.physical_start;
+    }
+    return std::nullopt;
+  }
 
  private:
   std::vector<LinearPiece> pieces_;

@@ -38,6 +38,12 @@ void copy_words(void* out, const std::byte* from, std::size_t length) noexcept {
   }
 }
 
+// The part of a window that lies in the range.
+Window window_at(const Range& range, std::uint64_t window, std::byte* base) noexcept {
+  const std::uint64_t start = std::max(window * kWindow, range.start);
+  return {start, std::min((window + 1) * kWindow, range.end) - start, base};
+}
+
 }  // namespace
 
 PhysicalMemory::PhysicalMemory(const std::string& path, std::vector<Range> ranges, AccessWish wish, bool writable)
@@ -140,8 +146,16 @@ void PhysicalMemory::find_window(std::uint64_t address, std::size_t length) noex
   if ((address + length - 1) / kWindow != window) return;
   std::byte* base = map_window(*where, window - where->range.start / kWindow);
   if (base == nullptr) return;
-  const std::uint64_t start = std::max(window * kWindow, where->range.start);
-  seen_ = {start, std::min((window + 1) * kWindow, where->range.end) - start, base};
+  seen_ = window_at(where->range, window, base);
+}
+
+// One that holds nothing where none is mapped.
+Window PhysicalMemory::mapped_window(std::uint64_t address) noexcept {
+  const Windowed* where = find(address, 1);
+  if (where == nullptr) return {};
+  const std::uint64_t window = address / kWindow;
+  std::byte* base = where->windows[window - where->range.start / kWindow];
+  return base == nullptr ? Window{} : window_at(where->range, window, base);
 }
 
 bool PhysicalMemory::read(std::uint64_t address, void* out, std::size_t length) noexcept {
@@ -202,7 +216,7 @@ void PhysicalMemory::unmap_all() noexcept {
     }
   }
   mapped_windows_ = 0;
-  seen_ = {};
+  seen_ = ahead_ = {};
 }
 
 void PhysicalMemory::close() noexcept {

@@ -22,11 +22,14 @@ enum class RowStatus : std::uint8_t { kUnreadable = 0, kUntranslated = 1, kChang
 class RowReader {
  public:
   // Members must be valid().
-  explicit RowReader(std::vector<Member> members);
+  explicit RowReader(const std::vector<Member>& members);
   static bool valid(const Member& member) noexcept;
 
   // Bytes of a row: a multiple of 8.
-  std::size_t row_bytes() const noexcept { return fresh_.size() * sizeof(std::uint64_t); }
+  std::size_t row_bytes() const noexcept { return (1 + pieces_.size()) * sizeof(std::uint64_t); }
+
+  // Lets the processor fetch what read() of this address will want.
+  void prefetch(PhysicalMemory& memory, const LinearMap& map, std::uint64_t address) const noexcept;
 
   // Reads the row of the structure at a virtual address over what the row was (`out` and `before`: its bytes and status). A
   // row that is not read is all zeros. A member that lies in one aligned word is never torn where memory is mapped.
@@ -34,11 +37,18 @@ class RowReader {
                  RowStatus before);
 
  private:
-  std::vector<Member> members_;
+  // What one word of a row holds.
+  struct Piece {
+    std::size_t at;  // from start_, bytes
+    std::size_t bytes;
+    std::uint64_t mask;
+  };
+
   std::int64_t start_;  // of the first member, and the end of the last one, from the structure's address
   std::int64_t end_;
-  std::vector<std::uint64_t> copy_;   // memory that is not mapped
-  std::vector<std::uint64_t> fresh_;  // the row as it is now
+  std::vector<Piece> pieces_;
+  std::vector<std::int64_t> ends_;   // first and last byte of each member, in order, from the structure's address
+  std::vector<std::uint64_t> copy_;  // memory that is not mapped
 };
 
 }  // namespace subflowd
