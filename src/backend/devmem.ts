@@ -2,7 +2,7 @@ import { CommitResult } from '../kernel/addon.js';
 import { isSameEndpoint } from '../endpoint.js';
 import { familyOf } from '../kernel/families.js';
 import type { Family, Found, LocatedConnection, LocatedSubflow, Walk, Way } from '../kernel/family.js';
-import { openFiles, type FdTable, type OpenFiles } from '../kernel/files.js';
+import { FdTables, type FdTable, type OpenFiles } from '../kernel/files.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../kernel/kernel.js';
 import type {
   Backend,
@@ -30,11 +30,13 @@ export class DevmemBackend implements Backend {
   readonly name = 'devmem';
   readonly tellsPeer: boolean;
   readonly #family: Family;
+  readonly #tables: FdTables;
   readonly #known = new Map<number, Known>();
   readonly #committed: PriorityResult;
 
   constructor(private readonly kernel: OpenKernel) {
     this.#family = familyOf(kernel);
+    this.#tables = new FdTables(kernel.space, kernel.layout);
     const { silentBecause } = this.#family.bits;
     this.tellsPeer = silentBecause === undefined;
     this.#committed = {
@@ -115,7 +117,7 @@ export class DevmemBackend implements Backend {
   }
 
   #look(pid: number): Found {
-    const files = openFiles(this.kernel.space, this.kernel.layout, this.kernel.tasks.find(pid));
+    const files = this.#tables.of(this.kernel.tasks.find(pid));
     const last = this.#known.get(pid);
     // a look that ends half-way is none to compare the next one with
     this.#known.delete(pid);

@@ -1,7 +1,9 @@
 import type { AddressSpace } from './address_space.js';
+import { Column } from './column.js';
 import { KernelError } from './kernel_error.js';
 import type { Layout } from './layout.js';
-import { Shape } from './shape.js';
+import { Pointers } from './pointers.js';
+import { Shape, type Slot } from './shape.js';
 
 /** The kernel's own bound (fs.nr_open) is 1,048,576 by default and can be raised; an fd table is not larger than this. */
 const MAX_FDS = 1 << 22;
@@ -22,24 +24,41 @@ export interface OpenFiles extends FdTable {
 }
 
 /** `task_struct.files` -> `files_struct.fdt` -> `fdtable.fd[]` (paper, section 3.3.2). */
-export function openFiles(space: AddressSpace, layout: Layout, task: bigint): OpenFiles {
-  const files = pointer(space, task, layout.field('task_struct', 'files').offset, 'files');
-  if (files === 0n) throw new KernelError('fd table', 'the process has given up its files: it is exiting');
-  const fdt = pointer(space, files, layout.field('files_struct', 'fdt').offset, 'fdt');
-  const shape = new Shape();
-  const [maxFds, fd] = [layout.field('fdtable', 'max_fds'), layout.field('fdtable', 'fd')].map((field) =>
-    shape.add(field),
-  ) as [number, number];
-  const table = space.gather(BigUint64Array.of(fdt), shape);
-  if (!table.isRead(0)) throw new KernelError('fd table', 'struct fdtable cannot be read');
-  const max = table.u32(0, maxFds);
-  if (max > MAX_FDS) throw new KernelError('fd table', `it claims ${max} descriptors`);
-  const array = table.u64(0, fd);
-  const all = new BigUint64Array(max);
-  if (!space.read(array, new Uint8Array(all.buffer))) {
-    throw new KernelError('fd table', 'its array of files cannot be read');
+export class FdTables {
+  readonly #files: Pointers;
+  readonly #fdt: Pointers;
+  readonly #shape = new Shape();
+  readonly #maxFds: Slot;
+  readonly #fd: Slot;
+  readonly #tables: Column;
+
+  constructor(
+    private readonly space: AddressSpace,
+    layout: Layout,
+  ) {
+    this.#files = new Pointers(space, layout.field('task_struct', 'files'));
+    this.#fdt = new Pointers(space, layout.field('files_struct', 'fdt'));
+    this.#maxFds = this.#shape.add(layout.field('fdtable', 'max_fds'));
+    this.#fd = this.#shape.add(layout.field('fdtable', 'fd'));
+    this.#tables = new Column(this.#shape);
   }
-  return { task, files, fdt, array, ...used(all) };
+
+  /** @throws {KernelError} if the task has none, or it cannot be read. */
+  of(task: bigint): OpenFiles {
+    const files = follow(this.#files, task, 'files');
+    if (files === 0n) throw new KernelError('fd table', 'the process has given up its files: it is exiting');
+    const fdt = follow(this.#fdt, files, 'fdt');
+    const table = this.space.gather(BigUint64Array.of(fdt), this.#shape, this.#tables);
+    if (!table.isRead(0)) throw new KernelError('fd table', 'struct fdtable cannot be read');
+    const max = table.u32(0, this.#maxFds);
+    if (max > MAX_FDS) throw new KernelError('fd table', `it claims ${max} descriptors`);
+    const array = table.u64(0, this.#fd);
+    const all = new BigUint64Array(max);
+    if (!this.space.read(array, new Uint8Array(all.buffer))) {
+      throw new KernelError('fd table', 'its array of files cannot be read');
+    }
+    return { task, files, fdt, array, ...used(all) };
+  }
 }
 
 /** The descriptors that are in use. */
@@ -55,8 +74,8 @@ function used(all: BigUint64Array): Pick<OpenFiles, 'fds' | 'addresses'> {
   return { fds: fds.subarray(0, count), addresses: addresses.subarray(0, count) };
 }
 
-function pointer(space: AddressSpace, base: bigint, offset: number, name: string): bigint {
-  const value = space.pointer(base + BigInt(offset));
+function follow(pointers: Pointers, base: bigint, name: string): bigint {
+  const value = pointers.one(base);
   if (value === undefined) throw new KernelError('fd table', `the pointer ${name} cannot be read`);
   return value;
 }

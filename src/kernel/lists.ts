@@ -1,5 +1,5 @@
 import type { AddressSpace } from './address_space.js';
-import { halves } from './column.js';
+import { Column, halves } from './column.js';
 import { Shape } from './shape.js';
 
 /**
@@ -29,44 +29,59 @@ interface Step {
   readonly links: BigUint64Array;
 }
 
-/**
- * Walks many lists in step: one pass for the first node of each, one for the second, and so on.
- * @param heads where each list's pointer to its first node lies.
- * @param ends the pointer that is no node of the list, but its end.
- * @param linksOf where the pointers to the next node lie; 0 for a node that cannot be read.
- */
-export function walkLists(
-  space: AddressSpace,
-  heads: BigUint64Array,
-  ends: BigUint64Array,
-  linksOf: (nodes: BigUint64Array) => BigUint64Array,
-): Lists {
-  const steps: Step[] = [];
-  const counts = new Uint32Array(heads.length);
-  const broken = new Map<number, string>();
-  let open: Omit<Step, 'nodes'> = { lists: Uint32Array.from(heads.keys()), links: heads };
-  while (open.lists.length > 0) {
-    const step = takeStep(space, open, ends, broken);
-    if (steps.length === MAX_NODES) {
-      for (const list of step.lists) broken.set(list, 'its list of subflows does not close');
-      break;
+/** Walks many lists in step: one pass for the first node of each, one for the second, and so on. */
+export class ListWalk {
+  /** The pointers of each step, read again in the next walk. */
+  readonly #steps: Column[] = [];
+
+  constructor(private readonly space: AddressSpace) {}
+
+  /**
+   * @param heads where each list's pointer to its first node lies.
+   * @param ends the pointer that is no node of the list, but its end.
+   * @param linksOf where the pointers to the next node lie; 0 for a node that cannot be read.
+   */
+  of(heads: BigUint64Array, ends: BigUint64Array, linksOf: (nodes: BigUint64Array) => BigUint64Array): Lists {
+    const steps: Step[] = [];
+    const counts = new Uint32Array(heads.length);
+    const broken = new Map<number, string>();
+    let open: Omit<Step, 'nodes'> = { lists: indices(heads.length), links: heads };
+    while (open.lists.length > 0) {
+      const step = takeStep(this.#read(open.links, steps.length), open, ends, broken);
+      if (steps.length === MAX_NODES) {
+        for (const list of step.lists) broken.set(list, 'its list of subflows does not close');
+        break;
+      }
+      for (const list of step.lists) counts[list] = (counts[list] as number) + 1;
+      steps.push(step);
+      open = { lists: step.lists, links: linksOf(step.nodes) };
     }
-    for (const list of step.lists) counts[list] = (counts[list] as number) + 1;
-    steps.push(step);
-    open = { lists: step.lists, links: linksOf(step.nodes) };
+    return { ...inOrder(steps, counts), broken };
   }
-  return { ...inOrder(steps, counts), broken };
+
+  #read(links: BigUint64Array, step: number): Column {
+    return this.space.gather(links, POINTER, (this.#steps[step] ??= new Column(POINTER)));
+  }
+}
+
+function indices(count: number): Uint32Array {
+  const all = new Uint32Array(count);
+  for (let at = 0; at < count; at++) all[at] = at;
+  return all;
 }
 
 function takeStep(
-  space: AddressSpace,
+  pointers: Column,
   { lists, links }: Omit<Step, 'nodes'>,
   ends: BigUint64Array,
   broken: Map<number, string>,
 ): Step {
-  const pointers = space.gather(links, POINTER);
   const stops = halves(ends);
-  const found = { lists: lists.slice(), nodes: new BigUint64Array(links.length), links: links.slice() };
+  const found = {
+    lists: new Uint32Array(lists.length),
+    nodes: new BigUint64Array(links.length),
+    links: new BigUint64Array(links.length),
+  };
   let count = 0;
   for (let row = 0; row < lists.length; row++) {
     const list = lists[row] as number;

@@ -16,7 +16,7 @@ import {
 import type { OpenFiles } from './files.js';
 import { Ends } from './inet.js';
 import type { BitField, Field, Layout } from './layout.js';
-import { walkLists } from './lists.js';
+import { ListWalk } from './lists.js';
 import { multipathTcpOrgPriority } from './multipath_tcp_org_priority.js';
 import { Pointers } from './pointers.js';
 import { PriorityBits } from './priority_bits.js';
@@ -123,6 +123,7 @@ class MultipathTcpOrgWalk implements Walk {
   readonly #socks: Column;
   readonly #ends: Ends;
   readonly #counters: TcpCounters;
+  readonly #lists: ListWalk;
   readonly #connections: Connections;
 
   constructor(
@@ -165,6 +166,7 @@ class MultipathTcpOrgWalk implements Walk {
     this.#socks = new Column(this.#sockShape);
     this.#ends = new Ends(space, layout);
     this.#counters = new TcpCounters(space, layout);
+    this.#lists = new ListWalk(space);
     this.#connections = new Connections(pid, bits.heeds);
   }
 
@@ -196,8 +198,7 @@ class MultipathTcpOrgWalk implements Walk {
       sks[meta] = socks[row] as bigint;
       mpcbs[meta] = tcps.u64(row, this.#mpcb);
     }
-    const lists = walkLists(
-      space,
+    const lists = this.#lists.of(
       shifted(mpcbs, this.#list.head.offset),
       new BigUint64Array(found.length),
       (nodes) => this.#nextLinks(nodes),

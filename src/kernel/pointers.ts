@@ -22,6 +22,12 @@ export class Pointers {
     return this.space.gather(addresses, this.#shape, this.#column).pointers(this.#slot, addresses.length);
   }
 
+  /** That of one structure; undefined if it cannot be read. */
+  one(address: bigint): bigint | undefined {
+    const column = this.space.gather(BigUint64Array.of(address), this.#shape, this.#column);
+    return column.isRead(0) ? column.u64(0, this.#slot) : undefined;
+  }
+
   isSame(row: number): boolean {
     return this.#column.isSame(row);
   }

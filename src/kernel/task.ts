@@ -1,7 +1,8 @@
 import type { AddressSpace } from './address_space.js';
+import { Column } from './column.js';
 import { KernelError } from './kernel_error.js';
 import type { Field, Layout } from './layout.js';
-import { Shape } from './shape.js';
+import { Shape, type Slot } from './shape.js';
 
 /** Linux allows 4,194,304 PIDs (PID_MAX_LIMIT); a host with this many processes has other troubles. */
 const MAX_TASKS = 131_072;
@@ -19,6 +20,9 @@ export class Tasks {
   readonly #tasks: Field;
   readonly #pid: Field;
   readonly #known = new Map<number, bigint>();
+  readonly #shape = new Shape();
+  readonly #pidSlot: Slot;
+  readonly #column: Column;
 
   constructor(
     private readonly space: AddressSpace,
@@ -27,6 +31,8 @@ export class Tasks {
   ) {
     this.#tasks = layout.field('task_struct', 'tasks');
     this.#pid = layout.field('task_struct', 'pid');
+    this.#pidSlot = this.#shape.add(this.#pid);
+    this.#column = new Column(this.#shape);
   }
 
   /**
@@ -72,9 +78,7 @@ export class Tasks {
   }
 
   #pidAt(address: bigint): number | undefined {
-    const shape = new Shape();
-    const pid = shape.add(this.#pid);
-    const column = this.space.gather(BigUint64Array.of(address), shape);
-    return column.isRead(0) ? column.u32(0, pid) : undefined;
+    const column = this.space.gather(BigUint64Array.of(address), this.#shape, this.#column);
+    return column.isRead(0) ? column.u32(0, this.#pidSlot) : undefined;
   }
 }

@@ -17,7 +17,7 @@ import {
 import type { OpenFiles } from './files.js';
 import { Ends } from './inet.js';
 import type { BitField, Field, Layout } from './layout.js';
-import { walkLists } from './lists.js';
+import { ListWalk } from './lists.js';
 import { PriorityBits } from './priority_bits.js';
 import { Shape, type BitSlot, type Slot } from './shape.js';
 import { Sockets } from './sockets.js';
@@ -94,6 +94,7 @@ class UpstreamWalk implements Walk {
   readonly #contexts: Column;
   readonly #ends: Ends;
   readonly #counters: TcpCounters;
+  readonly #lists: ListWalk;
   readonly #connections: Connections;
 
   constructor(
@@ -117,6 +118,7 @@ class UpstreamWalk implements Walk {
     this.#contexts = new Column(this.#contextShape);
     this.#ends = new Ends(space, layout);
     this.#counters = new TcpCounters(space, layout);
+    this.#lists = new ListWalk(space);
     this.#connections = new Connections(pid, bits.heeds);
   }
 
@@ -141,7 +143,7 @@ class UpstreamWalk implements Walk {
     for (let meta = 0; meta < found.length; meta++) sks[meta] = socks[(found[meta] as Meta).row] as bigint;
     const metas = space.gather(sks, this.#metaShape, this.#metas);
     const heads = shifted(sks, this.#connList.offset);
-    const lists = walkLists(space, heads, heads, (nodes) => nodes);
+    const lists = this.#lists.of(heads, heads, (nodes) => nodes);
     const addresses = shifted(lists.nodes, -this.#node.offset);
     const contexts = space.gather(addresses, this.#contextShape, this.#contexts);
     const subflowSocks = contexts.pointers(this.#tcpSock, addresses.length);

@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { DevmemBackend } from '../../src/backend/devmem.js';
 import { familyOf } from '../../src/kernel/families.js';
-import { openFiles } from '../../src/kernel/files.js';
+import { FdTables } from '../../src/kernel/files.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../../src/kernel/kernel.js';
 import { PID } from '../support/alice.js';
 import { CrowdImage } from '../support/crowd_image.js';
@@ -78,7 +78,7 @@ class Traffic {
     const { offset } = layout.field('tcp_sock', 'bytes_acked');
     const { connections } = familyOf(kernel)
       .walk(pid)
-      .connections(openFiles(space, layout, tasks.find(pid)));
+      .connections(new FdTables(space, layout).of(tasks.find(pid)));
     this.#places = connections.flatMap(({ subflows }) =>
       subflows.map(({ place }) => Number(space.physical(place.socket)) + offset),
     );
@@ -120,7 +120,7 @@ export async function findFigures(
   const floor = Floor.start();
   try {
     await floor.ask('open', sources.memory, access, end);
-    await setPlaces(floor, kernel, openFiles(kernel.space, kernel.layout, kernel.tasks.find(pid)));
+    await setPlaces(floor, kernel, new FdTables(kernel.space, kernel.layout).of(kernel.tasks.find(pid)));
     const { connections } = await backend.connections(pid);
     const subflows = connections.reduce((sum, one) => sum + one.subflows.length, 0);
     const [, found] = (await floor.ask('walk', 1, access)).split(' ');

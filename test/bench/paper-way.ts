@@ -1,5 +1,5 @@
 import { DevmemBackend } from '../../src/backend/devmem.js';
-import { openFiles } from '../../src/kernel/files.js';
+import { FdTables } from '../../src/kernel/files.js';
 import { openKernel } from '../../src/kernel/kernel.js';
 import { Floor } from './floor.js';
 import { setPlaces } from './places.js';
@@ -17,7 +17,7 @@ export async function paperWay({
   const backend = new DevmemBackend(kernel);
   try {
     await floor.ask('open', sources.memory, 'bytes', end);
-    await setPlaces(floor, kernel, openFiles(kernel.space, kernel.layout, kernel.tasks.find(pid)));
+    await setPlaces(floor, kernel, new FdTables(kernel.space, kernel.layout).of(kernel.tasks.find(pid)));
     const { connections } = await backend.connections(pid);
     const port = connections[Math.floor(connections.length / 2)]?.remote.port ?? 0;
     await floor.ask('set', 'pid', pid);

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { familyOf } from '../../src/kernel/families.js';
-import { openFiles } from '../../src/kernel/files.js';
+import { FdTables } from '../../src/kernel/files.js';
 import type { OpenKernel } from '../../src/kernel/kernel.js';
 
 const WHOLE = (1n << 64n) - 1n;
@@ -18,7 +18,7 @@ const CHANGE = 5;
 export async function writeTrails(kernel: OpenKernel, pid: number, file: string): Promise<void> {
   const { space, layout, tasks } = kernel;
   const family = familyOf(kernel);
-  const files = openFiles(space, layout, tasks.find(pid));
+  const files = new FdTables(space, layout).of(tasks.find(pid));
   const words: bigint[] = [];
   const { connections } = family.walk(pid).connections(files);
   for (const { subflows } of connections) {

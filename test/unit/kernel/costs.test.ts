@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import type { NativeMemory } from '../../../src/kernel/addon.js';
 import { familyOf } from '../../../src/kernel/families.js';
-import { openFiles } from '../../../src/kernel/files.js';
+import { FdTables } from '../../../src/kernel/files.js';
 import { openKernel, type OpenKernel } from '../../../src/kernel/kernel.js';
 import { PID } from '../../support/alice.js';
 import { CrowdImage } from '../../support/crowd_image.js';
@@ -100,7 +100,7 @@ describe('Linux 6.1, bytes: a switch of a known session', () => {
     const crowd = new CrowdImage(LINUX_6_1, 50);
     const { kernel, backend, count } = await open(crowd, 'bytes');
     const [name] = crowd.names;
-    const files = openFiles(kernel.space, kernel.layout, kernel.tasks.find(PID));
+    const files = new FdTables(kernel.space, kernel.layout).of(kernel.tasks.find(PID));
     const family = familyOf(kernel);
     const [located] = family.walk(PID).connections(files).connections;
     const target = located?.subflows[1];

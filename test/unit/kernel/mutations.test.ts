@@ -5,7 +5,7 @@ import type { ServerSockets, Subflow, SubflowName } from '../../../src/backend/b
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { KernelError } from '../../../src/kernel/kernel_error.js';
 import { familyOf } from '../../../src/kernel/families.js';
-import { openFiles } from '../../../src/kernel/files.js';
+import { FdTables } from '../../../src/kernel/files.js';
 import { openKernel, type OpenKernel } from '../../../src/kernel/kernel.js';
 import type { Layout } from '../../../src/kernel/layout.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
@@ -106,7 +106,7 @@ function mutation(random: Generator<number, never>): { at: number; bytes: Buffer
 
 /** What somebody sees who never looked before. */
 function firstLook(): ServerSockets {
-  const files = openFiles(kernel.space, kernel.layout, kernel.tasks.find(PID));
+  const files = new FdTables(kernel.space, kernel.layout).of(kernel.tasks.find(PID));
   const { connections, plain, problems } = familyOf(kernel).walk(PID).connections(files);
   return { connections: connections.map(({ connection }) => connection), plain, problems };
 }
