@@ -1,7 +1,7 @@
 import { CommitResult } from '../kernel/addon.js';
 import { isSameEndpoint } from '../endpoint.js';
 import { familyOf } from '../kernel/families.js';
-import type { Family, Found, LocatedConnection, LocatedSubflow, Walk, Way } from '../kernel/family.js';
+import type { Family, Found, LocatedConnection, Place, Walk, Way } from '../kernel/family.js';
 import { FdTables, type FdTable, type OpenFiles } from '../kernel/files.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../kernel/kernel.js';
 import type {
@@ -135,12 +135,12 @@ export class DevmemBackend implements Backend {
 
   #commit(name: SubflowName, priority: Priority, overridePeer: boolean): PriorityResult {
     const known = this.#known.get(name.pid);
-    const target = known && find(known, name);
-    if (!target) return gone('there is no such subflow');
-    const way = this.#wayTo(name.pid, known, target);
+    const place = known && find(known, name);
+    if (!place) return gone('there is no such subflow');
+    const way = this.#wayTo(name.pid, known, place);
     if (!way) return gone('the subflow closed');
     const { bits } = this.#family;
-    const { peers } = target.subflow;
+    const { peers } = place;
     const isHeldBack = priority === 'active' && peers === 'backup';
     if (isHeldBack && overridePeer && bits.peersFixedBecause !== undefined) {
       return { outcome: 'refused', peerAsked: false, reason: bits.peersFixedBecause };
@@ -152,7 +152,7 @@ export class DevmemBackend implements Backend {
         if (result === CommitResult.changed) return this.#committed;
         if (result === CommitResult.heldAlready) return { outcome: 'unchanged', peerAsked: false };
         if (result === CommitResult.undone) continue;
-        target.way = undefined;
+        place.way = undefined;
         return gone(way.trail.describe(result));
       }
     } catch (error) {
@@ -161,12 +161,12 @@ export class DevmemBackend implements Backend {
     return { outcome: 'refused', peerAsked: false, reason: `the kernel undid the change ${ATTEMPTS} times` };
   }
 
-  #wayTo(pid: number, { files, table }: Known, target: LocatedSubflow): Way | undefined {
-    if (target.way?.table === table) return target.way;
-    const trail = this.#family.trail(pid, files, target);
-    const context = this.kernel.space.physical(target.place.context);
+  #wayTo(pid: number, { files, table }: Known, place: Place): Way | undefined {
+    if (place.way?.table === table) return place.way;
+    const trail = this.#family.trail(pid, files, place);
+    const context = this.kernel.space.physical(place.context);
     if (!trail || context === undefined) return undefined;
-    return (target.way = { trail, words: trail.words(context), table });
+    return (place.way = { trail, words: trail.words(context), table });
   }
 }
 
@@ -175,24 +175,21 @@ function gone(reason: string): PriorityResult {
 }
 
 /** Most names are made of what a look gave, whose ends lead back at once; others are compared with all. */
-function find({ walk, connections }: Known, name: SubflowName): LocatedSubflow | undefined {
-  const one = walk.subflowAt(name.remote);
+function find({ walk, connections }: Known, name: SubflowName): Place | undefined {
+  const one = walk.placeAt(name.remote);
   if (one && isNamed(one, name)) return one;
   for (const { subflows } of connections) {
-    const named = subflows.find((each) => isNamed(each, name));
-    if (named) return named;
+    const named = subflows.find(({ place }) => isNamed(place, name));
+    if (named) return named.place;
   }
   return undefined;
 }
 
-function isNamed(
-  { subflow, remote }: LocatedSubflow,
-  { connection, local, remote: ofSubflow }: SubflowName,
-): boolean {
+function isNamed(place: Place, { connection, local, remote }: SubflowName): boolean {
   return (
-    isSameEndpoint(subflow.remote, ofSubflow) &&
-    isSameEndpoint(subflow.local, local) &&
-    isSameEndpoint(remote, connection)
+    isSameEndpoint(place.remote, remote) &&
+    isSameEndpoint(place.local, local) &&
+    isSameEndpoint(place.connection.remote, connection)
   );
 }
 

@@ -1,6 +1,6 @@
 import type { Connection, PlainPeer, Priority, Subflow } from '../backend/backend.js';
 import { formatEndpoint, isSameEndpoint, type Endpoint } from '../endpoint.js';
-import type { Found, LocatedConnection, LocatedSubflow, Place } from './family.js';
+import type { BothEnds, Found, LocatedConnection, LocatedSubflow, Place } from './family.js';
 import type { Ends } from './inet.js';
 import type { Lists } from './lists.js';
 import type { SocketFile } from './sockets.js';
@@ -37,14 +37,14 @@ export interface Meta {
   readonly row: number;
 }
 
-/** A subflow, and by what the last look came to it. */
+/** A subflow and what else it was found by: while all of it stays, so does the object. */
 interface Known extends LocatedSubflow {
-  subflow: Subflow;
-  local: Endpoint;
-  remote: Endpoint;
-  file: SocketFile;
+  readonly file: SocketFile;
+  /** The meta-socket's. */
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
   /** How many stand before it on its list. */
-  depth: number;
+  readonly depth: number;
 }
 
 /** A connection, and which nodes it was made of. */
@@ -62,7 +62,7 @@ export class Connections {
   #metas: (KnownConnection | undefined)[] = [];
   /** The last look's by context, once a node is not where it was. */
   #byContext: Map<bigint, Known> | undefined;
-  readonly #byRemote = new WeakMap<Endpoint, LocatedSubflow>();
+  readonly #byRemote = new WeakMap<Endpoint, Place>();
 
   /** @param heeds what the kernel's scheduler asks, see {@link PrioritySource}. */
   constructor(
@@ -112,8 +112,8 @@ export class Connections {
     return { connections, plain, problems };
   }
 
-  /** See {@link Walk.subflowAt}. */
-  subflowAt(remote: Endpoint): LocatedSubflow | undefined {
+  /** See {@link Walk.placeAt}. */
+  placeAt(remote: Endpoint): Place | undefined {
     return this.#byRemote.get(remote);
   }
 
@@ -164,7 +164,7 @@ export class Connections {
     if (!isThere) return this.#describe(walked, { file, row }, node, depth);
     if (counters.isSame(node)) return last;
     const { ours, peers, mpPrioPending } = last.subflow;
-    last.subflow = {
+    const subflow: Subflow = {
       local: last.subflow.local,
       remote: last.subflow.remote,
       ours,
@@ -172,28 +172,30 @@ export class Connections {
       mpPrioPending,
       ...counters.of(node),
     };
-    return last;
+    return { subflow, place: last.place, file, local, remote, depth };
   }
 
   #describe(walked: Walked, { file, row }: Meta, node: number, depth: number): Known {
     const { lists, ends, counters, metaEnds } = walked;
-    const place: Place = {
+    const [local, remote] = [metaEnds.local(row), metaEnds.remote(row)];
+    const own = { local: ends.local(node), remote: ends.remote(node) };
+    const at = {
       file,
       context: walked.contexts[node] as bigint,
       socket: walked.socks[node] as bigint,
       node: lists.nodes[node] as bigint,
       link: lists.links[node] as bigint,
     };
-    const [local, remote] = [metaEnds.local(row), metaEnds.remote(row)];
-    const own = { local: ends.local(node), remote: ends.remote(node) };
-    const last = this.#last(node, place.context);
+    const last = this.#last(node, at.context);
     const isLast = last !== undefined && isSameEnds(last.subflow, own);
-    const isThere = isLast && isSamePlace(last.place, place) && isSameEnds(last, { local, remote });
+    const isThere = isLast && isSamePlace(last.place, at) && isSameEnds(last, { local, remote });
     const wishes = this.#wishes(walked.wishes(node), isLast ? last.subflow.peers : undefined);
-    const now = { subflow: { ...own, ...wishes, ...counters.of(node) }, local, remote, file, depth };
-    const known: Known = isThere ? Object.assign(last, now) : { ...now, place, way: undefined };
-    this.#byRemote.set(own.remote, known);
-    return known;
+    const { peers } = wishes;
+    const place = isThere
+      ? Object.assign(last.place, { peers })
+      : { ...at, ...own, connection: { local, remote }, peers, way: undefined };
+    this.#byRemote.set(own.remote, place);
+    return { subflow: { ...own, ...wishes, ...counters.of(node) }, place, file, local, remote, depth };
   }
 
   /** What the last look found at this context. */
@@ -225,7 +227,9 @@ function priority(isBackup: boolean): Priority {
   return isBackup ? 'backup' : 'active';
 }
 
-function isSamePlace(one: Place, other: Place): boolean {
+type Addresses = Pick<Place, 'file' | 'context' | 'socket' | 'node' | 'link'>;
+
+function isSamePlace(one: Addresses, other: Addresses): boolean {
   return (
     isSameFile(one.file, other.file) &&
     one.context === other.context &&
@@ -241,8 +245,6 @@ function isSameFile(one: SocketFile, other: SocketFile): boolean {
     (['fd', 'file', 'dentry', 'inode', 'socket', 'sk'] as const).every((key) => one[key] === other[key])
   );
 }
-
-type BothEnds = Pick<Subflow, 'local' | 'remote'>;
 
 function isSameEnds(one: BothEnds, other: BothEnds): boolean {
   return isSameEndpoint(one.local, other.local) && isSameEndpoint(one.remote, other.remote);

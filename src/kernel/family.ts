@@ -1,4 +1,4 @@
-import type { Connection, PlainPeer, Subflow } from '../backend/backend.js';
+import type { Connection, PlainPeer, Priority, Subflow } from '../backend/backend.js';
 import { isSameEndpoint, type Endpoint } from '../endpoint.js';
 import type { AddressSpace } from './address_space.js';
 import type { FdTable, OpenFiles } from './files.js';
@@ -13,7 +13,7 @@ import { Trail } from './trail.js';
 export const IPPROTO_TCP = 6;
 export const IPPROTO_MPTCP = 262;
 
-/** The addresses that led to a subflow. */
+/** Which subflow, and the addresses that led to it. As long as they stay the same, it is the same object. */
 export interface Place {
   readonly file: SocketFile;
   /** The structure that holds its priorities. */
@@ -24,19 +24,18 @@ export interface Place {
   readonly node: bigint;
   /** Where the pointer to that node lies: in the list's head, or in the one before. */
   readonly link: bigint;
-}
-
-/** A subflow and where it was found. As long as its place and the ends on the way stay the same, it is the same object. */
-export interface LocatedSubflow {
-  /** As the last look saw it. */
-  readonly subflow: Subflow;
-  readonly place: Place;
-  /** The ends of its meta-socket. */
+  /** Its ends. */
   readonly local: Endpoint;
   readonly remote: Endpoint;
+  /** The ends of its meta-socket. */
+  readonly connection: BothEnds;
+  /** The peer's wish, as the last look saw it. */
+  peers: Priority;
   /** What a commit needs, once one was wanted: later looks keep it, and it holds as long as its guards do. */
   way: Way | undefined;
 }
+
+export type BothEnds = Pick<Subflow, 'local' | 'remote'>;
 
 /** What a commit needs of a subflow. */
 export interface Way {
@@ -44,6 +43,12 @@ export interface Way {
   readonly words: BigUint64Array;
   /** The fd table that it leads through. */
   readonly table: FdTable;
+}
+
+/** A subflow and where it was found. */
+export interface LocatedSubflow {
+  readonly subflow: Subflow;
+  readonly place: Place;
 }
 
 /** A connection and the file that led to it. */
@@ -70,15 +75,15 @@ export interface Family {
    * Every guard between the task and a subflow's bits, for the commit to read again.
    * Undefined if the way no longer exists or no longer leads to the same ends.
    */
-  trail(pid: number, files: OpenFiles, target: LocatedSubflow): Trail | undefined;
+  trail(pid: number, files: OpenFiles, place: Place): Trail | undefined;
 }
 
 /** Looks at one server. What is as it was at the last look is the same object, and costs little. */
 export interface Walk {
   /** Every established MPTCP connection and plain TCP connection among the process's files, in one pass. */
   connections(files: OpenFiles): Found;
-  /** The subflow of the last look whose remote end was told as this very object. */
-  subflowAt(remote: Endpoint): LocatedSubflow | undefined;
+  /** Where the subflow was found whose remote end a look told as this very object. */
+  placeAt(remote: Endpoint): Place | undefined;
 }
 
 /** The guards of every family: from the task to the meta-socket, its ends included. Undefined if they do not hold. */
@@ -88,7 +93,7 @@ export function trailToMetaSocket(
   ends: Ends,
   pid: number,
   files: OpenFiles,
-  { place: { file }, local, remote }: LocatedSubflow,
+  { file, connection }: Place,
 ): Trail | undefined {
   const trail = new Trail((address) => space.physical(address));
   const at = (base: bigint, struct: string, member: string) =>
@@ -109,7 +114,7 @@ export function trailToMetaSocket(
     trail.expectBits('inode', 'its type', at(file.inode, 'inode', 'i_mode'), 2, 0xf000n, 0xc000n) &&
     trail.expectPointer('socket', 'its file', at(file.socket, 'socket', 'file'), file.file) &&
     trail.expectPointer('socket', 'its sock', at(file.socket, 'socket', 'sk'), file.sk) &&
-    expectEnds(trail, ends, 'meta-socket', file.sk, { local, remote });
+    expectEnds(trail, ends, 'meta-socket', file.sk, connection);
   return kept ? trail : undefined;
 }
 
@@ -122,7 +127,7 @@ export function expectEnds(
   ends: Ends,
   step: Step & ('meta-socket' | 'subflow'),
   sk: bigint,
-  seen: { readonly local: Endpoint; readonly remote: Endpoint },
+  seen: BothEnds,
 ): boolean {
   ends.read(BigUint64Array.of(sk));
   if (!ends.isEstablished(0)) return false;

@@ -10,7 +10,7 @@ import {
   trailToMetaSocket,
   type Family,
   type Found,
-  type LocatedSubflow,
+  type Place,
   type Walk,
 } from './family.js';
 import type { OpenFiles } from './files.js';
@@ -70,12 +70,11 @@ export class MultipathTcpOrg implements Family {
     return new MultipathTcpOrgWalk(this.space, this.layout, this.bits, pid);
   }
 
-  trail(pid: number, files: OpenFiles, target: LocatedSubflow): Trail | undefined {
-    const { subflow, place } = target;
+  trail(pid: number, files: OpenFiles, place: Place): Trail | undefined {
     const { sk } = place.file;
     const at = (base: bigint, { offset }: Field) => base + BigInt(offset);
     const mpcb = this.space.pointer(at(sk, this.#mpcb));
-    const trail = trailToMetaSocket(this.space, this.layout, this.#ends, pid, files, target);
+    const trail = trailToMetaSocket(this.space, this.layout, this.#ends, pid, files, place);
     if (!trail || mpcb === undefined) return undefined;
     const { context, socket } = place;
     const kept =
@@ -84,7 +83,7 @@ export class MultipathTcpOrg implements Family {
       trail.expectPointer('meta-socket', 'its mptcp_cb', at(sk, this.#mpcb), mpcb) &&
       trail.expectPointer('meta-socket', 'the owner of its mptcp_cb', at(mpcb, this.#metaSk), sk) &&
       trail.expectPointer('subflow list', 'its place in the list', place.link, place.node) &&
-      expectEnds(trail, this.#ends, 'subflow', socket, subflow) &&
+      expectEnds(trail, this.#ends, 'subflow', socket, place) &&
       trail.expectPointer('subflow', 'its mptcp_cb', at(socket, this.#mpcb), mpcb) &&
       trail.expectPointer('subflow', 'its mptcp_tcp_sock', at(socket, this.#mptcp), context) &&
       trail.expectPointer('subflow', 'its socket', at(context, this.#tp), socket) &&
@@ -170,8 +169,8 @@ class MultipathTcpOrgWalk implements Walk {
     this.#connections = new Connections(pid, bits.heeds);
   }
 
-  subflowAt(remote: Endpoint): LocatedSubflow | undefined {
-    return this.#connections.subflowAt(remote);
+  placeAt(remote: Endpoint): Place | undefined {
+    return this.#connections.placeAt(remote);
   }
 
   connections(open: OpenFiles): Found {

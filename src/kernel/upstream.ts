@@ -11,7 +11,7 @@ import {
   trailToMetaSocket,
   type Family,
   type Found,
-  type LocatedSubflow,
+  type Place,
   type Walk,
 } from './family.js';
 import type { OpenFiles } from './files.js';
@@ -58,17 +58,16 @@ export class Upstream implements Family {
     return new UpstreamWalk(this.space, this.layout, this.bits, pid);
   }
 
-  trail(pid: number, files: OpenFiles, target: LocatedSubflow): Trail | undefined {
-    const { subflow, place } = target;
+  trail(pid: number, files: OpenFiles, place: Place): Trail | undefined {
     const { space, layout } = this;
     const { sk } = place.file;
     const { context, socket } = place;
     const at = (base: bigint, { offset }: Field) => base + BigInt(offset);
-    const trail = trailToMetaSocket(space, layout, this.#ends, pid, files, target);
+    const trail = trailToMetaSocket(space, layout, this.#ends, pid, files, place);
     const kept =
       trail?.expectBitField('meta-socket', 'its protocol', sk, this.#protocol, IPPROTO_MPTCP) &&
       trail.expectPointer('subflow list', 'its place in the list', place.link, place.node) &&
-      expectEnds(trail, this.#ends, 'subflow', socket, subflow) &&
+      expectEnds(trail, this.#ends, 'subflow', socket, place) &&
       trail.expectPointer('subflow', 'its socket', at(context, this.#tcpSock), socket) &&
       trail.expectPointer('subflow', 'its meta-socket', at(context, this.#conn), sk) &&
       this.bits.settled.every(({ bit, value }) =>
@@ -122,8 +121,8 @@ class UpstreamWalk implements Walk {
     this.#connections = new Connections(pid, bits.heeds);
   }
 
-  subflowAt(remote: Endpoint): LocatedSubflow | undefined {
-    return this.#connections.subflowAt(remote);
+  placeAt(remote: Endpoint): Place | undefined {
+    return this.#connections.placeAt(remote);
   }
 
   connections(open: OpenFiles): Found {

@@ -23,7 +23,7 @@ export async function writeTrails(kernel: OpenKernel, pid: number, file: string)
   const { connections } = family.walk(pid).connections(files);
   for (const { subflows } of connections) {
     const target = subflows[1];
-    const trail = target && family.trail(pid, files, target);
+    const trail = target && family.trail(pid, files, target.place);
     if (!target || !trail) throw new Error('a connection has no second subflow');
     const context = space.physical(target.place.context) ?? 0n;
     const guards = chunk(trail.words(context).subarray(1));
