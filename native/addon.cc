@@ -32,6 +32,7 @@ using subflowd::reject_arguments;
 using subflowd::to_bytes;
 using subflowd::to_records;
 using subflowd::to_u64;
+using subflowd::View;
 
 Napi::Error to_js(Napi::Env env, const char* code, const std::string& message) {
   Napi::Error error = Napi::Error::New(env, message);
@@ -128,29 +129,41 @@ class Memory : public Napi::ObjectWrap<Memory> {
 
   Napi::Value Gather(const Napi::CallbackInfo& info) {
     constexpr const char* kWanted =
-        "gather(addresses: BigUint64Array, members: Int32Array of [offset, length, mask], out: Uint8Array of addresses x "
-        "row, status: Uint8Array of addresses)";
-    if (info.Length() != 4) reject_arguments(info.Env(), kWanted);
+        "gather(addresses: BigUint64Array, then once or twice: members: Int32Array of [offset, length, mask], out: "
+        "Uint8Array of addresses x row, status: Uint8Array of addresses)";
+    struct Rows {
+      RowReader reader;
+      View<std::uint8_t> out;
+      View<std::uint8_t> status;
+    };
+    constexpr std::size_t kArguments = 3;
+    if (info.Length() != 1 + kArguments && info.Length() != 1 + 2 * kArguments) reject_arguments(info.Env(), kWanted);
     const auto addresses = to_records<std::uint64_t>(info[0], kWanted);
-    const auto members = to_records<Member>(info[1], kWanted);
-    const auto out = to_bytes(info[2], kWanted);
-    const auto status = to_bytes(info[3], kWanted);
-    if (members.count == 0 || !std::all_of(members.begin(), members.end(), RowReader::valid)) {
-      reject_arguments(info.Env(), kWanted);
+    std::vector<Rows> all;
+    for (std::size_t at = 1; at < info.Length(); at += kArguments) {
+      const auto members = to_records<Member>(info[at], kWanted);
+      const auto out = to_bytes(info[at + 1], kWanted);
+      const auto status = to_bytes(info[at + 2], kWanted);
+      if (members.count == 0 || !std::all_of(members.begin(), members.end(), RowReader::valid)) {
+        reject_arguments(info.Env(), kWanted);
+      }
+      all.push_back({RowReader({members.begin(), members.end()}), out, status});
+      const std::size_t row = all.back().reader.row_bytes();
+      if (status.count < addresses.count || out.count / row < addresses.count) reject_arguments(info.Env(), kWanted);
     }
-    RowReader reader({members.begin(), members.end()});
-    const std::size_t row = reader.row_bytes();
-    if (status.count < addresses.count || out.count / row < addresses.count) reject_arguments(info.Env(), kWanted);
     PhysicalMemory& memory = open(info);
     const bool mapped = memory.access() == Access::kMapped;
     std::size_t failed = 0;
     for (std::size_t i = 0; i < addresses.count; ++i) {
       // Structures lie anywhere: to wait for each would take longer than all else.
-      if (mapped && i + kAhead < addresses.count) reader.prefetch(memory, linear_, addresses[i + kAhead]);
-      const auto before = static_cast<RowStatus>(status[i]);
-      const RowStatus now = reader.read(memory, linear_, addresses[i], out.begin() + i * row, before);
-      status[i] = static_cast<std::uint8_t>(now);
-      failed += now < RowStatus::kChanged;
+      const bool ahead = mapped && i + kAhead < addresses.count;
+      for (auto& [reader, out, status] : all) {
+        if (ahead) reader.prefetch(memory, linear_, addresses[i + kAhead]);
+        const auto before = static_cast<RowStatus>(status[i]);
+        const RowStatus now = reader.read(memory, linear_, addresses[i], out.begin() + i * reader.row_bytes(), before);
+        status[i] = static_cast<std::uint8_t>(now);
+        failed += now < RowStatus::kChanged;
+      }
     }
     return Napi::Number::New(info.Env(), static_cast<double>(failed));
   }

@@ -11,6 +11,9 @@ export const ReadStatus = { unreadable: 0, untranslated: 1, changed: 2, same: 3 
 /** `mapped`: windows of the file in this process and atomic instructions; `bytes`: pread and pwrite. */
 export type Access = 'mapped' | 'bytes';
 
+/** Which members {@link NativeMemory.gather} reads, and where to. */
+export type GatheredRows = [members: Int32Array, out: Uint8Array, status: Uint8Array];
+
 /** How {@link NativeMemory.follow} ended: back at the head, out of steps, or at memory that cannot be read. */
 export type ListEnd = 'closed' | 'limit' | 'unreadable';
 
@@ -41,10 +44,10 @@ export interface NativeMemory {
    * Reads members of the structures at these virtual addresses. `members` are triples of [offset, length, mask]: bytes, 1 to
    * 64, and which bits of each four bytes count, -1 for all. Of each address, `out` gets a row of words of 8 bytes: the
    * address, then each member at words of its own, filled up with zeros; all zeros if it could not be read. `out` and
-   * `status` hold what the last call left there, and `status` gets a {@link ReadStatus} for each. Returns how many were not
-   * read.
+   * `status` hold what the last call left there, and `status` gets a {@link ReadStatus} for each. Other members of the same
+   * structures can be read beside them, into rows of their own. Returns how many rows were not read.
    */
-  gather(addresses: BigUint64Array, members: Int32Array, out: Uint8Array, status: Uint8Array): number;
+  gather(addresses: BigUint64Array, ...rows: GatheredRows | [...GatheredRows, ...GatheredRows]): number;
   /**
    * Walks a circular list from `head`: the pointer at `nextOffset` of each node, until it is `head` again or `visited`
    * is full. Of each node but the head, `length` bytes at `offset` go to `out` and its address to `visited`.

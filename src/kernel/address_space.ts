@@ -102,9 +102,12 @@ export class AddressSpace {
     return this.read(address, new Uint8Array(word.buffer)) ? word[0] : undefined;
   }
 
-  /** The same members of many structures in one pass; over a column of the last pass, if one is given. */
-  gather(addresses: BigUint64Array, shape: Shape, into = new Column(shape)): Column {
-    return into.read(this.memory, addresses);
+  /**
+   * The same members of many structures in one pass; over a column of the last pass, if one is given.
+   * @param beside gets other members of the same structures.
+   */
+  gather(addresses: BigUint64Array, shape: Shape, into = new Column(shape), beside?: Column): Column {
+    return into.read(this.memory, addresses, beside);
   }
 
   /** The nodes of a circular list but its head, and a member of each (its offset from the node), bounded by `limit`. */

@@ -1,4 +1,4 @@
-import { ReadStatus, type NativeMemory } from './addon.js';
+import { ReadStatus, type GatheredRows, type NativeMemory } from './addon.js';
 import type { BitSlot, Shape, Slot } from './shape.js';
 
 const WORD = 8;
@@ -28,10 +28,13 @@ export class Column {
     this.#stride = shape.words;
   }
 
-  /** Reads the members of the structures at these addresses. */
-  read(memory: NativeMemory, addresses: BigUint64Array): this {
+  /** Reads the members of the structures at these addresses. @param beside gets other members of the same structures. */
+  read(memory: NativeMemory, addresses: BigUint64Array, beside?: Column): this {
     this.#reserve(addresses.length);
-    memory.gather(addresses, this.#members, this.#bytes, this.#status);
+    if (beside) {
+      beside.#reserve(addresses.length);
+      memory.gather(addresses, ...this.#rows, ...beside.#rows);
+    } else memory.gather(addresses, ...this.#rows);
     return this;
   }
 
@@ -94,6 +97,10 @@ export class Column {
     const all = new BigUint64Array(rows);
     for (let row = 0, at = slot; row < rows; row++, at += this.#stride) all[row] = this.#words[at] as bigint;
     return all;
+  }
+
+  get #rows(): GatheredRows {
+    return [this.#members, this.#bytes, this.#status];
   }
 
   /** Makes room for this many rows; those there are stay, for the next reading to compare with. */

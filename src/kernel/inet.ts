@@ -86,9 +86,12 @@ export class Ends {
     this.#rows = new Column(this.#shape);
   }
 
-  /** All these sockets in one pass (two where IPv6 addresses lie behind a pointer). */
-  read(socks: BigUint64Array): this {
-    this.space.gather(socks, this.#shape, this.#rows);
+  /**
+   * All these sockets in one pass (two where IPv6 addresses lie behind a pointer).
+   * @param beside gets other members of the same sockets.
+   */
+  read(socks: BigUint64Array, beside?: Column): this {
+    this.space.gather(socks, this.#shape, this.#rows, beside);
     if (this.#behind) {
       const { pinet6, shape, rows } = this.#behind;
       const pinfos = this.#rows.pointers(pinet6.slot, socks.length);

@@ -164,7 +164,7 @@ class MultipathTcpOrgWalk implements Walk {
     this.#mptcpOf = this.#sockShape.add(mptcp);
     this.#socks = new Column(this.#sockShape);
     this.#ends = new Ends(space, layout);
-    this.#counters = new TcpCounters(space, layout);
+    this.#counters = new TcpCounters(layout);
     this.#lists = new ListWalk(space);
     this.#connections = new Connections(pid, bits.heeds);
   }
@@ -206,8 +206,7 @@ class MultipathTcpOrgWalk implements Walk {
     const { subs, subSocks } = this.#subflowsOf(lists.nodes);
     const contexts = space.gather(subs, this.#contextShape, this.#contexts);
     const tcpSocks = space.gather(subSocks, this.#sockShape, this.#socks);
-    const ends = this.#ends.read(subSocks);
-    this.#counters.read(subSocks);
+    const ends = this.#ends.read(subSocks, this.#counters.column);
 
     const [own, ownMpcbs, ownSubs, ownSocks] = [halves(sks), halves(mpcbs), halves(subs), halves(subSocks)];
     const walked = {

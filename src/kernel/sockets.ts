@@ -40,7 +40,6 @@ export class Sockets {
   readonly #modes: Column;
   /** From the inode back to the socket of the same socket_alloc, bytes. */
   readonly #toSocket: number;
-  readonly #socketShape: Shape;
   readonly #file: Slot;
   readonly #sk: Slot;
   readonly #rows: Column;
@@ -62,20 +61,18 @@ export class Sockets {
     this.#modes = new Column(this.#modeShape);
     this.#toSocket =
       layout.field('socket_alloc', 'socket').offset - layout.field('socket_alloc', 'vfs_inode').offset;
-    this.#socketShape = new Shape(this.#toSocket);
-    this.#file = this.#socketShape.add(layout.field('socket', 'file'));
-    this.#sk = this.#socketShape.add(layout.field('socket', 'sk'));
-    this.#rows = new Column(this.#socketShape);
+    const shape = new Shape(this.#toSocket);
+    this.#file = shape.add(layout.field('socket', 'file'));
+    this.#sk = shape.add(layout.field('socket', 'sk'));
+    this.#rows = new Column(shape);
   }
 
   look({ fds, addresses }: OpenFiles, problems: string[]): SocketFiles {
     const inodes = this.#inodes.read(this.#dentries?.read(addresses) ?? addresses);
-    const modes = this.space.gather(inodes, this.#modeShape, this.#modes);
+    // of what is no socket, whatever lies there
+    const modes = this.space.gather(inodes, this.#modeShape, this.#modes, this.#rows);
     const isSocket = (row: number) => (modes.u32(row, this.#mode) & S_IFMT) === S_IFSOCK;
-    const ofSockets = new BigUint64Array(inodes.length);
-    for (let row = 0; row < inodes.length; row++) if (isSocket(row)) ofSockets[row] = inodes[row] as bigint;
-    const rows = this.space.gather(ofSockets, this.#socketShape, this.#rows);
-
+    const rows = this.#rows;
     const own = halves(addresses);
     const known = new Array<SocketFile | undefined>(fds.length);
     const files: SocketFile[] = [];

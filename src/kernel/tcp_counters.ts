@@ -1,5 +1,4 @@
 import type { Subflow } from '../backend/backend.js';
-import type { AddressSpace } from './address_space.js';
 import { Column } from './column.js';
 import type { Layout } from './layout.js';
 import { Shape, type Slot } from './shape.js';
@@ -15,40 +14,33 @@ const SOCK = 'tcp_sock';
  * asked for, is not told.
  */
 export class TcpCounters {
-  readonly #shape = new Shape();
-  readonly #column: Column | undefined;
+  /** To be read beside the sockets' ends; undefined if this kernel has no counters. */
+  readonly column: Column | undefined;
   readonly #srtt: Slot | undefined;
   readonly #acked: Slot | undefined;
   readonly #received: Slot | undefined;
   readonly #retransmitted: Slot | undefined;
 
-  constructor(
-    private readonly space: AddressSpace,
-    layout: Layout,
-  ) {
+  constructor(layout: Layout) {
+    const shape = new Shape();
     const add = (member: string) =>
-      layout.has(SOCK, member) ? this.#shape.add(layout.field(SOCK, member)) : undefined;
+      layout.has(SOCK, member) ? shape.add(layout.field(SOCK, member)) : undefined;
     this.#srtt = add('srtt_us');
     this.#acked = add('bytes_acked');
     this.#received = add('bytes_received');
     this.#retransmitted = add('total_retrans');
     const all = [this.#srtt, this.#acked, this.#received, this.#retransmitted];
-    if (all.some((slot) => slot !== undefined)) this.#column = new Column(this.#shape);
-  }
-
-  /** Of all these sockets in one pass. */
-  read(socks: BigUint64Array): void {
-    if (this.#column) this.space.gather(socks, this.#shape, this.#column);
+    if (all.some((slot) => slot !== undefined)) this.column = new Column(shape);
   }
 
   /** Whether they are as they were in the last pass. */
   isSame(row: number): boolean {
-    return this.#column?.isSame(row) ?? true;
+    return this.column?.isSame(row) ?? true;
   }
 
   /** Those of one socket. */
   of(row: number): Counters {
-    const column = this.#column;
+    const { column } = this;
     if (!column?.isRead(row)) return {};
     const srtt = this.#srtt;
     const acked = this.#acked;

@@ -116,7 +116,7 @@ class UpstreamWalk implements Walk {
     );
     this.#contexts = new Column(this.#contextShape);
     this.#ends = new Ends(space, layout);
-    this.#counters = new TcpCounters(space, layout);
+    this.#counters = new TcpCounters(layout);
     this.#lists = new ListWalk(space);
     this.#connections = new Connections(pid, bits.heeds);
   }
@@ -146,8 +146,7 @@ class UpstreamWalk implements Walk {
     const addresses = shifted(lists.nodes, -this.#node.offset);
     const contexts = space.gather(addresses, this.#contextShape, this.#contexts);
     const subflowSocks = contexts.pointers(this.#tcpSock, addresses.length);
-    const ends = this.#ends.read(subflowSocks);
-    this.#counters.read(subflowSocks);
+    const ends = this.#ends.read(subflowSocks, this.#counters.column);
 
     const owners = halves(sks);
     const isSubflow = (node: number, meta: number) => contexts.holds(node, this.#conn, owners, meta);

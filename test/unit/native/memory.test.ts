@@ -123,6 +123,31 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
     expect(words[6]).toBe(member(0x10, 3).readBigUInt64LE());
   });
 
+  it('gathers other members of the same structures beside them, each with its own status', () => {
+    memory.setLinearMap(BigUint64Array.of(0n, 0x30_0000n, 0n));
+    const addresses = BigUint64Array.of(0x1008n, 0x10_0000n);
+    const rows = () => [new Uint8Array(2 * 16), new Uint8Array(2)] as const;
+    const [[ones, ofOnes], [others, ofOthers]] = [rows(), rows()];
+    const look = () =>
+      memory.gather(
+        addresses,
+        Int32Array.of(8, 8, -1),
+        ones,
+        ofOnes,
+        Int32Array.of(-8, 8, -1),
+        others,
+        ofOthers,
+      );
+    // before the second one there is no RAM
+    expect(look()).toBe(1);
+    expect([...new BigUint64Array(ones.buffer)]).toEqual([0x1008n, 0x1010n, 0x10_0000n, 0x10_0008n]);
+    expect([...new BigUint64Array(others.buffer)]).toEqual([0x1008n, 0x1000n, 0n, 0n]);
+    writeFileSync(file, readFileSync(file).fill(7, 0x1000, 0x1001));
+    expect(look()).toBe(1);
+    expect([...ofOnes]).toEqual([ReadStatus.same, ReadStatus.same]);
+    expect([...ofOthers]).toEqual([ReadStatus.changed, ReadStatus.unreadable]);
+  });
+
   it('tells which rows are as they were: the same address, and the same bits that count', () => {
     memory.setLinearMap(BigUint64Array.of(0n, 0x30_0000n, 0n));
     const addresses = BigUint64Array.of(0x1008n, 0x2000n, 0x8000n, 0x10_0000n);
@@ -268,6 +293,8 @@ describe('what cannot be opened', () => {
     expect(gather([0, 8, -1], 31, 2)).toThrow(TypeError);
     expect(gather([0, 8, -1], 32, 1)).toThrow(TypeError);
     expect(gather([], 32, 2)).toThrow(TypeError);
+    const half = [new Int32Array(3), new Uint8Array(1), new Uint8Array(1), new Int32Array(3)];
+    expect(() => memory.gather(new BigUint64Array(1), ...(half as never))).toThrow(TypeError);
     expect(gather([0, 8], 32, 2)).toThrow(TypeError);
     expect(gather([0, 0, -1], 32, 2)).toThrow(TypeError);
     expect(gather([0, 65, -1], 1024, 2)).toThrow(TypeError);
