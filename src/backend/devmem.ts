@@ -102,6 +102,7 @@ export class DevmemBackend implements Backend {
     const result = this.#commit(name, priority, overridePeer);
     if (result.outcome !== 'gone') return Promise.resolve(result);
     // The way may have changed and still lead there: a neighbour on the list closed, the fd table grew.
+    this.#known.get(name.pid)?.walk.forget(name.remote);
     try {
       this.#look(name.pid);
     } catch {

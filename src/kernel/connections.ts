@@ -117,6 +117,11 @@ export class Connections {
     return this.#byRemote.get(remote);
   }
 
+  /** See {@link Walk.forget}. */
+  forget(remote: Endpoint): void {
+    this.#byRemote.delete(remote);
+  }
+
   /** Whether a connection and all its nodes are where they were and as they were. */
   #isUntouched(last: KnownConnection, walked: Walked, index: number): boolean {
     const { metas, metaEnds, lists, ends, counters } = walked;

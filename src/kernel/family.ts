@@ -84,6 +84,8 @@ export interface Walk {
   connections(files: OpenFiles): Found;
   /** Where the subflow was found whose remote end a look told as this very object. */
   placeAt(remote: Endpoint): Place | undefined;
+  /** From now on that object leads nowhere, since what was found there is no longer so. */
+  forget(remote: Endpoint): void;
 }
 
 /** The guards of every family: from the task to the meta-socket, its ends included. Undefined if they do not hold. */

@@ -173,6 +173,10 @@ class MultipathTcpOrgWalk implements Walk {
     return this.#connections.placeAt(remote);
   }
 
+  forget(remote: Endpoint): void {
+    this.#connections.forget(remote);
+  }
+
   connections(open: OpenFiles): Found {
     const { space, pid } = this;
     const problems: string[] = [];

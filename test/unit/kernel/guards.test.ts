@@ -2,6 +2,7 @@ import { openSync, writeSync, closeSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SubflowName } from '../../../src/backend/backend.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
+import { isSameEndpoint } from '../../../src/endpoint.js';
 import { openKernel, type KernelSources } from '../../../src/kernel/kernel.js';
 import type { Layout } from '../../../src/kernel/layout.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
@@ -15,6 +16,7 @@ let sources: KernelSources;
 let alice: Placed & { readonly file: bigint };
 let array: bigint;
 let backend: DevmemBackend;
+let told: SubflowName;
 
 /** Changes some bytes behind the backend's back, in the file that it has open. */
 function corrupt(address: bigint, bytes: readonly number[]): void {
@@ -109,9 +111,14 @@ describe.each(WAYS)(
       array = image.task(PID, [image.plainFile(), alice.file]);
       sources = image.sources();
       backend = new DevmemBackend(await openKernel(sources, { access, layout }));
-      await backend.connections(PID);
+      const [connection] = (await backend.connections(PID)).connections;
+      const lte = connection?.subflows.find(({ remote }) => isSameEndpoint(remote, LTE));
+      if (!connection || !lte) throw new Error('alice is on LTE');
+      // of what the look told, as the daemon has it
+      told = { pid: PID, connection: connection.remote, local: lte.local, remote: lte.remote };
+      expect(told).toEqual(NAME);
       // the trail is made, and proved to hold, before anything goes wrong
-      expect((await backend.setPriority(NAME, 'backup')).outcome).toBe('committed');
+      expect((await backend.setPriority(told, 'backup')).outcome).toBe('committed');
     });
     afterEach(async () => {
       await backend.close();
@@ -121,20 +128,23 @@ describe.each(WAYS)(
     it.each(Object.entries(guards(layout)))('%s', async (_, guard) => {
       corrupt(...guard());
       const corrupted = image.reread();
-      const result = await backend.setPriority(NAME, 'active');
+      const result = await backend.setPriority(told, 'active');
       expect(result.outcome).toBe('gone');
       expect(result.reason).toMatch(/\w/);
       expect(image.reread().equals(corrupted)).toBe(true);
     });
 
-    it('finds the way anew when only a neighbour on the list changed', async () => {
+    it.each([
+      ['the look told', () => told],
+      ['somebody else wrote', () => NAME],
+    ])('finds the way anew when only a neighbour on the list changed, by a name that %s', async (_, name) => {
       // the first subflow goes: the head leads to the second one now
       const [first, second] = alice.links;
       if (!first || !second) throw new Error('alice has two subflows');
       corrupt(first.link, pointer(second.node));
       // its memory is poisoned, as that of a freed object is
       corrupt(first.node, [0, 1, 0, 0, 0, 0, 0xad, 0xde]);
-      expect((await backend.setPriority(NAME, 'active')).outcome).toBe('committed');
+      expect((await backend.setPriority(name(), 'active')).outcome).toBe('committed');
     });
   },
 );
