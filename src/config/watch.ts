@@ -16,6 +16,9 @@ const QUIET_BEFORE_REPORTING = 150;
 /** Milliseconds after which it is read even if the events do not cease. */
 const LONGEST_WAIT = 1000;
 
+/** How often in a row what is there and is not watched is tried again. */
+const MAX_RETRIES = 3;
+
 /** Who wants to know of changes to a config file. */
 export interface ConfigListener {
   /** The file holds a new config, or again the one in force after a mistake in between. */
@@ -71,6 +74,17 @@ function concerns(way: readonly Lookup[], watched: string, name: string | null):
   );
 }
 
+/** Whether everything that is there is watched. */
+function isWatched(watcher: FSWatcher, targets: ReadonlyMap<string, string | undefined>): boolean {
+  const watched = watcher.getWatched();
+  return [...targets].every(
+    ([target, identity]) =>
+      identity === undefined ||
+      target in watched ||
+      watched[posix.dirname(target)]?.includes(posix.basename(target)),
+  );
+}
+
 class FileWatch implements ConfigWatcher {
   config: Config;
   readonly #file: string;
@@ -81,6 +95,7 @@ class FileWatch implements ConfigWatcher {
   #told: string | undefined;
   #way: readonly Lookup[] = [];
   #watcher: FSWatcher | undefined;
+  #retries = 0;
   #closed = false;
   /** Looks happen one after the other. */
   #looking: Promise<void> = Promise.resolve();
@@ -179,9 +194,12 @@ class FileWatch implements ConfigWatcher {
     });
     this.#watcher = watcher;
     // chokidar's own events drop what follows within 50 ms of another; the raw ones are all there
-    watcher.on('raw', (_event, name, details) => {
+    watcher.on('raw', (event, name: string | null, details) => {
       const { watchedPath } = details as { readonly watchedPath: string };
-      if (concerns(this.#way, watchedPath, name)) this.#stir();
+      if (!concerns(this.#way, watchedPath, name)) return;
+      // one that was away just when it was to be watched may not be watched, and chokidar does not tell
+      if (event === 'rename' && targets.has(posix.join(watchedPath, name ?? ''))) this.#way = [];
+      this.#stir();
     });
     // chokidar lets go of a directory that was away for a moment, even if the same one is back
     watcher.on('unlinkDir', () => {
@@ -195,6 +213,9 @@ class FileWatch implements ConfigWatcher {
     await new Promise<void>((resolve) => {
       watcher.once('ready', resolve);
     });
+    // one that was away just then, and is back before anything else was watched; or one that cannot be
+    if (isWatched(watcher, targets)) this.#retries = 0;
+    else if (this.#retries++ < MAX_RETRIES) this.#way = [];
     // what happened before the watch was there
     this.#stir();
   }

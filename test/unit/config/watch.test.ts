@@ -223,9 +223,9 @@ describe('a file under watch', () => {
   });
 
   test('its directory away for a moment', async () => {
-    for (let turn = 0; turn < 5; turn++) {
+    for (let turn = 0; turn < 10; turn++) {
       await rename(join(directory, 'etc'), join(directory, 'away'));
-      await sleep(turn * 3);
+      await sleep(turn * 1.5);
       await rename(join(directory, 'away'), join(directory, 'etc'));
       await sleep(200);
       const primary = turn % 2 ? 'wifi' : 'lte';
