@@ -144,9 +144,9 @@ async function connectMany(
     if (requestedMs !== undefined && requestedMs <= made.committedAt)
       reactions.push({ requestedMs, committedMs: made.committedAt, to: made.to });
     else {
-      // in a slow guest a client may start anew, and what was switched was its connection before
+      // in a slow guest a poll may see a client before its hook has run, or the client starts anew
       if (++lost > times / 10) throw new Error(`of ${lost} switches the hook left no record`);
-      say('the client started anew meanwhile: it does not count');
+      say('it was switched before the hook left its record: this one does not count');
     }
     await tunnel.stop();
     await until('the record to go', PATIENCE_MS, async () =>
