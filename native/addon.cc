@@ -40,7 +40,7 @@ Napi::Error to_js(Napi::Env env, const char* code, const std::string& message) {
   return error;
 }
 
-// How many structures ahead are fetched: some 20 lines under way at once are what processors do.
+// How many structures ahead are fetched: far enough that they are there in time, not so far that they are gone again.
 constexpr std::size_t kAhead = 16;
 
 class Memory : public Napi::ObjectWrap<Memory> {

@@ -81,7 +81,8 @@ class PhysicalMemory {
     return seen_;
   }
 
-  // Mapped access only: lets the processor fetch the cache line at an address that is read soon. Maps nothing, touches nothing.
+  // Mapped access only: lets the processor fetch the cache line at an address that is read soon. Maps nothing, and
+  // touches nothing.
   void prefetch(std::uint64_t address) noexcept {
     if (!ahead_.holds(address, 1)) ahead_ = mapped_window(address);
     if (ahead_.length > 0) __builtin_prefetch(ahead_.at(address));

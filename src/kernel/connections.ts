@@ -39,10 +39,6 @@ export interface Meta {
 
 /** A subflow and what else it was found by: while all of it stays, so does the object. */
 interface Known extends LocatedSubflow {
-  readonly file: SocketFile;
-  /** The meta-socket's. */
-  readonly local: Endpoint;
-  readonly remote: Endpoint;
   /** How many stand before it on its list. */
   readonly depth: number;
 }
@@ -62,6 +58,7 @@ export class Connections {
   #metas: (KnownConnection | undefined)[] = [];
   /** The last look's by context, once a node is not where it was. */
   #byContext: Map<bigint, Known> | undefined;
+  /** By the remote ends that were told, as objects. */
   readonly #byRemote = new WeakMap<Endpoint, Place>();
 
   /** @param heeds what the kernel's scheduler asks, see {@link PrioritySource}. */
@@ -154,13 +151,12 @@ export class Connections {
 
   #subflow(walked: Walked, { file, row }: Meta, node: number, depth: number): Known {
     const { ends, counters, metaEnds } = walked;
-    const [local, remote] = [metaEnds.local(row), metaEnds.remote(row)];
     const last = this.#nodes[node];
     const isThere =
-      last?.file === file &&
+      last?.place.file === file &&
       last.depth === depth &&
-      last.local === local &&
-      last.remote === remote &&
+      last.place.connection.local === metaEnds.local(row) &&
+      last.place.connection.remote === metaEnds.remote(row) &&
       last.subflow.local === ends.local(node) &&
       last.subflow.remote === ends.remote(node) &&
       walked.isSame(node) &&
@@ -177,12 +173,12 @@ export class Connections {
       mpPrioPending,
       ...counters.of(node),
     };
-    return { subflow, place: last.place, file, local, remote, depth };
+    return { subflow, place: last.place, depth };
   }
 
   #describe(walked: Walked, { file, row }: Meta, node: number, depth: number): Known {
     const { lists, ends, counters, metaEnds } = walked;
-    const [local, remote] = [metaEnds.local(row), metaEnds.remote(row)];
+    const connection = { local: metaEnds.local(row), remote: metaEnds.remote(row) };
     const own = { local: ends.local(node), remote: ends.remote(node) };
     const at = {
       file,
@@ -193,14 +189,12 @@ export class Connections {
     };
     const last = this.#last(node, at.context);
     const isLast = last !== undefined && isSameEnds(last.subflow, own);
-    const isThere = isLast && isSamePlace(last.place, at) && isSameEnds(last, { local, remote });
+    const isThere = isLast && isSamePlace(last.place, at) && isSameEnds(last.place.connection, connection);
     const wishes = this.#wishes(walked.wishes(node), isLast ? last.subflow.peers : undefined);
-    const { peers } = wishes;
-    const place = isThere
-      ? Object.assign(last.place, { peers })
-      : { ...at, ...own, connection: { local, remote }, peers, way: undefined };
+    const seen = { ...at, ...own, connection, peers: wishes.peers };
+    const place: Place = isThere ? Object.assign(last.place, seen) : { ...seen, way: undefined };
     this.#byRemote.set(own.remote, place);
-    return { subflow: { ...own, ...wishes, ...counters.of(node) }, place, file, local, remote, depth };
+    return { subflow: { ...own, ...wishes, ...counters.of(node) }, place, depth };
   }
 
   /** What the last look found at this context. */

@@ -40,6 +40,7 @@ export type BothEnds = Pick<Subflow, 'local' | 'remote'>;
 /** What a commit needs of a subflow. */
 export interface Way {
   readonly trail: Trail;
+  /** As {@link NativeMemory.commit} takes it. */
   readonly words: BigUint64Array;
   /** The fd table that it leads through. */
   readonly table: FdTable;

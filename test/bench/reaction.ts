@@ -144,9 +144,12 @@ async function connectMany(
     if (requestedMs !== undefined && requestedMs <= made.committedAt)
       reactions.push({ requestedMs, committedMs: made.committedAt, to: made.to });
     else {
-      // in a slow guest a poll may see a client before its hook has run, or the client starts anew
-      if (++lost > times / 10) throw new Error(`of ${lost} switches the hook left no record`);
-      say('it was switched before the hook left its record: this one does not count');
+      const why =
+        requestedMs === undefined
+          ? 'there is no record'
+          : `the record is of ${requestedMs - made.committedAt} ms later`;
+      if (++lost > times / 10) throw new Error(`${lost} switches cannot be timed, the last since ${why}`);
+      say(`a switch that cannot be timed, and does not count: ${why}`);
     }
     await tunnel.stop();
     await until('the record to go', PATIENCE_MS, async () =>

@@ -2,6 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SubflowName } from '../../../src/backend/backend.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
+import { familyOf } from '../../../src/kernel/families.js';
+import { FdTables } from '../../../src/kernel/files.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
 import { Layout } from '../../../src/kernel/layout.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
@@ -56,6 +58,24 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
     const [before, after] = [await look(), await look()];
     expect(before).toHaveLength(2);
     for (const [index, connection] of after.entries()) expect(connection).toBe(before[index]);
+  });
+
+  it('leads back from the remote ends that it told, also when counters went on', async () => {
+    const kernel = await openKernel(image.sources(), { access: 'mapped', layout });
+    const walk = familyOf(kernel).walk(PID);
+    const told = () => walk.connections(new FdTables(kernel.space, layout).of(kernel.tasks.find(PID)));
+    const [before] = told().connections;
+    kernelDoes(() => {
+      image.place(bob.socks[0] as bigint, 'tcp_sock', 'srtt_us', 800n);
+    });
+    for (const { subflows } of [before, ...told().connections].flatMap((one) => one ?? [])) {
+      for (const { subflow, place } of subflows) expect(walk.placeAt(subflow.remote)).toBe(place);
+    }
+    const remote = before?.subflows[0]?.subflow.remote ?? WIFI;
+    expect(walk.placeAt({ ...remote })).toBeUndefined();
+    walk.forget(remote);
+    expect(walk.placeAt(remote)).toBeUndefined();
+    kernel.memory.close();
   });
 
   it('tells anew what changed, and nothing else', async () => {
