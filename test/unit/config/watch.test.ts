@@ -223,10 +223,16 @@ describe('a file under watch', () => {
   });
 
   test('its directory away for a moment', async () => {
-    for (let turn = 0; turn < 10; turn++) {
+    const leave = async (ms: number) => {
       await rename(join(directory, 'etc'), join(directory, 'away'));
-      await sleep(turn * 1.5);
+      await sleep(ms);
       await rename(join(directory, 'away'), join(directory, 'etc'));
+    };
+    for (let turn = 0; turn < 10; turn++) {
+      await leave(turn * 1.5);
+      // and again, just when it is watched anew
+      await sleep(11 + (turn % 5));
+      await leave(3);
       await sleep(200);
       const primary = turn % 2 ? 'wifi' : 'lte';
       await writeFile(file, text(primary));
