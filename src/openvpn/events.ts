@@ -153,9 +153,12 @@ export class Events extends EventEmitter<EventsMap> {
     this.#requestScan();
   }
 
-  /** Removes a record whose server says that there is no such session. */
-  discard({ path }: KnownRecord): void {
-    this.#remove(path);
+  /**
+   * Removes a record whose server says that there is no such session.
+   * @returns whether it was there: client-disconnect may have removed it a moment ago.
+   */
+  discard({ path }: KnownRecord): boolean {
+    return this.#remove(path);
   }
 
   #requestScan(): void {
@@ -428,14 +431,18 @@ export class Events extends EventEmitter<EventsMap> {
     return undefined;
   }
 
-  #remove(path: string): void {
+  /** @returns whether it was there, and no longer is. */
+  #remove(path: string): boolean {
+    let isRemoved = true;
     try {
       unlinkSync(path);
     } catch (error) {
+      isRemoved = false;
       if (!hasCode(error, 'ENOENT'))
         this.#complain(path, `it is stale and cannot be removed: ${reasonOf(error)}`);
     }
     this.#forget(path);
+    return isRemoved;
   }
 
   #forget(path: string): void {

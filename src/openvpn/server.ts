@@ -418,12 +418,11 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     const counts = judge(all);
     for (const known of all.records) {
       const { record, path } = known;
-      if (record.pid !== this.pid || counts(known)) continue;
+      if (record.pid !== this.pid || counts(known) || !this.#events.discard(known)) continue;
       this.#report(
         `${JSON.stringify(path)} records ${JSON.stringify(record.commonName)} at ${formatEndpoint(record.real)}, whom OpenVPN ` +
           `${this.name} does not have: removed (is client-disconnect in its config?)`,
       );
-      this.#events.discard(known);
     }
   }
 

@@ -108,6 +108,18 @@ describe('Events', () => {
     expect(problems).toEqual([]);
   });
 
+  it('tells whether a record that is discarded was still there', async () => {
+    const made = await start();
+    const paths = [write('100-192.0.2.1-1', 'alice'), write('100-192.0.2.2-1', 'bob')];
+    await until('both are known', () => names().length === 2);
+    const [alice, bob] = paths.map((path) => made.records().find((known) => known.path === path));
+    if (!alice || !bob) throw new Error('both are known');
+    // what client-disconnect does; nothing is heard of it before this turn is over
+    rmSync(alice.path);
+    expect([made.discard(alice), made.discard(bob)]).toEqual([false, true]);
+    expect([names(), existsSync(bob.path), problems]).toEqual([[], false, []]);
+  });
+
   it('hears a directory that is deleted and made again', async () => {
     await start();
     write('100-192.0.2.1-1', 'first');
