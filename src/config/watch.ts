@@ -11,8 +11,12 @@ import { ConfigError } from './problem.js';
 
 /** Milliseconds without an event after which a changed file is read: the writes of one save come closer together. */
 const QUIET_BEFORE_READING = 10;
-/** Milliseconds without an event after which a file that is still wrong is taken for a mistake, not for half a save. */
-const QUIET_BEFORE_REPORTING = 150;
+/**
+ * Without an event for this many turns of this many milliseconds, a file that is still wrong is taken for a mistake, not
+ * for half a save. In turns, since a machine that stood still was not quiet: that takes one turn at most.
+ */
+const QUIET_TURNS = 5;
+const QUIET_TURN = 30;
 /** Milliseconds after which it is read even if the events do not cease. */
 const LONGEST_WAIT = 1000;
 
@@ -144,9 +148,14 @@ class FileWatch implements ConfigWatcher {
       },
       Math.min(QUIET_BEFORE_READING, left),
     );
+    this.#reportAfter(QUIET_TURNS);
+  }
+
+  #reportAfter(turns: number): void {
     this.#reportTimer = setTimeout(() => {
-      this.#look(true);
-    }, QUIET_BEFORE_REPORTING);
+      if (turns > 1) this.#reportAfter(turns - 1);
+      else this.#look(true);
+    }, QUIET_TURN);
   }
 
   #look(settled: boolean): void {
