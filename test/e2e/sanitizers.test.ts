@@ -5,8 +5,11 @@ import { execa } from 'execa';
 import { expect, test } from 'vitest';
 import { checkout } from '../lab/checkout.js';
 
-// The addon's own tests again, on an addon built with the address and the undefined-behaviour sanitizer.
-test('the walk and the commit are clean under sanitizers', async () => {
+// The addon's own tests again, on an addon built with the address and the undefined-behaviour sanitizer: minutes, and
+// many on a machine that stands still.
+const LONGEST = 1_200_000;
+
+test('the walk and the commit are clean under sanitizers', { timeout: LONGEST }, async () => {
   const copy = await mkdtemp(path.join(tmpdir(), 'subflowd-sanitized-'));
   try {
     for (const name of ['binding.gyp', 'native', 'package.json']) {
