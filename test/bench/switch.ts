@@ -85,6 +85,7 @@ export async function switchFigures(
         floor: (count) => floor.time('switch', count),
         guarded: (count) => floor.time('guarded', count),
         crossing: crosser(kernel),
+        waiting: waiter,
         ...Object.fromEntries(rivals.map(({ against, run }) => [against, run])),
       },
       course,
@@ -105,6 +106,7 @@ export async function switchFigures(
       { ...figure('switch', times.ours), goal: { is: 'at most', value: 2 } },
       figure('its guarded commit alone, without JavaScript', times.guarded),
       figure('one call into the addon alone, that does nothing', times.crossing),
+      figure('one await alone, of what is there already', times.waiting),
       ...rivals.map(({ against, atLeast }): Figure => {
         const others = (times as Record<string, number[]>)[against] ?? [];
         return {
@@ -129,6 +131,14 @@ function crosser({ memory }: OpenKernel): (count: number) => Promise<number> {
       for (let done = 0; done < count; done++) if (memory.reads < 0) throw new Error('fewer reads than none');
       return Promise.resolve();
     });
+}
+
+/** What no call that gives a promise goes below. */
+function waiter(count: number): Promise<number> {
+  const settled = Promise.resolve();
+  return timed(async () => {
+    for (let done = 0; done < count; done++) await settled;
+  });
 }
 
 function switcher(backend: DevmemBackend, names: readonly SubflowName[]): (count: number) => Promise<number> {
