@@ -212,20 +212,23 @@ class Memory : public Napi::ObjectWrap<Memory> {
 
   Napi::Value Commit(const Napi::CallbackInfo& info) {
     constexpr const char* kWanted =
-        "commit(way: BigUint64Array of a structure's address and [address, mask, expected] of each guard, changes: "
-        "BigUint64Array of [offset, width, mask, value, kept])";
+        "commit(ways: BigUint64Array that holds a structure's address, the number of guards and [address, mask, expected] of "
+        "each, at: uint32, where, changes: BigUint64Array of [offset, width, mask, value, kept])";
     constexpr std::size_t kGuardWords = sizeof(Guard) / sizeof(std::uint64_t);
-    if (info.Length() != 2) reject_arguments(info.Env(), kWanted);
-    const auto way = to_records<std::uint64_t>(info[0], kWanted);
-    const auto changes = to_records<Change>(info[1], kWanted);
-    if (way.count % kGuardWords != 1) reject_arguments(info.Env(), kWanted);
-    const auto* guards = reinterpret_cast<const Guard*>(&way[1]);
-    const std::size_t count = way.count / kGuardWords;
+    if (info.Length() != 3 || !info[1].IsNumber()) reject_arguments(info.Env(), kWanted);
+    const auto ways = to_records<std::uint64_t>(info[0], kWanted);
+    const std::size_t at = info[1].As<Napi::Number>().Uint32Value();
+    const auto changes = to_records<Change>(info[2], kWanted);
+    if (ways.count < 2 || at > ways.count - 2) reject_arguments(info.Env(), kWanted);
+    const std::uint64_t target = ways[at];
+    const std::size_t count = ways[at + 1];
+    if (count > (ways.count - 2 - at) / kGuardWords) reject_arguments(info.Env(), kWanted);
+    const auto* guards = reinterpret_cast<const Guard*>(&ways[at] + 2);
     try {
       PhysicalMemory& memory = open(info);
       int result = subflowd::kHeldAlready;
       for (Change change : changes) {
-        change.address += way[0];
+        change.address += target;
         const int one = subflowd::guarded_commit(memory, guards, count, change);
         if (one >= 0 || one == subflowd::kUndone) return Napi::Number::New(info.Env(), one);
         result = std::max(result, one);

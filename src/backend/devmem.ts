@@ -1,9 +1,10 @@
 import { CommitResult } from '../kernel/addon.js';
 import { isSameEndpoint } from '../endpoint.js';
 import { familyOf } from '../kernel/families.js';
-import type { Family, Found, LocatedConnection, Place, Walk, Way } from '../kernel/family.js';
+import type { Family, Found, LocatedConnection, Place, Walk } from '../kernel/family.js';
 import { FdTables, type FdTable, type OpenFiles } from '../kernel/files.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../kernel/kernel.js';
+import { Ways, type Way } from '../kernel/ways.js';
 import type {
   Backend,
   Priority,
@@ -32,6 +33,7 @@ export class DevmemBackend implements Backend {
   readonly #family: Family;
   readonly #tables: FdTables;
   readonly #known = new Map<number, Known>();
+  readonly #ways = new Ways();
   readonly #committed: PriorityResult;
 
   constructor(private readonly kernel: OpenKernel) {
@@ -149,7 +151,7 @@ export class DevmemBackend implements Backend {
     const changes = bits.changes(priority, peers, overridePeer);
     try {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        const result = this.kernel.memory.commit(way.words, changes);
+        const result = this.kernel.memory.commit(this.#ways.words, way.at, changes);
         if (result === CommitResult.changed) return this.#committed;
         if (result === CommitResult.heldAlready) return { outcome: 'unchanged', peerAsked: false };
         if (result === CommitResult.undone) continue;
@@ -167,7 +169,7 @@ export class DevmemBackend implements Backend {
     const trail = this.#family.trail(pid, files, place);
     const context = this.kernel.space.physical(place.context);
     if (!trail || context === undefined) return undefined;
-    return (place.way = { trail, words: trail.words(context), table });
+    return (place.way = this.#ways.add(trail, context, table));
   }
 }
 

@@ -1,13 +1,14 @@
 import type { Connection, PlainPeer, Priority, Subflow } from '../backend/backend.js';
 import { isSameEndpoint, type Endpoint } from '../endpoint.js';
 import type { AddressSpace } from './address_space.js';
-import type { FdTable, OpenFiles } from './files.js';
+import type { OpenFiles } from './files.js';
 import type { Ends } from './inet.js';
 import type { Step } from './kernel_error.js';
 import type { Layout } from './layout.js';
 import type { SocketFile } from './sockets.js';
 import type { PriorityBits } from './priority_bits.js';
 import { Trail } from './trail.js';
+import type { Way } from './ways.js';
 
 // include/uapi/linux/in.h
 export const IPPROTO_TCP = 6;
@@ -36,15 +37,6 @@ export interface Place {
 }
 
 export type BothEnds = Pick<Subflow, 'local' | 'remote'>;
-
-/** What a commit needs of a subflow. */
-export interface Way {
-  readonly trail: Trail;
-  /** As {@link NativeMemory.commit} takes it. */
-  readonly words: BigUint64Array;
-  /** The fd table that it leads through. */
-  readonly table: FdTable;
-}
 
 /** A subflow and where it was found. */
 export interface LocatedSubflow {

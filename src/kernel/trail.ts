@@ -65,9 +65,9 @@ export class Trail {
     return true;
   }
 
-  /** The physical address of what it leads to, then triples of [physical address, mask, expected value]. */
+  /** The physical address of what it leads to, the number of guards, and triples of [physical address, mask, expected value]. */
   words(target: bigint): BigUint64Array {
-    return BigUint64Array.of(target, ...this.#words);
+    return BigUint64Array.of(target, BigInt(this.#guards.length), ...this.#words);
   }
 
   /** Names the guard that did not hold. */

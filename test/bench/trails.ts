@@ -26,7 +26,7 @@ export async function writeTrails(kernel: OpenKernel, pid: number, file: string)
     const trail = target && family.trail(pid, files, target.place);
     if (!target || !trail) throw new Error('a connection has no second subflow');
     const context = space.physical(target.place.context) ?? 0n;
-    const guards = chunk(trail.words(context).subarray(1));
+    const guards = chunk(trail.words(context).subarray(2));
     words.push(BigInt(guards.length), ...guards.flatMap((_, index) => step(kernel, guards, index)));
     for (const priority of ['backup', 'active'] as const) {
       const changes = family.bits.changes(priority, target.subflow.peers, false);

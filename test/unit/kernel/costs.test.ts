@@ -105,7 +105,7 @@ describe('Linux 6.1, bytes: a switch of a known session', () => {
     const [located] = family.walk(PID).connections(files).connections;
     const target = located?.subflows[1];
     if (!name || !located || !target) throw new Error('there are 50 sessions');
-    const words = family.trail(PID, files, target.place)?.words(0n).subarray(1) ?? new BigUint64Array();
+    const words = family.trail(PID, files, target.place)?.words(0n).subarray(2) ?? new BigUint64Array();
     const pages = new Set(words.filter((_, at) => at % 3 === 0).map((address) => address / 4096n)).size;
     expect(pages).toBeGreaterThan(1);
     await backend.connections(PID);

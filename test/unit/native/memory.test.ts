@@ -33,7 +33,12 @@ const NO_GUARDS = guards();
 
 /** The way to the structure, by triples of address, mask and expected value. */
 function guards(...words: readonly bigint[]): BigUint64Array {
-  return BigUint64Array.of(STRUCTURE, ...words);
+  return BigUint64Array.of(STRUCTURE, BigInt(Math.ceil(words.length / 3)), ...words);
+}
+
+/** Of a way that is the only one. */
+function commit(way: BigUint64Array, changes: BigUint64Array): number {
+  return memory.commit(way, 0, changes);
 }
 
 function change(address: bigint, width: number, mask: number, value: number, kept = 0): BigUint64Array {
@@ -159,9 +164,9 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
     const { changed, same, unreadable } = ReadStatus;
     expect(look()).toEqual([changed, changed, unreadable, changed]);
     expect(look()).toEqual([same, same, unreadable, same]);
-    memory.commit(NO_GUARDS, change(0x1008n, 1, 0b100, 0b100));
+    commit(NO_GUARDS, change(0x1008n, 1, 0b100, 0b100));
     // a bit that does not count
-    memory.commit(NO_GUARDS, change(0x2002n, 1, 0b100, 0b100));
+    commit(NO_GUARDS, change(0x2002n, 1, 0b100, 0b100));
     [addresses[2], addresses[3]] = [0x1010n, 0x8000n];
     expect(look()).toEqual([changed, same, changed, unreadable]);
     addresses[3] = 0x10_0000n;
@@ -175,14 +180,23 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
 
   it('changes the named bits of one byte, and no others', () => {
     const way = guards(0x1010n, 0xffffn, 0x1010n);
-    expect(memory.commit(way, change(0x1018n, 1, 0b110, 0b010))).toBe(CommitResult.changed);
+    expect(commit(way, change(0x1018n, 1, 0b110, 0b010))).toBe(CommitResult.changed);
     expect(wordAt(0x1018)).toBe(0x101an);
-    expect(memory.commit(way, change(0x1018n, 1, 0b110, 0b010))).toBe(CommitResult.heldAlready);
+    expect(commit(way, change(0x1018n, 1, 0b110, 0b010))).toBe(CommitResult.heldAlready);
+  });
+
+  it('takes the way that is asked for of many', () => {
+    const stale = guards(0x1010n, 0xffffn, 0n);
+    const ways = BigUint64Array.of(...stale, ...guards(0x1010n, 0xffffn, 0x1010n), ...stale);
+    const at = (index: number) => memory.commit(ways, index * stale.length, change(0x1018n, 1, 0b110, 0b010));
+    expect([at(0), wordAt(0x1018)]).toEqual([0, 0x1018n]);
+    expect([at(1), wordAt(0x1018)]).toEqual([CommitResult.changed, 0x101an]);
+    expect(at(2)).toBe(0);
   });
 
   it('writes nothing when a guard does not hold, and says which', () => {
     const way = guards(0x1010n, 0xffffn, 0x1010n, 0x10_0000n, 0xffn, 0x1n, 0x1020n, 0xffn, 0x0n);
-    expect(memory.commit(way, change(0x1018n, 1, 0b110, 0b010))).toBe(1);
+    expect(commit(way, change(0x1018n, 1, 0b110, 0b010))).toBe(1);
     expect(wordAt(0x1018)).toBe(0x1018n);
   });
 
@@ -198,31 +212,29 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
     ['an unaligned unit', NO_GUARDS, 0x1019n, 2, 1, 1, 'ETARGET'],
     ['a unit of three bytes', NO_GUARDS, 0x1018n, 3, 1, 1, 'ETARGET'],
   ] as const)('refuses %s', (_, way, address, width, mask, value, code) => {
-    expect(() => memory.commit(way, change(address, width, mask, value))).toThrow(
-      expect.objectContaining({ code }),
-    );
+    expect(() => commit(way, change(address, width, mask, value))).toThrow(expect.objectContaining({ code }));
     const beyond = change(0x1018n, 1, 1, 1, 2);
-    expect(() => memory.commit(NO_GUARDS, beyond)).toThrow(expect.objectContaining({ code: 'ETARGET' }));
+    expect(() => commit(NO_GUARDS, beyond)).toThrow(expect.objectContaining({ code: 'ETARGET' }));
     expect(wordAt(0x1018)).toBe(0x1018n);
   });
 
   it.each([2, 4] as const)('changes a unit of %i bytes only where it is mapped', (width) => {
-    const commit = () => memory.commit(NO_GUARDS, change(0x1018n, width, 0x8001, 0x8001));
-    if (access === 'mapped') expect(commit()).toBe(CommitResult.changed);
-    else expect(commit).toThrow(expect.objectContaining({ code: 'ETARGET' }));
+    const both = () => commit(NO_GUARDS, change(0x1018n, width, 0x8001, 0x8001));
+    if (access === 'mapped') expect(both()).toBe(CommitResult.changed);
+    else expect(both).toThrow(expect.objectContaining({ code: 'ETARGET' }));
     expect(wordAt(0x1018)).toBe(access === 'mapped' ? 0x9019n : 0x1018n);
   });
 
   it('makes several changes in turn, and none after one that does not come about', () => {
     const both = (second: bigint) =>
       BigUint64Array.from([...change(0x1018n, 1, 0b110, 0b010), ...change(second, 1, 1, 1, 1)]);
-    expect(memory.commit(NO_GUARDS, both(0x1020n))).toBe(CommitResult.changed);
+    expect(commit(NO_GUARDS, both(0x1020n))).toBe(CommitResult.changed);
     expect([wordAt(0x1018), wordAt(0x1020)]).toEqual([0x101an, 0x1021n]);
-    expect(memory.commit(NO_GUARDS, both(0x1020n))).toBe(CommitResult.heldAlready);
+    expect(commit(NO_GUARDS, both(0x1020n))).toBe(CommitResult.heldAlready);
     // of the first byte alone it is true
     const way = guards(0x1018n, 0xffn, 0x18n);
     writeFileSync(file, readFileSync(file).fill(0x18, 0x1018, 0x1019));
-    expect(memory.commit(way, both(0x1028n))).toBe(0);
+    expect(commit(way, both(0x1028n))).toBe(0);
     expect([wordAt(0x1018), wordAt(0x1028)]).toEqual([0x101an, 0x1028n]);
   });
 
@@ -233,8 +245,7 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
       const seen = new Set<number>();
       const end = performance.now() + 20_000;
       while (seen.size < 2 && performance.now() < end) {
-        for (let i = 0; i < 1000; i++)
-          seen.add(memory.commit(NO_GUARDS, change(0x1018n, 1, 0b111, 0b111, 0b001)));
+        for (let i = 0; i < 1000; i++) seen.add(commit(NO_GUARDS, change(0x1018n, 1, 0b111, 0b111, 0b001)));
         seen.delete(CommitResult.heldAlready);
       }
       expect([...seen].sort()).toEqual([CommitResult.changed, CommitResult.undone]);
@@ -268,20 +279,24 @@ describe('what cannot be opened', () => {
   });
 
   it('writes to memory opened for reading only', () => {
-    expect(() => memory.commit(NO_GUARDS, change(0x1018n, 1, 1, 1))).toThrow(
+    expect(() => commit(NO_GUARDS, change(0x1018n, 1, 1, 1))).toThrow(
       expect.objectContaining({ code: 'ETARGET' }),
     );
   });
 
   it('wrong arguments are TypeErrors', () => {
     expect(() => memory.readPhysical(1 as unknown as bigint, new Uint8Array(1))).toThrow(TypeError);
-    expect(() => memory.commit(NO_GUARDS, BigUint64Array.of(1n))).toThrow(TypeError);
-    // no structure; half a guard
-    for (const way of [new BigUint64Array(0), guards(0x1010n, 0n)]) {
-      expect(() => memory.commit(way, change(0x1018n, 1, 1, 1))).toThrow(TypeError);
+    expect(() => commit(NO_GUARDS, BigUint64Array.of(1n))).toThrow(TypeError);
+    // no structure; no number of guards; half a guard; more guards than there are
+    const endless = BigUint64Array.of(STRUCTURE, (1n << 64n) - 1n, 0x1010n, 0n, 0n);
+    for (const way of [new BigUint64Array(0), BigUint64Array.of(STRUCTURE), guards(0x1010n, 0n), endless]) {
+      expect(() => commit(way, change(0x1018n, 1, 1, 1))).toThrow(TypeError);
     }
-    expect(() => memory.commit(new Uint8Array(24) as never, NO_GUARDS)).toThrow(TypeError);
-    expect(() => memory.commit(NO_GUARDS, 1 as never)).toThrow(TypeError);
+    for (const at of [1, 2, -1, 2 ** 32 - 1, 'nowhere' as never]) {
+      expect(() => memory.commit(NO_GUARDS, at, change(0x1018n, 1, 1, 1))).toThrow(TypeError);
+    }
+    expect(() => commit(new Uint8Array(24) as never, NO_GUARDS)).toThrow(TypeError);
+    expect(() => commit(NO_GUARDS, 1 as never)).toThrow(TypeError);
     const gather = (members: readonly number[], bytes: number, rows: number) => () =>
       memory.gather(
         new BigUint64Array(2),
