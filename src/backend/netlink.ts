@@ -9,7 +9,7 @@ import type {
   SubflowName,
 } from './backend.js';
 import { descriptors, socketInodes } from './netlink/descriptors.js';
-import { tcpSocket, type SubflowInfo, type TcpSocket } from './netlink/diag.js';
+import { subflowNow, type SubflowInfo, type TcpSocket } from './netlink/diag.js';
 import { explain } from './netlink/explain.js';
 import { PathManagerListener } from './netlink/listener.js';
 import { look, type SeenConnection } from './netlink/look.js';
@@ -121,7 +121,7 @@ export class NetlinkBackend implements Backend {
     const { namespace, userspace } = known;
     const { connection, socket } = found;
     const now = () => {
-      const subflow = tcpSocket(namespace.diag, socket)?.mptcp;
+      const subflow = subflowNow(namespace.diag, socket);
       return subflow?.token === connection.token ? subflow : undefined;
     };
     const isHeldBack = ({ peers }: SubflowInfo) =>
