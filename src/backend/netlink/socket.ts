@@ -8,7 +8,6 @@ import { NetlinkError } from './netlink-error.js';
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 const NLM_F_REQUEST = 0x1;
-const NLM_F_ACK = 0x4;
 const NLM_F_DUMP_INTR = 0x10;
 const NLM_F_DUMP = 0x300;
 const NLM_F_CAPPED = 0x100;
@@ -47,9 +46,12 @@ export class RequestSocket {
     return answer;
   }
 
-  /** A command. @throws {NetlinkError} */
+  /**
+   * A command, not to be acknowledged: one that is not refused by the time its system call returns is done, and the
+   * kernel's word for that would take a twentieth of the time that it takes. @throws {NetlinkError}
+   */
   command(type: number, write: WritePayload): void {
-    this.#ask(type, NLM_F_ACK, write, () => undefined);
+    this.#ask(type, 0, write);
   }
 
   /** All objects of a kind. @throws {NetlinkError} */
@@ -69,7 +71,7 @@ export class RequestSocket {
     this.#native = undefined;
   }
 
-  #ask<T>(type: number, flags: number, write: WritePayload, read: (message: Message) => T): T[] {
+  #ask<T>(type: number, flags: number, write: WritePayload, read?: (message: Message) => T): T[] {
     const sequence = (this.#sequence = (this.#sequence + 1) >>> 0);
     try {
       const native = (this.#native ??= this.#open());
@@ -90,11 +92,12 @@ export class RequestSocket {
     native: NativeNetlinkSocket,
     sequence: number,
     flags: number,
-    read: (message: Message) => T,
+    read: ((message: Message) => T) | undefined,
   ): T[] {
     const answers: T[] = [];
     for (;;) {
       const length = native.receive(this.#buffer);
+      if (length === undefined && read === undefined) return answers;
       if (length === undefined) throw new NetlinkError('EAGAIN', 'the kernel gave no answer');
       if (length > DATAGRAM) throw malformed('datagram');
       for (const message of readMessages(this.#buffer.subarray(0, length))) {
@@ -103,7 +106,7 @@ export class RequestSocket {
           refuse(message);
           return answers;
         }
-        answers.push(read(message));
+        if (read) answers.push(read(message));
         if (flags === 0) return answers;
       }
     }

@@ -263,14 +263,14 @@ describe('the path manager', () => {
   });
 
   it('is told token, ends and wish, and its reason is passed on', () => {
-    const kernel = new ScriptedKernel(answer(recorded.DONE), answer(recorded.NO_CONNECTION));
+    const kernel = new ScriptedKernel([], answer(recorded.NO_CONNECTION));
     const socket = kernel.socket();
     const ends = { local: SERVER, remote: { address: '2001:db8::2', port: 4000 } };
     setPriority(socket, family, TOKEN, ends, 'backup');
     expect(kernel.requests[0]?.toString('hex')).toMatch(
       new RegExp(
         [
-          '^........1c000500', '01000000', '00000000', // type 28, a request to be acknowledged
+          '^........1c000100', '01000000', '00000000', // type 28, a request that is answered if it is refused
           '07010000', // SET_FLAGS
           '08000400', 'd4f695dc', // token
           '24000180', '0600010002000000', '08000300c0a86e02', '06000500aa040000', '0800060004000000', // local, backup
