@@ -1,4 +1,6 @@
+import { isIPv4 } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { ownCopy } from './lines.js';
 
 /** One end of a TCP connection or subflow. */
 export interface Endpoint {
@@ -13,6 +15,8 @@ export interface Endpoint {
  * @throws {TypeError} if the text is not an IPv4 or IPv6 address.
  */
 export function canonicalAddress(text: string): string {
+  // nearly all are such, and of such there is one spelling
+  if (isIPv4(text)) return ownCopy(text);
   if (!ipaddr.isValid(text)) throw new TypeError(`not an IP address: ${JSON.stringify(text)}`);
   return ipaddr.process(text).toString();
 }

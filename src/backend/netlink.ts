@@ -9,7 +9,7 @@ import type {
   SubflowName,
 } from './backend.js';
 import { descriptors, socketInodes } from './netlink/descriptors.js';
-import { tcpSocket, type SubflowInfo, type TcpSocket } from './netlink/diag.js';
+import { subflowNow, type SubflowInfo, type TcpSocket } from './netlink/diag.js';
 import { explain } from './netlink/explain.js';
 import { PathManagerListener } from './netlink/listener.js';
 import { look, type SeenConnection } from './netlink/look.js';
@@ -24,6 +24,8 @@ interface Known {
   byPeer?: ReadonlyMap<string, readonly SeenConnection[]>;
   /** By token: whether the connection began under net.mptcp.pm_type = 1, which lasts as long as it does. */
   readonly userspace: ReadonlyMap<number, boolean>;
+  /** What was seen to be our wish after it was set, later than the look. */
+  readonly set: Map<TcpSocket, Priority>;
 }
 
 const OLD =
@@ -108,7 +110,7 @@ export class NetlinkBackend implements Backend {
       const known = last?.userspace.get(token) ?? this.#isUserspace(namespace, token);
       if (known !== undefined) userspace.set(token, known);
     }
-    const known: Known = { namespace, connections: seen.connections, userspace };
+    const known: Known = { namespace, connections: seen.connections, userspace, set: new Map() };
     for (const [other, { namespace: its }] of this.#known) if (!its.holds(other)) this.#known.delete(other);
     this.#known.set(pid, known);
     return { known, plain: seen.plain };
@@ -118,20 +120,27 @@ export class NetlinkBackend implements Backend {
     const known = this.#known.get(name.pid);
     const found = known && find(known, name);
     if (!found) return gone;
-    const { namespace, userspace } = known;
+    const { namespace, userspace, set } = known;
     const { connection, socket } = found;
     const now = () => {
-      const subflow = tcpSocket(namespace.diag, socket)?.mptcp;
-      return subflow?.token === connection.token ? subflow : undefined;
+      const subflow = subflowNow(namespace.diag, socket);
+      if (subflow?.token !== connection.token) return undefined;
+      set.set(socket, subflow.ours);
+      return subflow;
     };
     const isHeldBack = ({ peers }: SubflowInfo) =>
       overridePeer && priority === 'active' && peers === 'backup';
-    const before = now();
-    if (!before) return gone;
-    if (before.ours === priority) {
-      return isHeldBack(before) ? refused(HELD_BACK) : { outcome: 'unchanged', peerAsked: false };
+    const isOld = userspace.get(connection.token) === false;
+    // What was seen to be otherwise, moments ago, is not looked at once more: the request names token and ends, so that it
+    // reaches this subflow or none, and the look after it tells what came of it.
+    if (isOld || (set.get(socket) ?? socket.mptcp?.ours) === priority) {
+      const before = now();
+      if (!before) return gone;
+      if (before.ours === priority) {
+        return isHeldBack(before) ? refused(HELD_BACK) : { outcome: 'unchanged', peerAsked: false };
+      }
+      if (isOld) return refused(OLD);
     }
-    if (userspace.get(connection.token) === false) return refused(OLD);
     try {
       setPriority(namespace.generic, this.#listener.family, connection.token, socket, priority);
     } catch (error) {

@@ -12,6 +12,21 @@ export type ProcessFacts =
 export type ProcessProbe = (pid: number) => ProcessFacts;
 
 /**
+ * Whether a process is not gone in the sense of {@link probeProcess}, by one system call instead of six: what has ended,
+ * waited for or not, has no program any more (proc(5); a zombie's memory is given back before its parent is told).
+ * @throws {Error} if `/proc` keeps the process from us (we are not root).
+ */
+export function processExists(pid: number): boolean {
+  try {
+    readlinkSync(`/proc/${pid}/exe`);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return false;
+    throw error;
+  }
+}
+
+/**
  * Looks a process up. A program counts as OpenVPN when its file's name begins with `openvpn`: Debian's
  * `/usr/sbin/openvpn`, also after an upgrade replaced it (`openvpn (deleted)`). A zombie is gone.
  * @throws {Error} if `/proc` keeps the process from us (we are not root).

@@ -66,7 +66,7 @@ export function join(known: Known, before: readonly Session[]): View {
   const earlier = new Map(before.map((session) => [keyOf(session), session]));
   const same = (session: Session): Session => {
     const one = earlier.get(keyOf(session));
-    return one && isDeepStrictEqual(one, session) ? one : session;
+    return one && isSame(one, session) ? one : session;
   };
   const byEndpoint = new Map(
     records
@@ -112,6 +112,18 @@ export function isSameView(one: View, other: View): boolean {
     one.sessions.length === other.sessions.length &&
     one.sessions.every((session, index) => session === other.sessions[index]) &&
     isDeepStrictEqual(one.unplaced, other.unplaced)
+  );
+}
+
+/** Of two with the same key; `isDeepStrictEqual` takes most of the time that joining takes. */
+function isSame(one: Session, other: Session): boolean {
+  return (
+    one.server === other.server &&
+    one.commonName === other.commonName &&
+    one.cid === other.cid &&
+    one.since === other.since &&
+    one.virtual.length === other.virtual.length &&
+    one.virtual.every((address, index) => address === other.virtual[index])
   );
 }
 

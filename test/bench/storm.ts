@@ -1,5 +1,4 @@
 import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -71,7 +70,9 @@ class Storm {
   static async open(cleanup: Cleanup, course: Course): Promise<Storm> {
     const network = await buildNetwork(cleanup, { paths: PATHS });
     await network.server.sysctl({ 'net.mptcp.pm_type': 1, 'net.core.somaxconn': 4096 });
-    const directory = await mkdtemp(path.join(tmpdir(), 'subflowd-storm-'));
+    // The daemon watches each directory on the way to its config. In /etc nothing happens either; in /tmp, with a compiler
+    // at work, it would be the compiler that is measured.
+    const directory = await mkdtemp('/var/tmp/subflowd-storm-');
     cleanup.add(() => rm(directory, { recursive: true }));
     const files = await makeSidecarFiles(directory, { backend: 'netlink' });
     await writeRules(files, PATHS, { '*': WANTED });

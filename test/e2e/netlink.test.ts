@@ -141,6 +141,29 @@ describe('the netlink backend', () => {
     });
   });
 
+  test('sets a priority that another has changed since the look', async () => {
+    await hold(network.serverAddress.v4, 1);
+    const connection = await onlyConnection(2);
+    const name = nameOf(connection, connection.subflows[1]);
+    const other = await NetlinkBackend.open();
+    cleanup.add(() => other.close());
+    await other.connections(pid);
+    const set = async (by: NetlinkBackend, priority: 'active' | 'backup') => {
+      const { outcome } = await by.setPriority(name, priority);
+      const now = (await other.connections(pid)).connections[0]?.subflows;
+      const subflow = now?.find(({ remote }) => remote.address === name.remote.address);
+      return [outcome, subflow?.ours];
+    };
+    expect(await set(backend, 'backup')).toEqual(['committed', 'backup']);
+    expect(await set(other, 'active')).toEqual(['committed', 'active']);
+    // it was backup when it was last looked at
+    expect(await set(backend, 'backup')).toEqual(['committed', 'backup']);
+    expect(await set(other, 'active')).toEqual(['committed', 'active']);
+    // and was then, too: it holds by another's hand already, is asked for once more, and is known from then on
+    expect(await set(backend, 'active')).toEqual(['committed', 'active']);
+    expect(await set(backend, 'active')).toEqual(['unchanged', 'active']);
+  });
+
   test('has nothing to do with other processes’ sockets', async () => {
     await hold(network.serverAddress.v4, 1);
     await onlyConnection(2);

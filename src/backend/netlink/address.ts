@@ -1,9 +1,25 @@
 import ipaddr from 'ipaddr.js';
 import { canonicalAddress } from '../../endpoint.js';
 
-/** An address's 4 or 16 bytes, in network order. */
-export function addressBytes(address: string): Buffer {
-  return Buffer.from(ipaddr.parse(address).toByteArray());
+const DOT = 0x2e;
+const ZERO = 0x30;
+
+/** Writes the 4 or 16 bytes of an address, in network order. @param address canonical text. */
+export function writeAddress(address: string, out: Buffer, at: number): void {
+  if (address.includes(':')) {
+    out.set(ipaddr.parse(address).toByteArray(), at);
+    return;
+  }
+  let byte = 0;
+  let end = at;
+  for (let index = 0; index < address.length; index++) {
+    const code = address.charCodeAt(index);
+    if (code === DOT) {
+      out[end++] = byte;
+      byte = 0;
+    } else byte = byte * 10 + code - ZERO;
+  }
+  out[end] = byte;
 }
 
 /** The canonical text of an address of 4 or 16 bytes. */

@@ -1,8 +1,8 @@
 import type { Endpoint } from '../../endpoint.js';
 import type { Priority } from '../backend.js';
-import { addressBytes, addressText } from './address.js';
-import { malformed, readAttributes, u32, writeAttribute, type Attributes, type Message } from './message.js';
-import type { RequestSocket } from './socket.js';
+import { addressText, writeAddress } from './address.js';
+import { malformed, readAttributes, type Attributes, type Message, type MessageWriter } from './message.js';
+import type { RequestSocket, WritePayload } from './socket.js';
 
 // include/uapi/linux/sock_diag.h, inet_diag.h, tcp.h and mptcp.h
 const SOCK_DIAG_BY_FAMILY = 20;
@@ -75,8 +75,7 @@ export interface SubflowInfo {
 
 /** All established meta-sockets of the socket's network namespace. @throws {NetlinkError} */
 export function metaSockets(socket: RequestSocket): MetaSocket[] {
-  const protocol = writeAttribute(INET_DIAG_REQ_PROTOCOL, u32(IPPROTO_MPTCP));
-  return dump(socket, IPPROTO_RAW, protocol, (message) => {
+  const read = (message: Message): MetaSocket => {
     const { payload } = message;
     const { local, remote } = readEnds(message);
     const info = readAttributes(payload, DIAG_MESSAGE).offset(INET_DIAG_INFO, 16);
@@ -88,6 +87,9 @@ export function metaSockets(socket: RequestSocket): MetaSocket[] {
       fellBack: (payload.readUInt32LE(info + 8) & MPTCP_INFO_FLAG_FALLBACK) !== 0,
       token: payload.readUInt32LE(info + 12),
     };
+  };
+  return dump(socket, IPPROTO_RAW, read, (request) => {
+    request.u32(INET_DIAG_REQ_PROTOCOL, IPPROTO_MPTCP);
   });
 }
 
@@ -100,24 +102,24 @@ export function tcpSockets(
   socket: RequestSocket,
   known: ReadonlyMap<number, TcpSocket> = new Map(),
 ): TcpSocket[] {
-  return dump(socket, IPPROTO_TCP, Buffer.alloc(0), (message) => readTcp(message, known));
+  return dump(socket, IPPROTO_TCP, (message) => readTcp(message, known));
 }
 
-/** The one with these ends; undefined if there is none any more. @throws {NetlinkError} */
-export function tcpSocket(
-  socket: RequestSocket,
-  { local, remote, device }: Omit<DiagSocket, 'inode'>,
-): TcpSocket | undefined {
+/** What the one with these ends is as a subflow; undefined if there is none any more, or it is none. @throws {NetlinkError} */
+export function subflowNow(socket: RequestSocket, ends: Omit<DiagSocket, 'inode'>): SubflowInfo | undefined {
   try {
     return socket.get(
       SOCK_DIAG_BY_FAMILY,
-      request(IPPROTO_TCP, familyOf(local), { local, remote, device }),
-      (message) => {
-        if (message.payload.length < DIAG_MESSAGE) throw malformed('socket');
-        // Where no connection has these ends, the kernel gives the listener that would take one.
-        return message.payload.readUInt8(1) === TCP_ESTABLISHED ? { found: readTcp(message) } : {};
+      (request) => {
+        writeRequest(request, IPPROTO_TCP, familyOf(ends.local), ends);
       },
-    ).found;
+      ({ payload }) => {
+        if (payload.length < DIAG_MESSAGE) throw malformed('socket');
+        // Where no connection has these ends, the kernel gives the listener that would take one.
+        const found = payload[1] === TCP_ESTABLISHED ? readAttributes(payload, DIAG_MESSAGE) : undefined;
+        return { subflow: found && readSubflow(found) };
+      },
+    ).subflow;
   } catch (error) {
     if ((error as { code?: string }).code === 'ENOENT') return undefined;
     throw error;
@@ -128,30 +130,42 @@ export function tcpSocket(
 function dump<T>(
   socket: RequestSocket,
   protocol: number,
-  attributes: Buffer,
   read: (message: Message) => T,
+  writeMore: WritePayload = () => undefined,
 ): T[] {
   return [AF_INET, AF_INET6].flatMap((family) =>
-    socket.dump(SOCK_DIAG_BY_FAMILY, Buffer.concat([request(protocol, family), attributes]), read),
+    socket.dump(
+      SOCK_DIAG_BY_FAMILY,
+      (request) => {
+        writeRequest(request, protocol, family);
+        writeMore(request);
+      },
+      read,
+    ),
   );
 }
 
-function request(protocol: number, family: number, ends?: Omit<DiagSocket, 'inode'>): Buffer {
-  const bytes = Buffer.alloc(DIAG_REQUEST);
-  bytes.writeUInt8(family, 0);
-  bytes.writeUInt8(protocol, 1);
-  bytes.writeUInt8(INFO_EXTENSION, 2);
-  bytes.writeUInt32LE(1 << TCP_ESTABLISHED, 4);
+function writeRequest(
+  request: MessageWriter,
+  protocol: number,
+  family: number,
+  ends?: Omit<DiagSocket, 'inode'>,
+): void {
+  const { bytes } = request;
+  const at = request.reserve(DIAG_REQUEST);
+  bytes[at] = family;
+  bytes[at + 1] = protocol;
+  bytes[at + 2] = INFO_EXTENSION;
+  bytes.writeUInt32LE(1 << TCP_ESTABLISHED, at + 4);
   if (ends) {
-    bytes.writeUInt16BE(ends.local.port, 8);
-    bytes.writeUInt16BE(ends.remote.port, 10);
-    addressBytes(ends.local.address).copy(bytes, 12);
-    addressBytes(ends.remote.address).copy(bytes, 28);
-    bytes.writeUInt32LE(ends.device, 44);
+    bytes.writeUInt16BE(ends.local.port, at + 8);
+    bytes.writeUInt16BE(ends.remote.port, at + 10);
+    writeAddress(ends.local.address, bytes, at + 12);
+    writeAddress(ends.remote.address, bytes, at + 28);
+    bytes.writeUInt32LE(ends.device, at + 44);
   }
-  bytes.writeUInt32LE(NO_COOKIE, 48);
-  bytes.writeUInt32LE(NO_COOKIE, 52);
-  return bytes;
+  bytes.writeUInt32LE(NO_COOKIE, at + 48);
+  bytes.writeUInt32LE(NO_COOKIE, at + 52);
 }
 
 function familyOf({ address }: Endpoint): number {
@@ -167,11 +181,11 @@ function readEnds({ payload }: Message): Pick<DiagSocket, 'local' | 'remote'> {
   };
 }
 
-function readTcp(message: Message, known?: ReadonlyMap<number, TcpSocket>): TcpSocket {
+function readTcp(message: Message, known: ReadonlyMap<number, TcpSocket>): TcpSocket {
   const { payload } = message;
   if (payload.length < DIAG_MESSAGE) throw malformed('socket');
   const cookie = readCount(payload, 44);
-  const before = known?.get(cookie);
+  const before = known.get(cookie);
   const { local, remote } = before ?? readEnds(message);
   const attributes = readAttributes(payload, DIAG_MESSAGE);
   const info = attributes.offset(INET_DIAG_INFO, 152);

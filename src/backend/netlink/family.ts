@@ -1,5 +1,5 @@
-import { malformed, readAttributes, writeAttribute, type Attributes } from './message.js';
-import { genericRequest, GENERIC_HEADER } from './generic.js';
+import { malformed, readAttributes, type Attributes } from './message.js';
+import { writeGenericHeader, GENERIC_HEADER } from './generic.js';
 import type { RequestSocket } from './socket.js';
 
 // include/uapi/linux/genetlink.h
@@ -20,9 +20,13 @@ export interface Family {
 
 /** @throws {NetlinkError} ENOENT if this kernel has no such family. */
 export function findFamily(socket: RequestSocket, name: string, eventGroup: string): Family {
-  const wanted = writeAttribute(CTRL_ATTR.familyName, Buffer.from(`${name}\0`));
-  return socket.get(GENL_ID_CTRL, genericRequest(CTRL_CMD_GETFAMILY, [wanted]), ({ payload }) =>
-    readFamily(payload, eventGroup),
+  return socket.get(
+    GENL_ID_CTRL,
+    (request) => {
+      writeGenericHeader(request, CTRL_CMD_GETFAMILY);
+      request.bytes.write(name, request.attribute(CTRL_ATTR.familyName, name.length + 1), 'latin1');
+    },
+    ({ payload }) => readFamily(payload, eventGroup),
   );
 }
 

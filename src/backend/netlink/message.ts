@@ -5,6 +5,8 @@ const HEADER = 16;
 const ATTRIBUTE_HEADER = 4;
 const TYPE_MASK = 0x3fff;
 const NESTED = 0x8000;
+/** Bytes; the longest request that is made here, a priority over IPv6, has 140. */
+const LONGEST_REQUEST = 512;
 
 /** One netlink message. */
 export interface Message {
@@ -114,38 +116,61 @@ export function malformed(what: string): NetlinkError {
   return new NetlinkError('EBADMSG', `the kernel's answer holds no whole ${what}`);
 }
 
-export function writeMessage({ type, flags, sequence, payload }: Message): Buffer {
-  const header = Buffer.alloc(HEADER);
-  header.writeUInt32LE(HEADER + payload.length, 0);
-  header.writeUInt16LE(type, 4);
-  header.writeUInt16LE(flags, 6);
-  header.writeUInt32LE(sequence, 8);
-  return Buffer.concat([header, payload]);
-}
+/**
+ * Writes requests, one after another, in the same place: a buffer for each attribute takes longer to make than the kernel
+ * takes to answer.
+ */
+export class MessageWriter {
+  readonly bytes = Buffer.alloc(LONGEST_REQUEST);
+  #length = 0;
 
-export function writeAttribute(type: number, payload: Buffer): Buffer {
-  const length = ATTRIBUTE_HEADER + payload.length;
-  const bytes = Buffer.alloc(aligned(length));
-  bytes.writeUInt16LE(length, 0);
-  bytes.writeUInt16LE(type, 2);
-  payload.copy(bytes, ATTRIBUTE_HEADER);
-  return bytes;
-}
+  /** Begins a message; its payload follows. */
+  begin(type: number, flags: number, sequence: number): void {
+    this.#length = 0;
+    const at = this.reserve(HEADER);
+    put16(this.bytes, at + 4, type);
+    put16(this.bytes, at + 6, flags);
+    put32(this.bytes, at + 8, sequence);
+  }
 
-export function writeNested(type: number, attributes: readonly Buffer[]): Buffer {
-  return writeAttribute(type | NESTED, Buffer.concat(attributes));
-}
+  /** The message: its bytes, until the next one begins. */
+  end(): Buffer {
+    put32(this.bytes, 0, this.#length);
+    return this.bytes.subarray(0, this.#length);
+  }
 
-export function u16(value: number): Buffer {
-  const bytes = Buffer.alloc(2);
-  bytes.writeUInt16LE(value);
-  return bytes;
-}
+  /** So many bytes of zeros, and up to three more until the next begins: returns where. */
+  reserve(size: number): number {
+    const at = this.#length;
+    const end = at + aligned(size);
+    if (end > LONGEST_REQUEST) throw new RangeError(`a request of more than ${LONGEST_REQUEST} bytes`);
+    this.bytes.fill(0, at, end);
+    this.#length = end;
+    return at;
+  }
 
-export function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
+  /** An attribute of so many bytes of zeros: returns where they are. */
+  attribute(type: number, size: number): number {
+    const at = this.reserve(ATTRIBUTE_HEADER + size);
+    put16(this.bytes, at, ATTRIBUTE_HEADER + size);
+    put16(this.bytes, at + 2, type);
+    return at + ATTRIBUTE_HEADER;
+  }
+
+  u16(type: number, value: number): void {
+    put16(this.bytes, this.attribute(type, 2), value);
+  }
+
+  u32(type: number, value: number): void {
+    put32(this.bytes, this.attribute(type, 4), value);
+  }
+
+  /** An attribute made of those that `write` writes. */
+  nested(type: number, write: () => void): void {
+    const at = this.attribute(type | NESTED, 0) - ATTRIBUTE_HEADER;
+    write();
+    put16(this.bytes, at, this.#length - at);
+  }
 }
 
 function aligned(length: number): number {
@@ -155,4 +180,15 @@ function aligned(length: number): number {
 /** As `readUInt16LE`, whose checks would take most of the time. */
 function u16At(bytes: Buffer, at: number): number {
   return (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
+}
+
+/** As `writeUInt16LE`, likewise. */
+function put16(bytes: Buffer, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+}
+
+function put32(bytes: Buffer, at: number, value: number): void {
+  put16(bytes, at, value);
+  put16(bytes, at + 2, value >>> 16);
 }

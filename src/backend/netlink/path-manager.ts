@@ -1,9 +1,9 @@
 import type { Endpoint } from '../../endpoint.js';
 import type { Priority } from '../backend.js';
-import { addressBytes } from './address.js';
+import { writeAddress } from './address.js';
 import { findFamily, type Family } from './family.js';
-import { genericRequest } from './generic.js';
-import { u16, u32, writeAttribute, writeNested } from './message.js';
+import { writeGenericHeader } from './generic.js';
+import type { MessageWriter } from './message.js';
 import { NetlinkError } from './netlink-error.js';
 import type { RequestSocket } from './socket.js';
 
@@ -45,15 +45,17 @@ export function setPriority(
   { local, remote }: { readonly local: Endpoint; readonly remote: Endpoint },
   priority: Priority,
 ): void {
-  const flags = writeAttribute(ADDRESS_ATTR.flags, u32(priority === 'backup' ? ADDRESS_BACKUP : 0));
-  socket.command(
-    family.id,
-    genericRequest(COMMAND.setFlags, [
-      writeAttribute(ATTR.token, u32(token)),
-      writeNested(ATTR.address, [...writeEnd(local), flags]),
-      writeNested(ATTR.remote, writeEnd(remote)),
-    ]),
-  );
+  socket.command(family.id, (request) => {
+    writeGenericHeader(request, COMMAND.setFlags);
+    request.u32(ATTR.token, token);
+    request.nested(ATTR.address, () => {
+      writeEnd(request, local);
+      request.u32(ADDRESS_ATTR.flags, priority === 'backup' ? ADDRESS_BACKUP : 0);
+    });
+    request.nested(ATTR.remote, () => {
+      writeEnd(request, remote);
+    });
+  });
 }
 
 /**
@@ -63,14 +65,15 @@ export function setPriority(
  */
 export function isUserspace(socket: RequestSocket, family: Family, token: number): boolean {
   try {
-    socket.command(
-      family.id,
-      genericRequest(COMMAND.subflowDestroy, [
-        writeAttribute(ATTR.token, u32(token)),
-        writeNested(ATTR.address, writeEnd(NOWHERE)),
-        writeNested(ATTR.remote, writeEnd(NOWHERE)),
-      ]),
-    );
+    socket.command(family.id, (request) => {
+      writeGenericHeader(request, COMMAND.subflowDestroy);
+      request.u32(ATTR.token, token);
+      for (const end of [ATTR.address, ATTR.remote]) {
+        request.nested(end, () => {
+          writeEnd(request, NOWHERE);
+        });
+      }
+    });
   } catch (error) {
     if (!(error instanceof NetlinkError)) throw error;
     if (error.code === 'ESRCH') return true;
@@ -80,13 +83,11 @@ export function isUserspace(socket: RequestSocket, family: Family, token: number
   return true;
 }
 
-function writeEnd({ address, port }: Endpoint): Buffer[] {
-  const bytes = addressBytes(address);
-  const isV4 = bytes.length === 4;
-  return [
-    writeAttribute(ADDRESS_ATTR.family, u16(isV4 ? AF_INET : AF_INET6)),
-    writeAttribute(isV4 ? ADDRESS_ATTR.v4 : ADDRESS_ATTR.v6, bytes),
-    // in the host's byte order, unlike elsewhere
-    writeAttribute(ADDRESS_ATTR.port, u16(port)),
-  ];
+function writeEnd(request: MessageWriter, { address, port }: Endpoint): void {
+  const isV4 = !address.includes(':');
+  request.u16(ADDRESS_ATTR.family, isV4 ? AF_INET : AF_INET6);
+  const at = request.attribute(isV4 ? ADDRESS_ATTR.v4 : ADDRESS_ATTR.v6, isV4 ? 4 : 16);
+  writeAddress(address, request.bytes, at);
+  // in the host's byte order, unlike elsewhere
+  request.u16(ADDRESS_ATTR.port, port);
 }

@@ -1,14 +1,13 @@
 import { getSystemErrorName } from 'node:util';
 import type { NativeNetlinkSocket } from '../../kernel/addon.js';
 import { KernelError } from '../../kernel/kernel_error.js';
-import { malformed, readAttributes, readMessages, writeMessage, type Message } from './message.js';
+import { malformed, MessageWriter, readAttributes, readMessages, type Message } from './message.js';
 import { NetlinkError } from './netlink-error.js';
 
 // include/uapi/linux/netlink.h
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 const NLM_F_REQUEST = 0x1;
-const NLM_F_ACK = 0x4;
 const NLM_F_DUMP_INTR = 0x10;
 const NLM_F_DUMP = 0x300;
 const NLM_F_CAPPED = 0x100;
@@ -18,6 +17,9 @@ const HEADER = 16;
 
 /** The kernel fills datagrams of a dump up to 32 KiB (af_netlink.c, netlink_dump). */
 const DATAGRAM = 65_536;
+/** Writes what a request's message holds behind its header. */
+export type WritePayload = (request: MessageWriter) => void;
+
 /** A dump that others disturb is begun again. */
 const ATTEMPTS = 5;
 
@@ -31,28 +33,32 @@ export class RequestSocket {
   #native: NativeNetlinkSocket | undefined;
   #sequence = 0;
   readonly #buffer = Buffer.alloc(DATAGRAM);
+  readonly #writer = new MessageWriter();
 
   constructor(open: () => NativeNetlinkSocket) {
     this.#open = open;
   }
 
   /** One object. @throws {NetlinkError} with the kernel's answer as its code, and its reason where it gives one. */
-  get<T>(type: number, payload: Buffer, read: (message: Message) => T): T {
-    const [answer] = this.#ask(type, 0, payload, read);
+  get<T>(type: number, write: WritePayload, read: (message: Message) => T): T {
+    const [answer] = this.#ask(type, 0, write, read);
     if (answer === undefined) throw malformed('answer');
     return answer;
   }
 
-  /** A command. @throws {NetlinkError} */
-  command(type: number, payload: Buffer): void {
-    this.#ask(type, NLM_F_ACK, payload, () => undefined);
+  /**
+   * A command, not to be acknowledged: one that is not refused by the time its system call returns is done, and the
+   * kernel's word for that would take a twentieth of the time that it takes. @throws {NetlinkError}
+   */
+  command(type: number, write: WritePayload): void {
+    this.#ask(type, 0, write);
   }
 
   /** All objects of a kind. @throws {NetlinkError} */
-  dump<T>(type: number, payload: Buffer, read: (message: Message) => T): T[] {
+  dump<T>(type: number, write: WritePayload, read: (message: Message) => T): T[] {
     for (let attempt = 1; ; attempt++) {
       let seen = 0;
-      const answers = this.#ask(type, NLM_F_DUMP, payload, (message) => {
+      const answers = this.#ask(type, NLM_F_DUMP, write, (message) => {
         seen |= message.flags;
         return read(message);
       });
@@ -65,11 +71,14 @@ export class RequestSocket {
     this.#native = undefined;
   }
 
-  #ask<T>(type: number, flags: number, payload: Buffer, read: (message: Message) => T): T[] {
+  #ask<T>(type: number, flags: number, write: WritePayload, read?: (message: Message) => T): T[] {
     const sequence = (this.#sequence = (this.#sequence + 1) >>> 0);
     try {
       const native = (this.#native ??= this.#open());
-      native.send(writeMessage({ type, flags: NLM_F_REQUEST | flags, sequence, payload }));
+      const request = this.#writer;
+      request.begin(type, NLM_F_REQUEST | flags, sequence);
+      write(request);
+      native.send(request.end());
       return this.#answers(native, sequence, flags, read);
     } catch (error) {
       this.close();
@@ -83,11 +92,12 @@ export class RequestSocket {
     native: NativeNetlinkSocket,
     sequence: number,
     flags: number,
-    read: (message: Message) => T,
+    read: ((message: Message) => T) | undefined,
   ): T[] {
     const answers: T[] = [];
     for (;;) {
       const length = native.receive(this.#buffer);
+      if (length === undefined && read === undefined) return answers;
       if (length === undefined) throw new NetlinkError('EAGAIN', 'the kernel gave no answer');
       if (length > DATAGRAM) throw malformed('datagram');
       for (const message of readMessages(this.#buffer.subarray(0, length))) {
@@ -96,7 +106,7 @@ export class RequestSocket {
           refuse(message);
           return answers;
         }
-        answers.push(read(message));
+        if (read) answers.push(read(message));
         if (flags === 0) return answers;
       }
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addressBytes, addressText } from '../../../src/backend/netlink/address.js';
+import { addressText, writeAddress } from '../../../src/backend/netlink/address.js';
 import { tcpSockets } from '../../../src/backend/netlink/diag.js';
 import { look, type SeenConnection } from '../../../src/backend/netlink/look.js';
 import { NetlinkError } from '../../../src/backend/netlink/netlink-error.js';
@@ -263,14 +263,14 @@ describe('the path manager', () => {
   });
 
   it('is told token, ends and wish, and its reason is passed on', () => {
-    const kernel = new ScriptedKernel(answer(recorded.DONE), answer(recorded.NO_CONNECTION));
+    const kernel = new ScriptedKernel([], answer(recorded.NO_CONNECTION));
     const socket = kernel.socket();
     const ends = { local: SERVER, remote: { address: '2001:db8::2', port: 4000 } };
     setPriority(socket, family, TOKEN, ends, 'backup');
     expect(kernel.requests[0]?.toString('hex')).toMatch(
       new RegExp(
         [
-          '^........1c000500', '01000000', '00000000', // type 28, a request to be acknowledged
+          '^........1c000100', '01000000', '00000000', // type 28, a request that is answered if it is refused
           '07010000', // SET_FLAGS
           '08000400', 'd4f695dc', // token
           '24000180', '0600010002000000', '08000300c0a86e02', '06000500aa040000', '0800060004000000', // local, backup
@@ -285,11 +285,23 @@ describe('the path manager', () => {
 });
 
 describe('an address', () => {
-  it.each(['192.0.2.1', '2001:db8::1', '::1'])('%s comes back from its bytes', (text) => {
-    expect(addressText(addressBytes(text))).toBe(text);
+  const bytesOf = (text: string, size: number) => {
+    const bytes = Buffer.alloc(size);
+    writeAddress(text, bytes, 0);
+    return bytes;
+  };
+
+  it.each([
+    ['192.0.2.1', 4],
+    ['0.0.0.0', 4],
+    ['255.255.255.255', 4],
+    ['2001:db8::1', 16],
+    ['::1', 16],
+  ])('%s comes back from its bytes', (text, size) => {
+    expect(addressText(bytesOf(text, size))).toBe(text);
   });
 
   it('mapped into IPv6 is the IPv4 one', () => {
-    expect(addressText(addressBytes('::ffff:192.0.2.1'))).toBe('192.0.2.1');
+    expect(addressText(bytesOf('::ffff:192.0.2.1', 16))).toBe('192.0.2.1');
   });
 });
