@@ -185,13 +185,9 @@ bool PhysicalMemory::read(std::uint64_t address, void* out, std::size_t length) 
   return true;
 }
 
-const std::uint64_t* PhysicalMemory::words(std::uint64_t address, std::size_t length, std::uint64_t* copy) noexcept {
-  if (access_ == Access::kMapped) {
-    const Window& seen = window(address, length);
-    if (seen.length > 0) return reinterpret_cast<const std::uint64_t*>(seen.at(address));
-  }
-  // not mapped, or across two windows
-  return read(address, copy, length) ? copy : nullptr;
+const std::uint64_t* PhysicalMemory::copied(std::uint64_t address, std::size_t length, std::vector<std::uint64_t>& copy) {
+  copy.resize(length / sizeof(std::uint64_t));
+  return read(address, copy.data(), length) ? copy.data() : nullptr;
 }
 
 void PhysicalMemory::write_byte(std::uint64_t address, std::uint8_t value) {

@@ -70,7 +70,14 @@ class PhysicalMemory {
 
   // Where whole words are seen, to be loaded one by one: in this process where memory is mapped, else in `copy`, which they
   // are read to. Null if they are not RAM of the ranges or cannot be read. Address and length are multiples of 8.
-  const std::uint64_t* words(std::uint64_t address, std::size_t length, std::uint64_t* copy) noexcept;
+  const std::uint64_t* words(std::uint64_t address, std::size_t length, std::vector<std::uint64_t>& copy) {
+    if (access_ == Access::kMapped) {
+      const Window& seen = window(address, length);
+      if (seen.length > 0) return reinterpret_cast<const std::uint64_t*>(seen.at(address));
+    }
+    // not mapped, or across two windows
+    return copied(address, length, copy);
+  }
 
   // Mapped access only: the window that holds the bytes, good until the next call; one that holds nothing if they are
   // not RAM or cross a window.
@@ -104,6 +111,7 @@ class PhysicalMemory {
   std::byte* map_window(Windowed& where, std::size_t index) noexcept;
   void find_window(std::uint64_t address, std::size_t length) noexcept;
   Window mapped_window(std::uint64_t address) noexcept;
+  const std::uint64_t* copied(std::uint64_t address, std::size_t length, std::vector<std::uint64_t>& copy);
   void unmap_all() noexcept;
   void choose_access(AccessWish wish);
 

@@ -1,95 +1,100 @@
 #include "rows.h"
 
 #include <algorithm>
-#include <cstring>
-#include <limits>
 
 namespace subflowd {
 namespace {
 
-constexpr std::size_t kWord = sizeof(std::uint64_t);
+constexpr std::int32_t kWord = sizeof(std::uint64_t);
 // The largest structure that is read is some KiB long.
 constexpr std::int32_t kFarthest = 1 << 20;
-constexpr std::int32_t kLongest = 64;
 constexpr std::uint64_t kLine = 64;
-static_assert(kLongest <= kLine, "the two ends of a member lie in all the cache lines that it lies in");
-
-std::size_t words_of(std::size_t bytes) noexcept { return (bytes + kWord - 1) / kWord; }
+// How many structures ahead are fetched: far enough that they are there in time, not so far that they are gone again.
+constexpr std::size_t kAhead = 16;
 
 std::uint64_t load(const std::uint64_t* word) noexcept { return __atomic_load_n(word, __ATOMIC_RELAXED); }
 
-// A word at `out`, wherever that lies. Returns whether it was another one.
-bool put(std::uint8_t* out, std::uint64_t value) noexcept {
-  std::uint64_t before;
-  std::memcpy(&before, out, kWord);
-  if (before == value) return false;
-  std::memcpy(out, &value, kWord);
-  return true;
-}
-
 }  // namespace
 
-bool RowReader::valid(const Member& member) noexcept {
-  return member.offset >= -kFarthest && member.offset <= kFarthest && member.length > 0 && member.length <= kLongest;
+bool Rows::valid(View<Word> words) noexcept {
+  return words.count > 0 && std::all_of(words.begin(), words.end(), [](const Word& word) {
+           return word.offset >= -kFarthest && word.offset <= kFarthest && word.offset % kWord == 0;
+         });
 }
 
-RowReader::RowReader(const std::vector<Member>& members)
-    : start_(std::numeric_limits<std::int64_t>::max()), end_(std::numeric_limits<std::int64_t>::min()) {
-  for (const Member& member : members) {
-    const std::int64_t end = std::int64_t{member.offset} + member.length;
-    start_ = std::min<std::int64_t>(start_, member.offset);
-    end_ = std::max(end_, end);
-    ends_.insert(ends_.end(), {member.offset, end - 1});
-  }
-  std::sort(ends_.begin(), ends_.end());
-  for (const Member& member : members) {
-    const auto first = static_cast<std::size_t>(member.offset - start_);
-    const auto length = static_cast<std::size_t>(member.length);
-    for (std::size_t done = 0; done < length; done += kWord) {
-      const std::size_t bytes = std::min(length - done, kWord);
-      const auto counts = static_cast<std::uint64_t>(std::int64_t{member.mask});
-      pieces_.push_back({first + done, bytes, counts & (~std::uint64_t{0} >> (8 * (kWord - bytes)))});
-    }
-  }
-  // wherever the first member lies in its word
-  copy_.resize(words_of(static_cast<std::size_t>(end_ - start_)) + 1);
+Rows::Rows(View<std::uint64_t> addresses, View<Word> words, View<std::uint64_t> rows, View<std::uint8_t> status)
+    : addresses_(addresses), words_(words), rows_(rows), status_(status) {
+  const auto [first, last] = std::minmax_element(
+      words.begin(), words.end(), [](const Word& a, const Word& b) { return a.offset < b.offset; });
+  start_ = first->offset;
+  end_ = last->offset + kWord;
 }
 
-void RowReader::prefetch(PhysicalMemory& memory, const LinearMap& map, std::uint64_t address) const noexcept {
-  const auto physical = map.physical(address, 1);
+Rows::Seen Rows::see(PhysicalMemory& memory, const LinearMap& map, std::uint64_t address) {
+  const auto length = static_cast<std::size_t>(end_ - start_);
+  // no structure of the kernel lies across words
+  if (address % kWord != 0) return {nullptr, RowStatus::kUntranslated};
+  const auto physical = map.physical(address + static_cast<std::uint64_t>(start_), length);
+  if (!physical) return {nullptr, RowStatus::kUntranslated};
+  return {memory.words(*physical, length, copy_), RowStatus::kUnreadable};
+}
+
+void Rows::prefetch(PhysicalMemory& memory, const LinearMap& map, std::size_t row) const noexcept {
+  // Structures lie anywhere: to wait for each would take longer than all else.
+  if (memory.access() != Access::kMapped || row + kAhead >= addresses_.count) return;
+  const auto physical = map.physical(addresses_[row + kAhead], 1);
   if (!physical) return;
   std::uint64_t last = ~std::uint64_t{0};
-  for (const std::int64_t end : ends_) {
-    const std::uint64_t line = (*physical + static_cast<std::uint64_t>(end)) / kLine;
+  for (const Word& word : words_) {
+    const std::uint64_t line = (*physical + static_cast<std::uint64_t>(std::int64_t{word.offset})) / kLine;
     if (line != last) memory.prefetch(line * kLine);
     last = line;
   }
 }
 
-RowStatus RowReader::read(PhysicalMemory& memory, const LinearMap& map, std::uint64_t address, std::uint8_t* out,
-                          RowStatus before) {
-  const auto give_up = [&](RowStatus status) {
-    std::memset(out, 0, row_bytes());
-    return status;
-  };
-  const auto physical =
-      map.physical(address + static_cast<std::uint64_t>(start_), static_cast<std::size_t>(end_ - start_));
-  if (!physical) return give_up(RowStatus::kUntranslated);
-  const std::size_t within = *physical % kWord;
-  const std::size_t length = words_of(within + static_cast<std::size_t>(end_ - start_)) * kWord;
-  const std::uint64_t* words = memory.words(*physical - within, length, copy_.data());
-  if (words == nullptr) return give_up(RowStatus::kUnreadable);
-
-  bool changed = put(out, address);
-  for (const Piece& piece : pieces_) {
-    const std::size_t at = within + piece.at;
-    const std::size_t skipped = at % kWord;
-    std::uint64_t value = load(words + at / kWord) >> (8 * skipped);
-    if (skipped + piece.bytes > kWord) value |= load(words + at / kWord + 1) << (8 * (kWord - skipped));
-    out += kWord;
-    changed |= put(out, value & piece.mask);
+std::size_t Rows::read(PhysicalMemory& memory, const LinearMap& map) {
+  const std::size_t stride = row_words(words_);
+  std::size_t others = 0;
+  for (std::size_t row = 0; row < addresses_.count; ++row) {
+    prefetch(memory, map, row);
+    std::uint64_t* out = &rows_[row * stride];
+    const auto put = [&](std::uint64_t value) {
+      const bool is_other = *out != value;
+      *out++ = value;
+      return is_other;
+    };
+    auto now = RowStatus::kSame;
+    const auto [first, why] = see(memory, map, addresses_[row]);
+    if (first == nullptr) {
+      std::fill_n(out, stride, 0);
+      now = why;
+    } else {
+      bool changed = put(addresses_[row]);
+      for (const Word& word : words_) changed |= put(load(first + (word.offset - start_) / kWord) & word.mask());
+      if (changed || static_cast<RowStatus>(status_[row]) < RowStatus::kChanged) now = RowStatus::kChanged;
+    }
+    status_[row] = static_cast<std::uint8_t>(now);
+    others += now != RowStatus::kSame;
   }
-  return changed || before < RowStatus::kChanged ? RowStatus::kChanged : RowStatus::kSame;
+  return others;
+}
+
+bool Rows::hold(PhysicalMemory& memory, const LinearMap& map) {
+  const std::uint64_t* out = rows_.begin();
+  for (std::size_t row = 0; row < addresses_.count; ++row) {
+    prefetch(memory, map, row);
+    const auto [first, why] = see(memory, map, addresses_[row]);
+    const auto before = static_cast<RowStatus>(status_[row]);
+    if (first == nullptr || before < RowStatus::kChanged) {
+      if (first != nullptr || before != why) return false;
+      out += row_words(words_);
+      continue;
+    }
+    std::uint64_t differ = *out++ ^ addresses_[row];
+    for (const Word& word : words_) differ |= *out++ ^ (load(first + (word.offset - start_) / kWord) & word.mask());
+    if (differ != 0) return false;
+  }
+  return true;
 }
 
 }  // namespace subflowd

@@ -109,6 +109,35 @@ export class Connections {
     return { connections, plain, problems };
   }
 
+  /** What the last look found, where nothing but counters is other than it was then. */
+  recount({ plain, problems }: Found, counters: TcpCounters): Found {
+    const connections: LocatedConnection[] = [];
+    for (const [index, known] of this.#metas.entries()) {
+      if (!known) continue;
+      const now = this.#recounted(known, counters);
+      this.#metas[index] = now;
+      connections.push(now.located);
+    }
+    return { connections, plain, problems };
+  }
+
+  #recounted(known: KnownConnection, counters: TcpCounters): KnownConnection {
+    const { located, first, end } = known;
+    const subflows: Known[] = [];
+    let isSame = true;
+    for (let node = first; node < end; node++) {
+      const last = this.#nodes[node];
+      if (!last) continue;
+      const isSameNode = counters.isSame(node);
+      isSame &&= isSameNode;
+      subflows.push(isSameNode ? last : (this.#nodes[node] = recounted(last, counters, node)));
+    }
+    if (isSame) return known;
+    const { pid, remote, local, token } = located.connection;
+    const connection = { pid, remote, local, token, subflows: subflows.map(({ subflow }) => subflow) };
+    return { located: { connection, file: located.file, subflows }, first, end };
+  }
+
   /** See {@link Walk.placeAt}. */
   placeAt(remote: Endpoint): Place | undefined {
     return this.#byRemote.get(remote);
@@ -163,17 +192,7 @@ export class Connections {
       // which holds the pointer to it
       (depth === 0 || walked.isSame(node - 1));
     if (!isThere) return this.#describe(walked, { file, row }, node, depth);
-    if (counters.isSame(node)) return last;
-    const { ours, peers, mpPrioPending } = last.subflow;
-    const subflow: Subflow = {
-      local: last.subflow.local,
-      remote: last.subflow.remote,
-      ours,
-      peers,
-      mpPrioPending,
-      ...counters.of(node),
-    };
-    return { subflow, place: last.place, depth };
+    return counters.isSame(node) ? last : recounted(last, counters, node);
   }
 
   #describe(walked: Walked, { file, row }: Meta, node: number, depth: number): Known {
@@ -194,7 +213,7 @@ export class Connections {
     const seen = { ...at, ...own, connection, peers: wishes.peers };
     const place: Place = isThere ? Object.assign(last.place, seen) : { ...seen, way: undefined };
     this.#byRemote.set(own.remote, place);
-    return { subflow: { ...own, ...wishes, ...counters.of(node) }, place, depth };
+    return { subflow: counters.of({ ...own, ...wishes }, node), place, depth };
   }
 
   /** What the last look found at this context. */
@@ -220,6 +239,10 @@ export class Connections {
     const wish = ours && peers && before !== undefined ? before : priority(!ours && peers);
     return { ours: priority(ours && peers), peers: wish, mpPrioPending };
   }
+}
+
+function recounted({ subflow, place, depth }: Known, counters: TcpCounters, node: number): Known {
+  return { subflow: counters.of(subflow, node), place, depth };
 }
 
 function priority(isBackup: boolean): Priority {

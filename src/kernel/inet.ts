@@ -1,5 +1,5 @@
 import { canonicalAddress, type Endpoint } from '../endpoint.js';
-import type { AddressSpace } from './address_space.js';
+import type { Gathering } from './address_space.js';
 import { Column } from './column.js';
 import type { Field, Layout } from './layout.js';
 import { Shape, type BitSlot, type Slot } from './shape.js';
@@ -50,7 +50,7 @@ export class Ends {
   #remote: (Endpoint | undefined)[] = [];
 
   constructor(
-    private readonly space: AddressSpace,
+    private readonly space: Gathering,
     layout: Layout,
   ) {
     const part = (field: Field, shape = this.#shape): Part => ({ ...field, slot: shape.add(field) });
@@ -86,12 +86,9 @@ export class Ends {
     this.#rows = new Column(this.#shape);
   }
 
-  /**
-   * All these sockets in one pass (two where IPv6 addresses lie behind a pointer).
-   * @param beside gets other members of the same sockets.
-   */
-  read(socks: BigUint64Array, beside?: Column): this {
-    this.space.gather(socks, this.#shape, this.#rows, beside);
+  /** All these sockets in one pass (two where IPv6 addresses lie behind a pointer). */
+  read(socks: BigUint64Array): this {
+    this.space.gather(socks, this.#shape, this.#rows);
     if (this.#behind) {
       const { pinet6, shape, rows } = this.#behind;
       const pinfos = this.#rows.pointers(pinet6.slot, socks.length);
@@ -113,8 +110,8 @@ export class Ends {
   isEstablished(row: number): boolean {
     return (
       this.#rows.isRead(row) &&
-      (this.#rows.u32(row, this.#family.slot) === AF_INET || this.#isV6(row)) &&
-      this.#rows.u32(row, this.#state.slot) === TCP_ESTABLISHED &&
+      (this.#rows.u16(row, this.#family.slot) === AF_INET || this.#isV6(row)) &&
+      this.#rows.u8(row, this.#state.slot) === TCP_ESTABLISHED &&
       (!this.#behind || !this.#isV6(row) || this.#behind.rows.isRead(row))
     );
   }
@@ -127,13 +124,13 @@ export class Ends {
   local(row: number): Endpoint {
     return (this.#local[row] ??= {
       address: this.#text(row, 'rcvSaddr'),
-      port: this.#rows.u32(row, this.#num.slot),
+      port: this.#rows.u16(row, this.#num.slot),
     });
   }
 
   remote(row: number): Endpoint {
     // the remote port lies in network byte order, the local one in the host's
-    const dport = this.#rows.u32(row, this.#dport.slot);
+    const dport = this.#rows.u16(row, this.#dport.slot);
     return (this.#remote[row] ??= {
       address: this.#text(row, 'daddr'),
       port: ((dport & 0xff) << 8) | (dport >>> 8),
@@ -160,7 +157,7 @@ export class Ends {
   }
 
   #isV6(row: number): boolean {
-    return this.#v6 !== undefined && this.#rows.u32(row, this.#family.slot) === AF_INET6;
+    return this.#v6 !== undefined && this.#rows.u16(row, this.#family.slot) === AF_INET6;
   }
 
   /** Where the addresses of one row's family lie. */

@@ -1,4 +1,4 @@
-import type { AddressSpace } from './address_space.js';
+import type { Gathering } from './address_space.js';
 import { Column, halves } from './column.js';
 import { Shape } from './shape.js';
 
@@ -34,14 +34,18 @@ export class ListWalk {
   /** The pointers of each step, read again in the next walk. */
   readonly #steps: Column[] = [];
 
-  constructor(private readonly space: AddressSpace) {}
+  constructor(private readonly space: Gathering) {}
 
   /**
    * @param heads where each list's pointer to its first node lies.
    * @param ends the pointer that is no node of the list, but its end.
-   * @param linksOf where the pointers to the next node lie; 0 for a node that cannot be read.
+   * @param linksOf where the pointers to the next node lie, step by step; 0 for a node that cannot be read.
    */
-  of(heads: BigUint64Array, ends: BigUint64Array, linksOf: (nodes: BigUint64Array) => BigUint64Array): Lists {
+  of(
+    heads: BigUint64Array,
+    ends: BigUint64Array,
+    linksOf: (nodes: BigUint64Array, step: number) => BigUint64Array,
+  ): Lists {
     const steps: Step[] = [];
     const counts = new Uint32Array(heads.length);
     const broken = new Map<number, string>();
@@ -53,8 +57,8 @@ export class ListWalk {
         break;
       }
       for (const list of step.lists) counts[list] = (counts[list] as number) + 1;
+      open = { lists: step.lists, links: linksOf(step.nodes, steps.length) };
       steps.push(step);
-      open = { lists: step.lists, links: linksOf(step.nodes) };
     }
     return { ...inOrder(steps, counts), broken };
   }
