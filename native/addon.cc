@@ -127,7 +127,7 @@ class Memory : public Napi::ObjectWrap<Memory> {
   }
 
   // One of the columns that are given as four arguments each: addresses, words, rows, status.
-  static Rows to_rows(const Napi::CallbackInfo& info, std::size_t at, const char* wanted) {
+  Rows to_rows(const Napi::CallbackInfo& info, std::size_t at, const char* wanted) {
     const auto addresses = to_records<std::uint64_t>(info[at], wanted);
     const auto words = to_records<Word>(info[at + 1], wanted);
     const auto rows = to_records<std::uint64_t>(info[at + 2], wanted);
@@ -135,17 +135,17 @@ class Memory : public Napi::ObjectWrap<Memory> {
     const bool fits = Rows::valid(words) && status.count >= addresses.count &&
                       rows.count / Rows::row_words(words) >= addresses.count;
     if (!fits) reject_arguments(info.Env(), wanted);
-    return {addresses, words, rows, status};
+    return {open(info), linear_, addresses, words, rows, status};
   }
 
   Napi::Value Gather(const Napi::CallbackInfo& info) {
     constexpr const char* kWanted =
-        "gather(of each column, addresses: BigUint64Array, words: Int32Array of [offset, mask's low half, its high half], "
+        "gather(of each column, addresses: BigUint64Array, words: BigUint64Array of [offset, mask], "
         "rows: BigUint64Array of addresses x row, status: Uint8Array of addresses)";
     if (info.Length() % kColumn != 0) reject_arguments(info.Env(), kWanted);
     std::size_t others = 0;
     for (std::size_t at = 0; at < info.Length(); at += kColumn) {
-      others += to_rows(info, at, kWanted).read(open(info), linear_);
+      others += to_rows(info, at, kWanted).read();
     }
     return Napi::Number::New(info.Env(), static_cast<double>(others));
   }
@@ -155,7 +155,7 @@ class Memory : public Napi::ObjectWrap<Memory> {
     if (info.Length() % kColumn != 0) reject_arguments(info.Env(), kWanted);
     bool hold = true;
     for (std::size_t at = 0; hold && at < info.Length(); at += kColumn) {
-      hold = to_rows(info, at, kWanted).hold(open(info), linear_);
+      hold = to_rows(info, at, kWanted).hold();
     }
     return Napi::Boolean::New(info.Env(), hold);
   }

@@ -5,14 +5,14 @@
 namespace subflowd {
 namespace {
 
-constexpr std::int32_t kWord = sizeof(std::uint64_t);
+constexpr std::int64_t kWord = sizeof(std::uint64_t);
 // The largest structure that is read is some KiB long.
-constexpr std::int32_t kFarthest = 1 << 20;
-constexpr std::uint64_t kLine = 64;
-// How many structures ahead are fetched: far enough that they are there in time, not so far that they are gone again.
-constexpr std::size_t kAhead = 16;
+constexpr std::int64_t kFarthest = 1 << 20;
+constexpr std::int64_t kLine = 64;
 
-std::uint64_t load(const std::uint64_t* word) noexcept { return __atomic_load_n(word, __ATOMIC_RELAXED); }
+std::uint64_t load(const std::byte* structure, const Word& word) noexcept {
+  return word.mask & __atomic_load_n(reinterpret_cast<const std::uint64_t*>(structure + word.offset), __ATOMIC_RELAXED);
+}
 
 }  // namespace
 
@@ -22,77 +22,113 @@ bool Rows::valid(View<Word> words) noexcept {
          });
 }
 
-Rows::Rows(View<std::uint64_t> addresses, View<Word> words, View<std::uint64_t> rows, View<std::uint8_t> status)
-    : addresses_(addresses), words_(words), rows_(rows), status_(status) {
+Rows::Rows(PhysicalMemory& memory, const LinearMap& map, View<std::uint64_t> addresses, View<Word> words,
+           View<std::uint64_t> rows, View<std::uint8_t> status)
+    : memory_(memory), map_(map), addresses_(addresses), words_(words), rows_(rows), status_(status),
+      generation_(memory.generation()) {
   const auto [first, last] = std::minmax_element(
       words.begin(), words.end(), [](const Word& a, const Word& b) { return a.offset < b.offset; });
   start_ = first->offset;
-  end_ = last->offset + kWord;
+  length_ = static_cast<std::size_t>(last->offset + kWord - start_);
+  for (const Word& word : words_) {
+    if (lines_.empty() || word.offset / kLine != lines_.back() / kLine) lines_.push_back(word.offset);
+  }
+  for (std::size_t row = 0; row < kAhead; ++row) look_ahead(row);
 }
 
-Rows::Seen Rows::see(PhysicalMemory& memory, const LinearMap& map, std::uint64_t address) {
-  const auto length = static_cast<std::size_t>(end_ - start_);
+// Structures lie anywhere: to wait for each would take longer than all else.
+inline void Rows::look_ahead(std::size_t row) noexcept {
+  if (row >= addresses_.count) return;
+  const std::uint64_t within = addresses_[row] - near_.first;
+  const bool is_near = within <= near_.room && within % kWord == 0;
+  const std::byte* structure = is_near ? near_.place + within : locate(addresses_[row]);
+  ahead_[row % kAhead] = structure;
+  if (structure == nullptr) return;
+  for (const std::int64_t line : lines_) __builtin_prefetch(structure + line);
+}
+
+inline Rows::Seen Rows::see(std::size_t row) {
+  const std::byte* structure = ahead_[row % kAhead];
+  if (structure == nullptr) return copy(addresses_[row]);
+  memory_.count_read();
+  return {structure, {}};
+}
+
+// Where a structure is seen in this process; null if that is nowhere, or takes a copy.
+const std::byte* Rows::locate(std::uint64_t address) noexcept {
+  if (memory_.access() != Access::kMapped || address % kWord != 0) return nullptr;
+  const std::uint64_t first = address + static_cast<std::uint64_t>(start_);
+  const LinearPiece* piece = map_.find(first, length_);
+  if (piece == nullptr) return nullptr;
+  const Window window = memory_.uncounted_window(piece->physical(first), length_);
+  forget_unmapped();
+  if (window.length == 0) return nullptr;
+  const std::uint64_t start = std::max(window.start, piece->physical_start);
+  const std::uint64_t end = std::min(window.start + window.length, piece->physical(piece->virtual_end));
+  near_ = {address - (piece->physical(first) - start), end - start - length_, window.at(start) - start_};
+  return window.at(piece->physical(first)) - start_;
+}
+
+// Of a structure that is not mapped, or lies across two windows.
+Rows::Seen Rows::copy(std::uint64_t address) {
   // no structure of the kernel lies across words
   if (address % kWord != 0) return {nullptr, RowStatus::kUntranslated};
-  const auto physical = map.physical(address + static_cast<std::uint64_t>(start_), length);
+  const auto physical = map_.physical(address + static_cast<std::uint64_t>(start_), length_);
   if (!physical) return {nullptr, RowStatus::kUntranslated};
-  return {memory.words(*physical, length, copy_), RowStatus::kUnreadable};
+  copy_.resize(length_ / kWord);
+  const bool is_read = memory_.read(*physical, copy_.data(), length_);
+  forget_unmapped();
+  if (!is_read) return {nullptr, RowStatus::kUnreadable};
+  return {reinterpret_cast<const std::byte*>(copy_.data()) - start_, {}};
 }
 
-void Rows::prefetch(PhysicalMemory& memory, const LinearMap& map, std::size_t row) const noexcept {
-  // Structures lie anywhere: to wait for each would take longer than all else.
-  if (memory.access() != Access::kMapped || row + kAhead >= addresses_.count) return;
-  const auto physical = map.physical(addresses_[row + kAhead], 1);
-  if (!physical) return;
-  std::uint64_t last = ~std::uint64_t{0};
-  for (const Word& word : words_) {
-    const std::uint64_t line = (*physical + static_cast<std::uint64_t>(std::int64_t{word.offset})) / kLine;
-    if (line != last) memory.prefetch(line * kLine);
-    last = line;
-  }
+// To map one more window may have taken all others.
+void Rows::forget_unmapped() noexcept {
+  if (generation_ == memory_.generation()) return;
+  generation_ = memory_.generation();
+  near_ = {};
+  ahead_.fill(nullptr);
 }
 
-std::size_t Rows::read(PhysicalMemory& memory, const LinearMap& map) {
-  const std::size_t stride = row_words(words_);
+std::size_t Rows::read() {
+  std::uint64_t* out = rows_.begin();
   std::size_t others = 0;
   for (std::size_t row = 0; row < addresses_.count; ++row) {
-    prefetch(memory, map, row);
-    std::uint64_t* out = &rows_[row * stride];
-    const auto put = [&](std::uint64_t value) {
-      const bool is_other = *out != value;
-      *out++ = value;
-      return is_other;
-    };
-    auto now = RowStatus::kSame;
-    const auto [first, why] = see(memory, map, addresses_[row]);
-    if (first == nullptr) {
-      std::fill_n(out, stride, 0);
-      now = why;
+    const auto [structure, why] = see(row);
+    auto now = why;
+    if (structure == nullptr) {
+      out = std::fill_n(out, row_words(words_), 0);
     } else {
-      bool changed = put(addresses_[row]);
-      for (const Word& word : words_) changed |= put(load(first + (word.offset - start_) / kWord) & word.mask());
-      if (changed || static_cast<RowStatus>(status_[row]) < RowStatus::kChanged) now = RowStatus::kChanged;
+      bool differs = static_cast<RowStatus>(status_[row]) < RowStatus::kChanged;
+      const auto put = [&](std::uint64_t value) {
+        differs |= *out != value;
+        *out++ = value;
+      };
+      put(addresses_[row]);
+      for (const Word& word : words_) put(load(structure, word));
+      now = differs ? RowStatus::kChanged : RowStatus::kSame;
     }
     status_[row] = static_cast<std::uint8_t>(now);
     others += now != RowStatus::kSame;
+    look_ahead(row + kAhead);
   }
   return others;
 }
 
-bool Rows::hold(PhysicalMemory& memory, const LinearMap& map) {
+bool Rows::hold() {
   const std::uint64_t* out = rows_.begin();
   for (std::size_t row = 0; row < addresses_.count; ++row) {
-    prefetch(memory, map, row);
-    const auto [first, why] = see(memory, map, addresses_[row]);
+    const auto [structure, why] = see(row);
     const auto before = static_cast<RowStatus>(status_[row]);
-    if (first == nullptr || before < RowStatus::kChanged) {
-      if (first != nullptr || before != why) return false;
+    if (structure == nullptr || before < RowStatus::kChanged) {
+      if (structure != nullptr || before != why) return false;
       out += row_words(words_);
-      continue;
+    } else {
+      std::uint64_t differing = *out++ ^ addresses_[row];
+      for (const Word& word : words_) differing |= *out++ ^ load(structure, word);
+      if (differing != 0) return false;
     }
-    std::uint64_t differ = *out++ ^ addresses_[row];
-    for (const Word& word : words_) differ |= *out++ ^ (load(first + (word.offset - start_) / kWord) & word.mask());
-    if (differ != 0) return false;
+    look_ahead(row + kAhead);
   }
   return true;
 }

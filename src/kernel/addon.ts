@@ -12,12 +12,12 @@ export const ReadStatus = { unreadable: 0, untranslated: 1, changed: 2, same: 3 
 export type Access = 'mapped' | 'bytes';
 
 /**
- * Which words {@link NativeMemory.gather} reads of which structures, and where to. `words` are triples of [offset, low half
- * of the mask, high half]: a multiple of 8, bytes, and which bits of the word count.
+ * Which words {@link NativeMemory.gather} reads of which structures, and where to. `words` are pairs of [offset, mask]: a
+ * multiple of 8, bytes, and which bits of the word count.
  */
 export type GatheredRows = [
   addresses: BigUint64Array,
-  words: Int32Array,
+  words: BigUint64Array,
   rows: BigUint64Array,
   status: Uint8Array,
 ];

@@ -15,7 +15,7 @@ export function halves(words: BigUint64Array): Halves {
  * the addresses that were given. A column that is read again knows which rows are as they were.
  */
 export class Column {
-  readonly #shape: Int32Array;
+  readonly #shape: BigUint64Array;
   /** Of a row, bytes. */
   readonly #stride: number;
   #addresses: BigUint64Array = new BigUint64Array(0);
@@ -27,7 +27,7 @@ export class Column {
   #status = new Uint8Array(0);
 
   constructor(shape: Shape) {
-    this.#shape = shape.triples;
+    this.#shape = shape.pairs;
     this.#stride = shape.words * WORD;
   }
 

@@ -29,7 +29,7 @@ interface Word {
  */
 export class Shape {
   readonly #words: Word[] = [];
-  #triples: Int32Array | undefined;
+  #pairs: BigUint64Array | undefined;
 
   /** @param base what offsets are from, bytes from the address that is read at. */
   constructor(private readonly base = 0) {}
@@ -72,16 +72,16 @@ export class Shape {
     return 1 + this.#words.length;
   }
 
-  /** Triples of [offset, low half of the mask, high half], as the addon wants them. */
-  get triples(): Int32Array {
-    return (this.#triples ??= Int32Array.from(
-      this.#words.flatMap(({ offset, mask }) => [offset, Number(mask & 0xffff_ffffn), Number(mask >> 32n)]),
+  /** Pairs of [offset, mask], as the addon wants them. */
+  get pairs(): BigUint64Array {
+    return (this.#pairs ??= BigUint64Array.from(
+      this.#words.flatMap(({ offset, mask }) => [BigInt(offset), mask]),
     ));
   }
 
   /** Which of the words are these. One alone is shared by all members in it; several lie one after the other. */
   #wordsAt(offset: number, count: number): number {
-    this.#triples = undefined;
+    this.#pairs = undefined;
     const known = count === 1 ? this.#words.findIndex((word) => word.offset === offset) : -1;
     if (known >= 0) return known;
     for (let word = 0; word < count; word++) this.#words.push({ offset: offset + word * WORD, mask: 0n });

@@ -47,10 +47,8 @@ function change(address: bigint, width: number, mask: number, value: number, kep
 }
 
 /** As gather wants them: words by their offset, and which bits count, if not all. */
-function words(...wanted: readonly (readonly [offset: number, mask?: bigint])[]): Int32Array {
-  return Int32Array.from(
-    wanted.flatMap(([offset, mask = ~0n]) => [offset, Number(mask & 0xffff_ffffn), Number(mask >> 32n)]),
-  );
+function words(...wanted: readonly (readonly [offset: number, mask?: bigint])[]): BigUint64Array {
+  return BigUint64Array.from(wanted.flatMap(([offset, mask = ~0n]) => [BigInt(offset), mask]));
 }
 
 /** Somebody who writes the byte at 0x1018 as it was, again and again, for half a minute. */
@@ -306,26 +304,26 @@ describe('what cannot be opened', () => {
     }
     expect(() => memory.commit(new Uint8Array(24) as never, NO_GUARDS)).toThrow(TypeError);
     expect(() => memory.commit(NO_GUARDS, 1 as never)).toThrow(TypeError);
-    const columns = (triples: readonly number[], words: number, rows: number) => {
+    const columns = (pairs: readonly bigint[], words: number, rows: number) => {
       const column = [
         new BigUint64Array(2),
-        Int32Array.from(triples),
+        BigUint64Array.from(pairs),
         new BigUint64Array(words),
         new Uint8Array(rows),
       ] as const;
       return [() => memory.gather(...column), () => memory.hold(...column)];
     };
-    for (const call of columns([0, -1, -1], 4, 2)) expect(call).not.toThrow();
+    for (const call of columns([0n, 1n], 4, 2)) expect(call).not.toThrow();
     const wrong = [
-      columns([0, -1, -1], 3, 2),
-      columns([0, -1, -1], 4, 1),
+      columns([0n, 1n], 3, 2),
+      columns([0n, 1n], 4, 1),
       columns([], 4, 2),
-      columns([0, -1], 4, 2),
-      columns([4, -1, -1], 4, 2),
-      columns([1 << 21, -1, -1], 4, 2),
+      columns([0n], 4, 2),
+      columns([4n, 1n], 4, 2),
+      columns([1n << 21n, 1n], 4, 2),
     ];
     for (const call of wrong.flat()) expect(call).toThrow(TypeError);
-    const half = [new BigUint64Array(1), new Int32Array(3), new BigUint64Array(2)] as never[];
+    const half = [new BigUint64Array(1), new BigUint64Array(2), new BigUint64Array(2)] as never[];
     expect(() => memory.gather(...(half as unknown as GatheredRows))).toThrow(TypeError);
     expect(() => memory.hold(...half)).toThrow(TypeError);
     expect(() => {
