@@ -109,33 +109,22 @@ export class Connections {
     return { connections, plain, problems };
   }
 
-  /** What the last look found, where nothing but counters is other than it was then. */
-  recount({ plain, problems }: Found, counters: TcpCounters): Found {
-    const connections: LocatedConnection[] = [];
-    for (const [index, known] of this.#metas.entries()) {
+  /** Where all that the last look found is there, and nothing but counters is other than it was. */
+  recount(counters: TcpCounters): void {
+    for (const known of this.#metas) {
       if (!known) continue;
-      const now = this.#recounted(known, counters);
-      this.#metas[index] = now;
-      connections.push(now.located);
+      const { located, first, end } = known;
+      let isSame = true;
+      for (let node = first; node < end; node++) {
+        const one = this.#nodes[node];
+        if (!one || counters.isSame(node)) continue;
+        one.subflow = counters.of(one.subflow, node);
+        isSame = false;
+      }
+      if (isSame) continue;
+      const { pid, remote, local, token } = located.connection;
+      located.connection = { pid, remote, local, token, subflows: subflowsOf(located) };
     }
-    return { connections, plain, problems };
-  }
-
-  #recounted(known: KnownConnection, counters: TcpCounters): KnownConnection {
-    const { located, first, end } = known;
-    const subflows: Known[] = [];
-    let isSame = true;
-    for (let node = first; node < end; node++) {
-      const last = this.#nodes[node];
-      if (!last) continue;
-      const isSameNode = counters.isSame(node);
-      isSame &&= isSameNode;
-      subflows.push(isSameNode ? last : (this.#nodes[node] = recounted(last, counters, node)));
-    }
-    if (isSame) return known;
-    const { pid, remote, local, token } = located.connection;
-    const connection = { pid, remote, local, token, subflows: subflows.map(({ subflow }) => subflow) };
-    return { located: { connection, file: located.file, subflows }, first, end };
   }
 
   /** See {@link Walk.placeAt}. */
@@ -173,7 +162,7 @@ export class Connections {
       remote: walked.metaEnds.remote(row),
       local: walked.metaEnds.local(row),
       token: walked.token(index),
-      subflows: subflows.map(({ subflow }) => subflow),
+      subflows: subflowsOf({ subflows }),
     };
     return { connection, file, subflows };
   }
@@ -192,7 +181,8 @@ export class Connections {
       // which holds the pointer to it
       (depth === 0 || walked.isSame(node - 1));
     if (!isThere) return this.#describe(walked, { file, row }, node, depth);
-    return counters.isSame(node) ? last : recounted(last, counters, node);
+    if (!counters.isSame(node)) last.subflow = counters.of(last.subflow, node);
+    return last;
   }
 
   #describe(walked: Walked, { file, row }: Meta, node: number, depth: number): Known {
@@ -241,8 +231,8 @@ export class Connections {
   }
 }
 
-function recounted({ subflow, place, depth }: Known, counters: TcpCounters, node: number): Known {
-  return { subflow: counters.of(subflow, node), place, depth };
+function subflowsOf({ subflows }: Pick<LocatedConnection, 'subflows'>): Subflow[] {
+  return subflows.map(({ subflow }) => subflow);
 }
 
 function priority(isBackup: boolean): Priority {

@@ -43,7 +43,9 @@ export abstract class ServerWalk implements Walk {
     const last = this.#last;
     // a look that ends half-way is none to compare the next one with
     this.#last = undefined;
-    const found = last?.files === files && this.reading.holds() ? this.#again(last.found) : this.#anew(files);
+    const isThere = last?.files === files && this.reading.holds();
+    if (isThere && this.counters.readAgain()) this.#connections.recount(this.counters);
+    const found = isThere ? last.found : this.#anew(files);
     this.#last = { files, found };
     return found;
   }
@@ -56,9 +58,5 @@ export abstract class ServerWalk implements Walk {
     const plain: PlainPeer[] = [];
     this.reading.begin();
     return this.#connections.of(this.follow(files, problems, plain), problems, plain);
-  }
-
-  #again(found: Found): Found {
-    return this.counters.readAgain() ? this.#connections.recount(found, this.counters) : found;
   }
 }

@@ -54,8 +54,7 @@ export class TcpCounters {
   /** A subflow with those of its socket. */
   of({ local, remote, ours, peers, mpPrioPending }: Uncounted, row: number): Subflow {
     const column = this.#column;
-    const subflow = { local, remote, ours, peers, mpPrioPending };
-    if (!column?.isRead(row)) return subflow;
+    if (!column?.isRead(row)) return { local, remote, ours, peers, mpPrioPending };
     const srtt = this.#srtt;
     const acked = this.#acked;
     const received = this.#received;
@@ -77,7 +76,7 @@ export class TcpCounters {
       };
     }
     return {
-      ...subflow,
+      ...{ local, remote, ours, peers, mpPrioPending },
       ...(srtt !== undefined && { rtt: rtt(column.u32(row, srtt)) }),
       ...(acked !== undefined && { bytesAcked: column.count(row, acked) }),
       ...(received !== undefined && { bytesReceived: column.count(row, received) }),
