@@ -41,7 +41,7 @@ class Rows {
 
  private:
   // How many structures ahead are fetched: far enough that they are there in time, not so far that they are gone again.
-  static constexpr std::size_t kAhead = 16;
+  static constexpr std::size_t kAhead = 32;
 
   // Structures that are all seen in one window.
   struct Neighbours {
