@@ -1,4 +1,4 @@
-import type { ListEnd, NativeMemory } from './addon.js';
+import type { GatheredRows, ListEnd, NativeMemory } from './addon.js';
 import { Column } from './column.js';
 import type { Iomem } from './iomem.js';
 import { KernelError } from './kernel_error.js';
@@ -113,9 +113,9 @@ export class AddressSpace {
     return into.read(this.memory, addresses, beside);
   }
 
-  /** Whether all rows of these columns are as they were read. */
-  holds(columns: readonly Column[]): boolean {
-    return this.memory.hold(...columns.flatMap(({ rows }) => rows));
+  /** Whether all rows of these columns, see {@link Column.rows}, are as they were read. */
+  holds(columns: readonly GatheredRows[number][]): boolean {
+    return this.memory.hold(...columns);
   }
 
   /** Reads a column again. Returns whether any row is not as it was. */

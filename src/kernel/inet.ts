@@ -29,14 +29,14 @@ interface Addresses {
 }
 
 /**
- * The two ends of many TCP sockets, and their protocol. Ports are in `sock_common` since Linux 3.9, IPv6 addresses since
+ * The two ends of many TCP sockets, and, where it is asked for, their protocol. Ports are in `sock_common` since Linux 3.9, IPv6 addresses since
  * 3.13; before, they are in `inet_sock` and in the `ipv6_pinfo` that `inet_sock.pinet6` points to. Rows are those of the
  * sockets that were read last; only of established ones is anything told, and an end that is as it was is the same object.
  */
 export class Ends {
   readonly #shape = new Shape();
   readonly #rows: Column;
-  readonly #protocol: BitSlot;
+  readonly #protocol: BitSlot | undefined;
   readonly #family: Part;
   readonly #state: Part;
   readonly #dport: Part;
@@ -52,6 +52,7 @@ export class Ends {
   constructor(
     private readonly space: Gathering,
     layout: Layout,
+    { protocol = false } = {},
   ) {
     const part = (field: Field, shape = this.#shape): Part => ({ ...field, slot: shape.add(field) });
     const either = (common: string, inet: string) =>
@@ -60,7 +61,8 @@ export class Ends {
           ? layout.field('sock_common', common)
           : layout.field('inet_sock', inet),
       );
-    this.#protocol = this.#shape.addBits(layout.bits('sock', 'sk_protocol'));
+    // it lies far from the ends
+    if (protocol) this.#protocol = this.#shape.addBits(layout.bits('sock', 'sk_protocol'));
     this.#family = part(layout.field('sock_common', 'skc_family'));
     this.#state = part(layout.field('sock_common', 'skc_state'));
     this.#dport = either('skc_dport', 'inet_dport');
@@ -116,9 +118,9 @@ export class Ends {
     );
   }
 
-  /** `sk_protocol`, a number of include/uapi/linux/in.h. */
-  protocol(row: number): number {
-    return this.#rows.bits(row, this.#protocol);
+  /** `sk_protocol`, a number of include/uapi/linux/in.h; undefined if it was not asked for. */
+  protocol(row: number): number | undefined {
+    return this.#protocol && this.#rows.bits(row, this.#protocol);
   }
 
   local(row: number): Endpoint {

@@ -7,7 +7,7 @@ import { expectEnds, IPPROTO_TCP, trailToMetaSocket, type Family, type Place, ty
 import type { OpenFiles } from './files.js';
 import { Ends } from './inet.js';
 import type { BitField, Field, Layout } from './layout.js';
-import { ListWalk } from './lists.js';
+import { leadAlike, ListWalk, pointerIn } from './lists.js';
 import { multipathTcpOrgPriority } from './multipath_tcp_org_priority.js';
 import { Pointers } from './pointers.js';
 import { PriorityBits } from './priority_bits.js';
@@ -97,16 +97,17 @@ class MultipathTcpOrgWalk extends ServerWalk {
   readonly #token: Slot;
   /** Set once a connection fell back to TCP: it has one subflow, and never more. */
   readonly #fallenBack: readonly BitSlot[];
+  readonly #first: Slot;
   readonly #metas: Column;
   /** The list of subflows: its head in `mptcp_cb`, and the pointer to the next one in `mptcp_tcp_sock`. */
   readonly #list: { readonly head: Field; readonly next: Field; readonly of: 'tcp_sock' | 'mptcp_tcp_sock' };
   /** From one to the other: `tcp_sock.mptcp` and `mptcp_tcp_sock.tp`. */
   readonly #subOf: Pointers;
+  /** The former, on the way along the lists. */
+  readonly #subsAhead: Pointers;
   readonly #sockOf: Pointers;
-  readonly #mptcp: Field;
-  /** `tcp_sock.mptcp` of each step along the lists. */
-  readonly #stepSubs: Pointers[] = [];
   readonly #contextShape = new Shape();
+  readonly #next: Slot;
   readonly #tp: Slot;
   readonly #wishes: WishSlots;
   readonly #contexts: Column;
@@ -121,7 +122,7 @@ class MultipathTcpOrgWalk extends ServerWalk {
     super(space, layout, bits, pid);
     const { reading } = this;
     this.#sockets = new Sockets(reading, layout);
-    this.#metaEnds = new Ends(reading, layout);
+    this.#metaEnds = new Ends(reading, layout, { protocol: true });
     const [mpcb, mptcp] = [layout.field('tcp_sock', 'mpcb'), layout.field('tcp_sock', 'mptcp')];
     this.#mpc = this.#tcpShape.addBits(layout.bits('tcp_sock', 'mpc'));
     this.#mpcb = this.#tcpShape.add(mpcb);
@@ -136,7 +137,6 @@ class MultipathTcpOrgWalk extends ServerWalk {
     ]
       .filter((name) => layout.has('mptcp_cb', name))
       .map((name) => this.#metaShape.addBits(layout.bits('mptcp_cb', name)));
-    this.#metas = new Column(this.#metaShape);
     this.#list = layout.has('mptcp_cb', 'conn_list')
       ? { head: layout.field('mptcp_cb', 'conn_list'), next: layout.field(SUB, 'node'), of: SUB }
       : {
@@ -144,9 +144,12 @@ class MultipathTcpOrgWalk extends ServerWalk {
           next: layout.field(SUB, 'next'),
           of: 'tcp_sock',
         };
+    this.#first = this.#metaShape.add(pointerIn(this.#list.head));
+    this.#metas = new Column(this.#metaShape);
     this.#subOf = new Pointers(reading, mptcp);
-    this.#mptcp = mptcp;
+    this.#subsAhead = new Pointers(space, mptcp);
     this.#sockOf = new Pointers(reading, layout.field(SUB, 'tp'));
+    this.#next = this.#contextShape.add(pointerIn(this.#list.next));
     this.#tp = this.#contextShape.add(layout.field(SUB, 'tp'));
     this.#wishes = new WishSlots(this.#contextShape, bits);
     this.#contexts = new Column(this.#contextShape);
@@ -154,7 +157,7 @@ class MultipathTcpOrgWalk extends ServerWalk {
     this.#mptcpOf = this.#sockShape.add(mptcp);
     this.#socks = new Column(this.#sockShape);
     this.#ends = new Ends(reading, layout);
-    this.#lists = new ListWalk(reading);
+    this.#lists = new ListWalk(space);
   }
 
   protected follow(open: OpenFiles, problems: string[], plain: PlainPeer[]): Walked {
@@ -179,14 +182,15 @@ class MultipathTcpOrgWalk extends ServerWalk {
       sks[meta] = socks[row] as bigint;
       mpcbs[meta] = tcps.u64(row, this.#mpcb);
     }
-    const lists = this.#lists.of(
-      shifted(mpcbs, this.#list.head.offset),
-      new BigUint64Array(found.length),
-      (nodes, step) => this.#nextLinks(nodes, step),
+    const stops = new BigUint64Array(found.length);
+    const lists = this.#lists.of(shifted(mpcbs, this.#list.head.offset), stops, (nodes) =>
+      this.#nextLinks(nodes),
     );
     const metas = reading.gather(mpcbs, this.#metaShape, this.#metas);
     const { subs, subSocks } = this.#subflowsOf(lists.nodes);
     const contexts = reading.gather(subs, this.#contextShape, this.#contexts);
+    const followed = { heads: metas, first: this.#first, nodes: contexts, next: this.#next };
+    if (!leadAlike(lists, stops, followed)) reading.doubt();
     const tcpSocks = reading.gather(subSocks, this.#sockShape, this.#socks);
     const ends = this.#ends.read(subSocks);
     counters.read(subSocks);
@@ -218,11 +222,10 @@ class MultipathTcpOrgWalk extends ServerWalk {
   }
 
   /** Where the pointers to the next ones lie: in `mptcp_tcp_sock`, to which a `tcp_sock` on the list leads first. */
-  #nextLinks(nodes: BigUint64Array, step: number): BigUint64Array {
+  #nextLinks(nodes: BigUint64Array): BigUint64Array {
     // an hlist_node's own `next` is its first member
     if (this.#list.of === SUB) return nodes;
-    const subOf = (this.#stepSubs[step] ??= new Pointers(this.reading, this.#mptcp));
-    return shifted(subOf.read(nodes), this.#list.next.offset);
+    return shifted(this.#subsAhead.read(nodes), this.#list.next.offset);
   }
 
   /** The `mptcp_tcp_sock` and the `tcp_sock` of each node; 0 for what cannot be read. */

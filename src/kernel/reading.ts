@@ -1,22 +1,31 @@
+import type { GatheredRows } from './addon.js';
 import type { AddressSpace, Gathering } from './address_space.js';
 import { Column } from './column.js';
 import type { Shape } from './shape.js';
 
 /** Everything that a look reads, so that one call tells whether the next one would read the same. */
 export class Reading implements Gathering {
-  #columns: Column[] = [];
+  #columns: GatheredRows[number][] = [];
+  #isDoubtful = false;
 
   constructor(private readonly space: AddressSpace) {}
 
   /** Forgets what was read up to now. */
   begin(): void {
     this.#columns = [];
+    this.#isDoubtful = false;
+  }
+
+  /** What was found is not to be found in what was read, which changed meanwhile: the next look has to look itself. */
+  doubt(): void {
+    this.#isDoubtful = true;
   }
 
   /** See {@link AddressSpace.gather}; each column once in a look. */
   gather(addresses: BigUint64Array, shape: Shape, into = new Column(shape), beside?: Column): Column {
-    this.#columns.push(into, ...(beside ? [beside] : []));
-    return this.space.gather(addresses, shape, into, beside);
+    this.space.gather(addresses, shape, into, beside);
+    this.#columns.push(...into.rows, ...(beside?.rows ?? []));
+    return into;
   }
 
   /**
@@ -24,6 +33,6 @@ export class Reading implements Gathering {
    * same there.
    */
   holds(): boolean {
-    return this.space.holds(this.#columns);
+    return !this.#isDoubtful && this.space.holds(this.#columns);
   }
 }

@@ -15,7 +15,7 @@ import {
 import type { OpenFiles } from './files.js';
 import { Ends } from './inet.js';
 import type { BitField, Field, Layout } from './layout.js';
-import { ListWalk } from './lists.js';
+import { leadAlike, ListWalk, pointerIn } from './lists.js';
 import { PriorityBits } from './priority_bits.js';
 import { ServerWalk } from './server_walk.js';
 import { Shape, type BitSlot, type Slot } from './shape.js';
@@ -81,9 +81,11 @@ class UpstreamWalk extends ServerWalk {
   readonly #connList: Field;
   readonly #metaShape = new Shape();
   readonly #token: Slot;
+  readonly #first: Slot;
   readonly #metas: Column;
   readonly #node: Field;
   readonly #contextShape = new Shape();
+  readonly #next: Slot;
   readonly #tcpSock: Slot;
   readonly #conn: Slot;
   readonly #wishes: WishSlots;
@@ -96,11 +98,13 @@ class UpstreamWalk extends ServerWalk {
     super(space, layout, bits, pid);
     const { reading } = this;
     this.#sockets = new Sockets(reading, layout);
-    this.#metaEnds = new Ends(reading, layout);
+    this.#metaEnds = new Ends(reading, layout, { protocol: true });
     this.#connList = layout.field('mptcp_sock', 'conn_list');
     this.#token = this.#metaShape.add(layout.field('mptcp_sock', 'token'));
+    this.#first = this.#metaShape.add(pointerIn(this.#connList));
     this.#metas = new Column(this.#metaShape);
     this.#node = layout.field(CONTEXT, 'node');
+    this.#next = this.#contextShape.add(pointerIn(this.#node));
     this.#tcpSock = this.#contextShape.add(layout.field(CONTEXT, 'tcp_sock'));
     this.#conn = this.#contextShape.add(layout.field(CONTEXT, 'conn'));
     this.#wishes = new WishSlots(this.#contextShape, bits);
@@ -109,7 +113,7 @@ class UpstreamWalk extends ServerWalk {
     );
     this.#contexts = new Column(this.#contextShape);
     this.#ends = new Ends(reading, layout);
-    this.#lists = new ListWalk(reading);
+    this.#lists = new ListWalk(space);
   }
 
   protected follow(open: OpenFiles, problems: string[], plain: PlainPeer[]): Walked {
@@ -125,11 +129,13 @@ class UpstreamWalk extends ServerWalk {
     }
     const sks = new BigUint64Array(found.length);
     for (let meta = 0; meta < found.length; meta++) sks[meta] = socks[(found[meta] as Meta).row] as bigint;
-    const metas = reading.gather(sks, this.#metaShape, this.#metas);
     const heads = shifted(sks, this.#connList.offset);
     const lists = this.#lists.of(heads, heads, (nodes) => nodes);
     const addresses = shifted(lists.nodes, -this.#node.offset);
+    const metas = reading.gather(sks, this.#metaShape, this.#metas);
     const contexts = reading.gather(addresses, this.#contextShape, this.#contexts);
+    const followed = { heads: metas, first: this.#first, nodes: contexts, next: this.#next };
+    if (!leadAlike(lists, heads, followed)) reading.doubt();
     const subflowSocks = contexts.pointers(this.#tcpSock, addresses.length);
     const ends = this.#ends.read(subflowSocks);
     counters.read(subflowSocks);

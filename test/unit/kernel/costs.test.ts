@@ -19,8 +19,8 @@ const NATIVE = ['gather', 'hold', 'follow', 'physical', 'readPhysical', 'commit'
  * kernels a dentry.
  */
 const MOST = {
-  upstream: { reads: 18.1, calls: 8, callsAnew: 18 },
-  'multipath-tcp.org': { reads: 28.1, calls: 10, callsAnew: 25 },
+  upstream: { reads: 14.1, calls: 8, callsAnew: 18 },
+  'multipath-tcp.org': { reads: 21.1, calls: 10, callsAnew: 25 },
 } as const;
 /** By how many more pages the array of 1,000 files has than that of 100; each is found, and read. */
 const ARRAY_PAGES = 2;
