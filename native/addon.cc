@@ -22,17 +22,15 @@ using subflowd::Change;
 using subflowd::Guard;
 using subflowd::LinearMap;
 using subflowd::LinearPiece;
-using subflowd::Member;
 using subflowd::MemoryError;
 using subflowd::PhysicalMemory;
 using subflowd::Range;
-using subflowd::RowReader;
-using subflowd::RowStatus;
+using subflowd::Rows;
 using subflowd::reject_arguments;
 using subflowd::to_bytes;
 using subflowd::to_records;
 using subflowd::to_u64;
-using subflowd::View;
+using subflowd::Word;
 
 Napi::Error to_js(Napi::Env env, const char* code, const std::string& message) {
   Napi::Error error = Napi::Error::New(env, message);
@@ -40,8 +38,8 @@ Napi::Error to_js(Napi::Env env, const char* code, const std::string& message) {
   return error;
 }
 
-// How many structures ahead are fetched: far enough that they are there in time, not so far that they are gone again.
-constexpr std::size_t kAhead = 16;
+// Arguments that a column takes.
+constexpr std::size_t kColumn = 4;
 
 class Memory : public Napi::ObjectWrap<Memory> {
  public:
@@ -55,6 +53,7 @@ class Memory : public Napi::ObjectWrap<Memory> {
                                                   InstanceMethod<&Memory::Physical>("physical"),
                                                   InstanceMethod<&Memory::ReadPhysical>("readPhysical"),
                                                   InstanceMethod<&Memory::Gather>("gather"),
+                                                  InstanceMethod<&Memory::Hold>("hold"),
                                                   InstanceMethod<&Memory::Follow>("follow"),
                                                   InstanceMethod<&Memory::Commit>("commit"),
                                                   InstanceMethod<&Memory::Close>("close"),
@@ -127,45 +126,38 @@ class Memory : public Napi::ObjectWrap<Memory> {
     return Napi::Boolean::New(info.Env(), open(info).read(to_u64(info[0], kWanted), out.begin(), out.count));
   }
 
+  // One of the columns that are given as four arguments each: addresses, words, rows, status.
+  Rows to_rows(const Napi::CallbackInfo& info, std::size_t at, const char* wanted) {
+    const auto addresses = to_records<std::uint64_t>(info[at], wanted);
+    const auto words = to_records<Word>(info[at + 1], wanted);
+    const auto rows = to_records<std::uint64_t>(info[at + 2], wanted);
+    const auto status = to_bytes(info[at + 3], wanted);
+    const bool fits = Rows::valid(words) && status.count >= addresses.count &&
+                      rows.count / Rows::row_words(words) >= addresses.count;
+    if (!fits) reject_arguments(info.Env(), wanted);
+    return {open(info), linear_, addresses, words, rows, status};
+  }
+
   Napi::Value Gather(const Napi::CallbackInfo& info) {
     constexpr const char* kWanted =
-        "gather(addresses: BigUint64Array, then once or twice: members: Int32Array of [offset, length, mask], out: "
-        "Uint8Array of addresses x row, status: Uint8Array of addresses)";
-    struct Rows {
-      RowReader reader;
-      View<std::uint8_t> out;
-      View<std::uint8_t> status;
-    };
-    constexpr std::size_t kArguments = 3;
-    if (info.Length() != 1 + kArguments && info.Length() != 1 + 2 * kArguments) reject_arguments(info.Env(), kWanted);
-    const auto addresses = to_records<std::uint64_t>(info[0], kWanted);
-    std::vector<Rows> all;
-    for (std::size_t at = 1; at < info.Length(); at += kArguments) {
-      const auto members = to_records<Member>(info[at], kWanted);
-      const auto out = to_bytes(info[at + 1], kWanted);
-      const auto status = to_bytes(info[at + 2], kWanted);
-      if (members.count == 0 || !std::all_of(members.begin(), members.end(), RowReader::valid)) {
-        reject_arguments(info.Env(), kWanted);
-      }
-      all.push_back({RowReader({members.begin(), members.end()}), out, status});
-      const std::size_t row = all.back().reader.row_bytes();
-      if (status.count < addresses.count || out.count / row < addresses.count) reject_arguments(info.Env(), kWanted);
+        "gather(of each column, addresses: BigUint64Array, words: BigUint64Array of [offset, mask], "
+        "rows: BigUint64Array of addresses x row, status: Uint8Array of addresses)";
+    if (info.Length() % kColumn != 0) reject_arguments(info.Env(), kWanted);
+    std::size_t others = 0;
+    for (std::size_t at = 0; at < info.Length(); at += kColumn) {
+      others += to_rows(info, at, kWanted).read();
     }
-    PhysicalMemory& memory = open(info);
-    const bool mapped = memory.access() == Access::kMapped;
-    std::size_t failed = 0;
-    for (std::size_t i = 0; i < addresses.count; ++i) {
-      // Structures lie anywhere: to wait for each would take longer than all else.
-      const bool ahead = mapped && i + kAhead < addresses.count;
-      for (auto& [reader, out, status] : all) {
-        if (ahead) reader.prefetch(memory, linear_, addresses[i + kAhead]);
-        const auto before = static_cast<RowStatus>(status[i]);
-        const RowStatus now = reader.read(memory, linear_, addresses[i], out.begin() + i * reader.row_bytes(), before);
-        status[i] = static_cast<std::uint8_t>(now);
-        failed += now < RowStatus::kChanged;
-      }
+    return Napi::Number::New(info.Env(), static_cast<double>(others));
+  }
+
+  Napi::Value Hold(const Napi::CallbackInfo& info) {
+    constexpr const char* kWanted = "hold(what gather was given)";
+    if (info.Length() % kColumn != 0) reject_arguments(info.Env(), kWanted);
+    bool hold = true;
+    for (std::size_t at = 0; hold && at < info.Length(); at += kColumn) {
+      hold = to_rows(info, at, kWanted).hold();
     }
-    return Napi::Number::New(info.Env(), static_cast<double>(failed));
+    return Napi::Boolean::New(info.Env(), hold);
   }
 
   Napi::Value Follow(const Napi::CallbackInfo& info) {

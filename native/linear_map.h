@@ -13,19 +13,25 @@ struct LinearPiece {
   std::uint64_t virtual_start;
   std::uint64_t virtual_end;
   std::uint64_t physical_start;
+
+  std::uint64_t physical(std::uint64_t address) const noexcept { return address - virtual_start + physical_start; }
 };
 
 class LinearMap {
  public:
   void assign(std::vector<LinearPiece> pieces) { pieces_ = std::move(pieces); }
-  // The physical address of [address, address + length) if it lies wholly inside one piece.
-  std::optional<std::uint64_t> physical(std::uint64_t address, std::size_t length) const noexcept {
+  // The piece that [address, address + length) lies wholly inside, or null.
+  const LinearPiece* find(std::uint64_t address, std::size_t length) const noexcept {
     for (const LinearPiece& piece : pieces_) {
       if (address < piece.virtual_start || address >= piece.virtual_end) continue;
-      if (length > piece.virtual_end - address) return std::nullopt;
-      return address - piece.virtual_start + piece.physical_start;
+      return length <= piece.virtual_end - address ? &piece : nullptr;
     }
-    return std::nullopt;
+    return nullptr;
+  }
+  std::optional<std::uint64_t> physical(std::uint64_t address, std::size_t length) const noexcept {
+    const LinearPiece* piece = find(address, length);
+    if (piece == nullptr) return std::nullopt;
+    return piece->physical(address);
   }
 
  private:

@@ -149,15 +149,6 @@ void PhysicalMemory::find_window(std::uint64_t address, std::size_t length) noex
   seen_ = window_at(where->range, window, base);
 }
 
-// One that holds nothing where none is mapped.
-Window PhysicalMemory::mapped_window(std::uint64_t address) noexcept {
-  const Windowed* where = find(address, 1);
-  if (where == nullptr) return {};
-  const std::uint64_t window = address / kWindow;
-  std::byte* base = where->windows[window - where->range.start / kWindow];
-  return base == nullptr ? Window{} : window_at(where->range, window, base);
-}
-
 bool PhysicalMemory::read(std::uint64_t address, void* out, std::size_t length) noexcept {
   ++reads_;
   if (fd_ < 0 || !contains(address, length)) return false;
@@ -185,15 +176,6 @@ bool PhysicalMemory::read(std::uint64_t address, void* out, std::size_t length) 
   return true;
 }
 
-const std::uint64_t* PhysicalMemory::words(std::uint64_t address, std::size_t length, std::uint64_t* copy) noexcept {
-  if (access_ == Access::kMapped) {
-    const Window& seen = window(address, length);
-    if (seen.length > 0) return reinterpret_cast<const std::uint64_t*>(seen.at(address));
-  }
-  // not mapped, or across two windows
-  return read(address, copy, length) ? copy : nullptr;
-}
-
 void PhysicalMemory::write_byte(std::uint64_t address, std::uint8_t value) {
   if (!writable_) throw MemoryError("EWRITE", "memory was opened for reading only");
   if (!contains(address, 1)) throw MemoryError("EWRITE", "the address is not System RAM");
@@ -216,7 +198,8 @@ void PhysicalMemory::unmap_all() noexcept {
     }
   }
   mapped_windows_ = 0;
-  seen_ = ahead_ = {};
+  seen_ = {};
+  ++generation_;
 }
 
 void PhysicalMemory::close() noexcept {

@@ -68,25 +68,23 @@ class PhysicalMemory {
   // up to a torn read of memory that changes meanwhile (aligned 8-byte words are never torn when mapped).
   bool read(std::uint64_t address, void* out, std::size_t length) noexcept;
 
-  // Where whole words are seen, to be loaded one by one: in this process where memory is mapped, else in `copy`, which they
-  // are read to. Null if they are not RAM of the ranges or cannot be read. Address and length are multiples of 8.
-  const std::uint64_t* words(std::uint64_t address, std::size_t length, std::uint64_t* copy) noexcept;
-
   // Mapped access only: the window that holds the bytes, good until the next call; one that holds nothing if they are
   // not RAM or cross a window.
   const Window& window(std::uint64_t address, std::size_t length) noexcept {
-    ++reads_;
+    count_read();
+    return uncounted_window(address, length);
+  }
+
+  // For many things in one window, of which each that is read is counted.
+  const Window& uncounted_window(std::uint64_t address, std::size_t length) noexcept {
     // What follows each other on a trail often lies in one window.
     if (!seen_.holds(address, length)) find_window(address, length);
     return seen_;
   }
+  void count_read() noexcept { ++reads_; }
 
-  // Mapped access only: lets the processor fetch the cache line at an address that is read soon. Maps nothing, and
-  // touches nothing.
-  void prefetch(std::uint64_t address) noexcept {
-    if (!ahead_.holds(address, 1)) ahead_ = mapped_window(address);
-    if (ahead_.length > 0) __builtin_prefetch(ahead_.at(address));
-  }
+  // Another number than before once windows that were given are no longer mapped.
+  std::uint64_t generation() const noexcept { return generation_; }
 
   // Bytes access only. Throws MemoryError EWRITE.
   void write_byte(std::uint64_t address, std::uint8_t value);
@@ -103,19 +101,18 @@ class PhysicalMemory {
   const Windowed* find(std::uint64_t address, std::size_t length) const noexcept;
   std::byte* map_window(Windowed& where, std::size_t index) noexcept;
   void find_window(std::uint64_t address, std::size_t length) noexcept;
-  Window mapped_window(std::uint64_t address) noexcept;
   void unmap_all() noexcept;
   void choose_access(AccessWish wish);
 
   std::vector<Windowed> ranges_;  // sorted, disjoint, whole pages
   std::size_t last_ = 0;          // index of the range that was found last
   Window seen_;                   // the one that was touched last
-  Window ahead_;                  // the one that was last prefetched from
   int fd_ = -1;
   Access access_ = Access::kBytes;
   int map_errno_ = 0;
   bool writable_;
   std::size_t mapped_windows_ = 0;
+  std::uint64_t generation_ = 0;
   std::uint64_t reads_ = 0;
 };
 

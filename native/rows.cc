@@ -1,95 +1,136 @@
 #include "rows.h"
 
 #include <algorithm>
-#include <cstring>
-#include <limits>
 
 namespace subflowd {
 namespace {
 
-constexpr std::size_t kWord = sizeof(std::uint64_t);
+constexpr std::int64_t kWord = sizeof(std::uint64_t);
 // The largest structure that is read is some KiB long.
-constexpr std::int32_t kFarthest = 1 << 20;
-constexpr std::int32_t kLongest = 64;
-constexpr std::uint64_t kLine = 64;
-static_assert(kLongest <= kLine, "the two ends of a member lie in all the cache lines that it lies in");
+constexpr std::int64_t kFarthest = 1 << 20;
+constexpr std::int64_t kLine = 64;
 
-std::size_t words_of(std::size_t bytes) noexcept { return (bytes + kWord - 1) / kWord; }
-
-std::uint64_t load(const std::uint64_t* word) noexcept { return __atomic_load_n(word, __ATOMIC_RELAXED); }
-
-// A word at `out`, wherever that lies. Returns whether it was another one.
-bool put(std::uint8_t* out, std::uint64_t value) noexcept {
-  std::uint64_t before;
-  std::memcpy(&before, out, kWord);
-  if (before == value) return false;
-  std::memcpy(out, &value, kWord);
-  return true;
+std::uint64_t load(const std::byte* structure, const Word& word) noexcept {
+  return word.mask & __atomic_load_n(reinterpret_cast<const std::uint64_t*>(structure + word.offset), __ATOMIC_RELAXED);
 }
 
 }  // namespace
 
-bool RowReader::valid(const Member& member) noexcept {
-  return member.offset >= -kFarthest && member.offset <= kFarthest && member.length > 0 && member.length <= kLongest;
+bool Rows::valid(View<Word> words) noexcept {
+  return words.count > 0 && std::all_of(words.begin(), words.end(), [](const Word& word) {
+           return word.offset >= -kFarthest && word.offset <= kFarthest && word.offset % kWord == 0;
+         });
 }
 
-RowReader::RowReader(const std::vector<Member>& members)
-    : start_(std::numeric_limits<std::int64_t>::max()), end_(std::numeric_limits<std::int64_t>::min()) {
-  for (const Member& member : members) {
-    const std::int64_t end = std::int64_t{member.offset} + member.length;
-    start_ = std::min<std::int64_t>(start_, member.offset);
-    end_ = std::max(end_, end);
-    ends_.insert(ends_.end(), {member.offset, end - 1});
+Rows::Rows(PhysicalMemory& memory, const LinearMap& map, View<std::uint64_t> addresses, View<Word> words,
+           View<std::uint64_t> rows, View<std::uint8_t> status)
+    : memory_(memory), map_(map), addresses_(addresses), words_(words), rows_(rows), status_(status),
+      generation_(memory.generation()) {
+  const auto [first, last] = std::minmax_element(
+      words.begin(), words.end(), [](const Word& a, const Word& b) { return a.offset < b.offset; });
+  start_ = first->offset;
+  length_ = static_cast<std::size_t>(last->offset + kWord - start_);
+  for (const Word& word : words_) {
+    if (lines_.empty() || word.offset / kLine != lines_.back() / kLine) lines_.push_back(word.offset);
   }
-  std::sort(ends_.begin(), ends_.end());
-  for (const Member& member : members) {
-    const auto first = static_cast<std::size_t>(member.offset - start_);
-    const auto length = static_cast<std::size_t>(member.length);
-    for (std::size_t done = 0; done < length; done += kWord) {
-      const std::size_t bytes = std::min(length - done, kWord);
-      const auto counts = static_cast<std::uint64_t>(std::int64_t{member.mask});
-      pieces_.push_back({first + done, bytes, counts & (~std::uint64_t{0} >> (8 * (kWord - bytes)))});
+  for (std::size_t row = 0; row < kAhead; ++row) look_ahead(row);
+}
+
+// Structures lie anywhere: to wait for each would take longer than all else.
+inline void Rows::look_ahead(std::size_t row) noexcept {
+  if (row >= addresses_.count) return;
+  const std::uint64_t within = addresses_[row] - near_.first;
+  const bool is_near = within <= near_.room && within % kWord == 0;
+  const std::byte* structure = is_near ? near_.place + within : locate(addresses_[row]);
+  ahead_[row % kAhead] = structure;
+  if (structure == nullptr) return;
+  for (const std::int64_t line : lines_) __builtin_prefetch(structure + line);
+}
+
+inline Rows::Seen Rows::see(std::size_t row) {
+  const std::byte* structure = ahead_[row % kAhead];
+  if (structure == nullptr) return copy(addresses_[row]);
+  memory_.count_read();
+  return {structure, {}};
+}
+
+// Where a structure is seen in this process; null if that is nowhere, or takes a copy.
+const std::byte* Rows::locate(std::uint64_t address) noexcept {
+  if (memory_.access() != Access::kMapped || address % kWord != 0) return nullptr;
+  const std::uint64_t first = address + static_cast<std::uint64_t>(start_);
+  const LinearPiece* piece = map_.find(first, length_);
+  if (piece == nullptr) return nullptr;
+  const Window window = memory_.uncounted_window(piece->physical(first), length_);
+  forget_unmapped();
+  if (window.length == 0) return nullptr;
+  const std::uint64_t start = std::max(window.start, piece->physical_start);
+  const std::uint64_t end = std::min(window.start + window.length, piece->physical(piece->virtual_end));
+  near_ = {address - (piece->physical(first) - start), end - start - length_, window.at(start) - start_};
+  return window.at(piece->physical(first)) - start_;
+}
+
+// Of a structure that is not mapped, or lies across two windows.
+Rows::Seen Rows::copy(std::uint64_t address) {
+  // no structure of the kernel lies across words
+  if (address % kWord != 0) return {nullptr, RowStatus::kUntranslated};
+  const auto physical = map_.physical(address + static_cast<std::uint64_t>(start_), length_);
+  if (!physical) return {nullptr, RowStatus::kUntranslated};
+  copy_.resize(length_ / kWord);
+  const bool is_read = memory_.read(*physical, copy_.data(), length_);
+  forget_unmapped();
+  if (!is_read) return {nullptr, RowStatus::kUnreadable};
+  return {reinterpret_cast<const std::byte*>(copy_.data()) - start_, {}};
+}
+
+// To map one more window may have taken all others.
+void Rows::forget_unmapped() noexcept {
+  if (generation_ == memory_.generation()) return;
+  generation_ = memory_.generation();
+  near_ = {};
+  ahead_.fill(nullptr);
+}
+
+std::size_t Rows::read() {
+  std::uint64_t* out = rows_.begin();
+  std::size_t others = 0;
+  for (std::size_t row = 0; row < addresses_.count; ++row) {
+    const auto [structure, why] = see(row);
+    auto now = why;
+    if (structure == nullptr) {
+      out = std::fill_n(out, row_words(words_), 0);
+    } else {
+      bool differs = static_cast<RowStatus>(status_[row]) < RowStatus::kChanged;
+      const auto put = [&](std::uint64_t value) {
+        differs |= *out != value;
+        *out++ = value;
+      };
+      put(addresses_[row]);
+      for (const Word& word : words_) put(load(structure, word));
+      now = differs ? RowStatus::kChanged : RowStatus::kSame;
     }
+    status_[row] = static_cast<std::uint8_t>(now);
+    others += now != RowStatus::kSame;
+    look_ahead(row + kAhead);
   }
-  // wherever the first member lies in its word
-  copy_.resize(words_of(static_cast<std::size_t>(end_ - start_)) + 1);
+  return others;
 }
 
-void RowReader::prefetch(PhysicalMemory& memory, const LinearMap& map, std::uint64_t address) const noexcept {
-  const auto physical = map.physical(address, 1);
-  if (!physical) return;
-  std::uint64_t last = ~std::uint64_t{0};
-  for (const std::int64_t end : ends_) {
-    const std::uint64_t line = (*physical + static_cast<std::uint64_t>(end)) / kLine;
-    if (line != last) memory.prefetch(line * kLine);
-    last = line;
+bool Rows::hold() {
+  const std::uint64_t* out = rows_.begin();
+  for (std::size_t row = 0; row < addresses_.count; ++row) {
+    const auto [structure, why] = see(row);
+    const auto before = static_cast<RowStatus>(status_[row]);
+    if (structure == nullptr || before < RowStatus::kChanged) {
+      if (structure != nullptr || before != why) return false;
+      out += row_words(words_);
+    } else {
+      std::uint64_t differing = *out++ ^ addresses_[row];
+      for (const Word& word : words_) differing |= *out++ ^ load(structure, word);
+      if (differing != 0) return false;
+    }
+    look_ahead(row + kAhead);
   }
-}
-
-RowStatus RowReader::read(PhysicalMemory& memory, const LinearMap& map, std::uint64_t address, std::uint8_t* out,
-                          RowStatus before) {
-  const auto give_up = [&](RowStatus status) {
-    std::memset(out, 0, row_bytes());
-    return status;
-  };
-  const auto physical =
-      map.physical(address + static_cast<std::uint64_t>(start_), static_cast<std::size_t>(end_ - start_));
-  if (!physical) return give_up(RowStatus::kUntranslated);
-  const std::size_t within = *physical % kWord;
-  const std::size_t length = words_of(within + static_cast<std::size_t>(end_ - start_)) * kWord;
-  const std::uint64_t* words = memory.words(*physical - within, length, copy_.data());
-  if (words == nullptr) return give_up(RowStatus::kUnreadable);
-
-  bool changed = put(out, address);
-  for (const Piece& piece : pieces_) {
-    const std::size_t at = within + piece.at;
-    const std::size_t skipped = at % kWord;
-    std::uint64_t value = load(words + at / kWord) >> (8 * skipped);
-    if (skipped + piece.bytes > kWord) value |= load(words + at / kWord + 1) << (8 * (kWord - skipped));
-    out += kWord;
-    changed |= put(out, value & piece.mask);
-  }
-  return changed || before < RowStatus::kChanged ? RowStatus::kChanged : RowStatus::kSame;
+  return true;
 }
 
 }  // namespace subflowd

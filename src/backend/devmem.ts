@@ -2,7 +2,7 @@ import { CommitResult } from '../kernel/addon.js';
 import { isSameEndpoint } from '../endpoint.js';
 import { familyOf } from '../kernel/families.js';
 import type { Family, Found, LocatedConnection, Place, Walk } from '../kernel/family.js';
-import { FdTables, type FdTable, type OpenFiles } from '../kernel/files.js';
+import { FdTables, isSameTable, type FdTable, type OpenFiles } from '../kernel/files.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../kernel/kernel.js';
 import { Ways, type Way } from '../kernel/ways.js';
 import type {
@@ -120,8 +120,8 @@ export class DevmemBackend implements Backend {
   }
 
   #look(pid: number): Found {
-    const files = this.#tables.of(this.kernel.tasks.find(pid));
     const last = this.#known.get(pid);
+    const files = this.#tables.of(this.kernel.tasks.find(pid), last?.files);
     // a look that ends half-way is none to compare the next one with
     this.#known.delete(pid);
     const walk = last?.walk ?? this.#family.walk(pid);
@@ -194,8 +194,4 @@ function isNamed(place: Place, { connection, local, remote }: SubflowName): bool
     isSameEndpoint(place.local, local) &&
     isSameEndpoint(place.connection.remote, connection)
   );
-}
-
-function isSameTable(one: FdTable, other: FdTable): boolean {
-  return (['task', 'files', 'fdt', 'array'] as const).every((key) => one[key] === other[key]);
 }

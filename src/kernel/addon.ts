@@ -11,8 +11,16 @@ export const ReadStatus = { unreadable: 0, untranslated: 1, changed: 2, same: 3 
 /** `mapped`: windows of the file in this process and atomic instructions; `bytes`: pread and pwrite. */
 export type Access = 'mapped' | 'bytes';
 
-/** Which members {@link NativeMemory.gather} reads, and where to. */
-export type GatheredRows = [members: Int32Array, out: Uint8Array, status: Uint8Array];
+/**
+ * Which words {@link NativeMemory.gather} reads of which structures, and where to. `words` are pairs of [offset, mask]: a
+ * multiple of 8, bytes, and which bits of the word count.
+ */
+export type GatheredRows = [
+  addresses: BigUint64Array,
+  words: BigUint64Array,
+  rows: BigUint64Array,
+  status: Uint8Array,
+];
 
 /** How {@link NativeMemory.follow} ended: back at the head, out of steps, or at memory that cannot be read. */
 export type ListEnd = 'closed' | 'limit' | 'unreadable';
@@ -41,13 +49,14 @@ export interface NativeMemory {
   /** Fills `out` from a physical address; false if that is not all System RAM or cannot be read. */
   readPhysical(address: bigint, out: Uint8Array): boolean;
   /**
-   * Reads members of the structures at these virtual addresses. `members` are triples of [offset, length, mask]: bytes, 1 to
-   * 64, and which bits of each four bytes count, -1 for all. Of each address, `out` gets a row of words of 8 bytes: the
-   * address, then each member at words of its own, filled up with zeros; all zeros if it could not be read. `out` and
-   * `status` hold what the last call left there, and `status` gets a {@link ReadStatus} for each. Other members of the same
-   * structures can be read beside them, into rows of their own. Returns how many rows were not read.
+   * Reads words of the structures at virtual addresses, of one column after the other. Of each address, `rows` gets a row:
+   * the address, then each word, of which only the bits that count are not zeros; all zeros if it could not be read, as at
+   * an address that is no multiple of 8. `rows` and `status` hold what the last call left there, and `status` gets a
+   * {@link ReadStatus} for each. Returns how many are not `same`.
    */
-  gather(addresses: BigUint64Array, ...rows: GatheredRows | [...GatheredRows, ...GatheredRows]): number;
+  gather(...columns: GatheredRows | [...GatheredRows, ...GatheredRows]): number;
+  /** Whether `gather` of all these columns, as the last call left them, would find each row as it is, read or not. */
+  hold(...columns: readonly GatheredRows[number][]): boolean;
   /**
    * Walks a circular list from `head`: the pointer at `nextOffset` of each node, until it is `head` again or `visited`
    * is full. Of each node but the head, `length` bytes at `offset` go to `out` and its address to `visited`.

@@ -1,4 +1,4 @@
-import type { ListEnd, NativeMemory } from './addon.js';
+import type { GatheredRows, ListEnd, NativeMemory } from './addon.js';
 import { Column } from './column.js';
 import type { Iomem } from './iomem.js';
 import { KernelError } from './kernel_error.js';
@@ -26,6 +26,9 @@ export interface DirectMap {
   readonly base: bigint;
   readonly levels: 4 | 5;
 }
+
+/** Whatever gathers: see {@link AddressSpace.gather}. */
+export type Gathering = Pick<AddressSpace, 'gather'>;
 
 /** The kernel's virtual addresses, read through physical memory. */
 export class AddressSpace {
@@ -108,6 +111,16 @@ export class AddressSpace {
    */
   gather(addresses: BigUint64Array, shape: Shape, into = new Column(shape), beside?: Column): Column {
     return into.read(this.memory, addresses, beside);
+  }
+
+  /** Whether all rows of these columns, see {@link Column.rows}, are as they were read. */
+  holds(columns: readonly GatheredRows[number][]): boolean {
+    return this.memory.hold(...columns);
+  }
+
+  /** Reads a column again. Returns whether any row is not as it was. */
+  gatherAgain(column: Column): boolean {
+    return column.readAgain(this.memory);
   }
 
   /** The nodes of a circular list but its head, and a member of each (its offset from the node), bounded by `limit`. */

@@ -15,27 +15,42 @@ export function halves(words: BigUint64Array): Halves {
  * the addresses that were given. A column that is read again knows which rows are as they were.
  */
 export class Column {
-  readonly #members: Int32Array;
+  readonly #shape: BigUint64Array;
+  /** Of a row, bytes. */
   readonly #stride: number;
-  #bytes = new Uint8Array(0);
-  /** The rows, word by word. */
+  #addresses: BigUint64Array = new BigUint64Array(0);
   #words = new BigUint64Array(0);
+  /** The same, in smaller parts. */
   #halves: Halves = new Uint32Array(0);
+  #shorts = new Uint16Array(0);
+  #bytes = new Uint8Array(0);
   #status = new Uint8Array(0);
 
   constructor(shape: Shape) {
-    this.#members = shape.triples;
-    this.#stride = shape.words;
+    this.#shape = shape.pairs;
+    this.#stride = shape.words * WORD;
   }
 
-  /** Reads the members of the structures at these addresses. @param beside gets other members of the same structures. */
+  /**
+   * Reads the members of the structures at these addresses, which nobody changes from now on.
+   * @param beside gets other members of the same structures.
+   */
   read(memory: NativeMemory, addresses: BigUint64Array, beside?: Column): this {
-    this.#reserve(addresses.length);
-    if (beside) {
-      beside.#reserve(addresses.length);
-      memory.gather(addresses, ...this.#rows, ...beside.#rows);
-    } else memory.gather(addresses, ...this.#rows);
+    this.#lookAt(addresses);
+    if (beside) beside.#lookAt(addresses);
+    if (beside) memory.gather(...this.rows, ...beside.rows);
+    else memory.gather(...this.rows);
     return this;
+  }
+
+  /** Reads the same structures again. Returns whether any row is not as it was. */
+  readAgain(memory: NativeMemory): boolean {
+    return memory.gather(...this.rows) > 0;
+  }
+
+  /** What the addon reads, and where to. */
+  get rows(): GatheredRows {
+    return [this.#addresses, this.#shape, this.#words, this.#status];
   }
 
   /** Whether the row could be read. One that could not is all zeros. */
@@ -50,35 +65,42 @@ export class Column {
 
   /** The structure's address. */
   address(row: number): bigint {
-    return this.#words[row * this.#stride] as bigint;
+    return this.u64(row, 0);
   }
 
-  /** An unsigned member of up to four bytes, or the low four bytes of a longer one. */
+  /** An unsigned member of one byte. */
+  u8(row: number, slot: Slot): number {
+    return this.#bytes[row * this.#stride + slot] as number;
+  }
+
+  /** ... of two. */
+  u16(row: number, slot: Slot): number {
+    return this.#shorts[(row * this.#stride + slot) >>> 1] as number;
+  }
+
+  /** ... of four. */
   u32(row: number, slot: Slot): number {
-    return this.#halves[2 * (row * this.#stride + slot)] as number;
+    return this.#halves[(row * this.#stride + slot) >>> 2] as number;
   }
 
-  /** A pointer or another member of eight bytes, or the first eight bytes of a longer one. */
+  /** A pointer or another member of eight bytes. */
   u64(row: number, slot: Slot): bigint {
-    return this.#words[row * this.#stride + slot] as bigint;
+    return this.#words[(row * this.#stride + slot) >>> 3] as bigint;
   }
 
   /** A member of eight bytes that counts something: exact up to 2^53. */
   count(row: number, slot: Slot): number {
-    const half = 2 * (row * this.#stride + slot);
-    return (this.#halves[half + 1] as number) * 2 ** 32 + (this.#halves[half] as number);
+    return this.u32(row, slot + 4) * 2 ** 32 + this.u32(row, slot);
   }
 
   /** Whether a pointer is that one of these. */
   holds(row: number, slot: Slot, pointers: Halves, index: number): boolean {
-    const half = 2 * (row * this.#stride + slot);
-    return this.#halves[half] === pointers[2 * index] && this.#halves[half + 1] === pointers[2 * index + 1];
+    return this.u32(row, slot) === pointers[2 * index] && this.u32(row, slot + 4) === pointers[2 * index + 1];
   }
 
   /** Whether a pointer leads nowhere. */
   isNull(row: number, slot: Slot): boolean {
-    const half = 2 * (row * this.#stride + slot);
-    return this.#halves[half] === 0 && this.#halves[half + 1] === 0;
+    return this.u32(row, slot) === 0 && this.u32(row, slot + 4) === 0;
   }
 
   /** A bit field, or a member of up to four bytes. */
@@ -88,31 +110,31 @@ export class Column {
 
   /** A member's bytes as they lie in memory. */
   slice(row: number, slot: Slot, size: number): Uint8Array {
-    const at = (row * this.#stride + slot) * WORD;
+    const at = row * this.#stride + slot;
     return this.#bytes.subarray(at, at + size);
   }
 
   /** The same pointer of the first rows; 0 where it could not be read. */
   pointers(slot: Slot, rows: number): BigUint64Array {
     const all = new BigUint64Array(rows);
-    for (let row = 0, at = slot; row < rows; row++, at += this.#stride) all[row] = this.#words[at] as bigint;
+    const stride = this.#stride / WORD;
+    for (let row = 0, at = slot / WORD; row < rows; row++, at += stride) all[row] = this.#words[at] as bigint;
     return all;
   }
 
-  get #rows(): GatheredRows {
-    return [this.#members, this.#bytes, this.#status];
-  }
-
-  /** Makes room for this many rows; those there are stay, for the next reading to compare with. */
-  #reserve(rows: number): void {
+  /** Makes room for the rows; those there are stay, for the next reading to compare with. */
+  #lookAt(addresses: BigUint64Array): void {
+    this.#addresses = addresses;
+    const rows = addresses.length;
     if (rows <= this.#status.length) return;
     const room = Math.max(rows, Math.ceil(1.5 * this.#status.length));
-    const [bytes, status] = [new Uint8Array(room * this.#stride * WORD), new Uint8Array(room)];
+    const [bytes, status] = [new Uint8Array(room * this.#stride), new Uint8Array(room)];
     bytes.set(this.#bytes);
     status.set(this.#status);
     this.#bytes = bytes;
     this.#words = new BigUint64Array(bytes.buffer);
     this.#halves = halves(this.#words);
+    this.#shorts = new Uint16Array(bytes.buffer);
     this.#status = status;
   }
 }

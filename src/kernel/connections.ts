@@ -109,6 +109,24 @@ export class Connections {
     return { connections, plain, problems };
   }
 
+  /** Where all that the last look found is there, and nothing but counters is other than it was. */
+  recount(counters: TcpCounters): void {
+    for (const known of this.#metas) {
+      if (!known) continue;
+      const { located, first, end } = known;
+      let isSame = true;
+      for (let node = first; node < end; node++) {
+        const one = this.#nodes[node];
+        if (!one || counters.isSame(node)) continue;
+        one.subflow = counters.of(one.subflow, node);
+        isSame = false;
+      }
+      if (isSame) continue;
+      const { pid, remote, local, token } = located.connection;
+      located.connection = { pid, remote, local, token, subflows: subflowsOf(located) };
+    }
+  }
+
   /** See {@link Walk.placeAt}. */
   placeAt(remote: Endpoint): Place | undefined {
     return this.#byRemote.get(remote);
@@ -144,7 +162,7 @@ export class Connections {
       remote: walked.metaEnds.remote(row),
       local: walked.metaEnds.local(row),
       token: walked.token(index),
-      subflows: subflows.map(({ subflow }) => subflow),
+      subflows: subflowsOf({ subflows }),
     };
     return { connection, file, subflows };
   }
@@ -163,17 +181,8 @@ export class Connections {
       // which holds the pointer to it
       (depth === 0 || walked.isSame(node - 1));
     if (!isThere) return this.#describe(walked, { file, row }, node, depth);
-    if (counters.isSame(node)) return last;
-    const { ours, peers, mpPrioPending } = last.subflow;
-    const subflow: Subflow = {
-      local: last.subflow.local,
-      remote: last.subflow.remote,
-      ours,
-      peers,
-      mpPrioPending,
-      ...counters.of(node),
-    };
-    return { subflow, place: last.place, depth };
+    if (!counters.isSame(node)) last.subflow = counters.of(last.subflow, node);
+    return last;
   }
 
   #describe(walked: Walked, { file, row }: Meta, node: number, depth: number): Known {
@@ -194,7 +203,7 @@ export class Connections {
     const seen = { ...at, ...own, connection, peers: wishes.peers };
     const place: Place = isThere ? Object.assign(last.place, seen) : { ...seen, way: undefined };
     this.#byRemote.set(own.remote, place);
-    return { subflow: { ...own, ...wishes, ...counters.of(node) }, place, depth };
+    return { subflow: counters.of({ ...own, ...wishes }, node), place, depth };
   }
 
   /** What the last look found at this context. */
@@ -220,6 +229,10 @@ export class Connections {
     const wish = ours && peers && before !== undefined ? before : priority(!ours && peers);
     return { ours: priority(ours && peers), peers: wish, mpPrioPending };
   }
+}
+
+function subflowsOf({ subflows }: Pick<LocatedConnection, 'subflows'>): Subflow[] {
+  return subflows.map(({ subflow }) => subflow);
 }
 
 function priority(isBackup: boolean): Priority {

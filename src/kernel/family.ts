@@ -38,15 +38,15 @@ export interface Place {
 
 export type BothEnds = Pick<Subflow, 'local' | 'remote'>;
 
-/** A subflow and where it was found. */
+/** A subflow, as the last look saw it, and where it was found. */
 export interface LocatedSubflow {
-  readonly subflow: Subflow;
+  subflow: Subflow;
   readonly place: Place;
 }
 
-/** A connection and the file that led to it. */
+/** A connection, as the last look saw it, and the file that led to it. */
 export interface LocatedConnection {
-  readonly connection: Connection;
+  connection: Connection;
   readonly file: SocketFile;
   readonly subflows: readonly LocatedSubflow[];
 }

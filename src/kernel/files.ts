@@ -7,6 +7,8 @@ import { Shape, type Slot } from './shape.js';
 
 /** The kernel's own bound (fs.nr_open) is 1,048,576 by default and can be raised; an fd table is not larger than this. */
 const MAX_FDS = 1 << 22;
+/** Of one of them, bytes. */
+const SLOT = 8;
 
 /** A process's fd table, and the pointers that led to it: each is a guard of everything found through it. */
 export interface FdTable {
@@ -19,6 +21,8 @@ export interface FdTable {
 
 /** The open files of a process: descriptor numbers and, in the same order, addresses of their `struct file`. */
 export interface OpenFiles extends FdTable {
+  /** The whole array, as it lies in memory. */
+  readonly slots: Uint8Array;
   readonly fds: Uint32Array;
   readonly addresses: BigUint64Array;
 }
@@ -43,8 +47,11 @@ export class FdTables {
     this.#tables = new Column(this.#shape);
   }
 
-  /** @throws {KernelError} if the task has none, or it cannot be read. */
-  of(task: bigint): OpenFiles {
+  /**
+   * @param last those of the last look: they are told again if all of them are as they were.
+   * @throws {KernelError} if the task has none, or it cannot be read.
+   */
+  of(task: bigint, last?: OpenFiles): OpenFiles {
     const files = follow(this.#files, task, 'files');
     if (files === 0n) throw new KernelError('fd table', 'the process has given up its files: it is exiting');
     const fdt = follow(this.#fdt, files, 'fdt');
@@ -53,11 +60,12 @@ export class FdTables {
     const max = table.u32(0, this.#maxFds);
     if (max > MAX_FDS) throw new KernelError('fd table', `it claims ${max} descriptors`);
     const array = table.u64(0, this.#fd);
-    const all = new BigUint64Array(max);
-    if (!this.space.read(array, new Uint8Array(all.buffer))) {
+    const slots = new Uint8Array(max * SLOT);
+    if (!this.space.read(array, slots)) {
       throw new KernelError('fd table', 'its array of files cannot be read');
     }
-    return { task, files, fdt, array, ...used(all) };
+    const open = { task, files, fdt, array, slots };
+    return last && isSame(last, open) ? last : { ...open, ...used(new BigUint64Array(slots.buffer)) };
   }
 }
 
@@ -72,6 +80,18 @@ function used(all: BigUint64Array): Pick<OpenFiles, 'fds' | 'addresses'> {
     addresses[count++] = all[fd] as bigint;
   }
   return { fds: fds.subarray(0, count), addresses: addresses.subarray(0, count) };
+}
+
+type Slots = Pick<OpenFiles, keyof FdTable | 'slots'>;
+
+function isSame(one: Slots, other: Slots): boolean {
+  return isSameTable(one, other) && Buffer.compare(one.slots, other.slots) === 0;
+}
+
+export function isSameTable(one: FdTable, other: FdTable): boolean {
+  return (
+    one.task === other.task && one.files === other.files && one.fdt === other.fdt && one.array === other.array
+  );
 }
 
 function follow(pointers: Pointers, base: bigint, name: string): bigint {

@@ -1,5 +1,5 @@
 import { canonicalAddress, type Endpoint } from '../endpoint.js';
-import type { AddressSpace } from './address_space.js';
+import type { Gathering } from './address_space.js';
 import { Column } from './column.js';
 import type { Field, Layout } from './layout.js';
 import { Shape, type BitSlot, type Slot } from './shape.js';
@@ -29,14 +29,14 @@ interface Addresses {
 }
 
 /**
- * The two ends of many TCP sockets, and their protocol. Ports are in `sock_common` since Linux 3.9, IPv6 addresses since
+ * The two ends of many TCP sockets, and, where it is asked for, their protocol. Ports are in `sock_common` since Linux 3.9, IPv6 addresses since
  * 3.13; before, they are in `inet_sock` and in the `ipv6_pinfo` that `inet_sock.pinet6` points to. Rows are those of the
  * sockets that were read last; only of established ones is anything told, and an end that is as it was is the same object.
  */
 export class Ends {
   readonly #shape = new Shape();
   readonly #rows: Column;
-  readonly #protocol: BitSlot;
+  readonly #protocol: BitSlot | undefined;
   readonly #family: Part;
   readonly #state: Part;
   readonly #dport: Part;
@@ -50,8 +50,9 @@ export class Ends {
   #remote: (Endpoint | undefined)[] = [];
 
   constructor(
-    private readonly space: AddressSpace,
+    private readonly space: Gathering,
     layout: Layout,
+    { protocol = false } = {},
   ) {
     const part = (field: Field, shape = this.#shape): Part => ({ ...field, slot: shape.add(field) });
     const either = (common: string, inet: string) =>
@@ -60,7 +61,8 @@ export class Ends {
           ? layout.field('sock_common', common)
           : layout.field('inet_sock', inet),
       );
-    this.#protocol = this.#shape.addBits(layout.bits('sock', 'sk_protocol'));
+    // it lies far from the ends
+    if (protocol) this.#protocol = this.#shape.addBits(layout.bits('sock', 'sk_protocol'));
     this.#family = part(layout.field('sock_common', 'skc_family'));
     this.#state = part(layout.field('sock_common', 'skc_state'));
     this.#dport = either('skc_dport', 'inet_dport');
@@ -86,12 +88,9 @@ export class Ends {
     this.#rows = new Column(this.#shape);
   }
 
-  /**
-   * All these sockets in one pass (two where IPv6 addresses lie behind a pointer).
-   * @param beside gets other members of the same sockets.
-   */
-  read(socks: BigUint64Array, beside?: Column): this {
-    this.space.gather(socks, this.#shape, this.#rows, beside);
+  /** All these sockets in one pass (two where IPv6 addresses lie behind a pointer). */
+  read(socks: BigUint64Array): this {
+    this.space.gather(socks, this.#shape, this.#rows);
     if (this.#behind) {
       const { pinet6, shape, rows } = this.#behind;
       const pinfos = this.#rows.pointers(pinet6.slot, socks.length);
@@ -113,27 +112,27 @@ export class Ends {
   isEstablished(row: number): boolean {
     return (
       this.#rows.isRead(row) &&
-      (this.#rows.u32(row, this.#family.slot) === AF_INET || this.#isV6(row)) &&
-      this.#rows.u32(row, this.#state.slot) === TCP_ESTABLISHED &&
+      (this.#rows.u16(row, this.#family.slot) === AF_INET || this.#isV6(row)) &&
+      this.#rows.u8(row, this.#state.slot) === TCP_ESTABLISHED &&
       (!this.#behind || !this.#isV6(row) || this.#behind.rows.isRead(row))
     );
   }
 
-  /** `sk_protocol`, a number of include/uapi/linux/in.h. */
-  protocol(row: number): number {
-    return this.#rows.bits(row, this.#protocol);
+  /** `sk_protocol`, a number of include/uapi/linux/in.h; undefined if it was not asked for. */
+  protocol(row: number): number | undefined {
+    return this.#protocol && this.#rows.bits(row, this.#protocol);
   }
 
   local(row: number): Endpoint {
     return (this.#local[row] ??= {
       address: this.#text(row, 'rcvSaddr'),
-      port: this.#rows.u32(row, this.#num.slot),
+      port: this.#rows.u16(row, this.#num.slot),
     });
   }
 
   remote(row: number): Endpoint {
     // the remote port lies in network byte order, the local one in the host's
-    const dport = this.#rows.u32(row, this.#dport.slot);
+    const dport = this.#rows.u16(row, this.#dport.slot);
     return (this.#remote[row] ??= {
       address: this.#text(row, 'daddr'),
       port: ((dport & 0xff) << 8) | (dport >>> 8),
@@ -160,7 +159,7 @@ export class Ends {
   }
 
   #isV6(row: number): boolean {
-    return this.#v6 !== undefined && this.#rows.u32(row, this.#family.slot) === AF_INET6;
+    return this.#v6 !== undefined && this.#rows.u16(row, this.#family.slot) === AF_INET6;
   }
 
   /** Where the addresses of one row's family lie. */

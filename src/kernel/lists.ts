@@ -1,6 +1,7 @@
-import type { AddressSpace } from './address_space.js';
+import type { Gathering } from './address_space.js';
 import { Column, halves } from './column.js';
-import { Shape } from './shape.js';
+import type { Field } from './layout.js';
+import { Shape, type Slot } from './shape.js';
 
 /**
  * A connection has few subflows: upstream at most 8 for each side's addresses (net/mptcp/protocol.h,
@@ -10,6 +11,11 @@ import { Shape } from './shape.js';
 const MAX_NODES = 160;
 const POINTER = new Shape();
 const POINTED = POINTER.add({ offset: 0, size: 8 });
+
+/** The pointer to the next node, which is the first member of heads and nodes of all kinds. */
+export function pointerIn({ offset }: Field): Field {
+  return { offset, size: 8 };
+}
 
 /** The nodes of many lists, list after list. */
 export interface Lists {
@@ -34,7 +40,7 @@ export class ListWalk {
   /** The pointers of each step, read again in the next walk. */
   readonly #steps: Column[] = [];
 
-  constructor(private readonly space: AddressSpace) {}
+  constructor(private readonly space: Gathering) {}
 
   /**
    * @param heads where each list's pointer to its first node lies.
@@ -62,6 +68,32 @@ export class ListWalk {
   #read(links: BigUint64Array, step: number): Column {
     return this.space.gather(links, POINTER, (this.#steps[step] ??= new Column(POINTER)));
   }
+}
+
+/** Where rows of the heads, and of the nodes, hold the pointer to the next node. */
+export interface Followed {
+  readonly heads: Column;
+  readonly first: Slot;
+  readonly nodes: Column;
+  readonly next: Slot;
+}
+
+/** Whether all lists lead, by what was read of their heads and nodes since, where they were found to lead. */
+export function leadAlike(
+  lists: Lists,
+  ends: BigUint64Array,
+  { heads, first, nodes, next }: Followed,
+): boolean {
+  const [known, stops] = [halves(lists.nodes), halves(ends)];
+  if (lists.broken.size > 0) return false;
+  for (let list = 0, node = 0; list < ends.length; list++) {
+    const end = lists.firsts[list + 1] as number;
+    const leadsOn = (column: Column, row: number, slot: Slot) =>
+      node < end ? column.holds(row, slot, known, node) : column.holds(row, slot, stops, list);
+    if (!leadsOn(heads, list, first)) return false;
+    while (node < end) if (!leadsOn(nodes, node++, next)) return false;
+  }
+  return true;
 }
 
 function indices(count: number): Uint32Array {

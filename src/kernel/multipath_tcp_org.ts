@@ -1,28 +1,19 @@
 import type { PlainPeer } from '../backend/backend.js';
-import type { Endpoint } from '../endpoint.js';
 import type { Access } from './addon.js';
 import { shifted, type AddressSpace } from './address_space.js';
 import { Column, halves } from './column.js';
-import { Connections, type Meta } from './connections.js';
-import {
-  expectEnds,
-  IPPROTO_TCP,
-  trailToMetaSocket,
-  type Family,
-  type Found,
-  type Place,
-  type Walk,
-} from './family.js';
+import type { Meta, Walked } from './connections.js';
+import { expectEnds, IPPROTO_TCP, trailToMetaSocket, type Family, type Place, type Walk } from './family.js';
 import type { OpenFiles } from './files.js';
 import { Ends } from './inet.js';
 import type { BitField, Field, Layout } from './layout.js';
-import { ListWalk } from './lists.js';
+import { leadAlike, ListWalk, pointerIn } from './lists.js';
 import { multipathTcpOrgPriority } from './multipath_tcp_org_priority.js';
 import { Pointers } from './pointers.js';
 import { PriorityBits } from './priority_bits.js';
+import { ServerWalk } from './server_walk.js';
 import { Shape, type BitSlot, type Slot } from './shape.js';
 import { Sockets } from './sockets.js';
-import { TcpCounters } from './tcp_counters.js';
 import type { Trail } from './trail.js';
 import { WishSlots } from './wish_slots.js';
 
@@ -94,7 +85,7 @@ export class MultipathTcpOrg implements Family {
   }
 }
 
-class MultipathTcpOrgWalk implements Walk {
+class MultipathTcpOrgWalk extends ServerWalk {
   readonly #sockets: Sockets;
   readonly #metaEnds: Ends;
   readonly #tcpShape = new Shape();
@@ -106,13 +97,17 @@ class MultipathTcpOrgWalk implements Walk {
   readonly #token: Slot;
   /** Set once a connection fell back to TCP: it has one subflow, and never more. */
   readonly #fallenBack: readonly BitSlot[];
+  readonly #first: Slot;
   readonly #metas: Column;
   /** The list of subflows: its head in `mptcp_cb`, and the pointer to the next one in `mptcp_tcp_sock`. */
   readonly #list: { readonly head: Field; readonly next: Field; readonly of: 'tcp_sock' | 'mptcp_tcp_sock' };
   /** From one to the other: `tcp_sock.mptcp` and `mptcp_tcp_sock.tp`. */
   readonly #subOf: Pointers;
+  /** The former, on the way along the lists. */
+  readonly #subsAhead: Pointers;
   readonly #sockOf: Pointers;
   readonly #contextShape = new Shape();
+  readonly #next: Slot;
   readonly #tp: Slot;
   readonly #wishes: WishSlots;
   readonly #contexts: Column;
@@ -121,18 +116,13 @@ class MultipathTcpOrgWalk implements Walk {
   readonly #mptcpOf: Slot;
   readonly #socks: Column;
   readonly #ends: Ends;
-  readonly #counters: TcpCounters;
   readonly #lists: ListWalk;
-  readonly #connections: Connections;
 
-  constructor(
-    private readonly space: AddressSpace,
-    layout: Layout,
-    bits: PriorityBits,
-    private readonly pid: number,
-  ) {
-    this.#sockets = new Sockets(space, layout);
-    this.#metaEnds = new Ends(space, layout);
+  constructor(space: AddressSpace, layout: Layout, bits: PriorityBits, pid: number) {
+    super(space, layout, bits, pid);
+    const { reading } = this;
+    this.#sockets = new Sockets(reading, layout);
+    this.#metaEnds = new Ends(reading, layout, { protocol: true });
     const [mpcb, mptcp] = [layout.field('tcp_sock', 'mpcb'), layout.field('tcp_sock', 'mptcp')];
     this.#mpc = this.#tcpShape.addBits(layout.bits('tcp_sock', 'mpc'));
     this.#mpcb = this.#tcpShape.add(mpcb);
@@ -147,7 +137,6 @@ class MultipathTcpOrgWalk implements Walk {
     ]
       .filter((name) => layout.has('mptcp_cb', name))
       .map((name) => this.#metaShape.addBits(layout.bits('mptcp_cb', name)));
-    this.#metas = new Column(this.#metaShape);
     this.#list = layout.has('mptcp_cb', 'conn_list')
       ? { head: layout.field('mptcp_cb', 'conn_list'), next: layout.field(SUB, 'node'), of: SUB }
       : {
@@ -155,31 +144,24 @@ class MultipathTcpOrgWalk implements Walk {
           next: layout.field(SUB, 'next'),
           of: 'tcp_sock',
         };
-    this.#subOf = new Pointers(space, mptcp);
-    this.#sockOf = new Pointers(space, layout.field(SUB, 'tp'));
+    this.#first = this.#metaShape.add(pointerIn(this.#list.head));
+    this.#metas = new Column(this.#metaShape);
+    this.#subOf = new Pointers(reading, mptcp);
+    this.#subsAhead = new Pointers(space, mptcp);
+    this.#sockOf = new Pointers(reading, layout.field(SUB, 'tp'));
+    this.#next = this.#contextShape.add(pointerIn(this.#list.next));
     this.#tp = this.#contextShape.add(layout.field(SUB, 'tp'));
     this.#wishes = new WishSlots(this.#contextShape, bits);
     this.#contexts = new Column(this.#contextShape);
     this.#mpcbOf = this.#sockShape.add(mpcb);
     this.#mptcpOf = this.#sockShape.add(mptcp);
     this.#socks = new Column(this.#sockShape);
-    this.#ends = new Ends(space, layout);
-    this.#counters = new TcpCounters(layout);
+    this.#ends = new Ends(reading, layout);
     this.#lists = new ListWalk(space);
-    this.#connections = new Connections(pid, bits.heeds);
   }
 
-  placeAt(remote: Endpoint): Place | undefined {
-    return this.#connections.placeAt(remote);
-  }
-
-  forget(remote: Endpoint): void {
-    this.#connections.forget(remote);
-  }
-
-  connections(open: OpenFiles): Found {
-    const { space, pid } = this;
-    const problems: string[] = [];
+  protected follow(open: OpenFiles, problems: string[], plain: PlainPeer[]): Walked {
+    const { reading, counters, pid } = this;
     const { files, socks } = this.#sockets.look(open, problems);
     const metaEnds = this.#metaEnds.read(socks);
     const ofTcp = new BigUint64Array(socks.length);
@@ -187,9 +169,8 @@ class MultipathTcpOrgWalk implements Walk {
       if (metaEnds.isEstablished(row) && metaEnds.protocol(row) === IPPROTO_TCP)
         ofTcp[row] = socks[row] as bigint;
     }
-    const tcps = space.gather(ofTcp, this.#tcpShape, this.#tcps);
+    const tcps = reading.gather(ofTcp, this.#tcpShape, this.#tcps);
     const found: Meta[] = [];
-    const plain: PlainPeer[] = [];
     for (const [row, file] of files.entries()) {
       if (!tcps.isRead(row)) continue;
       const isMeta = tcps.bits(row, this.#mpc) === 1 && !tcps.isNull(row, this.#mpcb);
@@ -201,26 +182,28 @@ class MultipathTcpOrgWalk implements Walk {
       sks[meta] = socks[row] as bigint;
       mpcbs[meta] = tcps.u64(row, this.#mpcb);
     }
-    const lists = this.#lists.of(
-      shifted(mpcbs, this.#list.head.offset),
-      new BigUint64Array(found.length),
-      (nodes) => this.#nextLinks(nodes),
+    const stops = new BigUint64Array(found.length);
+    const lists = this.#lists.of(shifted(mpcbs, this.#list.head.offset), stops, (nodes) =>
+      this.#nextLinks(nodes),
     );
-    const metas = space.gather(mpcbs, this.#metaShape, this.#metas);
+    const metas = reading.gather(mpcbs, this.#metaShape, this.#metas);
     const { subs, subSocks } = this.#subflowsOf(lists.nodes);
-    const contexts = space.gather(subs, this.#contextShape, this.#contexts);
-    const tcpSocks = space.gather(subSocks, this.#sockShape, this.#socks);
-    const ends = this.#ends.read(subSocks, this.#counters.column);
+    const contexts = reading.gather(subs, this.#contextShape, this.#contexts);
+    const followed = { heads: metas, first: this.#first, nodes: contexts, next: this.#next };
+    if (!leadAlike(lists, stops, followed)) reading.doubt();
+    const tcpSocks = reading.gather(subSocks, this.#sockShape, this.#socks);
+    const ends = this.#ends.read(subSocks);
+    counters.read(subSocks);
 
     const [own, ownMpcbs, ownSubs, ownSocks] = [halves(sks), halves(mpcbs), halves(subs), halves(subSocks)];
-    const walked = {
+    return {
       metas: found,
       metaEnds,
       lists,
       contexts: subs,
       socks: subSocks,
       ends,
-      counters: this.#counters,
+      counters,
       problem: (meta: number) =>
         metas.holds(meta, this.#metaSk, own, meta) ? undefined : 'its mptcp_cb is not its own',
       isPlain: (meta: number) => this.#fallenBack.some((bit) => metas.bits(meta, bit) !== 0),
@@ -236,13 +219,13 @@ class MultipathTcpOrgWalk implements Walk {
       isSame: (node: number) => contexts.isSame(node) && tcpSocks.isSame(node),
       wishes: (node: number) => this.#wishes.of(contexts, node),
     };
-    return this.#connections.of(walked, problems, plain);
   }
 
   /** Where the pointers to the next ones lie: in `mptcp_tcp_sock`, to which a `tcp_sock` on the list leads first. */
   #nextLinks(nodes: BigUint64Array): BigUint64Array {
     // an hlist_node's own `next` is its first member
-    return this.#list.of === SUB ? nodes : shifted(this.#subOf.read(nodes), this.#list.next.offset);
+    if (this.#list.of === SUB) return nodes;
+    return shifted(this.#subsAhead.read(nodes), this.#list.next.offset);
   }
 
   /** The `mptcp_tcp_sock` and the `tcp_sock` of each node; 0 for what cannot be read. */

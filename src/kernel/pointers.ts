@@ -1,4 +1,4 @@
-import type { AddressSpace } from './address_space.js';
+import type { Gathering } from './address_space.js';
 import { Column } from './column.js';
 import type { Field } from './layout.js';
 import { Shape, type Slot } from './shape.js';
@@ -10,7 +10,7 @@ export class Pointers {
   readonly #column: Column;
 
   constructor(
-    private readonly space: AddressSpace,
+    private readonly space: Gathering,
     field: Field,
   ) {
     this.#slot = this.#shape.add(field);

@@ -1,4 +1,4 @@
-import type { AddressSpace } from './address_space.js';
+import type { Gathering } from './address_space.js';
 import { Column, halves } from './column.js';
 import type { OpenFiles } from './files.js';
 import type { Layout } from './layout.js';
@@ -48,7 +48,7 @@ export class Sockets {
   #fds: Uint32Array = new Uint32Array(0);
 
   constructor(
-    private readonly space: AddressSpace,
+    private readonly space: Gathering,
     layout: Layout,
   ) {
     const hasInode = layout.has('file', 'f_inode');
@@ -71,7 +71,7 @@ export class Sockets {
     const inodes = this.#inodes.read(this.#dentries?.read(addresses) ?? addresses);
     // of what is no socket, whatever lies there
     const modes = this.space.gather(inodes, this.#modeShape, this.#modes, this.#rows);
-    const isSocket = (row: number) => (modes.u32(row, this.#mode) & S_IFMT) === S_IFSOCK;
+    const isSocket = (row: number) => (modes.u16(row, this.#mode) & S_IFMT) === S_IFSOCK;
     const rows = this.#rows;
     const own = halves(addresses);
     const known = new Array<SocketFile | undefined>(fds.length);

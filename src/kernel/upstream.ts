@@ -1,27 +1,25 @@
 import type { PlainPeer } from '../backend/backend.js';
-import type { Endpoint } from '../endpoint.js';
 import type { Access } from './addon.js';
 import { shifted, type AddressSpace } from './address_space.js';
 import { Column, halves } from './column.js';
-import { Connections, type Meta } from './connections.js';
+import type { Meta, Walked } from './connections.js';
 import {
   expectEnds,
   IPPROTO_MPTCP,
   IPPROTO_TCP,
   trailToMetaSocket,
   type Family,
-  type Found,
   type Place,
   type Walk,
 } from './family.js';
 import type { OpenFiles } from './files.js';
 import { Ends } from './inet.js';
 import type { BitField, Field, Layout } from './layout.js';
-import { ListWalk } from './lists.js';
+import { leadAlike, ListWalk, pointerIn } from './lists.js';
 import { PriorityBits } from './priority_bits.js';
+import { ServerWalk } from './server_walk.js';
 import { Shape, type BitSlot, type Slot } from './shape.js';
 import { Sockets } from './sockets.js';
-import { TcpCounters } from './tcp_counters.js';
 import type { Trail } from './trail.js';
 import { upstreamPriority } from './upstream_priority.js';
 import { WishSlots } from './wish_slots.js';
@@ -77,37 +75,36 @@ export class Upstream implements Family {
   }
 }
 
-class UpstreamWalk implements Walk {
+class UpstreamWalk extends ServerWalk {
   readonly #sockets: Sockets;
   readonly #metaEnds: Ends;
   readonly #connList: Field;
   readonly #metaShape = new Shape();
   readonly #token: Slot;
+  readonly #first: Slot;
   readonly #metas: Column;
   readonly #node: Field;
   readonly #contextShape = new Shape();
+  readonly #next: Slot;
   readonly #tcpSock: Slot;
   readonly #conn: Slot;
   readonly #wishes: WishSlots;
   readonly #handshake: readonly BitSlot[];
   readonly #contexts: Column;
   readonly #ends: Ends;
-  readonly #counters: TcpCounters;
   readonly #lists: ListWalk;
-  readonly #connections: Connections;
 
-  constructor(
-    private readonly space: AddressSpace,
-    layout: Layout,
-    bits: PriorityBits,
-    private readonly pid: number,
-  ) {
-    this.#sockets = new Sockets(space, layout);
-    this.#metaEnds = new Ends(space, layout);
+  constructor(space: AddressSpace, layout: Layout, bits: PriorityBits, pid: number) {
+    super(space, layout, bits, pid);
+    const { reading } = this;
+    this.#sockets = new Sockets(reading, layout);
+    this.#metaEnds = new Ends(reading, layout, { protocol: true });
     this.#connList = layout.field('mptcp_sock', 'conn_list');
     this.#token = this.#metaShape.add(layout.field('mptcp_sock', 'token'));
+    this.#first = this.#metaShape.add(pointerIn(this.#connList));
     this.#metas = new Column(this.#metaShape);
     this.#node = layout.field(CONTEXT, 'node');
+    this.#next = this.#contextShape.add(pointerIn(this.#node));
     this.#tcpSock = this.#contextShape.add(layout.field(CONTEXT, 'tcp_sock'));
     this.#conn = this.#contextShape.add(layout.field(CONTEXT, 'conn'));
     this.#wishes = new WishSlots(this.#contextShape, bits);
@@ -115,27 +112,15 @@ class UpstreamWalk implements Walk {
       this.#contextShape.addBits(layout.bits(CONTEXT, name)),
     );
     this.#contexts = new Column(this.#contextShape);
-    this.#ends = new Ends(space, layout);
-    this.#counters = new TcpCounters(layout);
+    this.#ends = new Ends(reading, layout);
     this.#lists = new ListWalk(space);
-    this.#connections = new Connections(pid, bits.heeds);
   }
 
-  placeAt(remote: Endpoint): Place | undefined {
-    return this.#connections.placeAt(remote);
-  }
-
-  forget(remote: Endpoint): void {
-    this.#connections.forget(remote);
-  }
-
-  connections(open: OpenFiles): Found {
-    const { space, pid } = this;
-    const problems: string[] = [];
+  protected follow(open: OpenFiles, problems: string[], plain: PlainPeer[]): Walked {
+    const { reading, counters, pid } = this;
     const { files, socks } = this.#sockets.look(open, problems);
     const metaEnds = this.#metaEnds.read(socks);
     const found: Meta[] = [];
-    const plain: PlainPeer[] = [];
     for (const [row, file] of files.entries()) {
       if (!metaEnds.isEstablished(row)) continue;
       const protocol = metaEnds.protocol(row);
@@ -144,25 +129,28 @@ class UpstreamWalk implements Walk {
     }
     const sks = new BigUint64Array(found.length);
     for (let meta = 0; meta < found.length; meta++) sks[meta] = socks[(found[meta] as Meta).row] as bigint;
-    const metas = space.gather(sks, this.#metaShape, this.#metas);
     const heads = shifted(sks, this.#connList.offset);
     const lists = this.#lists.of(heads, heads, (nodes) => nodes);
     const addresses = shifted(lists.nodes, -this.#node.offset);
-    const contexts = space.gather(addresses, this.#contextShape, this.#contexts);
+    const metas = reading.gather(sks, this.#metaShape, this.#metas);
+    const contexts = reading.gather(addresses, this.#contextShape, this.#contexts);
+    const followed = { heads: metas, first: this.#first, nodes: contexts, next: this.#next };
+    if (!leadAlike(lists, heads, followed)) reading.doubt();
     const subflowSocks = contexts.pointers(this.#tcpSock, addresses.length);
-    const ends = this.#ends.read(subflowSocks, this.#counters.column);
+    const ends = this.#ends.read(subflowSocks);
+    counters.read(subflowSocks);
 
     const owners = halves(sks);
     const isSubflow = (node: number, meta: number) => contexts.holds(node, this.#conn, owners, meta);
     const speaksMptcp = (node: number) => this.#handshake.some((bit) => contexts.bits(node, bit) !== 0);
-    const walked = {
+    return {
       metas: found,
       metaEnds,
       lists,
       contexts: addresses,
       socks: subflowSocks,
       ends,
-      counters: this.#counters,
+      counters,
       problem: (meta: number) => (metas.isRead(meta) ? undefined : 'unreadable'),
       // A meta-socket that fell back to TCP keeps one subflow with neither handshake done.
       isPlain: (meta: number, first: number, end: number) => {
@@ -178,6 +166,5 @@ class UpstreamWalk implements Walk {
       isSame: (node: number) => contexts.isSame(node),
       wishes: (node: number) => this.#wishes.of(contexts, node),
     };
-    return this.#connections.of(walked, problems, plain);
   }
 }

@@ -1,9 +1,11 @@
 // A look after another: what is as it was is told as it was, and what is not is not.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { SubflowName } from '../../../src/backend/backend.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
+import { Column } from '../../../src/kernel/column.js';
 import { familyOf } from '../../../src/kernel/families.js';
-import { FdTables } from '../../../src/kernel/files.js';
+import type { Walk } from '../../../src/kernel/family.js';
+import { FdTables, type OpenFiles } from '../../../src/kernel/files.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
 import { Layout } from '../../../src/kernel/layout.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
@@ -76,6 +78,47 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
     walk.forget(remote);
     expect(walk.placeAt(remote)).toBeUndefined();
     kernel.memory.close();
+  });
+
+  it('finds what left a list while it looked, whenever that was', async () => {
+    const kernel = await openKernel(image.sources(), { access: 'mapped', layout });
+    const { memory } = kernel;
+    const tables = new FdTables(kernel.space, layout);
+    const told = (walk: Walk, last?: OpenFiles) => {
+      const files = tables.of(kernel.tasks.find(PID), last);
+      return { files, ...walk.connections(files) };
+    };
+    const whole = told(familyOf(kernel).walk(PID));
+    const [first, second] = whole.connections[0]?.subflows.map(({ place }) => place) ?? [];
+    if (!first || !second) throw new Error('Bob has two subflows');
+    let seen = 0;
+    for (let at = 1, calls = at; calls >= at; at++) {
+      const walk = familyOf(kernel).walk(PID);
+      calls = 0;
+      const counted = vi
+        .spyOn(kernel.space, 'gather')
+        .mockImplementation((addresses, shape, into, beside) => {
+          const column = (into ?? new Column(shape)).read(memory, addresses, beside);
+          if (++calls === at) {
+            kernelDoes(() => {
+              image.setWord(first.link, second.node);
+            });
+          }
+          return column;
+        });
+      const during = told(walk);
+      counted.mockRestore();
+      const { connections } = told(walk, during.files);
+      const anew = told(familyOf(kernel).walk(PID));
+      expect(connections).toEqual(anew.connections);
+      if (connections[0]?.subflows.length !== during.connections[0]?.subflows.length) seen++;
+      kernelDoes(() => {
+        image.setWord(first.link, first.node);
+      });
+    }
+    // not only before or after all that was looked at
+    expect(seen).toBeGreaterThan(2);
+    memory.close();
   });
 
   it('tells anew what changed, and nothing else', async () => {

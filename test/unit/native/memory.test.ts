@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CommitResult, loadAddon, ReadStatus, type NativeMemory } from '../../../src/kernel/addon.js';
+import {
+  CommitResult,
+  loadAddon,
+  ReadStatus,
+  type GatheredRows,
+  type NativeMemory,
+} from '../../../src/kernel/addon.js';
 
 const { PhysicalMemory } = loadAddon();
 const PAGE = 4096;
@@ -43,6 +49,11 @@ function commit(way: BigUint64Array, changes: BigUint64Array): number {
 
 function change(address: bigint, width: number, mask: number, value: number, kept = 0): BigUint64Array {
   return BigUint64Array.of(address - STRUCTURE, ...[width, mask, value, kept].map(BigInt));
+}
+
+/** As gather wants them: words by their offset, and which bits count, if not all. */
+function words(...wanted: readonly (readonly [offset: number, mask?: bigint])[]): BigUint64Array {
+  return BigUint64Array.from(wanted.flatMap(([offset, mask = ~0n]) => [BigInt(offset), mask]));
 }
 
 /** Somebody who writes the byte at 0x1018 as it was, again and again, for half a minute. */
@@ -93,62 +104,48 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
       base + 0x4000n,
       base + 0x10_0010n,
       base + 0x2f_fff8n,
+      // where no structure is, though there is memory
+      base + 0x1009n,
     );
-    const [out, status] = [new Uint8Array(5 * 16).fill(0xff), new Uint8Array(5)];
-    expect(memory.gather(addresses, Int32Array.of(-8, 8, -1), out, status)).toBe(2);
+    const [rows, status] = [new BigUint64Array(6 * 2).fill(~0n), new Uint8Array(6)];
+    expect(memory.gather(addresses, words([-8]), rows, status)).toBe(6);
     expect([...status]).toEqual([
       ReadStatus.changed,
       ReadStatus.untranslated,
       ReadStatus.unreadable,
       ReadStatus.changed,
       ReadStatus.changed,
+      ReadStatus.untranslated,
     ]);
-    const words = new BigUint64Array(out.buffer);
-    expect([words[1], words[7], words[9]]).toEqual([0x1000n, 0x10_0008n, 0x2f_fff0n]);
-    expect([...words.subarray(2, 6)]).toEqual([0n, 0n, 0n, 0n]);
-    expect(words[8]).toBe(base + 0x2f_fff8n);
+    expect([rows[1], rows[7], rows[9]]).toEqual([0x1000n, 0x10_0008n, 0x2f_fff0n]);
+    expect([...rows.subarray(2, 6), ...rows.subarray(10)]).toEqual([0n, 0n, 0n, 0n, 0n, 0n]);
+    expect(rows[8]).toBe(base + 0x2f_fff8n);
   });
 
-  it('gathers members of any place and length, across a window too, and the bits that count', () => {
+  it('gathers words in any order, across a window too, and the bits that count', () => {
     const address = 0x1f_ffe0n;
-    const members = Int32Array.of(0x1d, 16, -1, 2, 1, -1, 0x2f, 2, 0x0ff0, 0x24, 4, -1, 0x10, 3, -1);
-    const row = 7;
-    const [out, status] = [new Uint8Array(8 * row), new Uint8Array(1)];
+    const [rows, status] = [new BigUint64Array(5), new Uint8Array(1)];
     memory.setLinearMap(BigUint64Array.of(0n, 0x30_0000n, 0n));
-    expect(memory.gather(BigUint64Array.of(address), members, out, status)).toBe(0);
-    const bytes = readFileSync(file);
-    const member = (offset: number, size: number) =>
-      Buffer.concat([bytes.subarray(Number(address) + offset).subarray(0, size), Buffer.alloc(8)]);
-    const words = new BigUint64Array(out.buffer);
-    expect(words[0]).toBe(address);
-    expect(Buffer.from(out.subarray(8, 24))).toEqual(member(0x1d, 16).subarray(0, 16));
-    expect(words[3]).toBe(member(2, 1).readBigUInt64LE());
-    expect(words[4]).toBe(member(0x2f, 2).readBigUInt64LE() & 0x0ff0n);
-    expect(words[5]).toBe(member(0x24, 4).readBigUInt64LE());
-    expect(words[6]).toBe(member(0x10, 3).readBigUInt64LE());
+    const mask = 0x00ff_ff00_0000_0ff0n;
+    const wanted = words([0x20], [-0x10], [0x18, mask], [0x28]);
+    expect(memory.gather(BigUint64Array.of(address), wanted, rows, status)).toBe(1);
+    const word = (offset: number) => wordAt(Number(address) + offset);
+    expect([...rows]).toEqual([address, word(0x20), word(-0x10), word(0x18) & mask, word(0x28)]);
   });
 
-  it('gathers other members of the same structures beside them, each with its own status', () => {
+  it('gathers one column after the other, each with its own status', () => {
     memory.setLinearMap(BigUint64Array.of(0n, 0x30_0000n, 0n));
     const addresses = BigUint64Array.of(0x1008n, 0x10_0000n);
-    const rows = () => [new Uint8Array(2 * 16), new Uint8Array(2)] as const;
-    const [[ones, ofOnes], [others, ofOthers]] = [rows(), rows()];
+    const column = () => [new BigUint64Array(2 * 2), new Uint8Array(2)] as const;
+    const [[ones, ofOnes], [others, ofOthers]] = [column(), column()];
     const look = () =>
-      memory.gather(
-        addresses,
-        Int32Array.of(8, 8, -1),
-        ones,
-        ofOnes,
-        Int32Array.of(-8, 8, -1),
-        others,
-        ofOthers,
-      );
+      memory.gather(addresses, words([8]), ones, ofOnes, addresses, words([-8]), others, ofOthers);
     // before the second one there is no RAM
-    expect(look()).toBe(1);
-    expect([...new BigUint64Array(ones.buffer)]).toEqual([0x1008n, 0x1010n, 0x10_0000n, 0x10_0008n]);
-    expect([...new BigUint64Array(others.buffer)]).toEqual([0x1008n, 0x1000n, 0n, 0n]);
+    expect(look()).toBe(4);
+    expect([...ones]).toEqual([0x1008n, 0x1010n, 0x10_0000n, 0x10_0008n]);
+    expect([...others]).toEqual([0x1008n, 0x1000n, 0n, 0n]);
     writeFileSync(file, readFileSync(file).fill(7, 0x1000, 0x1001));
-    expect(look()).toBe(1);
+    expect(look()).toBe(2);
     expect([...ofOnes]).toEqual([ReadStatus.same, ReadStatus.same]);
     expect([...ofOthers]).toEqual([ReadStatus.changed, ReadStatus.unreadable]);
   });
@@ -156,26 +153,51 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
   it('tells which rows are as they were: the same address, and the same bits that count', () => {
     memory.setLinearMap(BigUint64Array.of(0n, 0x30_0000n, 0n));
     const addresses = BigUint64Array.of(0x1008n, 0x2000n, 0x8000n, 0x10_0000n);
-    const [out, status] = [new Uint8Array(4 * 16), new Uint8Array(4)];
+    const column = [addresses, words([0, 0xffffn]), new BigUint64Array(4 * 2), new Uint8Array(4)] as const;
     const look = () => {
-      memory.gather(addresses, Int32Array.of(0, 4, 0xffff), out, status);
-      return [...status];
+      const before = column.map((part) => [...part]);
+      const isHeld = memory.hold(...column);
+      expect(column.map((part) => [...part])).toEqual(before);
+      memory.gather(...column);
+      return [isHeld, ...column[3]];
     };
     const { changed, same, unreadable } = ReadStatus;
-    expect(look()).toEqual([changed, changed, unreadable, changed]);
-    expect(look()).toEqual([same, same, unreadable, same]);
+    look();
+    // one that could not be read and cannot be now is as it was
+    expect(look()).toEqual([true, same, same, unreadable, same]);
     commit(NO_GUARDS, change(0x1008n, 1, 0b100, 0b100));
     // a bit that does not count
     commit(NO_GUARDS, change(0x2002n, 1, 0b100, 0b100));
-    [addresses[2], addresses[3]] = [0x1010n, 0x8000n];
-    expect(look()).toEqual([changed, same, changed, unreadable]);
+    expect(look()).toEqual([false, changed, same, unreadable, same]);
+    commit(NO_GUARDS, change(0x2002n, 1, 0b100, 0));
+    expect(look()).toEqual([true, same, same, unreadable, same]);
+    addresses[2] = 0x1010n;
+    expect(look()).toEqual([false, same, same, changed, same]);
+    addresses[3] = 0x8000n;
+    expect(look()).toEqual([false, same, same, same, unreadable]);
+    // not there for another reason
+    addresses[3] = 0n;
+    expect(look()).toEqual([true, same, same, same, unreadable]);
     addresses[3] = 0x10_0000n;
-    expect(look()).toEqual([same, same, same, changed]);
+    expect(look()).toEqual([false, same, same, same, changed]);
     // another place that holds the same
     writeFileSync(file, readFileSync(file).fill(7));
-    expect(look()).toEqual([changed, changed, changed, changed]);
+    expect(look()).toEqual([false, changed, changed, changed, changed]);
     addresses[0] = 0x1018n;
-    expect(look()).toEqual([changed, same, same, same]);
+    expect(look()).toEqual([false, changed, same, same, same]);
+  });
+
+  it('tells of several columns whether all hold', () => {
+    memory.setLinearMap(BigUint64Array.of(0n, 0x30_0000n, 0n));
+    const column = (address: bigint) =>
+      [BigUint64Array.of(address), words([0]), new BigUint64Array(2), new Uint8Array(1)] as const;
+    const [one, other] = [column(0x1008n), column(0x2000n)];
+    expect(memory.gather(...one, ...other)).toBe(2);
+    expect(memory.hold(...one, ...other)).toBe(true);
+    commit(NO_GUARDS, change(0x2000n, 1, 1, 1));
+    expect(memory.hold(...one)).toBe(true);
+    expect(memory.hold(...one, ...other)).toBe(false);
+    expect(memory.hold()).toBe(true);
   });
 
   it('changes the named bits of one byte, and no others', () => {
@@ -297,23 +319,28 @@ describe('what cannot be opened', () => {
     }
     expect(() => commit(new Uint8Array(24) as never, NO_GUARDS)).toThrow(TypeError);
     expect(() => commit(NO_GUARDS, 1 as never)).toThrow(TypeError);
-    const gather = (members: readonly number[], bytes: number, rows: number) => () =>
-      memory.gather(
+    const columns = (pairs: readonly bigint[], words: number, rows: number) => {
+      const column = [
         new BigUint64Array(2),
-        Int32Array.from(members),
-        new Uint8Array(bytes),
+        BigUint64Array.from(pairs),
+        new BigUint64Array(words),
         new Uint8Array(rows),
-      );
-    expect(gather([0, 8, -1], 32, 2)).not.toThrow();
-    expect(gather([0, 8, -1], 31, 2)).toThrow(TypeError);
-    expect(gather([0, 8, -1], 32, 1)).toThrow(TypeError);
-    expect(gather([], 32, 2)).toThrow(TypeError);
-    const half = [new Int32Array(3), new Uint8Array(1), new Uint8Array(1), new Int32Array(3)];
-    expect(() => memory.gather(new BigUint64Array(1), ...(half as never))).toThrow(TypeError);
-    expect(gather([0, 8], 32, 2)).toThrow(TypeError);
-    expect(gather([0, 0, -1], 32, 2)).toThrow(TypeError);
-    expect(gather([0, 65, -1], 1024, 2)).toThrow(TypeError);
-    expect(gather([1 << 21, 8, -1], 32, 2)).toThrow(TypeError);
+      ] as const;
+      return [() => memory.gather(...column), () => memory.hold(...column)];
+    };
+    for (const call of columns([0n, 1n], 4, 2)) expect(call).not.toThrow();
+    const wrong = [
+      columns([0n, 1n], 3, 2),
+      columns([0n, 1n], 4, 1),
+      columns([], 4, 2),
+      columns([0n], 4, 2),
+      columns([4n, 1n], 4, 2),
+      columns([1n << 21n, 1n], 4, 2),
+    ];
+    for (const call of wrong.flat()) expect(call).toThrow(TypeError);
+    const half = [new BigUint64Array(1), new BigUint64Array(2), new BigUint64Array(2)] as never[];
+    expect(() => memory.gather(...(half as unknown as GatheredRows))).toThrow(TypeError);
+    expect(() => memory.hold(...half)).toThrow(TypeError);
     expect(() => {
       memory.setLinearMap(new BigUint64Array(2));
     }).toThrow(TypeError);
