@@ -70,10 +70,10 @@ export interface NativeMemory {
     visited: BigUint64Array,
   ): { count: number; end: ListEnd };
   /**
-   * The guarded commit. `ways` holds at `at` the physical address of the structure to change, the number of guards, and these:
-   * triples of [physical address, mask, expected]. `changes` are of [offset from the structure, width in bytes (1, 2 or 4), mask, value, which bits
-   * of the mask are read back]. Of each change in turn: re-reads every guard in order and, only if all hold, changes the
-   * masked bits of the unit and reads back those that nobody else changes.
+   * The guarded commit. `ways` holds at `at` the physical address of the structure to change, the number of guards, and
+   * these: triples of [physical address, mask, expected]. `changes` are of [offset from the structure, width in bytes (1, 2
+   * or 4), mask, value, which bits of the mask are read back]. Of each change in turn: re-reads every guard in order and,
+   * only if all hold, changes the masked bits of the unit and reads back those that nobody else changes.
    * Returns `changed` if any was, or `heldAlready`; at the first change that does not come about, `undone` (somebody wrote the
    * bits again) or the index of the guard that does not hold: then it and what follows it was not written.
    */
