@@ -3,6 +3,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { talk } from '../../src/console/talk.js';
 import { Cleanup } from '../lab/cleanup.js';
+import { NOTHING, received } from '../lab/devices.js';
 import { Meter } from '../lab/meter.js';
 import { networkNeeds } from '../lab/needs.js';
 import { figure6Paths } from '../lab/network.js';
@@ -19,6 +20,10 @@ import { percentile, spreadOf } from './rounds.js';
 
 const PATIENCE_MS = 60_000;
 const CLIENT = 'alice';
+/** Of a TCP packet over Ethernet, with all options that it may have: one that brings no data is no longer. */
+const LONGEST_HEADERS = 100;
+/** More than one packet. */
+const DATA_BYTES = 2_000;
 /** One thing that happened and the commit that answered it, Unix time in milliseconds. */
 interface Reaction {
   readonly requestedMs: number;
@@ -67,24 +72,30 @@ export async function react(course: Course, { backend, kbit, where }: Scene): Pr
     course.say(`${times} clients, one after another`);
     const connects = await connectMany(course, stage, sidecar, times);
 
-    await stage.connect(0, CLIENT);
+    const { pid } = await stage.connect(0, CLIENT);
     const web = new Cleanup();
     cleanup.add(() => web.run());
     await startWeb(web, stage.network);
     const [host] = stage.network.clients;
     if (!host) throw new Error('the network has no client');
-    Transfer.download(stage.network, host.namespace, 1e9, { kbit, timeoutMs: 1_200_000 });
+    const download = Transfer.download(stage.network, host.namespace, 1e9, { kbit, timeoutMs: 1_200_000 });
+    await until('a download', PATIENCE_MS, () => download.hasStarted || undefined);
     const meter = await Meter.start(host.namespace, path.join(course.output, 'reaction.pcap'));
     course.say(`${times} saved inis`);
-    const saves = await switchMany(course, sidecar, times, (to) =>
-      writeRules(stage.files, figure6Paths, { '*': to }),
-    );
+    const switchMany = (order: (to: string) => Promise<void>) =>
+      turns(course, sidecar, times, async (to) => {
+        const known = (await sidecar.switches()).length;
+        const requestedMs = Date.now();
+        await order(to);
+        const { committedAt } = await nextSwitch(sidecar, known, to);
+        await carries(pid, to);
+        return { requestedMs, committedMs: committedAt, to };
+      });
+    const saves = await switchMany((to) => writeRules(stage.files, figure6Paths, { '*': to }));
     course.say(`${times} commands`);
-    const commands = await switchMany(course, sidecar, times, async (to) => {
+    const commands = await switchMany(async (to) => {
       await talk(stage.files.console, `mptcp primary ${CLIENT} ${to}`);
     });
-    // the last switch's packets
-    await sleep(3000);
     // the capture ends when nothing comes any more
     await web.run();
     const packets = onPaths(await meter.stop(), host.addresses).filter(
@@ -168,25 +179,40 @@ async function recordedAt(directory: string): Promise<number | undefined> {
   return status?.mtimeMs;
 }
 
-async function switchMany(
+/** To and fro. */
+async function turns(
   { say }: Course,
   sidecar: Sidecar,
   times: number,
-  order: (to: string) => Promise<void>,
+  turn: (to: string) => Promise<Reaction>,
 ): Promise<Reaction[]> {
   const reactions: Reaction[] = [];
   for (let at = 0; at < times; at++) {
-    const known = await sidecar.switches();
-    const to = known.at(-1)?.to === 'lte' ? 'wifi' : 'lte';
-    const requestedMs = Date.now();
-    await order(to);
-    const { committedAt } = await nextSwitch(sidecar, known.length, to);
-    reactions.push({ requestedMs, committedMs: committedAt, to });
+    reactions.push(await turn((await sidecar.switches()).at(-1)?.to === 'lte' ? 'wifi' : 'lte'));
     if (at % 25 === 24) say(`${at + 1}`);
-    // for its packets to come, and the log's reader not to be the load
+    // for the log's reader not to be the load
     await sleep(100);
   }
   return reactions;
+}
+
+/**
+ * Waits until a client receives data on a path: the kernel may go on for a while as before (Linux 6.1, net/mptcp/protocol.c:
+ * with one subflow up to MPTCP_SEND_BURST_SIZE, 64 KiB), and one who is switched back meanwhile is never seen on it.
+ * @param pid of a process in its namespace.
+ */
+async function carries(pid: number, to: string): Promise<void> {
+  const data = async () => {
+    const { bytes, packets } = (await received(pid)).get(to) ?? NOTHING;
+    return bytes - LONGEST_HEADERS * packets;
+  };
+  const before = await data();
+  await until(
+    `data on ${to}`,
+    PATIENCE_MS,
+    async () => (await data()) - before >= DATA_BYTES || undefined,
+    20,
+  );
 }
 
 function nextSwitch(sidecar: Sidecar, known: number, to: string): Promise<SwitchEvent> {

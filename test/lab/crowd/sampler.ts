@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { received } from '../devices.js';
 import { tunDevice } from '../openvpn-config.js';
 import { accessPoints } from './isps.js';
 import type { CrowdClient, Scene } from './scene.js';
@@ -88,14 +88,11 @@ async function takeSample({ network, clients }: Scene): Promise<Sample> {
   };
 }
 
-/** By /proc, because a process for each namespace and sample would take the processors that OpenVPN needs. */
 async function readClient({ openvpn }: CrowdClient): Promise<ClientSample> {
-  const text = await readFile(`/proc/${openvpn.pid}/net/dev`, 'utf8');
-  const received = new Map(
-    [...text.matchAll(/^\s*(\S+):\s*(\d+)/gm)].map(([, device = '', bytes]) => [device, Number(bytes)]),
-  );
+  const devices = await received(openvpn.pid);
+  const bytes = (device: string) => devices.get(device)?.bytes ?? 0;
   return {
-    tunnelBytes: received.get(tunDevice) ?? 0,
-    pathBytes: Object.fromEntries(accessPoints.map(({ name }) => [name, received.get(name) ?? 0])),
+    tunnelBytes: bytes(tunDevice),
+    pathBytes: Object.fromEntries(accessPoints.map(({ name }) => [name, bytes(name)])),
   };
 }
