@@ -92,7 +92,11 @@ async function leave(): Promise<void> {
   const json = JSON.stringify({ machine, figures, growth }, undefined, 2);
   await writeFile(path.join(output, 'bench.json'), `${json}\n`);
   await writeFile(path.join(output, 'bench.md'), markdown(figures));
-  if (growth.length > 0) await drawGrowth(path.join(output, 'growth.svg'), growth, machine.kernel);
+  if (growth.length > 0) {
+    // without what who built it called it
+    const [version = ''] = machine.kernel.split('-');
+    await drawGrowth(path.join(output, 'growth.svg'), growth, version);
+  }
 }
 
 function say(text: string): void {
