@@ -2,7 +2,6 @@
 #include <napi.h>
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>

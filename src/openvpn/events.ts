@@ -54,8 +54,6 @@ interface EventsMap {
 
 export interface EventsOptions {
   readonly probe?: ProcessProbe;
-  /** Whether a process is not gone; default: by `probe` if there is one. */
-  readonly exists?: (pid: number) => boolean;
   /** Whose directories are made; default: root and nobody. */
   readonly users?: readonly HookUser[];
   /** The safety net under inotify, in milliseconds. */
@@ -96,6 +94,7 @@ interface Rejected {
 export class Events extends EventEmitter<EventsMap> {
   readonly directory: string;
   readonly #probe: ProcessProbe;
+  /** Whether a process is not gone. */
   readonly #exists: (pid: number) => boolean;
   readonly #rescanMs: number;
   readonly #users: Map<string, HookUser>;
@@ -121,7 +120,7 @@ export class Events extends EventEmitter<EventsMap> {
     this.directory = resolve(directory);
     const { probe } = options;
     this.#probe = probe ?? probeProcess;
-    this.#exists = options.exists ?? (probe ? (pid) => probe(pid).is !== 'gone' : processExists);
+    this.#exists = probe ? (pid) => probe(pid).is !== 'gone' : processExists;
     this.#rescanMs = options.rescanMs ?? 10_000;
     this.#users = new Map((options.users ?? defaultHookUsers()).map((user) => [user.name, user]));
   }
