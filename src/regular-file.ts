@@ -1,29 +1,99 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { open, stat, type FileHandle } from 'node:fs/promises';
+
+/** Should a FIFO have taken the file's name since it was looked at: opening or reading it does not wait. */
+const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+const CHUNK_BYTES = 65_536;
+
+/** A path that stands for something else than a file of a sensible size. The message does not repeat the path. */
+export class UnusableFileError extends Error {
+  override readonly name = 'UnusableFileError';
+}
 
 /**
- * The bytes of a file, and one more than `most` of one that is larger. What an admin names by mistake (a FIFO, a
- * device) is not waited for.
- * @throws {NotARegularFile} and the system's errors.
+ * Opens a file that an admin names. A FIFO or a device, named by mistake, is neither opened nor waited for: opening
+ * alone can have an effect (watchdog(4)).
+ * @throws {UnusableFileError} if it is no regular file. {Error} from the file system.
  */
-export async function readRegularFile(file: string, most: number): Promise<Buffer> {
-  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+export async function openRegularFile(path: string): Promise<FileHandle> {
+  if (!(await stat(path)).isFile()) throw notRegular();
+  const handle = await open(path, FLAGS);
   try {
-    const stats = await handle.stat();
-    if (!stats.isFile()) throw new NotARegularFile('is no regular file');
-    const buffer = Buffer.alloc(most + 1);
-    let length = 0;
-    while (length < buffer.length) {
-      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, length);
-      if (bytesRead === 0) break;
-      length += bytesRead;
+    if (!(await handle.stat()).isFile()) throw notRegular();
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  return handle;
+}
+
+/**
+ * The bytes of a file that an admin names.
+ * @param most bytes: a larger file is refused, and no more than that is read of it.
+ * @throws {UnusableFileError} if it is no regular file, or larger. {Error} from the file system.
+ */
+export async function readRegularFile(path: string, most: number): Promise<Buffer> {
+  const handle = await openRegularFile(path);
+  try {
+    const chunks = new Chunks(most);
+    for (;;) {
+      const chunk = Buffer.alloc(CHUNK_BYTES);
+      const { bytesRead } = await handle.read(chunk, 0, chunk.length, null);
+      if (bytesRead === 0) return chunks.join();
+      chunks.add(chunk.subarray(0, bytesRead));
     }
-    return buffer.subarray(0, length);
   } finally {
     await handle.close();
   }
 }
 
-export class NotARegularFile extends Error {
-  override readonly name = 'NotARegularFile';
+/** As {@link readRegularFile}, for what has to be known before anything else is done. */
+export function readRegularFileSync(path: string, most: number): Buffer {
+  if (!statSync(path).isFile()) throw notRegular();
+  const fd = openSync(path, FLAGS);
+  try {
+    if (!fstatSync(fd).isFile()) throw notRegular();
+    const chunks = new Chunks(most);
+    for (;;) {
+      const chunk = Buffer.alloc(CHUNK_BYTES);
+      const bytesRead = readSync(fd, chunk, 0, chunk.length, null);
+      if (bytesRead === 0) return chunks.join();
+      chunks.add(chunk.subarray(0, bytesRead));
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** What was read so far. The size that a file claims is not believed: it can grow, and in /proc it is 0. */
+class Chunks {
+  readonly #chunks: Buffer[] = [];
+  #length = 0;
+
+  constructor(private readonly most: number) {}
+
+  add(chunk: Buffer): void {
+    this.#length += chunk.length;
+    if (this.#length > this.most) throw new UnusableFileError(`is larger than ${sizeText(this.most)}`);
+    this.#chunks.push(chunk);
+  }
+
+  join(): Buffer {
+    return Buffer.concat(this.#chunks, this.#length);
+  }
+}
+
+/** What keeps a file from being read, in one sentence that names it. */
+export function unreadable(path: string, error: unknown): string {
+  const { message } = error as Error;
+  return error instanceof UnusableFileError ? `${path} ${message}` : `${path} cannot be read: ${message}`;
+}
+
+function notRegular(): UnusableFileError {
+  return new UnusableFileError('is not a regular file');
+}
+
+function sizeText(bytes: number): string {
+  const [unit, size] = bytes % 1_048_576 === 0 ? ['MiB', 1_048_576] : ['KiB', 1024];
+  return `${bytes / size} ${unit}`;
 }

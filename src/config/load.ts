@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 
-import { NotARegularFile, readRegularFile } from '../regular-file.js';
+import { readRegularFile, UnusableFileError } from '../regular-file.js';
 import type { Config } from './config.js';
 import { parseConfig } from './parse.js';
 import { ConfigError } from './problem.js';
@@ -13,7 +13,7 @@ const LARGEST_FILE = 1_048_576;
 
 function explain(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
-  if (error instanceof NotARegularFile) return message;
+  if (error instanceof UnusableFileError) return message;
   if (code === 'ENOENT' || code === 'ENOTDIR') return 'does not exist';
   if (code === 'EACCES') return 'cannot be read: permission denied';
   return `cannot be read: ${message}`;
@@ -30,7 +30,6 @@ export async function readConfigText(file: string): Promise<string> {
   } catch (error) {
     throw new ConfigError(file, [{ message: explain(error) }]);
   }
-  if (bytes.length > LARGEST_FILE) throw new ConfigError(file, [{ message: 'is larger than 1 MiB' }]);
   if (!isUtf8(bytes)) {
     let line = 1;
     for (let start = 0, end = 0; start < bytes.length; start = end + 1, line++) {

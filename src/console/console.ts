@@ -6,7 +6,8 @@ import { makeDirectory } from '../directory.js';
 import { CLIENT_LIMITS, ConsoleClient, type ClientLimits } from './client.js';
 import { beginDialogue, type Partners } from './dialogue.js';
 import { groupId } from './group.js';
-import { askPassword, readPassword } from './password.js';
+import { readPasswordFile } from '../password-file.js';
+import { askPassword } from './password.js';
 
 const MAX_CLIENTS = 64;
 
@@ -89,7 +90,7 @@ export class Console {
   async #listenTcp(): Promise<void> {
     const { listen, passwordFile } = this.place;
     if (listen === undefined) return;
-    if (passwordFile !== undefined) readPassword(passwordFile);
+    if (passwordFile !== undefined) checkPasswordFile(passwordFile);
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       this.#serve(socket, 'tcp');
     });
@@ -119,6 +120,16 @@ export class Console {
     new ConsoleClient(socket, this.limits, (tell) => {
       const begin = () => beginDialogue(this.partners, tell);
       return kind === 'tcp' && passwordFile !== undefined ? askPassword(passwordFile, begin) : begin();
+    });
+  }
+}
+
+function checkPasswordFile(file: string): void {
+  try {
+    readPasswordFile(file);
+  } catch (error) {
+    throw new Error(`the console's password file cannot be used: ${(error as Error).message}`, {
+      cause: error,
     });
   }
 }

@@ -1,20 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readPasswordFile } from '../password-file.js';
 import type { Dialogue } from './client.js';
 
 /** As OpenVPN's `MANAGEMENT_N_PASSWORD_RETRIES`. */
 const MAX_TRIES = 3;
 const PROMPT = 'ENTER PASSWORD:';
-
-/**
- * The first line of a password file.
- * @throws {Error} naming the file if it cannot be read or its first line is empty.
- */
-export function readPassword(file: string): string {
-  const password = /^[^\r\n]*/.exec(readFileSync(file, 'utf8'))?.[0] ?? '';
-  if (password === '') throw new Error(`${file}: its first line, the console's password, is empty`);
-  return password;
-}
 
 /**
  * Asks for a password as OpenVPN's management interface does, and only then begins the dialogue behind it.
@@ -32,7 +22,7 @@ export function askPassword(file: string, begin: () => Dialogue): Dialogue {
       if (behind) return behind.run(line, respond);
       let isRight = false;
       try {
-        isRight = equal(line, readPassword(file));
+        isRight = equal(line, readPasswordFile(file));
       } catch {
         // nobody gets in by a password that is not there
       }

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { execa, ExecaError } from 'execa';
+import { readRegularFile, unreadable } from '../regular-file.js';
 import { Btf } from './btf.js';
 import { buildIdOf } from './build_id.js';
 import { hasMptcp } from './families.js';
@@ -10,6 +11,9 @@ import { layoutFromBtf } from './layout.js';
 import type { LayoutFile } from './layout_file.js';
 import { parseSymbols, type Symbols } from './symbols.js';
 import { Vmlinux } from './vmlinux.js';
+
+/** Of a distribution's kernel it is of some 8 MiB. */
+const MAX_SYSTEM_MAP_BYTES = 1 << 28;
 
 const BANNER = /Linux version (\d\S*) \(/;
 
@@ -59,7 +63,7 @@ export async function makeLayout({ vmlinux, systemMap, progress }: LayoutInputs)
 
 async function symbolsOf(file: Vmlinux, systemMap: string | undefined): Promise<Symbols> {
   const own = await file.symbols();
-  const symbols = systemMap === undefined ? own : parseSymbols(await readFile(systemMap));
+  const symbols = systemMap === undefined ? own : parseSymbols(await readSystemMap(systemMap));
   for (const [name, address] of own) {
     const other = symbols.get(name);
     if (other === undefined || other === address) continue;
@@ -77,6 +81,16 @@ async function symbolsOf(file: Vmlinux, systemMap: string | undefined): Promise<
     );
   }
   return symbols;
+}
+
+async function readSystemMap(file: string): Promise<Buffer> {
+  try {
+    return await readRegularFile(file, MAX_SYSTEM_MAP_BYTES);
+  } catch (error) {
+    throw new KernelError('symbols', unreadable(file, error), "give the build's System.map", {
+      cause: error,
+    });
+  }
 }
 
 /** The structures that the DWARF of a vmlinux describes, as BTF. */

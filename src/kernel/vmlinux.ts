@@ -1,4 +1,5 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { openRegularFile, unreadable } from '../regular-file.js';
 import { KernelError } from './kernel_error.js';
 import { WANTED_SYMBOLS, type Symbols } from './symbols.js';
 
@@ -35,11 +36,9 @@ export class Vmlinux {
   static async open(path: string): Promise<Vmlinux> {
     let file: FileHandle;
     try {
-      file = await open(path);
+      file = await openRegularFile(path);
     } catch (error) {
-      throw new KernelError('layout', `${path} cannot be read: ${(error as Error).message}`, undefined, {
-        cause: error,
-      });
+      throw new KernelError('layout', unreadable(path, error), undefined, { cause: error });
     }
     try {
       const header = await readPart(path, file, 0, HEADER_BYTES);

@@ -1,7 +1,11 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, realpathSync, type Stats } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, realpathSync, type Stats } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { makeDirectory as makeParent } from '../directory.js';
+import { readRegularFileSync } from '../regular-file.js';
 import { hasCode } from './errno.js';
+
+/** Bytes of /etc/passwd; a directory service's users are not in it. */
+const LARGEST_PASSWD = 1 << 24;
 
 /** Where hooks record unless OpenVPN's config sets SUBFLOWD_EVENTS. */
 export const DEFAULT_EVENTS = '/run/subflowd/events';
@@ -97,7 +101,7 @@ export function hookUser(uid: number): HookUser {
 function passwd(): HookUser[] {
   let text = '';
   try {
-    text = readFileSync('/etc/passwd', 'utf8');
+    text = readRegularFileSync('/etc/passwd', LARGEST_PASSWD).toString('utf8');
   } catch (error) {
     if (!hasCode(error, 'ENOENT', 'EACCES')) throw error;
   }

@@ -1,10 +1,10 @@
 import { EventEmitter } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { Backoff } from './backoff.js';
 import { hasCode, reasonOf } from './errno.js';
 import { Exchanges, type Request, type Taker } from './exchanges.js';
 import { LineSplitter, ownCopy } from '../lines.js';
+import { readPasswordFile } from '../password-file.js';
 import { NoticeReader, sourceOf } from './notices.js';
 
 /** Where a management interface listens. */
@@ -227,9 +227,9 @@ export class Management extends EventEmitter<ManagementMap> {
     else {
       let password: string;
       try {
-        password = /^[^\r\n]*/.exec(readFileSync(file, 'utf8'))?.[0] ?? '';
+        password = readPasswordFile(file);
       } catch (error) {
-        this.#fail(`cannot read its password file: ${reasonOf(error)}`);
+        this.#fail(`it asks for a password: ${reasonOf(error)}`);
         return;
       }
       this.#passwordSent = true;

@@ -93,8 +93,8 @@ describe('a file that is loaded', () => {
   test.each<[string, (file: string) => Promise<unknown>, string]>([
     ['is not there', () => Promise.resolve(), ': does not exist'],
     ['is empty', (file) => writeFile(file, ''), ': the file is empty'],
-    ['is a directory', (file) => mkdir(file), ': is no regular file'],
-    ['is a FIFO', (file) => promisify(execFile)('mkfifo', [file]), ': is no regular file'],
+    ['is a directory', (file) => mkdir(file), ': is not a regular file'],
+    ['is a FIFO', (file) => promisify(execFile)('mkfifo', [file]), ': is not a regular file'],
     [
       'is Latin-1',
       (file) => writeFile(file, Buffer.from('; ok\n[client Müller]\n', 'latin1')),
