@@ -54,6 +54,7 @@ export class Daemon implements Commanded {
     let opened: OpenBackend | undefined;
     try {
       const overrides = new OverrideStore(watcher.config.console.overrides);
+      for (const problem of overrides.problems()) log.error({ event: 'problem' }, problem);
       opened = await openBackend(watcher.config.kernel);
       daemon = new Daemon(log, opened, watcher, overrides);
       await daemon.#open();
@@ -170,7 +171,7 @@ export class Daemon implements Commanded {
       dryRun: this.#config.steering.dryRun,
       ...this.#controller.current(),
       overrides: Object.fromEntries(this.#overrides.all()),
-      problems: this.#controller.problems(),
+      problems: [...this.#overrides.problems(), ...this.#controller.problems()],
       reports: this.#reports,
     };
   }

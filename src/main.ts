@@ -240,7 +240,7 @@ then, in subflowd.ini:
       ...(systemMap !== undefined && { systemMap }),
       progress: (what) => process.stderr.write(`${printable(what)}\n`),
     });
-    await writeLayout(output, layout);
+    writeLayout(output, layout);
     print(`${output}: layout of Linux ${layout.release}, build-id ${layout.buildId}`);
   });
 

@@ -1,9 +1,11 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { styleText } from 'node:util';
+import { writeFileAtomically } from '../atomic-file.js';
+import { readRegularFileSync } from '../regular-file.js';
 import { LineSplitter } from '../lines.js';
 import { COMMANDS } from './commands.js';
 import { DISPOSITIONS } from './dispositions.js';
@@ -14,6 +16,8 @@ import { quoteWord } from './words.js';
 
 const MAX_LINE = 256 * 1024 * 1024;
 const MAX_HISTORY = 1000;
+/** Of the file of them: a larger one is not read, and begun anew. */
+const MAX_HISTORY_BYTES = 1 << 22;
 /** A password is not kept in a file. */
 const SECRET = /^\s*(?:password|username|pk-sig|rsa-sig|client-auth)\b/;
 
@@ -98,7 +102,8 @@ function coloured(line: string): string {
 
 function readHistory(file: string): string[] {
   try {
-    return readFileSync(file, 'utf8').split('\n').filter(Boolean).slice(0, MAX_HISTORY);
+    const text = readRegularFileSync(file, MAX_HISTORY_BYTES).toString('utf8');
+    return text.split('\n').filter(Boolean).slice(0, MAX_HISTORY);
   } catch {
     return [];
   }
@@ -107,7 +112,7 @@ function readHistory(file: string): string[] {
 function saveHistory(file: string, lines: readonly string[]): void {
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    writeFileSync(file, lines.filter((line) => !SECRET.test(line)).join('\n'), { mode: 0o600 });
+    writeFileAtomically(file, lines.filter((line) => !SECRET.test(line)).join('\n'), 0o600);
   } catch {
     // a console without a memory is still one
   }

@@ -1,70 +1,124 @@
-import { readFileSync, renameSync, openSync, writeSync, fsyncSync, closeSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { z } from 'zod';
+import { isDeepStrictEqual } from 'node:util';
+import { writeFileAtomically } from '../atomic-file.js';
 import { makeDirectory } from '../directory.js';
 import type { Overrides } from '../steering/rule.js';
+import {
+  asideText,
+  copyOf,
+  formatOverrides,
+  foundAside,
+  HOW_TO_FIX,
+  readOverrides,
+  setAside,
+} from './overrides-file.js';
 
-const FILE = z.object({ version: z.literal(1), overrides: z.record(z.string(), z.string()) });
+const FILE_MODE = 0o600;
 
 /**
  * Admins' overrides, each kept until it is taken back: in a file, since they are the one thing that cannot be observed
- * again after a restart. Written whole and synchronously, before the command that changed them is answered.
+ * again after a restart. Written whole and synchronously, before the command that changed them is answered, and then
+ * once more beside it (`FILE.copy`), which is read should the file be damaged.
  */
 export class OverrideStore {
-  readonly #overrides = new Map<string, string>();
+  #overrides: Overrides = new Map();
+  /** What keeps the file from being read, and what is in force instead; until it is written anew. */
+  #unread: string | undefined;
+  /** What this process has set aside. */
+  #aside: { readonly name: string; readonly problem: string } | undefined;
+  /** Why there is no copy. */
+  #uncopied: string | undefined;
 
   /**
-   * Reads what is there; a missing file is an empty one.
-   * @throws {Error} naming the file if it is damaged: forgetting what admins asked for would be worse.
+   * Reads what is there; a missing file holds none. Where the file is damaged or cannot be read, the overrides of the
+   * copy are in force, or none if that is no better: {@link problems} says so. A damaged file is then set aside under
+   * another name (`FILE.damaged`) and written anew.
    */
   constructor(private readonly path: string) {
-    let text: string;
+    const found = readOverrides(path);
+    const copy = readOverrides(copyOf(path));
+    if ('overrides' in found) {
+      this.#overrides = found.overrides;
+      // from before there were copies, or only the first of the two was written
+      if (existsSync(path) && !isDeepStrictEqual(found, copy)) this.#writeCopy(found.overrides);
+      return;
+    }
+    if ('overrides' in copy) this.#overrides = copy.overrides;
+    const { size } = this.#overrides;
+    const instead =
+      size === 0 ? 'no override is in force' : `in force is what its copy holds, overrides: ${size}`;
+    this.#unread = `${found.problem}; ${instead}`;
+    if (found.state === 'unreadable') return;
     try {
-      text = readFileSync(path, 'utf8');
+      this.#write(this.#overrides);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-      throw new Error(`${path}: the overrides cannot be read: ${(error as Error).message}`, { cause: error });
+      this.#unread += ` (${(error as Error).message})`;
     }
-    const parsed = FILE.safeParse(parseJson(text));
-    if (!parsed.success) {
-      throw new Error(`${path}: this is not a file of overrides; mend it, or remove it to start without any`);
-    }
-    for (const [key, value] of Object.entries(parsed.data.overrides)) this.#overrides.set(key, value);
   }
 
   all(): Overrides {
     return this.#overrides;
   }
 
-  /** Sets an override, or takes it back when `path` is undefined. @throws {Error} if it cannot be kept. */
+  /** What is wrong with the file, one sentence each, until it is mended. */
+  problems(): string[] {
+    const aside = this.#aside;
+    return [
+      ...(this.#unread === undefined ? [] : [this.#unread]),
+      ...foundAside(this.path).map((name) => (name === aside?.name ? aside.problem : asideText(name))),
+      ...(this.#uncopied === undefined ? [] : [this.#uncopied]),
+    ];
+  }
+
+  /**
+   * Sets an override, or takes it back when `path` is undefined.
+   * @throws {Error} if it cannot be kept; then nothing has changed.
+   */
   set(key: string, path: string | undefined): void {
     const next = new Map(this.#overrides);
     if (path === undefined) next.delete(key);
     else next.set(key, path);
-    this.#write(next);
-    this.#overrides.clear();
-    for (const entry of next) this.#overrides.set(...entry);
+    try {
+      this.#write(next);
+    } catch (error) {
+      // in its place, but the device does not promise that it lasts (EIO): what a restart would read is in force
+      if (isDeepStrictEqual(readOverrides(this.path), { overrides: next })) this.#overrides = next;
+      throw error;
+    }
+    this.#overrides = next;
   }
 
   #write(overrides: Overrides): void {
-    const text = JSON.stringify({ version: 1, overrides: Object.fromEntries(overrides) });
+    const text = formatOverrides(overrides);
     makeDirectory(dirname(this.path));
-    const next = `${this.path}.new`;
-    const file = openSync(next, 'w', 0o600);
-    try {
-      writeSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
+    if (this.#unread !== undefined) {
+      const name = setAside(this.path);
+      const problem = `${this.#unread}; it is set aside as ${name ?? ''}: ${HOW_TO_FIX}`;
+      if (name !== undefined) this.#aside = { name, problem };
     }
-    renameSync(next, this.path);
+    writeFileAtomically(this.path, text, FILE_MODE);
+    this.#unread = undefined;
+    this.#writeCopy(overrides);
+  }
+
+  /** The overrides are kept without it as well. An old copy would bring back what was taken back. */
+  #writeCopy(overrides: Overrides): void {
+    const copy = copyOf(this.path);
+    this.#uncopied = undefined;
+    try {
+      writeFileAtomically(copy, formatOverrides(overrides), FILE_MODE);
+    } catch (error) {
+      this.#uncopied = `the overrides are kept in ${this.path} alone: ${(error as Error).message}`;
+      if (existsSync(copy)) removeCopy(copy);
+    }
   }
 }
 
-function parseJson(text: string): unknown {
+function removeCopy(copy: string): void {
   try {
-    return JSON.parse(text);
+    rmSync(copy);
   } catch {
-    return undefined;
+    // it cannot be written either: nothing changes there
   }
 }

@@ -4,6 +4,7 @@ import type { Config, ConsoleConfig } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
 import { groupId } from '../console/group.js';
 import type { DaemonStatus } from '../console/status.js';
+import { inspectOverrides } from '../control/overrides-file.js';
 import { ConsoleRefusal, ConsoleUnreachable, talk } from '../console/talk.js';
 import { Servers } from '../openvpn/servers.js';
 import { bad, note, ok, type Check } from './check.js';
@@ -39,7 +40,14 @@ export async function examine(configFile: string): Promise<Check[]> {
   ];
 }
 
-function checkConsole({ group }: ConsoleConfig): Check[] {
+function checkConsole({ group, overrides }: ConsoleConfig): Check[] {
+  return [
+    ...checkGroup(group),
+    ...inspectOverrides(overrides).map(({ problem, remedy }) => bad('overrides', problem, remedy)),
+  ];
+}
+
+function checkGroup(group: string | undefined): Check[] {
   if (group === undefined) return [];
   try {
     groupId(group);

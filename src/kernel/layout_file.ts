@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { readRegularFile } from '../regular-file.js';
+import { writeFileAtomically } from '../atomic-file.js';
+import { readRegularFile, unreadable } from '../regular-file.js';
 import { buildIdOf } from './build_id.js';
 import { KernelError } from './kernel_error.js';
 import { Layout } from './layout.js';
@@ -95,12 +95,7 @@ export async function readLayout(file: string, notes: string): Promise<LayoutFil
   try {
     text = await readRegularFile(file, MAX_FILE_BYTES);
   } catch (error) {
-    throw new KernelError('layout', `${file} cannot be read: ${(error as Error).message}`, MAKE_LAYOUT, {
-      cause: error,
-    });
-  }
-  if (text.length > MAX_FILE_BYTES) {
-    throw new KernelError('layout', `${file} is no usable layout: it is larger than 1 MiB`, MAKE_LAYOUT);
+    throw new KernelError('layout', unreadable(file, error), MAKE_LAYOUT, { cause: error });
   }
   const layout = parseLayout(text.toString('utf8'), file);
   const running = await runningBuildId(notes);
@@ -124,14 +119,7 @@ export async function runningBuildId(notes: string): Promise<string | undefined>
   }
 }
 
-/** Writes a layout so that at no moment half of one stands there. */
-export async function writeLayout(file: string, layout: LayoutFile): Promise<void> {
-  const next = `${file}.${randomUUID()}.new`;
-  try {
-    await writeFile(next, formatLayout(layout), { mode: 0o644, flag: 'wx' });
-    await rename(next, file);
-  } catch (error) {
-    await rm(next, { force: true });
-    throw error;
-  }
+/** Writes a layout so that at no moment half of one stands there. @throws {Error} naming the file. */
+export function writeLayout(file: string, layout: LayoutFile): void {
+  writeFileAtomically(file, formatLayout(layout), 0o644);
 }

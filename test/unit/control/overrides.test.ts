@@ -1,7 +1,19 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { execa } from 'execa';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { inspectOverrides } from '../../../src/control/overrides-file.js';
 import { OverrideStore } from '../../../src/control/overrides.js';
 
 let directory: string;
@@ -14,19 +26,27 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
+const kept = () => [...new OverrideStore(file).all()];
+const beside = () => readdirSync(path.dirname(file)).sort();
+
 it('keeps an override until it is taken back, over restarts', () => {
   new OverrideStore(file).set('lab/Bob "The Builder" __proto__', 'lte');
   const again = new OverrideStore(file);
   expect([...again.all()]).toEqual([['lab/Bob "The Builder" __proto__', 'lte']]);
+  expect(again.problems()).toEqual([]);
   again.set('lab/Bob "The Builder" __proto__', undefined);
-  expect([...new OverrideStore(file).all()]).toEqual([]);
-  expect(readdirSync(path.dirname(file))).toEqual(['overrides.json']);
+  expect(kept()).toEqual([]);
+  expect(beside()).toEqual(['overrides.json', 'overrides.json.copy']);
+  expect(inspectOverrides(file)).toEqual([]);
 });
 
-it.each(['', '{"version":1', '[]', '{"version":2,"overrides":{}}'])('refuses a damaged file: %j', (text) => {
+it('keeps none where there is no file, and makes none', () => {
+  expect(kept()).toEqual([]);
+  expect(existsSync(path.dirname(file))).toBe(false);
   new OverrideStore(file).set('a/b', 'c');
-  writeFileSync(file, text);
-  expect(() => new OverrideStore(file)).toThrow(`${file}: this is not a file of overrides`);
+  // removed by an admin who wants none
+  rmSync(file);
+  expect(kept()).toEqual([]);
 });
 
 it('changes nothing in memory when it cannot be kept', () => {
@@ -35,4 +55,167 @@ it('changes nothing in memory when it cannot be kept', () => {
     store.set('a/b', 'c');
   }).toThrow();
   expect([...store.all()]).toEqual([]);
+});
+
+describe.each(['', '{"version":1', '[]', '{"version":2,"overrides":{}}', '\0'.repeat(4096)])(
+  'a damaged file, %j,',
+  (text) => {
+    beforeEach(() => {
+      const store = new OverrideStore(file);
+      store.set('a/b', 'lte');
+      store.set('c/d', 'wifi');
+      writeFileSync(file, text);
+    });
+
+    it('is set aside, and its copy takes its place', () => {
+      expect(inspectOverrides(file)).toMatchObject([{ problem: `${file} is not a file of overrides` }]);
+      const store = new OverrideStore(file);
+      expect([...store.all()]).toEqual([
+        ['a/b', 'lte'],
+        ['c/d', 'wifi'],
+      ]);
+      expect(readFileSync(`${file}.damaged`, 'utf8')).toBe(text);
+      expect(store.problems()).toEqual([
+        `${file} is not a file of overrides; in force is what its copy holds, overrides: 2; it is set aside as ` +
+          `${file}.damaged: set again what is missing, then remove that file`,
+      ]);
+      store.set('e/f', 'lte');
+      expect(kept()).toHaveLength(3);
+    });
+
+    it('is a problem over restarts, until an admin has looked', () => {
+      expect(kept()).toHaveLength(2);
+      const store = new OverrideStore(file);
+      const problem = `a file of overrides that could not be read is set aside as ${file}.damaged`;
+      expect(store.problems()).toEqual([`${problem}: set again what is missing, then remove that file`]);
+      expect(inspectOverrides(file)).toMatchObject([
+        { problem, remedy: expect.stringContaining('rm ') as string },
+      ]);
+      rmSync(`${file}.damaged`);
+      expect(store.problems()).toEqual([]);
+      expect(inspectOverrides(file)).toEqual([]);
+    });
+
+    it('without a copy, or with one as bad, is set aside, and none is in force', () => {
+      for (const change of [
+        () => {
+          rmSync(`${file}.copy`);
+        },
+        () => {
+          writeFileSync(`${file}.copy`, text);
+        },
+      ]) {
+        writeFileSync(file, text);
+        change();
+        const store = new OverrideStore(file);
+        expect([...store.all()]).toEqual([]);
+        expect(store.problems().join()).toContain('no override is in force');
+        store.set('a/b', 'lte');
+        expect(kept()).toEqual([['a/b', 'lte']]);
+        rmSync(`${file}.damaged`);
+      }
+    });
+
+    it('is not lost by the next that is damaged, and there are ten at most', () => {
+      for (let turn = 1; turn <= 12; turn++) {
+        writeFileSync(file, `${text}${turn}`);
+        expect(kept()).toHaveLength(2);
+      }
+      const aside = beside().filter((name) => name.includes('damaged'));
+      expect(aside).toHaveLength(10);
+      expect(readFileSync(`${file}.damaged`, 'utf8')).toBe(`${text}1`);
+      expect(readFileSync(`${file}.damaged.10`, 'utf8')).toBe(`${text}12`);
+    });
+  },
+);
+
+describe('a file that cannot be read', () => {
+  it.each<[string, (at: string) => unknown]>([
+    ['a FIFO', (at) => execa('mkfifo', [at])],
+    [
+      'a device without an end',
+      (at) => {
+        symlinkSync('/dev/zero', at);
+      },
+    ],
+    [
+      'a directory',
+      (at) => {
+        mkdirSync(at);
+      },
+    ],
+  ])('%s, keeps nobody from being served: nothing is set until it is away', async (_what, make) => {
+    mkdirSync(path.dirname(file));
+    await make(file);
+    const store = new OverrideStore(file);
+    expect([...store.all()]).toEqual([]);
+    expect(store.problems()).toEqual([`${file} is not a regular file; no override is in force`]);
+    expect(() => {
+      store.set('a/b', 'lte');
+    }).toThrow(`${file} cannot be written: it is not a regular file`);
+    expect([...store.all()]).toEqual([]);
+    expect(beside()).toEqual(['overrides.json']);
+    expect(inspectOverrides(file)).toMatchObject([{ problem: `${file} is not a regular file` }]);
+    rmSync(file, { recursive: true });
+    store.set('a/b', 'lte');
+    expect(store.problems()).toEqual([]);
+    expect(kept()).toEqual([['a/b', 'lte']]);
+  });
+
+  it('larger than any list of overrides, is set aside before another takes its name', () => {
+    new OverrideStore(file).set('a/b', 'lte');
+    writeFileSync(file, Buffer.alloc((1 << 24) + 1, 0x20));
+    const store = new OverrideStore(file);
+    expect(store.problems()).toEqual([
+      `${file} is larger than 16 MiB; in force is what its copy holds, overrides: 1`,
+    ]);
+    store.set('c/d', 'wifi');
+    expect(beside()).toEqual(['overrides.json', 'overrides.json.copy', 'overrides.json.damaged']);
+    expect(kept()).toHaveLength(2);
+  });
+});
+
+describe('the copy', () => {
+  it('is made of a file that has none, and made anew where it is another', () => {
+    const store = new OverrideStore(file);
+    store.set('a/b', 'lte');
+    const text = readFileSync(`${file}.copy`, 'utf8');
+    expect(text).toBe(readFileSync(file, 'utf8'));
+    store.set('a/b', 'wifi');
+    for (const change of [
+      () => {
+        rmSync(`${file}.copy`);
+      },
+      () => {
+        writeFileSync(`${file}.copy`, text);
+      },
+    ]) {
+      change();
+      expect(kept()).toEqual([['a/b', 'wifi']]);
+      expect(readFileSync(`${file}.copy`, 'utf8')).toBe(readFileSync(file, 'utf8'));
+    }
+  });
+
+  it('that cannot be written costs no override, and is a problem', () => {
+    mkdirSync(`${file}.copy`, { recursive: true });
+    chmodSync(path.dirname(file), 0o755);
+    const store = new OverrideStore(file);
+    store.set('a/b', 'lte');
+    expect(kept()).toEqual([['a/b', 'lte']]);
+    expect(store.problems()).toEqual([
+      `the overrides are kept in ${file} alone: ${file}.copy cannot be written: it is not a regular file`,
+    ]);
+    rmSync(`${file}.copy`, { recursive: true });
+    store.set('a/b', 'wifi');
+    expect(store.problems()).toEqual([]);
+  });
+});
+
+it('no more is taken than is read again', () => {
+  const store = new OverrideStore(file);
+  store.set('a/b', 'lte');
+  expect(() => {
+    store.set(`a/${'x'.repeat(1 << 24)}`, 'lte');
+  }).toThrow('2 overrides are more than a file of 16 MiB holds');
+  expect(kept()).toEqual([['a/b', 'lte']]);
 });

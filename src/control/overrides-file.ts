@@ -1,0 +1,119 @@
+import { existsSync, linkSync, renameSync, statSync } from 'node:fs';
+import { z } from 'zod';
+import { readRegularFileSync, unreadable } from '../regular-file.js';
+import type { Overrides } from '../steering/rule.js';
+
+const FORM = z.object({ version: z.literal(1), overrides: z.record(z.string(), z.string()) });
+
+/** Bytes: some hundred thousand overrides. */
+const LARGEST_FILE = 1 << 24;
+/** Damaged files that are kept; what is damaged after that takes the place of the last. */
+const MOST_SET_ASIDE = 10;
+
+/** Once a file was set aside. */
+export const HOW_TO_FIX = 'set again what is missing, then remove that file';
+
+/** What a file of overrides holds, or what keeps it from being one. */
+export type Found =
+  | { readonly overrides: Overrides }
+  /** `damaged`: its content is no list of overrides; `unreadable`: its content is not known. */
+  | { readonly state: 'damaged' | 'unreadable'; readonly problem: string };
+
+/** Reads a file of overrides. One that is missing holds none. */
+export function readOverrides(file: string): Found {
+  let bytes: Buffer;
+  try {
+    bytes = readRegularFileSync(file, LARGEST_FILE);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return { overrides: new Map() };
+    return { state: 'unreadable', problem: unreadable(file, error) };
+  }
+  const parsed = FORM.safeParse(parseJson(bytes.toString('utf8')));
+  if (!parsed.success) return { state: 'damaged', problem: `${file} is not a file of overrides` };
+  return { overrides: new Map(Object.entries(parsed.data.overrides)) };
+}
+
+/**
+ * Overrides as the text of a file.
+ * @throws {Error} if they are more than {@link readOverrides} would read.
+ */
+export function formatOverrides(overrides: Overrides): string {
+  const text = JSON.stringify({ version: 1, overrides: Object.fromEntries(overrides) });
+  if (Buffer.byteLength(text) <= LARGEST_FILE) return text;
+  throw new Error(
+    `${overrides.size} overrides are more than a file of 16 MiB holds; take some back with auto`,
+  );
+}
+
+/** Where the overrides stand a second time. */
+export function copyOf(file: string): string {
+  return `${file}.copy`;
+}
+
+/**
+ * Gives a file that could not be read another name, so that it outlives that its own is taken by a new one.
+ * @returns the name; undefined where there is no such file. @throws {Error} from the file system.
+ */
+export function setAside(file: string): string | undefined {
+  const inode = inodeOf(file);
+  if (inode === undefined) return undefined;
+  const names = namesAside(file);
+  const already = names.find((each) => inodeOf(each) === inode);
+  if (already !== undefined) return already;
+  const name = names.find((each) => !existsSync(each)) ?? names.at(-1);
+  try {
+    linkSync(file, name);
+  } catch {
+    // the last of them is taken, or this file system has no links
+    renameSync(file, name);
+  }
+  return name;
+}
+
+/** The files that were set aside and are still there. */
+export function foundAside(file: string): string[] {
+  return namesAside(file).filter((name) => existsSync(name));
+}
+
+/** What is wrong with a file of overrides and with what lies beside it, and how to fix it; changes nothing. */
+export function inspectOverrides(file: string): { readonly problem: string; readonly remedy: string }[] {
+  const found = readOverrides(file);
+  const restart = 'systemctl restart subflowd sets it aside and goes on with its copy';
+  const replace = `put a regular file there that subflowd can read, or set [console] overrides`;
+  return [
+    ...('overrides' in found
+      ? []
+      : [{ problem: found.problem, remedy: found.state === 'damaged' ? restart : replace }]),
+    ...foundAside(file).map((name) => ({
+      problem: `a file of overrides that could not be read is set aside as ${name}`,
+      remedy: `set again what \`subflowd rules\` does not show of it, with subflowd primary; then: rm ${name}`,
+    })),
+  ];
+}
+
+/** What an admin is told of a file that was set aside. */
+export function asideText(name: string): string {
+  return `a file of overrides that could not be read is set aside as ${name}: ${HOW_TO_FIX}`;
+}
+
+function namesAside(file: string): string[] {
+  return Array.from(
+    { length: MOST_SET_ASIDE },
+    (_, index) => `${file}.damaged${index === 0 ? '' : `.${index + 1}`}`,
+  );
+}
+
+/** Of a regular file. */
+function inodeOf(file: string): number | undefined {
+  const stats = statSync(file, { throwIfNoEntry: false });
+  return stats?.isFile() ? stats.ino : undefined;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
