@@ -7,6 +7,7 @@ import type { Config } from './config.js';
 import { readConfigText } from './load.js';
 import { lookups, type Lookup } from './lookups.js';
 import { parseConfig } from './parse.js';
+import { FilePoll } from './poll.js';
 import { ConfigError } from './problem.js';
 
 /** Milliseconds without an event after which a changed file is read: the writes of one save come closer together. */
@@ -22,6 +23,10 @@ const LONGEST_WAIT = 1000;
 
 /** How often in a row what is there and is not watched is tried again. */
 const MAX_RETRIES = 3;
+
+const CUT_OFF =
+  'is mounted here by itself, and was replaced where it is mounted from: what is saved there is not seen here; ' +
+  'mount its directory instead, and restart';
 
 /** Who wants to know of changes to a config file. */
 export interface ConfigListener {
@@ -99,6 +104,8 @@ class FileWatch implements ConfigWatcher {
   #told: string | undefined;
   #way: readonly Lookup[] = [];
   #watcher: FSWatcher | undefined;
+  /** For what the watcher is not told of. */
+  readonly #poll: FilePoll;
   #retries = 0;
   #closed = false;
   /** Looks happen one after the other. */
@@ -112,9 +119,18 @@ class FileWatch implements ConfigWatcher {
     this.#listener = listener;
     this.config = first.config;
     this.#text = first.text;
+    this.#poll = new FilePoll(file, {
+      onChange: () => {
+        this.#stir();
+      },
+      onCutOff: () => {
+        listener.onMistake(new ConfigError(file, [{ message: CUT_OFF }]));
+      },
+    });
   }
 
   async start(): Promise<void> {
+    await this.#poll.start();
     await this.#followWay();
   }
 
@@ -128,6 +144,7 @@ class FileWatch implements ConfigWatcher {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#poll.stop();
     clearTimeout(this.#readTimer);
     clearTimeout(this.#reportTimer);
     await this.#looking;
@@ -232,7 +249,8 @@ class FileWatch implements ConfigWatcher {
 
 /**
  * Reads a config file and watches it: written in place, replaced, removed and made again, reached through links that
- * are turned elsewhere. A save is told within some 15 ms, a mistake after 150 ms without another change.
+ * are turned elsewhere, mounted by itself. A save is told within some 15 ms, or a second where the kernel reports none; a
+ * mistake after 150 ms without another change.
  * @throws {ConfigError} if the file is wrong to begin with.
  */
 export async function watchConfig(file: string, listener: ConfigListener): Promise<ConfigWatcher> {

@@ -1,0 +1,72 @@
+import type { BigIntStats } from 'node:fs';
+import { stat } from 'node:fs/promises';
+
+/** Milliseconds between two looks: one costs some ten microseconds. */
+const PAUSE_MS = 1000;
+
+export interface FilePollListener {
+  /** The path stands for another file than at the last look, or its file was written to. */
+  readonly onChange: () => void;
+  /**
+   * The file is the same, and has no name on its own file system any more: it is mounted by itself, and what it was
+   * mounted from was replaced. What is saved there now cannot be seen here.
+   */
+  readonly onCutOff: () => void;
+}
+
+/**
+ * Looks at a file every second, for changes that no event reports: of a file that is mounted by itself (`mount --bind`,
+ * `docker run -v FILE:FILE`, `subPath`), since the kernel tells those who watch the directory that the writer sees, not
+ * the one that holds the mount; of a mount on top of it; and of network file systems, which report what this host does.
+ */
+export class FilePoll {
+  #last: BigIntStats | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
+
+  constructor(
+    private readonly file: string,
+    private readonly listener: FilePollListener,
+  ) {}
+
+  /** Resolves once the file was looked at: each change after that is reported. */
+  async start(): Promise<void> {
+    this.#last = await look(this.file);
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  #schedule(): void {
+    if (this.#isStopped) return;
+    // one at a time: a file system that does not answer holds up one look
+    this.#timer = setTimeout(() => {
+      void this.#lookAgain();
+    }, PAUSE_MS);
+  }
+
+  async #lookAgain(): Promise<void> {
+    const now = await look(this.file);
+    if (this.#isStopped) return;
+    const last = this.#last;
+    this.#last = now;
+    const isSame = last?.dev === now?.dev && last?.ino === now?.ino;
+    if (
+      !isSame ||
+      last?.size !== now?.size ||
+      last?.mtimeNs !== now?.mtimeNs ||
+      last?.ctimeNs !== now?.ctimeNs
+    )
+      this.listener.onChange();
+    if (isSame && now?.nlink === 0n && last?.nlink !== 0n) this.listener.onCutOff();
+    this.#schedule();
+  }
+}
+
+/** What keeps it from being looked at is for those who read it to report. */
+async function look(file: string): Promise<BigIntStats | undefined> {
+  return stat(file, { bigint: true }).catch(() => undefined);
+}
