@@ -19,8 +19,14 @@ export interface IniSection {
   readonly entries: readonly IniEntry[];
 }
 
-/** The name ends at the first `]` that only a comment can follow, so it may hold `]`, `;` and `#` itself. */
-const HEADER = /^\s*\[(.*?)\]\s*(?:\s[;#].*)?$/;
+/**
+ * The name ends at the first `]` that only a comment can follow, so it may hold `]`, `;` and `#` itself. In the comment
+ * stands anything (`[^]`, as U+2028 is no `.`): the first that could be one is one, and no later `]` is tried.
+ */
+const HEADER = /^\s*\[(.*?)\]\s*(?:\s[;#][^]*)?$/;
+/** Lines that are neither blank nor a comment: of each, `ini` takes some ten microseconds. */
+const MOST_LINES = 80_000;
+
 const COMMENT_OR_BLANK = /^\s*(?:[;#]|$)/;
 
 /** `[path wifi]`, as messages and labels write it. */
@@ -63,13 +69,20 @@ function clip(text: string): string {
 export function readLines(text: string): {
   readonly sections: readonly IniSection[];
   readonly problems: readonly ConfigProblem[];
+  /** It has more lines than {@link MOST_LINES}, of which the rest was not read. */
+  readonly isCut: boolean;
 } {
+  let used = 0;
   const sections: (IniSection & { readonly entries: IniEntry[] })[] = [];
   const problems: ConfigProblem[] = [];
   const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\n|\r/);
   for (const [index, content] of lines.entries()) {
     const line = index + 1;
     if (COMMENT_OR_BLANK.test(content)) continue;
+    if (++used > MOST_LINES) {
+      problems.push({ line, message: `too many lines: ${MOST_LINES} are read at most` });
+      return { sections, problems, isCut: true };
+    }
     const header = HEADER.exec(content);
     const section = sections.at(-1);
     if (header) {
@@ -92,5 +105,5 @@ export function readLines(text: string): {
       problems.push({ line, key: entry.key, message });
     }
   }
-  return { sections, problems };
+  return { sections, problems, isCut: false };
 }

@@ -26,12 +26,14 @@ export function overlaps(prefixes: readonly PlacedPrefix[]): Overlap[] {
     .map((placed) => ({ placed, key: order(placed) }))
     .sort(({ key: a }, { key: b }) => (a[0] === b[0] ? a[1] - b[1] || a[2] - b[2] : a[0] < b[0] ? -1 : 1));
   const found: Overlap[] = [];
-  const around: PlacedPrefix[] = [];
+  // each with the nearest around it that is of another path
+  const around: { readonly placed: PlacedPrefix; readonly outer: PlacedPrefix | undefined }[] = [];
   for (const { placed: inner } of sorted) {
-    for (let top = around.at(-1); top && !holds(top.prefix, inner.prefix); top = around.at(-1)) around.pop();
-    const outer = around.findLast(({ path }) => path !== inner.path);
+    let top = around.at(-1);
+    for (; top && !holds(top.placed.prefix, inner.prefix); top = around.at(-1)) around.pop();
+    const outer = top?.placed.path === inner.path ? top.outer : top?.placed;
     if (outer) found.push({ outer, inner });
-    around.push(inner);
+    around.push({ placed: inner, outer });
   }
   return found;
 }

@@ -10,6 +10,7 @@ import type {
   ServerConfig,
   ServerConsoleConfig,
 } from './config.js';
+import { exceeded } from './limits.js';
 import { readLines, sectionTitle, type IniEntry, type IniSection } from './lines.js';
 import { isLoopback } from './management.js';
 import { hint } from './nearest.js';
@@ -30,17 +31,27 @@ const LONGEST_TEXT = 1_048_576;
 /** Problems that are told one by one. */
 const MOST_PROBLEMS = 100;
 
+/** Characters. */
+const LONGEST_MESSAGE = 2000;
+
 /** Keys that may stand in a section several times. */
 const REPEATABLE: ReadonlySet<string> = new Set(['path prefix']);
 
 class Reading {
   readonly problems: ConfigProblem[] = [];
   readonly sections: readonly IniSection[];
+  /** It has more of something than is read: nothing else is said of it. */
+  readonly isExceeded: boolean;
 
   constructor(text: string) {
-    const { sections, problems } = readLines(text);
-    this.sections = sections.filter((section) => this.#known(section));
-    this.problems.push(...problems);
+    const { sections, problems, isCut } = readLines(text);
+    const surplus = exceeded(sections);
+    // the problems of lines are as many as there are lines: more than a call takes arguments
+    for (const problem of problems) this.problems.push(problem);
+    for (const problem of surplus) this.problems.push(problem);
+    // what would take seconds to check is not checked
+    this.isExceeded = isCut || surplus.length > 0;
+    this.sections = this.isExceeded ? [] : sections.filter((section) => this.#known(section));
   }
 
   complain(section: IniSection, message: string, entry?: IniEntry): void {
@@ -181,8 +192,9 @@ function readServerConsole(
 /** Two consoles cannot be at one place. */
 function tellShared(reading: Reading, own: string, servers: readonly ServerConfig[]): void {
   const places = new Map([[own, '[console]']]);
+  const byName = new Map(servers.map((server) => [server.name, server]));
   for (const { section, name } of reading.of('openvpn', false)) {
-    const console = servers.find((server) => server.name === name)?.console;
+    const console = byName.get(name)?.console;
     if (!console) continue;
     const { socket, listen } = console;
     for (const place of [socket, ...(listen ? [`${listen.host} ${listen.port}`] : [])]) {
@@ -277,6 +289,7 @@ function readRule(
   kind: 'client' | 'default',
   section: IniSection,
   paths: ReadonlySet<string>,
+  all: readonly string[],
 ): RuleConfig | undefined {
   const read = reading.read(kind, section);
   if (!read) return undefined;
@@ -305,13 +318,15 @@ function readRule(
     else reading.complain(section, `needs a \`primary\`: ${message}`);
   }
   if (mode === 'active-standby' || mode === 'priority-based') {
-    const barred = (allowed && primary?.filter((name) => paths.has(name) && !allowed.includes(name))) ?? [];
+    const open = new Set(allowed);
+    const barred = (allowed && primary?.filter((name) => paths.has(name) && !open.has(name))) ?? [];
     for (const name of barred) complain('primary', `${name} is not among those allowed`);
   }
   return {
     mode,
     primary: primary ?? [],
-    allowed: allowed ?? (primary?.length ? primary : [...paths]),
+    // one list for all of them: thousands of sections beside a thousand paths
+    allowed: allowed ?? (primary?.length ? primary : all),
     ...(minRate && { minRate }),
     ...(cost && { cost: Object.fromEntries(costs) }),
     peerBackup,
@@ -328,6 +343,21 @@ function readOnly<K extends 'kernel' | 'console' | 'steering'>(
   return values ?? (sections[kind].parse({}) as z.output<(typeof sections)[K]>);
 }
 
+/** The first problems in the order of the file, and how many more there are. */
+function sorted(problems: readonly ConfigProblem[]): ConfigProblem[] {
+  const inOrder = [...problems].sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
+  const told = inOrder
+    .slice(0, MOST_PROBLEMS)
+    .map(({ message, ...rest }) => ({ ...rest, message: clip(message) }));
+  const more = problems.length - told.length;
+  return more > 0 ? [...told, { message: `and ${more} more mistakes` }] : told;
+}
+
+/** A value that is quoted may be as long as the file. */
+function clip(message: string): string {
+  return message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)}…` : message;
+}
+
 /** Reads and checks the text of `subflowd.ini`. Does no I/O: whether files and groups exist is for others to ask. */
 export function parseConfig(text: string): ParseResult {
   if (text.length > LONGEST_TEXT) {
@@ -335,32 +365,29 @@ export function parseConfig(text: string): ParseResult {
   }
   if (text.trim() === '') return { ok: false, problems: [{ message: 'the file is empty' }] };
   const reading = new Reading(text);
+  if (reading.isExceeded) return { ok: false, problems: sorted(reading.problems) };
   const kernel = readOnly(reading, 'kernel');
   const { group, ...console } = readOnly(reading, 'console');
   const { 'dry-run': dryRun, ...steering } = readOnly(reading, 'steering');
   const servers = readServers(reading, posix.dirname(console.socket));
   tellShared(reading, console.socket, servers);
   const { paths, names } = readPaths(reading);
+  const all = [...names];
   const clients: ClientConfig[] = [];
   for (const { section, name } of reading.of('client')) {
-    const rule = readRule(reading, 'client', section, names);
+    const rule = readRule(reading, 'client', section, names, all);
     if (rule) clients.push({ glob: name, ...rule });
   }
   let fallback: RuleConfig = {
     mode: 'active-standby',
     primary: [],
-    allowed: [...names],
+    allowed: all,
     peerBackup: 'respect',
   };
   for (const { section } of reading.of('default')) {
-    fallback = readRule(reading, 'default', section, names) ?? fallback;
+    fallback = readRule(reading, 'default', section, names, all) ?? fallback;
   }
-  if (reading.problems.length > 0) {
-    const problems = reading.problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
-    const more = problems.splice(MOST_PROBLEMS).length;
-    if (more > 0) problems.push({ message: `and ${more} more mistakes` });
-    return { ok: false, problems };
-  }
+  if (reading.problems.length > 0) return { ok: false, problems: sorted(reading.problems) };
   return {
     ok: true,
     config: {

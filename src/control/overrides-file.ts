@@ -61,7 +61,7 @@ export function setAside(file: string): string | undefined {
   const names = namesAside(file);
   const already = names.find((each) => inodeOf(each) === inode);
   if (already !== undefined) return already;
-  const name = names.find((each) => !existsSync(each)) ?? names.at(-1);
+  const name = names.find((each) => !existsSync(each)) ?? `${file}.damaged.${MOST_SET_ASIDE}`;
   try {
     linkSync(file, name);
   } catch {

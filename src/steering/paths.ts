@@ -32,20 +32,38 @@ export function rememberingPathFinder(paths: readonly PathConfig[]): Finder {
  * @throws {Error} if a prefix is not CIDR text.
  */
 export function pathFinder(paths: readonly PathConfig[]): Finder {
-  const prefixes = paths
-    .flatMap(({ name, prefixes }) =>
-      prefixes.map((prefix) => {
-        const [network, bits] = ipaddr.parseCIDR(prefix);
-        return { name, network, bits };
-      }),
-    )
-    .sort((a, b) => b.bits - a.bits);
+  // Of each length the networks by their own bits: an address is looked up once a length, however many there are.
+  const lengths = {
+    ipv4: new Map<number, Map<bigint, string>>(),
+    ipv6: new Map<number, Map<bigint, string>>(),
+  };
+  for (const { name, prefixes } of paths) {
+    for (const prefix of prefixes) {
+      const [network, bits] = ipaddr.parseCIDR(prefix);
+      const byLength = lengths[network.kind()];
+      const names = byLength.get(bits) ?? new Map<bigint, string>();
+      byLength.set(bits, names);
+      const key = leadingBits(network, bits);
+      if (!names.has(key)) names.set(key, name);
+    }
+  }
+  const longestFirst = {
+    ipv4: [...lengths.ipv4].sort(([a], [b]) => b - a),
+    ipv6: [...lengths.ipv6].sort(([a], [b]) => b - a),
+  };
   return (text) => {
     if (!ipaddr.isValid(text)) return undefined;
     const address = ipaddr.process(text);
-    const found = prefixes.find(
-      ({ network, bits }) => network.kind() === address.kind() && address.match(network, bits),
-    );
-    return found?.name;
+    for (const [bits, names] of longestFirst[address.kind()]) {
+      const name = names.get(leadingBits(address, bits));
+      if (name !== undefined) return name;
+    }
+    return undefined;
   };
+}
+
+function leadingBits(address: ipaddr.IPv4 | ipaddr.IPv6, bits: number): bigint {
+  const bytes = address.toByteArray();
+  const value = bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+  return value >> BigInt(bytes.length * 8 - bits);
 }

@@ -40,14 +40,32 @@ export function rulesFinder(
   const fallback: Rule = { section: '[default]', ...config.default };
   return (commonName) => {
     const same = exact.get(commonName);
-    const fit = globs.filter(({ glob }) => glob.matches(commonName)).map(({ rule }) => rule);
+    const characters = Array.from(commonName);
+    const fit = globs.filter(({ glob }) => glob.matches(characters)).map(({ rule }) => rule);
     const [first = fallback, ...others] = [...(same ? [same] : []), ...fit.filter((rule) => rule !== same)];
     return first === fallback ? [fallback] : [first, ...others, fallback];
   };
 }
 
-/** The rule that counts for a common name; see {@link rulesFinder}. */
+/** A config lives over many looks, and each shows the same names again. */
+const finders = new WeakMap<Pick<Config, 'clients' | 'default'>, (commonName: string) => Rule>();
+/** Names that are remembered: more than a server has clients. */
+const MOST_REMEMBERED = 65_536;
+
+/** The rule that counts for a common name; see {@link rulesFinder}. Remembered as long as the config is there. */
 export function ruleFinder(config: Pick<Config, 'clients' | 'default'>): (commonName: string) => Rule {
+  const known = finders.get(config);
+  if (known) return known;
   const rulesOf = rulesFinder(config);
-  return (commonName) => rulesOf(commonName)[0];
+  const found = new Map<string, Rule>();
+  const finder = (commonName: string) => {
+    const remembered = found.get(commonName);
+    if (remembered) return remembered;
+    if (found.size >= MOST_REMEMBERED) found.clear();
+    const [rule] = rulesOf(commonName);
+    found.set(commonName, rule);
+    return rule;
+  };
+  finders.set(config, finder);
+  return finder;
 }
