@@ -40,7 +40,7 @@ class Reading {
   constructor(text: string) {
     const { sections, problems } = readLines(text);
     this.sections = sections.filter((section) => this.#known(section));
-    this.problems.push(...problems);
+    for (const problem of problems) this.problems.push(problem);
   }
 
   complain(section: IniSection, message: string, entry?: IniEntry): void {
@@ -151,12 +151,13 @@ function readServerConsole(
     console: given,
     'console-listen': listen,
     'console-password-file': passwordFile,
+    'console-hangup': hangup,
   } = values;
   const complain = (key: string, message: string) => {
     reading.complain(section, `${key}: ${message}`, entryOf(section, key));
   };
   if (!management) {
-    for (const key of ['console', 'console-listen', 'console-password-file']) {
+    for (const key of ['console', 'console-listen', 'console-password-file', 'console-hangup']) {
       if (entryOf(section, key)) complain(key, 'there is nothing to share without management; add that');
     }
     return undefined;
@@ -175,7 +176,12 @@ function readServerConsole(
     reading.complain(section, `${error.message}: set console`);
     return undefined;
   }
-  return { socket, ...(listen && { listen }), ...(passwordFile !== undefined && { passwordFile }) };
+  return {
+    socket,
+    ...(listen && { listen }),
+    ...(passwordFile !== undefined && { passwordFile }),
+    ...(hangup === 'yes' && { hangsUp: true }),
+  };
 }
 
 /** Two consoles cannot be at one place. */

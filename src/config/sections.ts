@@ -131,6 +131,7 @@ export const sections = {
     console: text(readSocketPath).optional(),
     'console-listen': text(readListen).optional(),
     'console-password-file': text(readAbsolutePath).optional(),
+    'console-hangup': oneOf('yes', 'no').default('no'),
   }),
   kernel: z.object({
     backend: oneOf('auto', 'netlink', 'devmem').default('auto'),

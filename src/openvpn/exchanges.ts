@@ -7,6 +7,11 @@ export interface Request {
   readonly endings: readonly Ending[];
   /** It changes nothing: all who ask the same before it is sent can have one answer. */
   readonly isQuestion?: boolean;
+  /**
+   * It sets what OpenVPN keeps of its management client: taken however many others wait, as at most a few of each client
+   * of a console do.
+   */
+  readonly isSetting?: boolean;
 }
 
 /** An answer, whole, in its parts; or why there is none. */
@@ -61,7 +66,7 @@ export class Exchanges {
       request.isQuestion &&
       this.#queue.slice(1).find((other) => other.request.isQuestion && other.request.text === request.text);
     if (same) same.takers.push(taker);
-    else if (this.#queue.length >= MAX_WAITING)
+    else if (this.#queue.length >= MAX_WAITING && !request.isSetting)
       taker({ lost: `${MAX_WAITING} commands wait for OpenVPN already` });
     else {
       this.#queue.push({ request, takers: [taker] });

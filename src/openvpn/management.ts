@@ -94,6 +94,8 @@ export class Management extends EventEmitter<ManagementMap> {
   #statusAsked = false;
   /** Whether somebody answers this kind of question; what nobody answers is a problem. */
   isAnswered: (question: Question) => boolean = () => false;
+  /** What is said to OpenVPN, a line each, before it is left for good: what it would keep although nobody wants it. */
+  farewell: () => readonly string[] = () => [];
 
   constructor(target: ManagementTarget, options: ManagementOptions = {}) {
     super();
@@ -128,6 +130,7 @@ export class Management extends EventEmitter<ManagementMap> {
   }
 
   stop(): void {
+    if (this.unable === undefined) for (const line of this.farewell()) this.#socket?.write(`${line}\n`);
     this.#phase = 'stopped';
     this.#drop();
     this.#exchanges.clear(`subflowd no longer asks the management interface at ${this.name}`);
