@@ -1,4 +1,5 @@
 import { AnswerReader, needsMark, type Ending } from './answers.js';
+import { COMMAND_NAMES } from './command-names.js';
 
 /** One command, with its lines where it has several, and how the end of its answer is known. */
 export interface Request {
@@ -123,7 +124,9 @@ export class Exchanges {
   }
 }
 
-/** For messages: the first word at most, as a password can stand behind it. */
+/** For messages: the command's name, if it is one; whatever else stands there can be a password. */
 function name({ request: { text } }: Exchange): string {
-  return JSON.stringify(/^(?:status|state|log|echo)\b[^\n]{0,20}|^\S{0,40}/.exec(text)?.[0] ?? '');
+  const [command = ''] = /^[^\s]*/.exec(text) ?? [];
+  if (!COMMAND_NAMES.has(command)) return 'a command';
+  return JSON.stringify(/^status \d$/.exec(text)?.[0] ?? command);
 }
