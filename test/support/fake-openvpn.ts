@@ -15,6 +15,10 @@ export class FakeOpenvpn {
   /** `status`, when it is not to be a few rows that say which answer they are of. */
   status: readonly string[] | undefined;
   socket: Socket | undefined;
+  /** The answer to `status N`, by N; before `status`. */
+  answers: ((parameter: string) => readonly string[]) | undefined;
+  /** Nothing is answered; all is when that ends. */
+  #held: string[] | undefined;
   /** Its process, and what that keeps however often its management client changes. */
   process = { pid: 4242, hold: false, version: 1 };
   /** What it keeps of its management client, until that hangs up. */
@@ -78,8 +82,18 @@ export class FakeOpenvpn {
     this.#server.close();
   }
 
-  #answer(line: string): void {
-    this.received.push(line);
+  set isHeld(isHeld: boolean) {
+    const held = this.#held ?? [];
+    this.#held = isHeld ? held : undefined;
+    if (!isHeld) for (const line of held) this.#answer(line, false);
+  }
+
+  #answer(line: string, isNew = true): void {
+    if (isNew) this.received.push(line);
+    if (this.#held) {
+      this.#held.push(line);
+      return;
+    }
     const [command, first = ''] = line.split(' ');
     const serial = this.#serial++;
     this.#keep(line);
@@ -88,6 +102,8 @@ export class FakeOpenvpn {
     else if (command === 'pid') this.#say(`SUCCESS: pid=${this.process.pid}`);
     else if (command === 'hold')
       this.#say(first === '' ? `SUCCESS: hold=${this.process.hold ? 1 : 0}` : `SUCCESS: hold flag set to ${first}`);
+    else if (command === 'newer') this.#say('SUCCESS: done');
+    else if (command === 'status' && this.answers) this.#say(...this.answers(first));
     else if (command === 'status' && this.status) this.#say(...this.status);
     else if (command === 'status')
       this.#say(`TITLE\t${serial}`, ...Array.from({ length: serial % 7 }, (_, n) => `ROW\t${serial}\t${n}`), 'END');

@@ -75,7 +75,9 @@ async function settled(): Promise<void> {
   await until('it is ready', () => management.ready);
   // an answer can be the cause of one more command
   for (let round = 0; round < 3; round++)
-    await new Promise((done) => { management.ask({ text: 'pid', endings: ['line'] }, done); });
+    await new Promise((done) => {
+      management.ask({ text: 'pid', endings: ['line'] }, done);
+    });
 }
 
 function expected(clients: ReadonlySet<Client>): object {
