@@ -33,6 +33,8 @@ export interface ServerConsoleConfig {
   readonly listen?: { readonly host: string; readonly port: number };
   /** File whose first line is the password on TCP; only on loopback there can be none. */
   readonly passwordFile?: string;
+  /** Its clients are hung up on while OpenVPN is away, as OpenVPN itself would; absent: they stay and are told. */
+  readonly hangsUp?: true;
 }
 
 /** `[kernel]` */

@@ -39,7 +39,7 @@ export function readManagement(text: string): ManagementAddress {
   const words = text.split(/\s+/);
   const [first = '', second] = words;
   if (words.length > 2) {
-    throw new ValueError(`\`${text}\` has too many words; ${FORMS}; a password file goes into password-file`);
+    throw new ValueError(`it has too many words; ${FORMS}; a password file goes into password-file`);
   }
   if (second === 'unix') throw new ValueError(`\`${first}\` is no absolute path; write it from /`);
   if (second !== undefined) {

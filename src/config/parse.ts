@@ -162,12 +162,13 @@ function readServerConsole(
     console: given,
     'console-listen': listen,
     'console-password-file': passwordFile,
+    'console-hangup': hangup,
   } = values;
   const complain = (key: string, message: string) => {
     reading.complain(section, `${key}: ${message}`, entryOf(section, key));
   };
   if (!management) {
-    for (const key of ['console', 'console-listen', 'console-password-file']) {
+    for (const key of ['console', 'console-listen', 'console-password-file', 'console-hangup']) {
       if (entryOf(section, key)) complain(key, 'there is nothing to share without management; add that');
     }
     return undefined;
@@ -186,7 +187,12 @@ function readServerConsole(
     reading.complain(section, `${error.message}: set console`);
     return undefined;
   }
-  return { socket, ...(listen && { listen }), ...(passwordFile !== undefined && { passwordFile }) };
+  return {
+    socket,
+    ...(listen && { listen }),
+    ...(passwordFile !== undefined && { passwordFile }),
+    ...(hangup === 'yes' && { hangsUp: true }),
+  };
 }
 
 /** Two consoles cannot be at one place. */

@@ -4,7 +4,7 @@ import { MODES } from './config.js';
 import { readListen, readManagement } from './management.js';
 import { readPrefix } from './prefix.js';
 import { readCost, readCount, readPercent, readRate, timeReader } from './quantity.js';
-import { readAbsolutePath, readSocketPath } from './socket-path.js';
+import { readAbsolutePath, readPasswordPath, readSocketPath } from './socket-path.js';
 import { ValueError } from './value-error.js';
 
 /** A schema from a value's text; every ValueError that reading it throws becomes an issue. */
@@ -126,11 +126,12 @@ const steering = z.object({
 export const sections = {
   openvpn: z.object({
     management: text(readManagement).optional(),
-    'password-file': text(readAbsolutePath).optional(),
+    'password-file': text(readPasswordPath).optional(),
     events: text(readAbsolutePath).default('/run/subflowd/events'),
     console: text(readSocketPath).optional(),
     'console-listen': text(readListen).optional(),
-    'console-password-file': text(readAbsolutePath).optional(),
+    'console-password-file': text(readPasswordPath).optional(),
+    'console-hangup': oneOf('yes', 'no').default('no'),
   }),
   kernel: z.object({
     backend: oneOf('auto', 'netlink', 'devmem').default('auto'),

@@ -17,6 +17,16 @@ export function readAbsolutePath(text: string): string {
 }
 
 /**
+ * Reads the absolute path of a file with a password. What is none is not repeated: it may be the password.
+ * @throws {ValueError}
+ */
+export function readPasswordPath(text: string): string {
+  if (!text.startsWith('/'))
+    throw new ValueError('what stands there is no absolute path; write the path of a file, from /');
+  return readAbsolutePath(text);
+}
+
+/**
  * Reads the absolute path of a unix socket, at most 107 bytes long.
  * @throws {ValueError}
  */

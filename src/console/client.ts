@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import { LineSplitter } from '../lines.js';
-import type { Answer } from './commands.js';
+import type { Answer } from './answer.js';
 import type { Tell } from './seat.js';
+import type { UnreadAnswers, UnreadOfOne } from './unread.js';
 
 /** What one client of the console may take. */
 export interface ClientLimits {
@@ -41,14 +42,18 @@ export interface Dialogue {
 const MAX_LINE = 4096;
 /** Lines that a client may send ahead of their answers. */
 const MAX_WAITING_LINES = 1000;
+/** ... and their bytes: a command of several lines has up to 64 KiB. */
+const MAX_WAITING_BYTES = 256 * 1024;
 
 /** Questions of one client that may be under way together; those that are the same share one answer. */
 const MOST_ASKED = 16;
+/** Bytes of unread answers with which nothing more is asked meanwhile. */
+const MUCH_UNREAD = 1024 * 1024;
 
 interface Asked {
   isQuestion: boolean;
   /** Once it is there. */
-  answer?: Answer;
+  answer?: { readonly text: Buffer; readonly hangUp?: boolean };
 }
 
 /** Many who are told the same have one copy of it. */
@@ -66,7 +71,8 @@ function textOf(lines: readonly string[]): Buffer {
 /**
  * Serves one client of the console: lines are answered in order, one at a time, except that a few questions may be under
  * way together, and the next is not looked at before the client took the answers that are there; so a client holds no
- * more memory than those few answers, the waiting lines, and a bounded number of real-time messages.
+ * more memory than those few answers, which {@link UnreadAnswers} bounds, the waiting lines, and a bounded number of
+ * real-time messages.
  */
 export class ConsoleClient {
   readonly #lines = new LineSplitter(MAX_LINE);
@@ -75,6 +81,9 @@ export class ConsoleClient {
   readonly #waiting: (string | (() => void))[] = [];
   /** Lines whose answers the client has not got, in order. */
   readonly #asked: Asked[] = [];
+  /** The answers among them, and the one that it is reading. */
+  readonly #answers: UnreadOfOne;
+  #waitingBytes = 0;
   /** It has not read the last answer. */
   #stalled = false;
   #proceeding = false;
@@ -85,11 +94,21 @@ export class ConsoleClient {
   constructor(
     private readonly socket: Socket,
     private readonly limits: ClientLimits,
-    begin: (tell: Tell) => Dialogue,
+    unread: UnreadAnswers,
+    begin: (tell: Tell, hangUp: () => void) => Dialogue,
   ) {
-    this.#dialogue = begin((lines) => {
-      this.#tell(lines);
+    this.#answers = unread.client((reason) => {
+      this.#asked.length = 0;
+      this.#leave(`ERROR: ${reason}\r\n`);
     });
+    this.#dialogue = begin(
+      (lines) => {
+        this.#tell(lines);
+      },
+      () => {
+        this.#cutOff();
+      },
+    );
     if (this.#dialogue.prompt !== undefined) socket.write(this.#dialogue.prompt);
     const admission = setTimeout(() => {
       if (this.#dialogue.isAdmitted === false) this.#leave('\r\nERROR: no password was given in time\r\n');
@@ -105,6 +124,7 @@ export class ConsoleClient {
     socket.on('drain', () => (this.#unread = 0));
     socket.on('close', () => {
       clearTimeout(admission);
+      this.#answers.clear();
       this.#dialogue.leave();
     });
   }
@@ -127,6 +147,11 @@ export class ConsoleClient {
         this.#cutOff(`more than ${MAX_WAITING_LINES} commands wait for their answers`);
         return;
       }
+      if (this.#waitingBytes > MAX_WAITING_BYTES) {
+        this.#cutOff(`more than ${MAX_WAITING_BYTES} bytes of commands wait for their answers`);
+        return;
+      }
+      this.#waitingBytes += line.length;
       this.#then(line);
     }
   }
@@ -153,15 +178,23 @@ export class ConsoleClient {
     if (this.#stalled || this.#isGone) return undefined;
     const last = this.#asked.at(-1);
     const mayOverlap =
-      last?.isQuestion && this.#asked.length < MOST_ASKED && typeof this.#waiting[0] === 'string';
+      last?.isQuestion &&
+      this.#asked.length < MOST_ASKED &&
+      this.#answers.bytes < MUCH_UNREAD &&
+      typeof this.#waiting[0] === 'string';
     return last === undefined || mayOverlap ? this.#waiting.shift() : undefined;
   }
 
   #run(line: string): void {
+    this.#waitingBytes -= line.length;
     const asked: Asked = { isQuestion: false };
     this.#asked.push(asked);
-    asked.isQuestion = this.#dialogue.run(line, (answer) => {
-      asked.answer = answer;
+    asked.isQuestion = this.#dialogue.run(line, ({ lines, prompt, hangUp }) => {
+      if (this.#isGone) return;
+      const said = prompt === undefined ? textOf(lines) : Buffer.concat([textOf(lines), Buffer.from(prompt)]);
+      const refusal = this.#answers.hold(said);
+      const text = refusal === undefined ? said : Buffer.from(`ERROR: ${refusal}\r\n`);
+      asked.answer = { text, ...(hangUp && { hangUp }) };
       this.#deliver();
     });
   }
@@ -177,10 +210,10 @@ export class ConsoleClient {
     this.#proceed();
   }
 
-  #give({ lines, hangUp, prompt }: Answer): void {
-    const text = prompt === undefined ? textOf(lines) : Buffer.concat([textOf(lines), Buffer.from(prompt)]);
+  #give({ text, hangUp }: { readonly text: Buffer; readonly hangUp?: boolean }): void {
     const given = () => {
       this.#stalled = false;
+      this.#answers.release(text);
       if (hangUp) this.#leave();
     };
     if (text.length === 0 || this.#write(text)) {
@@ -233,10 +266,11 @@ export class ConsoleClient {
     } else this.#write(text);
   }
 
-  #cutOff(reason: string): void {
+  /** When all that it asked is answered. */
+  #cutOff(reason?: string): void {
     this.#leaving = true;
     this.#then(() => {
-      this.#leave(`ERROR: ${reason}\r\n`);
+      this.#leave(reason === undefined ? '' : `ERROR: ${reason}\r\n`);
     });
   }
 

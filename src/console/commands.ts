@@ -5,10 +5,11 @@ import type { Session } from '../openvpn/session.js';
 import type { Guidance } from '../steering/modes.js';
 import type { SessionPlan } from '../steering/plan.js';
 import { overrideKey, rulesFinder } from '../steering/rule.js';
+import { failure, success, type Answer } from './answer.js';
 import { findClient, type Meant } from './clients.js';
 import { pathsText, rulesText } from './config-text.js';
 import { explainText } from './explain-text.js';
-import { printable, printableJson } from './printable.js';
+import { printableJson } from './printable.js';
 import type { Seat, Tell } from './seat.js';
 import type { Sharing } from './sharing.js';
 import type { DaemonStatus } from './status.js';
@@ -32,14 +33,6 @@ export interface Commanded {
   written(session: SessionPlan): Written | undefined;
   /** Tells of switches and subflows; returns what ends that. */
   watch(tell: Tell): () => void;
-}
-
-/** An answer's lines; `hangUp` ends the client after them. */
-export interface Answer {
-  readonly lines: readonly string[];
-  readonly hangUp?: boolean;
-  /** Said after them, without a line end. */
-  readonly prompt?: string;
 }
 
 /** Who asks. */
@@ -224,12 +217,4 @@ function claim(verb: 'claim' | 'release', [what, ...more]: readonly string[], { 
 /** No line of a block may be taken for its end. */
 function block(lines: readonly string[]): Answer {
   return { lines: [...lines.map((line) => (line === 'END' ? ' END' : line)), 'END'] };
-}
-
-function success(message: string): Answer {
-  return { lines: [`SUCCESS: ${printable(message)}`] };
-}
-
-export function failure(message: string): Answer {
-  return { lines: [`ERROR: ${printable(message)}`] };
 }

@@ -8,6 +8,7 @@ import { beginDialogue, type Partners } from './dialogue.js';
 import { groupId } from './group.js';
 import { readPasswordFile } from '../password-file.js';
 import { askPassword } from './password.js';
+import { UnreadAnswers } from './unread.js';
 
 const MAX_CLIENTS = 64;
 
@@ -26,6 +27,7 @@ export class Console {
     private readonly place: ConsolePlace,
     private readonly partners: Partners,
     private readonly limits: ClientLimits,
+    private readonly unread: UnreadAnswers,
   ) {
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
       this.#serve(socket, 'unix');
@@ -36,9 +38,15 @@ export class Console {
    * Opens the console's socket with the mode and group of the config, and TCP.
    * @throws {Error} naming the socket if another daemon serves it, or if it cannot be made, or TCP or the password file
    * if they cannot be used; then nothing is left open.
+   * @param unread shared by all consoles, bounds what their clients do not read.
    */
-  static async open(place: ConsolePlace, partners: Partners, limits = CLIENT_LIMITS): Promise<Console> {
-    const console = new Console(place, partners, limits);
+  static async open(
+    place: ConsolePlace,
+    partners: Partners,
+    limits = CLIENT_LIMITS,
+    unread = new UnreadAnswers(),
+  ): Promise<Console> {
+    const console = new Console(place, partners, limits, unread);
     await console.#listen();
     try {
       await console.#listenTcp();
@@ -117,8 +125,8 @@ export class Console {
     clients.add(socket);
     socket.on('close', () => clients.delete(socket));
     const { passwordFile } = this.place;
-    new ConsoleClient(socket, this.limits, (tell) => {
-      const begin = () => beginDialogue(this.partners, tell);
+    new ConsoleClient(socket, this.limits, this.unread, (tell, hangUp) => {
+      const begin = () => beginDialogue(this.partners, tell, hangUp);
       return kind === 'tcp' && passwordFile !== undefined ? askPassword(passwordFile, begin) : begin();
     });
   }

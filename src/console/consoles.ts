@@ -1,8 +1,11 @@
 import type { ConsoleConfig } from '../config/config.js';
 import type { Server } from '../openvpn/server.js';
 import type { Commanded } from './commands.js';
-import { Console } from './console.js';
+import { CLIENT_LIMITS } from './client.js';
+import { Console, type ConsolePlace } from './console.js';
+import type { Partners } from './dialogue.js';
 import { Sharing } from './sharing.js';
+import { UnreadAnswers } from './unread.js';
 
 export interface ConsolesListener {
   readonly onProblem: (text: string) => void;
@@ -18,6 +21,7 @@ interface Place {
 /** The console of subflowd, and that of each server. Where there is one server only, the first serves it as well. */
 export class Consoles {
   readonly #places = new Map<Server, Place>();
+  readonly #unread = new UnreadAnswers();
   #own: Console | undefined;
   /** Openings and closings, one after the other: two can be at one place. */
   #work: Promise<void> = Promise.resolve();
@@ -34,7 +38,7 @@ export class Consoles {
    */
   async open(servers: readonly Server[]): Promise<void> {
     try {
-      this.#own = await Console.open(this.config, {
+      this.#own = await this.#open(this.config, {
         daemon: this.daemon,
         sharing: () => {
           const [only, ...others] = this.#places.values();
@@ -83,9 +87,18 @@ export class Consoles {
     const entry: Place = { sharing, console: undefined };
     this.#places.set(server, entry);
     const { mode, group } = this.config;
-    entry.console = await Console.open(
+    entry.console = await this.#open(
       { ...place, mode, ...(group !== undefined && { group }) },
-      { daemon: this.daemon, sharing: () => sharing, server: name },
+      {
+        daemon: this.daemon,
+        sharing: () => sharing,
+        server: name,
+        ...(place.hangsUp && { hangsUp: true }),
+      },
     );
+  }
+
+  #open(place: ConsolePlace, partners: Partners): Promise<Console> {
+    return Console.open(place, partners, CLIENT_LIMITS, this.#unread);
   }
 }

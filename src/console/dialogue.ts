@@ -1,5 +1,6 @@
+import { failure } from './answer.js';
 import type { Dialogue } from './client.js';
-import { failure, runCommand, type Asker, type Commanded } from './commands.js';
+import { runCommand, type Asker, type Commanded } from './commands.js';
 import type { Tell } from './seat.js';
 import type { Sharing } from './sharing.js';
 
@@ -12,13 +13,15 @@ export interface Partners {
   readonly server?: string;
   /** Consoles where OpenVPN's own commands are understood, when they are not here. */
   readonly elsewhere?: () => readonly string[];
+  /** Clients are hung up on while OpenVPN is away, as OpenVPN itself would. */
+  readonly hangsUp?: boolean;
 }
 
 /** Begins to serve a client: `mptcp` is the daemon's, everything else OpenVPN's. */
-export function beginDialogue(partners: Partners, tell: Tell): Dialogue {
+export function beginDialogue(partners: Partners, tell: Tell, hangUp: () => void): Dialogue {
   const { daemon, server } = partners;
   const sharing = partners.sharing?.();
-  const seat = sharing?.join(tell);
+  const seat = sharing?.join(tell, partners.hangsUp ? hangUp : undefined);
   if (seat === undefined) tell([">INFO:subflowd console -- type 'help' for the commands"]);
   let unwatch: (() => void) | undefined;
   const asker: Asker = {

@@ -13,8 +13,10 @@ export interface Holder {
 export class HoldFlag<Client extends Holder> {
   /** OpenVPN's flag without us; undefined until it has said it. */
   #own: boolean | undefined;
-  /** What OpenVPN was told last. */
+  /** OpenVPN's flag once all that was said to it on this connection is done; undefined until it has said it. */
   #told: boolean | undefined;
+  /** The process can have the flag from us: it keeps it when the connection is lost. */
+  #isOurs = false;
   #pid: number | undefined;
   waiting = false;
 
@@ -22,7 +24,10 @@ export class HoldFlag<Client extends Holder> {
 
   /** OpenVPN has said its flag, at the start of a connection. Where we had set it, it is not its own. */
   learn(flag: boolean, pid: number): void {
-    if (this.#pid !== pid || this.#told !== true) this.#own = flag;
+    if (this.#pid !== pid || !this.#isOurs) {
+      this.#own = flag;
+      this.#isOurs = false;
+    }
     this.#pid = pid;
     this.#told = flag;
   }
@@ -42,13 +47,25 @@ export class HoldFlag<Client extends Holder> {
     return [...this.clients].some(({ holds }) => holds === true);
   }
 
-  /** The flag that OpenVPN must be told to have; undefined where it has it. */
+  /** The flag that OpenVPN must be told to have; undefined where it has it, or has not yet said which it has. */
   change(): 'on' | 'off' | undefined {
-    if (this.#own === undefined) return undefined;
+    if (this.#own === undefined || this.#told === undefined) return undefined;
     const wanted = this.#own || this.isWanted;
     if (wanted === this.#told) return undefined;
     this.#told = wanted;
+    if (wanted) this.#isOurs = true;
     return wanted ? 'on' : 'off';
+  }
+
+  /** What undoes the flag and the wait that OpenVPN has from clients, who are all to leave. */
+  undo(): readonly string[] {
+    if (this.#own !== false) return [];
+    return [...(this.#isOurs ? ['hold off'] : []), ...(this.waiting ? ['hold release'] : [])];
+  }
+
+  /** OpenVPN has answered that its flag is off, as it is without us: what it says from now on is its own. */
+  isOff(): void {
+    if (this.#told === false) this.#isOurs = false;
   }
 
   /** Whether nobody is left who wanted OpenVPN to wait, and it would not do so by itself. */
@@ -63,5 +80,11 @@ export class HoldFlag<Client extends Holder> {
 
   end(): void {
     this.waiting = false;
+  }
+
+  /** The connection is lost, and with it what was said on it and not yet done. */
+  disconnect(): void {
+    this.waiting = false;
+    this.#told = undefined;
   }
 }

@@ -10,6 +10,7 @@ import { LineSplitter } from '../lines.js';
 import { COMMANDS } from './commands.js';
 import { DISPOSITIONS } from './dispositions.js';
 import { printable } from './printable.js';
+import { isKeepable } from './secrecy.js';
 import type { DaemonStatus } from './status.js';
 import { ConsoleUnreachable, reasonOf, talk } from './talk.js';
 import { quoteWord } from './words.js';
@@ -18,8 +19,6 @@ const MAX_LINE = 256 * 1024 * 1024;
 const MAX_HISTORY = 1000;
 /** Of the file of them: a larger one is not read, and begun anew. */
 const MAX_HISTORY_BYTES = 1 << 22;
-/** A password is not kept in a file. */
-const SECRET = /^\s*(?:password|username|pk-sig|rsa-sig|client-auth)\b/;
 
 /**
  * A console at a terminal, with history, completion and colour; where standard input is none, its lines are said and the
@@ -112,7 +111,7 @@ function readHistory(file: string): string[] {
 function saveHistory(file: string, lines: readonly string[]): void {
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    writeFileAtomically(file, lines.filter((line) => !SECRET.test(line)).join('\n'), 0o600);
+    writeFileAtomically(file, lines.filter((line) => isKeepable(line)).join('\n'), 0o600);
   } catch {
     // a console without a memory is still one
   }

@@ -23,17 +23,23 @@ export class Seat implements Holder {
   envFilter = 0;
   holds: boolean | undefined;
   released = false;
-  /** The version of the management interface that it says it understands. */
+  /** The version of the management interface that it understands ... */
   version = 1;
+  /** ... and whether it said so. */
+  saidVersion = false;
   /** The command of several lines that it is giving. */
   block: Block | undefined;
   /** `performance.now()` of the last report by CID. */
   readonly #reported = new Map<string, number>();
 
-  /** @param id tells clients apart, for people. */
+  /**
+   * @param id tells clients apart, for people.
+   * @param hangUp ends it while OpenVPN is away; without it, it stays.
+   */
   constructor(
     readonly id: number,
     readonly tell: Tell,
+    readonly hangUp?: () => void,
   ) {}
 
   /** Whether its interval has passed for a CID. */

@@ -1,4 +1,5 @@
 import { AnswerReader, needsMark, type Ending } from './answers.js';
+import { COMMAND_NAMES } from './command-names.js';
 
 /** One command, with its lines where it has several, and how the end of its answer is known. */
 export interface Request {
@@ -7,6 +8,11 @@ export interface Request {
   readonly endings: readonly Ending[];
   /** It changes nothing: all who ask the same before it is sent can have one answer. */
   readonly isQuestion?: boolean;
+  /**
+   * It sets what OpenVPN keeps of its management client: taken however many others wait, as at most a few of each client
+   * of a console do.
+   */
+  readonly isSetting?: boolean;
 }
 
 /** An answer, whole, in its parts; or why there is none. */
@@ -61,7 +67,7 @@ export class Exchanges {
       request.isQuestion &&
       this.#queue.slice(1).find((other) => other.request.isQuestion && other.request.text === request.text);
     if (same) same.takers.push(taker);
-    else if (this.#queue.length >= MAX_WAITING)
+    else if (this.#queue.length >= MAX_WAITING && !request.isSetting)
       taker({ lost: `${MAX_WAITING} commands wait for OpenVPN already` });
     else {
       this.#queue.push({ request, takers: [taker] });
@@ -118,7 +124,9 @@ export class Exchanges {
   }
 }
 
-/** For messages: the first word at most, as a password can stand behind it. */
+/** For messages: the command's name, if it is one; whatever else stands there can be a password. */
 function name({ request: { text } }: Exchange): string {
-  return JSON.stringify(/^(?:status|state|log|echo)\b[^\n]{0,20}|^\S{0,40}/.exec(text)?.[0] ?? '');
+  const [command = ''] = /^[^\s]*/.exec(text) ?? [];
+  if (!COMMAND_NAMES.has(command)) return 'a command';
+  return JSON.stringify(/^status \d$/.exec(text)?.[0] ?? command);
 }

@@ -85,7 +85,8 @@ export class Management extends EventEmitter<ManagementMap> {
   #socket: Socket | undefined;
   #phase: 'stopped' | 'waiting' | 'greeting' | 'asking' | 'ready' = 'stopped';
   #lines = new LineSplitter(MAX_LINE_BYTES);
-  #passwordSent = false;
+  /** What was said to this peer as the password: it may say it back. */
+  #password: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #connectedAt = 0;
   #lastTry = 0;
@@ -94,6 +95,8 @@ export class Management extends EventEmitter<ManagementMap> {
   #statusAsked = false;
   /** Whether somebody answers this kind of question; what nobody answers is a problem. */
   isAnswered: (question: Question) => boolean = () => false;
+  /** What is said to OpenVPN, a line each, before it is left for good: what it would keep although nobody wants it. */
+  farewell: () => readonly string[] = () => [];
 
   constructor(target: ManagementTarget, options: ManagementOptions = {}) {
     super();
@@ -128,6 +131,7 @@ export class Management extends EventEmitter<ManagementMap> {
   }
 
   stop(): void {
+    if (this.unable === undefined) for (const line of this.farewell()) this.#socket?.write(`${line}\n`);
     this.#phase = 'stopped';
     this.#drop();
     this.#exchanges.clear(`subflowd no longer asks the management interface at ${this.name}`);
@@ -161,7 +165,7 @@ export class Management extends EventEmitter<ManagementMap> {
       if ('lost' in reply) return;
       const [lines = []] = reply.parts;
       if (lines.at(-1) === 'END') this.emit('status', lines.slice(0, -1), askedAt);
-      else this.#problem(`${this.name} answers "status 3" with ${quote(lines.join(' '))}`);
+      else this.#problem(`${this.name} answers "status 3" with ${this.#quote(lines.slice(0, 10).join(' '))}`);
     });
   }
 
@@ -175,7 +179,7 @@ export class Management extends EventEmitter<ManagementMap> {
   #connect(): void {
     this.#phase = 'greeting';
     this.#lastTry = performance.now();
-    this.#passwordSent = false;
+    this.#password = undefined;
     const socket =
       'socket' in this.#target
         ? connect({ path: this.#target.socket })
@@ -221,7 +225,7 @@ export class Management extends EventEmitter<ManagementMap> {
     // no line end follows the prompt: what comes next begins a line
     this.#lines.clear();
     const file = this.#options.passwordFile;
-    if (this.#passwordSent) this.#fail(`it refuses the password in ${file ?? 'the password file'}`);
+    if (this.#password !== undefined) this.#fail(`it refuses the password in ${file ?? 'the password file'}`);
     else if (file === undefined)
       this.#fail('it asks for a password: say `password-file =` in its [openvpn] section');
     else {
@@ -232,7 +236,7 @@ export class Management extends EventEmitter<ManagementMap> {
         this.#fail(`it asks for a password: ${reasonOf(error)}`);
         return;
       }
-      this.#passwordSent = true;
+      this.#password = password;
       this.#socket?.write(`${password}\n`);
     }
   }
@@ -244,7 +248,7 @@ export class Management extends EventEmitter<ManagementMap> {
       if (text.startsWith('ERROR:'))
         this.#fail(`it refuses the password in ${this.#options.passwordFile ?? ''}`);
       else if (!text.startsWith('SUCCESS:')) {
-        this.#fail(`it greets with ${quote(text)}: it is no management interface of OpenVPN`);
+        this.#fail(`it greets with ${this.#quote(text)}: it is no management interface of OpenVPN`);
       }
     } else this.#exchanges.push(text);
   }
@@ -267,7 +271,7 @@ export class Management extends EventEmitter<ManagementMap> {
       );
     } else if (source === 'PASSWORD' && rest.startsWith('Need ') && !this.isAnswered('password')) {
       this.#problem(
-        `OpenVPN at ${this.name} waits for a password that subflowd does not have, ${quote(rest)}: ` +
+        `OpenVPN at ${this.name} waits for a password that subflowd does not have, ${this.#quote(rest)}: ` +
           'give it at its console',
       );
     }
@@ -309,7 +313,7 @@ export class Management extends EventEmitter<ManagementMap> {
       const line = reply.parts[0]?.at(-1) ?? '';
       const pid = /^SUCCESS: pid=(\d{1,10})$/.exec(line)?.[1];
       if (pid === undefined) {
-        this.#fail(`it answers "pid" with ${quote(line)}`);
+        this.#fail(`it answers "pid" with ${this.#quote(line)}`);
         return;
       }
       this.#phase = 'ready';
@@ -352,6 +356,13 @@ export class Management extends EventEmitter<ManagementMap> {
     this.#greeting = undefined;
   }
 
+  /** What the peer says, for messages; not where it says the password back. */
+  #quote(text: string): string {
+    const password = this.#password ?? '';
+    if (password !== '' && text.includes(password)) return 'what holds the password';
+    return JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}...` : text);
+  }
+
   #problem(text: string): void {
     if (this.#lastProblem === text) return;
     this.#lastProblem = text;
@@ -372,8 +383,4 @@ function describeConnectError(error: Error): string {
     return 'too many others wait for it (OpenVPN serves one management client at a time): end the other clients';
   }
   return reasonOf(error);
-}
-
-function quote(text: string): string {
-  return JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}...` : text);
 }

@@ -1,6 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 
+/** `man_connection_settings_reset` of OpenVPN's manage.c. */
+const NOTHING_KEPT = { log: false, echo: false, state: false, bytecount: 0 };
+
 export const GREETING = ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info";
 
 /**
@@ -12,6 +15,16 @@ export class FakeOpenvpn {
   /** `status`, when it is not to be a few rows that say which answer they are of. */
   status: readonly string[] | undefined;
   socket: Socket | undefined;
+  /** The answer to `status N`, by N; before `status`. */
+  answers: ((parameter: string) => readonly string[]) | undefined;
+  /** Nothing is answered; all is when that ends. */
+  #held: string[] | undefined;
+  /** Its process, and what that keeps however often its management client changes. */
+  process = { pid: 4242, hold: false, version: 1 };
+  /** What it keeps of its management client, until that hangs up. */
+  kept = NOTHING_KEPT;
+  /** Nobody is let in: it is not there. */
+  away = false;
   readonly #server: Server;
   #serial = 0;
   #out = Buffer.alloc(0);
@@ -23,13 +36,18 @@ export class FakeOpenvpn {
     private readonly messages: () => readonly string[],
   ) {
     this.#server = createServer((socket) => {
-      this.socket = socket;
-      let rest = '';
       socket.on('error', () => undefined);
+      if (this.away) {
+        socket.destroy();
+        return;
+      }
+      this.socket = socket;
+      this.kept = NOTHING_KEPT;
+      let rest = '';
       socket.on('data', (data) => {
         const lines = (rest + data.toString()).split('\n');
         rest = lines.pop() ?? '';
-        for (const line of lines) this.#answer(line);
+        for (const line of lines) if (socket === this.socket) this.#answer(line);
       });
       this.#say(GREETING);
     });
@@ -51,19 +69,41 @@ export class FakeOpenvpn {
     this.#say(...lines);
   }
 
+  /** Hangs up, and lets nobody in while it is away. */
+  leave(): void {
+    this.away = true;
+    this.socket?.destroy();
+    this.socket = undefined;
+    this.#out = Buffer.alloc(0);
+  }
+
   close(): void {
     this.socket?.destroy();
     this.#server.close();
   }
 
-  #answer(line: string): void {
-    this.received.push(line);
+  set isHeld(isHeld: boolean) {
+    const held = this.#held ?? [];
+    this.#held = isHeld ? held : undefined;
+    if (!isHeld) for (const line of held) this.#answer(line, false);
+  }
+
+  #answer(line: string, isNew = true): void {
+    if (isNew) this.received.push(line);
+    if (this.#held) {
+      this.#held.push(line);
+      return;
+    }
     const [command, first = ''] = line.split(' ');
     const serial = this.#serial++;
+    this.#keep(line);
     if (command === 'version' && first === '') this.#say('OpenVPN Version: fake', 'END');
     else if (command === 'version') return;
-    else if (command === 'pid') this.#say('SUCCESS: pid=4242');
-    else if (command === 'hold') this.#say(first === '' ? 'SUCCESS: hold=0' : 'SUCCESS: hold');
+    else if (command === 'pid') this.#say(`SUCCESS: pid=${this.process.pid}`);
+    else if (command === 'hold')
+      this.#say(first === '' ? `SUCCESS: hold=${this.process.hold ? 1 : 0}` : `SUCCESS: hold flag set to ${first}`);
+    else if (command === 'newer') this.#say('SUCCESS: done');
+    else if (command === 'status' && this.answers) this.#say(...this.answers(first));
     else if (command === 'status' && this.status) this.#say(...this.status);
     else if (command === 'status')
       this.#say(`TITLE\t${serial}`, ...Array.from({ length: serial % 7 }, (_, n) => `ROW\t${serial}\t${n}`), 'END');
@@ -72,9 +112,21 @@ export class FakeOpenvpn {
     else if (command === 'auth-retry') this.#say(`${first} is none of these`, 'ERROR: bad auth-retry parameter');
     else if (command === 'test')
       this.#say(...Array.from({ length: Number(first) }, (_, n) => `[${n}] The purpose of this command`));
-    else if (command === 'log' || command === 'state') this.#history(command, line.split(' ').slice(1));
+    else if (command === 'log' || command === 'state' || command === 'echo') this.#history(command, line.split(' ').slice(1));
     else if (command === 'bytecount') this.#say('SUCCESS: bytecount interval changed');
     else this.#say("ERROR: unknown command, enter 'help' for more options");
+  } // prettier-ignore
+
+  /** As `man_dispatch_command` of OpenVPN's manage.c. */
+  #keep(line: string): void {
+    const [command = '', ...parameters] = line.split(' ');
+    const [first = ''] = parameters;
+    if (command === 'log' || command === 'echo' || command === 'state') {
+      for (const parameter of parameters.slice(0, 2))
+        if (parameter === 'on' || parameter === 'off') this.kept = { ...this.kept, [command]: parameter === 'on' };
+    } else if (command === 'bytecount') this.kept = { ...this.kept, bytecount: Number(first) };
+    else if (command === 'hold' && (first === 'on' || first === 'off')) this.process.hold = first === 'on';
+    else if (command === 'version' && first !== '') this.process.version = Number(first);
   } // prettier-ignore
 
   #history(command: string, parameters: readonly string[]): void {

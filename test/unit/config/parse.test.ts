@@ -202,12 +202,12 @@ describe('what an admin writes', () => {
     const text =
       '[console]\nsocket = /srv/here/console.sock\n[openvpn a]\nmanagement = /m\n[openvpn b]\nevents = /e\n' +
       '[openvpn c]\nmanagement = /n\nconsole = /run/c\nconsole-listen = 192.0.2.1 7505\nconsole-password-file = /pw\n' +
-      '[openvpn d]\nmanagement = /o\nconsole-listen = [::1]:7505';
+      '[openvpn d]\nmanagement = /o\nconsole-listen = [::1]:7505\nconsole-hangup = yes';
     expect(config(text).servers.map((server) => server.console)).toEqual([
       { socket: '/srv/here/a.sock' },
       undefined,
       { socket: '/run/c', listen: { host: '192.0.2.1', port: 7505 }, passwordFile: '/pw' },
-      { socket: '/srv/here/d.sock', listen: { host: '::1', port: 7505 } },
+      { socket: '/srv/here/d.sock', listen: { host: '::1', port: 7505 }, hangsUp: true },
     ]);
   });
 
@@ -250,14 +250,14 @@ describe('what an admin gets wrong', () => {
       'a key of another section',
       '[openvpn a]\nprefix = 10.0.0.0/8',
       [
-        '2: [openvpn a]: unknown key `prefix`; known here: management, password-file, events, console, console-listen, console-password-file',
+        '2: [openvpn a]: unknown key `prefix`; known here: management, password-file, events, console, console-listen, console-password-file, console-hangup',
       ],
     ],
     [
       'a key in capitals',
       '[openvpn a]\nEvents = /run/x',
       [
-        '2: [openvpn a]: unknown key `Events` (did you mean `events`?); known here: management, password-file, events, console, console-listen, console-password-file',
+        '2: [openvpn a]: unknown key `Events` (did you mean `events`?); known here: management, password-file, events, console, console-listen, console-password-file, console-hangup',
       ],
     ],
     [
@@ -489,6 +489,15 @@ describe('what an admin gets wrong', () => {
       ],
     ],
     [
+      'a password where its file is to be named, which is not repeated',
+      '[openvpn a]\nmanagement = 127.0.0.1 7505 lilies\npassword-file = lilies\nconsole-password-file = lilies',
+      [
+        '2: [openvpn a]: management: it has too many words; write /PATH, HOST PORT, HOST:PORT or [IPV6]:PORT; a password file goes into password-file',
+        '3: [openvpn a]: password-file: what stands there is no absolute path; write the path of a file, from /',
+        '4: [openvpn a]: console-password-file: what stands there is no absolute path; write the path of a file, from /',
+      ],
+    ],
+    [
       'a password for nothing',
       '[openvpn a]\npassword-file = /etc/pw',
       ['2: [openvpn a]: password-file is of no use without management; add that or take this away'],
@@ -552,7 +561,7 @@ describe('what an admin gets wrong', () => {
     ['127.0.0.1', '`127.0.0.1` has no port'],
     ['127.0.0.1 0', '`0` is no port'],
     ['127.0.0.1:65536', '`65536` is no port'],
-    ['127.0.0.1 7505 /etc/pw', '`127.0.0.1 7505 /etc/pw` has too many words'],
+    ['127.0.0.1 7505 /etc/pw', 'it has too many words'],
     ['::1:7505', '`::1:7505` does not say where the address ends'],
     ['[::g]:7505', '`::g` is no IPv6 address'],
     ['[localhost]:99999', '`99999` is no port'],

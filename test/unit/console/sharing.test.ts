@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CLIENT_LIMITS, type ClientLimits } from '../../../src/console/client.js';
 import { Console } from '../../../src/console/console.js';
 import { Sharing } from '../../../src/console/sharing.js';
+import { UnreadAnswers } from '../../../src/console/unread.js';
 import { Backoff } from '../../../src/openvpn/backoff.js';
 import { Management } from '../../../src/openvpn/management.js';
 import { FakeOpenvpn, GREETING } from '../../support/fake-openvpn.js';
@@ -18,8 +19,10 @@ vi.setConfig({ testTimeout: 120_000 });
 
 let directory: string;
 let ends: (() => unknown)[];
+let orders: string[];
 
 beforeEach(() => {
+  orders = [];
   directory = mkdtempSync(join(tmpdir(), 'subflowd-'));
   ends = [];
 });
@@ -33,13 +36,19 @@ async function end(): Promise<void> {
 }
 
 /** A console before a peer that answers as OpenVPN. */
-async function share(fake: FakeOpenvpn, limits: ClientLimits = CLIENT_LIMITS): Promise<Management> {
+async function share(
+  fake: FakeOpenvpn,
+  limits: ClientLimits = CLIENT_LIMITS,
+  unread = new UnreadAnswers(),
+): Promise<Management> {
   const management = new Management({ socket: join(directory, 'm') }, { backoff: new Backoff(10, 40) });
   const sharing = new Sharing('office', management);
+  sharing.on('order', (_client, text) => orders.push(text));
   const console = await Console.open(
     { socket: join(directory, 'console'), mode: 0o600 },
     { daemon: new Steered(join(directory, 'overrides'), []), sharing: () => sharing },
     limits,
+    unread,
   );
   management.start();
   ends.push(
@@ -277,6 +286,103 @@ describe('a client that does not read', () => {
     expect(stuck.count(/^>LOG/)).toBeLessThan(3000);
     expect(await well.ask('pid')).toEqual(['SUCCESS: pid=4242']);
   });
+});
+
+describe('answers that nobody reads', () => {
+  const large = (of: string) => [
+    ...Array.from({ length: 1_000 }, (_, n) => `${of}${n}${'x'.repeat(1_000)}`),
+    'END',
+  ];
+
+  it('are bounded for one client: what it asks beyond is an error that names the bound', async () => {
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'));
+    const unread = new UnreadAnswers({ ofOne: 3_000_000, ofAll: 1e9 });
+    await share(fake, CLIENT_LIMITS, unread);
+    const [stuck, other] = await Promise.all([joined(), joined()]);
+    // all are asked before the first is answered, and each has another answer
+    fake.status = undefined;
+    fake.answers = large;
+    fake.isHeld = true;
+    stuck.socket.pause();
+    stuck.say(Array.from({ length: 10 }, (_, n) => `status ${n}`).join('\n'));
+    await until('they are asked', () => fake.received.some((line) => line.startsWith('status')));
+    fake.isHeld = false;
+    await until('all are answered', () => fake.received.includes('status 9'));
+    expect(await other.ask('pid')).toEqual(['SUCCESS: pid=4242']);
+    expect(unread.bytes).toBeLessThanOrEqual(3_000_000);
+    stuck.socket.resume();
+    await until('an answer to each', () => stuck.count(/^(?:END|ERROR: .*)$/) === 10);
+    expect(stuck.count(/^ERROR: at most 3000000 bytes of answers are kept for a client that does not read them$/)).toBe(8);
+    expect(await stuck.ask('status 3')).toHaveLength(1_001);
+    await until('nothing is kept', () => unread.bytes === 0);
+  }); // prettier-ignore
+
+  it('are bounded for all: who has read nothing for longest is cut off, and who reads has every answer', async () => {
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'));
+    const unread = new UnreadAnswers({ ofOne: 1e9, ofAll: 10_000_000 });
+    await share(fake, { ...CLIENT_LIMITS, leaveMs: 60_000 }, unread);
+    const stuck = await Promise.all(Array.from({ length: 20 }, () => joined()));
+    const reader = await joined();
+    fake.answers = large;
+    let most = 0;
+    for (const talker of stuck) {
+      talker.socket.pause();
+      talker.say('status 1\nstatus 2\nstatus 3');
+      const answered = fake.received.length;
+      await until('it is answered', () => fake.received.length > answered);
+      expect(await reader.ask('status 3')).toHaveLength(1_001);
+      most = Math.max(most, unread.bytes);
+    }
+    expect(most).toBeLessThanOrEqual(10_000_000);
+    const [first, last] = [stuck[0], stuck.at(-1)] as [Talker, Talker];
+    first.socket.resume();
+    await until('it is cut off', () => first.ended);
+    expect(first.lines.at(-1)).toBe(
+      'ERROR: clients have not read answers of 10000000 bytes, and this one has read nothing for longest',
+    );
+    last.socket.resume();
+    await until('the last has all', () => last.count(/^END$/) === 3);
+  }); // prettier-ignore
+});
+
+describe('commands that wait for their answers', () => {
+  it('are bounded in bytes as well', async () => {
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'));
+    await share(fake);
+    const [greedy, other] = await Promise.all([joined(), joined()]);
+    fake.isHeld = true;
+    greedy.say(`pid\n${`kill ${'x'.repeat(900)}\n`.repeat(300)}`);
+    fake.isHeld = false;
+    await greedy.hears(/^ERROR: more than 262144 bytes of commands wait for their answers$/);
+    expect(await other.ask('pid')).toEqual(['SUCCESS: pid=4242']);
+  });
+});
+
+describe('requests to let clients in that nobody answers', () => {
+  it('are bounded in bytes, and whoever claims them is told how many were lost', async () => {
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'));
+    await share(fake);
+    const gate = await joined();
+    const environment = Array.from({ length: 100 }, (_, n) => `>CLIENT:ENV,UV_${n}=${'x'.repeat(1_000)}`);
+    for (let cid = 0; cid < 300; cid++) fake.tell(`>CLIENT:CONNECT,${cid},0`, ...environment, '>CLIENT:ENV,END');
+    await gate.ask('pid');
+    gate.say('mptcp claim auth');
+    const [, lost = ''] = /^>INFO:(\d+) requests/.exec(await gate.hears(/^>INFO:\d+ requests of clients are lost: at most 1000 of 16777216 bytes wait/)) ?? [];
+    expect(Number(lost)).toBeGreaterThan(100);
+  }); // prettier-ignore
+});
+
+describe('what is logged of commands', () => {
+  it('are the orders that OpenVPN knows, without what can be secret', async () => {
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'));
+    await share(fake);
+    const talker = await joined();
+    talker.say(
+      ['kill alice', 'Password "Auth" lilies', 'passwrd Auth lilies', 'password "Auth" lilies', 'newer lilies', 'status 3'].join('\n'),
+    );
+    await talker.ask('pid');
+    expect(orders.filter((order) => !order.includes('MARK'))).toEqual(['kill alice', 'newer']);
+  }); // prettier-ignore
 });
 
 describe('what must not reach OpenVPN', () => {

@@ -270,6 +270,44 @@ describe('the management client', () => {
     expect(talk.received).toEqual([]);
   });
 
+  it('reports no password that the peer says back', async () => {
+    const file = join(directory, 'password');
+    writeFileSync(file, 'sesame and lilies\n');
+    const talk = await Peer.listen(
+      join(directory, 's'),
+      (socket) => {
+        socket.write('ENTER PASSWORD:');
+      },
+      (line, socket) => {
+        if (talk.connections === 1) socket.write(`you said: ${line}\r\n`);
+        else if (line.includes('lilies')) socket.write(`SUCCESS: password is correct\r\n${GREETING}`);
+        else socket.write('END\r\nSUCCESS: sesame and lilies\r\n');
+      },
+    );
+    peer = talk;
+    talk.connect({ passwordFile: file });
+    await until('two problems', () => talk.problems.length >= 2);
+    expect(talk.problems).toEqual([
+      expect.stringContaining('it greets with what holds the password'),
+      expect.stringContaining('it answers "pid" with what holds the password'),
+    ]);
+  });
+
+  it.each([
+    ['Password "Auth" lilies', 'a command'],
+    ['lilies', 'a command'],
+    ['password "Auth" lilies', '"password"'],
+    ['status 2', '"status 2"'],
+  ])('reports of a command that is not answered, %s, no more than its name', async (text, name) => {
+    const talk = await Peer.listen(join(directory, 's'), greet, answer);
+    peer = talk;
+    const management = talk.connect({ answerMs: 50 });
+    await once(management, 'ready');
+    management.ask({ text, endings: ['line'] }, () => undefined);
+    await until('it is given up', () => talk.problems.length > 0);
+    expect(talk.problems[0]).toMatch(new RegExp(`: it does not answer ${name} within 0.05 s`));
+  });
+
   it('gives up a peer that no longer answers, and one that answers nonsense', async () => {
     const talk = await Peer.listen(join(directory, 's'), greet, (line, socket) => {
       if (talk.connections === 1) return;
