@@ -124,7 +124,7 @@ describe('who listens where OpenVPN should', () => {
     expect(heard.replace(/\[[^\]]*\]/g, '')).toBe('');
   });
 
-  it('is sent nothing where it could have replaced the socket, although that is root's', async () => {
+  it('is sent nothing where it could have replaced the socket, though that is of root', async () => {
     const place = join(directory, 'theirs');
     mkdirSync(place);
     chownSync(place, STRANGER, STRANGER);
