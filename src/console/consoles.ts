@@ -8,6 +8,8 @@ export interface ConsolesListener {
   readonly onProblem: (text: string) => void;
   /** A client changes an OpenVPN for all: the server, the client, what it said. */
   readonly onOrder: (server: string, client: number, command: string) => void;
+  /** Somebody tried wrong passwords at the console of a server, on TCP. */
+  readonly onWrongPassword?: (server: string, text: string) => void;
 }
 
 interface Place {
@@ -85,7 +87,12 @@ export class Consoles {
     const { mode, group } = this.config;
     entry.console = await Console.open(
       { ...place, mode, ...(group !== undefined && { group }) },
-      { daemon: this.daemon, sharing: () => sharing, server: name },
+      {
+        daemon: this.daemon,
+        sharing: () => sharing,
+        server: name,
+        onWrongPassword: (text) => this.listener.onWrongPassword?.(name, text),
+      },
     );
   }
 }

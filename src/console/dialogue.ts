@@ -10,6 +10,8 @@ export interface Partners {
   readonly sharing?: () => Sharing | undefined;
   /** Of whom CIDs and names are; undefined: of all servers. */
   readonly server?: string;
+  /** Somebody tried wrong passwords on TCP: who, and how many. */
+  readonly onWrongPassword?: (text: string) => void;
   /** Consoles where OpenVPN's own commands are understood, when they are not here. */
   readonly elsewhere?: () => readonly string[];
 }
