@@ -8,6 +8,7 @@
         "native/guarded_commit.cc",
         "native/netlink_binding.cc",
         "native/netlink_socket.cc",
+        "native/peer_credentials.cc",
         "native/physical_memory.cc",
         "native/rows.cc"
       ],

@@ -10,6 +10,7 @@
 #include "guarded_commit.h"
 #include "linear_map.h"
 #include "netlink_binding.h"
+#include "peer_credentials.h"
 #include "physical_memory.h"
 #include "rows.h"
 
@@ -244,6 +245,7 @@ class Memory : public Napi::ObjectWrap<Memory> {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Memory::Init(env, exports);
   subflowd::init_netlink(env, exports);
+  subflowd::init_peer_credentials(env, exports);
   return exports;
 }
 

@@ -99,6 +99,9 @@ export class Daemon implements Commanded {
           `${server}: client ${client} of its console says ${command}`,
         );
       },
+      onWrongPassword: (server, text) => {
+        log.warn({ event: 'wrong-password', server }, `${server}: ${text} at its console on TCP`);
+      },
     });
     this.#controller
       .on('round', (plan) => {

@@ -1,5 +1,5 @@
 import { pino, type Logger } from 'pino';
-import { printable } from './console/printable.js';
+import { escapeJson, printable } from './console/printable.js';
 
 export type { Logger };
 
@@ -18,7 +18,9 @@ const SYSLOG: Readonly<Record<number, number>> = { 10: 7, 20: 7, 30: 6, 40: 4, 5
 /** The daemon's log: on standard error, so that the journal and a terminal both have it. Written synchronously. */
 export function createLog({ level, format, isJournal = false }: LogOptions): Logger {
   const write = (line: string) => {
-    process.stderr.write(`${isJournal ? prefix(line) : ''}${format === 'json' ? line : asText(line)}`);
+    process.stderr.write(
+      `${isJournal ? prefix(line) : ''}${format === 'json' ? escapeJson(line) : asText(line)}`,
+    );
   };
   return pino({ level, base: null }, { write });
 }

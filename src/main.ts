@@ -5,7 +5,6 @@ import { ConfigError } from './config/problem.js';
 import { ConsoleRefusal, ConsoleUnreachable, talk } from './console/talk.js';
 import { printable, printableJson } from './console/printable.js';
 import { quoteWord } from './console/words.js';
-import type { Check } from './doctor/check.js';
 import { KernelError } from './kernel/kernel_error.js';
 import { VERSION } from './version.js';
 
@@ -14,9 +13,18 @@ const EXIT_NO = 1;
 /** Wrong use. */
 const EXIT_USAGE = 2;
 
+const DASHES = 'A name that begins with - goes behind --, as in: subflowd primary -- -n lte\n';
+
 const program = new Command('subflowd')
   .description('Decides, per client of an OpenVPN server, which MPTCP subflow carries its tunnel.')
   .version(VERSION)
+  .configureOutput({
+    outputError: (text, write) => {
+      write(printableLines(text));
+      if (text.includes('unknown option') && /^(?:status|primary|explain)$/.test(process.argv[2] ?? ''))
+        write(DASHES);
+    },
+  })
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT_USAGE))
   .addHelpText(
     'after',
@@ -36,7 +44,8 @@ function command(name: string, description: string): Command {
     .option('-c, --config <file>', 'the config file', DEFAULT_CONFIG_FILE);
 }
 
-const CLIENT = 'common name, CID, real or virtual address, or one of them behind SERVER/';
+const CLIENT =
+  'common name, CID, real or virtual address, or one of them behind SERVER/; behind -- also what begins with -';
 
 interface Common {
   readonly config: string;
@@ -97,19 +106,14 @@ command('check', 'Say whether the config file has a mistake, and where.')
   .addHelpText(
     'after',
     `
-Every mistake is told as FILE:LINE: [SECTION]: what is wrong and what to write instead. Exit 1 if there is one.`,
+Every mistake is told as FILE:LINE: [SECTION]: what is wrong and what to write instead. Exit 1 if there is one.
+A warning says who is let in that you may not think of; it changes neither the exit code nor what the daemon does.`,
   )
   .action(async ({ config, json }: Common) => {
-    try {
-      const loaded = await loadConfig(config);
-      print(
-        json ? printableJson({ file: config, problems: [], config: loaded }, 2) : `${config}: no mistake`,
-      );
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      print(json ? printableJson({ file: config, problems: error.problems }, 2) : error.message);
-      process.exitCode = EXIT_NO;
-    }
+    const { checkConfigFile } = await import('./config/check.js');
+    const { report, text } = await checkConfigFile(config);
+    print(json ? printableJson(report, 2) : text);
+    if (report.problems.length > 0) process.exitCode = EXIT_NO;
   });
 
 command('doctor', 'Say what must be true on this host and, where it is not, what mends it.')
@@ -124,7 +128,10 @@ unknown  cannot be told before something else is mended
 Exit 1 if something is BAD. Run it as root.`,
   )
   .action(async ({ config, json }: Common) => {
-    const { examine } = await import('./doctor/doctor.js');
+    const [{ examine }, { checkText }] = await Promise.all([
+      import('./doctor/doctor.js'),
+      import('./doctor/check.js'),
+    ]);
     const checks = await examine(config);
     print(json ? printableJson(checks, 2) : checks.map(checkText).join('\n'));
     if (checks.some(({ verdict }) => verdict === 'bad')) process.exitCode = EXIT_NO;
@@ -141,7 +148,8 @@ what this host asks for, CLIENT WISHES what the client asks for; a subflow is us
   )
   .action(async (client: string | undefined, { config, json }: Common) => {
     if (json && client !== undefined) program.error('error: --json is of everything: leave the client out');
-    const lines = await ask(config, json ? 'mptcp status json' : `mptcp status ${quoted(client)}`);
+    const whom = client === undefined ? '' : clientWord(client);
+    const lines = await ask(config, json ? 'mptcp status json' : `mptcp status ${whom}`);
     print(json ? printableJson(JSON.parse(lines.join('')), 2) : lines.join('\n'));
   });
 
@@ -163,7 +171,7 @@ command(
 )
   .argument('<client>', CLIENT, word)
   .action(async (client: string, { config }: Common) => {
-    print((await ask(config, `mptcp explain ${quoteWord(client)}`)).join('\n'));
+    print((await ask(config, `mptcp explain ${clientWord(client)}`)).join('\n'));
   });
 
 command('watch', 'Tell of switches and subflows as they happen, until interrupted.')
@@ -211,7 +219,7 @@ It is kept over reconnects and restarts. For example:
   subflowd primary alice.example.com auto             the rules decide again`,
   )
   .action(async (client: string, path: string, { config }: Common) => {
-    print((await ask(config, `mptcp primary ${quoteWord(client)} ${quoteWord(path)}`)).join('\n'));
+    print((await ask(config, `mptcp primary ${clientWord(client)} ${quoteWord(path)}`)).join('\n'));
   });
 
 program
@@ -249,8 +257,10 @@ function reloadWord(text: string): string {
   return text;
 }
 
-function quoted(client: string | undefined): string {
-  return client === undefined ? '' : quoteWord(client);
+/** A client as the console takes it, also one that is named like something else. */
+function clientWord(client: string): string {
+  const word = quoteWord(client);
+  return client === 'json' || client.startsWith('-') ? `-- ${word}` : word;
 }
 
 function word(text: string): string {
@@ -261,11 +271,6 @@ function word(text: string): string {
 async function ask(configFile: string, line: string): Promise<readonly string[]> {
   const { console } = await loadConfig(configFile);
   return talk(console.socket, line);
-}
-
-function checkText({ name, verdict, found, remedy }: Check): string {
-  const mark = { ok: 'ok     ', note: 'note   ', bad: 'BAD    ', unknown: 'unknown' }[verdict];
-  return `${mark} ${name}: ${found}${remedy === undefined ? '' : `\n        mend: ${remedy}`}`;
 }
 
 function print(text: string): void {
@@ -292,7 +297,7 @@ function fail(error: unknown): never {
   const text = isExpected(error as Error) ? message : (stack ?? message);
   process.stderr.write(`subflowd: ${printableLines(text)}\n`);
   if (error instanceof KernelError && error.remedy !== undefined) {
-    process.stderr.write(`mend: ${error.remedy} (subflowd doctor tells everything)\n`);
+    process.stderr.write(`mend: ${printable(error.remedy)} (subflowd doctor tells everything)\n`);
   }
   process.exit(EXIT_NO);
 }

@@ -19,6 +19,8 @@ export interface ServerConfig {
   readonly management?: { readonly socket: string } | { readonly host: string; readonly port: number };
   /** File whose first line is the management password. */
   readonly passwordFile?: string;
+  /** Who may listen there besides root: a user's name or number. */
+  readonly managementUser?: string;
   /** Directory that the hooks record into. */
   readonly events: string;
   /** Where its management interface is shared; present where there is a `management`. */

@@ -221,11 +221,12 @@ function readServers(reading: Reading, directory: string): ServerConfig[] {
     reading.named(section, name, readName);
     const values = reading.read('openvpn', section);
     if (!values) continue;
-    const { management, 'password-file': passwordFile, events } = values;
+    const { management, 'password-file': passwordFile, 'management-user': managementUser, events } = values;
     const console = readServerConsole(reading, section, name, values, directory);
-    if (passwordFile !== undefined && !management) {
-      const message = 'password-file is of no use without management; add that or take this away';
-      reading.complain(section, message, entryOf(section, 'password-file'));
+    for (const key of ['password-file', 'management-user'] as const) {
+      if (values[key] === undefined || management) continue;
+      const message = `${key} is of no use without management; add that or take this away`;
+      reading.complain(section, message, entryOf(section, key));
     }
     if (management && 'host' in management && !isLoopback(management.host) && passwordFile === undefined) {
       const message =
@@ -246,6 +247,7 @@ function readServers(reading: Reading, directory: string): ServerConfig[] {
       events,
       ...(management && { management }),
       ...(passwordFile !== undefined && { passwordFile }),
+      ...(managementUser !== undefined && { managementUser }),
       ...(console && { console }),
     });
   }

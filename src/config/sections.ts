@@ -66,6 +66,13 @@ function readGroup(value: string): string {
   return value;
 }
 
+/** A user's name, as {@link readGroup}, or number. */
+function readUser(value: string): string {
+  if (!/^(?:\d{1,10}|[a-z_][\w.-]{0,31})$/i.test(value))
+    throw new ValueError(`\`${value}\` is no user's name`);
+  return value;
+}
+
 /**
  * Names of servers and paths are typed on command lines and stand in comma lists.
  * @throws {ValueError}
@@ -127,6 +134,7 @@ export const sections = {
   openvpn: z.object({
     management: text(readManagement).optional(),
     'password-file': text(readPasswordPath).optional(),
+    'management-user': text(readUser).optional(),
     events: text(readAbsolutePath).default('/run/subflowd/events'),
     console: text(readSocketPath).optional(),
     'console-listen': text(readListen).optional(),

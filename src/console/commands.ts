@@ -68,6 +68,7 @@ const HELP = [
   "help                          the commands of OpenVPN, at a server's console",
   'exit, quit                    end this connection',
   'CLIENT is a common name, a CID, or a real or virtual address, or any of them behind SERVER/; "quote" blanks.',
+  '=SERVER/COMMON NAME is read as that only; behind -- a CLIENT is a client whatever it is called: mptcp status -- json',
 ];
 
 /** Runs one line of a console client, in the manner of OpenVPN's management interface: SUCCESS:, ERROR:, or END. */
@@ -124,11 +125,12 @@ function paths(daemon: Commanded): Answer {
 }
 
 function status(daemon: Commanded, rest: readonly string[], { server }: Asker): Answer {
-  const [client, ...more] = rest;
+  const [client, ...more] = behindDashes(rest);
   const all = daemon.status();
-  if (client === undefined) return block(statusText(all));
-  if (more.length > 0) return failure('mptcp status takes nothing, a CLIENT, or json');
-  if (client === 'json') return block([printableJson(all)]);
+  if (rest.length === 0) return block(statusText(all));
+  if (client === undefined || more.length > 0)
+    return failure('mptcp status takes nothing, a CLIENT, or json');
+  if (rest[0] === 'json') return block([printableJson(all)]);
   const meant = findClient(client, daemon.sessions(), [], server);
   if ('problem' in meant) return failure(meant.problem);
   return block(
@@ -137,7 +139,7 @@ function status(daemon: Commanded, rest: readonly string[], { server }: Asker): 
 }
 
 async function primary(daemon: Commanded, rest: readonly string[], { server }: Asker): Promise<Answer> {
-  const [client, path, ...more] = rest;
+  const [client, path, ...more] = behindDashes(rest);
   if (client === undefined || path === undefined || more.length > 0) {
     return failure('mptcp primary takes a CLIENT and a PATH, or auto');
   }
@@ -177,7 +179,8 @@ async function rules(daemon: Commanded, [what, ...more]: readonly string[]): Pro
   return success('the rules are those of the file');
 }
 
-function explain(daemon: Commanded, [client, ...more]: readonly string[], { server }: Asker): Answer {
+function explain(daemon: Commanded, rest: readonly string[], { server }: Asker): Answer {
+  const [client, ...more] = behindDashes(rest);
   if (client === undefined || more.length > 0) return failure('mptcp explain takes a CLIENT');
   const meant = findClient(client, daemon.sessions(), [], server);
   if ('problem' in meant) return failure(meant.problem);
@@ -212,6 +215,11 @@ function claim(verb: 'claim' | 'release', [what, ...more]: readonly string[], { 
   if (seat === undefined)
     return failure('there is no one OpenVPN behind this console: use the console of a server');
   return seat.sharing[verb](seat.seat, what);
+}
+
+/** What follows `--`, which ends whatever is not a name; a command that takes no options has none before it. */
+function behindDashes(words: readonly string[]): readonly string[] {
+  return words[0] === '--' ? words.slice(1) : words;
 }
 
 /** No line of a block may be taken for its end. */

@@ -4,13 +4,19 @@ import { dirname } from 'node:path';
 import type { ConsoleConfig, ServerConsoleConfig } from '../config/config.js';
 import { makeDirectory } from '../directory.js';
 import { CLIENT_LIMITS, ConsoleClient, type ClientLimits } from './client.js';
+import { mayUse, sourceOf, type Source } from './access.js';
 import { beginDialogue, type Partners } from './dialogue.js';
+import { unixPeer } from '../native/unix-peer.js';
 import { groupId } from './group.js';
 import { readPasswordFile } from '../password-file.js';
+import { Occupancy, PLACE_LIMITS, userName } from './occupancy.js';
 import { askPassword } from './password.js';
+import { PasswordTries } from './password-tries.js';
+import { printable } from './printable.js';
+import { Farewell } from './turn-away.js';
 import { UnreadAnswers } from './unread.js';
-
-const MAX_CLIENTS = 64;
+import { WaitingRoom, type Waiting } from './waiting-room.js';
+import { WrongPasswords } from './wrong-passwords.js';
 
 /** Where a console is: its unix socket, and TCP if it is wanted. */
 export type ConsolePlace = Pick<ConsoleConfig, 'socket' | 'mode' | 'group'> &
@@ -20,8 +26,15 @@ export type ConsolePlace = Pick<ConsoleConfig, 'socket' | 'mode' | 'group'> &
 export class Console {
   readonly #server: Server;
   #tcp: Server | undefined;
+  readonly #sockets = new Set<Socket>();
   /** Those of the unix socket and those of TCP: who may come by the one cannot fill the other. */
-  readonly #clients = { unix: new Set<Socket>(), tcp: new Set<Socket>() };
+  readonly #places = { unix: new Occupancy(), tcp: new Occupancy() };
+  /** Of TCP with a password. */
+  readonly #waiting = new WaitingRoom();
+  readonly #tries = new PasswordTries();
+  readonly #wrong: WrongPasswords;
+  #admitted = 0;
+  readonly #farewell: Farewell;
 
   private constructor(
     private readonly place: ConsolePlace,
@@ -29,8 +42,13 @@ export class Console {
     private readonly limits: ClientLimits,
     private readonly unread: UnreadAnswers,
   ) {
+    this.#farewell = new Farewell(limits.leaveMs);
+    this.#wrong = new WrongPasswords((text) => {
+      partners.onWrongPassword?.(text);
+    });
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
-      this.#serve(socket, 'unix');
+      this.#accept(socket);
+      this.#serve(socket, 'unix', unixUser(socket));
     });
   }
 
@@ -59,7 +77,8 @@ export class Console {
 
   /** Ends every client and removes the socket. */
   async close(): Promise<void> {
-    for (const client of [...this.#clients.unix, ...this.#clients.tcp]) client.destroy();
+    for (const socket of this.#sockets) socket.destroy();
+    this.#wrong.close();
     await Promise.all([this.#server, this.#tcp].flatMap((server) => (server ? [closed(server)] : [])));
   }
 
@@ -100,7 +119,9 @@ export class Console {
     if (listen === undefined) return;
     if (passwordFile !== undefined) checkPasswordFile(passwordFile);
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-      this.#serve(socket, 'tcp');
+      this.#accept(socket);
+      if (passwordFile === undefined) this.#serveUser(socket, sourceOf(socket));
+      else this.#askFirst(socket, sourceOf(socket).name, passwordFile);
     });
     try {
       await new Promise<void>((resolve, reject) => {
@@ -114,21 +135,92 @@ export class Console {
     this.#tcp = server;
   }
 
-  #serve(socket: Socket, kind: 'unix' | 'tcp'): void {
-    const clients = this.#clients[kind];
+  #accept(socket: Socket): void {
     // A client that hangs up is no error of ours.
     socket.on('error', () => socket.destroy());
-    if (clients.size >= MAX_CLIENTS) {
-      socket.end(`ERROR: ${MAX_CLIENTS} clients are connected already\r\n`, () => socket.destroy());
+    this.#sockets.add(socket);
+    socket.on('close', () => this.#sockets.delete(socket));
+  }
+
+  /** On loopback without a password: whoever could write to the unix socket. */
+  #serveUser(socket: Socket, { uid }: Source): void {
+    if (uid !== undefined && mayUse(uid, this.place)) {
+      this.#serve(socket, 'tcp', uid);
       return;
     }
-    clients.add(socket);
-    socket.on('close', () => clients.delete(socket));
-    const { passwordFile } = this.place;
-    new ConsoleClient(socket, this.limits, this.unread, (tell, hangUp) => {
-      const begin = () => beginDialogue(this.partners, tell, hangUp);
-      return kind === 'tcp' && passwordFile !== undefined ? askPassword(passwordFile, begin) : begin();
+    const { group } = this.place;
+    const reason =
+      `user ${userName(uid)} may not use this console: be root${group === undefined ? '' : `, or of group ${group}`}, ` +
+      'or have console-password-file set';
+    this.#farewell.turnAway(socket, printable(reason));
+  }
+
+  #serve(socket: Socket, kind: 'unix' | 'tcp', uid: number | undefined): void {
+    const places = this.#places[kind];
+    const refusal = places.take(uid);
+    if (refusal !== undefined) {
+      this.#farewell.turnAway(socket, refusal);
+      return;
+    }
+    socket.on('close', () => {
+      places.leave(uid);
     });
+    new ConsoleClient(socket, this.limits, this.unread, (tell, hangUp) =>
+      beginDialogue(this.partners, tell, hangUp),
+    );
+  }
+
+  #askFirst(socket: Socket, source: string, passwordFile: string): void {
+    const refusal = this.#waiting.refusal(source);
+    if (refusal !== undefined) {
+      this.#farewell.turnAway(socket, refusal);
+      return;
+    }
+    const one: Waiting = {
+      source,
+      // at once: many can come after it
+      putOut: (reason) => {
+        socket.end(`\r\nERROR: ${reason}\r\n`, () => socket.destroy());
+      },
+    };
+    this.#waiting.enter(one);
+    socket.on('close', () => {
+      this.#waiting.leave(one);
+    });
+    new ConsoleClient(socket, this.limits, this.unread, (tell, hangUp) =>
+      askPassword(passwordFile, {
+        takeTurn: () => this.#tries.takeTurn(source),
+        wasWrong: () => {
+          this.#tries.wasWrong(source);
+          this.#wrong.add(source);
+        },
+        wasRight: () => {
+          this.#tries.wasRight(source);
+          this.#waiting.leave(one);
+          return this.#admit(socket);
+        },
+        begin: () => beginDialogue(this.partners, tell, hangUp),
+      }),
+    );
+  }
+
+  /** @returns why there is no place for one who has shown the password. */
+  #admit(socket: Socket): string | undefined {
+    const { all } = PLACE_LIMITS;
+    if (this.#admitted >= all) return `${all} clients are connected already`;
+    if (socket.destroyed) return undefined;
+    this.#admitted += 1;
+    socket.on('close', () => (this.#admitted -= 1));
+    return undefined;
+  }
+}
+
+/** Who connects to the unix socket; nobody knows whom where the addon cannot be loaded, or who has left already. */
+function unixUser(socket: Socket): number | undefined {
+  try {
+    return unixPeer(socket)?.uid;
+  } catch {
+    return undefined;
   }
 }
 

@@ -11,6 +11,8 @@ export interface ConsolesListener {
   readonly onProblem: (text: string) => void;
   /** A client changes an OpenVPN for all: the server, the client, what it said. */
   readonly onOrder: (server: string, client: number, command: string) => void;
+  /** Somebody tried wrong passwords at the console of a server, on TCP. */
+  readonly onWrongPassword?: (server: string, text: string) => void;
 }
 
 interface Place {
@@ -94,6 +96,7 @@ export class Consoles {
         sharing: () => sharing,
         server: name,
         ...(place.hangsUp && { hangsUp: true }),
+        onWrongPassword: (text) => this.listener.onWrongPassword?.(name, text),
       },
     );
   }

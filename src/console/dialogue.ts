@@ -11,6 +11,8 @@ export interface Partners {
   readonly sharing?: () => Sharing | undefined;
   /** Of whom CIDs and names are; undefined: of all servers. */
   readonly server?: string;
+  /** Somebody tried wrong passwords on TCP: who, and how many. */
+  readonly onWrongPassword?: (text: string) => void;
   /** Consoles where OpenVPN's own commands are understood, when they are not here. */
   readonly elsewhere?: () => readonly string[];
   /** Clients are hung up on while OpenVPN is away, as OpenVPN itself would. */

@@ -7,13 +7,11 @@ import { styleText } from 'node:util';
 import { writeFileAtomically } from '../atomic-file.js';
 import { readRegularFileSync } from '../regular-file.js';
 import { LineSplitter } from '../lines.js';
-import { COMMANDS } from './commands.js';
-import { DISPOSITIONS } from './dispositions.js';
+import { complete, type Known } from './completion.js';
 import { printable } from './printable.js';
 import { isKeepable } from './secrecy.js';
 import type { DaemonStatus } from './status.js';
 import { ConsoleUnreachable, reasonOf, talk } from './talk.js';
-import { quoteWord } from './words.js';
 
 const MAX_LINE = 256 * 1024 * 1024;
 const MAX_HISTORY = 1000;
@@ -40,7 +38,7 @@ export async function interact(socketPath: string): Promise<void> {
       ...(isTyped && { output, history: readHistory(historyFile), historySize: MAX_HISTORY, prompt: '> ' }),
       ...(isTyped && {
         completer: (line: string, done: (error: null, found: [string[], string]) => void) => {
-          void complete(socketPath, line).then((found) => {
+          void complete(line, () => whatThereIs(socketPath)).then((found) => {
             done(null, found);
           });
         },
@@ -117,33 +115,17 @@ function saveHistory(file: string, lines: readonly string[]): void {
   }
 }
 
-const OURS = [...new Set(COMMANDS.map(([command]) => /^mptcp \w+/.exec(command)?.[0] ?? ''))];
-
-/** Completes commands, and in ours the clients and paths that there are. */
-async function complete(socketPath: string, line: string): Promise<[string[], string]> {
-  const start = /^mptcp (?:status|primary|explain) (?:\S+ )*/.exec(line)?.[0];
-  const [known, last] =
-    start === undefined
-      ? [[...OURS, ...DISPOSITIONS.keys(), 'exit'], line]
-      : [await names(socketPath), line.slice(start.length)];
-  const fit = known.filter((each) => each.startsWith(last));
-  return [fit.length === 1 ? [`${fit[0] ?? ''} `] : fit, last];
-}
-
-async function names(socketPath: string): Promise<string[]> {
+async function whatThereIs(socketPath: string): Promise<Known> {
   try {
     const status = JSON.parse((await talk(socketPath, 'mptcp status json', 5_000)).join('')) as DaemonStatus;
     const paths = (await talk(socketPath, 'mptcp paths', 5_000)).map(
       (line) => /^path ([^:]+):/.exec(line)?.[1],
     );
-    return [
-      ...new Set([
-        ...status.sessions.map(({ session }) => quoteWord(session.commonName)),
-        ...paths.filter((path) => path !== undefined),
-        'auto',
-      ]),
-    ];
+    return {
+      sessions: status.sessions.map(({ session }) => session),
+      paths: paths.filter((path) => path !== undefined),
+    };
   } catch {
-    return []; // the daemon is gone, which the console itself tells
+    return { sessions: [], paths: [] }; // the daemon is gone, which the console itself tells
   }
 }

@@ -1,18 +1,52 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readPasswordFile } from '../password-file.js';
 import type { Dialogue } from './client.js';
+import type { Answer } from './answer.js';
 
 /** As OpenVPN's `MANAGEMENT_N_PASSWORD_RETRIES`. */
 const MAX_TRIES = 3;
 const PROMPT = 'ENTER PASSWORD:';
 
+/** What there is to do with a try. */
+export interface Admission {
+  /** In how many milliseconds it may be looked at: it takes its turn among those of its source. */
+  takeTurn(): number;
+  wasWrong(): void;
+  /** @returns why it is not let in all the same. */
+  wasRight(): string | undefined;
+  begin(): Dialogue;
+}
+
 /**
  * Asks for a password as OpenVPN's management interface does, and only then begins the dialogue behind it.
  * @param file is read at each try, so that a new password is in force at once.
  */
-export function askPassword(file: string, begin: () => Dialogue): Dialogue {
+export function askPassword(file: string, admission: Admission): Dialogue {
   let behind: Dialogue | undefined;
   let tries = 0;
+  let turn: NodeJS.Timeout | undefined;
+  const judge = (line: string, respond: (answer: Answer) => void) => {
+    let isRight = false;
+    try {
+      isRight = equal(line, readPasswordFile(file));
+    } catch {
+      // nobody gets in by a password that is not there
+    }
+    if (!isRight) {
+      admission.wasWrong();
+      tries += 1;
+      const isLast = tries >= MAX_TRIES;
+      respond({ lines: ['ERROR: bad password'], ...(isLast ? { hangUp: true } : { prompt: PROMPT }) });
+      return;
+    }
+    const refusal = admission.wasRight();
+    if (refusal !== undefined) {
+      respond({ lines: [`ERROR: ${refusal}`], hangUp: true });
+      return;
+    }
+    respond({ lines: ['SUCCESS: password is correct'] });
+    behind = admission.begin();
+  };
   return {
     prompt: PROMPT,
     get isAdmitted() {
@@ -20,23 +54,18 @@ export function askPassword(file: string, begin: () => Dialogue): Dialogue {
     },
     run: (line, respond) => {
       if (behind) return behind.run(line, respond);
-      let isRight = false;
-      try {
-        isRight = equal(line, readPasswordFile(file));
-      } catch {
-        // nobody gets in by a password that is not there
-      }
-      if (isRight) {
-        respond({ lines: ['SUCCESS: password is correct'] });
-        behind = begin();
-      } else {
-        tries += 1;
-        const isLast = tries >= MAX_TRIES;
-        respond({ lines: ['ERROR: bad password'], ...(isLast ? { hangUp: true } : { prompt: PROMPT }) });
-      }
+      const wait = admission.takeTurn();
+      if (wait === 0) judge(line, respond);
+      else
+        turn = setTimeout(() => {
+          judge(line, respond);
+        }, wait);
       return false;
     },
-    leave: () => behind?.leave(),
+    leave: () => {
+      clearTimeout(turn);
+      behind?.leave();
+    },
   };
 }
 

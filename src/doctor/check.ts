@@ -1,3 +1,5 @@
+import { printable } from '../console/printable.js';
+
 /** One thing that must be true on this host. */
 export interface Check {
   readonly name: string;
@@ -23,4 +25,11 @@ export function bad(name: string, found: string, remedy: string): Check {
 
 export function unknown(name: string, found: string): Check {
   return { name, verdict: 'unknown', found };
+}
+
+/** A check as an admin reads it. Of what was found, no line can pass for another check. */
+export function checkText({ name, verdict, found, remedy }: Check): string {
+  const mark = { ok: 'ok     ', note: 'note   ', bad: 'BAD    ', unknown: 'unknown' }[verdict];
+  const lines = found.split('\n').map(printable).join('\n        ');
+  return `${mark} ${printable(name)}: ${lines}${remedy === undefined ? '' : `\n        mend: ${printable(remedy)}`}`;
 }

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.js';
-import type { Config, ConsoleConfig } from '../config/config.js';
+import type { Config, ConsoleConfig, ServerConfig } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
+import { configWarnings } from '../config/warnings.js';
 import { groupId } from '../console/group.js';
 import type { DaemonStatus } from '../console/status.js';
 import { inspectOverrides } from '../control/overrides-file.js';
 import { ConsoleRefusal, ConsoleUnreachable, talk } from '../console/talk.js';
+import { userNumber } from '../openvpn/events-directory.js';
 import { Servers } from '../openvpn/servers.js';
 import { bad, note, ok, type Check } from './check.js';
 import { checkHost } from './host.js';
@@ -35,6 +37,10 @@ export async function examine(configFile: string): Promise<Check[]> {
   return [
     ...checks,
     ok('config', `${configFile} has no mistake`),
+    ...configWarnings(config).map(({ section, key, message }) =>
+      note('config', `${section}: ${key}: ${message}`),
+    ),
+    ...config.servers.flatMap(checkManagementUser),
     ...checkConsole(config.console),
     ...(await checkServers(config, backend)),
   ];
@@ -57,6 +63,14 @@ function checkGroup(group: string | undefined): Check[] {
       bad('console', `there is no group ${group}, which [console] names`, `groupadd --system ${group}`),
     ];
   }
+}
+
+function checkManagementUser({ name, managementUser: user }: ServerConfig): Check[] {
+  if (user === undefined || userNumber(user) !== undefined) return [];
+  const found = `there is no user ${user}, whom management-user names`;
+  return [
+    bad(`server ${name}`, found, `set management-user in [openvpn ${name}] to the user that OpenVPN runs as`),
+  ];
 }
 
 async function checkServers(config: Config, backend: Backend['name']): Promise<Check[]> {

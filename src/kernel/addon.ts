@@ -97,7 +97,17 @@ export interface NativeNetlinkSocket {
   close(): void;
 }
 
+/** SO_PEERCRED (unix(7)): as this process's namespaces number them; 0 for a process of another PID namespace. */
+export interface PeerCredentials {
+  readonly pid: number;
+  /** Effective, as the peer had them when it called connect(2) or, if it is the one who listens, listen(2). */
+  readonly uid: number;
+  readonly gid: number;
+}
+
 export interface Addon {
+  /** Who is at the other end of a connected unix socket. @throws {Error} if the descriptor is no such socket. */
+  readonly peerCredentials: (fd: number) => PeerCredentials;
   /** `namespaceFd`: an open /proc/PID/ns/net (another one than ours takes CAP_SYS_ADMIN); without it, our own. */
   readonly NetlinkSocket: new (protocol: number, namespaceFd: number | undefined) => NativeNetlinkSocket;
   readonly PhysicalMemory: new (

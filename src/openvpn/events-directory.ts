@@ -97,6 +97,11 @@ export function hookUser(uid: number): HookUser {
   return passwd().find((user) => user.uid === uid) ?? { name: String(uid), uid, gid: uid };
 }
 
+/** The number of a user that is given by name or by number; undefined if there is no such name. */
+export function userNumber(user: string): number | undefined {
+  return /^\d{1,10}$/.test(user) ? Number(user) : passwd().find(({ name }) => name === user)?.uid;
+}
+
 /** passwd(5); users of a directory service are known by their number alone. */
 function passwd(): HookUser[] {
   let text = '';

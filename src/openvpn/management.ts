@@ -1,16 +1,19 @@
 import { EventEmitter } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Backoff } from './backoff.js';
-import { hasCode, reasonOf } from './errno.js';
+import { reasonOf } from './errno.js';
 import { Exchanges, type Request, type Taker } from './exchanges.js';
 import { LineSplitter, ownCopy } from '../lines.js';
 import { readPasswordFile } from '../password-file.js';
+import { describeConnectError, describeTarget, quote } from './management-text.js';
+import { watchListener, type ManagementTarget } from './listener.js';
 import { NoticeReader, sourceOf } from './notices.js';
 
-/** Where a management interface listens. */
-export type ManagementTarget = { readonly socket: string } | { readonly host: string; readonly port: number };
+export type { ManagementTarget };
 
 export interface ManagementOptions {
+  /** Who may listen there besides root and this process's user; name or number. */
+  readonly user?: string;
   /** File whose first line is the password; read anew at each connect. */
   readonly passwordFile?: string;
   /** Milliseconds until the greeting must have come. */
@@ -72,8 +75,9 @@ const KEPT_VARIABLES = new Set([
 
 /**
  * A client of OpenVPN's management interface (its doc/management-notes.txt). By itself it only asks and listens: it
- * never holds, kills or authenticates anything. It stays connected and comes back by itself. The peer is not trusted:
- * lines and answers are bounded, and one that breaks the protocol is cut off.
+ * never holds, kills or authenticates anything. It stays connected and comes back by itself. Nothing is said to a peer that
+ * is not OpenVPN's user's ({@link watchListener}). Nor is that one trusted further: lines and answers are bounded, and one
+ * that breaks the protocol is cut off.
  */
 export class Management extends EventEmitter<ManagementMap> {
   readonly #target: ManagementTarget;
@@ -185,6 +189,11 @@ export class Management extends EventEmitter<ManagementMap> {
         ? connect({ path: this.#target.socket })
         : connect({ host: this.#target.host, port: this.#target.port, noDelay: true });
     this.#socket = socket;
+    const distrust = watchListener(socket, this.#target, this.#options.user);
+    socket.on('connect', () => {
+      const reason = distrust();
+      if (reason !== undefined) this.#fail(reason);
+    });
     socket.on('data', (chunk) => {
       this.#receive(chunk);
     });
@@ -360,7 +369,7 @@ export class Management extends EventEmitter<ManagementMap> {
   #quote(text: string): string {
     const password = this.#password ?? '';
     if (password !== '' && text.includes(password)) return 'what holds the password';
-    return JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}...` : text);
+    return quote(text);
   }
 
   #problem(text: string): void {
@@ -368,19 +377,4 @@ export class Management extends EventEmitter<ManagementMap> {
     this.#lastProblem = text;
     this.emit('problem', text);
   }
-}
-
-function describeTarget(target: ManagementTarget): string {
-  return 'socket' in target ? target.socket : `${target.host}:${target.port}`;
-}
-
-function describeConnectError(error: Error): string {
-  if (hasCode(error, 'ENOENT'))
-    return 'there is no such socket (is OpenVPN running, with this `management` line?)';
-  if (hasCode(error, 'ECONNREFUSED'))
-    return 'nobody listens there (is OpenVPN running, with this `management` line?)';
-  if (hasCode(error, 'EAGAIN')) {
-    return 'too many others wait for it (OpenVPN serves one management client at a time): end the other clients';
-  }
-  return reasonOf(error);
 }

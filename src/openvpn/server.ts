@@ -47,7 +47,7 @@ export interface ServerMap {
 
 export interface ServerOptions {
   readonly probe?: ProcessProbe;
-  readonly management?: Omit<ManagementOptions, 'passwordFile'>;
+  readonly management?: Omit<ManagementOptions, 'passwordFile' | 'user'>;
   /** Milliseconds between two looks at everything, needed or not. */
   readonly pollMs?: number;
 }
@@ -117,6 +117,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     this.management = new Management(config.management, {
       ...options.management,
       ...(config.passwordFile !== undefined && { passwordFile: config.passwordFile }),
+      ...(config.managementUser !== undefined && { user: config.managementUser }),
     });
     this.management
       .on('ready', (info) => {

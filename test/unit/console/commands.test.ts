@@ -226,6 +226,82 @@ describe('CLIENT', () => {
       ]);
   });
 
+  it.each([
+    // a virtual address, with and without its server
+    ['10.8.0.9', 'office/10.8.0.9', '"office/5" or "office/carol"'],
+    ['10.8.0.9', '10.8.0.9', '"office/5" or "office/carol"'],
+    // a server and a common name
+    ['office/carol', 'office/carol', '"office/6" or "office/office/carol"'],
+    // a CID
+    ['6', 'office/6', '"office/5" or "office/carol"'],
+    // a real address, with and without its port
+    ['192.0.2.9', 'office/192.0.2.9', '"office/5" or "office/carol"'],
+    ['192.0.2.9:1000', '192.0.2.9:1000', '"office/5" or "office/carol"'],
+  ])(
+    'a client named %s makes %s two, and for each a word is said that means only it',
+    async (name, word, words) => {
+      daemon.clients = [
+        addressed(name, 'office', 5, '192.0.2.8', '10.8.0.8'),
+        addressed('carol', 'office', 6, '192.0.2.9', '10.8.0.9'),
+      ];
+      for (const command of ['status', 'explain', 'primary'])
+        expect(await lines(`mptcp ${command} ${word}${command === 'primary' ? ' lte' : ''}`)).toEqual([
+          `ERROR: "${word}" is several clients: say ${words}`,
+        ]);
+      for (const said of words.split(' or '))
+        expect((await lines(`mptcp explain ${said}`)).at(-1)).toBe('END');
+    },
+  );
+
+  it('whose name a shell would take apart, or a reader would not see, is said by another word', async () => {
+    daemon.clients = [
+      addressed('$(reboot)', 'office', 1, '192.0.2.8', '10.8.0.8'),
+      addressed('al\u202eice', 'office', 2, '192.0.2.9', '10.8.0.8'),
+      addressed('-n', 'office', 3, '192.0.2.9', '10.8.0.8'),
+    ];
+    expect(await lines('mptcp status 10.8.0.8')).toEqual([
+      'ERROR: "10.8.0.8" is several clients: say "office/1" or "office/-n" or "office/2"',
+    ]);
+  });
+
+  it('that left, and shares all its words, is said by = and SERVER/COMMON NAME', async () => {
+    daemon.clients = [addressed('10.8.0.8', 'office', 1, '192.0.2.8', '10.8.0.7')];
+    await lines('mptcp primary 10.8.0.8 lte');
+    daemon.clients = [addressed('carol', 'office', 2, '192.0.2.9', '10.8.0.8')];
+    expect(await lines('mptcp primary office/10.8.0.8 auto')).toEqual([
+      'ERROR: "office/10.8.0.8" is several clients: say "=office/10.8.0.8" or "office/carol"',
+    ]);
+    expect(await lines('mptcp primary =office/10.8.0.8 auto')).toEqual([
+      'SUCCESS: office/10.8.0.8: not connected now',
+    ]);
+  });
+
+  it('is named ten times at most where a word means more', async () => {
+    daemon.clients = Array.from({ length: 200 }, (_, cid) =>
+      addressed(`c${String(cid).padStart(3, '0')}`, 'office', cid, '192.0.2.8', '10.8.0.8'),
+    );
+    const [answer] = await lines('mptcp status 10.8.0.8');
+    expect(answer).toMatch(/: say "office\/c000" or .* or "office\/c009", or 190 more$/);
+  });
+
+  it.each(['-n', '--', 'json', '--json'])(
+    'is a client behind --, also when it is called %s',
+    async (name) => {
+      daemon.clients = [addressed(name, 'office', 1, '192.0.2.8', '10.8.0.8')];
+      expect((await lines(`mptcp status -- ${name}`))[1]).toContain(`session ${name}: `);
+      expect((await lines(`mptcp explain -- ${name}`))[0]).toContain(`session ${name}: `);
+      expect((await lines(`mptcp primary -- ${name} lte`))[0]).toContain(`SUCCESS: office/${name}: `);
+    },
+  );
+
+  it('has to follow --', async () => {
+    expect(await lines('mptcp status --')).toEqual(['ERROR: mptcp status takes nothing, a CLIENT, or json']);
+    expect(await lines('mptcp explain --')).toEqual(['ERROR: mptcp explain takes a CLIENT']);
+    expect(await lines('mptcp primary -- lte')).toEqual([
+      'ERROR: mptcp primary takes a CLIENT and a PATH, or auto',
+    ]);
+  });
+
   it("is one of the server's own at its console", async () => {
     const at = (server: string) => runCommand(daemon, 'mptcp primary 1 lte', { server });
     expect((await at('home')).lines[0]).toContain('SUCCESS: home/bob: ');

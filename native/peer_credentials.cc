@@ -1,0 +1,36 @@
+#include "peer_credentials.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "arguments.h"
+
+namespace subflowd {
+
+namespace {
+
+Napi::Value peer_credentials(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  if (info.Length() != 1 || !info[0].IsNumber()) reject_arguments(env, "peerCredentials(fd: int32)");
+  ucred peer{};
+  socklen_t length = sizeof peer;
+  if (getsockopt(info[0].As<Napi::Number>().Int32Value(), SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) {
+    const int error = errno;
+    throw Napi::Error::New(env, std::system_category().message(error));
+  }
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("pid", Napi::Number::New(env, peer.pid));
+  result.Set("uid", Napi::Number::New(env, peer.uid));
+  result.Set("gid", Napi::Number::New(env, peer.gid));
+  return result;
+}
+
+}  // namespace
+
+void init_peer_credentials(Napi::Env env, Napi::Object exports) {
+  exports.Set("peerCredentials", Napi::Function::New(env, peer_credentials, "peerCredentials"));
+}
+
+}  // namespace subflowd

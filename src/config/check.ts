@@ -1,0 +1,25 @@
+import type { Config } from './config.js';
+import { loadConfig } from './load.js';
+import { ConfigError, type ConfigProblem } from './problem.js';
+import { configWarnings, formatWarning, type ConfigWarning } from './warnings.js';
+
+/** What is to be said of a config file; `config` where it has no mistake. */
+export interface ConfigReport {
+  readonly file: string;
+  readonly problems: readonly ConfigProblem[];
+  readonly warnings: readonly ConfigWarning[];
+  readonly config?: Config;
+}
+
+/** Looks for mistakes, and for who is let in without being thought of. */
+export async function checkConfigFile(file: string): Promise<{ report: ConfigReport; text: string }> {
+  try {
+    const config = await loadConfig(file);
+    const warnings = configWarnings(config);
+    const lines = [`${file}: no mistake`, ...warnings.map((warning) => formatWarning(file, warning))];
+    return { report: { file, problems: [], warnings, config }, text: lines.join('\n') };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { report: { file, problems: error.problems, warnings: [] }, text: error.message };
+  }
+}

@@ -1,0 +1,47 @@
+import type { Session } from '../openvpn/session.js';
+import { wordsForClients } from './clients.js';
+import { COMMANDS } from './commands.js';
+import { DISPOSITIONS } from './dispositions.js';
+import { quoteWord, splitTyped } from './words.js';
+
+/** What there is to be named. */
+export interface Known {
+  readonly sessions: readonly Session[];
+  /** Names of paths. */
+  readonly paths: readonly string[];
+}
+
+const OURS = [...new Set(COMMANDS.map(([command]) => /^mptcp \w+/.exec(command)?.[0] ?? ''))];
+
+/**
+ * Completes what is typed at a console: commands, and in ours the clients and paths that there are, quoted where they have
+ * to be. A client whose name is not seen as it is, or means another client as well, is offered by another of its names.
+ * @param ask is asked only where names are wanted.
+ * @returns what fits, and the end of the line that it stands for, as node:readline wants it.
+ */
+export async function complete(line: string, ask: () => Promise<Known>): Promise<[string[], string]> {
+  const { before, last, start } = splitTyped(line);
+  const [first, verb, ...given] = before;
+  let fit: string[];
+  let typed = line.slice(start);
+  if (first === 'mptcp' && /^(?:status|primary|explain)$/.test(verb ?? '')) {
+    const place = given[0] === '--' ? given.length - 1 : given.length;
+    fit = await wordsAt(place, verb === 'primary', ask, last);
+  } else {
+    typed = line;
+    fit = [...OURS, ...DISPOSITIONS.keys(), 'exit'].filter((each) => each.startsWith(line));
+  }
+  return [fit.length === 1 ? [`${fit[0] ?? ''} `] : fit, typed];
+}
+
+async function wordsAt(
+  place: number,
+  takesPath: boolean,
+  ask: () => Promise<Known>,
+  last: string,
+): Promise<string[]> {
+  if (place > (takesPath ? 1 : 0)) return [];
+  const { sessions, paths } = await ask();
+  const words = place === 0 ? wordsForClients(sessions) : [...paths, 'auto'];
+  return [...new Set(words)].filter((each) => each.startsWith(last)).map(quoteWord);
+}

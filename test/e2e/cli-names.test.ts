@@ -1,0 +1,145 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { execa } from 'execa';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Console } from '../../src/console/console.js';
+import type { DaemonStatus } from '../../src/console/status.js';
+import type { Check } from '../../src/doctor/check.js';
+import { overrideKey } from '../../src/steering/rule.js';
+import { until } from '../support/until.js';
+import { client, Steered } from '../unit/console/steered.js';
+
+const DIST = resolve(import.meta.dirname, '../../dist/src');
+/** As certificates can hold them: what moves a terminal, reorders a line, hides, or passes for a line of ours. */
+const NASTY = '\u009b2J\u009d0;x\u202egnp\u200b\u2066\ufeff\u2028\nBAD     root: x\u{e0041}';
+const SEEN = /^[\n -~]*$/;
+
+let directory: string;
+let config: string;
+let daemon: Steered;
+let console: Console;
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'subflowd-'));
+  config = join(directory, 'subflowd.ini');
+  const socket = join(directory, 'console.sock');
+  const lines = ['[openvpn lab]', `events = ${directory}/events`, '[console]', `socket = ${socket}`, ''];
+  writeFileSync(config, lines.join('\n'));
+  daemon = new Steered(join(directory, 'overrides.json'), []);
+  console = await Console.open({ socket, mode: 0o600 }, { daemon });
+});
+afterEach(async () => {
+  await console.close();
+  rmSync(directory, { recursive: true });
+});
+
+async function cli(...args: readonly string[]) {
+  const result = await execa(process.execPath, [join(DIST, 'main.js'), ...args, `--config=${config}`], {
+    reject: false,
+    timeout: 60_000,
+  });
+  return { code: result.exitCode, out: result.stdout, err: result.stderr };
+}
+
+describe('a client whose name would move a terminal, reorder a line or hide', () => {
+  beforeEach(async () => {
+    const known = client(NASTY, { remotes: [{ address: '192.168.100.2', port: 1 }] });
+    daemon.clients = [{ ...known, session: { ...known.session, cid: 3 } }];
+    await daemon.setOverride(`lab/${NASTY}`, 'lte');
+    daemon.problems = [`trouble with ${NASTY}`];
+  });
+
+  it.each([
+    [['status']],
+    [['status', '3']],
+    [['explain', '3']],
+    [['rules']],
+    [['paths']],
+    [['primary', '3', 'wifi']],
+    [['primary', 'nobody\u202e\u009b', 'wifi']],
+    [['primary', '3', 'nowhere\u202e\u009b']],
+    [['status', '--bogus\u202e\u009b']],
+    [['\u202e\u009b']],
+    [['console', 'nowhere\u202e\u009b']],
+    [['doctor']],
+    [['check']],
+  ])('is shown for what it is by %j', async (args) => {
+    const { out, err } = await cli(...args);
+    expect(out + err).toMatch(SEEN);
+    expect(out + err).not.toMatch(/^BAD {5}root: x/m);
+    if (/status|explain|rules/.test(args[0] ?? '') && args[1]?.startsWith('-') !== true)
+      expect(out).toContain(
+        '\\x9b2J\\x9d0;x\\u202egnp\\u200b\\u2066\\ufeff\\u2028\\x0aBAD     root: x\\u{e0041}',
+      );
+  });
+
+  it('is escaped in every JSON, which gives it back as it is', async () => {
+    const status = await cli('status', '--json');
+    expect(status.out).toMatch(SEEN);
+    expect((JSON.parse(status.out) as DaemonStatus).sessions[0]?.session.commonName).toBe(NASTY);
+    const doctor = await cli('doctor', '--json');
+    expect(doctor.out).toMatch(SEEN);
+    expect((JSON.parse(doctor.out) as Check[]).map(({ name }) => name)).toContain(`client ${NASTY}`);
+    writeFileSync(config, `${readFileSync(config, 'utf8')}[path \u202e\u009b]\n`);
+    const check = await cli('check', '--json');
+    expect(check.out).toMatch(SEEN);
+    expect(JSON.parse(check.out)).toMatchObject({ problems: [{ section: '[path \u202e\u009b]' }, {}] });
+    expect((await cli('check')).out).toMatch(SEEN);
+  });
+
+  it('is shown for what it is by watch', async () => {
+    const watch = execa(process.execPath, [join(DIST, 'main.js'), 'watch', '--config', config], {
+      reject: false,
+    });
+    let told = '';
+    watch.stdout.on('data', (chunk: Buffer) => (told += chunk.toString()));
+    const [plan] = daemon.status().sessions;
+    if (plan === undefined) throw new Error('nobody is there');
+    await until('it is told', () => {
+      const { session } = plan;
+      daemon.watchers.switched({ session, from: 'wifi', to: 'lte', committedAt: 1, peerTold: true });
+      return told.includes('\n');
+    });
+    watch.kill();
+    await watch;
+    expect(told).toMatch(SEEN);
+    expect(told).toContain('lab/\\x9b2J');
+  });
+
+  it.each(['json', 'text'])('is escaped in the log as %s', async (format) => {
+    const script = `
+      const { createLog } = await import(${JSON.stringify(join(DIST, 'log.js'))});
+      const name = ${JSON.stringify(NASTY)};
+      createLog({ level: 'info', format: '${format}' }).info({ commonName: name }, name + ' is there');`;
+    const { stderr } = await execa(process.execPath, ['--input-type=module', '--eval', script]);
+    expect(stderr).toMatch(/^[ -~]+$/);
+    if (format === 'json')
+      expect(JSON.parse(stderr)).toMatchObject({ commonName: NASTY, msg: `${NASTY} is there` });
+  });
+});
+
+describe('a client that is named like an option or a word of ours', () => {
+  it.each(['-n', '--json', '--', 'json', '$(id)'])('%s, is a client behind --', async (name) => {
+    daemon.clients = [client(name), client('alice')];
+    const run = async (...args: readonly string[]) => {
+      const [verb = '', ...names] = args;
+      const given = [join(DIST, 'main.js'), verb, '--config', config, '--', ...names];
+      return execa(process.execPath, given, { reject: false });
+    };
+    expect((await run('status', name)).stdout).toContain(`session ${name}: `);
+    expect((await run('explain', name)).stdout).toContain(`session ${name}: `);
+    expect((await run('primary', name, 'lte')).stdout).toContain(`lab/${name}: `);
+    const [session] = daemon.sessions();
+    expect(daemon.status().overrides).toEqual({ [session ? overrideKey(session) : '']: 'lte' });
+  });
+
+  it('is said to go behind -- where it is taken for an option', async () => {
+    const { code, err } = await cli('primary', '-n', 'lte');
+    expect(code).toBe(2);
+    expect(err).toBe(
+      "error: unknown option '-n'\nA name that begins with - goes behind --, as in: subflowd primary -- -n lte",
+    );
+    expect((await cli('paths', '-n')).err).toBe("error: unknown option '-n'");
+  });
+});

@@ -1,0 +1,205 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Console, type ConsolePlace } from '../../src/console/console.js';
+import { talk } from '../../src/console/talk.js';
+import { needs } from '../lab/needs.js';
+import { until } from '../support/until.js';
+import { client, Steered } from '../unit/console/steered.js';
+
+const [MALLORY, TRUDY, CAROL] = [54_321, 54_322, 54_323];
+const PASSWORD = 'open sesame';
+
+/** Connects again and again or once, says something or nothing, and prints as JSON what each connection heard, in order. */
+const STRANGER = `
+const { connect } = require('node:net');
+const { where, count, say, again } = JSON.parse(process.argv[1]);
+function begin(index) {
+  const socket = typeof where === 'string' ? connect(where) : connect(where, '127.0.0.1');
+  let heard = '';
+  const end = (how) => {
+    process.stdout.write(JSON.stringify({ index, how, heard }) + '\\n');
+    if (again) setTimeout(() => begin(index), 1);
+  };
+  socket.on('connect', () => say && socket.write(say));
+  socket.on('data', (data) => {
+    heard += data;
+    if (say && again && String(data).endsWith('ENTER PASSWORD:')) socket.write(say);
+    process.stdout.write(JSON.stringify({ index, heard }) + '\\n');
+  });
+  socket.on('error', (error) => { heard += '[' + error.code + ']'; });
+  socket.on('close', () => end('closed'));
+}
+for (let index = 0; index < count; index++) begin(index);
+`;
+
+let directory: string;
+let place: ConsolePlace;
+let console: Console | undefined;
+let strangers: ChildProcess[];
+let wrong: string[];
+
+beforeEach(() => {
+  directory = mkdtempSync('/run/subflowd-test-');
+  chmodSync(directory, 0o755);
+  place = { socket: join(directory, 'console'), mode: 0o666 };
+  strangers = [];
+  wrong = [];
+});
+afterEach(async () => {
+  for (const stranger of strangers) {
+    if (stranger.exitCode !== null) continue;
+    stranger.kill('SIGKILL');
+    await once(stranger, 'exit');
+  }
+  await console?.close();
+  console = undefined;
+  rmSync(directory, { recursive: true });
+});
+
+async function open(more: Partial<ConsolePlace> = {}): Promise<void> {
+  place = { ...place, ...more };
+  const daemon = new Steered(join(directory, 'overrides'), [client('alice')]);
+  console = await Console.open(place, { daemon, onWrongPassword: (text) => wrong.push(text) });
+}
+
+interface Heard {
+  readonly index: number;
+  readonly how?: 'closed';
+  readonly heard: string;
+}
+
+/** Another user of this host. @returns what its connections heard so far. */
+function stranger(
+  uid: number,
+  what: { where?: string | number; count: number; say?: string; again?: boolean },
+): Heard[] {
+  const heard: Heard[] = [];
+  const given = JSON.stringify({ where: place.socket, ...what });
+  const child = spawn(process.execPath, ['--eval', STRANGER, given], {
+    uid,
+    gid: uid,
+    cwd: '/',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  strangers.push(child);
+  let rest = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    const lines = (rest + chunk.toString()).split('\n');
+    rest = lines.pop() ?? '';
+    heard.push(...lines.map((line) => JSON.parse(line) as Heard));
+  });
+  return heard;
+}
+
+function served(heard: readonly Heard[]): number {
+  return new Set(heard.filter((each) => each.heard.includes('>INFO:')).map(({ index }) => index)).size;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Gives passwords on TCP, as this process's user, and everything that is heard until the other end hangs up. */
+async function onTcp(port: number, ...lines: readonly string[]): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  let heard = '';
+  socket.on('data', (chunk: Buffer) => (heard += chunk.toString()));
+  socket.write(lines.map((line) => `${line}\n`).join(''));
+  await once(socket, 'close');
+  return heard;
+}
+
+describe('a console', () => {
+  needs('root');
+
+  it('serves root while other users hold all the places that they can have', async () => {
+    await open();
+    const one = stranger(MALLORY, { count: 64, say: 'help\n' });
+    await until('those without a place leave', () => one.filter(({ how }) => how === 'closed').length === 40);
+    expect(served(one)).toBe(24);
+    for (const { heard } of one.filter(({ how }) => how === 'closed'))
+      expect(heard).toBe(
+        `ERROR: user ${MALLORY} has 24 clients connected already, as many as one user may have\r\n`,
+      );
+    const other = stranger(TRUDY, { count: 24 });
+    await until('all are served', () => served(other) === 24);
+    const third = stranger(CAROL, { count: 1, say: 'mptcp status\n' });
+    await until('it is told', () => third.some(({ how }) => how === 'closed'));
+    expect(third.at(-1)?.heard).toBe(
+      'ERROR: 48 clients are connected already, and 16 more places are kept for root\r\n',
+    );
+    expect((await talk(place.socket, 'mptcp status')).join('\n')).toContain('1 session');
+  });
+
+  it('on TCP without a password takes only who may write to its socket', async () => {
+    const port = await freePort();
+    await open({ mode: 0o660, group: 'nogroup', listen: { host: '127.0.0.1', port } });
+    const heard = stranger(MALLORY, { where: port, count: 1, say: 'signal SIGTERM\n' });
+    await until('it is told', () => heard.some(({ how }) => how === 'closed'));
+    expect(heard.at(-1)?.heard).toBe(
+      `ERROR: user ${MALLORY} may not use this console: be root, or of group nogroup, or have ` +
+        'console-password-file set\r\n',
+    );
+    // whose group it is
+    const nobody = stranger(65_534, { where: port, count: 1, say: 'exit\n' });
+    await until('it is served', () => served(nobody) === 1);
+    expect(await onTcp(port, 'mptcp status', 'exit')).toContain('1 session');
+  });
+
+  describe('on TCP with a password', () => {
+    let port: number;
+
+    beforeEach(async () => {
+      port = await freePort();
+      const passwordFile = join(directory, 'password');
+      writeFileSync(passwordFile, `${PASSWORD}\n`);
+      await open({ listen: { host: '127.0.0.1', port }, passwordFile });
+    });
+
+    it('slows a user who tries many, reports it, and keeps nobody else out', async () => {
+      const heard = stranger(MALLORY, { where: port, count: 16, say: 'guess\n', again: true });
+      await until('it is slowed', () =>
+        heard.some((each) => each.heard.includes('are to give a password already')),
+      );
+      const deadline = performance.now() + 5_000;
+      let times = 0;
+      while (performance.now() < deadline) {
+        const said = await onTcp(port, PASSWORD, 'mptcp status', 'exit');
+        expect(said).toContain('SUCCESS: password is correct');
+        expect(said).toContain('1 session');
+        times += 1;
+      }
+      expect(times).toBeGreaterThan(3);
+      const judged = heard.filter((each) => each.heard.includes('bad password')).length;
+      expect(judged).toBeGreaterThan(0);
+      // three cost nothing, and then half a second, one, two, four, ...
+      expect(judged).toBeLessThan(40);
+      expect(wrong).toEqual([`a wrong password from user ${MALLORY} of this host`]);
+    });
+
+    it('takes the right one of a user who mistyped it twice', async () => {
+      const said = await onTcp(port, 'open sesam', 'open', PASSWORD, 'mptcp status', 'exit');
+      expect(said.match(/ERROR: bad password/g)).toHaveLength(2);
+      expect(said).toContain('1 session');
+    });
+
+    it('keeps no place for those who have not given it', async () => {
+      const idle = stranger(MALLORY, { where: port, count: 200 });
+      await until(
+        'four are asked',
+        () => idle.filter(({ heard }) => heard === 'ENTER PASSWORD:').length === 4,
+      );
+      expect(await onTcp(port, PASSWORD, 'exit')).toContain('SUCCESS');
+      expect((await talk(place.socket, 'mptcp status')).join('\n')).toContain('1 session');
+    });
+  });
+});
