@@ -4,7 +4,7 @@ import { asOpenvpnReads, atoi, LONGEST_LINE, parseLine } from '../openvpn/comman
 import type { Reply, Request } from '../openvpn/exchanges.js';
 import type { Management } from '../openvpn/management.js';
 import { Audience } from './audience.js';
-import { Block, isAskedBy, isAskedOnly, type WholeBlock } from './block.js';
+import { Block, isAskedBy, refusesLines, type WholeBlock } from './block.js';
 import type { Answer } from './commands.js';
 import { Claims } from './claims.js';
 import { DISPOSITIONS, type Claim, type Disposition } from './dispositions.js';
@@ -186,12 +186,14 @@ export class Sharing extends EventEmitter<SharingMap> {
   }
 
   /** Whether lines up to `END` follow: so it is where OpenVPN would not refuse the first line at once. */
-  #isOfSeveral({ version }: Seat, command: string, [first, second]: readonly string[]): boolean {
-    if (command === 'client-auth') return isNumber(first) && isNumber(second);
-    // 2.7: management version 6
-    if (command === 'password') {
-      return first !== undefined && second === undefined && version >= 5 && this.#managementVersion() >= 6;
-    }
+  #isOfSeveral({ version }: Seat, command: string, parameters: readonly string[]): boolean {
+    const count = parameters.length;
+    if (command === 'client-auth') return count === 2 && parameters.every(isNumber);
+    const has = this.#managementVersion();
+    // 2.4 and 2.5: management versions 1 to 3
+    if (command === 'client-pf') return count === 1 && isNumber(parameters[0]) && has >= 1 && has <= 3;
+    // 2.7.2: management version 6
+    if (command === 'password' && (count !== 1 || version < 5 || has < 6)) return false;
     return isAskedBy(command, this.#audience.question);
   }
 
@@ -199,7 +201,10 @@ export class Sharing extends EventEmitter<SharingMap> {
     seat.block = undefined;
     const disposition = DISPOSITIONS.get(command) ?? 'order';
     if (refused !== undefined) respond(failure(refused));
-    else if (typeof disposition !== 'string' && !this.#deny(seat, command, disposition, respond))
+    else if (typeof disposition === 'string') {
+      this.emit('order', seat.id, request.text.split('\n', 1)[0] ?? '');
+      this.#pass(request, respond, (parts) => withoutRefusedLines(command, parts.flat()));
+    } else if (!this.#deny(seat, command, disposition, respond))
       this.#answerFor(seat, disposition.claim, command, parameters, request, respond);
   }
 
@@ -214,9 +219,7 @@ export class Sharing extends EventEmitter<SharingMap> {
   ): void {
     this.#pass(request, respond, (parts) => {
       const lines = parts.flat();
-      // a signature that came too late is refused, and each of its lines as a command after it
-      const refusal = lines.find((line) => line.startsWith('ERROR:'));
-      if (refusal !== undefined) return isAskedOnly(command) ? [refusal] : lines;
+      if (lines.some(isRefusal)) return withoutRefusedLines(command, lines);
       if (command !== 'username') this.#audience.settle();
       if (claim === 'auth' && command !== 'client-pending-auth')
         this.#claims.settle(String(atoi(cid)), String(atoi(kid)));
@@ -355,14 +358,15 @@ export class Sharing extends EventEmitter<SharingMap> {
 
   /** The version says which questions a client understands: it is OpenVPN's business for the one who answers them. */
   #setVersion(seat: Seat, parameter: string | undefined, request: Request, respond: Respond): void {
-    if (parameter === undefined) {
+    // 2.4 (management version 1) knows no parameter
+    if (parameter === undefined || this.#managementVersion() === 1) {
       this.#pass({ ...request, isQuestion: true }, respond);
       return;
     }
     seat.version = atoi(parameter);
     const holder = this.#claims.holder('questions');
     if (holder === undefined || holder === seat) this.#pass(request, respond);
-    // from 2.7 on (management version 6) it is answered, for versions from 4 on
+    // from 2.7.2 on (management version 6) it is answered, for versions from 4 on
     else if (this.#managementVersion() >= 6 && seat.version >= 4)
       respond(success(`Management client version set to ${seat.version}`));
     else respond({ lines: [] });
@@ -429,6 +433,16 @@ interface Dispatched {
 /** One part as it is, so that all who share an answer share its text. */
 function firstOrAll(parts: readonly (readonly string[])[]): readonly string[] {
   return parts.length === 1 ? (parts[0] as readonly string[]) : parts.flat();
+}
+
+function isRefusal(line: string): boolean {
+  return line.startsWith('ERROR:');
+}
+
+/** What came too late is refused, and after it each of its lines as a command: the first refusal says it all. */
+function withoutRefusedLines(command: string, lines: readonly string[]): readonly string[] {
+  const refusal = lines.find(isRefusal);
+  return refusal !== undefined && refusesLines(command) ? [refusal] : lines;
 }
 
 /** As `sscanf` reads `%lu` and `%u`. */
