@@ -1,7 +1,11 @@
 import path from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { newerOpenvpn } from './lab/openvpn/newer.js';
 
 const test = import.meta.dirname;
+
+/** What talks to OpenVPN: these run with the newer one, too, as server and as client. */
+const withOpenvpn = ['console', 'console-clients', 'consoles', 'demo', 'hooks', 'management'];
 
 // eslint-disable-next-line no-restricted-syntax -- vitest wants its config as the default export
 export default defineConfig({
@@ -30,6 +34,19 @@ export default defineConfig({
           // The machine may stand still for minutes. What only its second try passed is listed by the reporter.
           retry: 1,
           globalSetup: [path.join(test, 'e2e/setup.ts')],
+        },
+      },
+      {
+        test: {
+          name: 'openvpn-2.7',
+          include: withOpenvpn.map((name) => `test/e2e/${name}.test.ts`),
+          env: { SUBFLOWD_TEST_OPENVPN: newerOpenvpn() },
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          retry: 1,
+          globalSetup: [path.join(test, 'e2e/setup-newer-openvpn.ts')],
         },
       },
     ],

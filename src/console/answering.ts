@@ -2,7 +2,7 @@ import { atoi } from '../openvpn/command-line.js';
 import type { Request } from '../openvpn/exchanges.js';
 import { failure, success, type Answer } from './answer.js';
 import type { Audience } from './audience.js';
-import { isAskedOnly } from './block.js';
+import { withoutRefusedLines } from './block.js';
 import type { Claims } from './claims.js';
 import type { Claim, Disposition } from './dispositions.js';
 import { filterVariables } from './env-filter.js';
@@ -65,12 +65,11 @@ export class Answering {
     this.passage.pass(request, respond, {
       read: (parts) => {
         const lines = parts.flat();
-        // a signature that came too late is refused, and each of its lines as a command after it
         const refusal = lines.find((line) => line.startsWith('ERROR:'));
         if (refusal !== undefined) {
           // OpenVPN waits for no such answer
           if (refusal.endsWith(' command failed')) settle();
-          return isAskedOnly(command) ? [refusal] : lines;
+          return withoutRefusedLines(command, lines);
         }
         if (command !== 'username') this.audience.settle();
         settle();

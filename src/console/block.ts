@@ -6,26 +6,39 @@ const MAX_BLOCK_BYTES = 64 * 1024;
 
 const BASE64 = /^(?!(?:exit|quit)$)[A-Za-z0-9+/=]+$/;
 const PEM = /^-----(?:BEGIN|END) CERTIFICATE-----$|^(?!(?:exit|quit)$)[A-Za-z0-9+/=]+$/;
-const SIGNATURE = { questions: ['PK_SIGN', 'RSA_SIGN'], takes: 'lines of base64', line: BASE64 };
+/** Sections, clients, subnets and remarks of OpenVPN's packet filter (pf_parse in pf.c of 2.4 and 2.5). */
+const FILTER = /^(?:[[+\-#;].*)?$/;
+
+interface Lines {
+  /** While OpenVPN waits for an answer to one of these, the lines belong to the command. */
+  readonly questions: readonly string[];
+  readonly takes: string;
+  readonly line: RegExp;
+}
+
+const SIGNATURE: Lines = { questions: ['PK_SIGN', 'RSA_SIGN'], takes: 'lines of base64', line: BASE64 };
 
 /**
- * Commands whose lines belong to them only while OpenVPN asks so: what comes too late it takes for commands, line by
- * line. So their lines are such as no command is.
+ * Commands whose lines OpenVPN can refuse to take: then it takes each for a command. So their lines are such as no
+ * command is.
  */
-const ASKED: ReadonlyMap<string, { questions: readonly string[]; takes: string; line: RegExp }> = new Map([
+const LINES: ReadonlyMap<string, Lines> = new Map([
   ['pk-sig', SIGNATURE],
   ['rsa-sig', SIGNATURE],
+  ['password', { ...SIGNATURE, questions: ['PASSWORD'] }],
   ['certificate', { questions: ['NEED-CERTIFICATE'], takes: 'the lines of a PEM file', line: PEM }],
+  ['client-pf', { questions: [], takes: 'the lines of a packet filter', line: FILTER }],
 ]);
 
 /** Whether OpenVPN takes the command's lines while it asks `question`. */
 export function isAskedBy(command: string, question: string | undefined): boolean {
-  return question !== undefined && (ASKED.get(command)?.questions.includes(question) ?? false);
+  return question !== undefined && (LINES.get(command)?.questions.includes(question) ?? false);
 }
 
-/** Whether a refusal of the command is followed by one of each of its lines. */
-export function isAskedOnly(command: string): boolean {
-  return ASKED.has(command);
+/** What came too late is refused, and after it each of its lines as a command: the first refusal says it all. */
+export function withoutRefusedLines(command: string, lines: readonly string[]): readonly string[] {
+  const refusal = lines.find((line) => line.startsWith('ERROR:'));
+  return refusal !== undefined && LINES.has(command) ? [refusal] : lines;
 }
 
 /** A block that is whole. */
@@ -66,9 +79,9 @@ export class Block {
     if (this.#bytes > MAX_BLOCK_BYTES) return `${command} takes at most ${MAX_BLOCK_BYTES} bytes`;
     if (this.#lines.some((line) => line.length > LONGEST_BLOCK_LINE))
       return `OpenVPN takes no line of ${command} longer than ${LONGEST_BLOCK_LINE} characters`;
-    const asked = ASKED.get(command);
-    if (asked && !rest.every((line) => line === 'END' || asked.line.test(line)))
-      return `${command} takes ${asked.takes}, and END`;
+    const lines = LINES.get(command);
+    if (lines && !rest.every((line) => line === 'END' || lines.line.test(line)))
+      return `${command} takes ${lines.takes}, and END`;
     return undefined;
   }
 }

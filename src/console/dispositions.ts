@@ -28,7 +28,7 @@ const AUTH = { claim: 'auth' } as const;
 const QUESTIONS = { claim: 'questions' } as const;
 
 /**
- * Every command of OpenVPN 2.6 and 2.7 (`man_dispatch_command` in manage.c) but `exit` and `quit`, which never get
+ * Every command of OpenVPN 2.4 to 2.7 (`man_dispatch_command` in manage.c) but `exit` and `quit`, which never get
  * there: they end one client of the console.
  */
 export const DISPOSITIONS: ReadonlyMap<string, Disposition> = new Map<string, Disposition>([
@@ -57,6 +57,7 @@ export const DISPOSITIONS: ReadonlyMap<string, Disposition> = new Map<string, Di
   ['mute', 'order'],
   ['auth-retry', 'order'],
   ['forget-passwords', 'order'],
+  ['client-pf', 'order'],
   ['push-update-broad', 'order'],
   ['push-update-cid', 'order'],
   ['client-auth', AUTH],

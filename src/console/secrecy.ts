@@ -18,6 +18,7 @@ const ORDERS: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ['mute', [NUMBER]],
   ['auth-retry', [KEYWORD]],
   ['forget-passwords', []],
+  ['client-pf', [NUMBER]],
   ['push-update-broad', []],
   ['push-update-cid', [NUMBER]],
 ]);

@@ -115,7 +115,8 @@ export class SettingCommands {
 
   /** The version says which questions a client understands: OpenVPN has that of the one who answers them. */
   version(seat: Seat, parameter: string | undefined, request: Request, respond: Respond): void {
-    if (parameter === undefined) {
+    // 2.4 (management version 1) knows no parameter
+    if (parameter === undefined || this.managementVersion === 1) {
       this.passage.pass({ ...request, isQuestion: true }, respond);
       return;
     }
@@ -128,7 +129,7 @@ export class SettingCommands {
       });
       return;
     }
-    // from 2.7 on (management version 6) it is answered, for versions from 4 on
+    // from 2.7.2 on (management version 6) it is answered, for versions from 4 on
     const isAnswered = this.managementVersion >= 6 && seat.version >= 4;
     respond(isAnswered ? success(`Management client version set to ${seat.version}`) : { lines: [] });
     this.settings.adjust();

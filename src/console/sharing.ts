@@ -6,7 +6,7 @@ import type { Management } from '../openvpn/management.js';
 import { failure, success, type Answer } from './answer.js';
 import { Answering } from './answering.js';
 import { Audience } from './audience.js';
-import { Block, isAskedBy, type WholeBlock } from './block.js';
+import { Block, isAskedBy, withoutRefusedLines, type WholeBlock } from './block.js';
 import { Claims } from './claims.js';
 import { DISPOSITIONS, type Claim, type Disposition } from './dispositions.js';
 import { HoldFlag } from './hold.js';
@@ -112,6 +112,11 @@ export class Sharing extends EventEmitter<SharingMap> {
    * @returns whether it is a question.
    */
   run(seat: Seat, line: string, respond: Respond): boolean {
+    // what it sent ahead before it left is nobody's wish any more
+    if (!this.#seats.has(seat)) {
+      respond({ lines: [] });
+      return false;
+    }
     const text = asOpenvpnReads(line);
     if (/[^\0-\x7f]/.test(line)) {
       seat.block = undefined;
@@ -227,14 +232,14 @@ export class Sharing extends EventEmitter<SharingMap> {
   }
 
   /** Whether lines up to `END` follow: so it is where OpenVPN would not refuse the first line at once. */
-  #isOfSeveral({ version }: Seat, command: string, [first, second]: readonly string[]): boolean {
-    if (command === 'client-auth') return isNumber(first) && isNumber(second);
-    // 2.7: management version 6
-    if (command === 'password') {
-      return (
-        first !== undefined && second === undefined && version >= 5 && this.#commands.managementVersion >= 6
-      );
-    }
+  #isOfSeveral({ version }: Seat, command: string, parameters: readonly string[]): boolean {
+    const count = parameters.length;
+    if (command === 'client-auth') return count === 2 && parameters.every(isNumber);
+    const has = this.#commands.managementVersion;
+    // 2.4 and 2.5: management versions 1 to 3
+    if (command === 'client-pf') return count === 1 && isNumber(parameters[0]) && has >= 1 && has <= 3;
+    // 2.7.2: management version 6
+    if (command === 'password' && (count !== 1 || version < 5 || has < 6)) return false;
     return isAskedBy(command, this.#audience.question);
   }
 
@@ -242,7 +247,10 @@ export class Sharing extends EventEmitter<SharingMap> {
     seat.block = undefined;
     const disposition = DISPOSITIONS.get(command) ?? 'order';
     if (refused !== undefined) respond(failure(refused));
-    else if (typeof disposition !== 'string' && !this.#answering.deny(seat, command, disposition, respond))
+    else if (typeof disposition === 'string') {
+      this.emit('order', seat.id, loggableOrder(command, parameters) ?? command);
+      this.#passage.pass(request, respond, { read: (parts) => withoutRefusedLines(command, parts.flat()) });
+    } else if (!this.#answering.deny(seat, command, disposition, respond))
       this.#answering.answer(seat, disposition.claim, command, parameters, request, respond);
   }
 

@@ -7,7 +7,7 @@ import { checkPathManager } from './path-manager.js';
 import { socketKinds, type SocketKinds } from './sockets.js';
 
 const RESTART = 'systemctl restart openvpn-server@NAME';
-const DROP_IN = `openvpn-conf/openvpn-server@.service.d/mptcp.conf is a drop-in for its unit, then systemctl daemon-reload && ${RESTART}`;
+const DROP_IN = `openvpn-conf/openvpn-server@.service.d/mptcp.conf is a drop-in for its unit (openvpn@.service.d for openvpn@NAME), then systemctl daemon-reload && ${RESTART}`;
 const PLAIN_CLIENT_REMEDY = 'start its OpenVPN under mptcpize run, on a kernel with MPTCP';
 /** That are named one by one. */
 const MOST_PEERS = 10;

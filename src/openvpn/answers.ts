@@ -2,14 +2,14 @@ import { atoi, type ParsedLine } from './command-line.js';
 
 /**
  * How the end of an answer, or of one part of it, is known. OpenVPN answers strictly in order and marks nothing, so each
- * command's kind must be known beforehand (manage.c of 2.6 and 2.7):
+ * command's kind must be known beforehand (manage.c of 2.4 to 2.7):
  * - `line`: ends with the first line that begins with `SUCCESS:` or `ERROR:`; what comes before is of it
  *   (`auth-retry nonsense` has two lines).
  * - `block`: lines until `END`; a first line that begins with `ERROR:` is all of it (`status` during a restart).
  * - `rows`: a block whose lines can begin with a client's name, and so with `>`. OpenVPN writes a block in one go:
  *   from the first line to `END` nothing is a real-time message, whatever it looks like.
  * - `mark`: nothing in it tells the end: `pid` is sent behind the command, and its answer, which is known, is the end.
- *   Commands that this table does not know are asked so.
+ *   Commands that this table does not know are asked so, and those whose answers differ between versions.
  * - `late`: as `mark`, but the one line of the answer may come behind that of `pid`: OpenVPN takes what it asked for with
  *   all its lines, and says so when it goes on with it (`management_query_multiline`). What it did not ask for has a
  *   refusal for each line, before the mark.
@@ -25,8 +25,9 @@ const LINE: readonly Ending[] = ['line'];
 const BLOCK: readonly Ending[] = ['block'];
 const MARK: readonly Ending[] = ['mark'];
 
+/** In all versions from 2.4 on, if they have the command: it is one line without it, too. */
 const LINES = new Set([
-  ...['pid', 'nclients', 'env-filter', 'signal', 'load-stats', 'kill', 'verb', 'mute', 'auth-retry'],
+  ...['pid', 'nclients', 'env-filter', 'load-stats', 'kill', 'verb', 'mute', 'auth-retry'],
   ...[
     'username',
     'forget-passwords',
@@ -39,14 +40,21 @@ const LINES = new Set([
     'proxy',
   ],
   ...['client-kill', 'client-deny', 'client-auth-nt', 'client-auth', 'client-pending-auth', 'remote'],
-  ...['push-update-broad', 'push-update-cid', 'password'],
 ]);
 
 /**
  * The parts of the answer to a command, in order; none for a line that OpenVPN does not answer.
  *
- * `mark` have: `version N`, answered from 2.7 on and for some N only; `test N`, N lines; `pkcs11-id-count` and
- * `pkcs11-id-get`, whose answers look like real-time messages; and what is not known.
+ * `mark` have:
+ * - `version N`: 2.4 answers as without N, 2.5 to 2.7.1 not at all, 2.7.2 for some N only;
+ * - `signal`: while 2.4 waits for a password or a release, it answers with that question alone, a real-time message;
+ * - `push-update-broad` and `push-update-cid`, of 2.7: a line of what was done and then one of how it went, and
+ *   before them one for each client that was not updated (push_util.c);
+ * - `password TYPE` without a password, from 2.7.2 on: lines of base64 follow, each of which has a refusal where OpenVPN
+ *   no longer asks;
+ * - `client-pf`, of 2.4 and 2.5: of several lines there, unknown to others;
+ * - `test N`, N lines; `pkcs11-id-count` and `pkcs11-id-get`, whose answers look like real-time messages;
+ * - and what is not known.
  */
 export function endingsOf(line: ParsedLine): readonly Ending[] {
   if (line === 'nothing') return [];
@@ -68,6 +76,8 @@ export function endingsOf(line: ParsedLine): readonly Ending[] {
     case 'log':
     case 'echo':
       return first === undefined ? LINE : historyEndings(first, second);
+    case 'password':
+      return first !== undefined && second === undefined ? MARK : LINE;
     case 'pk-sig':
     case 'rsa-sig':
     case 'certificate':

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { needs } from '../lab/needs.js';
 import { LoopbackVpn } from '../support/openvpn.js';
 import { Office } from '../support/office.js';
 import { Talker } from '../support/talker.js';
@@ -16,6 +17,8 @@ import { until } from '../support/until.js';
 
 const load = createRequire(import.meta.url);
 const RELAY = resolve(import.meta.dirname, '../../dist/test/support/relay.js');
+
+needs('root', 'tun', 'openvpn');
 
 let vpn: LoopbackVpn;
 let office: Office | undefined;

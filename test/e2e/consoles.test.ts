@@ -1,11 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { needs } from '../lab/needs.js';
 import { LoopbackVpn } from '../support/openvpn.js';
 import { Office, sectionOf } from '../support/office.js';
 import { until } from '../support/until.js';
 
 // not timed: each wait has its own bound
+
+needs('root', 'tun', 'openvpn');
 
 let vpn: LoopbackVpn;
 let office: Office | undefined;

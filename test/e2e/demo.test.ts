@@ -1,82 +1,9 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { release, tmpdir } from 'node:os';
-import path from 'node:path';
+import { release } from 'node:os';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
-import { checkout, labScript } from '../lab/checkout.js';
-import { labKernel } from '../lab/kernel.js';
+import { labScript } from '../lab/checkout.js';
 import { needs, networkNeeds } from '../lab/needs.js';
-import type { Report } from '../lab/report.js';
-
-const SHARE = 0.9;
-
-/** Runs the demo with these arguments and judges what it printed and left. */
-async function demo(
-  args: readonly string[],
-  backend: Report['backend'],
-  kernel: RegExp,
-  tells: boolean,
-): Promise<Report> {
-  const out = await mkdtemp(path.join(tmpdir(), 'subflowd-demo-'));
-  try {
-    const { exitCode, all } = await execa(process.execPath, [labScript('demo'), '--out', out, ...args], {
-      cwd: checkout,
-      all: true,
-      reject: false,
-    });
-    // it judges the figures itself: shares, hash, reconnects, MP_PRIO, counters
-    expect(exitCode, all).toBe(0);
-    const report = JSON.parse(await readFile(path.join(out, 'report.json'), 'utf8')) as Report;
-    expect(report).toMatchObject({
-      backend,
-      kernel: expect.stringMatching(kernel) as string,
-      openvpn: expect.stringMatching(/^2\.\d/) as string,
-      transfer: { bytes: 20_000_000, sha256Matches: true, reconnects: 0 },
-      trouble: { server: {}, client: {} },
-    });
-    expect(report.writes.includes('the client is not told')).toBe(!tells);
-    expect(report.switches.map(({ from, to, by }) => [from, to, by])).toEqual([
-      ['wifi', 'lte', 'file'],
-      ['lte', 'wifi', 'command'],
-    ]);
-    for (const one of report.switches) {
-      expect(one.requestedMs).toBeLessThan(one.committedMs);
-      expect(one.shareToClientAfter1s).toBeGreaterThanOrEqual(SHARE);
-      expect(one.mpPrioReceived).toBe(one.mpPrioSent);
-      if (!tells) continue;
-      expect(one.shareOnNewPathAfter1s).toBeGreaterThanOrEqual(SHARE);
-      expect(one.mpPrioSent).toBeGreaterThan(0);
-    }
-    // the paper's figures 8 and 9, from the client's own tcpdump: one address before the switch, the other after
-    expect(all).toMatch(
-      /before the switch from wifi to lte:\n(.*\n){0,5} +[\d.]+ wifi .*\b192\.168\.100\.2\.\d+[^]*?\none second after it:\n(.*\n){0,5} +[\d.]+ lte .*\b192\.168\.200\.2\.\d+/,
-    );
-    expect(await readFile(path.join(out, 'timeline.svg'), 'utf8')).toMatch(/^<svg/);
-    return report;
-  } finally {
-    await rm(out, { recursive: true });
-  }
-}
-
-describe('the demo: the paper’s experiment in a guest', () => {
-  needs('guest', 'openvpn');
-
-  test.each([
-    ['6.1', 'mapped', true, []],
-    ['6.1', 'byte-wise', false, ['--bytes']],
-    // byte-wise it refuses: guest-doctor.test.ts
-    ['6.12', 'mapped', true, []],
-  ] as const)(
-    'moves a download to the other path and back on Linux %s, %s',
-    { timeout: 1_200_000 },
-    async (version, how, tells, extra) => {
-      const { bzImage } = await labKernel(version);
-      const args = ['--kernel', bzImage, '--share', `${SHARE}`, ...extra];
-      const { writes } = await demo(args, 'devmem', new RegExp(`^${version.replace('.', '\\.')}\\.`), tells);
-      expect(writes).toContain(how);
-    },
-  );
-});
+import { demo } from '../support/demo.js';
 
 describe('the demo: the paper’s experiment on this machine’s own kernel', () => {
   needs(...networkNeeds);

@@ -1,15 +1,20 @@
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ensureEventsDirectory, hookUser } from '../../src/openvpn/events-directory.js';
 import { parseRecord, type EventRecord } from '../../src/openvpn/record.js';
+import { needs } from '../lab/needs.js';
+import { openvpnProgram } from '../lab/openvpn-program.js';
 import { LoopbackVpn, type Running } from '../support/openvpn.js';
 import { until } from '../support/until.js';
 
 // not timed: each wait has its own bound
 
 const CONF = resolve(import.meta.dirname, '../../openvpn-conf');
+
+/** Debian's units of servers: today's, and the one before it. */
+const DEBIANS = ['openvpn-server@.service', 'openvpn@.service'];
 
 // as the client's certificate has it, and as OpenVPN gives it on: line ends become _
 const NAMES = [
@@ -21,6 +26,8 @@ const NAMES = [
   ['../../../etc/passwd', '../../../etc/passwd'],
   ['-n %s\\0 \\x41', '-n %s\\0 \\x41'],
 ] as const;
+
+needs('root', 'tun', 'openvpn');
 
 let vpn: LoopbackVpn;
 let events: string;
@@ -159,14 +166,25 @@ describe('openvpn-conf', () => {
     }
   });
 
+  it.each(DEBIANS)('starts what Debian’s %s starts, under mptcpize', (unit) => {
+    const commands = (file: string) =>
+      readFileSync(file, 'utf8')
+        .split('\n')
+        .filter((line) => line.startsWith('ExecStart='))
+        .map((line) => line.slice('ExecStart='.length));
+    const [command = ''] = commands(join('/lib/systemd/system', unit));
+    expect(command).toMatch(/^\/usr\/sbin\/openvpn /);
+    expect(commands(join(CONF, `${unit}.d`, 'mptcp.conf'))).toEqual(['', `/usr/bin/mptcpize run ${command}`]);
+  });
+
   it('has units that systemd takes', async () => {
     const units = join(vpn.directory, 'units');
     cpSync(CONF, units, { recursive: true });
-    cpSync('/lib/systemd/system/openvpn-server@.service', join(units, 'openvpn-server@.service'));
+    for (const unit of DEBIANS) cpSync(join('/lib/systemd/system', unit), join(units, unit));
     const service = join(units, 'subflowd.service');
     // where subflowd is installed is not this test's business
     writeFileSync(service, readFileSync(service, 'utf8').replace(/^ExecStart=.*/m, 'ExecStart=/bin/true'));
-    for (const unit of ['subflowd.service', 'openvpn-server@a.service']) {
+    for (const unit of ['subflowd.service', 'openvpn-server@a.service', 'openvpn@a.service']) {
       const { all } = await execa('systemd-analyze', ['verify', '--man=no', join(units, unit)], {
         all: true,
       });
@@ -186,11 +204,22 @@ function debianSandbox(): string[] {
     'mount -t tmpfs tmpfs /tmp', // PrivateTmp
     'mount -t tmpfs tmpfs /var/tmp',
     'mount --bind /usr /usr && mount -o remount,bind,ro /usr', // ProtectSystem=true
-    'for d in /home /root /run/user; do [ ! -d $d ] || mount -t tmpfs -o mode=000,ro tmpfs $d; done', // ProtectHome
+    // ProtectHome, but for an OpenVPN that is kept below /root
+    'kept=$(mktemp -d); [ -z "$0" ] || mount --bind "$0" "$kept"',
+    'for d in /home /root /run/user; do [ ! -d $d ] || mount -t tmpfs -o mode=000 tmpfs $d; done',
+    '[ -z "$0" ] || { mkdir -p "$0"; mount --bind "$kept" "$0"; umount "$kept"; }',
+    'for d in /home /root /run/user; do [ ! -d $d ] || mount -o remount,ro $d; done',
     // CapabilityBoundingSet: all but those listed are dropped
     `keep=${capabilities}`,
     'drop=$(capsh --print | sed -n "s/^Bounding set =//p" | tr , "\\n" | grep -vxF "$(echo $keep | tr , "\\n")" | paste -sd,)',
     'exec prlimit --nproc=10:10 capsh --drop="$drop" -- -c \'exec "$0" "$@"\' "$@"',
   ].join('\n');
-  return ['unshare', '--mount', 'sh', '-c', script, 'sandbox'];
+  return [
+    'unshare',
+    '--mount',
+    'sh',
+    '-c',
+    script,
+    isAbsolute(openvpnProgram) ? join(dirname(openvpnProgram), '../..') : '',
+  ];
 }

@@ -7,10 +7,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ServerConfig } from '../../src/config/config.js';
 import { ensureEventsDirectory } from '../../src/openvpn/events-directory.js';
 import { Servers } from '../../src/openvpn/servers.js';
+import { needs } from '../lab/needs.js';
 import { LoopbackVpn } from '../support/openvpn.js';
 import { until } from '../support/until.js';
 
 // not timed: each wait has its own bound
+
+needs('root', 'tun', 'openvpn');
 
 let vpn: LoopbackVpn;
 let events: string;

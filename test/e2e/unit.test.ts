@@ -28,6 +28,11 @@ interface Unit {
   readonly restarts: string;
   readonly afterRestart: DaemonStatus;
   readonly afterRestartRecords: readonly HookRecord[];
+  readonly byOlderUnit: {
+    readonly status: DaemonStatus;
+    readonly server: Sandboxed & Readonly<Record<string, unknown>>;
+    readonly pid: number;
+  };
   readonly afterEdit: DaemonStatus;
   readonly afterOverride: DaemonStatus;
   readonly fromOutside: DaemonStatus;
@@ -129,6 +134,17 @@ describe('installed as openvpn-conf says, under systemd', () => {
     expect(result.afterRestartRecords.map(({ file }) => file.split('/').at(-1)?.split('-')[0])).toEqual([
       `${pids.serverAfter}`,
     ]);
+
+    // and under openvpn@, the unit before openvpn-server@
+    expect(result.byOlderUnit.server).toMatchObject({
+      exe: '/usr/sbin/openvpn',
+      ownMounts: true,
+      FragmentPath: '/lib/systemd/system/openvpn@.service',
+    });
+    expect(result.byOlderUnit.server.DropInPaths).toContain(
+      '/etc/systemd/system/openvpn@.service.d/mptcp.conf',
+    );
+    expect(only(result.byOlderUnit.status)).toEqual(van);
 
     // the config is followed and the state directory written from inside the sandbox
     expect(only(result.afterEdit).ours).toEqual({ lte: 'backup', wifi: 'active' });

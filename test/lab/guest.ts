@@ -167,7 +167,7 @@ async function writeControl(control: string, options: GuestOptions): Promise<voi
     ...(options.accelerator === 'kvm' ? {} : emulatedCrypto),
     ...(isHidden(checkout) ? { LAB_HIDDEN_CHECKOUT: '1' } : {}),
     // The ones a caller sets to make tests stricter or to move the cache hold in the guest as well.
-    ...pick(process.env, ['CI', 'SUBFLOWD_CACHE', 'XDG_CACHE_HOME', 'LANG']),
+    ...pick(process.env, ['CI', 'SUBFLOWD_TEST_OPENVPN', 'SUBFLOWD_CACHE', 'XDG_CACHE_HOME', 'LANG']),
   };
   const lines = Object.entries(environment).map(([name, value]) => `export ${name}=${shellQuote(value)}\n`);
   await writeFile(path.join(control, 'environment'), lines.join(''));

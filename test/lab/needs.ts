@@ -3,6 +3,7 @@ import path from 'node:path';
 import { beforeEach } from 'vitest';
 import { kernelSource, kernelVersions } from './kernel.js';
 import { mptcpFamily } from './mptcp.js';
+import { openvpnProgram } from './openvpn-program.js';
 
 const checks = {
   root: () => (process.getuid?.() === 0 ? undefined : 'only root can make network namespaces'),
@@ -11,7 +12,7 @@ const checks = {
       ? undefined
       : 'this kernel has no MPTCP (sysctl net.mptcp.enabled)',
   tun: () => (existsSync('/dev/net/tun') ? undefined : 'this kernel has no TUN (/dev/net/tun)'),
-  openvpn: () => program('openvpn') ?? program('mptcpize') ?? program('tcpdump') ?? program('openssl'),
+  openvpn: () => program(openvpnProgram) ?? program('mptcpize') ?? program('tcpdump') ?? program('openssl'),
   guest: () =>
     program('qemu-system-x86_64') ??
     program('gcc') ??
@@ -46,7 +47,8 @@ export function needs(...what: readonly Need[]): void {
 }
 
 function program(name: string): string | undefined {
-  const found = (process.env.PATH ?? '').split(':').some((directory) => {
+  const directories = path.isAbsolute(name) ? [''] : (process.env.PATH ?? '').split(':');
+  const found = directories.some((directory) => {
     try {
       accessSync(path.join(directory, name), constants.X_OK);
       return true;

@@ -1,5 +1,6 @@
 import type { Authority } from './pki.js';
 import type { Network } from './network.js';
+import { withoutOffload } from './openvpn-program.js';
 import { openvpnPort, quote } from './openvpn.js';
 
 export interface ServerOptions {
@@ -25,10 +26,11 @@ export const tunDevice = 'tun0';
 /** What server and client must agree on. AES-128 because an emulated processor has to keep up. */
 const common = [
   `dev ${tunDevice}`,
-  'disable-dco',
+  ...withoutOffload,
   'persist-key',
   'persist-tun',
-  'data-ciphers AES-128-GCM',
+  // since 2.5 another word for data-ciphers
+  'ncp-ciphers AES-128-GCM',
   'ecdh-curve prime256v1',
 ];
 

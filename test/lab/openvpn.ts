@@ -4,6 +4,7 @@ import path from 'node:path';
 import { execa } from 'execa';
 import { mptcpFamily } from './mptcp.js';
 import type { Namespace, NamespaceProcess } from './namespace.js';
+import { openvpnProgram } from './openvpn-program.js';
 import { until } from './until.js';
 
 export const openvpnPort = 1194;
@@ -36,8 +37,8 @@ export class OpenvpnProcess {
       [...lines, `log ${quote(logFile)}`, 'verb 3', 'machine-readable-output', ''].join('\n'),
     );
     const ask = mptcp && mptcpFamily() === 'upstream';
-    const command = [...(ask ? ['mptcpize', 'run'] : []), 'openvpn', '--config', config];
-    const [program = 'openvpn', ...args] = command;
+    const command = [...(ask ? ['mptcpize', 'run'] : []), openvpnProgram, '--config', config];
+    const [program = openvpnProgram, ...args] = command;
     const child = namespace.start(program, args);
     if (child.pid === undefined)
       throw new Error(`openvpn ${name} could not be started: ${(await child).message ?? ''}`);
@@ -93,6 +94,6 @@ export function quote(text: string): string {
 
 /** The version as OpenVPN says it, e.g. `2.6.14`. */
 export async function openvpnVersion(): Promise<string> {
-  const { stdout } = await execa('openvpn', ['--version'], { reject: false });
+  const { stdout } = await execa(openvpnProgram, ['--version'], { reject: false });
   return /^OpenVPN (\S+)/.exec(stdout)?.[1] ?? 'unknown';
 }

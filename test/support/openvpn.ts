@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import {
@@ -15,7 +15,18 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
+import { openvpnProgram, withoutOffload } from '../lab/openvpn-program.js';
 import { until } from './until.js';
+
+const version = /^OpenVPN (\d+)\.(\d+)/.exec(
+  spawnSync(openvpnProgram, ['--version'], { encoding: 'utf8' }).stdout,
+);
+
+/** Whether the OpenVPN that the tests run is older than MAJOR.MINOR. */
+export function openvpnBefore(major: number, minor: number): boolean {
+  const [ours, its] = [Number(version?.[1]), Number(version?.[2])];
+  return ours < major || (ours === major && its < minor);
+}
 
 const HOOKS = resolve(import.meta.dirname, '../../hooks');
 
@@ -35,6 +46,8 @@ export interface ServerSettings {
   readonly externalKey?: boolean;
   readonly extra?: readonly string[];
 }
+
+const EC_KEY = ['ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
 
 /** A program that a test started; `log` holds what it said. */
 export interface Running {
@@ -83,6 +96,8 @@ export class LoopbackVpn {
 
   /** Resolves when the server serves. */
   async server(settings: ServerSettings = {}): Promise<Running> {
+    // 2.4 takes no other
+    if (settings.externalKey === true) await this.#issue('server', 'server', ['rsa:2048']);
     const number = settings.number ?? 0;
     const subnet = `10.${8 + number}.0`;
     const config = join(this.directory, `server${this.#count++}.conf`);
@@ -97,12 +112,18 @@ export class LoopbackVpn {
       `ifconfig ${subnet}.1 255.255.255.0`,
       `ifconfig-pool ${subnet}.2 ${subnet}.100 255.255.255.0`,
       'push "topology subnet"',
-      'disable-dco',
+      ...withoutOffload,
       'dh none',
       'duplicate-cn',
       'keepalive 1 30',
       ...(settings.externalKey === true
-        ? [this.#authority(), 'management-external-cert a-token', 'management-external-key']
+        ? [
+            this.#authority(),
+            'management-external-cert a-token',
+            'management-external-key',
+            // what a signature without PSS is good for, which 2.4 does not have
+            'tls-version-max 1.2',
+          ]
         : this.#credentials('server')),
       'script-security 2',
       ...(settings.events === undefined
@@ -121,7 +142,7 @@ export class LoopbackVpn {
       ...(settings.extra ?? []),
     ];
     writeFileSync(config, lines.join('\n'));
-    const server = this.#start([...(settings.wrapper ?? []), 'openvpn', '--config', config]);
+    const server = this.#start([...(settings.wrapper ?? []), openvpnProgram, '--config', config]);
     await this.#said(server, 'Initialization Sequence Completed');
     return server;
   }
@@ -134,7 +155,7 @@ export class LoopbackVpn {
     const name = `client${this.#count++}`;
     await this.#issue(name, commonName);
     const client = this.#start([
-      'openvpn',
+      openvpnProgram,
       ...(settings.config === undefined ? [] : ['--config', settings.config]),
       ...['--client', '--dev', 'tun', '--nobind', '--verb', '3', '--connect-retry', '1'],
       ...['--port', String(1194 + (settings.number ?? 0))],
@@ -142,8 +163,9 @@ export class LoopbackVpn {
         ? ['--proto', 'tcp6-client', '--remote', '::1']
         : ['--proto', 'tcp4-client']),
       ...(settings.ipv6 === true ? [] : ['--remote', '127.0.0.1']),
-      ...['--ifconfig-noexec', '--route-noexec', '--disable-dco'],
-      ...this.#credentials(name).flatMap((line) => `--${line}`.split(' ')),
+      ...['--ifconfig-noexec', '--route-noexec'],
+      ...asArguments(withoutOffload),
+      ...asArguments(this.#credentials(name)),
     ]);
     await this.#said(client, 'Initialization Sequence Completed');
     return client;
@@ -211,18 +233,23 @@ export class LoopbackVpn {
 
   async #makeAuthority(): Promise<void> {
     mkdirSync(join(this.directory, 'pki'));
-    await this.#openssl('ca', 'test authority', ['-x509', '-out', 'ca.crt', '-days', '2']);
+    await this.#openssl('ca', 'test authority', EC_KEY, ['-x509', '-out', 'ca.crt', '-days', '2']);
     await this.#issue('server', 'server');
   }
 
-  async #issue(name: string, commonName: string): Promise<void> {
-    await this.#openssl(name, commonName, [
+  async #issue(name: string, commonName: string, key: readonly string[] = EC_KEY): Promise<void> {
+    await this.#openssl(name, commonName, key, [
       ...['-x509', '-CA', 'ca.crt', '-CAkey', 'ca.key', '-out', `${name}.crt`, '-days', '2'],
       ...['-addext', 'basicConstraints=CA:FALSE'],
     ]);
   }
 
-  async #openssl(name: string, commonName: string, args: readonly string[]): Promise<void> {
+  async #openssl(
+    name: string,
+    commonName: string,
+    key: readonly string[],
+    args: readonly string[],
+  ): Promise<void> {
     const cwd = join(this.directory, 'pki');
     // backslash, quotes, # and $ mean something in OpenSSL's config, and a line end is written \n
     const value = commonName.replace(/[\\"'`#$;]/g, '\\$&').replaceAll('\n', '\\n');
@@ -240,17 +267,17 @@ export class LoopbackVpn {
     );
     await execa(
       'openssl',
-      [
-        'req',
-        '-config',
-        `${name}.cnf`,
-        '-utf8',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:prime256v1',
-      ].concat(['-nodes', '-keyout', `${name}.key`], args),
+      ['req', '-config', `${name}.cnf`, '-utf8', '-newkey'].concat(
+        key,
+        ['-nodes', '-keyout', `${name}.key`],
+        args,
+      ),
       { cwd },
     );
   }
+}
+
+/** Config lines without quotes, as arguments. */
+function asArguments(lines: readonly string[]): string[] {
+  return lines.flatMap((line) => `--${line}`.split(' '));
 }

@@ -26,6 +26,7 @@ const placed = [
   'subflowd-tmpfiles.conf',
   'subflowd-sysctl.conf',
   'openvpn-server@.service.d/mptcp.conf',
+  'openvpn@.service.d/mptcp.conf',
 ];
 
 /**
@@ -40,8 +41,10 @@ export async function install(server: Namespace, serverLines: readonly string[])
     await cp(path.join(checkout, 'hooks', hook), path.join(hooks, hook));
   }
   for (const name of placed) await place(name);
-  await write('/etc/openvpn/server/lab.conf', await mergedConfig(serverLines));
-  for (const unit of ['openvpn-server@.service', 'subflowd.service']) {
+  const config = await mergedConfig(serverLines);
+  await write('/etc/openvpn/server/lab.conf', config);
+  await write('/etc/openvpn/lab.conf', config);
+  for (const unit of ['openvpn-server@.service', 'openvpn@.service', 'subflowd.service']) {
     await write(labDropInOf(unit), labDropIn(server));
   }
   await server.run('sysctl', ['-p', '/etc/sysctl.d/subflowd.conf']);

@@ -18,6 +18,7 @@ import { sandboxed, SystemdUnit } from './systemd-unit.js';
 const ALICE = 'alice.example.com';
 const VAN = 'one.vans.example.com';
 const server = new SystemdUnit('openvpn-server@lab.service');
+const olderServer = new SystemdUnit('openvpn@lab.service');
 const sidecar = new SystemdUnit('subflowd.service');
 
 await scenario(async (cleanup, out) => {
@@ -99,6 +100,20 @@ await scenario(async (cleanup, out) => {
   const afterRestartRecords = await records();
   say('the server was restarted: the van is found again');
 
+  await server.systemctl('stop');
+  cleanup.add(() => olderServer.systemctl('stop'));
+  await olderServer.systemctl('start');
+  const pid = await olderServer.pid();
+  const byOlderUnit = {
+    status: await obeyed('the van on lte by the older unit', VAN, 'lte', { pid }),
+    server: { ...(await sandboxed(pid)), ...(await olderServer.show('FragmentPath', 'DropInPaths')) },
+    pid,
+  };
+  await olderServer.systemctl('stop');
+  await server.systemctl('start');
+  await obeyed('the van on lte again', VAN, 'lte', { pid: await server.pid() });
+  say('the older unit served it, too');
+
   const ini = await readFile(installed.config, 'utf8');
   await writeFile(installed.config, ini.replace('primary = lte, wifi', 'primary = wifi'));
   const afterEdit = await obeyed('the van on wifi', VAN, 'wifi');
@@ -125,7 +140,7 @@ await scenario(async (cleanup, out) => {
   say('the sidecar serves it through /dev/mem');
 
   return {
-    fromOutside, byDevmem,
+    fromOutside, byDevmem, byOlderUnit,
     atFirst, whenStopped, whileDown, afterStart, afterKill, restarts, afterRestart, afterRestartRecords, afterEdit, afterOverride,
     pids: { serverBefore, serverAfter },
     units: {
@@ -189,7 +204,7 @@ async function directories(): Promise<Record<string, { uid: number; mode: number
 }
 
 async function keepJournals(out: string): Promise<void> {
-  for (const unit of [server, sidecar]) {
+  for (const unit of [server, olderServer, sidecar]) {
     await writeFile(path.join(out, `${unit.name}.log`), `${(await unit.journal()).join('\n')}\n`);
   }
 }
