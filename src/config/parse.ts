@@ -337,7 +337,7 @@ export function parseConfig(text: string): ParseResult {
   const reading = new Reading(text);
   const kernel = readOnly(reading, 'kernel');
   const { group, ...console } = readOnly(reading, 'console');
-  const { 'dry-run': dryRun, ...steering } = readOnly(reading, 'steering');
+  const { 'dry-run': dryRun, 'max-subflows': maxSubflows, ...steering } = readOnly(reading, 'steering');
   const servers = readServers(reading, posix.dirname(console.socket));
   tellShared(reading, console.socket, servers);
   const { paths, names } = readPaths(reading);
@@ -370,7 +370,7 @@ export function parseConfig(text: string): ParseResult {
       paths,
       clients,
       default: fallback,
-      steering: { dryRun: dryRun === 'yes', ...steering },
+      steering: { dryRun: dryRun === 'yes', maxSubflows, ...steering },
     },
   };
 }

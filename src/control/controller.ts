@@ -13,6 +13,7 @@ import type { Overrides } from '../steering/rule.js';
 import { apply, type AppliedWish } from './apply.js';
 import { observe } from './observe.js';
 import { PAUSES } from './pauses.js';
+import { subflowLimits } from './subflow-limits.js';
 
 /** A change of a session's primary that was committed and seen to hold. */
 export interface Switch {
@@ -48,6 +49,8 @@ export interface ControllerInputs {
   readonly sessions: () => readonly Session[];
   /** Sessions whose port OpenVPN does not tell. */
   readonly unplaced: () => readonly UnplacedSession[];
+  /** Processes of the servers, whether or not they have sessions; none unless given. */
+  readonly pids?: () => readonly number[];
   readonly config: () => Config;
   readonly overrides: () => Overrides;
 }
@@ -206,8 +209,10 @@ export class Controller extends EventEmitter<ControllerMap> {
   }
 
   async #observe(config: Config, problems: Set<string>): Promise<PlacedSession[]> {
-    const { backend, sessions, unplaced, overrides } = this.#inputs;
-    const observation = await observe(backend, sessions(), unplaced());
+    const { backend, sessions, unplaced, overrides, pids } = this.#inputs;
+    const idle = backend.limitSubflows ? (pids?.() ?? []) : [];
+    const observation = await observe(backend, sessions(), unplaced(), idle);
+    backend.limitSubflows?.(subflowLimits(config, observation.claimed));
     for (const problem of observation.problems) problems.add(problem);
     return placeSessions(observation.snapshot, config, overrides());
   }
