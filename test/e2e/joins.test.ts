@@ -84,10 +84,10 @@ async function watch(
   host: ClientHost,
   whole: Promise<unknown>,
 ): Promise<{ most: number; slowest: number }> {
-  let isOver = false;
-  const over = whole.finally(() => (isOver = true));
+  const state = { isOver: false };
+  const over = whole.finally(() => (state.isOver = true));
   let [most, slowest] = [0, 0];
-  while (!isOver) {
+  while (!state.isOver) {
     most = Math.max(most, await subflowsFrom(stage, host));
     const before = performance.now();
     await statusOf(stage.files);
