@@ -23,11 +23,13 @@ using subflowd::Guard;
 using subflowd::LinearMap;
 using subflowd::LinearPiece;
 using subflowd::MemoryError;
+using subflowd::overlap;
 using subflowd::PhysicalMemory;
 using subflowd::Range;
 using subflowd::Rows;
 using subflowd::reject_arguments;
 using subflowd::to_bytes;
+using subflowd::to_integer;
 using subflowd::to_records;
 using subflowd::to_u64;
 using subflowd::Word;
@@ -68,6 +70,9 @@ class Memory : public Napi::ObjectWrap<Memory> {
       reject_arguments(info.Env(), kWanted);
     }
     const auto ranges = to_records<Range>(info[1], kWanted);
+    const std::string path = info[0].As<Napi::String>();
+    // the system would take what stands before a zero for the whole of it
+    if (path.find('\0') != std::string::npos) reject_arguments(info.Env(), kWanted);
     const std::string access = info[2].As<Napi::String>();
     AccessWish wish = AccessWish::kAuto;
     if (access == "mapped") {
@@ -78,8 +83,7 @@ class Memory : public Napi::ObjectWrap<Memory> {
       reject_arguments(info.Env(), kWanted);
     }
     try {
-      memory_ = std::make_unique<PhysicalMemory>(info[0].As<Napi::String>(),
-                                                 std::vector<Range>(ranges.begin(), ranges.end()), wish,
+      memory_ = std::make_unique<PhysicalMemory>(path, std::vector<Range>(ranges.begin(), ranges.end()), wish,
                                                  info[3].As<Napi::Boolean>().Value());
     } catch (const MemoryError& error) {
       throw to_js(info.Env(), error.code(), error.what());
@@ -108,6 +112,7 @@ class Memory : public Napi::ObjectWrap<Memory> {
     constexpr const char* kWanted = "setLinearMap(pieces: BigUint64Array of [virtualStart, virtualEnd, physicalStart])";
     if (info.Length() != 1) reject_arguments(info.Env(), kWanted);
     const auto pieces = to_records<LinearPiece>(info[0], kWanted);
+    if (!std::all_of(pieces.begin(), pieces.end(), LinearMap::valid)) reject_arguments(info.Env(), kWanted);
     linear_.assign({pieces.begin(), pieces.end()});
   }
 
@@ -132,7 +137,10 @@ class Memory : public Napi::ObjectWrap<Memory> {
     const auto words = to_records<Word>(info[at + 1], wanted);
     const auto rows = to_records<std::uint64_t>(info[at + 2], wanted);
     const auto status = to_bytes(info[at + 3], wanted);
-    const bool fits = Rows::valid(words) && status.count >= addresses.count &&
+    // What is written may not be what is read meanwhile: it has been looked at.
+    const bool apart = !overlap(rows, addresses) && !overlap(rows, words) && !overlap(rows, status) &&
+                       !overlap(status, addresses) && !overlap(status, words);
+    const bool fits = apart && Rows::valid(words) && status.count >= addresses.count &&
                       rows.count / Rows::row_words(words) >= addresses.count;
     if (!fits) reject_arguments(info.Env(), wanted);
     return {open(info), linear_, addresses, words, rows, status};
@@ -164,13 +172,11 @@ class Memory : public Napi::ObjectWrap<Memory> {
     constexpr const char* kWanted =
         "follow(head: bigint, nextOffset: int32, offset: int32, length: uint32, out: Uint8Array of steps x length, "
         "visited: BigUint64Array of steps)";
-    if (info.Length() != 6 || !info[1].IsNumber() || !info[2].IsNumber() || !info[3].IsNumber()) {
-      reject_arguments(info.Env(), kWanted);
-    }
+    if (info.Length() != 6) reject_arguments(info.Env(), kWanted);
     const std::uint64_t head = to_u64(info[0], kWanted);
-    const std::int64_t next_offset = info[1].As<Napi::Number>().Int32Value();
-    const std::int64_t offset = info[2].As<Napi::Number>().Int32Value();
-    const std::size_t length = info[3].As<Napi::Number>().Uint32Value();
+    const std::int64_t next_offset = to_integer<std::int32_t>(info[1], kWanted);
+    const std::int64_t offset = to_integer<std::int32_t>(info[2], kWanted);
+    const std::size_t length = to_integer<std::uint32_t>(info[3], kWanted);
     const auto out = to_bytes(info[4], kWanted);
     const auto visited = to_records<std::uint64_t>(info[5], kWanted);
     const std::size_t steps = visited.count;
@@ -207,9 +213,9 @@ class Memory : public Napi::ObjectWrap<Memory> {
         "commit(ways: BigUint64Array that holds a structure's address, the number of guards and [address, mask, expected] of "
         "each, at: uint32, where, changes: BigUint64Array of [offset, width, mask, value, kept])";
     constexpr std::size_t kGuardWords = sizeof(Guard) / sizeof(std::uint64_t);
-    if (info.Length() != 3 || !info[1].IsNumber()) reject_arguments(info.Env(), kWanted);
+    if (info.Length() != 3) reject_arguments(info.Env(), kWanted);
     const auto ways = to_records<std::uint64_t>(info[0], kWanted);
-    const std::size_t at = info[1].As<Napi::Number>().Uint32Value();
+    const std::size_t at = to_integer<std::uint32_t>(info[1], kWanted);
     const auto changes = to_records<Change>(info[2], kWanted);
     if (ways.count < 2 || at > ways.count - 2) reject_arguments(info.Env(), kWanted);
     const std::uint64_t target = ways[at];

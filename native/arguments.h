@@ -3,8 +3,10 @@
 
 #include <napi.h>
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace subflowd {
 
@@ -18,6 +20,19 @@ inline std::uint64_t to_u64(const Napi::Value& value, const char* wanted) {
   const std::uint64_t number = value.As<Napi::BigInt>().Uint64Value(&lossless);
   if (!lossless) reject_arguments(value.Env(), wanted);
   return number;
+}
+
+// A whole number of the type's range. What Node-API does with any other differs: NaN becomes 0, 2^32 too.
+template <typename Integer>
+Integer to_integer(const Napi::Value& value, const char* wanted,
+                   Integer least = std::numeric_limits<Integer>::min()) {
+  static_assert(sizeof(Integer) <= 4, "a double holds no more");
+  if (!value.IsNumber()) reject_arguments(value.Env(), wanted);
+  const double number = value.As<Napi::Number>().DoubleValue();
+  const bool fits = std::trunc(number) == number && number >= static_cast<double>(least) &&
+                    number <= static_cast<double>(std::numeric_limits<Integer>::max());
+  if (!fits) reject_arguments(value.Env(), wanted);
+  return static_cast<Integer>(number);
 }
 
 // Elements of a typed array, for as long as the call lasts.
@@ -41,6 +56,14 @@ View<Element> to_view(const Napi::Value& value, napi_typedarray_type wanted_type
       napi_get_typedarray_info(value.Env(), value, &type, &count, &elements, nullptr, nullptr);
   if (status != napi_ok || type != wanted_type) reject_arguments(value.Env(), wanted);
   return {static_cast<Element*>(elements), count};
+}
+
+// Whether two views have memory in common.
+template <typename One, typename Other>
+bool overlap(const View<One>& one, const View<Other>& other) noexcept {
+  const auto start = [](const auto& view) { return reinterpret_cast<std::uintptr_t>(view.begin()); };
+  const auto end = [](const auto& view) { return reinterpret_cast<std::uintptr_t>(view.end()); };
+  return start(one) < end(other) && start(other) < end(one);
 }
 
 inline View<std::uint8_t> to_bytes(const Napi::Value& value, const char* wanted) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -19,6 +20,12 @@ struct LinearPiece {
 
 class LinearMap {
  public:
+  // Whether every address of a piece has a physical one. A piece that ends before it begins holds none.
+  static bool valid(const LinearPiece& piece) noexcept {
+    if (piece.virtual_end <= piece.virtual_start) return true;
+    return piece.virtual_end - piece.virtual_start <= std::numeric_limits<std::uint64_t>::max() - piece.physical_start;
+  }
+
   void assign(std::vector<LinearPiece> pieces) { pieces_ = std::move(pieces); }
   // The piece that [address, address + length) lies wholly inside, or null.
   const LinearPiece* find(std::uint64_t address, std::size_t length) const noexcept {

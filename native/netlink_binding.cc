@@ -82,11 +82,11 @@ class Socket : public Napi::ObjectWrap<Socket> {
   }
 
   explicit Socket(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Socket>(info) {
-    if (info.Length() != 2 || !info[0].IsNumber() || !(info[1].IsNumber() || info[1].IsUndefined())) {
-      reject_arguments(info.Env(), "NetlinkSocket(protocol: int32, namespaceFd: int32 | undefined)");
-    }
-    const int namespace_fd = info[1].IsUndefined() ? kOwnNamespace : info[1].As<Napi::Number>().Int32Value();
-    run(info, [&] { socket_ = std::make_unique<NetlinkSocket>(info[0].As<Napi::Number>().Int32Value(), namespace_fd); });
+    constexpr const char* kWanted = "NetlinkSocket(protocol: int32, namespaceFd: int32 >= 0 | undefined)";
+    if (info.Length() != 2) reject_arguments(info.Env(), kWanted);
+    const int protocol = to_integer<std::int32_t>(info[0], kWanted);
+    const int namespace_fd = info[1].IsUndefined() ? kOwnNamespace : to_integer<std::int32_t>(info[1], kWanted, 0);
+    run(info, [&] { socket_ = std::make_unique<NetlinkSocket>(protocol, namespace_fd); });
   }
 
   ~Socket() override { close(); }
@@ -106,8 +106,10 @@ class Socket : public Napi::ObjectWrap<Socket> {
   }
 
   void Join(const Napi::CallbackInfo& info) {
-    if (info.Length() != 1 || !info[0].IsNumber()) reject_arguments(info.Env(), "join(group: uint32)");
-    run(info, [&] { open(info).join(info[0].As<Napi::Number>().Uint32Value()); });
+    constexpr const char* kWanted = "join(group: uint32)";
+    if (info.Length() != 1) reject_arguments(info.Env(), kWanted);
+    const auto group = to_integer<std::uint32_t>(info[0], kWanted);
+    run(info, [&] { open(info).join(group); });
   }
 
   void Send(const Napi::CallbackInfo& info) {

@@ -13,6 +13,9 @@ namespace subflowd {
 namespace {
 
 constexpr std::uint64_t kPage = 4096;
+// 64 TiB: what Linux takes with 4-level page tables (MAX_PHYSMEM_BITS), and more than machines have. For each 2 MiB of
+// it a pointer is kept, and no address of it is one that a file's offset cannot be.
+constexpr std::uint64_t kMostMemory = std::uint64_t{1} << 46;
 // A window is as large as one page-table page maps: touching a new one costs some microseconds, and a
 // server's sockets, which the slab allocator keeps together, need few.
 constexpr std::uint64_t kWindow = 2 * 1024 * 1024;
@@ -50,6 +53,9 @@ PhysicalMemory::PhysicalMemory(const std::string& path, std::vector<Range> range
     : writable_(writable) {
   std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) { return a.start < b.start; });
   for (const Range& range : ranges) {
+    if (range.start > range.end || range.end > kMostMemory) {
+      throw MemoryError("ERANGES", "a range of System RAM ends before it begins, or beyond 64 TiB");
+    }
     // A page that is RAM only in part is left alone: the rest of it may be a device.
     const std::uint64_t start = (range.start + kPage - 1) / kPage * kPage;
     const std::uint64_t end = range.end / kPage * kPage;

@@ -48,7 +48,7 @@ struct Window {
 
 class PhysicalMemory {
  public:
-  // Throws MemoryError: EOPEN (with the system's reason), ERANGES, EMAP (mapping wished and refused).
+  // Throws MemoryError: EOPEN (with the system's reason), ERANGES (none, overlapping, reversed, beyond 64 TiB), EMAP (mapping wished and refused).
   PhysicalMemory(const std::string& path, std::vector<Range> ranges, AccessWish wish, bool writable);
   ~PhysicalMemory();
   PhysicalMemory(const PhysicalMemory&) = delete;

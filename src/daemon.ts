@@ -10,6 +10,7 @@ import type { Tell } from './console/seat.js';
 import type { DaemonStatus } from './console/status.js';
 import { Watchers } from './console/watchers.js';
 import { Controller, type Written } from './control/controller.js';
+import { excessText } from './control/excess-text.js';
 import { OverrideStore } from './control/overrides.js';
 import type { Logger } from './log.js';
 import { Servers } from './openvpn/servers.js';
@@ -36,6 +37,8 @@ export class Daemon implements Commanded {
   #config: Config;
   /** What servers told of last, oldest first: for an admin who has no log at hand. */
   #reports: readonly string[] = [];
+  /** What was last closed above the limit of subflows. */
+  #excess: string | undefined;
 
   /**
    * Starts serving a config file.
@@ -83,11 +86,16 @@ export class Daemon implements Commanded {
       backend,
       sessions: () => this.#servers.sessions(),
       unplaced: () => this.#servers.unplaced(),
+      pids: () => this.#pids(),
       config: () => this.#config,
       overrides: () => overrides.all(),
     });
     backend.onChange?.(() => {
       void this.#controller.refresh();
+    });
+    backend.onExcess?.((excess) => {
+      this.#excess = excessText(excess, this.#servers.sessions());
+      log.warn({ event: 'excess-subflows', ...excess }, this.#excess);
     });
     this.#consoles = new Consoles(this.#config.console, this, {
       onProblem: (problem) => {
@@ -175,7 +183,7 @@ export class Daemon implements Commanded {
       ...this.#controller.current(),
       overrides: Object.fromEntries(this.#overrides.all()),
       problems: [...this.#overrides.problems(), ...this.#controller.problems()],
-      reports: this.#reports,
+      reports: [...this.#reports, ...(this.#excess === undefined ? [] : [this.#excess])],
     };
   }
 
@@ -216,6 +224,10 @@ export class Daemon implements Commanded {
     await this.#controller.refresh();
   }
 
+  #pids(): number[] {
+    return this.#servers.servers().flatMap((server) => server.status().pids);
+  }
+
   #describe(): string {
     return `${this.#backend.description}; chosen because ${this.#because}`;
   }
@@ -223,7 +235,7 @@ export class Daemon implements Commanded {
   #listenTo(configs: readonly ServerConfig[]): Servers {
     return new Servers(configs)
       .on('status', () => {
-        this.#backend.attend?.(this.#servers.servers().flatMap((server) => server.status().pids));
+        this.#backend.attend?.(this.#pids());
       })
       .on('change', () => {
         void this.#controller.refresh();

@@ -87,6 +87,37 @@ export interface PriorityOptions {
   readonly overridePeer?: boolean;
 }
 
+/** How many subflows a connection may have, the one that it began with included. */
+export interface SubflowLimits {
+  /** 1 or more. */
+  readonly most: number;
+  /** The same of a connection that is no session's, so that nobody knows yet who it is. */
+  readonly mostUnclaimed: number;
+  /** Tokens of the connections that are sessions', by the server's process. */
+  readonly claimed: ReadonlyMap<number, ReadonlySet<number>>;
+}
+
+/** How many subflows of one connection were closed. */
+export interface ClosedSubflows {
+  readonly pid: number;
+  /** The meta-socket's peer. */
+  readonly client: Endpoint;
+  readonly token: number;
+  /** How many it may have. */
+  readonly limit: number;
+  readonly closed: number;
+}
+
+/** What was closed above limits since the last report. */
+export interface ExcessSubflows {
+  /** Of all connections. */
+  readonly closed: number;
+  /** How many they are; at least, where they are a thousand. */
+  readonly connections: number;
+  /** Those with the most, ten at most. */
+  readonly worst: readonly ClosedSubflows[];
+}
+
 /** A way to see and set priorities. */
 export interface Backend {
   readonly name: 'devmem' | 'netlink';
@@ -108,5 +139,12 @@ export interface Backend {
   attend?(pids: readonly number[]): void;
   /** Calls back when connections or subflows came, went or changed; absent: only looking tells. */
   onChange?(listener: () => void): void;
+  /**
+   * Closes what connections have above these limits, and from now on what comes above them; absent where the kernel sets
+   * limits itself. Returns before it is done.
+   */
+  limitSubflows?(limits: SubflowLimits): void;
+  /** Calls back when subflows were closed above a limit: half a second after the first, then every 10 s at most. */
+  onExcess?(listener: (excess: ExcessSubflows) => void): void;
   close(): Promise<void>;
 }

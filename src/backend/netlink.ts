@@ -2,10 +2,12 @@ import { formatEndpoint, isSameEndpoint } from '../endpoint.js';
 import type {
   Backend,
   Connection,
+  ExcessSubflows,
   Priority,
   PriorityOptions,
   PriorityResult,
   ServerSockets,
+  SubflowLimits,
   SubflowName,
 } from './backend.js';
 import { descriptors, socketInodes } from './netlink/descriptors.js';
@@ -15,6 +17,7 @@ import { PathManagerListener } from './netlink/listener.js';
 import { look, type SeenConnection } from './netlink/look.js';
 import type { NetworkNamespace } from './netlink/namespace.js';
 import { isUserspace, setPriority } from './netlink/path-manager.js';
+import { serverPorts } from './netlink/server-ports.js';
 
 /** The last look at a server. */
 interface Known {
@@ -62,6 +65,14 @@ export class NetlinkBackend implements Backend {
     this.#listener.onChange(listener);
   }
 
+  limitSubflows(limits: SubflowLimits): void {
+    this.#listener.limit(limits);
+  }
+
+  onExcess(listener: (excess: ExcessSubflows) => void): void {
+    this.#listener.onExcess(listener);
+  }
+
   async connections(pid: number): Promise<ServerSockets> {
     try {
       const { known, plain } = this.#look(pid);
@@ -103,7 +114,8 @@ export class NetlinkBackend implements Backend {
     const namespace = this.#listener.namespaces.of(pid);
     const last = this.#known.get(pid);
     const inodes = socketInodes(descriptors(pid));
-    const seen = look(namespace.diag, pid, inodes, last?.connections);
+    const ports = serverPorts(namespace.diag, namespace.generic, this.#listener.family, inodes);
+    const seen = look(namespace.diag, pid, inodes, last?.connections, ports);
     const userspace = new Map<number, boolean>();
     for (const { connection } of seen.connections) {
       const { token } = connection;
@@ -113,6 +125,11 @@ export class NetlinkBackend implements Backend {
     const known: Known = { namespace, connections: seen.connections, userspace, set: new Map() };
     for (const [other, { namespace: its }] of this.#known) if (!its.holds(other)) this.#known.delete(other);
     this.#known.set(pid, known);
+    this.#listener.saw(
+      pid,
+      seen.connections.map(({ connection }) => connection),
+      ports,
+    );
     return { known, plain: seen.plain };
   }
 

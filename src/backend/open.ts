@@ -4,7 +4,8 @@ import { KernelError } from '../kernel/kernel_error.js';
 import type { Backend } from './backend.js';
 import { DevmemBackend } from './devmem.js';
 import { NetlinkBackend } from './netlink.js';
-import { PathManagerListener, withListener } from './netlink/listener.js';
+import { PathManagerListener } from './netlink/listener.js';
+import { withListener } from './netlink/with-listener.js';
 
 /** A backend that works on this host. */
 export interface OpenBackend {

@@ -78,6 +78,8 @@ export interface SteeringConfig {
   readonly dwell: number;
   /** How many sessions `balance` moves in one round, at most. */
   readonly moves: number;
+  /** How many subflows a connection may have where the kernel sets no limit, the one that it began with included; 2 to 64. */
+  readonly maxSubflows: number;
   /** By which part a path must stay less full than the one that a session leaves was; 0 to 0.5. */
   readonly gain: number;
 }

@@ -376,7 +376,7 @@ export function parseConfig(text: string): ParseResult {
   if (reading.isExceeded) return { ok: false, problems: sorted(reading.problems) };
   const kernel = readOnly(reading, 'kernel');
   const { group, ...console } = readOnly(reading, 'console');
-  const { 'dry-run': dryRun, ...steering } = readOnly(reading, 'steering');
+  const { 'dry-run': dryRun, 'max-subflows': maxSubflows, ...steering } = readOnly(reading, 'steering');
   const servers = readServers(reading, posix.dirname(console.socket));
   tellShared(reading, console.socket, servers);
   const { paths, names } = readPaths(reading);
@@ -405,7 +405,7 @@ export function parseConfig(text: string): ParseResult {
       paths,
       clients,
       default: fallback,
-      steering: { dryRun: dryRun === 'yes', ...steering },
+      steering: { dryRun: dryRun === 'yes', maxSubflows, ...steering },
     },
   };
 }

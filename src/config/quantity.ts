@@ -92,12 +92,14 @@ export function readPercent(text: string): number {
   return number / 100;
 }
 
-/** @throws {ValueError} if it is no whole number from 1 to 10,000. */
-export function readCount(text: string): number {
-  if (!/^\d{1,5}$/.test(text) || Number(text) < 1 || Number(text) > 10_000) {
-    throw new ValueError(`\`${text}\` is no whole number from 1 to 10000`);
-  }
-  return Number(text);
+/** Reads a whole number from `least` to `most`, up to 99999. */
+export function countReader(least: number, most: number): (text: string) => number {
+  return (text) => {
+    if (!/^\d{1,5}$/.test(text) || Number(text) < least || Number(text) > most) {
+      throw new ValueError(`\`${text}\` is no whole number from ${least} to ${most}`);
+    }
+    return Number(text);
+  };
 }
 
 /**

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { MODES } from './config.js';
 import { readListen, readManagement } from './management.js';
 import { readPrefix } from './prefix.js';
-import { readCost, readCount, readPercent, readRate, timeReader } from './quantity.js';
+import { countReader, readCost, readPercent, readRate, timeReader } from './quantity.js';
 import { readAbsolutePath, readPasswordPath, readSocketPath } from './socket-path.js';
 import { ValueError } from './value-error.js';
 
@@ -125,8 +125,9 @@ const steering = z.object({
   'dry-run': oneOf('yes', 'no').default('no'),
   interval: text(timeReader(100, 60_000)).default(1000),
   dwell: text(timeReader(0, 86_400_000)).default(10_000),
-  moves: text(readCount).default(32),
+  moves: text(countReader(1, 10_000)).default(32),
   gain: text(readPercent).default(0.04),
+  'max-subflows': text(countReader(2, 64)).default(8),
 });
 
 /** The keys of every kind of section; the only place that knows them and their defaults. */

@@ -12,6 +12,8 @@ import { planSessions, type Plan, type SessionPlan } from '../steering/plan.js';
 import type { Overrides } from '../steering/rule.js';
 import { apply, type AppliedWish } from './apply.js';
 import { observe } from './observe.js';
+import { PAUSES } from './pauses.js';
+import { subflowLimits } from './subflow-limits.js';
 
 /** A change of a session's primary that was committed and seen to hold. */
 export interface Switch {
@@ -47,6 +49,8 @@ export interface ControllerInputs {
   readonly sessions: () => readonly Session[];
   /** Sessions whose port OpenVPN does not tell. */
   readonly unplaced: () => readonly UnplacedSession[];
+  /** Processes of the servers, whether or not they have sessions; none unless given. */
+  readonly pids?: () => readonly number[];
   readonly config: () => Config;
   readonly overrides: () => Overrides;
 }
@@ -58,16 +62,6 @@ const EAGER_MS = 100;
 const CALM_MS = 1_000;
 /** Longest pause between two rounds while there is news, milliseconds. */
 const LONGEST_PAUSE_MS = 250;
-/**
- * How seldom a large server is looked at, so that looking takes a small part of a core: after a change; where only looking
- * tells, or rates decide; where the backend tells, and whoever asks is shown a fresh look.
- */
-const SPARING = {
-  eager: { times: 10, longest: 60_000 },
-  measuring: { times: 20, longest: 60_000 },
-  told: { times: 4000, longest: 300_000 },
-} as const;
-
 /** The loop: observe, plan, apply, verify. One round at a time; news during a round start another right after it. */
 export class Controller extends EventEmitter<ControllerMap> {
   readonly #inputs: ControllerInputs;
@@ -137,7 +131,7 @@ export class Controller extends EventEmitter<ControllerMap> {
 
   /** A round for whoever shows the plan, unless the last one ended just now. Never rejects: see `problem`. */
   async look(): Promise<void> {
-    const fresh = this.#pace.pause({ ...SPARING.measuring, least: CALM_MS });
+    const fresh = this.#pace.pause({ ...PAUSES.measuring, least: CALM_MS });
     if (performance.now() - this.#endedAt < fresh) return;
     await (this.#round ?? this.#start());
   }
@@ -175,11 +169,11 @@ export class Controller extends EventEmitter<ControllerMap> {
   /** Milliseconds until the next round, if nothing happens. */
   #wait(): number {
     const { backend, config } = this.#inputs;
-    if (performance.now() < this.#eagerUntil) return this.#pace.pause({ ...SPARING.eager, least: EAGER_MS });
+    if (performance.now() < this.#eagerUntil) return this.#pace.pause({ ...PAUSES.eager, least: EAGER_MS });
     const isTold = backend.onChange !== undefined;
     const measures = this.#plan.sessions.some(({ rule }) => rule.mode !== 'active-standby');
     const least = Math.min(CALM_MS, config().steering.interval);
-    return this.#pace.pause({ ...SPARING[isTold && !measures ? 'told' : 'measuring'], least });
+    return this.#pace.pause({ ...PAUSES[isTold && !measures ? 'told' : 'measuring'], least });
   }
 
   async #once(): Promise<void> {
@@ -215,8 +209,10 @@ export class Controller extends EventEmitter<ControllerMap> {
   }
 
   async #observe(config: Config, problems: Set<string>): Promise<PlacedSession[]> {
-    const { backend, sessions, unplaced, overrides } = this.#inputs;
-    const observation = await observe(backend, sessions(), unplaced());
+    const { backend, sessions, unplaced, overrides, pids } = this.#inputs;
+    const idle = backend.limitSubflows ? (pids?.() ?? []) : [];
+    const observation = await observe(backend, sessions(), unplaced(), idle);
+    backend.limitSubflows?.(subflowLimits(config, observation.claimed));
     for (const problem of observation.problems) problems.add(problem);
     return placeSessions(observation.snapshot, config, overrides());
   }

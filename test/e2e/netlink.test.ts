@@ -298,6 +298,23 @@ describe('the netlink backend', () => {
     await until('it heard of one more', () => calls > heard);
   }, 300_000);
 
+  test('starts no look for connections of other programs in the server’s namespace', async () => {
+    let calls = 0;
+    backend.onChange(() => calls++);
+    const other = start(network.server, 'serve', `${port + 1}`);
+    await says(other.stdout, 'listening');
+    const strangers = start(client, 'hold', network.serverAddress.v4, `${port + 1}`, '200');
+    await says(strangers.stdout, 'held');
+    strangers.kill('SIGKILL');
+    await until('theirs are gone', async () => (await tokensOfSs()).length === 0);
+    expect(calls).toBe(0);
+    // an event after all of theirs: those are heard by now
+    await hold(network.serverAddress.v4, 1);
+    await until('it heard of its own', () => calls > 0);
+    expect((await onlyConnection(2)).local.port).toBe(port);
+    expect(calls).toBeLessThan(20);
+  });
+
   test('lets go of a namespace whose last process ended', async () => {
     await hold(network.serverAddress.v4, 1);
     await onlyConnection(2);

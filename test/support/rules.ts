@@ -3,6 +3,7 @@ import type { RuleConfig, SteeringConfig } from '../../src/config/config.js';
 /** `[steering]` where nothing is written below it. */
 export const STEERING: SteeringConfig = {
   dryRun: false,
+  maxSubflows: 8,
   interval: 1000,
   dwell: 10_000,
   moves: 32,

@@ -1,6 +1,7 @@
 import type { Endpoint } from '../../endpoint.js';
 import type { Priority } from '../backend.js';
 import { addressText, writeAddress } from './address.js';
+import { writePortFilter } from './port-filter.js';
 import { malformed, readAttributes, type Attributes, type Message, type MessageWriter } from './message.js';
 import type { RequestSocket, WritePayload } from './socket.js';
 
@@ -14,6 +15,7 @@ const IPPROTO_RAW = 255;
 const IPPROTO_MPTCP = 262;
 const INET_DIAG_REQ_PROTOCOL = 3;
 const TCP_ESTABLISHED = 1;
+const TCP_LISTEN = 10;
 const INET_DIAG_INFO = 2;
 const INET_DIAG_ULP_INFO = 19;
 const INET_ULP_INFO_MPTCP = 3;
@@ -73,8 +75,20 @@ export interface SubflowInfo {
   readonly peers: Priority;
 }
 
-/** All established meta-sockets of the socket's network namespace. @throws {NetlinkError} */
-export function metaSockets(socket: RequestSocket): MetaSocket[] {
+/** A TCP socket that listens, an MPTCP one's among them. */
+export interface ListeningSocket {
+  /** 1 to 65535, host byte order. */
+  readonly port: number;
+  /** As {@link DiagSocket.inode}. */
+  readonly inode: number;
+}
+
+/**
+ * All established meta-sockets of the socket's network namespace.
+ * @param ports the kernel shows those on these ports of this host only; undefined: all.
+ * @throws {NetlinkError}
+ */
+export function metaSockets(socket: RequestSocket, ports?: ReadonlySet<number>): MetaSocket[] {
   const read = (message: Message): MetaSocket => {
     const { payload } = message;
     const { local, remote } = readEnds(message);
@@ -88,21 +102,39 @@ export function metaSockets(socket: RequestSocket): MetaSocket[] {
       token: payload.readUInt32LE(info + 12),
     };
   };
-  return dump(socket, IPPROTO_RAW, read, (request) => {
+  return dump(socket, { protocol: IPPROTO_RAW }, read, (request) => {
     request.u32(INET_DIAG_REQ_PROTOCOL, IPPROTO_MPTCP);
+    if (ports) writePortFilter(request, ports);
+  });
+}
+
+/** All TCP sockets of the socket's network namespace that listen. @throws {NetlinkError} */
+export function listeningSockets(socket: RequestSocket): ListeningSocket[] {
+  return dump(socket, { protocol: IPPROTO_TCP, state: TCP_LISTEN }, ({ payload }) => {
+    if (payload.length < DIAG_MESSAGE) throw malformed('socket');
+    return { port: payload.readUInt16BE(4), inode: payload.readUInt32LE(68) };
   });
 }
 
 /**
  * All established TCP sockets of the socket's network namespace, subflows among them.
  * @param known those of an earlier look, by cookie: one that is as it was stays the same object.
+ * @param ports the kernel shows those on these ports of this host only; undefined: all.
  * @throws {NetlinkError}
  */
 export function tcpSockets(
   socket: RequestSocket,
   known: ReadonlyMap<number, TcpSocket> = new Map(),
+  ports?: ReadonlySet<number>,
 ): TcpSocket[] {
-  return dump(socket, IPPROTO_TCP, (message) => readTcp(message, known));
+  return dump(
+    socket,
+    { protocol: IPPROTO_TCP },
+    (message) => readTcp(message, known),
+    (request) => {
+      if (ports) writePortFilter(request, ports);
+    },
+  );
 }
 
 /** What the one with these ends is as a subflow; undefined if there is none any more, or it is none. @throws {NetlinkError} */
@@ -111,7 +143,7 @@ export function subflowNow(socket: RequestSocket, ends: Omit<DiagSocket, 'inode'
     return socket.get(
       SOCK_DIAG_BY_FAMILY,
       (request) => {
-        writeRequest(request, IPPROTO_TCP, familyOf(ends.local), ends);
+        writeRequest(request, { protocol: IPPROTO_TCP }, familyOf(ends.local), ends);
       },
       ({ payload }) => {
         if (payload.length < DIAG_MESSAGE) throw malformed('socket');
@@ -126,10 +158,16 @@ export function subflowNow(socket: RequestSocket, ends: Omit<DiagSocket, 'inode'
   }
 }
 
+/** Which sockets are asked for; `state` is TCP_ESTABLISHED unless given. */
+interface Wanted {
+  readonly protocol: number;
+  readonly state?: number;
+}
+
 /** A socket for both is IPv6's, whatever its peer speaks: so both have to be asked. */
 function dump<T>(
   socket: RequestSocket,
-  protocol: number,
+  wanted: Wanted,
   read: (message: Message) => T,
   writeMore: WritePayload = () => undefined,
 ): T[] {
@@ -137,7 +175,7 @@ function dump<T>(
     socket.dump(
       SOCK_DIAG_BY_FAMILY,
       (request) => {
-        writeRequest(request, protocol, family);
+        writeRequest(request, wanted, family);
         writeMore(request);
       },
       read,
@@ -147,7 +185,7 @@ function dump<T>(
 
 function writeRequest(
   request: MessageWriter,
-  protocol: number,
+  { protocol, state = TCP_ESTABLISHED }: Wanted,
   family: number,
   ends?: Omit<DiagSocket, 'inode'>,
 ): void {
@@ -156,7 +194,7 @@ function writeRequest(
   bytes[at] = family;
   bytes[at + 1] = protocol;
   bytes[at + 2] = INFO_EXTENSION;
-  bytes.writeUInt32LE(1 << TCP_ESTABLISHED, at + 4);
+  bytes.writeUInt32LE(1 << state, at + 4);
   if (ends) {
     bytes.writeUInt16BE(ends.local.port, at + 8);
     bytes.writeUInt16BE(ends.remote.port, at + 10);

@@ -1,56 +1,58 @@
 import type { NativeNetlinkSocket } from '../../kernel/addon.js';
+import { NetlinkError } from './netlink-error.js';
+import { readEvent, type PathManagerEvent } from './pm-event.js';
 
-/** Least time between two calls of a listener, milliseconds: a storm of events is one piece of news. */
-const QUIET_MS = 100;
-/** An event's beginning is enough: what is so now is looked up, not added up. */
-const EVENT = Buffer.alloc(64);
+/** The longest event has some 150 bytes; of one that is longer the beginning would not do. */
+const LONGEST_EVENT = 1_024;
 /** Taken in one go; others wait for the next turn of the event loop. */
 const MOST_EVENTS = 1_000;
 
+/** Who hears of events. */
+export interface EventSink {
+  /** The event's bytes are good during the call only. */
+  onEvent(event: PathManagerEvent): void;
+  /** Events were lost: the kernel had no room for them (ENOBUFS), or one could not be read. */
+  onLost(): void;
+}
+
 /**
- * Hears that connections or subflows came, went or changed in a network namespace. What changed is not asked of the
- * events: they can be lost (ENOBUFS), and a look afterwards cannot. While somebody listens the kernel lets clients join
- * to connections that are in userspace's hands.
+ * Hears that connections or subflows came, went or changed in a network namespace. Events can be lost, and a look cannot:
+ * they say that a look is due, and nothing is concluded from them that the next look does not find by itself. While
+ * somebody listens the kernel lets clients join to connections that are in userspace's hands.
  */
 export class EventSocket {
   readonly #native: NativeNetlinkSocket;
-  readonly #listener: () => void;
-  #timer: NodeJS.Timeout | undefined;
-  #again = false;
+  readonly #sink: EventSink;
+  readonly #buffer = Buffer.alloc(LONGEST_EVENT);
 
   /** Takes the socket over. @throws {Error} EPERM without CAP_NET_ADMIN. */
-  constructor(native: NativeNetlinkSocket, group: number, listener: () => void) {
+  constructor(native: NativeNetlinkSocket, group: number, sink: EventSink) {
     this.#native = native;
-    this.#listener = listener;
+    this.#sink = sink;
     native.join(group);
     native.onReadable(() => {
       this.#drain();
-      this.#tell();
     });
   }
 
   close(): void {
-    clearTimeout(this.#timer);
     this.#native.close();
   }
 
   #drain(): void {
+    let hasLost = false;
     for (let taken = 0; taken < MOST_EVENTS; taken++) {
       try {
-        if (this.#native.receive(EVENT) === undefined) return;
+        const length = this.#native.receive(this.#buffer);
+        if (length === undefined) break;
+        if (length > LONGEST_EVENT) hasLost = true;
+        else this.#sink.onEvent(readEvent(this.#buffer.subarray(0, length)));
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOBUFS') throw error;
+        const isLost = error instanceof NetlinkError || (error as NodeJS.ErrnoException).code === 'ENOBUFS';
+        if (!isLost) throw error;
+        hasLost = true;
       }
     }
-  }
-
-  #tell(): void {
-    this.#again = this.#timer !== undefined;
-    if (this.#again) return;
-    this.#listener();
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      if (this.#again) this.#tell();
-    }, QUIET_MS).unref();
+    if (hasLost) this.#sink.onLost();
   }
 }

@@ -1,14 +1,26 @@
-import type { Backend } from '../backend.js';
+import type { Connection, ExcessSubflows, SubflowLimits } from '../backend.js';
+import { descriptors, socketInodes } from './descriptors.js';
+import { Doorbell } from './doorbell.js';
+import type { EventSink } from './events.js';
 import { explain } from './explain.js';
 import type { Family } from './family.js';
+import { SubflowLimiter } from './limiter.js';
 import { NetworkNamespace } from './namespace.js';
 import { NetworkNamespaces } from './namespaces.js';
 import { findPathManager } from './path-manager.js';
+import { serverPorts } from './server-ports.js';
 
-/** Listens to the kernel's path manager in our own network namespace and in those of the servers. */
+/**
+ * Listens to the kernel's path manager in our own network namespace and in those of the servers: what concerns a server is
+ * news, and what a connection has above its limit is closed. Whoever else is in these namespaces starts no look.
+ */
 export class PathManagerListener {
   readonly family: Family;
   readonly namespaces: NetworkNamespaces;
+  readonly #limiter: SubflowLimiter;
+  readonly #doorbell = new Doorbell(() => {
+    this.#onChange();
+  });
   #onChange: () => void = () => undefined;
 
   /** @throws {KernelError} if this host's kernel has no such path manager, or does not let us listen. */
@@ -20,9 +32,10 @@ export class PathManagerListener {
       } finally {
         own.close();
       }
-      this.namespaces = new NetworkNamespaces(this.family, () => {
-        this.#onChange();
+      this.#limiter = new SubflowLimiter(this.family, () => {
+        this.#doorbell.ring();
       });
+      this.namespaces = new NetworkNamespaces(this.family, (namespace) => this.#sinkOf(namespace));
     } catch (error) {
       throw explain(error);
     }
@@ -32,42 +45,75 @@ export class PathManagerListener {
     this.#onChange = listener;
   }
 
+  onExcess(listener: (excess: ExcessSubflows) => void): void {
+    this.#limiter.onExcess(listener);
+  }
+
+  /** Servers, though nobody may be connected yet; what is known of others is forgotten. */
   attend(pids: readonly number[]): void {
     for (const pid of pids) {
       try {
-        this.namespaces.of(pid);
+        const { servers } = this.namespaces.of(pid);
+        const server = servers.of(pid);
+        server.ports ??= this.#portsOf(pid);
       } catch {
         // looking at it will say why
       }
     }
+    const wanted = new Set(pids);
+    for (const { servers } of this.namespaces.all()) servers.keep(wanted);
+  }
+
+  /**
+   * What a look at a server showed.
+   * @param ports of this host that its connections are on; undefined: not known, they may be on any.
+   */
+  saw(pid: number, connections: readonly Connection[], ports: ReadonlySet<number> | undefined): void {
+    this.namespaces.of(pid).servers.of(pid).saw(connections, ports);
+  }
+
+  /** The same of a look that does not ask the kernel's sockets: ports are looked up where they are not those of before. */
+  sawElsewhere(pid: number, connections: readonly Connection[]): void {
+    try {
+      const server = this.namespaces.of(pid).servers.of(pid);
+      const isKnown = connections.every(({ local }) => server.ports?.has(local.port));
+      const ports = isKnown ? server.ports : this.#portsOf(pid);
+      server.saw(connections, ports && new Set([...ports, ...connections.map(({ local }) => local.port)]));
+    } catch {
+      // its namespace cannot be entered, or it is gone: nothing is heard of it then
+    }
+  }
+
+  limit(limits: SubflowLimits): void {
+    this.#limiter.limit(limits, this.namespaces.all());
   }
 
   close(): void {
+    this.#limiter.close();
+    this.#doorbell.close();
     this.namespaces.close();
   }
-}
 
-/**
- * A backend of another kind, told early of subflows by the same events. That somebody listens also lets clients join where
- * net.mptcp.pm_type is 1.
- */
-export function withListener(backend: Backend, listener: PathManagerListener): Backend {
-  return {
-    name: backend.name,
-    description: backend.description,
-    tellsPeer: backend.tellsPeer,
-    connections: (pid) => backend.connections(pid),
-    setPriority: (subflow, priority, options) => backend.setPriority(subflow, priority, options),
-    attend: (pids) => {
-      listener.attend(pids);
-      backend.attend?.(pids);
-    },
-    onChange: (changed) => {
-      listener.onChange(changed);
-    },
-    close: async () => {
-      listener.close();
-      await backend.close();
-    },
-  };
+  #portsOf(pid: number): ReadonlySet<number> | undefined {
+    const { diag, generic } = this.namespaces.of(pid);
+    return serverPorts(diag, generic, this.family, socketInodes(descriptors(pid)));
+  }
+
+  #sinkOf(namespace: NetworkNamespace): EventSink {
+    const { servers } = namespace;
+    return {
+      onEvent: (event) => {
+        const { token, port } = event;
+        const found = token === undefined ? undefined : servers.find(token);
+        const isNews = found
+          ? this.#limiter.heard(namespace, found.server, found.connection, event)
+          : port !== undefined && servers.concerns(port);
+        if (isNews) this.#doorbell.ring();
+      },
+      onLost: () => {
+        for (const server of servers.all()) server.isStale = true;
+        this.#doorbell.ring();
+      },
+    };
+  }
 }

@@ -20,6 +20,7 @@ export interface Seen {
  * The MPTCP connections and the plain TCP sockets of a process.
  * @param inodes of the process's sockets: who else is in its network namespace is no business of ours.
  * @param before its connections at the last look: what is as it was stays the same object.
+ * @param ports that its connections are on, on this host; undefined: any.
  * @throws {NetlinkError}
  */
 export function look(
@@ -27,14 +28,15 @@ export function look(
   pid: number,
   inodes: ReadonlySet<number>,
   before: readonly SeenConnection[] = [],
+  ports?: ReadonlySet<number>,
 ): Seen {
   // Meta-sockets first: a subflow that comes between the two has its connection already.
-  const own = metaSockets(diag).filter(({ inode }) => inodes.has(inode));
+  const own = metaSockets(diag, ports).filter(({ inode }) => inodes.has(inode));
   // A dump goes on by counting, and tells one twice if another came before it meanwhile.
   const metas = [...new Map(own.map((meta) => [meta.token, meta])).values()];
   const known = new Map<number, TcpSocket>();
   for (const { sockets } of before) for (const socket of sockets) known.set(socket.cookie, socket);
-  const sockets = tcpSockets(diag, known);
+  const sockets = tcpSockets(diag, known, ports);
   const byToken = new Map<number, TcpSocket[]>(metas.map(({ token }) => [token, []]));
   for (const socket of sockets) if (socket.mptcp) byToken.get(socket.mptcp.token)?.push(socket);
 

@@ -1,8 +1,9 @@
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
 import { loadAddon, type NativeNetlinkSocket } from '../../kernel/addon.js';
 import { metaSockets } from './diag.js';
-import { EventSocket } from './events.js';
+import { EventSocket, type EventSink } from './events.js';
 import type { Family } from './family.js';
+import { WatchedServers } from './watched-servers.js';
 import { RequestSocket } from './socket.js';
 
 // include/uapi/linux/netlink.h
@@ -16,12 +17,15 @@ const NETLINK_GENERIC = 16;
 export class NetworkNamespace {
   readonly diag: RequestSocket;
   readonly generic: RequestSocket;
+  /** Those that are in it. */
+  readonly servers = new WatchedServers();
   readonly #inode: number;
   /** Absent for our own namespace. */
   readonly #fd: number | undefined;
   #events: EventSocket | undefined;
   /** Tokens of the connections that were there before somebody listened. */
   #early: ReadonlySet<number> = new Set();
+  #isOpen = true;
 
   private constructor(fd: number, inode: number) {
     this.#inode = inode;
@@ -43,12 +47,12 @@ export class NetworkNamespace {
     return statSync(`/proc/${pid}/ns/net`, { throwIfNoEntry: false })?.ino === this.#inode;
   }
 
-  /** From now on, calls back when something in it changed. @throws {Error} EPERM without the capabilities. */
-  listen({ events }: Family, listener: () => void): void {
+  /** From now on, calls back when something happens in it. @throws {Error} EPERM without the capabilities. */
+  listen({ events }: Family, sink: EventSink): void {
     this.#early = new Set(metaSockets(this.diag).map(({ token }) => token));
     const native = this.#socket(NETLINK_GENERIC);
     try {
-      this.#events = new EventSocket(native, events, listener);
+      this.#events = new EventSocket(native, events, sink);
     } catch (error) {
       native.close();
       throw error;
@@ -60,7 +64,13 @@ export class NetworkNamespace {
     return this.#early.has(token);
   }
 
+  /** False once it was closed. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
   close(): void {
+    this.#isOpen = false;
     this.#events?.close();
     this.diag.close();
     this.generic.close();

@@ -1,3 +1,4 @@
+import type { EventSink } from './events.js';
 import type { Family } from './family.js';
 import { NetworkNamespace } from './namespace.js';
 
@@ -9,14 +10,14 @@ export class NetworkNamespaces {
   readonly #own = NetworkNamespace.of('self');
   readonly #byPid = new Map<number, NetworkNamespace>();
   readonly #family: Family;
-  readonly #onChange: () => void;
+  readonly #sinkOf: (namespace: NetworkNamespace) => EventSink;
   readonly #sweeper: NodeJS.Timeout;
 
   /** Listens in our own namespace. @throws {Error} EPERM without CAP_NET_ADMIN. */
-  constructor(family: Family, onChange: () => void) {
+  constructor(family: Family, sinkOf: (namespace: NetworkNamespace) => EventSink) {
     this.#family = family;
-    this.#onChange = onChange;
-    this.#own.listen(family, onChange);
+    this.#sinkOf = sinkOf;
+    this.#own.listen(family, sinkOf(this.#own));
     this.#sweeper = setInterval(() => {
       this.#sweep();
     }, SWEEP_MS).unref();
@@ -24,22 +25,27 @@ export class NetworkNamespaces {
 
   /** The one that a process is in, listened to. @throws {Error} if it is gone, or may not be entered. */
   of(pid: number): NetworkNamespace {
-    const known = [...new Set([this.#own, ...this.#byPid.values()])].find((one) => one.holds(pid));
+    const known = this.all().find((one) => one.holds(pid));
     const namespace = known ?? this.#open(pid);
     this.#byPid.set(pid, namespace);
     return namespace;
   }
 
+  /** All that are open. */
+  all(): NetworkNamespace[] {
+    return [...new Set([this.#own, ...this.#byPid.values()])];
+  }
+
   close(): void {
     clearInterval(this.#sweeper);
-    for (const namespace of new Set([this.#own, ...this.#byPid.values()])) namespace.close();
+    for (const namespace of this.all()) namespace.close();
     this.#byPid.clear();
   }
 
   #open(pid: number): NetworkNamespace {
     const namespace = NetworkNamespace.of(pid);
     try {
-      namespace.listen(this.#family, this.#onChange);
+      namespace.listen(this.#family, this.#sinkOf(namespace));
       return namespace;
     } catch (error) {
       namespace.close();

@@ -10,3 +10,6 @@ export class NetlinkError extends Error {
     super(`${message} (${code})`, options);
   }
 }
+
+/** The kernel's answer to a request is that it refuses it: nothing else is on its way. */
+export class Refusal extends NetlinkError {}

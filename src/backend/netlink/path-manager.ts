@@ -2,20 +2,26 @@ import type { Endpoint } from '../../endpoint.js';
 import type { Priority } from '../backend.js';
 import { writeAddress } from './address.js';
 import { findFamily, type Family } from './family.js';
-import { writeGenericHeader } from './generic.js';
-import type { MessageWriter } from './message.js';
+import { GENERIC_HEADER, writeGenericHeader } from './generic.js';
+import { readAttributes, type MessageWriter } from './message.js';
 import { NetlinkError } from './netlink-error.js';
 import type { RequestSocket } from './socket.js';
 
 // include/uapi/linux/mptcp.h
 const FAMILY = 'mptcp_pm';
 const EVENTS = 'mptcp_pm_events';
-const COMMAND = { setFlags: 7, subflowDestroy: 11 } as const;
+const COMMAND = { getAddress: 3, setFlags: 7, subflowDestroy: 11 } as const;
 const ATTR = { address: 1, token: 4, remote: 6 } as const;
 const ADDRESS_ATTR = { family: 1, v4: 3, v6: 4, port: 5, flags: 6 } as const;
 const ADDRESS_BACKUP = 1 << 2;
 const AF_INET = 2;
 const AF_INET6 = 10;
+
+/** Both ends of a subflow. */
+export interface Ends {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+}
 
 /** The ends of no subflow: TCP gives no socket an address of all zeros. */
 const NOWHERE: Endpoint = { address: '0.0.0.0', port: 1 };
@@ -42,7 +48,7 @@ export function setPriority(
   socket: RequestSocket,
   family: Family,
   token: number,
-  { local, remote }: { readonly local: Endpoint; readonly remote: Endpoint },
+  { local, remote }: Ends,
   priority: Priority,
 ): void {
   socket.command(family.id, (request) => {
@@ -59,35 +65,77 @@ export function setPriority(
 }
 
 /**
+ * Closes one subflow of a connection in userspace's hands; the kernel sends FIN on it (pm_userspace.c,
+ * mptcp_pm_nl_subflow_destroy_doit).
+ * @param isMapped an IPv4 subflow is looked for as the IPv6 one that a server has which listens for both: here, unlike
+ * where priorities are set, the kernel compares families.
+ * @returns false if the connection has no such subflow.
+ * @throws {NetlinkError} EINVAL if there is no such connection, or it is not in userspace's hands.
+ */
+export function closeSubflow(
+  socket: RequestSocket,
+  family: Family,
+  token: number,
+  { local, remote }: Ends,
+  isMapped = false,
+): boolean {
+  try {
+    socket.command(family.id, (request) => {
+      writeGenericHeader(request, COMMAND.subflowDestroy);
+      request.u32(ATTR.token, token);
+      request.nested(ATTR.address, () => {
+        writeEnd(request, local, isMapped);
+      });
+      request.nested(ATTR.remote, () => {
+        writeEnd(request, remote, isMapped);
+      });
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof NetlinkError && error.code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+/** Ports of this host that the kernel itself listens on for subflows: `ip mptcp endpoint add ... signal port N`. */
+export function endpointPorts(socket: RequestSocket, family: Family): number[] {
+  return socket
+    .dump(
+      family.id,
+      (request) => {
+        writeGenericHeader(request, COMMAND.getAddress);
+      },
+      ({ payload }) => {
+        const port = readAttributes(payload, GENERIC_HEADER).nested(ATTR.address)?.get(ADDRESS_ATTR.port);
+        return port && port.length >= 2 ? port.readUInt16LE(0) : 0;
+      },
+    )
+    .filter((port) => port > 0);
+}
+
+/**
  * Whether a connection is in userspace's hands: it began under net.mptcp.pm_type = 1. What tells is the answer to closing
  * a subflow that cannot exist: only where userspace may close any at all does the kernel look for it.
  * @throws {NetlinkError} if there is no such connection, too.
  */
 export function isUserspace(socket: RequestSocket, family: Family, token: number): boolean {
   try {
-    socket.command(family.id, (request) => {
-      writeGenericHeader(request, COMMAND.subflowDestroy);
-      request.u32(ATTR.token, token);
-      for (const end of [ATTR.address, ATTR.remote]) {
-        request.nested(end, () => {
-          writeEnd(request, NOWHERE);
-        });
-      }
-    });
+    closeSubflow(socket, family, token, { local: NOWHERE, remote: NOWHERE });
+    return true;
   } catch (error) {
-    if (!(error instanceof NetlinkError)) throw error;
-    if (error.code === 'ESRCH') return true;
-    if (error.code === 'EINVAL') return false;
+    if (error instanceof NetlinkError && error.code === 'EINVAL') return false;
     throw error;
   }
-  return true;
 }
 
-function writeEnd(request: MessageWriter, { address, port }: Endpoint): void {
+/** @param isMapped an IPv4 address is written as the IPv6 one that it is mapped to. */
+function writeEnd(request: MessageWriter, { address, port }: Endpoint, isMapped = false): void {
   const isV4 = !address.includes(':');
-  request.u16(ADDRESS_ATTR.family, isV4 ? AF_INET : AF_INET6);
-  const at = request.attribute(isV4 ? ADDRESS_ATTR.v4 : ADDRESS_ATTR.v6, isV4 ? 4 : 16);
-  writeAddress(address, request.bytes, at);
+  const isShort = isV4 && !isMapped;
+  request.u16(ADDRESS_ATTR.family, isShort ? AF_INET : AF_INET6);
+  const at = request.attribute(isShort ? ADDRESS_ATTR.v4 : ADDRESS_ATTR.v6, isShort ? 4 : 16);
+  if (isV4 && isMapped) request.bytes.writeUInt16BE(0xffff, at + 10);
+  writeAddress(address, request.bytes, isV4 && isMapped ? at + 12 : at);
   // in the host's byte order, unlike elsewhere
   request.u16(ADDRESS_ATTR.port, port);
 }

@@ -2,7 +2,7 @@ import { getSystemErrorName } from 'node:util';
 import type { NativeNetlinkSocket } from '../../kernel/addon.js';
 import { KernelError } from '../../kernel/kernel_error.js';
 import { malformed, MessageWriter, readAttributes, readMessages, type Message } from './message.js';
-import { NetlinkError } from './netlink-error.js';
+import { NetlinkError, Refusal } from './netlink-error.js';
 
 // include/uapi/linux/netlink.h
 const NLMSG_ERROR = 2;
@@ -26,7 +26,7 @@ const ATTEMPTS = 5;
 /**
  * Requests to the kernel and its answers, one after another: it answers before the request's system call returns, so
  * nobody waits. What reads an answer keeps nothing of its bytes, in whose place the next ones come. A socket on which
- * something failed is left behind with whatever is on its way to it.
+ * something failed, other than by the kernel's own word, is left behind with whatever is on its way to it.
  */
 export class RequestSocket {
   readonly #open: () => NativeNetlinkSocket;
@@ -81,6 +81,7 @@ export class RequestSocket {
       native.send(request.end());
       return this.#answers(native, sequence, flags, read);
     } catch (error) {
+      if (error instanceof Refusal) throw error;
       this.close();
       if (error instanceof NetlinkError || error instanceof KernelError) throw error;
       const { code, message } = error as NodeJS.ErrnoException;
@@ -119,7 +120,7 @@ function refuse({ type, flags, payload }: Message): void {
   if (payload.length < 4) throw malformed('error');
   const errno = payload.readInt32LE(0);
   if (errno >= 0) return;
-  throw new NetlinkError(getSystemErrorName(errno), `the kernel refused: ${reason(type, flags, payload)}`);
+  throw new Refusal(getSystemErrorName(errno), `the kernel refused: ${reason(type, flags, payload)}`);
 }
 
 /** Behind the error lies the request, or its header alone, and behind that what the kernel says. */

@@ -108,8 +108,16 @@ describe('what an admin writes', () => {
     });
 
     test('[steering]', () => {
-      const text = '[steering]\ndry-run = yes\ninterval = 500ms\ndwell = 2min\nmoves = 4\ngain = 7.5%';
-      const steering = { dryRun: true, interval: 500, dwell: 120_000, moves: 4, gain: 0.075 };
+      const text =
+        '[steering]\ndry-run = yes\ninterval = 500ms\ndwell = 2min\nmoves = 4\ngain = 7.5%\nmax-subflows = 64';
+      const steering = {
+        dryRun: true,
+        interval: 500,
+        dwell: 120_000,
+        moves: 4,
+        gain: 0.075,
+        maxSubflows: 64,
+      };
       expect(config(`${SERVER}${text}`).steering).toEqual(steering);
     });
   });
@@ -417,7 +425,7 @@ describe('what an admin gets wrong', () => {
     ],
     [
       'everything of [steering]',
-      `${SERVER}[steering x]\n[steering]\ndry-run = maybe\ninterval = 5\ndwell = 2d\nmoves = 0\ngain = 0.1`,
+      `${SERVER}[steering x]\n[steering]\ndry-run = maybe\ninterval = 5\ndwell = 2d\nmoves = 0\ngain = 0.1\nmax-subflows = 1`,
       [
         '2: [steering x]: takes no name; write [steering]',
         '4: [steering]: dry-run: `maybe` is not known; known: yes, no',
@@ -425,6 +433,7 @@ describe('what an admin gets wrong', () => {
         '6: [steering]: dwell: `2d` is no time; write a number and its unit (ms, s, min, h), e.g. 10s',
         '7: [steering]: moves: `0` is no whole number from 1 to 10000',
         '8: [steering]: gain: `0.1` is not from 0% to 50%',
+        '9: [steering]: max-subflows: `1` is no whole number from 2 to 64',
       ],
     ],
     [

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { Backend, PriorityResult } from '../../../src/backend/backend.js';
+import type { Backend, PriorityResult, SubflowLimits } from '../../../src/backend/backend.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { Controller, type Switch } from '../../../src/control/controller.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
@@ -17,6 +17,7 @@ let controller: Controller | undefined;
 let config = configOf(['lte', 'wifi']);
 let sessions: readonly Session[] = [];
 let unplaced: readonly UnplacedSession[] = [];
+let pids: readonly number[] = [];
 const overrides = new Map<string, string>();
 let switches: Switch[] = [];
 let problems: string[] = [];
@@ -26,6 +27,7 @@ beforeEach(() => {
   config = configOf(['lte', 'wifi']);
   sessions = [ALICE_SESSION];
   unplaced = [];
+  pids = [];
   overrides.clear();
   switches = [];
   problems = [];
@@ -42,6 +44,7 @@ async function start(wrap: (backend: Backend) => Backend = (same) => same): Prom
     backend: wrap(backend),
     sessions: () => sessions,
     unplaced: () => unplaced,
+    pids: () => pids,
     config: () => config,
     overrides: () => overrides,
   });
@@ -184,6 +187,45 @@ it('looks again for whoever asks, where the last look is not of now', async () =
     clock.mockRestore();
   }
   expect(looks).toHaveBeenCalledOnce();
+});
+
+it('says which connections are sessions’, and looks at servers that have none, where somebody limits subflows', async () => {
+  image.task(PID, [image.socket(ALICE).file]);
+  const limited: SubflowLimits[] = [];
+  const looks: number[] = [];
+  pids = [PID, 77];
+  const controller = await start((real) => ({
+    name: real.name,
+    description: real.description,
+    tellsPeer: real.tellsPeer,
+    connections: async (pid) => {
+      looks.push(pid);
+      return real.connections(pid);
+    },
+    setPriority: (name, priority) => real.setPriority(name, priority),
+    limitSubflows: (limits) => limited.push(limits),
+    close: () => real.close(),
+  }));
+  const [alice] = (await backend.connections(PID)).connections;
+  expect(limited.at(-1)).toEqual({
+    most: 8,
+    mostUnclaimed: 2,
+    claimed: new Map([[PID, new Set([alice?.token])]]),
+  });
+  expect(looks).toContain(77);
+  // that there is no such process is nobody's problem
+  expect(problems).toEqual([]);
+
+  const { real, ...rest } = ALICE_SESSION;
+  sessions = [];
+  unplaced = ['one', 'other'].map((commonName) => ({ ...rest, commonName, address: real.address }));
+  await controller.refresh();
+  expect(limited.at(-1)?.claimed.get(PID)).toEqual(new Set([alice?.token]));
+  unplaced = [];
+  looks.length = 0;
+  await controller.refresh();
+  expect(limited.at(-1)?.claimed).toEqual(new Map());
+  expect(looks).toEqual([PID, 77]);
 });
 
 it('looks less often where a look takes long', async () => {

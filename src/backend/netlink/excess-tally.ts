@@ -1,0 +1,51 @@
+import type { ClosedSubflows, ExcessSubflows } from '../backend.js';
+
+/** From the first subflow that was closed to the report of it, milliseconds: more come with it ... */
+const GATHER_MS = 500;
+/** ... and from one report to the next. */
+const PAUSE_MS = 10_000;
+/** Connections that one report names, and that are counted apart until then. */
+const NAMED = 10;
+const COUNTED = 1_000;
+
+/** Counts the subflows that were closed, by connection, and reports them now and then. */
+export class ExcessTally {
+  #listener: (excess: ExcessSubflows) => void = () => undefined;
+  readonly #closed = new Map<string, ClosedSubflows>();
+  /** Of connections that are not counted apart. */
+  #others = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #reportedAt = -Infinity;
+
+  onExcess(listener: (excess: ExcessSubflows) => void): void {
+    this.#listener = listener;
+  }
+
+  add(one: Omit<ClosedSubflows, 'closed'>): void {
+    const key = `${one.pid} ${one.token}`;
+    const known = this.#closed.get(key);
+    if (known || this.#closed.size < COUNTED) {
+      this.#closed.set(key, { ...one, closed: (known?.closed ?? 0) + 1 });
+    } else this.#others++;
+    this.#timer ??= setTimeout(
+      () => {
+        this.#report();
+      },
+      Math.max(GATHER_MS, this.#reportedAt + PAUSE_MS - performance.now()),
+    ).unref();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #report(): void {
+    this.#timer = undefined;
+    this.#reportedAt = performance.now();
+    const all = [...this.#closed.values()].sort((one, other) => other.closed - one.closed);
+    const closed = all.reduce((sum, one) => sum + one.closed, this.#others);
+    this.#closed.clear();
+    this.#others = 0;
+    this.#listener({ closed, connections: all.length, worst: all.slice(0, NAMED) });
+  }
+}

@@ -1,0 +1,135 @@
+import type { Connection, ExcessSubflows, SubflowLimits } from '../backend.js';
+import { SubflowCloser, type LimitedNamespace } from './closer.js';
+import { excessSubflows } from './excess.js';
+import { ExcessTally } from './excess-tally.js';
+import type { Family } from './family.js';
+import type { Ends } from './path-manager.js';
+import { EventType, type PathManagerEvent } from './pm-event.js';
+import { subflowKey, type WatchedServer } from './watched-servers.js';
+
+/** Connections whose subflows cannot be closed that are remembered; of more, all are forgotten, and tried again. */
+const MOST_REFUSED = 10_000;
+
+/**
+ * Closes the subflows that a connection has above its limit. The kernel has no limit of its own for connections in
+ * userspace's hands: while somebody listens, it takes every MP_JOIN (net/mptcp/pm.c, mptcp_pm_allow_new_subflow).
+ *
+ * One that comes above the limit is closed as soon as its event is heard, without a look, so that a flood of them starts
+ * none. What events alone could be wrong about (there were too many, or limits changed) the next look decides.
+ */
+export class SubflowLimiter {
+  readonly #closer: SubflowCloser;
+  readonly #tally: ExcessTally;
+  #limits: SubflowLimits | undefined;
+  /** By namespace, tokens of connections that the kernel closes no subflow of. */
+  #refused = new WeakMap<LimitedNamespace, Set<number>>();
+
+  /** @param lookAgain something can only be decided by a look. */
+  constructor(family: Family, lookAgain: () => void) {
+    this.#closer = new SubflowCloser(family, lookAgain);
+    this.#tally = new ExcessTally();
+  }
+
+  onExcess(listener: (excess: ExcessSubflows) => void): void {
+    this.#tally.onExcess(listener);
+  }
+
+  /** The limits from now on; until the first ones there are none. */
+  limit(limits: SubflowLimits, namespaces: Iterable<LimitedNamespace>): void {
+    this.#limits = limits;
+    const least = Math.min(limits.most, limits.mostUnclaimed);
+    for (const namespace of namespaces) {
+      for (const server of namespace.servers.all()) {
+        for (const connection of server.connections) {
+          if (connection.subflows.length > least) this.#trim(namespace, server, connection, limits);
+        }
+      }
+    }
+  }
+
+  /** An event of a connection that is a server's. @returns whether it is news to whoever looks. */
+  heard(
+    namespace: LimitedNamespace,
+    server: WatchedServer,
+    connection: Connection,
+    event: PathManagerEvent,
+  ): boolean {
+    if (event.type !== EventType.subflowEstablished && event.type !== EventType.subflowClosed) return true;
+    const ends = event.ends();
+    if (!ends || server.isStale) return true;
+    const subflows = server.subflows(connection);
+    const key = subflowKey(ends);
+    // one that was closed as soon as it came is not among them
+    if (event.type === EventType.subflowClosed) return subflows.delete(key);
+    const limits = this.#limits;
+    if (
+      limits &&
+      !subflows.has(key) &&
+      subflows.size >= limitOf(server, connection, limits) &&
+      this.#isClosable(namespace, connection)
+    ) {
+      return !this.#close(namespace, server, connection, ends, limits);
+    }
+    subflows.add(key);
+    return true;
+  }
+
+  close(): void {
+    this.#closer.close();
+    this.#tally.close();
+  }
+
+  #trim(
+    namespace: LimitedNamespace,
+    server: WatchedServer,
+    connection: Connection,
+    limits: SubflowLimits,
+  ): void {
+    const limit = limitOf(server, connection, limits);
+    if (connection.subflows.length <= limit || !this.#isClosable(namespace, connection)) return;
+    const subflows = server.subflows(connection);
+    for (const subflow of excessSubflows(connection, limit, server.earlier(connection.token))) {
+      const { local, remote } = subflow;
+      if (!this.#close(namespace, server, connection, { local, remote }, limits)) return;
+      subflows.delete(subflowKey(subflow));
+    }
+  }
+
+  #isClosable(namespace: LimitedNamespace, { token }: Connection): boolean {
+    return !this.#refused.get(namespace)?.has(token);
+  }
+
+  /** False if there is no room to remember it. */
+  #close(
+    namespace: LimitedNamespace,
+    server: WatchedServer,
+    connection: Connection,
+    ends: Ends,
+    limits: SubflowLimits,
+  ): boolean {
+    const { token, remote: client } = connection;
+    return this.#closer.add({
+      namespace,
+      token,
+      ends,
+      onClosed: () => {
+        this.#tally.add({ pid: server.pid, client, token, limit: limitOf(server, connection, limits) });
+      },
+      onRefused: () => {
+        const refused = this.#refused.get(namespace) ?? new Set();
+        if (refused.size >= MOST_REFUSED) refused.clear();
+        refused.add(token);
+        this.#refused.set(namespace, refused);
+      },
+    });
+  }
+}
+
+/** Of a connection that was there before anybody looked, nobody can say yet that no session claims it. */
+function limitOf(
+  server: WatchedServer,
+  { token }: Connection,
+  { most, mostUnclaimed, claimed }: SubflowLimits,
+): number {
+  return server.isFirst(token) || claimed.get(server.pid)?.has(token) ? most : mostUnclaimed;
+}

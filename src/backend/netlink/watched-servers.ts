@@ -1,0 +1,105 @@
+import { formatEndpoint } from '../../endpoint.js';
+import type { Connection } from '../backend.js';
+import type { Ends } from './path-manager.js';
+
+/** A server of a network namespace, and what the last look at it showed. */
+export class WatchedServer {
+  /** Ports of this host that its connections are on; undefined: not known, they may be on any. */
+  ports: ReadonlySet<number> | undefined;
+  /** At the last look; at the one before it. */
+  #connections: readonly Connection[] = [];
+  #before: readonly Connection[] = [];
+  #byToken: Map<number, Connection> | undefined;
+  #beforeByToken: Map<number, Connection> | undefined;
+  /** Tokens of the first look, whose connections began before anybody looked; undefined before it. */
+  #first: ReadonlySet<number> | undefined;
+  /** Subflows of a connection that events spoke of since the look, by token: as they are with those events. */
+  readonly #subflows = new Map<number, Set<string>>();
+  /** Events were lost since the look. */
+  isStale = false;
+
+  constructor(readonly pid: number) {}
+
+  saw(connections: readonly Connection[], ports: ReadonlySet<number> | undefined): void {
+    this.#first ??= new Set(connections.map(({ token }) => token));
+    [this.#before, this.#beforeByToken] = [this.#connections, this.#byToken];
+    this.#connections = connections;
+    this.#byToken = undefined;
+    this.ports = ports;
+    this.#subflows.clear();
+    this.isStale = false;
+  }
+
+  get connections(): readonly Connection[] {
+    return this.#connections;
+  }
+
+  connection(token: number): Connection | undefined {
+    return (this.#byToken ??= byToken(this.#connections)).get(token);
+  }
+
+  /** At the look before the last one. */
+  earlier(token: number): Connection | undefined {
+    return (this.#beforeByToken ??= byToken(this.#before)).get(token);
+  }
+
+  /** Whether a connection was there at the first look. */
+  isFirst(token: number): boolean {
+    return this.#first?.has(token) ?? false;
+  }
+
+  /** The subflows that a connection has by the last look and what events said since, each by {@link subflowKey}. */
+  subflows(connection: Connection): Set<string> {
+    const known = this.#subflows.get(connection.token);
+    if (known) return known;
+    const keys = new Set(connection.subflows.map(subflowKey));
+    this.#subflows.set(connection.token, keys);
+    return keys;
+  }
+}
+
+/** The servers in one network namespace, and so which of its events concern us. */
+export class WatchedServers {
+  readonly #servers = new Map<number, WatchedServer>();
+
+  of(pid: number): WatchedServer {
+    const known = this.#servers.get(pid);
+    if (known) return known;
+    const server = new WatchedServer(pid);
+    this.#servers.set(pid, server);
+    return server;
+  }
+
+  /** Forgets those that are not among these. */
+  keep(pids: ReadonlySet<number>): void {
+    for (const pid of this.#servers.keys()) if (!pids.has(pid)) this.#servers.delete(pid);
+  }
+
+  *all(): Generator<WatchedServer> {
+    yield* this.#servers.values();
+  }
+
+  /** Whether what happens on a port of this host may be a server's. */
+  concerns(port: number): boolean {
+    for (const { ports } of this.#servers.values()) if (ports?.has(port) ?? true) return true;
+    return false;
+  }
+
+  /** The server that has a connection of this token, as the last look showed. */
+  find(token: number): { readonly server: WatchedServer; readonly connection: Connection } | undefined {
+    for (const server of this.#servers.values()) {
+      const connection = server.connection(token);
+      if (connection) return { server, connection };
+    }
+    return undefined;
+  }
+}
+
+/** Names a subflow among those of one connection. */
+export function subflowKey({ local, remote }: Ends): string {
+  return `${formatEndpoint(local)} ${formatEndpoint(remote)}`;
+}
+
+function byToken(connections: readonly Connection[]): Map<number, Connection> {
+  return new Map(connections.map((connection) => [connection.token, connection]));
+}

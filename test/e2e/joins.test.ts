@@ -1,0 +1,167 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { DaemonStatus } from '../../src/console/status.js';
+import { labScript } from '../lab/checkout.js';
+import { Cleanup } from '../lab/cleanup.js';
+import { needs, networkNeeds } from '../lab/needs.js';
+import { figure6Paths, type ClientHost } from '../lab/network.js';
+import { payloadSha256 } from '../lab/payload.js';
+import { says } from '../lab/says.js';
+import { statusOf, untilStatus } from '../lab/scenarios/scenario.js';
+import { Sidecar } from '../lab/sidecar.js';
+import { writeRules } from '../lab/sidecar-files.js';
+import { buildStage, type Stage } from '../lab/stage.js';
+import { startWeb, Transfer } from '../lab/web.js';
+import { until } from '../support/until.js';
+
+const JOINS = 5_000;
+const PER_SECOND = 2_000;
+const paths = figure6Paths;
+
+let cleanup: Cleanup;
+
+function hostOf({ network }: Pick<Stage, 'network'>, index: number): ClientHost {
+  const host = network.clients[index];
+  if (!host) throw new RangeError(`the network has no client ${index}`);
+  return host;
+}
+
+/** Subflows that the server's kernel holds from a host, in any state but those that are over. */
+async function subflowsFrom({ network }: Stage, { addresses }: ClientHost): Promise<number> {
+  const ends = Object.values(addresses).map(({ v4 }) => `dst ${v4}`);
+  const { stdout } = await network.server.run('ss', [
+    '-Htn',
+    'state',
+    'established',
+    ...ends.join(' or ').split(' '),
+  ]);
+  return stdout === '' ? 0 : stdout.split('\n').length;
+}
+
+/** Begins to join from a host, by its own path manager; `all` resolves when all joins were asked for. */
+async function flood(
+  stage: Stage,
+  host: ClientHost,
+  ...more: readonly string[]
+): Promise<{ readonly all: Promise<void> }> {
+  await host.namespace.sysctl({ 'net.mptcp.pm_type': 1 });
+  const { network } = stage;
+  const child = host.namespace.start('mptcpize', [
+    ...['run', process.execPath, labScript('joiner'), network.serverAddress.v4, '1194'],
+    ...[host.addresses.lte?.v4 ?? '', `${JOINS}`, `${PER_SECOND}`, ...more],
+  ]);
+  cleanup.add(async () => {
+    child.kill('SIGKILL');
+    await child;
+  });
+  const all = says(child.stdout, `joined ${JOINS}`);
+  await Promise.race([
+    says(child.stdout, 'joins'),
+    child.then(({ stderr }) => Promise.reject(new Error(stderr))),
+  ]);
+  return { all };
+}
+
+const isObeyed = (status: DaemonStatus, client: string, primary: string) =>
+  status.sessions.some(
+    ({ session, state, current, subflows }) =>
+      session.commonName === client && state === 'obeyed' && current === primary && subflows.length >= 2,
+  );
+
+async function start(clients: number): Promise<{ stage: Stage; sidecar: Sidecar }> {
+  const stage = await buildStage(cleanup, { paths, backend: 'netlink', clients });
+  await writeRules(stage.files, paths, { alice: 'lte', bob: 'wifi' });
+  const sidecar = Sidecar.start(stage.network.server, stage.files.config, `${stage.files.config}.log`);
+  cleanup.add(() => sidecar.stop());
+  await untilStatus(stage.files, 'the server', ({ servers }) =>
+    servers.some(({ pids }) => pids.length === 1),
+  );
+  return { stage, sidecar };
+}
+
+/** The most that was held while `whole` lasted, and how long status took, milliseconds. */
+async function watch(
+  stage: Stage,
+  host: ClientHost,
+  whole: Promise<unknown>,
+): Promise<{ most: number; slowest: number }> {
+  const state = { isOver: false };
+  const over = whole.finally(() => (state.isOver = true));
+  let [most, slowest] = [0, 0];
+  while (!state.isOver) {
+    most = Math.max(most, await subflowsFrom(stage, host));
+    const before = performance.now();
+    await statusOf(stage.files);
+    slowest = Math.max(slowest, performance.now() - before);
+  }
+  await over;
+  return { most, slowest };
+}
+
+describe('a flood of joins', () => {
+  needs(...networkNeeds);
+
+  beforeEach(() => {
+    cleanup = new Cleanup();
+    return () => cleanup.run();
+  });
+
+  test('to a stranger’s connection is closed down to two subflows, and costs nobody else anything', async () => {
+    const { stage, sidecar } = await start(3);
+    const [alice, bob, stranger] = [hostOf(stage, 0), hostOf(stage, 1), hostOf(stage, 2)];
+    const tunnel = await stage.connect(0, 'alice');
+    await untilStatus(stage.files, 'alice', (status) => isObeyed(status, 'alice', 'lte'));
+    await startWeb(cleanup, stage.network);
+    const size = 3_000_000;
+    const download = Transfer.download(stage.network, alice.namespace, size, { kbit: 6_000 });
+
+    const { all } = await flood(stage, stranger);
+    const watched = watch(stage, stranger, all);
+    // somebody comes meanwhile, with both paths, and is put where its rule says
+    const other = await stage.connect(1, 'bob');
+    await untilStatus(stage.files, 'bob', (status) => isObeyed(status, 'bob', 'wifi'));
+    const { most, slowest } = await watched;
+    await until('two are left', async () => (await subflowsFrom(stage, stranger)) === 2, 60_000);
+    console.log(
+      `of ${JOINS} joins the server held ${most} at most; status took ${slowest.toFixed(0)} ms at most`,
+    );
+    expect(most).toBeLessThan(JOINS / 4);
+
+    expect(await subflowsFrom(stage, alice)).toBe(2);
+    expect(await subflowsFrom(stage, bob)).toBe(2);
+    expect(await download.done).toMatchObject({ bytes: size, sha256: payloadSha256(size) });
+    expect(await tunnel.reconnects()).toBe(0);
+    expect(await other.reconnects()).toBe(0);
+    const wifi = stranger.addresses.wifi?.v4 ?? '';
+    const words = new RegExp(`closed \\d+ subflows above the limit: .*of ${wifi}:\\d+, who has no session`);
+    const { reports } = await untilStatus(stage.files, 'the report', ({ reports }) =>
+      words.test(reports.join('\n')),
+    );
+    // who it was is said, and not once for each
+    expect(reports.length).toBeLessThan(4);
+    const lines = (await sidecar.log()).split('\n').filter((line) => line.includes('excess-subflows'));
+    expect(lines.length).toBeGreaterThan(0);
+    expect(lines.length).toBeLessThan(20);
+  }, 300_000);
+
+  test('to a client’s own tunnel is closed down to the limit, and the tunnel goes on', async () => {
+    const { stage } = await start(1);
+    const alice = hostOf(stage, 0);
+    const tunnel = await stage.connect(0, 'alice');
+    await untilStatus(stage.files, 'alice', (status) => isObeyed(status, 'alice', 'lte'));
+    await startWeb(cleanup, stage.network);
+    const size = 3_000_000;
+    const download = Transfer.download(stage.network, alice.namespace, size, { kbit: 6_000 });
+    const { all } = await flood(stage, alice, 'session');
+    const { most } = await watch(stage, alice, all);
+    await until('eight are left', async () => (await subflowsFrom(stage, alice)) === 8, 60_000);
+    console.log(`of ${JOINS} joins the server held ${most} at most`);
+    await untilStatus(
+      stage.files,
+      'alice’s report',
+      (status) =>
+        isObeyed(status, 'alice', 'lte') && /closed .* of alice, server lab/.test(status.reports.join()),
+    );
+    expect(await download.done).toMatchObject({ bytes: size, sha256: payloadSha256(size) });
+    expect(await tunnel.reconnects()).toBe(0);
+  }, 300_000);
+});

@@ -1,0 +1,70 @@
+// Under mptcpize, in a namespace whose net.mptcp.pm_type is 1: `joiner HOST PORT LOCAL N PER_SECOND` joins N times, from
+// the address LOCAL, to one connection with HOST: as a stranger, to one of its own on which it has said no more than an
+// OpenVPN client's first word; with `session` behind, to the one that is there, a client's tunnel. Writes `joins` when it
+// begins and `joined N` when all are asked for; then it stays.
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { writeAddress } from '../../src/backend/netlink/address.js';
+import { metaSockets } from '../../src/backend/netlink/diag.js';
+import { NetworkNamespace } from '../../src/backend/netlink/namespace.js';
+import { findPathManager } from '../../src/backend/netlink/path-manager.js';
+import { writeGenericHeader } from '../../src/backend/netlink/generic.js';
+import { loadAddon } from '../../src/kernel/addon.js';
+
+// include/uapi/linux/mptcp.h
+const SUBFLOW_CREATE = 10;
+const ATTR = { address: 1, token: 4, remote: 6 } as const;
+const ADDRESS_ATTR = { family: 1, id: 2, v4: 3, port: 5 } as const;
+const AF_INET = 2;
+const NETLINK_GENERIC = 16;
+/** P_CONTROL_HARD_RESET_CLIENT_V2 behind its length: key 0, a session's number, nothing acknowledged, packet 0. */
+const HELLO = Buffer.from('000e380102030405060708' + '0000000000', 'hex');
+/** Joins that are asked for without a pause. */
+const AT_ONCE = 50;
+
+const [host = '', port = '', local = '', count = '', perSecond = '', whose] = process.argv.slice(2);
+process.once('SIGTERM', () => process.exit(0));
+
+if (whose !== 'session') {
+  const socket = connect(Number(port), host);
+  await once(socket, 'connect');
+  socket.write(HELLO);
+  // OpenVPN answers it: it has taken us for a client that begins
+  await once(socket, 'data');
+  socket.on('error', () => undefined).resume();
+}
+const namespace = NetworkNamespace.of('self');
+// the kernel lets nobody join where nobody listens
+const { id: family, events } = findPathManager(namespace.generic);
+const { NetlinkSocket } = loadAddon();
+const listening = new NetlinkSocket(NETLINK_GENERIC, undefined);
+listening.join(events);
+const own = metaSockets(namespace.diag).find(({ remote }) => remote.port === Number(port));
+if (!own) throw new Error(`there is no connection to port ${port}`);
+
+process.stdout.write('joins\n');
+let refused = 0;
+for (let done = 0; done < Number(count); done++) {
+  try {
+    namespace.generic.command(family, (request) => {
+      writeGenericHeader(request, SUBFLOW_CREATE);
+      request.u32(ATTR.token, own.token);
+      request.nested(ATTR.address, () => {
+        request.u16(ADDRESS_ATTR.family, AF_INET);
+        writeAddress(local, request.bytes, request.attribute(ADDRESS_ATTR.v4, 4));
+        request.bytes[request.attribute(ADDRESS_ATTR.id, 1)] = 1;
+      });
+      request.nested(ATTR.remote, () => {
+        request.u16(ADDRESS_ATTR.family, AF_INET);
+        writeAddress(host, request.bytes, request.attribute(ADDRESS_ATTR.v4, 4));
+        request.u16(ADDRESS_ATTR.port, Number(port));
+      });
+    });
+  } catch {
+    refused++;
+  }
+  if (done % AT_ONCE === AT_ONCE - 1) await sleep((AT_ONCE * 1000) / Number(perSecond));
+}
+process.stdout.write(`joined ${Number(count) - refused}\n`);
+setInterval(() => undefined, 60_000);
