@@ -1,0 +1,16 @@
+import { readFileSync } from 'node:fs';
+
+/** The number of a group of /etc/group, undefined if it is not there; Node has no getgrnam(3). */
+export function groupNumber(name: string): number | undefined {
+  let text: string;
+  try {
+    text = readFileSync('/etc/group', 'utf8');
+  } catch {
+    return undefined;
+  }
+  for (const line of text.split('\n')) {
+    const [group, , gid] = line.split(':');
+    if (group === name && gid !== undefined && /^\d+$/.test(gid)) return Number(gid);
+  }
+  return undefined;
+}
