@@ -8,6 +8,7 @@
 
 #include "arguments.h"
 #include "guarded_commit.h"
+#include "ignore_signal.h"
 #include "linear_map.h"
 #include "netlink_binding.h"
 #include "physical_memory.h"
@@ -244,6 +245,7 @@ class Memory : public Napi::ObjectWrap<Memory> {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Memory::Init(env, exports);
   subflowd::init_netlink(env, exports);
+  subflowd::init_ignore_signal(env, exports);
   return exports;
 }
 
