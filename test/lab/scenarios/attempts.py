@@ -4,7 +4,6 @@ or the error that ended it. Nothing is harmed by those that succeed."""
 import ctypes
 import json
 import os
-import signal
 import sys
 
 victim = int(sys.argv[1])  # a process of root
@@ -27,7 +26,9 @@ def checked(result):
 
 
 def syscall(number, *arguments):
-    return checked(libc.syscall(ctypes.c_long(number), *arguments))
+    # each argument a whole word: of a C int on the stack the upper half is anything
+    words = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
+    return checked(libc.syscall(ctypes.c_long(number), *words))
 
 
 def write_to(path):
@@ -40,11 +41,11 @@ def write_to(path):
 def copy_memory(number):
     def attempt():
         with open(f"/proc/{victim}/maps") as maps:
-            address = int(maps.readline().split("-")[0], 16)
+            address = next(int(line.split("-")[0], 16) for line in maps if " rw" in line)
         byte = ctypes.create_string_buffer(1)
         here = Piece(ctypes.cast(byte, ctypes.c_void_p), 1)
         there = Piece(address, 1)
-        syscall(number, ctypes.c_int(victim), ctypes.byref(here), 1, ctypes.byref(there), 1, 0)
+        syscall(number, victim, ctypes.byref(here), 1, ctypes.byref(there), 1, 0)
 
     return attempt
 
@@ -55,8 +56,8 @@ def trace():
 
 
 def take_descriptor():
-    pidfd = syscall(SYS_PIDFD_OPEN, ctypes.c_int(victim), 0)
-    os.close(syscall(SYS_PIDFD_GETFD, ctypes.c_int(pidfd), 0, 0))
+    pidfd = syscall(SYS_PIDFD_OPEN, victim, 0)
+    os.close(syscall(SYS_PIDFD_GETFD, pidfd, 0, 0))
 
 
 def make_root_own():
@@ -89,7 +90,7 @@ attempts = {
     "change the priority of being killed": write_to(f"/proc/{victim}/oom_score_adj"),
     "give a file to root": make_root_own,
     "become root": lambda: os.setuid(0),
-    "end a process of root": lambda: os.kill(victim, signal.SIGCONT),
+    "send a signal to a process of root": lambda: os.kill(victim, 0),
     "mount": lambda: checked(libc.mount(b"none", b"/run/subflowd", b"tmpfs", 0, None)),
     "make a device": lambda: os.mknod("/run/subflowd/attempt", 0o020600, os.makedev(1, 1)),
     "replace the events directory": replace_events,
