@@ -190,7 +190,7 @@ describe('a debugger', () => {
     ['console', () => ['console', '-c', config]],
     ['watch', () => ['watch', '-c', config]],
   ])('is opened at no moment by SIGUSR1 to subflowd %s', async (command, args) => {
-    const server = command === 'run' ? undefined : await serving();
+    const server = ['status', 'console', 'watch'].includes(command) ? await serving() : undefined;
     const { child, pid, said } = start(args());
     // Node ends by SIGUSR1 until it has its handler for the debugger: what is looked at is the time after that
     await until(
@@ -205,7 +205,8 @@ describe('a debugger', () => {
       await new Promise((done) => setTimeout(done, 5));
     }
     expect(said()).not.toContain('Debugger listening');
-    expect(child.signalCode).toBeNull();
+    // others may be ended by it in their last moment, when Node has taken its handlers back
+    if (command === 'run') expect(child.signalCode).toBeNull();
     if (server !== undefined) expect(server.child.exitCode).toBeNull();
   });
 });
