@@ -6,6 +6,7 @@
       "sources": [
         "native/addon.cc",
         "native/guarded_commit.cc",
+        "native/ignore_signal.cc",
         "native/netlink_binding.cc",
         "native/netlink_socket.cc",
         "native/peer_credentials.cc",

@@ -8,6 +8,7 @@
 
 #include "arguments.h"
 #include "guarded_commit.h"
+#include "ignore_signal.h"
 #include "linear_map.h"
 #include "netlink_binding.h"
 #include "peer_credentials.h"
@@ -252,6 +253,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Memory::Init(env, exports);
   subflowd::init_netlink(env, exports);
   subflowd::init_peer_credentials(env, exports);
+  subflowd::init_ignore_signal(env, exports);
   return exports;
 }
 

@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --inspect-port=192.0.2.1:9229
+import './no-debugger.js';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_CONFIG_FILE, loadConfig } from './config/load.js';
 import { ConfigError } from './config/problem.js';
@@ -52,7 +53,7 @@ interface Common {
   readonly json?: boolean;
 }
 
-command('run', 'Serve the servers of the config file until SIGTERM or SIGINT.')
+command('run', 'Serve the servers of the config file until SIGTERM, SIGINT or SIGQUIT.')
   .addHelpText(
     'after',
     `
@@ -68,35 +69,28 @@ and started at any moment: clients keep the primary they have. It logs to standa
   .action(
     async ({ config, logLevel, logFormat }: Common & { logLevel: string; logFormat?: 'text' | 'json' }) => {
       // Here and below: what only one command needs is loaded by it alone, so that the others answer at once.
-      const [{ Daemon }, { createLog }, { ServiceManager }] = await Promise.all([
+      const [{ Daemon }, { createLog }, { ServiceManager }, { obeySignals }] = await Promise.all([
         import('./daemon.js'),
         import('./log.js'),
         import('./service-manager.js'),
+        import('./signals.js'),
       ]);
       const log = createLog({
         level: logLevel,
         format: logFormat ?? (process.stderr.isTTY ? 'text' : 'json'),
         isJournal: process.env.JOURNAL_STREAM !== undefined && !process.stderr.isTTY,
       });
+      const signals = obeySignals(log);
       const daemon = await Daemon.start(config, log);
       const manager = new ServiceManager();
       manager.ready(`serves ${config}`);
-      const stop = () => {
-        manager.stopping();
-        // A second signal ends it at once, as if there were no handler: nothing is lost by that.
-        process.removeAllListeners('SIGTERM').removeAllListeners('SIGINT');
-        daemon.stop().then(
-          () => process.exit(0),
-          (error: unknown) => {
-            fail(error);
-          },
-        );
-      };
-      process.on('SIGTERM', stop).on('SIGINT', stop);
-      process.on('SIGHUP', () => {
-        daemon.reload().catch((error: unknown) => {
-          log.error({ event: 'config-mistake' }, (error as Error).message);
-        });
+      signals.serve({
+        stop: async () => {
+          manager.stopping();
+          await daemon.stop();
+        },
+        reload: () => daemon.reload(),
+        fail,
       });
     },
   );

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, lstatSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { ConsoleConfig, ServerConsoleConfig } from '../config/config.js';
@@ -7,7 +7,7 @@ import { CLIENT_LIMITS, ConsoleClient, type ClientLimits } from './client.js';
 import { mayUse, sourceOf, type Source } from './access.js';
 import { beginDialogue, type Partners } from './dialogue.js';
 import { unixPeer } from '../native/unix-peer.js';
-import { groupId } from './group.js';
+import { giveToGroup, groupId } from './group.js';
 import { readPasswordFile } from '../password-file.js';
 import { Occupancy, PLACE_LIMITS, userName } from './occupancy.js';
 import { askPassword } from './password.js';
@@ -84,7 +84,7 @@ export class Console {
 
   async #listen(): Promise<void> {
     const { socket, mode, group } = this.place;
-    const owner = group === undefined ? undefined : groupId(group);
+    const owner = group === undefined ? undefined : { name: group, gid: groupId(group) };
     try {
       makeDirectory(dirname(socket));
     } catch (error) {
@@ -106,7 +106,7 @@ export class Console {
     // A client that cannot be accepted (no descriptor is left) is no reason to end: it knocks again.
     this.#server.removeAllListeners('error').on('error', () => undefined);
     try {
-      if (owner !== undefined) chownSync(socket, -1, owner);
+      if (owner !== undefined) giveToGroup(socket, owner);
       chmodSync(socket, mode);
     } catch (error) {
       await this.close();
@@ -259,16 +259,24 @@ async function removeStale(path: string): Promise<void> {
   if (!stats.isSocket())
     throw new Error(`${path} is there and is no socket: remove it, or set [console] socket`);
   // Only a refusal says that nobody is there: a daemon whose queue is full answers EAGAIN.
-  const isServed = await new Promise<boolean>((resolve) => {
+  const refusal = await new Promise<string | undefined>((resolve) => {
     const probe = connect(path);
     probe.once('connect', () => {
       probe.destroy();
-      resolve(true);
+      resolve(undefined);
     });
     probe.once('error', (error: NodeJS.ErrnoException) => {
-      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT');
+      resolve(error.code);
     });
   });
-  if (isServed) throw new Error(`another subflowd serves ${path}: stop it first, or set [console] socket`);
-  rmSync(path, { force: true });
+  const notOurs = `${path} was made by user ${stats.uid}: if no subflowd of that user runs, remove it: rm ${path}`;
+  if (refusal === 'EACCES') throw new Error(notOurs);
+  if (refusal !== 'ECONNREFUSED' && refusal !== 'ENOENT')
+    throw new Error(`another subflowd serves ${path}: stop it first, or set [console] socket`);
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    if (stats.uid === process.geteuid?.()) throw unmade(path, error);
+    throw new Error(notOurs, { cause: error });
+  }
 }

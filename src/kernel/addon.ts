@@ -116,6 +116,11 @@ export interface Addon {
     access: Access | 'auto',
     writable: boolean,
   ) => NativeMemory;
+  /**
+   * From now on this process ignores a signal (sigaction(2), SIG_IGN), and so do the programs that it starts; for those
+   * that Node has no name for. @throws {TypeError} if there is no signal of that number, or it cannot be ignored.
+   */
+  readonly ignoreSignal: (number: number) => void;
 }
 
 const require = createRequire(import.meta.url);

@@ -1,14 +1,31 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync, realpathSync, type Stats } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  realpathSync,
+  rmdirSync,
+  type Stats,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { makeDirectory as makeParent } from '../directory.js';
+import { groupNumber } from '../groups.js';
 import { readRegularFileSync } from '../regular-file.js';
-import { hasCode } from './errno.js';
+import { hasCode, reasonOf } from './errno.js';
 
 /** Bytes of /etc/passwd; a directory service's users are not in it. */
 const LARGEST_PASSWD = 1 << 24;
 
 /** Where hooks record unless OpenVPN's config sets SUBFLOWD_EVENTS. */
 export const DEFAULT_EVENTS = '/run/subflowd/events';
+
+/**
+ * The group that the daemon alone is in, where it is not root (openvpn-conf/subflowd-sysusers.conf): by it the daemon may
+ * remove stale records. Nobody else may be in it, not even who may use the consoles.
+ */
+export const HOOKS_GROUP = 'subflowd-hooks';
 
 /** A directory that somebody could plant files in, or that is none. The message says the mend. */
 export class UnsafeDirectoryError extends Error {
@@ -26,23 +43,56 @@ export interface HookUser {
  * Makes the events directory if it is missing, and in it the directory of each user: hooks find theirs by
  * its owner. What is there already is never changed, only checked.
  *
- * The directory itself belongs to this process's user (root) and others can only look; a user's directory is that
- * user's alone. So nobody but OpenVPN's user can put a FIFO, which would stop OpenVPN, or another's session there.
+ * The directory itself belongs to this process's user or root, and others can only look; a user's directory is that
+ * user's alone, or that user's and of the group of the daemon. So nobody but OpenVPN's user and the daemon can put a
+ * FIFO, which would stop OpenVPN, or another's session there.
+ * @param group the number of {@link HOOKS_GROUP}, undefined where there is none.
  * @throws {UnsafeDirectoryError} if something there has an owner or a mode that allows more than that.
- * @throws {Error} from the file system, e.g. EROFS.
+ * @throws {Error} from the file system, e.g. ENOSPC; where this process may not make them, with what makes them.
  */
 export function ensureEventsDirectory(
   directory: string,
   users: readonly HookUser[] = defaultHookUsers(),
+  group: number | undefined = groupNumber(HOOKS_GROUP),
 ): void {
   const path = resolve(directory);
-  makeDirectory(path, 0o755);
-  checkEventsDirectory(path);
-  for (const user of users) {
-    const own = join(path, user.name);
-    if (makeDirectory(own, 0o700)) chownSync(own, user.uid, user.gid);
-    checkUserDirectory(own);
+  try {
+    makeDirectory(path, 0o755);
+  } catch (error) {
+    if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
+    throw new Error(
+      `${reasonOf(error)}: make it with: systemd-tmpfiles --create (it is in openvpn-conf/subflowd-tmpfiles.conf)`,
+      { cause: error },
+    );
   }
+  checkEventsDirectory(path);
+  for (const user of users) makeUserDirectory(join(path, user.name), user, group);
+}
+
+function makeUserDirectory(path: string, user: HookUser, group: number | undefined): void {
+  try {
+    if (makeDirectory(path, 0o700)) giveAway(path, user, group);
+  } catch (error) {
+    if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
+    throw new Error(
+      `${path} is missing, and user ${hookUser(process.geteuid?.() ?? 0).name} may not make it: add the line ` +
+        `"d ${path} 0770 ${user.name} ${HOOKS_GROUP} -" to /etc/tmpfiles.d/subflowd.conf, ` +
+        'then: systemd-tmpfiles --create',
+      { cause: error },
+    );
+  }
+  checkUserDirectory(path, group);
+}
+
+function giveAway(path: string, { uid, gid }: HookUser, group: number | undefined): void {
+  try {
+    chownSync(path, uid, group ?? gid);
+  } catch (error) {
+    // without its owner no hook finds it, and it would only look as if all were well
+    rmdirSync(path);
+    throw error;
+  }
+  if (group !== undefined) chmodSync(path, 0o770);
 }
 
 /**
@@ -74,17 +124,31 @@ export function checkEventsDirectory(path: string): void {
 
 /**
  * Checks one user's directory and says whose it is.
+ * @param group the number of {@link HOOKS_GROUP}, which may write there as well.
  * @throws {UnsafeDirectoryError} if others can write to it.
  * @throws {Error} ENOENT if it is missing.
  */
-export function checkUserDirectory(path: string): { readonly uid: number } {
+export function checkUserDirectory(path: string, group?: number): { readonly uid: number } {
   const stats = lstatDirectory(path);
-  if ((stats.mode & 0o022) !== 0) {
+  const isGroupOurs = group !== undefined && stats.gid === group;
+  if ((stats.mode & 0o002) !== 0 || ((stats.mode & 0o020) !== 0 && !isGroupOurs)) {
     throw new UnsafeDirectoryError(
-      `${path} has ${describe(stats)}: others than its owner can write to it; mend it with: chmod 0700 ${quote(path)}`,
+      `${path} has ${describe(stats)}: others than its owner can write to it; mend it with: ` +
+        `chmod ${isGroupOurs ? '0770' : '0700'} ${quote(path)}`,
     );
   }
   return { uid: stats.uid };
+}
+
+/** What lets this process remove stale records from a user's directory; undefined if it may already. */
+export function howToTidy(path: string): string | undefined {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    if (!hasCode(error, 'EACCES', 'EPERM')) return undefined;
+    return `chgrp ${HOOKS_GROUP} ${quote(path)} && chmod 0770 ${quote(path)}`;
+  }
 }
 
 /** root, and the `nobody` of this host: whom OpenVPN's sample configs name. */

@@ -20,6 +20,9 @@ interface Unit {
     readonly sidecar: Sandboxed;
     readonly doctor: readonly Check[];
   };
+  /** What was tried with the rights of the sidecar: `done`, or the error that ended it. */
+  readonly attempts: Readonly<Record<string, string>>;
+  readonly userOfSidecar: number;
   readonly whenStopped: readonly HookRecord[];
   readonly whileDown: readonly HookRecord[];
   readonly afterStart: DaemonStatus;
@@ -93,16 +96,25 @@ describe('installed as openvpn-conf says, under systemd', () => {
     expect(commonNames(atFirst.records)).toEqual([`common_name=${ALICE}`]);
     expect(journals.server.join('\n')).toContain(`CN=${VAN}`);
     expect(journals.server.filter((line) => /client-(dis)?connect|script failed/i.test(line))).toEqual([]);
-    // systemd leaves in RuntimeDirectory= what tmpfiles made
+    // what was its user's alone was opened to the sidecar when that started
     expect(atFirst.directories).toEqual({
-      root: { uid: 0, mode: 0o700 },
-      nobody: { uid: nobody, mode: 0o700 },
+      root: { uid: 0, mode: 0o770 },
+      nobody: { uid: nobody, mode: 0o770 },
     });
 
     // the sidecar works inside its own sandbox
     expect(atFirst.sidecar.ownMounts).toBe(true);
     expect(atFirst.sidecar.files).not.toContain('/dev/mem');
     expect(atFirst.sidecar.status).toMatchObject({ NoNewPrivs: '1', Seccomp: '2' });
+    const { userOfSidecar: user } = result;
+    expect(user).toBeGreaterThan(0);
+    expect(atFirst.sidecar.status.Uid).toBe([user, user, user, user].join('\t'));
+    // NET_ADMIN, SYS_PTRACE, DAC_READ_SEARCH
+    const rights = '0000000000081004';
+    expect(atFirst.sidecar.status).toMatchObject({ CapEff: rights, CapPrm: rights, CapBnd: rights });
+    const succeeded = Object.entries(result.attempts).filter(([, outcome]) => outcome === 'done');
+    expect(succeeded).toEqual([]);
+    expect(Object.keys(result.attempts).length).toBeGreaterThan(20);
     expect(atFirst.status.backend).toMatchObject({ name: 'netlink', tellsPeer: true });
     expect(atFirst.status.problems).toEqual([]);
     expect(atFirst.status.servers).toMatchObject([

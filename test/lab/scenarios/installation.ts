@@ -23,6 +23,7 @@ const globalModules = '/usr/local/lib/node_modules';
 const placed = [
   'subflowd.ini',
   'subflowd.service',
+  'subflowd-sysusers.conf',
   'subflowd-tmpfiles.conf',
   'subflowd-sysctl.conf',
   'openvpn-server@.service.d/mptcp.conf',
@@ -48,6 +49,7 @@ export async function install(server: Namespace, serverLines: readonly string[])
     await write(labDropInOf(unit), labDropIn(server));
   }
   await server.run('sysctl', ['-p', '/etc/sysctl.d/subflowd.conf']);
+  await execa('systemd-sysusers');
   await execa('systemd-tmpfiles', ['--create']);
   await execa('systemctl', ['daemon-reload']);
 }
@@ -57,6 +59,45 @@ export async function place(name: string): Promise<void> {
   const text = await readFile(conf(name), 'utf8');
   await write(placeOf(name, text), text);
   await execa('systemctl', ['daemon-reload']);
+}
+
+/**
+ * Runs test/lab/scenarios/attempts.py with exactly the rights that the sidecar's unit gives.
+ * @returns of each attempt, `done` or the error that ended it.
+ */
+export async function attempt(victim: number, openvpn: number): Promise<Record<string, string>> {
+  const script = '/usr/local/lib/subflowd-attempts.py';
+  await cp(path.join(checkout, 'test/lab/scenarios/attempts.py'), script);
+  const unit = await readFile(conf('subflowd.service'), 'utf8');
+  const once = unit
+    .split('\n')
+    .filter(
+      (line) => !/^(Type|NotifyAccess|WatchdogSec|ExecStart|ExecStartPre|ExecReload|Restart)=/.test(line),
+    )
+    .join('\n')
+    .replace(
+      '[Service]\n',
+      `[Service]\nType=oneshot\nExecStart=/usr/bin/python3 ${script} ${victim} ${openvpn}\n`,
+    );
+  await write('/etc/systemd/system/subflowd-attempts.service', once);
+  await execa('systemctl', ['daemon-reload']);
+  await execa('systemctl', ['start', 'subflowd-attempts.service']);
+  const { stdout } = await execa('journalctl', [
+    '--unit',
+    'subflowd-attempts.service',
+    '--output=cat',
+    '--no-pager',
+  ]);
+  const json = stdout.split('\n').find((line) => line.startsWith('{')) ?? '{}';
+  return JSON.parse(json) as Record<string, string>;
+}
+
+/** Makes the events directories what older versions made them: root's and their users' alone. */
+export async function takeDirectoriesBack(): Promise<void> {
+  await execa('chown', ['root:root', '/run/subflowd']);
+  await execa('chmod', ['0755', '/run/subflowd']);
+  await execa('chown', ['nobody:nogroup', '/run/subflowd/events/nobody']);
+  await execa('chmod', ['0700', '/run/subflowd/events/nobody', '/run/subflowd/events/root']);
 }
 
 /** Leaves the sidecar's unit as it is shipped, outside the namespace of the lab's server. */

@@ -11,7 +11,14 @@ import { clientConfig, serverConfig } from '../openvpn-config.js';
 import { OpenvpnProcess } from '../openvpn.js';
 import { Authority } from '../pki.js';
 import { until } from '../until.js';
-import { install, installed, place, takeSidecarOutside } from './installation.js';
+import {
+  attempt,
+  install,
+  installed,
+  place,
+  takeDirectoriesBack,
+  takeSidecarOutside,
+} from './installation.js';
 import { command, PATIENCE_MS, say, scenario, untilStatus } from './scenario.js';
 import { sandboxed, SystemdUnit } from './systemd-unit.js';
 
@@ -32,6 +39,8 @@ await scenario(async (cleanup, out) => {
   cleanup.add(() => server.systemctl('stop'));
   await server.systemctl('enable', '--now');
   say('the server serves');
+  // what is there was made by a version before
+  await takeDirectoriesBack();
   cleanup.add(() => sidecar.systemctl('stop'));
   await sidecar.systemctl('enable', '--now');
   // by netlink it has to be there when clients join
@@ -66,6 +75,14 @@ await scenario(async (cleanup, out) => {
     doctor: JSON.parse((await network.server.run('subflowd', ['doctor', '--json'])).stdout) as unknown,
   };
   say('alice obeys her rule');
+  const victim = execa('sleep', ['infinity'], { reject: false });
+  cleanup.add(async () => {
+    victim.kill();
+    await victim;
+  });
+  const attempts = await attempt(victim.pid ?? 0, await server.pid());
+  const userOfSidecar = Number((await execa('id', ['--user', 'subflowd'])).stdout);
+  say('what the sidecar must not be able to do was tried');
 
   await sidecar.systemctl('stop');
   const whenStopped = await records();
@@ -140,7 +157,7 @@ await scenario(async (cleanup, out) => {
   say('the sidecar serves it through /dev/mem');
 
   return {
-    fromOutside, byDevmem, byOlderUnit,
+    fromOutside, byDevmem, byOlderUnit, attempts, userOfSidecar,
     atFirst, whenStopped, whileDown, afterStart, afterKill, restarts, afterRestart, afterRestartRecords, afterEdit, afterOverride,
     pids: { serverBefore, serverAfter },
     units: {

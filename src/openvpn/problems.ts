@@ -1,0 +1,69 @@
+/** Files named one by one within a minute; of the rest only the number is told. */
+const MAX_COMPLAINTS = 10;
+const COMPLAINTS_MS = 60_000;
+/** Least time between two reports of one kind, milliseconds: a state that somebody toggles is not reported each time. */
+const REPEAT_MS = 10_000;
+
+interface Known {
+  readonly text: string;
+  readonly toldAt: number;
+  readonly isSolved: boolean;
+}
+
+/** What is wrong with one directory, told so that whoever can make trouble there cannot fill the log. */
+export class Problems {
+  readonly #known = new Map<string, Known>();
+  #complaints = 0;
+  #countedSince = -Infinity;
+  #isSummarized = false;
+  #uncounted: { readonly count: number; readonly example: string } | undefined;
+
+  constructor(
+    private readonly directory: string,
+    private readonly tell: (text: string) => void,
+  ) {}
+
+  /** Reports a problem of one kind, unless the same was reported last, or anything of that kind just now. */
+  report(kind: string, text: string): void {
+    const known = this.#known.get(kind);
+    const now = performance.now();
+    if (known !== undefined) {
+      if (!known.isSolved && known.text === text) return;
+      if (now - known.toldAt < REPEAT_MS) return;
+    }
+    this.#known.set(kind, { text, toldAt: now, isSolved: false });
+    this.tell(text);
+  }
+
+  solved(kind: string): void {
+    const known = this.#known.get(kind);
+    if (known === undefined || known.isSolved) return;
+    if (performance.now() - known.toldAt < REPEAT_MS) this.#known.set(kind, { ...known, isSolved: true });
+    else this.#known.delete(kind);
+  }
+
+  /** Says what is wrong with one file, or only counts it. */
+  complain(text: string, remedy: string): void {
+    this.#turnMinute();
+    if (this.#complaints++ < MAX_COMPLAINTS) this.tell(`${text}; ${remedy}`);
+    else this.#uncounted = { count: (this.#uncounted?.count ?? 0) + 1, example: text };
+  }
+
+  /** Reports how many files were only counted so far; no more often than single ones are named. */
+  summarize(): void {
+    this.#turnMinute();
+    if (this.#uncounted === undefined || this.#isSummarized) return;
+    const { count, example } = this.#uncounted;
+    this.#uncounted = undefined;
+    this.#isSummarized = true;
+    this.tell(`${count} more files in ${this.directory} are no records of sessions; the last: ${example}`);
+  }
+
+  #turnMinute(): void {
+    const now = performance.now();
+    if (now - this.#countedSince < COMPLAINTS_MS) return;
+    this.#countedSince = now;
+    this.#complaints = 0;
+    this.#isSummarized = false;
+  }
+}

@@ -1,0 +1,51 @@
+import type { EventRecord } from './record.js';
+
+/** A record that was found good. */
+export interface KnownRecord {
+  /** Its file. */
+  readonly path: string;
+  readonly record: EventRecord;
+  /** `performance.now()` when this content was first read. */
+  readonly seenAt: number;
+}
+
+/** The good records of one directory, by file, and how many each process has. */
+export class RecordTable {
+  readonly #records = new Map<string, KnownRecord & { readonly signature: string }>();
+  readonly #perProcess = new Map<number, number>();
+
+  get(path: string): (KnownRecord & { readonly signature: string }) | undefined {
+    return this.#records.get(path);
+  }
+
+  paths(): string[] {
+    return [...this.#records.keys()];
+  }
+
+  values(): IterableIterator<KnownRecord> {
+    return this.#records.values();
+  }
+
+  /** Processes that have a record. */
+  pids(): number[] {
+    return [...this.#perProcess.keys()];
+  }
+
+  add(known: KnownRecord & { readonly signature: string }): void {
+    this.#records.set(known.path, known);
+    const { pid } = known.record;
+    this.#perProcess.set(pid, (this.#perProcess.get(pid) ?? 0) + 1);
+  }
+
+  /** @returns the record that is forgotten now, undefined if there was none. */
+  delete(path: string): KnownRecord | undefined {
+    const known = this.#records.get(path);
+    if (known === undefined) return undefined;
+    this.#records.delete(path);
+    const { pid } = known.record;
+    const others = (this.#perProcess.get(pid) ?? 0) - 1;
+    if (others > 0) this.#perProcess.set(pid, others);
+    else this.#perProcess.delete(pid);
+    return known;
+  }
+}

@@ -1,0 +1,108 @@
+"""What somebody who got hold of the daemon would try, with the rights that the daemon has. Prints JSON: of each attempt, `done`
+or the error that ended it. Nothing is harmed by those that succeed."""
+
+import ctypes
+import json
+import os
+import sys
+
+victim = int(sys.argv[1])  # a process of root
+openvpn = int(sys.argv[2])  # one that was root
+libc = ctypes.CDLL(None, use_errno=True)
+
+PTRACE_SEIZE, PTRACE_DETACH = 0x4206, 17
+SYS_PROCESS_VM_READV, SYS_PROCESS_VM_WRITEV, SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 310, 311, 434, 438  # x86_64
+
+
+class Piece(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+
+
+def checked(result):
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return result
+
+
+def syscall(number, *arguments):
+    # each argument a whole word: of a C int on the stack the upper half is anything
+    words = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
+    return checked(libc.syscall(ctypes.c_long(number), *words))
+
+
+def write_to(path):
+    def attempt():
+        os.close(os.open(path, os.O_RDWR))
+
+    return attempt
+
+
+def copy_memory(number):
+    def attempt():
+        with open(f"/proc/{victim}/maps") as maps:
+            address = next(int(line.split("-")[0], 16) for line in maps if " rw" in line)
+        byte = ctypes.create_string_buffer(1)
+        here = Piece(ctypes.cast(byte, ctypes.c_void_p), 1)
+        there = Piece(address, 1)
+        syscall(number, victim, ctypes.byref(here), 1, ctypes.byref(there), 1, 0)
+
+    return attempt
+
+
+def trace():
+    checked(libc.ptrace(PTRACE_SEIZE, victim, None, None))
+    libc.ptrace(PTRACE_DETACH, victim, None, None)
+
+
+def take_descriptor():
+    pidfd = syscall(SYS_PIDFD_OPEN, victim, 0)
+    os.close(syscall(SYS_PIDFD_GETFD, pidfd, 0, 0))
+
+
+def make_root_own():
+    path = "/run/subflowd/attempt"
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    try:
+        os.chown(path, 0, 0)
+    finally:
+        os.unlink(path)
+
+
+def replace_events():
+    os.rename("/run/subflowd/events", "/run/subflowd/taken")
+    os.rename("/run/subflowd/taken", "/run/subflowd/events")
+
+
+attempts = {
+    "write the memory of process 1": write_to("/proc/1/mem"),
+    "write the memory of a process of root": write_to(f"/proc/{victim}/mem"),
+    "write the memory of OpenVPN": write_to(f"/proc/{openvpn}/mem"),
+    "process_vm_writev": copy_memory(SYS_PROCESS_VM_WRITEV),
+    "process_vm_readv": copy_memory(SYS_PROCESS_VM_READV),
+    "ptrace": trace,
+    "pidfd_getfd": take_descriptor,
+    "write /etc/shadow": write_to("/etc/shadow"),
+    "write OpenVPN's config": write_to("/etc/openvpn/server/lab.conf"),
+    "write a hook": write_to("/usr/local/lib/subflowd/client-connect"),
+    "write a setting of the kernel": write_to("/proc/sys/kernel/core_pattern"),
+    "write /dev/mem": write_to("/dev/mem"),
+    "change the priority of being killed": write_to(f"/proc/{victim}/oom_score_adj"),
+    "give a file to root": make_root_own,
+    "become root": lambda: os.setuid(0),
+    "send a signal to a process of root": lambda: os.kill(victim, 0),
+    "mount": lambda: checked(libc.mount(b"none", b"/run/subflowd", b"tmpfs", 0, None)),
+    "make a device": lambda: os.mknod("/run/subflowd/attempt", 0o020600, os.makedev(1, 1)),
+    "replace the events directory": replace_events,
+    "add to the events directory": lambda: os.mkdir("/run/subflowd/events/attempt"),
+    "open a user's directory to others": lambda: os.chmod("/run/subflowd/events/nobody", 0o777),
+}
+
+results = {}
+for name, attempt in attempts.items():
+    try:
+        attempt()
+        results[name] = "done"
+    except OSError as error:
+        results[name] = os.strerror(error.errno)
+print(json.dumps(results))

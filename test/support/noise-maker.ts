@@ -1,0 +1,62 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+/** What somebody who may write to one directory can do there, as fast as a process can. */
+export const DIRECTORY_NOISE = {
+  'makes and removes a file that has the name of the directory': `
+    const { basename } = require('node:path');
+    const file = directory + '/' + basename(directory);
+    for (;;) { fs.writeFileSync(file, ''); fs.unlinkSync(file); }`,
+  'makes and removes files of any name': `
+    for (let n = 0; ; n = (n + 1) % 5000) {
+      fs.writeFileSync(directory + '/junk' + n, '');
+      if (n >= 2500) { fs.unlinkSync(directory + '/junk' + (n - 2500)); fs.unlinkSync(directory + '/junk' + n); }
+    }`,
+  'writes records that are too long again and again': `
+    const text = Buffer.alloc(70000, 120);
+    for (let n = 1; ; n = n % 3000 + 1) fs.writeFileSync(directory + '/100-192.0.2.1-' + n, text);`,
+  'makes and removes records of a session that looks right': `
+    for (let n = 1; ; n = n % 3000 + 1) {
+      const name = directory + '/100-192.0.2.1-' + n;
+      fs.writeFileSync(name, 'subflowd-event=1\\0daemon_pid=100\\0trusted_ip=192.0.2.1\\0trusted_port=' + n + '\\0common_name=noise\\0end\\0');
+      fs.unlinkSync(name);
+    }`,
+  'opens its directory to others and closes it': `
+    for (;;) for (const mode of [0o777, 0o722, 0o700]) fs.chmodSync(directory, mode);`,
+} as const;
+
+export type DirectoryNoise = keyof typeof DIRECTORY_NOISE;
+
+/** Processor time after which it ends by itself, whatever became of who started it; seconds. */
+const MOST_CPU_S = 120;
+
+/** A process of one user that makes noise in a directory until it is told to stop. */
+export async function makeNoise(
+  kind: DirectoryNoise,
+  directory: string,
+  uid: number,
+): Promise<{ readonly stop: () => Promise<void> }> {
+  const script = `
+    const fs = require('node:fs');
+    const directory = ${JSON.stringify(directory)};
+    process.stdout.write('begins');
+    ${DIRECTORY_NOISE[kind]}`;
+  const child = spawn('prlimit', [`--cpu=${MOST_CPU_S}`, process.execPath, '-e', script], {
+    uid,
+    gid: uid,
+    cwd: '/',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const said: Buffer[] = [];
+  child.stderr.on('data', (chunk: Buffer) => said.push(chunk));
+  const ended = once(child, 'exit');
+  await Promise.race([once(child.stdout, 'data'), ended]);
+  return {
+    stop: async () => {
+      if (child.exitCode !== null)
+        throw new Error(`the noise ended by itself: ${Buffer.concat(said).toString()}`);
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}

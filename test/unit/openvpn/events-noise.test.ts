@@ -1,0 +1,91 @@
+import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ensureEventsDirectory } from '../../../src/openvpn/events-directory.js';
+import { Events } from '../../../src/openvpn/events.js';
+import { DIRECTORY_NOISE, makeNoise, type DirectoryNoise } from '../../support/noise-maker.js';
+import { until } from '../../support/until.js';
+
+/** How long each user makes noise, milliseconds. */
+const NOISE_MS = 5_000;
+/** Longest that anything else may have to wait for the process, milliseconds. */
+const STILL_MS = 1_000;
+/** Within what another user's record is heard, milliseconds. */
+const HEARD_MS = 2_000;
+const NOBODY = 65534;
+
+let parent: string;
+let directory: string;
+let events: Events;
+let problems: string[];
+
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), 'subflowd-noise-'));
+  chmodSync(parent, 0o755);
+  directory = join(parent, 'events');
+  ensureEventsDirectory(directory);
+  problems = [];
+  events = new Events(directory, {
+    probe: (pid) => (pid === 100 ? { is: 'openvpn', euid: NOBODY } : { is: 'openvpn', euid: 0 }),
+  }).on('problem', (text) => problems.push(text));
+  events.start();
+});
+
+afterEach(() => {
+  events.stop();
+  rmSync(parent, { recursive: true, force: true });
+});
+
+function record(user: string, name: string, commonName: string): void {
+  const [, pid, ip, port] = /^(\d+)-(.+)-(\d+)$/.exec(name) ?? [];
+  const file = join(directory, user, name);
+  writeFileSync(
+    file,
+    `subflowd-event=1\0daemon_pid=${pid}\0trusted_ip=${ip}\0trusted_port=${port}\0common_name=${commonName}\0end\0`,
+  );
+  if (user === 'nobody') chownSync(file, NOBODY, NOBODY);
+}
+
+const knows = (commonName: string) => events.records().some(({ record }) => record.commonName === commonName);
+
+/** The longest that a timer was late since this was asked for, in milliseconds. */
+function stillness(): () => number {
+  let last = performance.now();
+  let longest = 0;
+  const timer = setInterval(() => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+  }, 10);
+  return () => {
+    clearInterval(timer);
+    return Math.max(longest, performance.now() - last);
+  };
+}
+
+describe('while the user of one directory', () => {
+  it.each(Object.keys(DIRECTORY_NOISE) as DirectoryNoise[])(
+    '%s, others are heard, and nothing stands still',
+    async (kind) => {
+      await sleep(200);
+      const noise = await makeNoise(kind, join(directory, 'nobody'), NOBODY);
+      const longest = stillness();
+      const end = performance.now() + NOISE_MS;
+      for (let port = 1; performance.now() < end; port++) {
+        record('root', `101-192.0.2.7-${port}`, `root${port}`);
+        await until('the record of another user', () => knows(`root${port}`), HEARD_MS);
+        await sleep(200);
+      }
+      expect(longest()).toBeLessThan(STILL_MS);
+      await noise.stop();
+
+      chmodSync(join(directory, 'nobody'), 0o700);
+      record('nobody', '100-192.0.2.9-1', 'after');
+      await until('a record of the user itself, afterwards', () => knows('after'));
+      // each kind of trouble once, and some files by name
+      expect(problems.length).toBeLessThanOrEqual(20);
+    },
+    120_000,
+  );
+});
