@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { Backoff } from './backoff.js';
 import { hasCode, reasonOf } from './errno.js';
 import { Exchanges, type Request, type Taker } from './exchanges.js';
-import { LineSplitter, ownCopy } from '../lines.js';
+import { LineSplitter, ownCopy, TooLongError } from '../lines.js';
 import { NoticeReader, sourceOf } from './notices.js';
 
 /** Where a management interface listens. */
@@ -214,8 +214,12 @@ export class Management extends EventEmitter<ManagementMap> {
         if (this.#socket !== socket) return;
       }
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      this.#fail(`it sent ${error.message}: it is no management interface of OpenVPN`);
+      // whatever is made of it, the trouble with what one OpenVPN sends is that one's
+      this.#fail(
+        error instanceof TooLongError
+          ? `it sent ${error.message}: it is no management interface of OpenVPN`
+          : `what it sent cannot be worked with (a fault of subflowd; please report it): ${(error as Error).message}`,
+      );
       return;
     }
     if (this.#phase === 'greeting' && this.#lines.rest === PROMPT) this.#enterPassword();
@@ -253,7 +257,7 @@ export class Management extends EventEmitter<ManagementMap> {
     } else this.#exchanges.push(text);
   }
 
-  /** @throws {RangeError} if it is longer than allowed. */
+  /** @throws {TooLongError} if it is longer than allowed. */
   #readNotice(line: string): void {
     const lines = this.#notices.push(line);
     if (lines === undefined) return;
