@@ -1,5 +1,10 @@
 const LF = 10;
 
+/** Who sent it breaks the rules: a line, or what belongs together, is longer than is taken. */
+export class TooLongError extends RangeError {
+  override readonly name = 'TooLongError';
+}
+
 /**
  * Cuts a stream of bytes into lines, holding no more than one unfinished line.
  * Lines end in LF or CRLF; a line is UTF-8, bytes that are not become U+FFFD.
@@ -16,7 +21,7 @@ export class LineSplitter {
 
   /**
    * The lines that this chunk finishes.
-   * @throws {RangeError} if a line is longer than allowed.
+   * @throws {TooLongError} if a line is longer than allowed.
    */
   push(chunk: Buffer): string[] {
     if (this.#bytes + chunk.length > this.#maxBytes) this.#measure(chunk);
@@ -56,7 +61,7 @@ export class LineSplitter {
       const end = next === -1 ? chunk.length : next;
       if (held + end - start > this.#maxBytes) {
         this.clear();
-        throw new RangeError(`a line longer than ${this.#maxBytes} bytes`);
+        throw new TooLongError(`a line longer than ${this.#maxBytes} bytes`);
       }
       start = end + 1;
     }

@@ -189,7 +189,7 @@ export class Controller extends EventEmitter<ControllerMap> {
       let committedAt = 0;
       for (const session of guidance.isDry ? [] : before.sessions) {
         if (session.wishes.length === 0) continue;
-        const wishes = await apply(this.#inputs.backend, session);
+        const wishes = await this.#apply(session, problems);
         applied.set(session, wishes);
         committedAt = Date.now();
         this.#written.set(keyOf(session), { at: committedAt, wishes });
@@ -206,6 +206,16 @@ export class Controller extends EventEmitter<ControllerMap> {
     }
     for (const problem of problems) if (!this.#problems.has(problem)) this.emit('problem', problem);
     this.#problems = problems;
+  }
+
+  /** What fails for one session leaves the others alone. */
+  async #apply(session: SessionPlan, problems: Set<string>): Promise<readonly AppliedWish[]> {
+    try {
+      return await apply(this.#inputs.backend, session);
+    } catch (error) {
+      problems.add(`${session.session.commonName}: nothing could be set: ${(error as Error).message}`);
+      return [];
+    }
   }
 
   async #observe(config: Config, problems: Set<string>): Promise<PlacedSession[]> {

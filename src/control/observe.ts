@@ -3,6 +3,7 @@ import { formatEndpoint } from '../endpoint.js';
 import type { UnplacedSession } from '../openvpn/view.js';
 import type { Session } from '../openvpn/session.js';
 import type { ObservedSession, Snapshot } from '../steering/snapshot.js';
+import { place } from './place.js';
 
 /** A snapshot and what could not be seen on the way to it. */
 export interface Observation {
@@ -12,9 +13,13 @@ export interface Observation {
   readonly claimed: ReadonlyMap<number, ReadonlySet<number>>;
 }
 
+/** Of one process, that are told one by one. */
+const MOST_PROBLEMS = 100;
+
 /**
  * Joins OpenVPN's sessions with the kernel's connections: by process and the client's real address and port. A session
- * whose port is not known is placed by its address, where that leaves no doubt.
+ * whose port is not known is placed by its address, where that leaves no doubt. However many sessions a server has, and
+ * whatever fails for it, the others are observed.
  * @param idle processes of servers to look at even where nobody has a session: strangers may be connected.
  */
 export async function observe(
@@ -23,8 +28,8 @@ export async function observe(
   unplaced: readonly UnplacedSession[],
   idle: readonly number[] = [],
 ): Promise<Observation> {
-  const problems: string[] = [];
-  const observed: ObservedSession[] = [];
+  const observed: ObservedSession[][] = [];
+  const problems: string[][] = [];
   const claimed = new Map<number, ReadonlySet<number>>();
   const pids = new Set([...sessions, ...unplaced].map((session) => session.pid));
   for (const pid of idle) {
@@ -34,30 +39,29 @@ export async function observe(
   }
   for (const pid of pids) {
     const own = sessions.filter((session) => session.pid === pid);
-    let found: ReadonlyMap<string, ObservedSession['connection']> = new Map();
     try {
       const sockets = await backend.connections(pid);
-      problems.push(...sockets.problems.map((problem) => `process ${pid}: ${problem}`));
-      found = indexSockets(sockets);
+      const found = indexSockets(sockets);
+      const others = unplaced.filter((session) => session.pid === pid);
       claimed.set(pid, claims(sockets, own, unplaced));
-      own.push(
-        ...place(
-          unplaced.filter((session) => session.pid === pid),
-          own,
-          sockets,
-          problems,
-        ),
+      const more = place(others, own, sockets);
+      observed.push(
+        [...own, ...more.sessions].map((session) => ({
+          session,
+          connection: found.get(formatEndpoint(session.real)),
+        })),
+      );
+      problems.push(
+        few([...sockets.problems.map((problem) => `process ${pid}: ${problem}`), ...more.problems], pid),
       );
     } catch (error) {
       // A server that is gone or cannot be walked leaves the others alone; its sessions are shown as unknown.
       const { message, remedy } = error as Error & { remedy?: string };
-      problems.push(`process ${pid}: ${message}${remedy === undefined ? '' : `; mend: ${remedy}`}`);
+      problems.push([`process ${pid}: ${message}${remedy === undefined ? '' : `; mend: ${remedy}`}`]);
+      observed.push(own.map((session) => ({ session, connection: undefined })));
     }
-    observed.push(
-      ...own.map((session) => ({ session, connection: found.get(formatEndpoint(session.real)) })),
-    );
   }
-  return { snapshot: { sessions: observed }, problems, claimed };
+  return { snapshot: { sessions: observed.flat() }, problems: problems.flat(), claimed };
 }
 
 /** Of a session whose port is not known, each connection from its address may be it. */
@@ -75,27 +79,9 @@ function claims(
   );
 }
 
-/** Gives a session the port of the one connection from its address that is nobody else's. */
-function place(
-  unplaced: readonly UnplacedSession[],
-  placed: readonly Session[],
-  { connections, plain }: ServerSockets,
-  problems: string[],
-): Session[] {
-  const taken = new Set(placed.map(({ real }) => formatEndpoint(real)));
-  const free = [...connections, ...plain]
-    .map(({ remote }) => remote)
-    .filter((end) => !taken.has(formatEndpoint(end)));
-  return unplaced.flatMap(({ address, ...session }) => {
-    const [real, ...others] = free.filter((end) => end.address === address);
-    const rivals = unplaced.filter((other) => other.address === address);
-    if (real && others.length === 0 && rivals.length === 1) return [{ ...session, real }];
-    problems.push(
-      `${session.commonName}: OpenVPN does not tell its port, and ${others.length + (real ? 1 : 0)} connections are ` +
-        `from ${address}: use the client-connect hook, which does`,
-    );
-    return [];
-  });
+function few(problems: readonly string[], pid: number): string[] {
+  if (problems.length <= MOST_PROBLEMS) return [...problems];
+  return [...problems.slice(0, MOST_PROBLEMS), `process ${pid}: there are more problems of this kind`];
 }
 
 function indexSockets({ connections, plain }: ServerSockets): Map<string, ObservedSession['connection']> {

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { Backoff } from './backoff.js';
 import { reasonOf } from './errno.js';
 import { Exchanges, type Request, type Taker } from './exchanges.js';
-import { LineSplitter, ownCopy } from '../lines.js';
+import { LineSplitter, ownCopy, TooLongError } from '../lines.js';
 import { readPasswordFile } from '../password-file.js';
 import { describeConnectError, describeTarget, quote } from './management-text.js';
 import { watchListener, type ManagementTarget } from './listener.js';
@@ -223,8 +223,12 @@ export class Management extends EventEmitter<ManagementMap> {
         if (this.#socket !== socket) return;
       }
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      this.#fail(`it sent ${error.message}: it is no management interface of OpenVPN`);
+      // whatever is made of it, the trouble with what one OpenVPN sends is that one's
+      this.#fail(
+        error instanceof TooLongError
+          ? `it sent ${error.message}: it is no management interface of OpenVPN`
+          : `what it sent cannot be worked with (a fault of subflowd; please report it): ${(error as Error).message}`,
+      );
       return;
     }
     if (this.#phase === 'greeting' && this.#lines.rest === PROMPT) this.#enterPassword();
@@ -262,7 +266,7 @@ export class Management extends EventEmitter<ManagementMap> {
     } else this.#exchanges.push(text);
   }
 
-  /** @throws {RangeError} if it is longer than allowed. */
+  /** @throws {TooLongError} if it is longer than allowed. */
   #readNotice(line: string): void {
     const lines = this.#notices.push(line);
     if (lines === undefined) return;

@@ -1,3 +1,5 @@
+import { TooLongError } from '../lines.js';
+
 /** Bytes of one real-time message with all its variables. */
 const MAX_BYTES = 256 * 1024;
 
@@ -11,7 +13,7 @@ export class NoticeReader {
 
   /**
    * The message that a line finishes, as its lines; undefined where more belongs to it.
-   * @throws {RangeError} if it is longer than allowed.
+   * @throws {TooLongError} if it is longer than allowed.
    */
   push(line: string): readonly string[] | undefined {
     const starts = WITH_VARIABLES.exec(line)?.[1];
@@ -25,7 +27,7 @@ export class NoticeReader {
     open.bytes += line.length + 1;
     if (open.bytes > MAX_BYTES) {
       this.#open = undefined;
-      throw new RangeError(`a real-time message longer than ${MAX_BYTES} bytes`);
+      throw new TooLongError(`a real-time message longer than ${MAX_BYTES} bytes`);
     }
     if (line !== `>${open.source}:ENV,END`) return undefined;
     this.#open = undefined;

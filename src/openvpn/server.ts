@@ -9,7 +9,7 @@ import { Management, type ClientNotice, type ManagementInfo, type ManagementOpti
 import { probeProcess, type ProcessProbe } from './process.js';
 import { readFields } from './record.js';
 import type { Session } from './session.js';
-import { parseStatus, type ClientRow, type StatusReply } from './status.js';
+import { MOST_SESSIONS, parseStatus, type ClientRow, type StatusReply } from './status.js';
 import {
   isSameView,
   join,
@@ -253,11 +253,13 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     });
     this.#outdated.clear();
     this.#unnamed = reply.unnamed;
-    this.#askedAt = askedAt;
+    // of whom it does not list all, what the hooks say counts
+    this.#askedAt = reply.beyond !== undefined ? undefined : askedAt;
     for (const [endpoint, at] of this.#left) if (at < askedAt) this.#left.delete(endpoint);
     this.#placeRows();
     this.#tellProblems(reply);
-    if (reply.problems.length === 0) this.#discardStale();
+    if (reply.beyond !== undefined) this.#tellBeyond();
+    else if (reply.problems.length === 0) this.#discardStale();
     // and then it is joined with what else is known
     this.#pace.took(performance.now() - start + this.#lookMs);
     this.update();
@@ -277,7 +279,9 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
           ...(since !== undefined && { since }),
         };
         this.#dropOutdated();
-        this.#rows = [...this.#rows.filter((other) => other.cid !== cid), placed(row, real.port)];
+        const others = this.#rows.filter((other) => other.cid !== cid);
+        if (others.length < MOST_SESSIONS) this.#rows = [...others, placed(row, real.port)];
+        else this.#tellBeyond();
         this.#left.delete(formatEndpoint(real));
       }
     }
@@ -434,6 +438,13 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
         `OpenVPN ${this.name} uses data-channel offload, which does no MPTCP: add disable-dco to its config`,
       );
     }
+  }
+
+  #tellBeyond(): void {
+    this.#report(
+      `OpenVPN ${this.name} has more than ${MOST_SESSIONS} clients: those beyond are neither shown nor steered, ` +
+        'unless its hooks tell of them; run several servers (max-clients in its config is the limit of one)',
+    );
   }
 
   /** Each text once for each connection to management. */

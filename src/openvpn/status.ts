@@ -21,9 +21,15 @@ export interface StatusReply {
   readonly unnamed: readonly ClientRow[];
   /** True where data-channel offload carries the sessions: no TCP socket of the process's own does. */
   readonly dco: boolean;
-  /** Rows that could not be read, each with the reason. */
+  /** Rows that could not be read, each with the reason; the first few. */
   readonly problems: readonly string[];
+  /** Clients beyond {@link MOST_SESSIONS}, which were not read; absent where there are none. */
+  readonly beyond?: number;
 }
+
+/** Sessions of one server that are looked after, as many as its hooks may record: no server takes all there is. */
+export const MOST_SESSIONS = 16_384;
+const MOST_PROBLEMS = 20;
 
 const UNNAMED = 'UNDEF';
 
@@ -38,6 +44,7 @@ export function parseStatus(lines: readonly string[]): StatusReply {
   const problems: string[] = [];
   let columns: readonly string[] | undefined;
   let dco = false;
+  let beyond = 0;
   for (const line of lines) {
     // half of it all, and of no use here
     if (line.startsWith('ROUTING_TABLE\t')) continue;
@@ -46,12 +53,14 @@ export function parseStatus(lines: readonly string[]): StatusReply {
     else if (kind === 'GLOBAL_STATS' && cells[0] === 'dco_enabled') dco = cells[1] === '1';
     else if (kind === 'CLIENT_LIST') {
       const row = columns && readRow(columns, cells);
-      if (row === undefined)
+      const among = row?.commonName === UNNAMED ? unnamed : clients;
+      if (row !== undefined && among.length < MOST_SESSIONS) among.push(row);
+      else if (row !== undefined) beyond += 1;
+      else if (problems.length < MOST_PROBLEMS)
         problems.push(`status: cannot read the line ${JSON.stringify(line.slice(0, 200))}`);
-      else (row.commonName === UNNAMED ? unnamed : clients).push(row);
     }
   }
-  return { clients, unnamed, dco, problems };
+  return { clients, unnamed, dco, problems, ...(beyond > 0 && { beyond }) };
 }
 
 function readRow(columns: readonly string[], cells: readonly string[]): ClientRow | undefined {

@@ -1,0 +1,168 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Backend } from '../../../src/backend/backend.js';
+import { DevmemBackend } from '../../../src/backend/devmem.js';
+import { Controller } from '../../../src/control/controller.js';
+import { openKernel } from '../../../src/kernel/kernel.js';
+import { ensureEventsDirectory } from '../../../src/openvpn/events-directory.js';
+import { Servers } from '../../../src/openvpn/servers.js';
+import { MOST_SESSIONS } from '../../../src/openvpn/status.js';
+import { ALICE, configOf, PID } from '../../support/alice.js';
+import { KernelImage } from '../../support/kernel_image.js';
+import { LINUX_6_1 } from '../../support/layouts.js';
+import { until } from '../../support/until.js';
+
+// not timed: each wait has its own bound
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+
+const OTHER_PID = 100;
+const HEADER = 'HEADER\tCLIENT_LIST\tCommon Name\tReal Address\tVirtual Address\tClient ID';
+
+let directory: string;
+let peers: { server: NetServer; sockets: Socket[] }[];
+let image: KernelImage;
+let backend: Backend;
+let servers: Servers;
+let controller: Controller;
+let problems: string[];
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'subflowd-large-'));
+  ensureEventsDirectory(join(directory, 'events'));
+  peers = [];
+  problems = [];
+  image = new KernelImage(LINUX_6_1);
+  image.task(PID, [image.socket(ALICE).file]);
+  backend = new DevmemBackend(await openKernel(image.sources(), { layout: LINUX_6_1 }));
+});
+afterEach(async () => {
+  servers.stop();
+  await controller.stop();
+  await backend.close();
+  image.remove();
+  for (const { server, sockets } of peers) {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  }
+  rmSync(directory, { recursive: true });
+});
+
+/** A management interface that lists `rows`, each as `NAME ADDRESS CID`, and says `more` once it is asked. */
+async function listen(name: string, pid: number, rows: readonly string[], more = ''): Promise<void> {
+  const status = [
+    HEADER,
+    ...rows.map((row) => {
+      const [commonName, real, cid] = row.split(' ');
+      return `CLIENT_LIST\t${commonName}\t${real}\t10.8.0.2\t${cid}`;
+    }),
+    'END\r\n',
+  ].join('\r\n');
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+    socket.write('>INFO:OpenVPN Management Interface Version 5\r\n');
+    socket.on('data', (data) => {
+      for (const line of data.toString().split('\n')) {
+        if (line === 'version') socket.write('OpenVPN Version: OpenVPN 2.6.14\r\nEND\r\n');
+        if (line === 'pid') socket.write(`SUCCESS: pid=${pid}\r\n`);
+        if (line === 'status 3') socket.write(`${status}${more}`);
+      }
+    });
+  });
+  server.listen(join(directory, name));
+  await once(server, 'listening');
+  peers.push({ server, sockets });
+}
+
+function start(): void {
+  servers = new Servers(
+    ['large', 'lab'].map((name) => ({
+      name,
+      events: join(directory, 'events'),
+      management: { socket: join(directory, name) },
+    })),
+    { server: { probe: () => ({ is: 'openvpn', euid: 0 }) } },
+  );
+  controller = new Controller({
+    backend,
+    sessions: () => servers.sessions(),
+    unplaced: () => servers.unplaced(),
+    config: () => configOf(['lte', 'wifi']),
+    overrides: () => new Map(),
+  });
+  servers
+    .on('problem', (text) => problems.push(text))
+    .on('change', () => {
+      void controller.refresh();
+    });
+  controller.on('problem', (text) => problems.push(text));
+  servers.start();
+  controller.start();
+}
+
+async function aliceIsSteered(): Promise<void> {
+  await until(`alice is on lte: ${problems.slice(0, 5).join('\n')}`, async () => {
+    const { connections } = await backend.connections(PID);
+    return connections[0]?.subflows.every(
+      ({ remote, ours }) => ours === (remote.address === '192.168.200.2' ? 'active' : 'backup'),
+    );
+  });
+}
+
+const manyV4 = Array.from(
+  { length: 150_000 },
+  (_, n) => `c${n} 10.${n >> 16}.${(n >> 8) & 255}.${n & 255}:9 ${n}`,
+);
+const manyV6 = Array.from({ length: 150_000 }, (_, n) => `c${n} fd00::${n.toString(16)} ${n}`); // prettier-ignore
+
+describe('a server that lists 150,000 sessions', () => {
+  it.each([
+    ['', manyV4],
+    [' without their ports', manyV6],
+  ])('costs no other server anything%s, and has as many as are looked after', async (_what, rows) => {
+    await listen('large', OTHER_PID, rows);
+    await listen('lab', PID, ['alice 192.168.100.2:38456 7']);
+    start();
+    await until('it is listed', () => servers.sessions().length + servers.unplaced().length > MOST_SESSIONS);
+    await aliceIsSteered();
+    expect(servers.sessions().length + servers.unplaced().length).toBe(MOST_SESSIONS + 1);
+    expect(problems.filter((text) => text.includes('has more than'))).toEqual([
+      expect.stringMatching(/^OpenVPN large has more than 16384 clients: those beyond are neither shown/),
+    ]);
+    expect(problems.filter((text) => /round failed|call stack/.test(text))).toEqual([]);
+    expect(problems.length).toBeLessThan(200);
+  });
+
+  it('or tells of each that came, takes no more either', async () => {
+    const told = Array.from({ length: 3 }, (_, n) =>
+      [
+        `>CLIENT:ESTABLISHED,${900_000 + n}`,
+        ...[`common_name=late${n}`, `daemon_pid=${OTHER_PID}`, `trusted_ip=192.0.2.1`, `trusted_port=${n + 1}`, 'END'],
+      ].join('\r\n>CLIENT:ENV,'),
+    ).join('\r\n');
+    await listen('large', OTHER_PID, manyV4.slice(0, MOST_SESSIONS), `${told}\r\n`);
+    await listen('lab', PID, ['alice 192.168.100.2:38456 7']);
+    start();
+    await until('it is reported', () => problems.some((text) => text.includes('has more than')));
+    await aliceIsSteered();
+    await until('all but those are there', () => servers.sessions().length === MOST_SESSIONS + 1);
+  }); // prettier-ignore
+});
+
+describe('a fault in what is made of one server', () => {
+  it('is reported as its own, and the other is steered', async () => {
+    await listen('large', OTHER_PID, ['bob 192.0.2.1:1 1']);
+    await listen('lab', PID, ['alice 192.168.100.2:38456 7']);
+    start();
+    servers.servers()[0]?.management?.on('status', () => {
+      throw new RangeError('Maximum call stack size exceeded');
+    });
+    await until('it is reported', () => problems.some((text) => text.includes('a fault of subflowd')));
+    await aliceIsSteered();
+  });
+});
