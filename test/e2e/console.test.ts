@@ -372,23 +372,6 @@ describe('commands whose answers differ between versions', () => {
     expect(filter.count(/^ERROR: signal 'NONSENSE'/)).toBe(5);
   }); // prettier-ignore
 
-  it('include a signal that OpenVPN ignores, as it waits for a password', async () => {
-    await vpn.encrypt('server', 'sesame');
-    const server = vpn.server({ management: at('m'), extra: ['management-query-passwords'] });
-    server.catch(() => undefined);
-    await until('the socket is there', () => existsSync(at('m')));
-    await openConsole();
-    const [first, second] = await Promise.all([joined(), joined()]);
-    await first.hears(/^>PASSWORD:Need 'Private Key' password/);
-    first.say('signal SIGUSR1');
-    expect(await second.ask('pid')).toEqual([expect.stringMatching(/^SUCCESS: pid=/)]);
-    // 2.4 answers with its question alone
-    await until('the question is told again', () => first.count(/^>PASSWORD:Need/) >= 2);
-    expect(first.count(/^ERROR: signal 'SIGUSR1' is currently ignored$/)).toBe(openvpnBefore(2, 5) ? 0 : 1);
-    await second.ask('password "Private Key" sesame');
-    await server;
-  });
-
   it('include a password in lines of base64, in time and too late', async () => {
     await vpn.encrypt('server', 'sesame');
     const server = vpn.server({ management: at('m'), extra: ['management-query-passwords'] });
