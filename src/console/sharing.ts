@@ -233,13 +233,13 @@ export class Sharing extends EventEmitter<SharingMap> {
 
   /** Whether lines up to `END` follow: so it is where OpenVPN would not refuse the first line at once. */
   #isOfSeveral({ version }: Seat, command: string, parameters: readonly string[]): boolean {
-    const count = parameters.length;
-    if (command === 'client-auth') return count === 2 && parameters.every(isNumber);
+    const [first, second] = parameters;
+    if (command === 'client-auth') return isNumber(first) && isNumber(second);
     const has = this.#commands.managementVersion;
     // 2.4 and 2.5: management versions 1 to 3
-    if (command === 'client-pf') return count === 1 && isNumber(parameters[0]) && has >= 1 && has <= 3;
+    if (command === 'client-pf') return isNumber(first) && has >= 1 && has <= 3;
     // 2.7.2: management version 6
-    if (command === 'password' && (count !== 1 || version < 5 || has < 6)) return false;
+    if (command === 'password' && (parameters.length !== 1 || version < 5 || has < 6)) return false;
     return isAskedBy(command, this.#audience.question);
   }
 

@@ -47,7 +47,7 @@ const LINES = new Set([
  *
  * `mark` have:
  * - `version N`: 2.4 answers as without N, 2.5 to 2.7.1 not at all, 2.7.2 for some N only;
- * - `signal`: while 2.4 waits for a password or a release, it answers with that question alone, a real-time message;
+ * - `signal`: while 2.4 waits for a release, it answers a signal that it ignores with `>HOLD:` alone, a real-time message;
  * - `push-update-broad` and `push-update-cid`, of 2.7: a line of what was done and then one of how it went, and
  *   before them one for each client that was not updated (push_util.c);
  * - `password TYPE` without a password, from 2.7.2 on: lines of base64 follow, each of which has a refusal where OpenVPN

@@ -107,7 +107,7 @@ export class FakeOpenvpn {
     else if (command === 'status' && this.status) this.#say(...this.status);
     else if (command === 'status')
       this.#say(`TITLE\t${serial}`, ...Array.from({ length: serial % 7 }, (_, n) => `ROW\t${serial}\t${n}`), 'END');
-    else if (line === 'signal SIGUSR1') this.#say(">PASSWORD:Need 'Private Key' password");
+    else if (line === 'signal SIGUSR1') this.#say('>HOLD:Waiting for hold release:0');
     else if (command === 'push-update-broad') this.#say('ERROR: no client updated', 'ERROR: push-update command failed');
     else if (command === 'signal') this.#say(`ERROR: signal '${first}' is not a known signal type`);
     else if (command === 'kill') this.#say(`SUCCESS: common name '${first}' found, 1 client(s) killed`);

@@ -120,8 +120,11 @@ export class LoopbackVpn {
         ? [
             this.#authority(),
             'management-external-cert a-token',
-            'management-external-key',
-            // what a signature without PSS is good for, which 2.4 does not have
+            // 2.5 wants to be told, 2.4 takes no word of it
+            openvpnBefore(2, 6) && !openvpnBefore(2, 5)
+              ? 'management-external-key nopadding pkcs1'
+              : 'management-external-key',
+            // beyond it every RSA signature has PSS, of which 2.4 knows nothing
             'tls-version-max 1.2',
           ]
         : this.#credentials('server')),
@@ -142,7 +145,10 @@ export class LoopbackVpn {
       ...(settings.extra ?? []),
     ];
     writeFileSync(config, lines.join('\n'));
-    const server = this.#start([...(settings.wrapper ?? []), openvpnProgram, '--config', config]);
+    const server = this.#start(
+      [...(settings.wrapper ?? []), openvpnProgram, '--config', config],
+      settings.externalKey === true ? { OPENSSL_CONF: this.#withoutPss() } : {},
+    );
     await this.#said(server, 'Initialization Sequence Completed');
     return server;
   }
@@ -187,11 +193,26 @@ export class LoopbackVpn {
     renameSync(`${file}.new`, file);
   }
 
-  #start(command: readonly string[]): Running {
+  /** A config of OpenSSL's: RSA signatures as every OpenVPN can ask for them. */
+  #withoutPss(): string {
+    const file = join(this.directory, 'openssl.cnf');
+    const section = (name: string, line: string) => `[${name}]\n${line}\n`;
+    writeFileSync(
+      file,
+      'openssl_conf = all\n' +
+        section('all', 'ssl_conf = ssl') +
+        section('ssl', 'system_default = signatures') +
+        section('signatures', 'SignatureAlgorithms = RSA+SHA256:ECDSA+SHA256'),
+    );
+    return file;
+  }
+
+  #start(command: readonly string[], environment: Readonly<Record<string, string>> = {}): Running {
     const log = join(this.directory, `log${this.#count++}`);
     const fd = openSync(log, 'a');
     const child: ChildProcess = spawn('ip', ['netns', 'exec', this.#namespace, ...command], {
       stdio: ['ignore', fd, fd],
+      env: { ...process.env, ...environment },
     });
     closeSync(fd);
     const { pid } = child;

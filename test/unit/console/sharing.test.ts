@@ -84,10 +84,9 @@ const step: fc.Arbitrary<(name: string) => Step> = fc.oneof(
   fc.constant(() => ({ say: 'status 3', expected: [/^TITLE\t/, /^END$/] })),
   fc.constant(() => ({ say: 'pid', expected: [/^SUCCESS: pid=4242$/] })),
   fc.constant((name: string) => ({ say: `auth-retry ${name}`, expected: [new RegExp(`^${name} is none`), /^ERROR: bad auth-retry/] })),
-  // as 2.4 answers it while it waits for a password, and as 2.7 does
+  // as 2.4 answers it while it waits for a release, and as 2.7 does
   fc.constant(() => ({ say: 'signal SIGUSR1', expected: [] })),
   fc.constant(() => ({ say: 'push-update-broad x', expected: [/^ERROR: no client updated$/, /^ERROR: push-update command failed$/] })),
-  fc.constant(() => ({ say: 'client-auth 1 1 1', expected: [/^ERROR: unknown command/] })),
   fc.constant(() => ({ say: 'no such thing', expected: [/^ERROR: unknown command/] })),
   fc.constant(() => ({ say: '# nothing', expected: [] })),
   fc.constant(() => ({ say: 'version 3', expected: [] })),
