@@ -17,6 +17,7 @@ import { basename, join, resolve } from 'node:path';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { formatEndpoint } from '../endpoint.js';
 import { Pace } from '../pace.js';
+import type { ProblemMap } from '../problems.js';
 import { hasCode, reasonOf } from './errno.js';
 import {
   checkEventsDirectory,
@@ -45,11 +46,9 @@ export interface KnownRecord {
   readonly seenAt: number;
 }
 
-interface EventsMap {
+interface EventsMap extends ProblemMap {
   added: [KnownRecord];
   removed: [KnownRecord];
-  /** Something that an admin should mend. */
-  problem: [string];
 }
 
 export interface EventsOptions {
@@ -458,6 +457,7 @@ export class Events extends EventEmitter<EventsMap> {
 
   #forget(path: string): void {
     this.#rejected.delete(path);
+    this.#solved(`file ${path}`);
     const known = this.#records.get(path);
     if (known === undefined) return;
     this.#records.delete(path);
@@ -484,7 +484,8 @@ export class Events extends EventEmitter<EventsMap> {
 
   #complain(path: string, reason: string): void {
     const text = `${JSON.stringify(path)} is no record of a session: ${reason}`;
-    if (this.#complaints++ < MAX_COMPLAINTS) this.emit('problem', `${text}; if no hook wrote it, remove it`);
+    if (this.#complaints++ < MAX_COMPLAINTS)
+      this.#problem(`file ${path}`, `${text}; if no hook wrote it, remove it`);
     else this.#uncounted = { count: (this.#uncounted?.count ?? 0) + 1, example: text };
   }
 
@@ -501,11 +502,11 @@ export class Events extends EventEmitter<EventsMap> {
   #problem(key: string, text: string): void {
     if (this.#problems.get(key) === text) return;
     this.#problems.set(key, text);
-    this.emit('problem', text);
+    this.emit('problem', text, key);
   }
 
   #solved(key: string): void {
-    this.#problems.delete(key);
+    if (this.#problems.delete(key)) this.emit('resolved', key);
   }
 }
 

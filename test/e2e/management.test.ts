@@ -228,7 +228,7 @@ describe('bad company', () => {
     const sidecar = new Sidecar({ ...managed(), passwordFile: wrong });
     await until('a problem', () => sidecar.problems.length > 0);
     expect(sidecar.problems[0]).toBe(
-      `the management interface at ${socketOf('m')} is not to be had: it refuses the password in ${wrong}`,
+      `the management interface at ${socketOf('m')} is not available: it refuses the password in ${wrong}`,
     );
   });
 });

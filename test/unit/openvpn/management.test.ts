@@ -313,7 +313,7 @@ describe('the management client', () => {
     management.start();
     await sleep(200);
     management.stop();
-    expect(problems).toEqual([expect.stringMatching(/none is not to be had: there is no such socket/)]);
+    expect(problems).toEqual([expect.stringMatching(/none is not available: there is no such socket/)]);
   });
 
   it('leaves nothing behind when it is stopped', async () => {
