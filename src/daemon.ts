@@ -14,11 +14,9 @@ import { excessText } from './control/excess-text.js';
 import { OverrideStore } from './control/overrides.js';
 import type { Logger } from './log.js';
 import { Servers } from './openvpn/servers.js';
+import { Reports } from './reports.js';
 import type { SessionPlan } from './steering/plan.js';
 import { VERSION } from './version.js';
-
-/** Reports of servers that `status` shows. */
-const MAX_REPORTS = 20;
 
 /**
  * The sidecar: builds the parts and joins them. What it does to the kernel stays as it is when it stops, and everything
@@ -35,10 +33,8 @@ export class Daemon implements Commanded {
   readonly #servers: Servers;
   readonly #consoles: Consoles;
   #config: Config;
-  /** What servers told of last, oldest first: for an admin who has no log at hand. */
-  #reports: readonly string[] = [];
-  /** What was last closed above the limit of subflows. */
-  #excess: string | undefined;
+  /** What servers told of: for an admin who has no log at hand. */
+  readonly #reports = new Reports();
 
   /**
    * Starts serving a config file.
@@ -94,12 +90,13 @@ export class Daemon implements Commanded {
       void this.#controller.refresh();
     });
     backend.onExcess?.((excess) => {
-      this.#excess = excessText(excess, this.#servers.sessions());
-      log.warn({ event: 'excess-subflows', ...excess }, this.#excess);
+      const text = excessText(excess, this.#servers.sessions());
+      log.warn({ event: 'excess-subflows', ...excess }, text);
+      this.#reports.happened(text, 'excess subflows', Date.now());
     });
     this.#consoles = new Consoles(this.#config.console, this, {
       onProblem: (problem) => {
-        this.#tellProblem(problem);
+        this.#tellProblem(problem, `console ${problem}`);
       },
       onOrder: (server, client, command) => {
         log.info(
@@ -126,6 +123,9 @@ export class Daemon implements Commanded {
       })
       .on('session', ({ session: { server, commonName }, state, reason }) => {
         log.info({ event: 'session', server, commonName, state }, `${commonName}: ${state}, ${reason}`);
+      })
+      .on('missing', (sessions) => {
+        this.#servers.missing(sessions);
       })
       .on('problem', (problem) => {
         log.warn({ event: 'problem' }, problem);
@@ -165,8 +165,9 @@ export class Daemon implements Commanded {
       );
     }
     if (!isDeepStrictEqual(old.servers, config.servers)) {
-      this.#reports = [];
       this.#servers.reconfigure(config.servers);
+      // each that cannot be opened is told of anew
+      this.#reports.resolveThose((key) => key.startsWith('console '));
       this.#consoles.follow(this.#servers.servers());
     }
     void this.#controller.refresh();
@@ -174,6 +175,7 @@ export class Daemon implements Commanded {
 
   status(): DaemonStatus {
     const { name, tellsPeer } = this.#backend;
+    const reported = this.#reports.all(Date.now());
     return {
       version: VERSION,
       kernel: release(),
@@ -183,7 +185,8 @@ export class Daemon implements Commanded {
       ...this.#controller.current(),
       overrides: Object.fromEntries(this.#overrides.all()),
       problems: [...this.#overrides.problems(), ...this.#controller.problems()],
-      reports: [...this.#reports, ...(this.#excess === undefined ? [] : [this.#excess])],
+      reports: reported.map(({ text }) => text),
+      reported,
     };
   }
 
@@ -240,13 +243,20 @@ export class Daemon implements Commanded {
       .on('change', () => {
         void this.#controller.refresh();
       })
-      .on('problem', (problem) => {
-        this.#tellProblem(problem);
+      .on('look', () => {
+        void this.#controller.refresh();
+      })
+      .on('problem', (problem, key) => {
+        this.#tellProblem(problem, key);
+      })
+      .on('resolved', (key) => {
+        const known = this.#reports.resolve(key);
+        if (known) this.#log.info({ event: 'resolved' }, `no longer: ${known.text}`);
       });
   }
 
-  #tellProblem(problem: string): void {
+  #tellProblem(problem: string, key?: string): void {
     this.#log.warn({ event: 'problem' }, problem);
-    this.#reports = [...this.#reports.filter((known) => known !== problem), problem].slice(-MAX_REPORTS);
+    this.#reports.add(problem, key, Date.now());
   }
 }

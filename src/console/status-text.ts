@@ -19,14 +19,14 @@ const NO_BORDERS = {
  * with a word of ours or a blank, so that no common name can pass for an answer's end.
  */
 export function statusText(status: DaemonStatus): string[] {
-  const { version, kernel, backend, servers, dryRun, paths, sessions, problems, reports } = status;
+  const { version, kernel, backend, servers, dryRun, paths, sessions, problems, reported } = status;
   return [
     `subflowd ${version}, kernel ${kernel}, backend ${backend.name} (${backend.description})`,
     ...(dryRun ? ['dry-run: what is to be is shown, and nothing is set'] : []),
     ...servers.map(serverLine),
     ...paths.map((load) => printable(`path ${load.name} ${loadText(load)}`)),
     ...problems.map((problem) => `problem: ${printable(problem)}`),
-    ...reports.map((report) => `reported: ${printable(report)}`),
+    ...reported.map(({ text, since }) => `reported: ${printable(text)} (since ${timeText(since)})`),
     ...sessions.flatMap(sessionLines),
     sessions.length === 0
       ? 'no sessions'
@@ -34,6 +34,14 @@ export function statusText(status: DaemonStatus): string[] {
         ? '1 session'
         : `${sessions.length} sessions`,
   ];
+}
+
+/** In UTC, to the second. @param time Unix time, milliseconds. */
+function timeText(time: number): string {
+  return new Date(time)
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, ' UTC');
 }
 
 function serverLine({ name, management, managementTrouble, pids, recorded, version }: ServerStatus): string {

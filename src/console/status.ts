@@ -1,5 +1,6 @@
 import type { ServerStatus } from '../openvpn/server.js';
 import type { PathLoad } from '../steering/path-load.js';
+import type { Report } from '../reports.js';
 import type { SessionPlan } from '../steering/plan.js';
 
 /** How a backend writes on this host; see Backend. */
@@ -26,6 +27,8 @@ export interface DaemonStatus {
   readonly overrides: Readonly<Record<string, string>>;
   /** What cannot be seen or set now, one sentence each. */
   readonly problems: readonly string[];
-  /** What servers, their hooks and their management told of last: it may be mended meanwhile. */
+  /** What servers, their hooks and their management tell of now, and what happened in the last 15 minutes. */
   readonly reports: readonly string[];
+  /** The same in the same order, each with its time. */
+  readonly reported: readonly Report[];
 }

@@ -4,6 +4,7 @@ import type { Backend } from '../backend/backend.js';
 import type { Config } from '../config/config.js';
 import { formatEndpoint } from '../endpoint.js';
 import { Pace } from '../pace.js';
+import type { AnySession } from '../openvpn/absences.js';
 import type { UnplacedSession } from '../openvpn/view.js';
 import type { Session } from '../openvpn/session.js';
 import { NO_GUIDANCE, NO_MODES, stepModes, type Guidance, type ModesState } from '../steering/modes.js';
@@ -39,6 +40,8 @@ export interface ControllerMap {
   round: [Plan];
   /** A session stands differently to its rule than before. */
   session: [SessionPlan];
+  /** The sessions of whom the last look shows no connection; told each round while there are any, and once when not. */
+  missing: [readonly AnySession[]];
   /** Something could not be seen or set; told once until it is gone. */
   problem: [string];
 }
@@ -77,6 +80,7 @@ export class Controller extends EventEmitter<ControllerMap> {
   /** When the last round ended (`performance.now()`). */
   #endedAt = -Infinity;
   #problems = new Set<string>();
+  #missing: readonly AnySession[] = [];
   readonly #written = new Map<string, Written>();
 
   constructor(inputs: ControllerInputs) {
@@ -223,6 +227,9 @@ export class Controller extends EventEmitter<ControllerMap> {
     const idle = backend.limitSubflows ? (pids?.() ?? []) : [];
     const observation = await observe(backend, sessions(), unplaced(), idle);
     backend.limitSubflows?.(subflowLimits(config, observation.claimed));
+    const { missing } = observation;
+    if (missing.length + this.#missing.length > 0) this.emit('missing', missing);
+    this.#missing = missing;
     for (const problem of observation.problems) problems.add(problem);
     return placeSessions(observation.snapshot, config, overrides());
   }

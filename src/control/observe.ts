@@ -1,5 +1,6 @@
 import type { Backend, ServerSockets } from '../backend/backend.js';
 import { formatEndpoint } from '../endpoint.js';
+import type { AnySession } from '../openvpn/absences.js';
 import type { UnplacedSession } from '../openvpn/view.js';
 import type { Session } from '../openvpn/session.js';
 import type { ObservedSession, Snapshot } from '../steering/snapshot.js';
@@ -11,6 +12,8 @@ export interface Observation {
   readonly problems: readonly string[];
   /** Tokens of the connections that are sessions', or may be, by the server's process. */
   readonly claimed: ReadonlyMap<number, ReadonlySet<number>>;
+  /** Sessions that may be over TCP and of whom the kernel shows no socket, where a look at its process showed everything. */
+  readonly missing: readonly AnySession[];
 }
 
 /** Of one process, that are told one by one. */
@@ -30,6 +33,7 @@ export async function observe(
 ): Promise<Observation> {
   const observed: ObservedSession[][] = [];
   const problems: string[][] = [];
+  const missing: (readonly AnySession[])[] = [];
   const claimed = new Map<number, ReadonlySet<number>>();
   const pids = new Set([...sessions, ...unplaced].map((session) => session.pid));
   for (const pid of idle) {
@@ -44,13 +48,10 @@ export async function observe(
       const found = indexSockets(sockets);
       const others = unplaced.filter((session) => session.pid === pid);
       claimed.set(pid, claims(sockets, own, unplaced));
+      // a socket that could not be followed may be anybody's
+      if (sockets.problems.length === 0) missing.push(missingOf(own, others, sockets, found));
       const more = place(others, own, sockets);
-      observed.push(
-        [...own, ...more.sessions].map((session) => ({
-          session,
-          connection: found.get(formatEndpoint(session.real)),
-        })),
-      );
+      observed.push(assign([...own, ...more.sessions], found));
       problems.push(
         few([...sockets.problems.map((problem) => `process ${pid}: ${problem}`), ...more.problems], pid),
       );
@@ -58,20 +59,83 @@ export async function observe(
       // A server that is gone or cannot be walked leaves the others alone; its sessions are shown as unknown.
       const { message, remedy } = error as Error & { remedy?: string };
       problems.push([`process ${pid}: ${message}${remedy === undefined ? '' : `; mend: ${remedy}`}`]);
-      observed.push(own.map((session) => ({ session, connection: undefined })));
+      observed.push(assign(own, new Map()));
     }
   }
-  return { snapshot: { sessions: observed.flat() }, problems: problems.flat(), claimed };
+  return {
+    snapshot: { sessions: observed.flat() },
+    problems: problems.flat(),
+    claimed,
+    missing: missing.flat(),
+  };
 }
 
-/** Of a session whose port is not known, each connection from its address may be it. */
+/** Gives each session its connection, and none to two. */
+function assign(
+  sessions: readonly Session[],
+  found: ReadonlyMap<string, ObservedSession['connection']>,
+): ObservedSession[] {
+  const disputes = disputesOf(sessions);
+  return sessions.map((session) => {
+    const endpoint = formatEndpoint(session.real);
+    const unsteerable = whyUnsteerable(session, disputes.get(endpoint));
+    return unsteerable
+      ? { session, connection: undefined, unsteerable }
+      : { session, connection: found.get(endpoint) };
+  });
+}
+
+function whyUnsteerable(
+  session: Session,
+  rivals: readonly Session[] | undefined,
+): ObservedSession['unsteerable'] {
+  if (session.protocol === 'udp') return 'udp';
+  const overTcp = rivals?.filter(({ protocol }) => protocol === 'tcp') ?? [];
+  if (rivals && !(overTcp.length === 1 && overTcp[0] === session)) return 'disputed';
+  return session.notLetIn ? 'not-let-in' : undefined;
+}
+
+/** Sessions that have one address and port, and may be over TCP all; one process has at most one such client. */
+function disputesOf(sessions: readonly Session[]): Map<string, readonly Session[]> {
+  const first = new Map<string, Session>();
+  const disputes = new Map<string, readonly Session[]>();
+  for (const session of sessions) {
+    if (session.protocol === 'udp') continue;
+    const endpoint = formatEndpoint(session.real);
+    const other = first.get(endpoint);
+    if (other === undefined) first.set(endpoint, session);
+    else disputes.set(endpoint, [...(disputes.get(endpoint) ?? [other]), session]);
+  }
+  return disputes;
+}
+
+/** Of one whose protocol is not known, it may be. */
+function isOverTcp({ protocol }: AnySession): boolean {
+  return protocol !== 'udp';
+}
+
+function missingOf(
+  sessions: readonly Session[],
+  unplaced: readonly UnplacedSession[],
+  { connections, plain }: ServerSockets,
+  found: ReadonlyMap<string, ObservedSession['connection']>,
+): AnySession[] {
+  const missing = sessions.filter((one) => isOverTcp(one) && !found.has(formatEndpoint(one.real)));
+  if (unplaced.length === 0) return missing;
+  const addresses = new Set([...connections, ...plain].map(({ remote }) => remote.address));
+  return [...missing, ...unplaced.filter((one) => isOverTcp(one) && !addresses.has(one.address))];
+}
+
+/** Of a session whose port is not known, each connection from its address may be it; of one that is not let in, none is. */
 function claims(
   { connections }: ServerSockets,
   sessions: readonly Session[],
   unplaced: readonly UnplacedSession[],
 ): Set<number> {
-  const ends = new Set(sessions.map(({ real }) => formatEndpoint(real)));
-  const addresses = new Set(unplaced.map(({ address }) => address));
+  const ends = new Set(
+    sessions.filter((one) => isOverTcp(one) && !one.notLetIn).map(({ real }) => formatEndpoint(real)),
+  );
+  const addresses = new Set(unplaced.filter(isOverTcp).map(({ address }) => address));
   return new Set(
     connections
       .filter(({ remote }) => addresses.has(remote.address) || ends.has(formatEndpoint(remote)))

@@ -3,6 +3,7 @@ import type { ServerStatus } from '../openvpn/server.js';
 import type { Session } from '../openvpn/session.js';
 import type { SessionPlan } from '../steering/plan.js';
 import { bad, note, ok, unknown, type Check } from './check.js';
+import { checkHooks } from './hooks.js';
 import { checkPathManager } from './path-manager.js';
 import { socketKinds, type SocketKinds } from './sockets.js';
 
@@ -17,9 +18,9 @@ const MOST_PEERS = 10;
  * @param backend by whose name `netlink` there is more to be true of the process's network namespace.
  */
 export async function checkServer(server: ServerStatus, backend?: string): Promise<Check[]> {
-  const { name, pids } = server;
-  const processes = await Promise.all(pids.map((pid) => checkProcess(name, pid, backend)));
-  return [checkManagement(server), ...processes.flat()];
+  const { pids } = server;
+  const processes = await Promise.all(pids.map((pid) => checkProcess(server, pid, backend)));
+  return [checkManagement(server), ...(await checkHooks(server)), ...processes.flat()];
 }
 
 function checkManagement({
@@ -42,11 +43,14 @@ function checkManagement({
   }
   return pids.length > 0
     ? ok(what, `no management configured; the hooks tell of ${recorded} sessions`)
-    : unknown(what, 'no management configured, and no hook has recorded a session yet: connect a client');
+    : unknown(
+        what,
+        'no management configured, and no hook has recorded a session yet: connect a client; where some are connected, see its log for client-connect',
+      );
 }
 
-async function checkProcess(name: string, pid: number, backend?: string): Promise<Check[]> {
-  const what = `server ${name}, process ${pid}`;
+async function checkProcess(server: ServerStatus, pid: number, backend?: string): Promise<Check[]> {
+  const what = `server ${server.name}, process ${pid}`;
   let kinds: SocketKinds;
   let pathManager: readonly Check[] = [];
   try {
@@ -56,7 +60,7 @@ async function checkProcess(name: string, pid: number, backend?: string): Promis
     return [unseen(what, error as NodeJS.ErrnoException)];
   }
   const { mptcpListeners, plainPeers, tun } = kinds;
-  const checks = [checkSockets(what, kinds), ...pathManager];
+  const checks = [checkSockets(what, kinds, server), ...pathManager];
   if (mptcpListeners > 0 && plainPeers.length > 0) {
     const some = plainPeers.slice(0, MOST_PEERS).join(', ');
     const more = plainPeers.length > MOST_PEERS ? ` and ${plainPeers.length - MOST_PEERS} more` : '';
@@ -74,7 +78,19 @@ async function checkProcess(name: string, pid: number, backend?: string): Promis
   return checks;
 }
 
-function checkSockets(what: string, { udp, mptcpListeners, plainListeners }: SocketKinds): Check {
+function checkSockets(
+  what: string,
+  { udp, mptcpListeners, plainListeners }: SocketKinds,
+  { name, management }: ServerStatus,
+): Check {
+  if (udp > 0 && mptcpListeners + plainListeners > 0 && management !== 'connected') {
+    return bad(
+      what,
+      'it serves UDP and TCP, and hooks are not told which of them a client uses: of two with one address and port neither is steered',
+      `add the management line of openvpn-conf/server.conf to its config, and name its socket in [openvpn ${name}]; or serve ` +
+        'UDP by a process of its own',
+    );
+  }
   if (mptcpListeners > 0) {
     return udp > 0
       ? note(what, 'it serves MPTCP, and UDP too, whose clients cannot be steered')
@@ -130,6 +146,7 @@ function checkSession({ session, connection, state, reason, subflows }: SessionP
     return [note(what, 'it speaks plain TCP', PLAIN_CLIENT_REMEDY)];
   }
   if (state === 'unknown') return [note(what, reason)];
+  if (state === 'udp' || state === 'not-let-in') return [];
   const checks: Check[] = [];
   if (connection?.caveat !== undefined) {
     checks.push(note(what, connection.caveat, reconnectRemedy(session)));

@@ -4,6 +4,8 @@ import { join, resolve } from 'node:path';
 import { FairWork, WorkBudget, type SlicedWork } from '../fair-work.js';
 import { groupNumber } from '../groups.js';
 import { Pace } from '../pace.js';
+import type { ProblemListener, ProblemMap } from '../problems.js';
+import { DirectoryProblems } from './directory-problems.js';
 import { DirectoryWatch, unwatched } from './directory-watch.js';
 import { reasonOf } from './errno.js';
 import {
@@ -15,18 +17,15 @@ import {
   UnsafeDirectoryError,
   type HookUser,
 } from './events-directory.js';
-import { Problems } from './problems.js';
 import { processExists, probeProcess, type ProcessProbe } from './process.js';
 import type { KnownRecord } from './record-table.js';
 import { UserDirectory } from './user-directory.js';
 
 export type { KnownRecord };
 
-interface EventsMap {
+interface EventsMap extends ProblemMap {
   added: [KnownRecord];
   removed: [KnownRecord];
-  /** Something that an admin should mend. */
-  problem: [string];
 }
 
 export interface EventsOptions {
@@ -65,7 +64,11 @@ export class Events extends EventEmitter<EventsMap> {
   readonly #users: Map<string, HookUser>;
   readonly #fair = new FairWork();
   readonly #watch: DirectoryWatch;
-  readonly #problems: Problems;
+  readonly #listener: ProblemListener = {
+    onProblem: (text, key) => this.emit('problem', text, key),
+    onResolved: (key) => this.emit('resolved', key),
+  };
+  readonly #problems: DirectoryProblems;
   readonly #pace = new Pace();
   /** By name, as listed last. */
   readonly #directories = new Map<string, UserDirectory>();
@@ -84,7 +87,7 @@ export class Events extends EventEmitter<EventsMap> {
     this.#rescanMs = options.rescanMs ?? 10_000;
     this.#group = options.group ?? groupNumber(HOOKS_GROUP);
     this.#users = new Map((options.users ?? defaultHookUsers()).map((user) => [user.name, user]));
-    this.#problems = new Problems(this.directory, (text) => this.emit('problem', text));
+    this.#problems = new DirectoryProblems(this.directory, this.#listener);
     this.#watch = new DirectoryWatch(this.directory, {
       onEvent: (name) => {
         this.#hear(name);
@@ -233,7 +236,7 @@ export class Events extends EventEmitter<EventsMap> {
       {
         onAdded: (known) => this.emit('added', known),
         onRemoved: (known) => this.emit('removed', known),
-        onProblem: (text) => this.emit('problem', text),
+        ...this.#listener,
         onGone: () => {
           this.#requestList();
         },

@@ -8,6 +8,8 @@ import { readPasswordFile } from '../password-file.js';
 import { describeConnectError, describeTarget, quote } from './management-text.js';
 import { watchListener, type ManagementTarget } from './listener.js';
 import { NoticeReader, sourceOf } from './notices.js';
+import { Problems, type ProblemMap } from '../problems.js';
+import { PROTOCOL_VARIABLES } from './record.js';
 
 export type { ManagementTarget };
 
@@ -39,7 +41,7 @@ export interface ClientNotice {
 /** What a management client can be waited for. */
 export type Question = 'auth' | 'hold' | 'password';
 
-interface ManagementMap {
+interface ManagementMap extends ProblemMap {
   /** OpenVPN has greeted, with this line; what comes from now on is told of. */
   greeted: [string];
   /** The interface was greeted and knows its process. */
@@ -53,8 +55,6 @@ interface ManagementMap {
   hungUp: [string];
   /** The connection that was ready is lost; another is being made. */
   lost: [];
-  /** Something that an admin should mend, once for each outage. */
-  problem: [string];
 }
 
 const MAX_LINE_BYTES = 64 * 1024;
@@ -71,7 +71,16 @@ const KEPT_VARIABLES = new Set([
   'ifconfig_pool_remote_ip',
   'ifconfig_pool_remote_ip6',
   'time_unix',
+  ...PROTOCOL_VARIABLES,
 ]);
+
+/** What OpenVPN waits for, and the command that ends it. It asks again whoever connects next. */
+const ANSWERS: Readonly<Record<Question, RegExp>> = {
+  hold: /^hold release\b/,
+  password: /^(?:password|username)\b/,
+  auth: /^client-(?:auth|auth-nt|deny)\b/,
+};
+const QUESTIONS = Object.keys(ANSWERS) as Question[];
 
 /**
  * A client of OpenVPN's management interface (its doc/management-notes.txt). By itself it only asks and listens: it
@@ -95,6 +104,10 @@ export class Management extends EventEmitter<ManagementMap> {
   #connectedAt = 0;
   #lastTry = 0;
   #lastProblem: string | undefined;
+  readonly #problems = new Problems({
+    onProblem: (text, key) => this.emit('problem', text, key),
+    onResolved: (key) => this.emit('resolved', key),
+  });
   #greeting: string | undefined;
   #statusAsked = false;
   /** Whether somebody answers this kind of question; what nobody answers is a problem. */
@@ -168,16 +181,30 @@ export class Management extends EventEmitter<ManagementMap> {
       this.#statusAsked = false;
       if ('lost' in reply) return;
       const [lines = []] = reply.parts;
-      if (lines.at(-1) === 'END') this.emit('status', lines.slice(0, -1), askedAt);
-      else this.#problem(`${this.name} answers "status 3" with ${this.#quote(lines.slice(0, 10).join(' '))}`);
+      if (lines.at(-1) === 'END') {
+        this.#problems.resolve('status');
+        this.emit('status', lines.slice(0, -1), askedAt);
+      } else
+        this.#problem(
+          'status',
+          `${this.name} answers "status 3" with ${this.#quote(lines.slice(0, 10).join(' '))}`,
+        );
     });
   }
 
   /** Asks OpenVPN for anything; the taker is called once, at once where there is no connection. */
   ask(request: Request, taker: Taker): void {
     const { unable } = this;
-    if (unable === undefined) this.#exchanges.ask(request, taker);
-    else taker({ lost: unable });
+    if (unable !== undefined) {
+      taker({ lost: unable });
+      return;
+    }
+    const answered = QUESTIONS.find((question) => ANSWERS[question].test(request.text));
+    this.#exchanges.ask(request, (reply) => {
+      const isAnswered = 'parts' in reply && reply.parts.flat().some((line) => line.startsWith('SUCCESS:'));
+      if (answered !== undefined && isAnswered) this.#problems.resolve(answered);
+      taker(reply);
+    });
   }
 
   #connect(): void {
@@ -279,11 +306,13 @@ export class Management extends EventEmitter<ManagementMap> {
     if (source === 'CLIENT') this.#readClientNotice(lines);
     else if (source === 'HOLD' && !this.isAnswered('hold')) {
       this.#problem(
+        'hold',
         `OpenVPN at ${this.name} waits for a management client to release it (management-hold), which ` +
           'subflowd does not do: say "hold release" at its console, or remove management-hold from its config',
       );
     } else if (source === 'PASSWORD' && rest.startsWith('Need ') && !this.isAnswered('password')) {
       this.#problem(
+        'password',
         `OpenVPN at ${this.name} waits for a password that subflowd does not have, ${this.#quote(rest)}: ` +
           'give it at its console',
       );
@@ -292,8 +321,11 @@ export class Management extends EventEmitter<ManagementMap> {
 
   #readClientNotice([head = '', ...variables]: readonly string[]): void {
     const [, type = '', cid = ''] = /^>CLIENT:([A-Z_]+),(\d{1,15})/.exec(head) ?? [];
-    if ((type === 'CONNECT' || type === 'REAUTH') && !this.isAnswered('auth')) {
+    const isAsked = type === 'CONNECT' || type === 'REAUTH';
+    if (type === 'ESTABLISHED' || (isAsked && this.isAnswered('auth'))) this.#problems.resolve('auth');
+    else if (isAsked) {
       this.#problem(
+        'auth',
         `OpenVPN at ${this.name} waits for its management client to let clients in (management-client-auth), ` +
           'which subflowd does not do: nobody can connect; let the program that authenticates say ' +
           '"mptcp claim auth" at its console, or remove management-client-auth from its config',
@@ -331,6 +363,7 @@ export class Management extends EventEmitter<ManagementMap> {
       }
       this.#phase = 'ready';
       this.#lastProblem = undefined;
+      this.#problems.resolve('unreachable');
       this.#exchanges.pid = Number(pid);
       this.emit('ready', { pid: Number(pid), version });
     });
@@ -348,7 +381,8 @@ export class Management extends EventEmitter<ManagementMap> {
     this.#timer = setTimeout(() => {
       this.#connect();
     }, this.#backoff.next());
-    this.#problem(`the management interface at ${this.name} is not to be had: ${reason}`);
+    this.#problem('unreachable', `the management interface at ${this.name} is not available: ${reason}`);
+    for (const key of [...QUESTIONS, 'status']) this.#problems.resolve(key);
     this.#exchanges.clear(this.#lastProblem ?? reason);
     if (wasGreeted) this.emit('hungUp', reason);
     if (wasReady) this.emit('lost');
@@ -376,9 +410,8 @@ export class Management extends EventEmitter<ManagementMap> {
     return quote(text);
   }
 
-  #problem(text: string): void {
-    if (this.#lastProblem === text) return;
+  #problem(key: string, text: string): void {
     this.#lastProblem = text;
-    this.emit('problem', text);
+    this.#problems.open(key, text);
   }
 }

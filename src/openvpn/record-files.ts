@@ -2,7 +2,7 @@ import { lstatSync, unlinkSync, type Stats } from 'node:fs';
 import { basename } from 'node:path';
 import { formatEndpoint } from '../endpoint.js';
 import { hasCode, reasonOf } from './errno.js';
-import type { Problems } from './problems.js';
+import type { DirectoryProblems } from './directory-problems.js';
 import type { ProcessFacts, ProcessProbe } from './process.js';
 import { readBounded, signatureOf } from './record-file.js';
 import { RecordTable, type KnownRecord } from './record-table.js';
@@ -35,7 +35,7 @@ export class RecordFiles {
   constructor(
     private readonly directory: string,
     private readonly probe: ProcessProbe,
-    private readonly problems: Problems,
+    private readonly problems: DirectoryProblems,
     private readonly listener: RecordListener,
   ) {}
 
@@ -165,7 +165,7 @@ export class RecordFiles {
   }
 
   #forget(path: string): void {
-    this.#rejected.delete(path);
+    if (this.#rejected.delete(path)) this.problems.settle(path);
     const known = this.#records.delete(path);
     if (known !== undefined) this.listener.onRemoved(known);
   }
@@ -181,9 +181,6 @@ export class RecordFiles {
     if (this.#rejected.size < MAX_ENTRIES) {
       this.#rejected.set(path, { signature, reason, since: before?.since ?? performance.now() });
     }
-    this.problems.complain(
-      `${JSON.stringify(path)} is no record of a session: ${reason}`,
-      'if no hook wrote it, remove it',
-    );
+    this.problems.complain(path, `is no record of a session: ${reason}`, 'if no hook wrote it, remove it');
   }
 }

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { canonicalAddress, type Endpoint } from '../endpoint.js';
+import type { Protocol } from './session.js';
 
 /** Longest record that is read, in bytes. The longest common name of a certificate has 64 characters. */
 export const MAX_RECORD_BYTES = 64 * 1024;
@@ -21,6 +22,8 @@ export interface EventRecord {
   readonly device?: string;
   /** The server's config file, as OpenVPN was given it. */
   readonly config?: string;
+  /** Absent where the process serves both: hooks are not told which of them a client uses. */
+  readonly protocol?: Protocol;
 }
 
 /** `unfinished`: the hook has not written the end yet, or could not (a full disk). */
@@ -33,9 +36,12 @@ export interface RecordName {
   readonly real: Endpoint;
 }
 
-/** Reads `PID-ADDRESS-PORT`; undefined if a hook cannot have made that name. */
+/** The last two parts, which earlier hooks did not write, tell clients of one address and port apart. */
+const NAME = /^(\d{1,10})-([0-9A-Za-z.:%]{2,64})-(\d{1,5})(?:-(?:\d{1,16})?-(?:[0-9A-Fa-f.:]{2,64})?)?$/;
+
+/** Reads `PID-ADDRESS-PORT-TIME-VIRTUAL`, the last two optional; undefined if a hook cannot have made that name. */
 export function parseRecordName(name: string): RecordName | undefined {
-  const [, pidText, addressText, portText] = /^(\d{1,10})-([0-9A-Za-z.:%]{2,64})-(\d{1,5})$/.exec(name) ?? [];
+  const [, pidText, addressText, portText] = NAME.exec(name) ?? [];
   const pid = parsePid(pidText);
   const real = parseEndpoint(addressText, portText);
   return pid === undefined || real === undefined ? undefined : { pid, real };
@@ -83,6 +89,7 @@ export function readFields(fields: ReadonlyMap<string, string>): ParsedRecord {
   const since = parseCount(fields.get('time_unix'), Number.MAX_SAFE_INTEGER);
   const device = fields.get('dev');
   const config = fields.get('config');
+  const protocol = readProtocol(fields);
   return {
     record: {
       pid,
@@ -92,8 +99,26 @@ export function readFields(fields: ReadonlyMap<string, string>): ParsedRecord {
       ...(since !== undefined && since > 0 && { since }),
       ...(device !== undefined && device !== '' && { device }),
       ...(config !== undefined && config !== '' && { config }),
+      ...(protocol !== undefined && { protocol }),
     },
   };
+}
+
+/** `proto_1` to `proto_8`, what the process listens on; OpenVPN says it of the process, not of the client. */
+export const PROTOCOL_VARIABLES = Array.from({ length: 8 }, (_, index) => `proto_${index + 1}`);
+
+/** Of the process's listeners: `udp`, `tcp-server`, before 2.7 `tcp4-server` and the like; undefined where they differ. */
+function readProtocol(fields: ReadonlyMap<string, string>): Protocol | undefined {
+  const texts =
+    fields.get('protocols')?.split(' ') ?? PROTOCOL_VARIABLES.map((name) => fields.get(name) ?? '');
+  const found = new Set(texts.filter((text) => text !== '').map((text) => parseProtocol(text)));
+  const [only] = found;
+  return found.size === 1 ? only : undefined;
+}
+
+/** Reads OpenVPN's name of a protocol (`proto_names` in its socket_util.c). */
+export function parseProtocol(text: string): Protocol | undefined {
+  return /^(tcp|udp)[46]?(?:-(?:server|client))?$/i.exec(text)?.[1]?.toLowerCase() as Protocol | undefined;
 }
 
 /** Canonical text without a zone: the kernel's sockets know the interface by number, not in the address. */

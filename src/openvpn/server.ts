@@ -2,24 +2,18 @@ import { EventEmitter } from 'node:events';
 import type { ServerConfig } from '../config/config.js';
 import { formatEndpoint } from '../endpoint.js';
 import { Pace } from '../pace.js';
+import { Problems, type ProblemMap } from '../problems.js';
+import { Absences, type AnySession } from './absences.js';
 import { ownerOf, type Claimant } from './attribution.js';
 import { reasonOf } from './errno.js';
 import type { Events, KnownRecord } from './events.js';
 import { Management, type ClientNotice, type ManagementInfo, type ManagementOptions } from './management.js';
+import { isOf } from './pairing.js';
 import { probeProcess, type ProcessProbe } from './process.js';
-import { readFields } from './record.js';
+import { Roster } from './roster.js';
 import type { Session } from './session.js';
-import { MOST_SESSIONS, parseStatus, type ClientRow, type StatusReply } from './status.js';
-import {
-  isSameView,
-  join,
-  judge,
-  placed,
-  type Known,
-  type Row,
-  type UnplacedSession,
-  type View,
-} from './view.js';
+import { MOST_SESSIONS, parseStatus, type StatusReply } from './status.js';
+import { isSameView, join, judge, NOTHING, type Known, type UnplacedSession, type View } from './view.js';
 
 /** How much is known of a server, and from whom. */
 export interface ServerStatus {
@@ -30,19 +24,21 @@ export interface ServerStatus {
   readonly managementTrouble?: string;
   /** How many of the sessions a hook has recorded. */
   readonly recorded: number;
+  /** How many of those that OpenVPN let in no hook has recorded; absent: none. */
+  readonly unrecorded?: number;
   /** All of the server's processes; more than one only where there is no management. */
   readonly pids: readonly number[];
   /** As OpenVPN gives it, e.g. `OpenVPN 2.6.14 x86_64-pc-linux-gnu ...`. */
   readonly version?: string;
 }
 
-export interface ServerMap {
+export interface ServerMap extends ProblemMap {
   /** `sessions()` or `unplaced()` is different now. */
   change: [];
   /** `status()` is different now. */
   status: [];
-  /** Something that an admin should mend. */
-  problem: [string];
+  /** Who sees the sockets is to look again: what follows depends on it, see {@link Server.missing}. */
+  look: [];
 }
 
 export interface ServerOptions {
@@ -56,6 +52,8 @@ export interface ServerOptions {
 const GATHER_MS = 100;
 /** Least milliseconds between two `status` that news ask for. */
 const MIN_STATUS_MS = 1_000;
+/** Rows of `status` that cannot be read and are told of. */
+const MOST_UNREADABLE = 16;
 /** How seldom `status` is asked for where it is read for safety alone. */
 const SPARING = { times: 4000, longest: 300_000 };
 /** When to look whether the process lives after its management interface hung up, in milliseconds. */
@@ -74,18 +72,16 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   /** Absent where the config names none. */
   readonly management: Management | undefined;
   #info: ManagementInfo | undefined;
-  #rows: Row[] = [];
-  /** Handshakes that management tells of: a hook may know more. */
-  #unnamed: readonly ClientRow[] = [];
-  /** `performance.now()` at which the newest answered `status` was asked for. */
-  #askedAt: number | undefined;
-  /** When hooks said that a client left, by endpoint; kept until a later `status`. */
-  readonly #left = new Map<string, number>();
-  /** Endpoints whose rows are of clients that left. */
-  readonly #outdated = new Set<string>();
-  #view: View = { sessions: [], unplaced: [], recorded: 0 };
+  /** Whom management lists. */
+  readonly #roster = new Roster();
+  readonly #absences = new Absences();
+  #view: View = NOTHING;
   #toldStatus = '';
-  readonly #problems = new Set<string>();
+  readonly #problems = new Problems({
+    onProblem: (text, key) => this.emit('problem', text, key),
+    onResolved: (key) => this.emit('resolved', key),
+  });
+  #lookAgain: NodeJS.Timeout | undefined;
   #poll: NodeJS.Timeout | undefined;
   /** The next look; how long the last one took, ms. */
   #soon: NodeJS.Timeout | undefined;
@@ -132,9 +128,12 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
       .on('lost', () => {
         this.#onLost();
       })
-      .on('problem', (text) => {
-        this.emit('problem', text);
+      .on('problem', (text, key) => {
+        this.emit('problem', text, key && `management ${key}`);
         this.update();
+      })
+      .on('resolved', (key) => {
+        this.emit('resolved', `management ${key}`);
       });
   }
 
@@ -163,6 +162,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     this.#events.off('added', this.#onAdded).off('removed', this.#onRemoved);
     this.management?.stop();
     clearTimeout(this.#poll);
+    clearTimeout(this.#lookAgain);
     clearTimeout(this.#soon);
     this.#soon = undefined;
     clearTimeout(this.#gather);
@@ -199,6 +199,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
         this.management === undefined ? 'absent' : this.management.ready ? 'connected' : 'unreachable',
       ...(trouble !== undefined && { managementTrouble: trouble }),
       recorded: this.#view.recorded,
+      ...(this.#view.unrecorded > 0 && { unrecorded: this.#view.unrecorded }),
       pids: this.pids(),
       ...(this.#info !== undefined && { version: this.#info.version }),
     };
@@ -220,9 +221,10 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     this.#soon = undefined;
     const start = performance.now();
     const before = this.#view;
-    this.#dropOutdated();
-    this.#placeRows();
+    this.#roster.settle();
+    this.#roster.findPorts(() => this.#ownRecords());
     this.#view = join(this.#known(), before.sessions);
+    for (const known of this.#view.superseded) this.#events.discard(known);
     this.#lookMs = performance.now() - start;
     const status = JSON.stringify(this.status());
     const isNew = status !== this.#toldStatus;
@@ -231,10 +233,48 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     if (!isSameView(before, this.#view)) this.emit('change');
   }
 
+  /**
+   * Takes the sessions of this server of whom the kernel, looked at just now, shows no connection; each is left out that
+   * could not be looked for. OpenVPN is asked at once whether they left. Of whom it cannot be asked, because management is
+   * not there, what is known is dropped after some seconds if they came over TCP.
+   */
+  missing(sessions: readonly AnySession[]): void {
+    if (!this.#running) return;
+    const { ask, gone, lookIn } = this.#absences.update(
+      sessions.filter(({ protocol }) => protocol !== 'udp'),
+      performance.now(),
+    );
+    if (ask && this.management?.ready === true) this.#askSoon();
+    if (this.management?.ready !== true) this.#drop(gone.filter(({ protocol }) => protocol === 'tcp'));
+    clearTimeout(this.#lookAgain);
+    if (lookIn === undefined) return;
+    this.#lookAgain = setTimeout(() => this.emit('look'), lookIn);
+  }
+
+  #drop(gone: readonly AnySession[]): void {
+    if (gone.length === 0) return;
+    for (const session of gone) {
+      const { pid, cid, since, protocol, commonName } = session;
+      if (pid === this.pid && cid !== undefined) this.#roster.drop(cid);
+      if (!('real' in session)) continue;
+      const endpoint = formatEndpoint(session.real);
+      const client = { endpoint, ...(since !== undefined && { since }), ...(protocol && { protocol }) };
+      for (const known of this.#ownRecords()) {
+        const { record, path } = known;
+        if (record.pid !== pid || !isOf(record, client) || !this.#events.discard(known)) continue;
+        this.emit(
+          'problem',
+          `${JSON.stringify(path)} records ${JSON.stringify(commonName)} at ${endpoint}, whose connection is gone: removed ` +
+            '(client-disconnect did not run)',
+        );
+      }
+    }
+    this.update();
+  }
+
   #onReady(info: ManagementInfo): void {
     if (this.#info !== undefined && this.#info.pid !== info.pid) this.#forgetProcess();
     this.#info = info;
-    this.#problems.clear();
     this.#checkProcess();
     this.management?.requestStatus();
     this.update();
@@ -243,20 +283,8 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   #onStatus(lines: readonly string[], askedAt: number): void {
     const start = performance.now();
     const reply = parseStatus(lines);
-    const ports = new Map<string, number>();
-    for (const { cid, address, port } of this.#rows) {
-      if (port !== undefined) ports.set(`${cid ?? ''} ${address}`, port);
-    }
-    this.#rows = reply.clients.flatMap((row) => {
-      const known = placed(row, row.port ?? ports.get(`${row.cid ?? ''} ${row.address}`));
-      return this.#hasLeft(known, askedAt) ? [] : [known];
-    });
-    this.#outdated.clear();
-    this.#unnamed = reply.unnamed;
-    // of whom it does not list all, what the hooks say counts
-    this.#askedAt = reply.beyond !== undefined ? undefined : askedAt;
-    for (const [endpoint, at] of this.#left) if (at < askedAt) this.#left.delete(endpoint);
-    this.#placeRows();
+    this.#roster.answered(reply, askedAt);
+    this.#roster.findPorts(() => this.#ownRecords());
     this.#tellProblems(reply);
     if (reply.beyond !== undefined) this.#tellBeyond();
     else if (reply.problems.length === 0) this.#discardStale();
@@ -265,26 +293,8 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     this.update();
   }
 
-  #onClient({ type, cid, fields }: ClientNotice): void {
-    if (type === 'DISCONNECT') this.#rows = this.#rows.filter((row) => row.cid !== cid);
-    else {
-      const parsed = readFields(fields);
-      if ('record' in parsed) {
-        const { real, commonName, virtual, since } = parsed.record;
-        const row = {
-          commonName,
-          address: real.address,
-          virtual,
-          cid,
-          ...(since !== undefined && { since }),
-        };
-        this.#dropOutdated();
-        const others = this.#rows.filter((other) => other.cid !== cid);
-        if (others.length < MOST_SESSIONS) this.#rows = [...others, placed(row, real.port)];
-        else this.#tellBeyond();
-        this.#left.delete(formatEndpoint(real));
-      }
-    }
+  #onClient(notice: ClientNotice): void {
+    if (!this.#roster.noticed(notice)) this.#tellBeyond();
     this.#askSoon();
     this.update();
   }
@@ -303,18 +313,14 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   readonly #onAdded = (known: KnownRecord): void => {
     if (!this.#owns(known)) this.#checkProcess();
     if (!this.#owns(known)) return;
-    const endpoint = formatEndpoint(known.record.real);
-    if (this.#outdated.has(endpoint)) this.#dropOutdated();
-    this.#left.delete(endpoint);
+    this.#roster.came(known.record);
     this.#askSoon();
     this.update();
   };
 
   readonly #onRemoved = ({ record }: KnownRecord): void => {
     if (record.pid === this.pid) {
-      const endpoint = formatEndpoint(record.real);
-      this.#left.set(endpoint, performance.now());
-      this.#outdated.add(endpoint);
+      this.#roster.left(record);
       this.#askSoon();
     }
     this.update();
@@ -339,29 +345,28 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     try {
       const facts = this.#probe(pid);
       if (facts.is === 'openvpn') {
+        this.#problems.resolve('process');
         this.#events.addUser(facts.euid);
         return;
       }
       if (this.management?.ready === true) {
         const what =
           facts.is === 'gone' ? 'does not exist (is it in another PID namespace?)' : `is ${facts.exe}`;
-        this.#report(
+        this.#problems.open(
+          'process',
           `the management interface at ${this.management.name} says it is process ${pid}, which ${what}`,
         );
       }
     } catch (error) {
-      this.#report(`cannot look at process ${pid} (is subflowd running as root?): ${reasonOf(error)}`);
+      const reason = `cannot look at process ${pid} (is subflowd running as root?): ${reasonOf(error)}`;
+      this.#problems.open('process', reason);
     }
     this.#forgetProcess();
   }
 
   #forgetProcess(): void {
     this.#info = undefined;
-    this.#rows = [];
-    this.#unnamed = [];
-    this.#askedAt = undefined;
-    this.#left.clear();
-    this.#outdated.clear();
+    this.#roster.clear();
   }
 
   #owns({ record }: KnownRecord): boolean {
@@ -377,43 +382,11 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     return {
       server: this.name,
       pid: this.pid,
-      rows: this.#rows,
-      unnamed: this.#unnamed,
-      askedAt: this.#askedAt,
+      rows: this.#roster.rows,
+      unnamed: this.#roster.unnamed,
+      askedAt: this.#roster.askedAt,
       records: this.#ownRecords(),
     };
-  }
-
-  #hasLeft({ endpoint = '' }: Row, askedAt: number): boolean {
-    const left = this.#left.get(endpoint);
-    return left !== undefined && left >= askedAt;
-  }
-
-  #dropOutdated(): void {
-    if (this.#outdated.size === 0) return;
-    this.#rows = this.#rows.filter(({ endpoint = '' }) => !this.#outdated.has(endpoint));
-    this.#outdated.clear();
-  }
-
-  /**
-   * Gives rows without a port (IPv6, OpenVPN before 2.7) the port of the record of the same client: OpenVPN gives
-   * both the same time.
-   */
-  #placeRows(): void {
-    if (this.#rows.every(({ port }) => port !== undefined)) return;
-    const taken = new Set(this.#rows.map(({ endpoint }) => endpoint));
-    const free = this.#ownRecords().filter(({ record }) => !taken.has(formatEndpoint(record.real)));
-    this.#rows = this.#rows.map((row) => {
-      if (row.port !== undefined) return row;
-      const index = free.findIndex(
-        ({ record }) =>
-          record.real.address === row.address &&
-          record.commonName === row.commonName &&
-          (record.since === undefined || row.since === undefined || record.since === row.since),
-      );
-      const [match] = index === -1 ? [] : free.splice(index, 1);
-      return placed(row, match?.record.real.port);
-    });
   }
 
   /** A record that management, asked after it was seen, knows nothing of: client-disconnect did not run. */
@@ -424,7 +397,8 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     for (const known of all.records) {
       const { record, path } = known;
       if (record.pid !== this.pid || counts(known) || !this.#events.discard(known)) continue;
-      this.#report(
+      this.emit(
+        'problem',
         `${JSON.stringify(path)} records ${JSON.stringify(record.commonName)} at ${formatEndpoint(record.real)}, whom OpenVPN ` +
           `${this.name} does not have: removed (is client-disconnect in its config?)`,
       );
@@ -432,25 +406,28 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   }
 
   #tellProblems(reply: StatusReply): void {
-    for (const problem of reply.problems) this.#report(`${this.name}: ${problem}`);
+    const unreadable = new Set(reply.problems.slice(0, MOST_UNREADABLE));
+    for (const problem of unreadable) this.#problems.open(problem, `${this.name}: ${problem}`);
     if (reply.dco) {
-      this.#report(
+      this.#problems.open(
+        'dco',
         `OpenVPN ${this.name} uses data-channel offload, which does no MPTCP: add disable-dco to its config`,
       );
     }
-  }
-
-  #tellBeyond(): void {
-    this.#report(
-      `OpenVPN ${this.name} has more than ${MOST_SESSIONS} clients: those beyond are neither shown nor steered, ` +
-        'unless its hooks tell of them; run several servers (max-clients in its config is the limit of one)',
+    this.#problems.resolveThose((key) =>
+      key === 'dco'
+        ? !reply.dco
+        : key === 'beyond'
+          ? reply.beyond === undefined
+          : key !== 'process' && !unreadable.has(key),
     );
   }
 
-  /** Each text once for each connection to management. */
-  #report(text: string): void {
-    if (this.#problems.has(text) || this.#problems.size >= 64) return;
-    this.#problems.add(text);
-    this.emit('problem', text);
+  #tellBeyond(): void {
+    this.#problems.open(
+      'beyond',
+      `OpenVPN ${this.name} has more than ${MOST_SESSIONS} clients: those beyond are neither shown nor steered, ` +
+        'unless its hooks tell of them; run several servers (max-clients in its config is the limit of one)',
+    );
   }
 }

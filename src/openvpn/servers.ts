@@ -2,6 +2,8 @@ import { EventEmitter } from 'node:events';
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { ServerConfig } from '../config/config.js';
+import { Problems } from '../problems.js';
+import type { AnySession } from './absences.js';
 import { ownerOf } from './attribution.js';
 import { Events, type EventsOptions } from './events.js';
 import { Server, type ServerMap, type ServerOptions } from './server.js';
@@ -26,7 +28,14 @@ export class Servers extends EventEmitter<ServerMap> {
   readonly #options: ServersOptions;
   #servers: readonly Server[];
   readonly #strayMs: number;
-  readonly #strays = new Set<string>();
+  /** Of processes that are no server's, and of what the parts tell. */
+  readonly #problems = new Problems(
+    {
+      onProblem: (text, key) => this.emit('problem', text, key),
+      onResolved: (key) => this.emit('resolved', key),
+    },
+    Infinity,
+  );
   #timer: NodeJS.Timeout | undefined;
 
   constructor(configs: readonly ServerConfig[], options: ServersOptions = {}) {
@@ -56,7 +65,13 @@ export class Servers extends EventEmitter<ServerMap> {
     directory.servers.add(server);
     return server
       .on('change', () => this.emit('change'))
-      .on('problem', (text) => this.emit('problem', text))
+      .on('look', () => this.emit('look'))
+      .on('problem', (text, key) => {
+        this.#told(`server ${config.name}`, text, key);
+      })
+      .on('resolved', (key) => {
+        this.#problems.resolve(`server ${config.name} ${key}`);
+      })
       .on('status', () => {
         // its process may have become known, or gone: the records of others are judged by that
         for (const other of directory.servers) if (other !== server) other.update();
@@ -66,10 +81,12 @@ export class Servers extends EventEmitter<ServerMap> {
 
   #remove(server: Server): void {
     server.stop();
+    this.#problems.resolveThose((key) => key.startsWith(`server ${server.name} `));
     for (const [path, { events, servers }] of this.#directories) {
       if (!servers.delete(server) || servers.size > 0) continue;
       events.stop();
       this.#directories.delete(path);
+      this.#problems.resolveThose((key) => key.startsWith(`events ${path} `));
     }
   }
 
@@ -102,12 +119,28 @@ export class Servers extends EventEmitter<ServerMap> {
     return this.#servers.flatMap((server) => server.unplaced());
   }
 
+  /** See {@link Server.missing}. */
+  missing(sessions: readonly AnySession[]): void {
+    for (const server of this.#servers) server.missing(sessions.filter((one) => one.server === server.name));
+  }
+
+  #told(who: string, text: string, key: string | undefined): void {
+    if (key === undefined) this.emit('problem', text);
+    else this.#problems.open(`${who} ${key}`, text);
+  }
+
   #directory(path: string, options: EventsOptions | undefined): Directory {
     const key = resolve(path);
     const known = this.#directories.get(key);
     if (known) return known;
     const events = new Events(key, options);
-    events.on('problem', (text) => this.emit('problem', text));
+    events
+      .on('problem', (text, of) => {
+        this.#told(`events ${key}`, text, of);
+      })
+      .on('resolved', (of) => {
+        this.#problems.resolve(`events ${key} ${of}`);
+      });
     const directory = { events, servers: new Set<Server>() };
     this.#directories.set(key, directory);
     return directory;
@@ -120,13 +153,13 @@ export class Servers extends EventEmitter<ServerMap> {
       for (const { path, record } of events.records()) {
         const owner = ownerOf(record.pid, servers);
         if ('claimant' in owner) continue;
-        const key = `${events.directory} ${record.pid}`;
-        const isNew = !found.has(key) && !this.#strays.has(key);
+        const key = `stray ${record.pid} ${events.directory}`;
+        if (found.has(key)) continue;
         found.add(key);
-        if (!isNew) continue;
+        if (this.#problems.isOpen(key)) continue;
         const who = `OpenVPN process ${record.pid} (config ${record.config ?? 'unknown'})`;
-        this.emit(
-          'problem',
+        this.#problems.open(
+          key,
           'among' in owner
             ? `${who} records sessions in ${events.directory}, and it cannot be told which of ` +
                 `${owner.among.map(({ name }) => `[openvpn ${name}]`).join(', ')} it is: give each of them its ` +
@@ -137,7 +170,6 @@ export class Servers extends EventEmitter<ServerMap> {
         );
       }
     }
-    this.#strays.clear();
-    for (const key of found) this.#strays.add(key);
+    this.#problems.resolveThose((key) => key.startsWith('stray ') && !found.has(key));
   }
 }

@@ -1,4 +1,7 @@
-import type { Endpoint } from '../endpoint.js';
+import { formatEndpoint, type Endpoint } from '../endpoint.js';
+
+/** What a client's packets come over. OpenVPN 2.7 serves both in one process, so it is part of who a client is. */
+export type Protocol = 'tcp' | 'udp';
 
 /** One connected OpenVPN client. */
 export interface Session {
@@ -16,4 +19,13 @@ export interface Session {
   readonly cid?: number;
   /** When the client connected, Unix time in seconds. */
   readonly since?: number;
+  /** Absent where nobody has said it: OpenVPN before 2.7 without hooks, or hooks alone where a process serves both. */
+  readonly protocol?: Protocol;
+  /** OpenVPN lists it, but has not let it in: it is still being asked who it is, or was refused. */
+  readonly notLetIn?: true;
+}
+
+/** A client of one process: UDP and TCP can have the same address and port at once. */
+export function clientKey({ real, protocol }: Pick<Session, 'real' | 'protocol'>): string {
+  return protocol === 'udp' ? `udp ${formatEndpoint(real)}` : formatEndpoint(real);
 }

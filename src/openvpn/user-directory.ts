@@ -2,17 +2,17 @@ import { opendirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { WorkBudget, type SlicedWork } from '../fair-work.js';
 import { Pace } from '../pace.js';
+import type { ProblemListener } from '../problems.js';
 import { DirectoryWatch, INTERVAL_MS, MOST_EVENTS, unwatched } from './directory-watch.js';
 import { hasCode, reasonOf } from './errno.js';
 import { checkUserDirectory, howToTidy } from './events-directory.js';
-import { Problems } from './problems.js';
+import { DirectoryProblems } from './directory-problems.js';
 import type { ProcessFacts, ProcessProbe } from './process.js';
 import { MAX_ENTRIES, RecordFiles, type RecordListener } from './record-files.js';
 import type { KnownRecord } from './record-table.js';
 import { parseRecordName } from './record.js';
 
-export interface UserDirectoryListener extends RecordListener {
-  readonly onProblem: (text: string) => void;
+export interface UserDirectoryListener extends RecordListener, ProblemListener {
   /** The directory is no longer there. */
   readonly onGone: () => void;
   /** So much happened there that events of other directories may have been lost. */
@@ -46,7 +46,7 @@ const LIMITS = { burstMs: 1_000, share: 0.1 };
 export class UserDirectory implements SlicedWork {
   readonly budget = new WorkBudget(LIMITS);
   readonly #watch: DirectoryWatch;
-  readonly #problems: Problems;
+  readonly #problems: DirectoryProblems;
   readonly #files: RecordFiles;
   readonly #pending = new Set<string>();
   readonly #pace = new Pace();
@@ -62,7 +62,7 @@ export class UserDirectory implements SlicedWork {
     private readonly options: UserDirectoryOptions,
     private readonly listener: UserDirectoryListener,
   ) {
-    this.#problems = new Problems(path, listener.onProblem);
+    this.#problems = new DirectoryProblems(path, listener);
     this.#files = new RecordFiles(path, options.probe, this.#problems, listener);
     this.#watch = new DirectoryWatch(path, {
       onEvent: (name) => {

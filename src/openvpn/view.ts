@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatEndpoint } from '../endpoint.js';
 import type { KnownRecord } from './events.js';
-import type { Session } from './session.js';
+import { isOf, RecordsByEndpoint, withoutSuperseded, type Traits } from './pairing.js';
+import { clientKey, type Session } from './session.js';
 import type { ClientRow } from './status.js';
 
 /** A session whose port OpenVPN has not told: only the kernel can say which connection it is. */
@@ -16,6 +17,15 @@ export interface Row extends ClientRow {
   readonly port?: number;
   /** {@link formatEndpoint} of both; absent without a port. */
   readonly endpoint?: string;
+  /** What `>CLIENT:ESTABLISHED` said of it. */
+  readonly notice?: Word;
+}
+
+/** That OpenVPN has authenticated a client, and which addresses inside the tunnel it is to have if it is let in. */
+export interface Word {
+  /** `performance.now()`. */
+  readonly at: number;
+  readonly virtual: readonly string[];
 }
 
 /** What hooks and management say of one server. */
@@ -39,7 +49,13 @@ export interface View {
   readonly unplaced: readonly UnplacedSession[];
   /** How many of them a hook has recorded. */
   readonly recorded: number;
+  /** How many no hook has recorded, though OpenVPN let them in. */
+  readonly unrecorded: number;
+  /** Records of clients that others came after. */
+  readonly superseded: readonly KnownRecord[];
 }
+
+export const NOTHING: View = { sessions: [], unplaced: [], recorded: 0, unrecorded: 0, superseded: [] };
 
 /** A row with its port, as far as it is known. */
 export function placed(row: ClientRow, port: number | undefined): Row {
@@ -51,10 +67,15 @@ export function placed(row: ClientRow, port: number | undefined): Row {
 /** Tells whether a record is a session's, given what management says. */
 export function judge({ askedAt, rows, unnamed }: Known): (record: KnownRecord) => boolean {
   if (askedAt === undefined) return () => true;
-  const said = new Set(
-    [...rows, ...unnamed.map((row) => placed(row, row.port))].map(({ endpoint }) => endpoint),
-  );
-  return ({ record, seenAt }) => seenAt >= askedAt || said.has(formatEndpoint(record.real));
+  const said = new Map<string, Traits[]>();
+  for (const row of [...rows, ...unnamed.map((row) => placed(row, row.port))]) {
+    if (row.endpoint === undefined) continue;
+    const others = said.get(row.endpoint);
+    if (others) others.push(row);
+    else said.set(row.endpoint, [row]);
+  }
+  return ({ record, seenAt }) =>
+    seenAt >= askedAt || (said.get(formatEndpoint(record.real))?.some((row) => isOf(record, row)) ?? false);
 }
 
 /**
@@ -62,49 +83,76 @@ export function judge({ askedAt, rows, unnamed }: Known): (record: KnownRecord) 
  * @param before the sessions of the last time: one that is the same stays the same object.
  */
 export function join(known: Known, before: readonly Session[]): View {
-  const { server, pid: own, rows, records } = known;
+  const { server, pid: own, rows, askedAt = Infinity } = known;
   const earlier = new Map(before.map((session) => [keyOf(session), session]));
   const same = (session: Session): Session => {
     const one = earlier.get(keyOf(session));
     return one && isSame(one, session) ? one : session;
   };
-  const byEndpoint = new Map(
-    records
-      .filter(({ record }) => own === undefined || record.pid === own)
-      .map((one) => [formatEndpoint(one.record.real), one]),
-  );
+  // where the process is not known, the records of several can have one endpoint: they are all sessions
+  if (own === undefined) {
+    const { current, superseded } = withoutSuperseded(known.records);
+    const sessions = current.map((one) => same(sessionOf(one, server)));
+    return { ...NOTHING, sessions, recorded: sessions.length, superseded };
+  }
+  const records = new RecordsByEndpoint(known.records.filter(({ record }) => record.pid === own));
   const sessions: Session[] = [];
   const unplaced: UnplacedSession[] = [];
   let recorded = 0;
-  for (const row of own === undefined ? [] : rows) {
-    const { commonName, address, port, endpoint = '', cid, virtual } = row;
-    const common = { server, pid: own as number, commonName, ...(cid !== undefined && { cid }) };
-    if (port === undefined) {
-      unplaced.push({ ...common, address, virtual, ...(row.since !== undefined && { since: row.since }) });
-      continue;
-    }
-    const record = byEndpoint.get(endpoint)?.record;
-    byEndpoint.delete(endpoint);
-    if (record) recorded += 1;
+  let unrecorded = 0;
+  for (const row of rows) {
+    const { commonName, address, port, cid } = row;
+    const found = records.take(row);
+    if (found) recorded += 1;
+    const record = found?.record;
     const since = row.since ?? record?.since;
-    sessions.push(
-      same({
-        ...common,
-        real: { address, port },
-        virtual: virtual.length > 0 ? virtual : (record?.virtual ?? []),
-        ...(since !== undefined && { since }),
-      }),
-    );
+    const protocol = row.protocol ?? record?.protocol;
+    const isIn = isLetIn(row, found, askedAt);
+    if (isIn && !found) unrecorded += 1;
+    const virtual = isIn && row.virtual.length === 0 ? (record?.virtual ?? row.notice?.virtual) : row.virtual;
+    const common = {
+      server,
+      pid: own,
+      commonName,
+      virtual: virtual ?? [],
+      ...(cid !== undefined && { cid }),
+      ...(since !== undefined && { since }),
+      ...(protocol !== undefined && { protocol }),
+      ...(!isIn && ({ notLetIn: true } as const)),
+    };
+    if (port === undefined) unplaced.push({ ...common, address });
+    else sessions.push(same({ ...common, real: { address, port } }));
   }
   const counts = judge(known);
-  // where the process is not known, the records of several can have one endpoint: they are all sessions
-  for (const one of own === undefined ? records : byEndpoint.values()) {
-    if (own !== undefined && !counts(one)) continue;
-    const { pid, commonName, real, virtual, since } = one.record;
+  for (const one of records.rest()) {
+    if (!counts(one)) continue;
     recorded += 1;
-    sessions.push(same({ server, pid, commonName, real, virtual, ...(since !== undefined && { since }) }));
+    sessions.push(same(sessionOf(one, server)));
   }
-  return { sessions, unplaced, recorded };
+  return { sessions, unplaced, recorded, unrecorded, superseded: [] };
+}
+
+/**
+ * Whether OpenVPN has let a client in. A hook or a notice says so before `status` can; where a `status` that was asked
+ * for later shows none of the addresses that they spoke of, OpenVPN refused it after all, or has not decided yet.
+ */
+function isLetIn({ unproven, notice }: Row, record: KnownRecord | undefined, askedAt: number): boolean {
+  if (unproven === undefined) return true;
+  const words = [notice, record && { at: record.seenAt, virtual: record.record.virtual }];
+  return words.some((word) => word && (word.at >= askedAt || word.virtual.length === 0));
+}
+
+function sessionOf({ record }: KnownRecord, server: string): Session {
+  const { pid, commonName, real, virtual, since, protocol } = record;
+  return {
+    server,
+    pid,
+    commonName,
+    real,
+    virtual,
+    ...(since !== undefined && { since }),
+    ...(protocol !== undefined && { protocol }),
+  };
 }
 
 export function isSameView(one: View, other: View): boolean {
@@ -122,11 +170,13 @@ function isSame(one: Session, other: Session): boolean {
     one.commonName === other.commonName &&
     one.cid === other.cid &&
     one.since === other.since &&
+    one.protocol === other.protocol &&
+    one.notLetIn === other.notLetIn &&
     one.virtual.length === other.virtual.length &&
     one.virtual.every((address, index) => address === other.virtual[index])
   );
 }
 
-function keyOf({ pid, real }: Session): string {
-  return `${pid} ${formatEndpoint(real)}`;
+function keyOf(session: Session): string {
+  return `${session.pid} ${clientKey(session)} ${session.since ?? ''}`;
 }

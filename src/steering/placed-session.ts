@@ -1,7 +1,6 @@
 import type { Connection } from '../backend/backend.js';
 import type { Config } from '../config/config.js';
-import { formatEndpoint } from '../endpoint.js';
-import type { Session } from '../openvpn/session.js';
+import { clientKey, type Session } from '../openvpn/session.js';
 import { rememberingPathFinder } from './paths.js';
 import { overrideKey, ruleFinder, type Overrides, type Rule } from './rule.js';
 import type { ObservedSession, Snapshot } from './snapshot.js';
@@ -12,6 +11,7 @@ export interface PlacedSession {
   readonly session: Session;
   readonly rule: Rule;
   readonly connection: ObservedSession['connection'];
+  readonly unsteerable?: ObservedSession['unsteerable'];
   /** Empty where the kernel shows no connection, or a plain one. */
   readonly placed: readonly PlacedSubflow[];
 }
@@ -23,7 +23,7 @@ const keys = new WeakMap<Session, string>();
 export function sessionKey(session: Session): string {
   const known = keys.get(session);
   if (known !== undefined) return known;
-  const key = `${session.server} ${session.pid} ${formatEndpoint(session.real)}`;
+  const key = `${session.server} ${session.pid} ${clientKey(session)}`;
   keys.set(session, key);
   return key;
 }
@@ -33,12 +33,13 @@ export function placeSessions(snapshot: Snapshot, config: Config, overrides: Ove
   const byName = ruleFinder(config);
   const pathOf = rememberingPathFinder(config.paths);
   const virtual = virtualAddresses(snapshot);
-  return snapshot.sessions.map(({ session, connection }) => {
+  return snapshot.sessions.map(({ session, connection, unsteerable }) => {
     const override = overrides.get(overrideKey(session));
     const rule = byName(session.commonName);
     return {
       session,
       connection,
+      ...(unsteerable && { unsteerable }),
       rule: override === undefined ? rule : overridden(rule, override),
       placed: isConnection(connection)
         ? placeSubflows(connection, pathOf, virtual.get(session.server) ?? new Set())

@@ -7,7 +7,7 @@ import type { PathLoad } from './path-load.js';
 import { placeSessions, sessionKey, type PlacedSession } from './placed-session.js';
 import type { Rate } from './rate.js';
 import type { Overrides, Rule } from './rule.js';
-import type { Snapshot } from './snapshot.js';
+import type { ObservedSession, Snapshot } from './snapshot.js';
 import { currentPrimary, type PlacedSubflow } from './subflows.js';
 
 /**
@@ -17,9 +17,30 @@ import { currentPrimary, type PlacedSubflow } from './subflows.js';
  * - `absent`: the client has none of the paths that its rule wants or allows, and keeps what it has.
  * - `unruled`: no rule asks for a path; the client is left as it is.
  * - `plain`: the client speaks plain TCP and cannot be steered.
- * - `unknown`: the kernel shows no connection for the session.
+ * - `udp`: the client is connected over UDP and cannot be steered.
+ * - `not-let-in`: OpenVPN lists the client but has not let it in, or has refused it.
+ * - `unknown`: the kernel shows no connection for the session, or it cannot be told whose it is.
  */
-export type SessionState = 'obeyed' | 'pending' | 'absent' | 'unruled' | 'plain' | 'unknown';
+export type SessionState =
+  'obeyed' | 'pending' | 'absent' | 'unruled' | 'plain' | 'udp' | 'not-let-in' | 'unknown';
+
+/** What is told of sessions that have no connection which could be steered. */
+const UNSTEERABLE: Readonly<
+  Record<
+    'plain' | 'unseen' | Exclude<ObservedSession['unsteerable'], undefined>,
+    readonly [SessionState, string]
+  >
+> = {
+  plain: ['plain', 'plain TCP, not MPTCP: cannot be steered'],
+  udp: ['udp', 'over UDP, and MPTCP is TCP: cannot be steered'],
+  'not-let-in': ['not-let-in', 'OpenVPN has not let it in yet, or refuses it'],
+  disputed: [
+    'unknown',
+    'another session has the same address and port, one over UDP and one over TCP, and only the ' +
+      'management interface of OpenVPN tells which',
+  ],
+  unseen: ['unknown', 'the kernel shows no connection from its address'],
+};
 
 /** One priority to set. */
 export interface Wish {
@@ -47,7 +68,7 @@ export interface SubflowPlan {
 /** What the plan means for one session; plain data, as `status --json` prints it. */
 export interface SessionPlan {
   readonly session: Session;
-  /** Absent in the states `plain` and `unknown`. */
+  /** Absent in the states `plain`, `udp`, `not-let-in` and `unknown`. */
   readonly connection?: Omit<Connection, 'subflows'>;
   readonly rule: Rule;
   readonly state: SessionState;
@@ -97,12 +118,9 @@ export function planSessions(sessions: readonly PlacedSession[], guidance: Guida
 }
 
 function planSession(one: PlacedSession, guidance: Guidance): SessionPlan {
-  const { session, connection, rule, placed } = one;
+  const { session, connection, rule, placed, unsteerable } = one;
   if (connection === undefined || connection === 'plain') {
-    const [state, reason] =
-      connection === 'plain'
-        ? (['plain', 'plain TCP, not MPTCP: cannot be steered'] as const)
-        : (['unknown', 'the kernel shows no connection from its address'] as const);
+    const [state, reason] = UNSTEERABLE[unsteerable ?? connection ?? 'unseen'];
     return { session, rule, state, reason, missing: [], heldBack: false, subflows: [], wishes: [] };
   }
   const active = activeOf(one, guidance);

@@ -4,6 +4,13 @@ import type { Session } from '../openvpn/session.js';
 /** A session and what the kernel holds for it. */
 export interface ObservedSession {
   readonly session: Session;
+  /**
+   * Why no connection is its own, whatever the kernel shows; absent: nothing speaks against it.
+   * - `udp`: it is connected over UDP.
+   * - `not-let-in`: OpenVPN has not let it in.
+   * - `disputed`: another session has the same address and port, and nothing says which of them is connected over TCP.
+   */
+  readonly unsteerable?: 'udp' | 'not-let-in' | 'disputed';
   /** `plain`: a TCP socket without MPTCP; undefined: nothing was found for it. */
   readonly connection: Connection | 'plain' | undefined;
 }

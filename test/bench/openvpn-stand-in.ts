@@ -23,6 +23,9 @@ const HOOKS = `while read -r script_type trusted_ip trusted_port ifconfig_pool_r
   echo "$script_type $common_name"
 done`;
 
+/** When every client came, Unix time in seconds: as OpenVPN does, hooks and status are given the same. */
+const SINCE = Math.floor(Date.now() / 1000);
+
 const [port, management = '', events = ''] = process.argv.slice(2);
 const sessions = new Map<number, string>();
 let serial = 0;
@@ -41,7 +44,7 @@ process.setuid?.(NOBODY);
 const shell = spawn('sh', ['-c', HOOKS], {
   stdio: ['pipe', 'pipe', 'inherit'],
   env: {
-    ...{ daemon_pid: `${process.pid}`, time_unix: `${since()}`, dev: 'tun0', config: 'server.conf' },
+    ...{ daemon_pid: `${process.pid}`, time_unix: `${SINCE}`, dev: 'tun0', config: 'server.conf' },
     SUBFLOWD_EVENTS: events,
   },
 });
@@ -59,9 +62,7 @@ function session(socket: Socket): void {
   const number = serial++;
   const virtual = `10.${8 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`;
   const real = `${address}:${remotePort}`;
-  const line = [`client-${number}`, real, virtual, '', 0, 0, 'now', since(), 'UNDEF', number, 0, ''].join(
-    '\t',
-  );
+  const line = [`client-${number}`, real, virtual, '', 0, 0, 'now', SINCE, 'UNDEF', number, 0, ''].join('\t');
   const hook = (type: string, act: () => void) => {
     // not by its port, which another client may have before this one's last hook has run
     ran.set(`${type} client-${number}`, () => {
@@ -95,8 +96,4 @@ function answer(line: string): string {
   if (command === 'pid') return `SUCCESS: pid=${process.pid}\r\n`;
   if (command !== 'status') return 'SUCCESS: \r\n';
   return `TITLE\tstand-in\r\nHEADER\tCLIENT_LIST\t${COLUMNS.join('\t')}\r\n${[...sessions.values()].join('')}END\r\n`;
-}
-
-function since(): number {
-  return Math.floor(Date.now() / 1000);
 }

@@ -224,7 +224,7 @@ describe('an OpenVPN that is killed in the middle of an answer', () => {
     watcher.say('bytecount 5');
     await until(
       'why not',
-      () => watcher.count(/^ERROR: OpenVPN office gives no answer: .*is not to be had/) === 2,
+      () => watcher.count(/^ERROR: OpenVPN office gives no answer: .*is not available/) === 2,
     );
     const second = await vpn.server({ management: at('m') });
     await until('it is back', () => watcher.count(/^>INFO:OpenVPN Management Interface/) === 2);

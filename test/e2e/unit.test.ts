@@ -91,7 +91,9 @@ describe('installed as openvpn-conf says, under systemd', () => {
     const [record] = atFirst.records;
     expect(record?.uid).toBe(nobody);
     expect(record?.file).toMatch(
-      new RegExp(`^/run/subflowd/events/nobody/${pids.serverBefore}-192\\.168\\.100\\.2-\\d+$`),
+      new RegExp(
+        `^/run/subflowd/events/nobody/${pids.serverBefore}-192\\.168\\.100\\.2-\\d+-\\d+-10\\.8\\.0\\.\\d+$`,
+      ),
     );
     expect(commonNames(atFirst.records)).toEqual([`common_name=${ALICE}`]);
     expect(journals.server.join('\n')).toContain(`CN=${VAN}`);

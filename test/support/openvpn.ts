@@ -48,6 +48,16 @@ export interface ServerSettings {
 }
 
 const EC_KEY = ['ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
+export interface ClientSettings {
+  readonly ipv6?: boolean;
+  readonly udp?: boolean;
+  /** The server's; default 0. */
+  readonly number?: number;
+  readonly config?: string;
+  readonly localPort?: number;
+  /** A program, with its arguments, that OpenVPN is started by. */
+  readonly wrapper?: readonly string[];
+}
 
 /** A program that a test started; `log` holds what it said. */
 export interface Running {
@@ -154,27 +164,31 @@ export class LoopbackVpn {
   }
 
   /** Resolves when the client is connected. */
-  async client(
-    commonName: string,
-    settings: { readonly ipv6?: boolean; readonly number?: number; readonly config?: string } = {},
-  ): Promise<Running> {
+  async client(commonName: string, settings: ClientSettings = {}): Promise<Running> {
+    const client = await this.knock(commonName, settings);
+    await this.#said(client, 'Initialization Sequence Completed');
+    return client;
+  }
+
+  /** Starts a client that may never be let in. */
+  async knock(commonName: string, settings: ClientSettings = {}): Promise<Running> {
     const name = `client${this.#count++}`;
     await this.#issue(name, commonName);
-    const client = this.#start([
+    return this.#start([
+      ...(settings.wrapper ?? []),
       openvpnProgram,
       ...(settings.config === undefined ? [] : ['--config', settings.config]),
-      ...['--client', '--dev', 'tun', '--nobind', '--verb', '3', '--connect-retry', '1'],
+      ...['--client', '--dev', 'tun', '--verb', '3', '--connect-retry', '1'],
       ...['--port', String(1194 + (settings.number ?? 0))],
+      ...(settings.localPort === undefined ? ['--nobind'] : ['--lport', String(settings.localPort)]),
       ...(settings.ipv6 === true
         ? ['--proto', 'tcp6-client', '--remote', '::1']
-        : ['--proto', 'tcp4-client']),
+        : ['--proto', settings.udp === true ? 'udp4' : 'tcp4-client']),
       ...(settings.ipv6 === true ? [] : ['--remote', '127.0.0.1']),
       ...['--ifconfig-noexec', '--route-noexec'],
       ...asArguments(withoutOffload),
       ...asArguments(this.#credentials(name)),
     ]);
-    await this.#said(client, 'Initialization Sequence Completed');
-    return client;
   }
 
   /** Puts a private key under a password. */

@@ -10,7 +10,8 @@ if (/^\d+$/.test(pid) && /^\d+$/.test(port) && /^[^/]+$/.test(address)) {
   const own = readdirSync(events)
     .map((name) => `${events}/${name}`)
     .find((directory) => statSync(directory).uid === process.geteuid?.());
-  const record = `${own}/${pid}-${address}-${port}`;
+  const virtual = env.ifconfig_pool_remote_ip || env.ifconfig_pool_remote_ip6 || '';
+  const record = `${own}/${pid}-${address}-${port}-${env.time_unix ?? ''}-${virtual}`;
   const before = lstatSync(record, { throwIfNoEntry: false });
   if (own !== undefined && (before === undefined || before.isFile())) {
     const names = [
@@ -28,6 +29,7 @@ if (/^\d+$/.test(pid) && /^\d+$/.test(port) && /^[^/]+$/.test(address)) {
       `trusted_ip=${address}`,
       `trusted_port=${port}`,
       ...names.map((name) => `${name}=${env[name] ?? ''}`),
+      `protocols=${[1, 2, 3, 4, 5, 6, 7, 8].map((n) => env[`proto_${n}`] ?? '').join(' ')}`,
       'end',
     ];
     writeFileSync(record, fields.map((field) => `${field}\0`).join(''), { mode: 0o600 });

@@ -24,6 +24,7 @@ function text(clients: readonly ObservedSession[], more: Partial<DaemonStatus> =
     overrides: {},
     problems: [],
     reports: [],
+    reported: [],
     ...more,
   });
 }

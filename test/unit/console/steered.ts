@@ -80,6 +80,7 @@ export class Steered implements Commanded {
       overrides: Object.fromEntries(this.#overrides.all()),
       problems: this.problems,
       reports: [],
+      reported: [],
     };
   }
 

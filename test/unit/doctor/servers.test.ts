@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram';
 import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -59,6 +60,24 @@ describe('checkServer', () => {
   let listener: Server | undefined;
   afterEach(() => listener?.close());
 
+  it('names a process that serves UDP and TCP, where only hooks tell of clients', async () => {
+    listener = createServer().listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    const udp = createSocket('udp4').bind(0, '127.0.0.1');
+    await once(udp, 'listening');
+    try {
+      const found = async (status: Partial<ServerStatus>) =>
+        (await checkServer(server({ pids: [process.pid], ...status })))
+          .map((check) => check.found)
+          .join('\n');
+      expect(await found({})).toContain('it serves UDP and TCP, and hooks are not told');
+      expect(await found({ management: 'unreachable' })).toContain('it serves UDP and TCP');
+      expect(await found({ management: 'connected' })).not.toContain('hooks are not told');
+    } finally {
+      udp.close();
+    }
+  });
+
   it('names a plain-TCP listener without /dev/net/tun, with what mends both', async () => {
     listener = createServer().listen(0, '127.0.0.1');
     await once(listener, 'listening');
@@ -87,7 +106,7 @@ describe('checkSessions', () => {
   function status(clients: readonly ObservedSession[], problems: readonly string[] = []): DaemonStatus {
     const { sessions } = plan({ sessions: clients }, configOf(['wifi']), new Map());
     const rest = { version: '0', kernel: '6', backend: BACKEND, servers: [], overrides: {} };
-    return { ...rest, dryRun: false, paths: [], sessions, problems, reports: [] };
+    return { ...rest, dryRun: false, paths: [], sessions, problems, reports: [], reported: [] };
   }
   const { session } = client('alice');
 
@@ -97,6 +116,12 @@ describe('checkSessions', () => {
 
   it.each([
     ['plain TCP', { session, connection: 'plain' as const }, 'it speaks plain TCP', 'mptcpize run'],
+    [
+      'a claim that another has too',
+      { session, connection: undefined, unsteerable: 'disputed' as const },
+      'another session has the same address and port',
+      undefined,
+    ],
     ['one subflow', client('alice', { remotes: [LTE] }), 'it has one subflow only', 'ip mptcp endpoint add'],
     [
       'a subflow through the tunnel',
@@ -109,7 +134,11 @@ describe('checkSessions', () => {
     expect(checks).toHaveLength(1);
     expect(checks[0]).toMatchObject({ name: 'client alice', verdict: 'note' });
     expect(checks[0]?.found).toContain(found);
-    expect(checks[0]?.remedy).toContain(remedy);
+    if (remedy !== undefined) expect(checks[0]?.remedy).toContain(remedy);
+  });
+
+  it.each(['udp', 'not-let-in'] as const)('has nothing to say of a client that is %s', (unsteerable) => {
+    expect(checkSessions(status([{ session, connection: undefined, unsteerable }]))).toEqual([]);
   });
 
   it('repeats what the daemon cannot see', () => {

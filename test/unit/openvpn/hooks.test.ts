@@ -14,10 +14,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { parseRecord } from '../../../src/openvpn/record.js';
+import { parseRecord, parseRecordName } from '../../../src/openvpn/record.js';
 
 const HOOKS = resolve(import.meta.dirname, '../../../hooks');
-const NAME = '4242-192.0.2.7-50000';
+const NAME = '4242-192.0.2.7-50000-1700000000-10.8.0.2';
 const VARIABLES = {
   script_type: 'client-connect',
   daemon_pid: '4242',
@@ -25,6 +25,7 @@ const VARIABLES = {
   trusted_port: '50000',
   ifconfig_pool_remote_ip: '10.8.0.2',
   time_unix: '1700000000',
+  proto_1: 'tcp-server',
   dev: 'tun0',
   config: 'server.conf',
   common_name: 'alice',
@@ -87,6 +88,7 @@ describe('client-connect', () => {
         since: 1700000000,
         device: 'tun0',
         config: 'server.conf',
+        protocol: 'tcp',
       },
     });
   });
@@ -159,13 +161,81 @@ describe('client-disconnect', () => {
     await hook('client-connect', { ...VARIABLES, trusted_port: '50001' });
     await hook('client-disconnect');
     await hook('client-disconnect');
-    expect(readdirSync(own)).toEqual(['4242-192.0.2.7-50001']);
+    expect(readdirSync(own)).toEqual(['4242-192.0.2.7-50001-1700000000-10.8.0.2']);
     rmSync(events, { recursive: true });
     await hook('client-disconnect');
   });
 });
 
 describe('both hooks', () => {
+  it('keep two clients apart that have one address and port, over TCP and UDP', async () => {
+    const both = { ...VARIABLES, proto_1: 'tcp-server', proto_2: 'udp' };
+    const other = {
+      ...both,
+      time_unix: '1700000009',
+      ifconfig_pool_remote_ip: '10.8.0.3',
+      common_name: 'bob',
+    };
+    await hook('client-connect', both);
+    await hook('client-connect', other);
+    const found = readdirSync(own).map((name) => parseRecord(readFileSync(join(own, name))));
+    expect(found).toMatchObject([{ record: { commonName: 'alice' } }, { record: { commonName: 'bob' } }]);
+    for (const parsed of found) expect(parsed).not.toHaveProperty('record.protocol');
+    await hook('client-disconnect', both);
+    expect(readdirSync(own)).toEqual(['4242-192.0.2.7-50000-1700000009-10.8.0.3']);
+  });
+
+  it('remove the record of a client that came before they were updated', async () => {
+    writeFileSync(join(own, '4242-192.0.2.7-50000'), '');
+    await hook('client-disconnect');
+    expect(readdirSync(own)).toEqual([]);
+  });
+
+  it('remove the record of a client whose address changed, outside or inside the tunnel', async () => {
+    const other = {
+      ...VARIABLES,
+      proto_1: 'udp',
+      trusted_ip: '192.0.2.9',
+      ifconfig_pool_remote_ip: '10.8.0.3',
+    };
+    await hook('client-connect', other);
+    await hook('client-connect');
+    await hook('client-disconnect', { ...VARIABLES, ifconfig_pool_remote_ip: '10.9.9.9' });
+    await hook('client-disconnect', { ...other, trusted_ip: '198.51.100.1', trusted_port: '1' });
+    expect(readdirSync(own)).toEqual([]);
+    await hook('client-connect', { ...VARIABLES, time_unix: '', ifconfig_pool_remote_ip: '' });
+    expect(readdirSync(own)).toEqual(['4242-192.0.2.7-50000--']);
+    expect(parseRecordName('4242-192.0.2.7-50000--')).toBeDefined();
+    await hook('client-disconnect', { ...VARIABLES, time_unix: '', ifconfig_pool_remote_ip: '' });
+    expect(readdirSync(own)).toEqual([]);
+  });
+
+  it('work in a chroot that has nothing but the shell and rm', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'subflowd-chroot-'));
+    try {
+      for (const program of ['/bin/sh', '/bin/rm']) {
+        const { stdout } = await execa('ldd', [program]);
+        const files = [program, ...(stdout.match(/\/\S+(?= \()/g) ?? [])];
+        for (const file of files) cpSync(file, join(root, file), { dereference: true });
+      }
+      cpSync(installed, join(root, 'hooks'), { recursive: true });
+      mkdirSync(join(root, 'events/root'), { recursive: true, mode: 0o700 });
+      const run = (name: string) =>
+        execa('/usr/sbin/chroot', [root, `/hooks/${name}`], {
+          env: { SUBFLOWD_EVENTS: '/events', ...VARIABLES },
+          extendEnv: false,
+          preferLocal: false,
+        });
+      expect(await run('client-connect')).toMatchObject({ stdout: '', stderr: '' });
+      expect(readdirSync(join(root, 'events/root'))).toEqual([NAME]);
+      expect(parseRecord(readFileSync(join(root, 'events/root', NAME)))).toHaveProperty('record');
+      expect(await run('client-disconnect')).toMatchObject({ stdout: '', stderr: '' });
+      expect(readdirSync(join(root, 'events/root'))).toEqual([]);
+    } finally {
+      rmSync(root, { recursive: true, force: true });
+    }
+  });
+
   it('please shellcheck', async () => {
     const { stdout } = await execa('shellcheck', ['client-connect', 'client-disconnect'], {
       cwd: HOOKS,

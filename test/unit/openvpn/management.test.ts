@@ -178,7 +178,11 @@ describe('the management client', () => {
 
   it.each([
     ['is missing', undefined, /asks for a password: say `password-file =`/],
-    ['cannot be read', '/nonexistent/password', /asks for a password: \/nonexistent\/password cannot be read: ENOENT/],
+    [
+      'cannot be read',
+      '/nonexistent/password',
+      /asks for a password: \/nonexistent\/password cannot be read: ENOENT/,
+    ],
     ['is wrong', 'wrong', /refuses the password in .*wrong/],
   ])('says it when the password %s', async (_what, file, problem) => {
     const passwordFile = file === 'wrong' ? join(directory, 'wrong') : file;
@@ -351,7 +355,7 @@ describe('the management client', () => {
     management.start();
     await sleep(200);
     management.stop();
-    expect(problems).toEqual([expect.stringMatching(/none is not to be had: there is no such socket/)]);
+    expect(problems).toEqual([expect.stringMatching(/none is not available: there is no such socket/)]);
   });
 
   it('leaves nothing behind when it is stopped', async () => {

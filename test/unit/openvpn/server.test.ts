@@ -22,14 +22,17 @@ const HEADER =
 let directory: string;
 let processes: Map<number, ProcessFacts>;
 let problems: string[];
+let over: string[];
 let changes: string[];
 let listener: NetServer | undefined;
 let peers: Socket[];
 let server: Server;
 let events: Events;
 
-/** What OpenVPN would say: its PID, and its clients as `NAME ADDRESS:PORT CID`. */
+/** What OpenVPN would say: its PID, and its clients as `NAME ADDRESS:PORT CID`, and behind it `refused` or when they came. */
 let said: { pid: number; clients: string[] };
+/** How often it was asked for `status 3`. */
+let asked: number;
 /** Answers to `status 3` that are kept back. */
 let held: (() => void)[] | undefined;
 
@@ -41,6 +44,8 @@ beforeEach(() => {
   peers = [];
   said = { pid: 100, clients: [] };
   held = undefined;
+  asked = 0;
+  over = [];
   ensureEventsDirectory(join(directory, 'events'));
 });
 
@@ -69,10 +74,12 @@ async function listen(): Promise<void> {
         if (line === 'version') socket.write('OpenVPN Version: OpenVPN 2.6.14\r\nEND\r\n');
         if (line === 'pid') socket.write(`SUCCESS: pid=${said.pid}\r\n`);
         if (line === 'status 3') {
+          asked += 1;
           // what was true when it was asked
           const rows = said.clients.map((client) => {
-            const [name, real, cid] = client.split(' ');
-            return `CLIENT_LIST\t${name}\t${real}\t10.8.0.2\t1700000000\t${cid}\r\n`;
+            const [name, real, cid, more = '1700000000'] = client.split(' ');
+            const [virtual, since] = more === 'refused' ? ['', '1700000000'] : ['10.8.0.2', more];
+            return `CLIENT_LIST\t${name}\t${real}\t${virtual}\t${since}\t${cid}\r\n`;
           });
           const answer = (): void => void socket.write(`${HEADER}${rows.join('')}END\r\n`);
           if (held) held.push(answer);
@@ -85,7 +92,7 @@ async function listen(): Promise<void> {
   await once(listener, 'listening');
 }
 
-function start(managed = true): void {
+function start(managed = true, pollMs = 300): void {
   const probe = (pid: number): ProcessFacts => processes.get(pid) ?? { is: 'gone' };
   events = new Events(join(directory, 'events'), { probe, rescanMs: 200 });
   const claimants = new Set<Server>();
@@ -97,10 +104,13 @@ function start(managed = true): void {
     },
     events,
     claimants,
-    { probe, pollMs: 300, management: { backoff: new Backoff(20, 50) } },
+    { probe, pollMs, management: { backoff: new Backoff(20, 50) } },
   );
   claimants.add(server);
-  server.on('problem', (text) => problems.push(text)).on('change', () => changes.push(names()));
+  server
+    .on('problem', (text) => problems.push(text))
+    .on('resolved', (key) => over.push(key))
+    .on('change', () => changes.push(names()));
   server.start();
   events.start();
 }
@@ -119,15 +129,17 @@ async function shows(expected: string): Promise<void> {
   });
 }
 
-function record(port: number, commonName: string, pid = 100): string {
-  const path = join(directory, 'events', 'root', `${pid}-192.0.2.1-${port}`);
+function record(port: number, commonName: string, pid = 100, more: readonly string[] = []): string {
+  const [, time] = /^time_unix=(\d+)$/.exec(more[0] ?? '') ?? [];
+  const suffix = time === undefined ? '' : `-${time}-`;
+  const path = join(directory, 'events', 'root', `${pid}-192.0.2.1-${port}${suffix}`);
   const fields = [
     `daemon_pid=${pid}`,
     'trusted_ip=192.0.2.1',
     `trusted_port=${port}`,
     `common_name=${commonName}`,
   ];
-  writeFileSync(path, ['subflowd-event=1', ...fields, 'end', ''].join('\0'));
+  writeFileSync(path, ['subflowd-event=1', ...fields, ...more, 'end', ''].join('\0'));
   return path;
 }
 
@@ -245,6 +257,129 @@ describe('a server that both ways tell of', () => {
   });
 });
 
+describe('a server that serves UDP and TCP', () => {
+  it('keeps two clients of one address and port apart, and takes each one out when it leaves', async () => {
+    const [tcp, udp] = ['tcp4-server:192.0.2.1:1', 'udp4:192.0.2.1:1'];
+    said.clients = [`alice ${tcp} 7`, `bob ${udp} 8 1700000009`];
+    await listen();
+    start();
+    record(1, 'alice', 100, ['time_unix=1700000000', 'protocols=tcp-server udp']);
+    const path = record(1, 'bob', 100, ['time_unix=1700000009', 'protocols=tcp-server udp']);
+    await shows('100 alice 1 7; 100 bob 1 8');
+    expect(server.sessions().map(({ protocol }) => protocol)).toEqual(['tcp', 'udp']);
+    expect(server.status()).toMatchObject({ recorded: 2 });
+    expect(server.status()).not.toHaveProperty('unrecorded');
+    held = [];
+    rmSync(path);
+    await shows('100 alice 1 7');
+    expect(problems).toEqual([]);
+  });
+});
+
+describe('a client that OpenVPN lists and has not let in', () => {
+  it('is known not to be, until status shows its address inside the tunnel', async () => {
+    said.clients = ['alice 192.0.2.1:1 7', 'bob 192.0.2.1:2 8 refused'];
+    await listen();
+    start();
+    await shows('100 alice 1 7; 100 bob 2 8');
+    expect(server.sessions().map(({ notLetIn }) => notLetIn)).toEqual([undefined, true]);
+    said.clients = ['alice 192.0.2.1:1 7', 'bob 192.0.2.1:2 8'];
+    await until('it is let in', () => server.sessions().every(({ notLetIn }) => !notLetIn));
+  });
+
+  it('counts as let in when it is established, and no longer when status denies it', async () => {
+    said.clients = ['bob 192.0.2.1:2 8 refused'];
+    await listen();
+    held = [];
+    start(true, 60_000);
+    await until('it is connected', () => server.pid === 100);
+    notice(
+      '>CLIENT:ESTABLISHED,8\r\n>CLIENT:ENV,daemon_pid=100\r\n>CLIENT:ENV,common_name=bob\r\n' +
+        '>CLIENT:ENV,trusted_ip=192.0.2.1\r\n>CLIENT:ENV,trusted_port=2\r\n' +
+        '>CLIENT:ENV,ifconfig_pool_remote_ip=10.8.0.2\r\n>CLIENT:ENV,proto_1=tcp-server\r\n>CLIENT:ENV,END\r\n',
+    );
+    await shows('100 bob 2 8');
+    expect(server.sessions()).toMatchObject([{ protocol: 'tcp', virtual: ['10.8.0.2'] }]);
+    expect(server.sessions()[0]).not.toHaveProperty('notLetIn');
+    const answers = held;
+    held = undefined;
+    for (const answer of answers) answer();
+    await until('it is not let in', () => server.sessions()[0]?.notLetIn === true);
+    expect(server.sessions()).toMatchObject([{ protocol: 'tcp', virtual: [] }]);
+  });
+});
+
+describe('a session of whom the kernel shows no connection', () => {
+  it('is asked about at once, and again, but not for ever', async () => {
+    said.clients = ['alice 192.0.2.1:1 7'];
+    await listen();
+    start(true, 600_000);
+    await shows('100 alice 1 7');
+    await sleep(1_500);
+    const before = asked;
+    const report = () => {
+      server.missing(server.sessions());
+    };
+    server.on('look', report);
+    report();
+    await until('it is asked', () => asked > before, 2_000);
+    await sleep(6_000);
+    expect(asked - before).toBe(3);
+    expect(names()).toBe('100 alice 1 7');
+    said.clients = [];
+    server.missing([]);
+    report();
+    await shows('');
+  });
+
+  it('is dropped with its record after some seconds, if it came over TCP and nobody can be asked', async () => {
+    start(false);
+    const gone = record(1, 'gone', 100, ['protocols=tcp-server']);
+    const kept = [
+      record(2, 'over UDP', 100, ['protocols=udp']),
+      record(3, 'one or the other', 100, ['protocols=udp tcp-server']),
+      record(4, 'an earlier hook'),
+      record(5, 'back again', 100, ['protocols=tcp-server']),
+    ];
+    await until('all are there', () => server.sessions().length === 5);
+    server.on('look', () => {
+      server.missing(server.sessions());
+    });
+    server.missing(server.sessions());
+    await sleep(2_000);
+    server.missing(server.sessions().filter(({ commonName }) => commonName !== 'back again'));
+    await until('it is removed', () => !existsSync(gone), 20_000);
+    await until('it is dropped', () => server.sessions().length === 4);
+    expect(kept.every((path) => existsSync(path))).toBe(true);
+    expect(problems).toEqual([
+      expect.stringMatching(/records "gone" at 192\.0\.2\.1:1, whose connection is gone: removed/),
+    ]);
+  });
+});
+
+describe('a record that another came after', () => {
+  it('from the same address and port is dropped, where the process serves one protocol', async () => {
+    start(false);
+    const stale = record(1, 'alice');
+    await shows('100 alice 1 -');
+    const path = record(1, 'bob', 100, ['time_unix=1700000009', 'protocols=tcp-server']);
+    await shows('100 bob 1 -');
+    expect([stale, path].map((file) => existsSync(file))).toEqual([false, true]);
+  });
+});
+
+describe('a problem', () => {
+  it('is over when its cause is', async () => {
+    start();
+    await until('a problem', () => problems.length > 0);
+    expect(problems[0]).toMatch(/not available: there is no such socket/);
+    await listen();
+    await until('it is over', () => over.length > 0);
+    expect(over).toEqual(['management unreachable']);
+    expect(server.status()).not.toHaveProperty('managementTrouble');
+  });
+});
+
 describe('a server whose management goes away', () => {
   it('keeps what it knows while the process lives, and hears the hooks', async () => {
     said.clients = ['alice 192.0.2.1:1 7', 'bob 192.0.2.1:2 8'];
@@ -258,7 +393,7 @@ describe('a server whose management goes away', () => {
     await shows('100 alice 1 7; 100 bob 2 8; 100 carol 3 -');
     rmSync(path);
     await shows('100 bob 2 8; 100 carol 3 -');
-    expect(server.status().managementTrouble).toMatch(/not to be had/);
+    expect(server.status().managementTrouble).toMatch(/not available/);
     processes.delete(100);
     await shows('');
     expect(server.pid).toBeUndefined();

@@ -94,12 +94,35 @@ describe('parseStatus', () => {
   });
 });
 
+describe('who has been let in', () => {
+  const ROUTES =
+    'HEADER\tROUTING_TABLE\tVirtual Address\tCommon Name\tReal Address\tLast Ref\tLast Ref (time_t)';
+  const unproven = (lines: readonly string[]) =>
+    parseStatus(lines)
+      .clients.filter((one) => one.unproven)
+      .map(({ commonName }) => commonName);
+
+  it('is who has an address inside the tunnel, where others have one', () => {
+    const rows = [row('alice', '192.0.2.7:1'), row('refused', '192.0.2.7:2', '')];
+    expect(unproven(['TIME\tx\t1700009999', HEADER, ...rows])).toEqual(['refused']);
+  });
+
+  it('is who has sent something, or stays, where nobody has an address', () => {
+    const rows = [row('alice', '192.0.2.7:1', ''), row('new', '192.0.2.7:2', '')];
+    const route = 'ROUTING_TABLE\t00:11:22:33:44:55@0\talice\t192.0.2.7:1\tx\t1700000000';
+    expect(unproven(['TIME\tx\t1700000010', HEADER, ...rows, ROUTES, route])).toEqual(['new']);
+    expect(unproven(['TIME\tx\t1700000100', HEADER, ...rows])).toEqual([]);
+  });
+});
+
 describe('parseRealAddress', () => {
   it.each([
     ['192.0.2.7:1194', { address: '192.0.2.7', port: 1194 }],
-    ['tcp4-server:192.0.2.7:1194', { address: '192.0.2.7', port: 1194 }],
-    ['tcp6-server:[2001:db8::1]:1194', { address: '2001:db8::1', port: 1194 }],
-    ['tcp6-server:192.0.2.7:1194', { address: '192.0.2.7', port: 1194 }],
+    ['tcp4-server:192.0.2.7:1194', { address: '192.0.2.7', port: 1194, protocol: 'tcp' }],
+    ['udp4:192.0.2.7:1194', { address: '192.0.2.7', port: 1194, protocol: 'udp' }],
+    ['udp6:[2001:db8::1]:1194', { address: '2001:db8::1', port: 1194, protocol: 'udp' }],
+    ['tcp6-server:[2001:db8::1]:1194', { address: '2001:db8::1', port: 1194, protocol: 'tcp' }],
+    ['tcp6-server:192.0.2.7:1194', { address: '192.0.2.7', port: 1194, protocol: 'tcp' }],
     ['[2001:db8::1]:1194', { address: '2001:db8::1', port: 1194 }],
     ['2001:DB8::1', { address: '2001:db8::1' }],
     ['[::ffff:192.0.2.7]:5', { address: '192.0.2.7', port: 5 }],

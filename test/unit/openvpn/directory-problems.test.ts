@@ -1,19 +1,24 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Problems } from '../../../src/openvpn/problems.js';
+import { DirectoryProblems } from '../../../src/openvpn/directory-problems.js';
 
 let told: string[];
-let problems: Problems;
+let over: string[];
+let problems: DirectoryProblems;
 
 beforeEach(() => {
   vi.useFakeTimers();
   told = [];
-  problems = new Problems('/events/nobody', (text) => told.push(text));
+  over = [];
+  problems = new DirectoryProblems('/events/nobody', {
+    onProblem: (text) => told.push(text),
+    onResolved: (key) => over.push(key),
+  });
 });
 afterEach(() => {
   vi.useRealTimers();
 });
 
-describe('Problems', () => {
+describe('DirectoryProblems', () => {
   it('reports a problem once while it lasts, and again when it comes back later', () => {
     for (let time = 0; time < 3; time++) problems.report('mode', 'open to others');
     expect(told).toEqual(['open to others']);
@@ -35,17 +40,30 @@ describe('Problems', () => {
   });
 
   it('names ten files a minute, and of the rest the number', () => {
-    for (let file = 0; file < 1_000; file++) problems.complain(`junk ${file}`, 'remove it');
+    for (let file = 0; file < 1_000; file++) problems.complain(`junk ${file}`, 'is junk', 'remove it');
     for (let time = 0; time < 3; time++) problems.summarize();
     expect(told).toHaveLength(11);
     expect(told.at(-1)).toBe(
-      '990 more files in /events/nobody are no records of sessions; the last: junk 999',
+      '990 more files in /events/nobody are no records of sessions; the last: "junk 999" is junk',
     );
-    problems.complain('one more', 'remove it');
+    problems.complain('one more', 'is junk', 'remove it');
     problems.summarize();
     expect(told).toHaveLength(11);
     vi.advanceTimersByTime(60_000);
     problems.summarize();
-    expect(told.at(-1)).toMatch(/^1 more files .* one more$/);
+    expect(told.at(-1)).toMatch(/^1 more files .* "one more" is junk$/);
+  });
+
+  it('tells when what it told of is over', () => {
+    problems.report('mode', 'open to others');
+    problems.solved('mode');
+    problems.solved('mode');
+    problems.complain('junk', 'is junk', 'remove it');
+    problems.settle('junk');
+    problems.settle('other');
+    expect(over.filter((key) => !key.endsWith('more files'))).toEqual([
+      '/events/nobody mode',
+      '/events/nobody file junk',
+    ]);
   });
 });

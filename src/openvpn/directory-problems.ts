@@ -1,6 +1,10 @@
+import type { ProblemListener } from '../problems.js';
+
 /** Files named one by one within a minute; of the rest only the number is told. */
 const MAX_COMPLAINTS = 10;
 const COMPLAINTS_MS = 60_000;
+/** Named files that are remembered, so that it can be told when one is gone. */
+const MOST_NAMED = 100;
 /** Least time between two reports of one kind, milliseconds: a state that somebody toggles is not reported each time. */
 const REPEAT_MS = 10_000;
 
@@ -11,8 +15,9 @@ interface Known {
 }
 
 /** What is wrong with one directory, told so that whoever can make trouble there cannot fill the log. */
-export class Problems {
+export class DirectoryProblems {
   readonly #known = new Map<string, Known>();
+  readonly #named = new Set<string>();
   #complaints = 0;
   #countedSince = -Infinity;
   #isSummarized = false;
@@ -20,7 +25,7 @@ export class Problems {
 
   constructor(
     private readonly directory: string,
-    private readonly tell: (text: string) => void,
+    private readonly listener: ProblemListener,
   ) {}
 
   /** Reports a problem of one kind, unless the same was reported last, or anything of that kind just now. */
@@ -32,7 +37,7 @@ export class Problems {
       if (now - known.toldAt < REPEAT_MS) return;
     }
     this.#known.set(kind, { text, toldAt: now, isSolved: false });
-    this.tell(text);
+    this.listener.onProblem(text, this.#keyOf(kind));
   }
 
   solved(kind: string): void {
@@ -40,13 +45,26 @@ export class Problems {
     if (known === undefined || known.isSolved) return;
     if (performance.now() - known.toldAt < REPEAT_MS) this.#known.set(kind, { ...known, isSolved: true });
     else this.#known.delete(kind);
+    this.listener.onResolved(this.#keyOf(kind));
   }
 
   /** Says what is wrong with one file, or only counts it. */
-  complain(text: string, remedy: string): void {
+  complain(file: string, reason: string, remedy: string): void {
     this.#turnMinute();
-    if (this.#complaints++ < MAX_COMPLAINTS) this.tell(`${text}; ${remedy}`);
-    else this.#uncounted = { count: (this.#uncounted?.count ?? 0) + 1, example: text };
+    const text = `${JSON.stringify(file)} ${reason}`;
+    if (this.#complaints++ >= MAX_COMPLAINTS) {
+      this.#uncounted = { count: (this.#uncounted?.count ?? 0) + 1, example: text };
+      return;
+    }
+    const [first] = this.#named;
+    if (this.#named.size >= MOST_NAMED && first !== undefined) this.settle(first);
+    this.#named.add(file);
+    this.listener.onProblem(`${text}; ${remedy}`, this.#keyOf(`file ${file}`));
+  }
+
+  /** The file is gone, or is another. */
+  settle(file: string): void {
+    if (this.#named.delete(file)) this.listener.onResolved(this.#keyOf(`file ${file}`));
   }
 
   /** Reports how many files were only counted so far; no more often than single ones are named. */
@@ -56,7 +74,12 @@ export class Problems {
     const { count, example } = this.#uncounted;
     this.#uncounted = undefined;
     this.#isSummarized = true;
-    this.tell(`${count} more files in ${this.directory} are no records of sessions; the last: ${example}`);
+    const text = `${count} more files in ${this.directory} are no records of sessions; the last: ${example}`;
+    this.listener.onProblem(text, this.#keyOf('more files'));
+  }
+
+  #keyOf(kind: string): string {
+    return `${this.directory} ${kind}`;
   }
 
   #turnMinute(): void {
@@ -65,5 +88,6 @@ export class Problems {
     this.#countedSince = now;
     this.#complaints = 0;
     this.#isSummarized = false;
+    this.listener.onResolved(this.#keyOf('more files'));
   }
 }

@@ -1,0 +1,51 @@
+import { formatEndpoint } from '../endpoint.js';
+import { isOf, type Traits } from './pairing.js';
+import type { EventRecord } from './record.js';
+
+interface Departure {
+  readonly record: EventRecord;
+  /** `performance.now()`. */
+  readonly at: number;
+}
+
+/** Clients of one process that left, as hooks said, until a later `status` says so too. */
+export class Departures {
+  readonly #byEndpoint = new Map<string, readonly Departure[]>();
+
+  get isEmpty(): boolean {
+    return this.#byEndpoint.size === 0;
+  }
+
+  add(record: EventRecord, at: number): void {
+    const endpoint = formatEndpoint(record.real);
+    this.#byEndpoint.set(endpoint, [...(this.#byEndpoint.get(endpoint) ?? []), { record, at }]);
+  }
+
+  /** Whether a client left, at this moment or later. */
+  has(client: Traits, at = -Infinity): boolean {
+    const here = this.#byEndpoint.get(client.endpoint ?? '') ?? [];
+    return here.some((one) => one.at >= at && isOf(one.record, client));
+  }
+
+  /** The client is here again, or another that cannot be told from it. */
+  forget(client: Traits): void {
+    this.#keep((one) => !isOf(one.record, client), [client.endpoint ?? '']);
+  }
+
+  /** Forgets those that left before this moment. */
+  forgetBefore(at: number): void {
+    this.#keep((one) => one.at >= at, [...this.#byEndpoint.keys()]);
+  }
+
+  clear(): void {
+    this.#byEndpoint.clear();
+  }
+
+  #keep(isKept: (one: Departure) => boolean, endpoints: readonly string[]): void {
+    for (const endpoint of endpoints) {
+      const kept = this.#byEndpoint.get(endpoint)?.filter(isKept) ?? [];
+      if (kept.length > 0) this.#byEndpoint.set(endpoint, kept);
+      else this.#byEndpoint.delete(endpoint);
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import { formatEndpoint } from '../endpoint.js';
+import type { KnownRecord } from './events.js';
+import type { EventRecord } from './record.js';
+import type { Protocol } from './session.js';
+
+/** What tells clients of one process apart, as far as it is known. */
+export interface Traits {
+  /** {@link formatEndpoint} of where it comes from; absent without a port. */
+  readonly endpoint?: string;
+  /** Unix time in seconds; OpenVPN gives hooks, notices and `status` the same one. */
+  readonly since?: number;
+  readonly protocol?: Protocol;
+}
+
+/**
+ * Whether a hook's record can be of a client: the same address and port, and nothing that contradicts it. With OpenVPN 2.7
+ * a UDP and a TCP client can have both in common.
+ */
+export function isOf({ real, since, protocol }: EventRecord, client: Traits): boolean {
+  return (
+    formatEndpoint(real) === client.endpoint &&
+    (since === undefined || client.since === undefined || since === client.since) &&
+    (protocol === undefined || client.protocol === undefined || protocol === client.protocol)
+  );
+}
+
+/** Records, to be given to clients one by one. */
+export class RecordsByEndpoint {
+  readonly #records = new Map<string, KnownRecord[]>();
+
+  constructor(records: Iterable<KnownRecord>) {
+    for (const one of records) {
+      const key = formatEndpoint(one.record.real);
+      const others = this.#records.get(key);
+      if (others) others.push(one);
+      else this.#records.set(key, [one]);
+    }
+  }
+
+  /** The record of a client, which is then nobody else's. Of several, the one with an address inside the tunnel in common. */
+  take(client: Traits & { readonly virtual: readonly string[] }): KnownRecord | undefined {
+    const here = this.#records.get(client.endpoint ?? '');
+    if (here === undefined) return undefined;
+    const candidates = here.filter(({ record }) => isOf(record, client));
+    const found =
+      candidates.find(({ record }) => record.virtual.some((address) => client.virtual.includes(address))) ??
+      candidates[0];
+    if (found) here.splice(here.indexOf(found), 1);
+    return found;
+  }
+
+  /** Those that nobody took. */
+  *rest(): Iterable<KnownRecord> {
+    for (const records of this.#records.values()) yield* records;
+  }
+}
+
+/**
+ * Splits records into those that count and those of clients that another came after, from the same address and port of
+ * the same process: client-disconnect did not run. Where a process serves UDP and TCP both can be there, so both count.
+ */
+export function withoutSuperseded(records: readonly KnownRecord[]): {
+  readonly current: readonly KnownRecord[];
+  readonly superseded: readonly KnownRecord[];
+} {
+  const newest = new Map<string, KnownRecord>();
+  const superseded = new Set<KnownRecord>();
+  for (const one of records) {
+    const key = `${one.record.pid} ${formatEndpoint(one.record.real)}`;
+    const other = newest.get(key);
+    const [older, newer] = other === undefined || isLater(one, other) ? [other, one] : [one, other];
+    newest.set(key, newer);
+    if (older && newer.record.protocol !== undefined) superseded.add(older);
+  }
+  if (superseded.size === 0) return { current: records, superseded: [] };
+  return { current: records.filter((one) => !superseded.has(one)), superseded: [...superseded] };
+}
+
+function isLater(one: KnownRecord, other: KnownRecord): boolean {
+  const [time, otherTime] = [one.record.since ?? 0, other.record.since ?? 0];
+  return time === otherTime ? one.seenAt >= other.seenAt : time > otherTime;
+}

@@ -1,0 +1,200 @@
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { NetlinkBackend } from '../../src/backend/netlink.js';
+import type { ServerConfig } from '../../src/config/config.js';
+import { Controller } from '../../src/control/controller.js';
+import { ensureEventsDirectory } from '../../src/openvpn/events-directory.js';
+import { Servers } from '../../src/openvpn/servers.js';
+import { configOf } from '../support/alice.js';
+import { LoopbackVpn } from '../support/openvpn.js';
+import { until } from '../support/until.js';
+
+// not timed: each wait has its own bound
+
+const MPTCP = { wrapper: ['mptcpize', 'run'] } as const;
+/** Beyond any wait of OpenVPN's own, such as the 10 s between two looks at `status`. */
+const POLL_MS = 600_000;
+
+let vpn: LoopbackVpn;
+let events: string;
+let servers: Servers;
+let backend: NetlinkBackend;
+let controller: Controller;
+let problems: string[];
+let ends: (() => unknown)[];
+
+beforeEach(async () => {
+  vpn = await LoopbackVpn.create();
+  events = join(vpn.directory, 'events');
+  ensureEventsDirectory(events);
+  problems = [];
+  ends = [];
+});
+
+afterEach(async () => {
+  for (const end of ends) await end();
+  await vpn.destroy();
+});
+
+/** What the daemon does with OpenVPN and the kernel. */
+async function serve(section: Partial<ServerConfig> = {}): Promise<void> {
+  servers = new Servers([{ name: 's', events, ...section }], { server: { pollMs: POLL_MS } });
+  backend = await NetlinkBackend.open();
+  controller = new Controller({
+    backend,
+    sessions: () => servers.sessions(),
+    unplaced: () => servers.unplaced(),
+    config: () => configOf([]),
+    overrides: () => new Map(),
+  });
+  backend.onChange(() => void controller.refresh());
+  controller.on('missing', (sessions) => {
+    servers.missing(sessions);
+  });
+  servers
+    .on('status', () => {
+      backend.attend(servers.servers().flatMap((server) => server.status().pids));
+    })
+    .on('change', () => void controller.refresh())
+    .on('look', () => void controller.refresh())
+    .on('problem', (text) => problems.push(text));
+  servers.start();
+  controller.start();
+  ends = [
+    () => {
+      servers.stop();
+    },
+    () => controller.stop(),
+    () => backend.close(),
+  ];
+}
+
+function managed(): Partial<ServerConfig> {
+  return { management: { socket: join(vpn.directory, 'm') }, passwordFile: vpn.passwordFile };
+}
+
+function states(): string {
+  return controller
+    .current()
+    .sessions.map(({ session, state }) => `${session.commonName} ${state}`)
+    .sort()
+    .join('; ');
+}
+
+async function shows(expected: string, withinMs?: number): Promise<void> {
+  await until(expected, () => states() === expected, withinMs).catch((error: unknown) => {
+    throw new Error(`${String(error)}; it shows ${JSON.stringify(states())}; ${problems.join('\n')}`);
+  });
+}
+
+async function openvpnIsBefore27(): Promise<boolean> {
+  const { stdout } = await execa('openvpn', ['--version'], { reject: false });
+  return /^OpenVPN 2\.[0-6]/.test(stdout);
+}
+
+describe('an OpenVPN that serves TCP and UDP in one process', () => {
+  const BOTH = { ...MPTCP, extra: ['local 127.0.0.1 1194 udp4'] };
+
+  it('has clients of one address and port, which are told apart', async ({ skip }) => {
+    if (await openvpnIsBefore27()) skip('only OpenVPN 2.7 does');
+    await vpn.server({ ...BOTH, management: join(vpn.directory, 'm'), events });
+    await vpn.client('bob', { udp: true, localPort: 5000 });
+    await serve(managed());
+    await shows('bob udp');
+    const alice = await vpn.client('alice', { ...MPTCP, localPort: 5000 });
+    await shows('alice unruled; bob udp');
+    expect(readdirSync(join(events, 'root'))).toHaveLength(2);
+    await alice.kill();
+    await shows('bob udp');
+    expect(readdirSync(join(events, 'root'))).toHaveLength(1);
+    await sleep(1_500);
+    expect(states()).toBe('bob udp');
+    expect(problems).toEqual([]);
+  });
+
+  it('leaves it open which of two is over TCP, where only hooks tell of them', async ({ skip }) => {
+    if (await openvpnIsBefore27()) skip('only OpenVPN 2.7 does');
+    await vpn.server({ ...BOTH, events });
+    await serve();
+    await vpn.client('alice', { ...MPTCP, localPort: 5000 });
+    await shows('alice unruled');
+    await vpn.client('bob', { udp: true, localPort: 5000 });
+    await shows('alice unknown; bob unknown');
+    expect(problems).toEqual([]);
+  });
+});
+
+describe('a client that OpenVPN refuses', () => {
+  it('is not let in for as long as OpenVPN lists it', async () => {
+    const ccd = join(vpn.directory, 'ccd');
+    mkdirSync(ccd, { mode: 0o755 });
+    writeFileSync(join(ccd, 'mallory'), 'disable\n');
+    await vpn.server({
+      ...MPTCP,
+      management: join(vpn.directory, 'm'),
+      extra: [`client-config-dir ${ccd}`],
+    });
+    await serve(managed());
+    await vpn.client('alice', MPTCP);
+    await shows('alice unruled');
+    const mallory = await vpn.knock('mallory', MPTCP);
+    await shows('alice unruled; mallory not-let-in');
+    await mallory.kill();
+    await shows('alice unruled', 5_000);
+  });
+
+  it('by the script that the hook is called from leaves no record', async () => {
+    const script = join(vpn.directory, 'connect');
+    writeFileSync(script, `#!/bin/sh\n${vpn.hooks}/client-connect\n[ "$common_name" != mallory ]\n`);
+    chmodSync(script, 0o755);
+    const server = await vpn.server({
+      ...MPTCP,
+      events,
+      extra: [`client-connect ${script}`],
+    });
+    await serve();
+    const mallory = await vpn.knock('mallory', MPTCP);
+    await until('it is refused', () => server.log().includes('Failed running command (--client-connect)'));
+    await mallory.kill();
+    await until('its record is removed', () => readdirSync(join(events, 'root')).length === 0);
+    await shows('');
+  });
+});
+
+describe('a client that leaves', () => {
+  it('is gone at once, where only management tells', async () => {
+    await vpn.server({ ...MPTCP, management: join(vpn.directory, 'm') });
+    await vpn.client('bob');
+    const alice = await vpn.client('alice', MPTCP);
+    await serve(managed());
+    await shows('alice unruled; bob plain');
+    // without a word to the server
+    await alice.kill('SIGKILL');
+    await shows('bob plain', 5_000);
+    expect(problems).toEqual([]);
+  });
+
+  it('while a script still decides leaves no record', async () => {
+    const script = join(vpn.directory, 'connect');
+    // deferred: what it decides it writes into a file, later
+    writeFileSync(
+      script,
+      `#!/bin/sh\n${vpn.hooks}/client-connect\n[ "$common_name" = alice ] && exit 0\n` +
+        `echo 2 >"$client_connect_deferred_file"\n(sleep 2; echo 1 >"$client_connect_deferred_file") >/dev/null 2>&1 &\n`,
+    );
+    chmodSync(script, 0o755);
+    await vpn.server({ ...MPTCP, events, extra: [`client-connect ${script}`] });
+    await serve();
+    await vpn.client('alice');
+    const bob = await vpn.knock('bob');
+    await until('it is recorded', () => readdirSync(join(events, 'root')).length === 2);
+    await bob.kill('SIGKILL');
+    await until('its record is removed', () => readdirSync(join(events, 'root')).length === 1);
+    // over plain TCP, and there
+    await sleep(6_000);
+    expect(states()).toBe('alice plain');
+  });
+});

@@ -1,0 +1,74 @@
+import { expect, it } from 'vitest';
+import type { Backend, ServerSockets } from '../../../src/backend/backend.js';
+import { observe } from '../../../src/control/observe.js';
+import type { Session } from '../../../src/openvpn/session.js';
+import { plan } from '../../../src/steering/plan.js';
+import { ALICE_SESSION, configOf, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
+
+const CONNECTION = {
+  pid: PID,
+  remote: WIFI,
+  local: SERVER,
+  token: 1,
+  subflows: [WIFI, LTE].map(
+    (remote) => ({ local: SERVER, remote, ours: 'active', peers: 'active', mpPrioPending: false }) as const,
+  ),
+};
+
+/** What a look shows, without a kernel. */
+function showing(sockets: Partial<ServerSockets> | Error): Backend {
+  return {
+    name: 'netlink',
+    description: '',
+    tellsPeer: true,
+    connections: () =>
+      sockets instanceof Error
+        ? Promise.reject(sockets)
+        : Promise.resolve({ connections: [CONNECTION], plain: [], problems: [], ...sockets }),
+    setPriority: () => Promise.reject(new Error('nothing is to be set')),
+    close: () => Promise.resolve(),
+  };
+}
+
+async function states(...sessions: readonly Session[]): Promise<Record<string, string>> {
+  const { snapshot } = await observe(showing({}), sessions, []);
+  const planned = plan(snapshot, configOf(['lte']), new Map()).sessions;
+  return Object.fromEntries(
+    planned.map(({ session, state, wishes }) => [session.commonName, `${state} ${wishes.length}`]),
+  );
+}
+
+const alice: Session = { ...ALICE_SESSION, protocol: 'tcp' };
+const bob: Session = { ...ALICE_SESSION, commonName: 'bob' };
+
+it('gives a connection to the client over TCP, and none to one over UDP that has the same address and port', async () => {
+  expect(await states(alice, { ...bob, protocol: 'udp' })).toEqual({ alice: 'pending 1', bob: 'udp 0' });
+  expect(await states(ALICE_SESSION, { ...bob, protocol: 'udp' })).toEqual({
+    alice: 'pending 1',
+    bob: 'udp 0',
+  });
+});
+
+it('gives a connection that two sessions claim to the one that is known to be over TCP, else to neither', async () => {
+  expect(await states(bob, alice)).toEqual({ alice: 'pending 1', bob: 'unknown 0' });
+  expect(await states(ALICE_SESSION, bob)).toEqual({ alice: 'unknown 0', bob: 'unknown 0' });
+  expect(await states(alice, { ...bob, protocol: 'tcp' })).toEqual({ alice: 'unknown 0', bob: 'unknown 0' });
+});
+
+it('leaves a client alone that OpenVPN has not let in', async () => {
+  expect(await states({ ...alice, notLetIn: true })).toEqual({ alice: 'not-let-in 0' });
+});
+
+it('names the sessions without a socket, where it could see everything', async () => {
+  const gone: Session = { ...alice, real: { ...WIFI, port: 1 } };
+  const plain: Session = { ...alice, real: { ...WIFI, port: 2 } };
+  const udp: Session = { ...gone, protocol: 'udp' };
+  const { real, ...rest } = gone;
+  const six = { ...rest, address: '2001:db8::6' };
+  const sessions = [alice, gone, plain, udp];
+  const sockets = { plain: [{ pid: PID, remote: plain.real }] };
+  expect((await observe(showing(sockets), sessions, [six])).missing).toEqual([gone, six]);
+  expect((await observe(showing({ ...sockets, problems: ['fd 7'] }), sessions, [six])).missing).toEqual([]);
+  expect((await observe(showing(new Error('gone')), sessions, [six])).missing).toEqual([]);
+  expect(real.port).toBe(1);
+});

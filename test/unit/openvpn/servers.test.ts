@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { Backoff } from '../../../src/openvpn/backoff.js';
+import { Servers } from '../../../src/openvpn/servers.js';
+import { Reports } from '../../../src/reports.js';
+import { FakeOpenvpn } from '../../support/fake-openvpn.js';
+import { until } from '../../support/until.js';
+
+let directory: string;
+let servers: Servers;
+let reports: Reports;
+let openvpn: FakeOpenvpn | undefined;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'subflowd-servers-'));
+  reports = new Reports();
+  servers = new Servers([section('a')], {
+    events: { probe: () => ({ is: 'openvpn', euid: 0 }), rescanMs: 100 },
+    server: {
+      probe: () => ({ is: 'openvpn', euid: 0 }),
+      management: { backoff: new Backoff(20, 50) },
+      pollMs: 100,
+    },
+    strayMs: 50,
+  });
+  // as the daemon does
+  servers
+    .on('problem', (text, key) => {
+      reports.add(text, key, Date.now());
+    })
+    .on('resolved', (key) => {
+      reports.resolve(key);
+    });
+});
+
+afterEach(() => {
+  servers.stop();
+  openvpn?.close();
+  openvpn = undefined;
+  rmSync(directory, { recursive: true, force: true });
+});
+
+function section(name: string) {
+  return { name, events: join(directory, 'events'), management: { socket: join(directory, name) } };
+}
+
+function texts(): string {
+  return reports
+    .all(Date.now())
+    .map(({ text }) => text)
+    .join('\n');
+}
+
+it('reports that OpenVPN is not there yet, until it is', async () => {
+  const start = Date.now();
+  servers.start();
+  await until('a report', () => texts().includes('is not available: there is no such socket'));
+  expect(reports.all(Date.now())[0]?.since).toBeGreaterThanOrEqual(start);
+  openvpn = await FakeOpenvpn.listen(join(directory, 'a'));
+  openvpn.status = ['END'];
+  await until('no report', () => texts() === '');
+  openvpn.close();
+  await until('a report again', () => texts().includes('is not available'));
+});
+
+it('reports what OpenVPN waits for, until it is answered', async () => {
+  openvpn = await FakeOpenvpn.listen(join(directory, 'a'));
+  openvpn.status = ['END'];
+  servers.start();
+  const [server] = servers.servers();
+  await until('it is connected', () => server?.management?.ready === true);
+  openvpn.tell('>HOLD:Waiting for hold release:0');
+  await until('a report', () => texts().includes('waits for a management client to release it'));
+  server?.management?.ask({ text: 'hold release', endings: ['line'] }, () => undefined);
+  await until('no report', () => texts() === '');
+});
+
+it('reports a status that it cannot read, a stray process and a foreign file until they are gone', async () => {
+  openvpn = await FakeOpenvpn.listen(join(directory, 'a'));
+  openvpn.status = ['HEADER\tCLIENT_LIST\tCommon Name\tReal Address', 'CLIENT_LIST\tbob\tnowhere', 'END'];
+  servers.start();
+  await until('a report', () => texts().includes('cannot read the line'));
+  openvpn.status = ['END'];
+  await until('no report', () => texts() === '');
+  const stray = join(directory, 'events/root/77-192.0.2.1-1');
+  writeFileSync(
+    stray,
+    'subflowd-event=1\0daemon_pid=77\0trusted_ip=192.0.2.1\0trusted_port=1\0common_name=x\0end\0',
+  );
+  await until('a report', () => texts().includes('OpenVPN process 77'));
+  rmSync(stray);
+  await until('no report', () => texts() === '');
+  const foreign = join(directory, 'events/root/notes.txt');
+  writeFileSync(foreign, '');
+  await until('a report', () => texts().includes('it has no name that a hook gives'));
+  rmSync(foreign);
+  await until('no report', () => texts() === '');
+});
+
+it('reports no more of a server that the config no longer has', async () => {
+  servers.start();
+  await until('a report', () => texts().includes(join(directory, 'a')));
+  servers.reconfigure([section('b')]);
+  await until('its report is gone', () => !texts().includes(join(directory, 'a')));
+  await until('that of the other is there', () => texts().includes(join(directory, 'b')));
+});
