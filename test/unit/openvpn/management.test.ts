@@ -178,7 +178,11 @@ describe('the management client', () => {
 
   it.each([
     ['is missing', undefined, /asks for a password: say `password-file =`/],
-    ['cannot be read', '/nonexistent/password', /asks for a password: \/nonexistent\/password cannot be read: ENOENT/],
+    [
+      'cannot be read',
+      '/nonexistent/password',
+      /asks for a password: \/nonexistent\/password cannot be read: ENOENT/,
+    ],
     ['is wrong', 'wrong', /refuses the password in .*wrong/],
   ])('says it when the password %s', async (_what, file, problem) => {
     const passwordFile = file === 'wrong' ? join(directory, 'wrong') : file;
