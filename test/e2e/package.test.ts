@@ -5,9 +5,6 @@ import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const CHECKOUT = resolve(import.meta.dirname, '../..');
-/** A dependency, and a version of it that the range in package.json allows and that is not its latest. */
-const OLDER = { name: 'commander', version: '14.0.0' };
-
 interface Lock {
   readonly packages: Record<
     string,
@@ -18,9 +15,7 @@ interface Lock {
 let directory: string;
 let copy: string;
 
-beforeEach(async (context) => {
-  const { failed } = await execa('npm', ['ping'], { reject: false, timeout: 30_000 });
-  if (failed && process.env.CI === undefined) context.skip('no package registry can be reached');
+beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'subflowd-package-'));
   copy = join(directory, 'checkout');
   const { stdout } = await execa('git', ['ls-files', '-z'], { cwd: CHECKOUT });
@@ -43,28 +38,15 @@ function readJson(...path: string[]): unknown {
 }
 
 describe('the package', () => {
-  it('is installed with the versions of the lockfile, and without what only a checkout needs', async () => {
-    const lock = readJson(copy, 'package-lock.json') as Lock;
-    const entry = lock.packages[`node_modules/${OLDER.name}`];
-    expect(entry?.version).not.toBe(OLDER.version);
-    lock.packages[`node_modules/${OLDER.name}`] = { version: OLDER.version };
-    writeFileSync(join(copy, 'package-lock.json'), JSON.stringify(lock));
-
+  it('holds the versions of the lockfile, and not what only a checkout needs', async () => {
     const packed = await execa('npm', ['pack', '--pack-destination', directory], { cwd: copy });
     const tarball = join(directory, packed.stdout.trim().split('\n').at(-1) ?? '');
     expect(existsSync(join(copy, 'npm-shrinkwrap.json'))).toBe(false);
-
-    const prefix = join(directory, 'prefix');
-    const quiet = ['--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline'];
-    await execa('npm', ['install', '--global', '--prefix', prefix, ...quiet, tarball]);
-    const installed = join(prefix, 'lib/node_modules/subflowd');
+    const { stdout } = await execa('tar', ['-xzOf', tarball, 'package/npm-shrinkwrap.json']);
+    const { packages } = JSON.parse(stdout) as Lock;
+    const lock = readJson(copy, 'package-lock.json') as Lock;
     const wanted = Object.entries(lock.packages).filter(([path, { dev }]) => path !== '' && dev !== true);
     expect(wanted.length).toBeGreaterThan(40);
-    for (const [path, { version }] of wanted) {
-      expect.soft(readJson(installed, path, 'package.json'), path).toMatchObject({ version });
-    }
-    for (const [path, { dev }] of Object.entries(lock.packages)) {
-      if (dev === true) expect.soft(existsSync(join(installed, path)), path).toBe(false);
-    }
+    expect(Object.entries(packages).filter(([path]) => path !== '')).toEqual(wanted);
   });
 });
