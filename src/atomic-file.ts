@@ -13,6 +13,7 @@ import {
   writeSync,
   type Stats,
 } from 'node:fs';
+import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
 import { UnusableFileError } from './regular-file.js';
 
@@ -31,8 +32,14 @@ export function writeFileAtomically(file: string, content: string, mode: number)
     if (before && !before.isFile()) throw new UnusableFileError('it is not a regular file');
     replace(before ? realpathSync(file) : file, Buffer.from(content), mode, before);
   } catch (error) {
-    throw new Error(`${file} cannot be written: ${(error as Error).message}`, { cause: error });
+    throw new Error(`${file} cannot be written: ${reasonOf(error)}`, { cause: error });
   }
+}
+
+/** Node has no word for a quota, and calls it UNKNOWN. */
+function reasonOf(error: unknown): string {
+  const { errno, message } = error as NodeJS.ErrnoException;
+  return errno === -osConstants.errno.EDQUOT ? 'EDQUOT: disk quota exceeded' : message;
 }
 
 function replace(file: string, bytes: Buffer, mode: number, before: Stats | undefined): void {

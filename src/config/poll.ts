@@ -5,8 +5,10 @@ import { stat } from 'node:fs/promises';
 const PAUSE_MS = 1000;
 
 export interface FilePollListener {
-  /** The path stands for another file than at the last look, or its file was written to. */
+  /** The path stands for another file than at the last look, or its file was written to, or has to be read again. */
   readonly onChange: () => void;
+  /** Whether the file that is there could not be read: no descriptor was left, or its disk failed. */
+  readonly isUnread: () => boolean;
   /**
    * The file is the same, and has no name on its own file system any more: it is mounted by itself, and what it was
    * mounted from was replaced. What is saved there now cannot be seen here.
@@ -54,13 +56,9 @@ export class FilePoll {
     const last = this.#last;
     this.#last = now;
     const isSame = last?.dev === now?.dev && last?.ino === now?.ino;
-    if (
-      !isSame ||
-      last?.size !== now?.size ||
-      last?.mtimeNs !== now?.mtimeNs ||
-      last?.ctimeNs !== now?.ctimeNs
-    )
-      this.listener.onChange();
+    const isUntouched =
+      last?.size === now?.size && last?.mtimeNs === now?.mtimeNs && last?.ctimeNs === now?.ctimeNs;
+    if (!isSame || !isUntouched || (now !== undefined && this.listener.isUnread())) this.listener.onChange();
     if (isSame && now?.nlink === 0n && last?.nlink !== 0n) this.listener.onCutOff();
     this.#schedule();
   }

@@ -48,16 +48,21 @@ export interface ConfigWatcher {
   close(): Promise<void>;
 }
 
-type Reading = { readonly text: string; readonly config: Config } | { readonly error: ConfigError };
+type Reading =
+  | { readonly text: string; readonly config: Config }
+  /** `isUnread`: its content is not known, so that it may be right. */
+  | { readonly error: ConfigError; readonly isUnread: boolean };
 
 async function read(file: string): Promise<Reading> {
   try {
     const text = await readConfigText(file);
     const result = parseConfig(text);
-    return result.ok ? { text, config: result.config } : { error: new ConfigError(file, result.problems) };
+    return result.ok
+      ? { text, config: result.config }
+      : { error: new ConfigError(file, result.problems), isUnread: false };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return { error };
+    return { error, isUnread: true };
   }
 }
 
@@ -102,6 +107,7 @@ class FileWatch implements ConfigWatcher {
   #text: string;
   /** What was last said to be wrong, until the file is right again. */
   #told: string | undefined;
+  #isUnread = false;
   #way: readonly Lookup[] = [];
   #watcher: FSWatcher | undefined;
   /** For what the watcher is not told of. */
@@ -123,6 +129,7 @@ class FileWatch implements ConfigWatcher {
       onChange: () => {
         this.#stir();
       },
+      isUnread: () => this.#isUnread,
       onCutOff: () => {
         listener.onMistake(new ConfigError(file, [{ message: CUT_OFF }]));
       },
@@ -186,6 +193,7 @@ class FileWatch implements ConfigWatcher {
   async #readAgain(settled: boolean): Promise<void> {
     const reading = await read(this.#file);
     if (this.#closed) return;
+    this.#isUnread = 'error' in reading && reading.isUnread;
     if ('error' in reading) {
       if (settled) this.#tell(reading.error);
       return;

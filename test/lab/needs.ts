@@ -13,6 +13,7 @@ const checks = {
       : 'this kernel has no MPTCP (sysctl net.mptcp.enabled)',
   tun: () => (existsSync('/dev/net/tun') ? undefined : 'this kernel has no TUN (/dev/net/tun)'),
   openvpn: () => program(openvpnProgram) ?? program('mptcpize') ?? program('tcpdump') ?? program('openssl'),
+  strace: () => program('strace'),
   guest: () =>
     program('qemu-system-x86_64') ??
     program('gcc') ??

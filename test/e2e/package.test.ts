@@ -1,0 +1,61 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const CHECKOUT = resolve(import.meta.dirname, '../..');
+
+interface Lock {
+  readonly packages: Readonly<Record<string, { readonly version?: string; readonly dev?: boolean }>>;
+}
+
+let directory: string;
+let tarball: string;
+/** Of what the program needs and a checkout's tools do not, by its place in node_modules: the lockfile's version. */
+let wanted: ReadonlyMap<string, string | undefined>;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'subflowd-package-'));
+  // the checkout is built already
+  const { stdout } = await execa('npm', ['pack', '--ignore-scripts', '--pack-destination', directory], {
+    cwd: CHECKOUT,
+  });
+  tarball = join(directory, stdout.trim().split('\n').at(-1) ?? '');
+  const { packages } = readJson(CHECKOUT, 'package-lock.json') as Lock;
+  const own = Object.entries(packages).filter(([path, { dev }]) => path !== '' && dev !== true);
+  wanted = new Map(own.map(([path, { version }]) => [path, version]));
+});
+afterAll(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+function readJson(...path: string[]): unknown {
+  return JSON.parse(readFileSync(join(...path), 'utf8'));
+}
+
+describe('the package', () => {
+  it('brings what it needs, and not what only a checkout needs', async () => {
+    const { stdout } = await execa('tar', ['-tzf', tarball]);
+    const brought = stdout
+      .split('\n')
+      .map((name) => /^package\/((?:node_modules\/(?:@[^/]+\/)?[^/]+\/)+)package\.json$/.exec(name)?.[1])
+      .flatMap((path) => (path === undefined ? [] : [path.slice(0, -1)]));
+    expect(wanted.size).toBeGreaterThan(40);
+    expect(brought.sort()).toEqual([...wanted.keys()].sort());
+  });
+
+  it('is installed with the versions of the lockfile, and asks no registry for them', async () => {
+    const prefix = join(directory, 'prefix');
+    await execa('npm', [
+      ...['install', '--global', '--ignore-scripts', '--no-audit', '--no-fund', '--offline'],
+      ...['--prefix', prefix, '--cache', join(directory, 'cache'), tarball],
+    ]);
+    const installed = join(prefix, 'lib/node_modules/subflowd');
+    for (const [path, version] of wanted) {
+      expect(readJson(installed, path, 'package.json'), path).toMatchObject({ version });
+    }
+    const { stdout } = await execa(join(prefix, 'bin/subflowd'), ['--version']);
+    expect(stdout).toBe((readJson(CHECKOUT, 'package.json') as { version: string }).version);
+  });
+});
