@@ -304,7 +304,7 @@ describe('a client', () => {
     const peer = await Peer.connect({ read: false });
     peer.socket.pause();
     peer.socket.write('mptcp status json\n');
-    await sleep(1_500);
+    await sleep(5_000);
     peer.socket.on('data', (chunk: Buffer) => (peer.text += chunk.toString()));
     peer.socket.resume();
     await until('it is hung up on', () => peer.closed);
