@@ -4,6 +4,7 @@ import { execa } from 'execa';
 import { checkout } from '../checkout.js';
 import type { Namespace } from '../namespace.js';
 import type { SidecarFiles } from '../sidecar-files.js';
+import { until } from '../until.js';
 
 const conf = (name: string) => path.join(checkout, 'openvpn-conf', name);
 
@@ -82,14 +83,17 @@ export async function attempt(victim: number, openvpn: number): Promise<Record<s
   await write('/etc/systemd/system/subflowd-attempts.service', once);
   await execa('systemctl', ['daemon-reload']);
   await execa('systemctl', ['start', 'subflowd-attempts.service']);
-  const { stdout } = await execa('journalctl', [
-    '--unit',
-    'subflowd-attempts.service',
-    '--output=cat',
-    '--no-pager',
-  ]);
-  const json = stdout.split('\n').find((line) => line.startsWith('{')) ?? '{}';
-  return JSON.parse(json) as Record<string, string>;
+  // the journal may be a moment late
+  return until('what was tried', 60_000, async () => {
+    const { stdout } = await execa('journalctl', [
+      '--unit',
+      'subflowd-attempts.service',
+      '--output=cat',
+      '--no-pager',
+    ]);
+    const json = stdout.split('\n').find((line) => line.startsWith('{'));
+    return json === undefined ? undefined : (JSON.parse(json) as Record<string, string>);
+  });
 }
 
 /** Makes the events directories what older versions made them: root's and their users' alone. */

@@ -91,7 +91,8 @@ describe('events, watched with the rights of the unit', () => {
     await until('the stale one is removed', () => !existsSync(stale));
     record('100-192.0.2.1-2', 'bob');
     await until('bob', () => said().includes('+bob'));
-    expect(said()).toEqual(['+alice', '+bob']);
+    // a record may be read twice: before it has its owner, and after
+    expect([...new Set(said())]).toEqual(['+alice', '+bob']);
   });
 
   it('are read where they are their user’s alone, and stale ones ignored, with the command that lets them be removed', async () => {
