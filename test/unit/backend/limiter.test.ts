@@ -189,6 +189,14 @@ it('does a bounded part of the work between two turns of the event loop, and loo
   expect(lookedAgain).toBe(1);
 });
 
+it('asks once for a subflow that waits to be closed, however many looks show it', async () => {
+  lookAtNew(connection(2, 3, 4));
+  look(connection(2, 3, 4));
+  look(connection(2, 3, 4));
+  await turns(3);
+  expect(closed.sort()).toEqual([3, 4]);
+});
+
 it('tries once only to close subflows of a connection that the kernel manages itself', async () => {
   errno = 22;
   lookAtNew(connection(2, 3));
