@@ -77,10 +77,15 @@ export class NetlinkBackend implements Backend {
     try {
       const { known, plain } = this.#look(pid);
       return await Promise.resolve({
-        connections: known.connections.map(({ connection }) => {
-          const caveat = caveatOf(connection, known);
-          return caveat === undefined ? connection : { ...connection, caveat };
-        }),
+        connections: this.#listener
+          .kept(
+            pid,
+            known.connections.map(({ connection }) => connection),
+          )
+          .map((connection) => {
+            const caveat = caveatOf(connection, known);
+            return caveat === undefined ? connection : { ...connection, caveat };
+          }),
         plain,
         problems: [],
       });

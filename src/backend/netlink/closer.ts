@@ -2,6 +2,7 @@ import { closeSubflow, type Ends } from './path-manager.js';
 import type { Family } from './family.js';
 import type { NetworkNamespace } from './namespace.js';
 import { NetlinkError } from './netlink-error.js';
+import { subflowKey } from './watched-servers.js';
 
 /** What is needed of a network namespace to close subflows in it. */
 export type LimitedNamespace = Pick<NetworkNamespace, 'generic' | 'isOpen' | 'servers'>;
@@ -27,6 +28,8 @@ export class SubflowCloser {
   readonly #family: Family;
   readonly #onOverflow: () => void;
   #queue: Closing[] = [];
+  /** Of those that wait: a look shows them again, and each would be asked for twice. */
+  readonly #waiting = new Set<string>();
   #turn: NodeJS.Immediate | undefined;
   #hasOverflown = false;
   /** Whether IPv4 subflows were last found as IPv6 ones: which a server has is tried first. */
@@ -40,10 +43,13 @@ export class SubflowCloser {
 
   /** False if there is no room. */
   add(closing: Closing): boolean {
+    const key = keyOf(closing);
+    if (this.#waiting.has(key)) return true;
     if (this.#queue.length >= MOST) {
       this.#hasOverflown = true;
       return false;
     }
+    this.#waiting.add(key);
     this.#queue.push(closing);
     this.#schedule();
     return true;
@@ -51,6 +57,7 @@ export class SubflowCloser {
 
   close(): void {
     this.#queue = [];
+    this.#waiting.clear();
     clearImmediate(this.#turn);
     this.#turn = undefined;
   }
@@ -59,7 +66,10 @@ export class SubflowCloser {
     this.#turn ??= setImmediate(() => {
       this.#turn = undefined;
       const now = this.#queue.splice(0, AT_ONCE);
-      for (const closing of now) this.#closeOne(closing);
+      for (const closing of now) {
+        this.#waiting.delete(keyOf(closing));
+        this.#closeOne(closing);
+      }
       if (this.#queue.length > 0) this.#schedule();
       else if (this.#hasOverflown) {
         this.#hasOverflown = false;
@@ -83,4 +93,8 @@ export class SubflowCloser {
       if (error instanceof NetlinkError && error.code === 'EINVAL') onRefused();
     }
   }
+}
+
+function keyOf({ token, ends }: Closing): string {
+  return `${token} ${subflowKey(ends)}`;
 }

@@ -47,6 +47,18 @@ export class SubflowLimiter {
     }
   }
 
+  /**
+   * A connection without the subflows that it has above its limit: they are being closed, and nothing is to be wished for
+   * thousands of them meanwhile.
+   */
+  kept(namespace: LimitedNamespace, server: WatchedServer, connection: Connection): Connection {
+    const limits = this.#limits;
+    const limit = limits ? limitOf(server, connection, limits) : Infinity;
+    if (connection.subflows.length <= limit || !this.#isClosable(namespace, connection)) return connection;
+    const excess = new Set(excessSubflows(connection, limit, server.earlier(connection.token)));
+    return { ...connection, subflows: connection.subflows.filter((subflow) => !excess.has(subflow)) };
+  }
+
   /** An event of a connection that is a server's. @returns whether it is news to whoever looks. */
   heard(
     namespace: LimitedNamespace,

@@ -84,6 +84,15 @@ export class PathManagerListener {
     }
   }
 
+  /** Connections as the last look showed them, each without the subflows that are above its limit. */
+  kept(pid: number, connections: readonly Connection[]): readonly Connection[] {
+    for (const namespace of this.namespaces.all()) {
+      const server = namespace.servers.known(pid);
+      if (server) return connections.map((connection) => this.#limiter.kept(namespace, server, connection));
+    }
+    return connections;
+  }
+
   limit(limits: SubflowLimits): void {
     this.#limiter.limit(limits, this.namespaces.all());
   }

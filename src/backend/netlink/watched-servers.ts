@@ -70,6 +70,10 @@ export class WatchedServers {
     return server;
   }
 
+  known(pid: number): WatchedServer | undefined {
+    return this.#servers.get(pid);
+  }
+
   /** Forgets those that are not among these. */
   keep(pids: ReadonlySet<number>): void {
     for (const pid of this.#servers.keys()) if (!pids.has(pid)) this.#servers.delete(pid);

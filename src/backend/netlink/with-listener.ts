@@ -13,7 +13,7 @@ export function withListener(backend: Backend, listener: PathManagerListener): B
     connections: async (pid) => {
       const sockets = await backend.connections(pid);
       listener.sawElsewhere(pid, sockets.connections);
-      return sockets;
+      return { ...sockets, connections: listener.kept(pid, sockets.connections) };
     },
     setPriority: (subflow, priority, options) => backend.setPriority(subflow, priority, options),
     attend: (pids) => {

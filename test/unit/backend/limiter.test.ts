@@ -189,6 +189,23 @@ it('does a bounded part of the work between two turns of the event loop, and loo
   expect(lookedAgain).toBe(1);
 });
 
+it('shows a connection without what is above its limit, so that nothing is wished for that', () => {
+  const many = connection(...Array.from({ length: 3_000 }, (_, index) => index + 2));
+  lookAtNew(many, true);
+  const server = namespace.servers.of(PID);
+  const kept = limiter.kept(namespace, server, many);
+  expect(kept.subflows.map(({ remote }) => remote.port)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  expect(limiter.kept(namespace, server, kept)).toBe(kept);
+});
+
+it('asks once for a subflow that waits to be closed, however many looks show it', async () => {
+  lookAtNew(connection(2, 3, 4));
+  look(connection(2, 3, 4));
+  look(connection(2, 3, 4));
+  await turns(3);
+  expect(closed.sort()).toEqual([3, 4]);
+});
+
 it('tries once only to close subflows of a connection that the kernel manages itself', async () => {
   errno = 22;
   lookAtNew(connection(2, 3));
@@ -198,6 +215,8 @@ it('tries once only to close subflows of a connection that the kernel manages it
   await turns(2);
   expect(closed).toHaveLength(1);
   expect(join(4)).toBe(true);
+  const all = connection(2, 3, 4);
+  expect(limiter.kept(namespace, namespace.servers.of(PID), all)).toBe(all);
 });
 
 it('asks for an IPv4 subflow as an IPv6 one where there is none, and counts neither where there is none at all', async () => {
