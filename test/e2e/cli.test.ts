@@ -455,20 +455,11 @@ describe('on a host that lacks', () => {
     },
   );
 
-  it.each([
-    ['a right config', (): void => void ini(['nonsense']), ':12: '],
-    [
-      'a whole file of overrides',
-      (): void => {
-        writeFileSync(join(directory, 'overrides.json'), '{"version":2}');
-      },
-      'this is not a file of overrides; mend it, or remove it',
-    ],
-  ])('%s, run ends with one line, no stack', async (_, spoil, why) => {
-    spoil();
+  it('a right config, run ends with one line, no stack', async () => {
+    ini(['nonsense']);
     const { code, err } = await elsewhere(NO_MEM, ['run']);
     expect(code).toBe(1);
-    expect(err).toContain(why);
+    expect(err).toContain(':12: ');
     expect(err.trim().split('\n')).toHaveLength(1);
   });
 });
