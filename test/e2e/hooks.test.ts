@@ -2,7 +2,12 @@ import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync, writ
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ensureEventsDirectory, hookUser } from '../../src/openvpn/events-directory.js';
+import {
+  defaultHookUsers,
+  ensureEventsDirectory,
+  hookUser,
+  HOOKS_GROUP,
+} from '../../src/openvpn/events-directory.js';
 import { parseRecord, type EventRecord } from '../../src/openvpn/record.js';
 import { needs } from '../lab/needs.js';
 import { openvpnProgram } from '../lab/openvpn-program.js';
@@ -156,8 +161,11 @@ describe('openvpn-conf', () => {
     const root = join(vpn.directory, 'root');
     mkdirSync(join(root, 'etc'), { recursive: true });
     for (const file of ['passwd', 'group']) cpSync(join('/etc', file), join(root, 'etc', file));
+    await execa('systemd-sysusers', [`--root=${root}`, join(CONF, 'subflowd-sysusers.conf')]);
     await execa('systemd-tmpfiles', ['--create', `--root=${root}`, join(CONF, 'subflowd-tmpfiles.conf')]);
-    ensureEventsDirectory(events);
+    const groups = readFileSync(join(root, 'etc/group'), 'utf8');
+    const group = Number(new RegExp(`^${HOOKS_GROUP}:[^:]*:(\\d+):`, 'm').exec(groups)?.[1]);
+    ensureEventsDirectory(events, defaultHookUsers(), group);
     const made = join(root, 'run/subflowd/events');
     expect(readdirSync(made).sort()).toEqual(readdirSync(events).sort());
     for (const name of ['.', ...readdirSync(events)]) {
