@@ -5,7 +5,7 @@ import { newerOpenvpn } from './lab/openvpn/newer.js';
 const test = import.meta.dirname;
 
 /** What talks to OpenVPN: these run with the newer one, too, as server and as client. */
-const withOpenvpn = ['console', 'console-clients', 'consoles', 'demo', 'hooks', 'management'];
+const withOpenvpn = ['clients', 'console', 'console-clients', 'consoles', 'demo', 'hooks', 'management'];
 
 // eslint-disable-next-line no-restricted-syntax -- vitest wants its config as the default export
 export default defineConfig({

@@ -127,7 +127,8 @@ describe('subflowd run', () => {
     await answers();
     for (const signal of ['SIGSTOP', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU'] as const) {
       child.kill(signal);
-      await until(`it is stopped by ${signal}`, () => state(pid) === 'T');
+      // the others stop no process whose group has nobody to continue it, as under a service manager
+      if (signal === 'SIGSTOP') await until('it is stopped', () => state(pid) === 'T');
       child.kill('SIGCONT');
       await answers();
     }
