@@ -100,7 +100,7 @@ describe('who listens where OpenVPN should', () => {
       serve({ management: { host, port: Number(port) } });
       const problem = await until('it is said', () => problems.find((text) => text.includes('user')));
       expect(problem).toContain(
-        `the management interface at ${host}:${port} is not to be had: user ${STRANGER} listens there, and not root, as whom ` +
+        `the management interface at ${host}:${port} is not available: user ${STRANGER} listens there, and not root, as whom ` +
           `OpenVPN starts; end that program or, if it is OpenVPN, set management-user = ${STRANGER} in its [openvpn] section: ` +
           'nothing was sent there',
       );
