@@ -9,11 +9,12 @@ namespace subflowd {
 namespace {
 
 void IgnoreSignal(const Napi::CallbackInfo& info) {
-  constexpr const char* kWanted = "ignoreSignal(number: of a signal)";
-  if (info.Length() != 1 || !info[0].IsNumber()) reject_arguments(info.Env(), kWanted);
+  constexpr const char* kWanted = "ignoreSignal(number: int32, of a signal)";
+  if (info.Length() != 1) reject_arguments(info.Env(), kWanted);
+  const int number = to_integer<std::int32_t>(info[0], kWanted);
   struct sigaction action = {};
   action.sa_handler = SIG_IGN;
-  if (sigaction(info[0].As<Napi::Number>().Int32Value(), &action, nullptr) != 0) reject_arguments(info.Env(), kWanted);
+  if (sigaction(number, &action, nullptr) != 0) reject_arguments(info.Env(), kWanted);
 }
 
 }  // namespace

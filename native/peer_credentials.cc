@@ -13,10 +13,12 @@ namespace {
 
 Napi::Value peer_credentials(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (info.Length() != 1 || !info[0].IsNumber()) reject_arguments(env, "peerCredentials(fd: int32)");
+  constexpr const char* kWanted = "peerCredentials(fd: int32)";
+  if (info.Length() != 1) reject_arguments(env, kWanted);
+  const int fd = to_integer<std::int32_t>(info[0], kWanted);
   ucred peer{};
   socklen_t length = sizeof peer;
-  if (getsockopt(info[0].As<Napi::Number>().Int32Value(), SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) {
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) {
     const int error = errno;
     throw Napi::Error::New(env, std::system_category().message(error));
   }

@@ -5,15 +5,33 @@ const LARGEST_FILE = 1 << 24;
 
 /** The number of a group of /etc/group, undefined if it is not there; Node has no getgrnam(3). */
 export function groupNumber(name: string): number | undefined {
+  return groups().find((group) => group.name === name)?.gid;
+}
+
+/** Whether /etc/group lists a user as a member of a group. Of a user's own group, which /etc/passwd names, it lists none. */
+export function isListedMember(user: string, gid: number): boolean {
+  return groups().some((group) => group.gid === gid && group.members.includes(user));
+}
+
+interface Group {
+  readonly name: string;
+  readonly gid: number;
+  readonly members: readonly string[];
+}
+
+/** group(5); none where the file cannot be read. */
+function groups(): Group[] {
   let text: string;
   try {
     text = readRegularFileSync('/etc/group', LARGEST_FILE).toString('utf8');
   } catch {
-    return undefined;
+    return [];
   }
-  for (const line of text.split('\n')) {
-    const [group, , gid] = line.split(':');
-    if (group === name && gid !== undefined && /^\d+$/.test(gid)) return Number(gid);
-  }
-  return undefined;
+  return text.split('\n').flatMap((line) => {
+    const [name, , gid, members = ''] = line.split(':');
+    const isUsable = name !== undefined && name !== '' && /^\d+$/.test(gid ?? '');
+    return isUsable
+      ? [{ name, gid: Number(gid), members: members.split(',').filter((member) => member !== '') }]
+      : [];
+  });
 }

@@ -8,7 +8,7 @@ export interface Report {
 
 /** How long something that happened once is shown, milliseconds. */
 export const EVENT_MS = 15 * 60_000;
-/** Of more, the oldest are no longer shown. */
+/** Of more, the oldest are no longer shown, those that happened once before those that last. */
 const MOST = 20;
 
 /** What `status` shows of problems: one that lasts for as long as it does, what happened once for a while. */
@@ -38,8 +38,10 @@ export class Reports {
   #show(id: string, report: Report & { readonly isEvent: boolean }): void {
     this.#shown.delete(id);
     this.#shown.set(id, report);
-    const [oldest] = this.#shown.keys();
-    if (this.#shown.size > MOST && oldest !== undefined) this.#shown.delete(oldest);
+    if (this.#shown.size <= MOST) return;
+    const ids = [...this.#shown.keys()];
+    const oldest = ids.find((each) => this.#shown.get(each)?.isEvent) ?? ids[0];
+    if (oldest !== undefined) this.#shown.delete(oldest);
   }
 
   /** Returns what was shown under this key, and no longer is. */

@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import type { ConsoleConfig } from '../config/config.js';
 import { canonicalAddress } from '../endpoint.js';
+import { isListedMember } from '../groups.js';
 import { socketOwner } from '../native/socket-owner.js';
+import { userOf } from '../openvpn/events-directory.js';
 import { groupId } from './group.js';
 import { isRoot, userName } from './occupancy.js';
 
@@ -62,17 +63,6 @@ export function mayUse(uid: number, { mode, group }: Pick<ConsoleConfig, 'mode' 
 
 /** By passwd(5) and group(5): members that only a directory service knows are not seen. */
 function isMember(uid: number, gid: number): boolean {
-  const [name, primary] = readRows('/etc/passwd')
-    .filter((row) => Number(row[2]) === uid)
-    .map((row) => [row[0] ?? '', Number(row[3])] as const)[0] ?? ['', -1];
-  if (primary === gid) return true;
-  return readRows('/etc/group').some(
-    (row) => Number(row[2]) === gid && name !== '' && (row[3] ?? '').split(',').includes(name),
-  );
-}
-
-function readRows(file: string): string[][] {
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'));
+  const user = userOf(uid);
+  return user !== undefined && (user.gid === gid || isListedMember(user.name, gid));
 }

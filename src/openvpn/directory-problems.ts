@@ -78,6 +78,15 @@ export class DirectoryProblems {
     this.listener.onProblem(text, this.#keyOf('more files'));
   }
 
+  /** The directory is gone, and with it whatever was wrong with it. */
+  end(): void {
+    for (const [kind, { isSolved }] of this.#known)
+      if (!isSolved) this.listener.onResolved(this.#keyOf(kind));
+    this.#known.clear();
+    for (const file of [...this.#named]) this.settle(file);
+    this.listener.onResolved(this.#keyOf('more files'));
+  }
+
   #keyOf(kind: string): string {
     return `${this.directory} ${kind}`;
   }

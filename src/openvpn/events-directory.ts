@@ -18,9 +18,6 @@ import { hasCode, reasonOf } from './errno.js';
 /** Bytes of /etc/passwd; a directory service's users are not in it. */
 const LARGEST_PASSWD = 1 << 24;
 
-/** Where hooks record unless OpenVPN's config sets SUBFLOWD_EVENTS. */
-export const DEFAULT_EVENTS = '/run/subflowd/events';
-
 /**
  * The group that the daemon alone is in, where it is not root (openvpn-conf/subflowd-sysusers.conf): by it the daemon may
  * remove stale records. Nobody else may be in it, not even who may use the consoles.
@@ -158,7 +155,12 @@ export function defaultHookUsers(): readonly HookUser[] {
 
 /** A user by number; one that has no name gets the number for a name. */
 export function hookUser(uid: number): HookUser {
-  return passwd().find((user) => user.uid === uid) ?? { name: String(uid), uid, gid: uid };
+  return userOf(uid) ?? { name: String(uid), uid, gid: uid };
+}
+
+/** A user of /etc/passwd by number. */
+export function userOf(uid: number): HookUser | undefined {
+  return passwd().find((user) => user.uid === uid);
 }
 
 /** The number of a user that is given by name or by number; undefined if there is no such name. */
@@ -166,13 +168,16 @@ export function userNumber(user: string): number | undefined {
   return /^\d{1,10}$/.test(user) ? Number(user) : passwd().find(({ name }) => name === user)?.uid;
 }
 
-/** passwd(5); users of a directory service are known by their number alone. */
+/**
+ * passwd(5); users of a directory service are known by their number alone, and so is everybody where the file cannot be
+ * read: a name for a message is no reason to fail.
+ */
 function passwd(): HookUser[] {
-  let text = '';
+  let text: string;
   try {
     text = readRegularFileSync('/etc/passwd', LARGEST_PASSWD).toString('utf8');
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT', 'EACCES')) throw error;
+  } catch {
+    return [];
   }
   return text.split('\n').flatMap((line) => {
     const [name, , uid, gid] = line.split(':');

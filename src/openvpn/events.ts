@@ -172,12 +172,12 @@ export class Events extends EventEmitter<EventsMap> {
   #list(): void {
     clearTimeout(this.#timer);
     const start = performance.now();
-    const names = this.#prepare();
+    const names = this.#prepare() ?? [...this.#directories.keys()];
     for (const [name, directory] of this.#directories) {
       if (names.includes(name)) continue;
       this.#directories.delete(name);
       this.#close(directory);
-      directory.forgetAll();
+      directory.end();
     }
     for (const name of names) {
       if (!this.#directories.has(name)) this.#directories.set(name, this.#follow(join(this.directory, name)));
@@ -192,8 +192,8 @@ export class Events extends EventEmitter<EventsMap> {
     }, wait);
   }
 
-  /** @returns the names of the users' directories. */
-  #prepare(): string[] {
+  /** @returns the names of the users' directories; undefined if they cannot be listed, which says nothing of them. */
+  #prepare(): string[] | undefined {
     try {
       ensureEventsDirectory(this.directory, []);
       checkEventsDirectory(this.directory);
@@ -217,7 +217,14 @@ export class Events extends EventEmitter<EventsMap> {
         );
       }
     }
-    return readdirSync(this.directory).slice(0, MAX_USERS);
+    try {
+      const names = readdirSync(this.directory).slice(0, MAX_USERS);
+      this.#problems.solved('list');
+      return names;
+    } catch (error) {
+      this.#problems.report('list', `cannot read ${this.directory}: ${reasonOf(error)}`);
+      return undefined;
+    }
   }
 
   #watchList(): void {

@@ -57,10 +57,9 @@ function watchTcp(
 ): () => string | undefined {
   const before = new Map<string, number | undefined>();
   const note = (address: string) => {
-    const bare = withoutZone(address);
-    if (!isOurs(bare)) return;
     try {
-      before.set(bare, listenerAt(bare, port)?.inode);
+      const bare = reachedAt(withoutZone(address));
+      if (isOurs(bare)) before.set(bare, listenerAt(bare, port)?.inode);
     } catch {
       // the second look has the same trouble, and says so
     }
@@ -83,6 +82,12 @@ function listenerAt(address: string, port: number): OwnedSocket | undefined {
   // no connection has the port 0
   const found = socketOwner({ address, port }, { address, port: 0 });
   return found?.isListening ? found : undefined;
+}
+
+/** Who connects to the unspecified address reaches this host by loopback. */
+function reachedAt(address: string): string {
+  if (isIP(address) === 0 || ipaddr.parse(address).range() !== 'unspecified') return address;
+  return isIP(address) === 4 ? '127.0.0.1' : '::1';
 }
 
 /** Whether an address is this host's. */

@@ -17,6 +17,8 @@ export interface RecordListener {
 export const MAX_ENTRIES = 16_384;
 /** A hook writes a record in one go; one that has no end after this many milliseconds gets none. */
 const UNFINISHED_MS = 2_000;
+/** Why a record is ignored until others are gone. */
+const FULL = 'its directory holds as many records as are read';
 /** Why a file is ignored that should be removed, and cannot be. */
 const STALE = 'it is stale, and cannot be removed';
 
@@ -37,6 +39,8 @@ export class RecordFiles {
     private readonly probe: ProcessProbe,
     private readonly problems: DirectoryProblems,
     private readonly listener: RecordListener,
+    /** Records that are known at once: events bring files beyond those that a look at all of them reads. */
+    private readonly most = MAX_ENTRIES,
   ) {}
 
   records(): IterableIterator<KnownRecord> {
@@ -114,7 +118,7 @@ export class RecordFiles {
     }
     if (this.#records.get(path)?.signature === signature) return undefined;
     const known = this.#rejected.get(path);
-    if (known?.signature === signature) {
+    if (known?.signature === signature && known.reason !== FULL) {
       if (known.reason === STALE) {
         this.#remove(path, signature);
         return undefined;
@@ -126,6 +130,7 @@ export class RecordFiles {
   }
 
   #read(path: string, name: RecordName, signature: string): string | undefined {
+    if (this.#records.size >= this.most && this.#records.get(path) === undefined) return FULL;
     const parsed = parseRecord(readBounded(path));
     if ('garbage' in parsed) return parsed.garbage;
     if ('unfinished' in parsed) {

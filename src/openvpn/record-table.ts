@@ -14,6 +14,10 @@ export class RecordTable {
   readonly #records = new Map<string, KnownRecord & { readonly signature: string }>();
   readonly #perProcess = new Map<number, number>();
 
+  get size(): number {
+    return this.#records.size;
+  }
+
   get(path: string): (KnownRecord & { readonly signature: string }) | undefined {
     return this.#records.get(path);
   }

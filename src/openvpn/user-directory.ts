@@ -112,9 +112,10 @@ export class UserDirectory implements SlicedWork {
     this.#watch.close();
   }
 
-  /** Forgets every record, without removing its file. */
-  forgetAll(): void {
+  /** It is followed no longer: forgets every record, without removing its file, and what was wrong with it. */
+  end(): void {
     this.#files.forgetAll();
+    this.#problems.end();
   }
 
   /** Removes a record. @returns whether it was there, and no longer is. */
@@ -166,7 +167,7 @@ export class UserDirectory implements SlicedWork {
       this.close();
       this.#isSafe = false;
       this.#isScanWanted = true;
-      this.forgetAll();
+      this.#files.forgetAll();
       if (isGone) this.listener.onGone();
       else this.#checkLater(this.options.rescanMs);
       return;
@@ -236,6 +237,7 @@ export class UserDirectory implements SlicedWork {
       this.#checkLater(POLL_MS);
       return;
     }
+    this.#problems.solved('noise');
     if (!this.#watch.isWatching) {
       this.#checkLater(rescanMs);
       return;
@@ -262,12 +264,14 @@ export class UserDirectory implements SlicedWork {
       return facts;
     };
     const seen = new Set<string>();
+    let hasMore = false;
     // Not through libuv's threads: a batch of names takes less time to read than one takes to wake, and it would be an
     // awakening for every 32.
     const directory = opendirSync(this.path, { bufferSize: BATCH });
     try {
       for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
         if (seen.size >= MAX_ENTRIES) {
+          hasMore = true;
           this.#problems.report(
             'entries',
             `${this.path} holds more than ${MAX_ENTRIES} files: the rest is not read; empty it`,
@@ -289,6 +293,7 @@ export class UserDirectory implements SlicedWork {
       this.#files.examine(path, fresh());
       yield;
     }
+    if (!hasMore) this.#problems.solved('entries');
     this.#problems.summarize();
   }
 }

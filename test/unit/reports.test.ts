@@ -26,6 +26,16 @@ describe('Reports', () => {
     for (let n = 0; n < 30; n++) reports.add(`problem ${n}`, `${n}`, n);
     expect(reports.all(30).map(({ since }) => since)).toEqual(Array.from({ length: 20 }, (_, n) => n + 10));
   });
+
+  it('shows what lasts rather than what happened', () => {
+    const reports = new Reports();
+    reports.add('management is away', 'management', 0);
+    for (let n = 1; n < 30; n++) reports.add(`event ${n}`, undefined, n);
+    expect(reports.all(30).map(({ text }) => text)).toEqual([
+      'management is away',
+      ...Array.from({ length: 19 }, (_, n) => `event ${n + 11}`),
+    ]);
+  });
 });
 
 describe('Problems', () => {

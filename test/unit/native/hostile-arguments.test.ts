@@ -13,7 +13,7 @@ const CALLS = `
   const { mkdtempSync, rmSync, truncateSync, writeFileSync, writeSync } = require('node:fs');
   const { tmpdir } = require('node:os');
   const path = require('node:path');
-  const { NetlinkSocket, PhysicalMemory } = require('node-gyp-build')(${JSON.stringify(root)});
+  const { NetlinkSocket, PhysicalMemory, peerCredentials } = require('node-gyp-build')(${JSON.stringify(root)});
   const directory = mkdtempSync(path.join(tmpdir(), 'hostile-'));
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   const file = path.join(directory, 'mem');
@@ -197,6 +197,7 @@ const CALLS = `
     call('a socket of protocol ' + String(value), () => new NetlinkSocket(value, undefined).close());
     if (value !== undefined) call('a socket in namespace ' + String(value), () => new NetlinkSocket(16, value).close());
   }
+  for (const value of numbers) call('the peer of ' + String(value), () => peerCredentials(value));
   const socket = new NetlinkSocket(16, undefined);
   for (const value of numbers) call('join ' + String(value), () => socket.join(value));
   for (const [index, array] of arrays.entries()) {
@@ -249,6 +250,7 @@ it('the addon answers hostile arguments by an error or a result, never by a cras
   }
   for (const value of ['NaN', 'Infinity', '-1', '0.5', '4294967296', '9007199254740992', '1e+300']) {
     expect(codeOf(`join ${value}`)).toBe('TypeError');
+    if (value !== '-1') expect(codeOf(`the peer of ${value}`)).toBe('TypeError');
     expect(codeOf(`mapped, commit at ${value}`)).toBe('TypeError');
   }
   for (const access of ['mapped', 'bytes']) {

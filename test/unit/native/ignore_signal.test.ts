@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { loadAddon } from '../../../src/kernel/addon.js';
 
 describe('ignoreSignal', () => {
-  it.each([0, -1, 9, 19, 65, 1e9, Number.NaN])(
+  it.each([0, -1, 9, 19, 65, 1e9, 34.5, 2 ** 32 + 34, Number.NaN])(
     'refuses %d, which is no signal or cannot be ignored',
     (number) => {
       expect(() => {

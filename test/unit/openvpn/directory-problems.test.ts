@@ -28,6 +28,20 @@ describe('DirectoryProblems', () => {
     expect(told).toHaveLength(2);
   });
 
+  it('ends every problem with the directory', () => {
+    problems.report('mode', 'open to others');
+    problems.report('over', 'was wrong');
+    problems.solved('over');
+    problems.complain('/events/nobody/x', 'is no record', 'remove it');
+    over = [];
+    problems.end();
+    expect(over).toEqual([
+      '/events/nobody mode',
+      '/events/nobody file /events/nobody/x',
+      '/events/nobody more files',
+    ]);
+  });
+
   it('does not report each time what somebody toggles', () => {
     for (let time = 0; time < 1_000; time++) {
       problems.report('mode', `mode ${time}`);

@@ -20,6 +20,8 @@ let parent: string;
 let directory: string;
 let events: Events;
 let problems: string[];
+/** Keys of the problems that last. */
+let lasting: Set<string>;
 
 beforeEach(() => {
   parent = mkdtempSync(join(tmpdir(), 'subflowd-noise-'));
@@ -27,9 +29,16 @@ beforeEach(() => {
   directory = join(parent, 'events');
   ensureEventsDirectory(directory);
   problems = [];
+  lasting = new Set();
   events = new Events(directory, {
     probe: (pid) => (pid === 100 ? { is: 'openvpn', euid: NOBODY } : { is: 'openvpn', euid: 0 }),
-  }).on('problem', (text) => problems.push(text));
+  });
+  events
+    .on('problem', (text, key) => {
+      problems.push(text);
+      if (key !== undefined) lasting.add(key);
+    })
+    .on('resolved', (key) => lasting.delete(key));
   events.start();
 });
 
@@ -83,6 +92,7 @@ describe('while the user of one directory', () => {
       chmodSync(join(directory, 'nobody'), 0o700);
       record('nobody', '100-192.0.2.9-1', 'after');
       await until('a record of the user itself, afterwards', () => knows('after'));
+      await until('no noise is reported', () => ![...lasting].some((key) => key.endsWith(' noise')), 60_000);
       // each kind of trouble once, and some files by name
       expect(problems.length).toBeLessThanOrEqual(20);
     },

@@ -57,10 +57,13 @@ class Peer {
     return peer;
   }
 
-  connect(options: ManagementOptions = {}): Management {
+  /** @param host where it is looked for; default: where it listens. */
+  connect(options: ManagementOptions = {}, host?: string): Management {
     const address = this.#server.address() as AddressInfo | string;
     const target =
-      typeof address === 'string' ? { socket: address } : { host: address.address, port: address.port };
+      typeof address === 'string'
+        ? { socket: address }
+        : { host: host ?? address.address, port: address.port };
     const management = new Management(target, { backoff: new Backoff(10, 40), ...options })
       .on('problem', (text) => this.problems.push(text))
       .on('client', (notice) => this.notices.push(notice))
@@ -116,6 +119,13 @@ describe('the management client', () => {
     await until('a status', () => talk.statuses.length === 1);
     expect(talk.statuses).toEqual([['TITLE\tOpenVPN 2.6.14', 'GLOBAL_STATS\tdco_enabled\t0']]);
     expect(talk.received).toEqual(['version', 'pid', 'status 3']);
+    expect(talk.problems).toEqual([]);
+  });
+
+  it('reaches this host at the unspecified address, too', async () => {
+    const talk = await Peer.listen(0, greet, answer);
+    peer = talk;
+    await once(talk.connect({}, '0.0.0.0'), 'ready');
     expect(talk.problems).toEqual([]);
   });
 

@@ -1,0 +1,47 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { DirectoryProblems } from '../../../src/openvpn/directory-problems.js';
+import { RecordFiles } from '../../../src/openvpn/record-files.js';
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'subflowd-records-'));
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+function record(port: number): string {
+  const file = join(directory, `100-192.0.2.1-${port}`);
+  const fields = ['subflowd-event=1', 'daemon_pid=100', 'trusted_ip=192.0.2.1', `trusted_port=${port}`];
+  writeFileSync(file, [...fields, `common_name=client ${port}`, 'end', ''].join('\0'));
+  return file;
+}
+
+it('knows no more records than it may, and one that was ignored once there is room', () => {
+  const told: string[] = [];
+  const problems = new DirectoryProblems(directory, {
+    onProblem: (text) => told.push(text),
+    onResolved: () => undefined,
+  });
+  const ignore = { onAdded: () => undefined, onRemoved: () => undefined };
+  const files = new RecordFiles(directory, () => ({ is: 'openvpn', euid: 0 }), problems, ignore, 2);
+  const names = () => [...files.records()].map(({ record: { commonName } }) => commonName);
+  const [first = '', second = '', third = ''] = [1, 2, 3].map(record);
+  for (const file of [first, second, third]) files.examine(file, new Map());
+  expect(names()).toEqual(['client 1', 'client 2']);
+  expect(told).toEqual([expect.stringContaining('holds as many records as are read')]);
+
+  writeFileSync(second, '');
+  record(2);
+  files.examine(second, new Map());
+  expect(names()).toEqual(['client 1', 'client 2']);
+
+  rmSync(first);
+  files.examine(first, new Map());
+  files.examine(third, new Map());
+  expect(names()).toEqual(['client 2', 'client 3']);
+});
