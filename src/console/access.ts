@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { readAccounts } from '../accounts.js';
 import type { ConsoleConfig } from '../config/config.js';
 import { canonicalAddress } from '../endpoint.js';
 import { socketOwner } from '../native/socket-owner.js';
@@ -56,23 +56,17 @@ export function mayUse(uid: number, { mode, group }: Pick<ConsoleConfig, 'mode' 
   try {
     return isMember(uid, group === undefined ? (process.getegid?.() ?? 0) : groupId(group));
   } catch {
-    return false; // the group is gone
+    return false; // the group is gone, or the files cannot be read
   }
 }
 
 /** By passwd(5) and group(5): members that only a directory service knows are not seen. */
 function isMember(uid: number, gid: number): boolean {
-  const [name, primary] = readRows('/etc/passwd')
+  const [name, primary] = readAccounts('/etc/passwd')
     .filter((row) => Number(row[2]) === uid)
     .map((row) => [row[0] ?? '', Number(row[3])] as const)[0] ?? ['', -1];
   if (primary === gid) return true;
-  return readRows('/etc/group').some(
+  return readAccounts('/etc/group').some(
     (row) => Number(row[2]) === gid && name !== '' && (row[3] ?? '').split(',').includes(name),
   );
-}
-
-function readRows(file: string): string[][] {
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'));
 }

@@ -12,11 +12,9 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { makeDirectory as makeParent } from '../directory.js';
 import { groupNumber } from '../groups.js';
-import { readRegularFileSync } from '../regular-file.js';
+import { UnusableFileError } from '../regular-file.js';
+import { readAccounts } from '../accounts.js';
 import { hasCode, reasonOf } from './errno.js';
-
-/** Bytes of /etc/passwd; a directory service's users are not in it. */
-const LARGEST_PASSWD = 1 << 24;
 
 /** Where hooks record unless OpenVPN's config sets SUBFLOWD_EVENTS. */
 export const DEFAULT_EVENTS = '/run/subflowd/events';
@@ -168,14 +166,13 @@ export function userNumber(user: string): number | undefined {
 
 /** passwd(5); users of a directory service are known by their number alone. */
 function passwd(): HookUser[] {
-  let text = '';
+  let rows: string[][] = [];
   try {
-    text = readRegularFileSync('/etc/passwd', LARGEST_PASSWD).toString('utf8');
+    rows = readAccounts('/etc/passwd');
   } catch (error) {
-    if (!hasCode(error, 'ENOENT', 'EACCES')) throw error;
+    if (!(error instanceof UnusableFileError) && !hasCode(error, 'ENOENT', 'EACCES')) throw error;
   }
-  return text.split('\n').flatMap((line) => {
-    const [name, , uid, gid] = line.split(':');
+  return rows.flatMap(([name, , uid, gid]) => {
     const usable = name !== undefined && /^[^/\s.][^/\s]*$/.test(name) && /^\d+$/.test(uid ?? '');
     return usable ? [{ name, uid: Number(uid), gid: Number(gid) }] : [];
   });
