@@ -36,7 +36,7 @@ const SPARING = { times: 4000, longest: 300_000 };
 /** How often a directory is read that is too noisy to be watched, milliseconds. */
 const POLL_MS = 250;
 /** What one directory may cost: a second after a rest, as for ten thousand records at once, and then a tenth of a core. */
-const LIMITS = { burstMs: 1_000, share: 0.1 };
+export const LIMITS = { burstMs: 1_000, share: 0.1 };
 
 /**
  * What the hooks of one user recorded, kept up to date through inotify. Everything that is in there may have been made
@@ -262,6 +262,7 @@ export class UserDirectory implements SlicedWork {
       return facts;
     };
     const seen = new Set<string>();
+    let isWhole = true;
     // Not through libuv's threads: a batch of names takes less time to read than one takes to wake, and it would be an
     // awakening for every 32.
     const directory = opendirSync(this.path, { bufferSize: BATCH });
@@ -272,6 +273,7 @@ export class UserDirectory implements SlicedWork {
             'entries',
             `${this.path} holds more than ${MAX_ENTRIES} files: the rest is not read; empty it`,
           );
+          isWhole = false;
           break;
         }
         const file = join(this.path, entry.name);
@@ -284,6 +286,7 @@ export class UserDirectory implements SlicedWork {
     } finally {
       directory.closeSync();
     }
+    if (isWhole) this.#problems.solved('entries');
     for (const path of this.#files.paths()) {
       if (seen.has(path)) continue;
       this.#files.examine(path, fresh());
