@@ -57,7 +57,7 @@ interface ManagementMap extends ProblemMap {
   lost: [];
 }
 
-const MAX_LINE_BYTES = 64 * 1024;
+export const MAX_LINE_BYTES = 64 * 1024;
 /** A connection that lived this many milliseconds was a good one: the next is tried soon. */
 const STEADY_MS = 5_000;
 const MIN_RETRY_MS = 250;
