@@ -11,7 +11,7 @@ export interface Lookup {
 }
 
 /** As many as the kernel follows (path_resolution(7)). */
-export const MOST_LINKS = 40;
+const MOST_LINKS = 40;
 
 async function look(path: string): Promise<{ identity: string; link?: string } | undefined> {
   try {

@@ -4,8 +4,10 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { CLIENT_LIMITS } from '../../../src/console/client.js';
 import { Console } from '../../../src/console/console.js';
 import { PLACE_LIMITS } from '../../../src/console/occupancy.js';
+import { MAX_TRIES } from '../../../src/console/password.js';
 import { talk } from '../../../src/console/talk.js';
 import { Farewell, MOST_LEAVING } from '../../../src/console/turn-away.js';
 import { Talker } from '../../support/talker.js';
@@ -53,15 +55,33 @@ async function stayer(target: string | number): Promise<Peer> {
   return peer;
 }
 
-it('lets in 64 who give the password on TCP, one more not, and another when one leaves', async () => {
-  const socket = join(directory, 'console');
+/** A console with a password on TCP. @returns its port. */
+async function openWithPassword(limits = CLIENT_LIMITS): Promise<number> {
   const passwordFile = join(directory, 'password');
   writeFileSync(passwordFile, 'sesame\n');
-  const port = await freePort();
+  const listen = { host: '127.0.0.1', port: await freePort() };
   const daemon = new Steered(join(directory, 'overrides'), []);
-  const listen = { host: '127.0.0.1', port };
-  const console = await Console.open({ socket, mode: 0o600, listen, passwordFile }, { daemon });
+  const place = { socket: join(directory, 'console'), mode: 0o600, listen, passwordFile };
+  const console = await Console.open(place, { daemon }, limits);
   ends.push(() => console.close());
+  return listen.port;
+}
+
+it('asks one connection for the password three times', async () => {
+  const peer = await stayer(await openWithPassword());
+  peer.socket.write('guess\nguess\nguess\nsesame\n');
+  await until('it is hung up on', () => peer.ended);
+  expect(peer.text).toBe('ENTER PASSWORD:ERROR: bad password\r\n'.repeat(MAX_TRIES));
+});
+
+it('ends a connection that gives no password in time', async () => {
+  const peer = await stayer(await openWithPassword({ ...CLIENT_LIMITS, admitMs: 200 }));
+  await until('it is hung up on', () => peer.ended);
+  expect(peer.text).toBe('ENTER PASSWORD:\r\nERROR: no password was given in time\r\n');
+});
+
+it('lets in 64 who give the password on TCP, one more not, and another when one leaves', async () => {
+  const port = await openWithPassword();
   const enter = async () => {
     const peer = await stayer(port);
     peer.socket.write('sesame\n');
@@ -73,7 +93,7 @@ it('lets in 64 who give the password on TCP, one more not, and another when one 
   expect(inside.every(({ text }) => text.includes('SUCCESS: password is correct'))).toBe(true);
   expect((await enter()).text).toContain('ERROR: 64 clients are connected already');
   // the unix socket has places of its own
-  expect(await talk(socket, 'help')).not.toEqual([]);
+  expect(await talk(join(directory, 'console'), 'help')).not.toEqual([]);
   inside[0]?.socket.destroy();
   await until('the place is free', async () => (await enter()).text.includes('SUCCESS'));
 });
