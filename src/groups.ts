@@ -1,7 +1,4 @@
-import { readRegularFileSync } from './regular-file.js';
-
-/** Bytes; a directory service's groups are not in it. */
-const LARGEST_FILE = 1 << 24;
+import { readAccounts } from './accounts.js';
 
 /** The number of a group of /etc/group, undefined if it is not there; Node has no getgrnam(3). */
 export function groupNumber(name: string): number | undefined {
@@ -21,14 +18,13 @@ interface Group {
 
 /** group(5); none where the file cannot be read. */
 function groups(): Group[] {
-  let text: string;
+  let rows: string[][];
   try {
-    text = readRegularFileSync('/etc/group', LARGEST_FILE).toString('utf8');
+    rows = readAccounts('/etc/group');
   } catch {
     return [];
   }
-  return text.split('\n').flatMap((line) => {
-    const [name, , gid, members = ''] = line.split(':');
+  return rows.flatMap(([name, , gid, members = '']) => {
     const isUsable = name !== undefined && name !== '' && /^\d+$/.test(gid ?? '');
     return isUsable
       ? [{ name, gid: Number(gid), members: members.split(',').filter((member) => member !== '') }]

@@ -1,7 +1,7 @@
 import { readRegularFileSync, unreadable } from './regular-file.js';
 
 /** Bytes: OpenVPN takes a first line of some hundred, and ignores what stands below. */
-const LARGEST_FILE = 65_536;
+export const LARGEST_FILE = 65_536;
 
 /**
  * The first line of a password file. Read at each use, so that a new password is in force at once.

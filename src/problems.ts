@@ -15,6 +15,9 @@ export interface ProblemListener {
   onResolved(key: string): void;
 }
 
+/** That are open at once, of one source of problems. */
+export const MOST_OPEN = 64;
+
 /** Problems that last, each told of once until it is over or is another. */
 export class Problems {
   readonly #open = new Map<string, string>();
@@ -22,7 +25,7 @@ export class Problems {
   /** @param most that are open at once; more are not told of. */
   constructor(
     private readonly listener: ProblemListener,
-    private readonly most = 64,
+    private readonly most = MOST_OPEN,
   ) {}
 
   open(key: string, text: string): void {

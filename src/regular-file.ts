@@ -35,6 +35,7 @@ export async function openRegularFile(path: string): Promise<FileHandle> {
 export async function readRegularFile(path: string, most: number): Promise<Buffer> {
   const handle = await openRegularFile(path);
   try {
+    if ((await handle.stat()).size > most) throw tooLarge(most);
     const chunks = new Chunks(most);
     for (;;) {
       const chunk = Buffer.alloc(CHUNK_BYTES);
@@ -52,7 +53,9 @@ export function readRegularFileSync(path: string, most: number): Buffer {
   if (!statSync(path).isFile()) throw notRegular();
   const fd = openSync(path, FLAGS);
   try {
-    if (!fstatSync(fd).isFile()) throw notRegular();
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw notRegular();
+    if (stats.size > most) throw tooLarge(most);
     const chunks = new Chunks(most);
     for (;;) {
       const chunk = Buffer.alloc(CHUNK_BYTES);
@@ -65,7 +68,7 @@ export function readRegularFileSync(path: string, most: number): Buffer {
   }
 }
 
-/** What was read so far. The size that a file claims is not believed: it can grow, and in /proc it is 0. */
+/** What was read so far. That the size of a file is small is not believed: it can grow, and in /proc it is 0. */
 class Chunks {
   readonly #chunks: Buffer[] = [];
   #length = 0;
@@ -74,7 +77,7 @@ class Chunks {
 
   add(chunk: Buffer): void {
     this.#length += chunk.length;
-    if (this.#length > this.most) throw new UnusableFileError(`is larger than ${sizeText(this.most)}`);
+    if (this.#length > this.most) throw tooLarge(this.most);
     this.#chunks.push(chunk);
   }
 
@@ -91,6 +94,10 @@ export function unreadable(path: string, error: unknown): string {
 
 function notRegular(): UnusableFileError {
   return new UnusableFileError('is not a regular file');
+}
+
+function tooLarge(most: number): UnusableFileError {
+  return new UnusableFileError(`is larger than ${sizeText(most)}`);
 }
 
 function sizeText(bytes: number): string {

@@ -9,7 +9,7 @@ export interface Report {
 /** How long something that happened once is shown, milliseconds. */
 export const EVENT_MS = 15 * 60_000;
 /** Of more, the oldest are no longer shown, those that happened once before those that last. */
-const MOST = 20;
+export const MOST = 20;
 
 /** What `status` shows of problems: one that lasts for as long as it does, what happened once for a while. */
 export class Reports {

@@ -2,10 +2,10 @@ import { sectionTitle, type IniSection } from './lines.js';
 import type { ConfigProblem } from './problem.js';
 
 /** Far more than a server has clients, far less than would keep the daemon from serving while they are read. */
-const MOST_SECTIONS = 20_000;
+export const MOST_SECTIONS = 20_000;
 
 /** Of one kind of section. Each server takes sockets, and each new client is compared with all globs. */
-const MOST: readonly {
+export const MOST: readonly {
   readonly what: string;
   readonly most: number;
   readonly counts: (section: IniSection) => boolean;

@@ -25,7 +25,7 @@ export interface IniSection {
  */
 const HEADER = /^\s*\[(.*?)\]\s*(?:\s[;#][^]*)?$/;
 /** Lines that are neither blank nor a comment: of each, `ini` takes some ten microseconds. */
-const MOST_LINES = 80_000;
+export const MOST_LINES = 80_000;
 
 const COMMENT_OR_BLANK = /^\s*(?:[;#]|$)/;
 

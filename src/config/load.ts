@@ -9,7 +9,7 @@ import { ConfigError } from './problem.js';
 export const DEFAULT_CONFIG_FILE = '/etc/subflowd/subflowd.ini';
 
 /** Bytes. */
-const LARGEST_FILE = 1_048_576;
+export const LARGEST_FILE = 1_048_576;
 
 function explain(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;

@@ -26,13 +26,13 @@ export type ParseResult =
   | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
 
 /** Characters; far above any config, far below what would keep the daemon busy. */
-const LONGEST_TEXT = 1_048_576;
+export const LONGEST_TEXT = 1_048_576;
 
 /** Problems that are told one by one. */
-const MOST_PROBLEMS = 100;
+export const MOST_PROBLEMS = 100;
 
 /** Characters. */
-const LONGEST_MESSAGE = 2000;
+export const LONGEST_MESSAGE = 2000;
 
 /** Keys that may stand in a section several times. */
 const REPEATABLE: ReadonlySet<string> = new Set(['path prefix']);

@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { ValueError } from './value-error.js';
 
 /** `sun_path` is 108 bytes with its closing zero (unix(7)). */
-const LONGEST_SOCKET = 107;
+export const LONGEST_SOCKET = 107;
 
 /**
  * Reads an absolute path, without `.`, `..` and doubled or trailing slashes.

@@ -57,7 +57,7 @@ export function mayUse(uid: number, { mode, group }: Pick<ConsoleConfig, 'mode' 
   try {
     return isMember(uid, group === undefined ? (process.getegid?.() ?? 0) : groupId(group));
   } catch {
-    return false; // the group is gone
+    return false; // the group is gone, or the files cannot be read
   }
 }
 

@@ -2,7 +2,7 @@ import { endingsOf } from '../openvpn/answers.js';
 import { LONGEST_BLOCK_LINE, parseLine } from '../openvpn/command-line.js';
 import type { Request } from '../openvpn/exchanges.js';
 
-const MAX_BLOCK_BYTES = 64 * 1024;
+export const MAX_BLOCK_BYTES = 64 * 1024;
 
 const BASE64 = /^(?!(?:exit|quit)$)[A-Za-z0-9+/=]+$/;
 const PEM = /^-----(?:BEGIN|END) CERTIFICATE-----$|^(?!(?:exit|quit)$)[A-Za-z0-9+/=]+$/;

@@ -1,8 +1,8 @@
 import type { Claim } from './dispositions.js';
 
 /** What may wait for whoever claims `auth`, of one OpenVPN. A message can have 256 KiB; usual are about 4 KiB. */
-const MOST_MESSAGES = 1_000;
-const MOST_BYTES = 16 * 1024 * 1024;
+export const MOST_MESSAGES = 1_000;
+export const MOST_BYTES = 16 * 1024 * 1024;
 
 interface Pending {
   /** Its lines, in memory of their own: lines that were read share that of all that came with them. */

@@ -39,16 +39,16 @@ export interface Dialogue {
 }
 
 /** Longest command line, bytes: a common name has at most 64 characters. */
-const MAX_LINE = 4096;
+export const MAX_LINE = 4096;
 /** Lines that a client may send ahead of their answers. */
-const MAX_WAITING_LINES = 1000;
+export const MAX_WAITING_LINES = 1000;
 /** ... and their bytes: a command of several lines has up to 64 KiB. */
-const MAX_WAITING_BYTES = 256 * 1024;
+export const MAX_WAITING_BYTES = 256 * 1024;
 
 /** Questions of one client that may be under way together; those that are the same share one answer. */
-const MOST_ASKED = 16;
+export const MOST_ASKED = 16;
 /** Bytes of unread answers with which nothing more is asked meanwhile. */
-const MUCH_UNREAD = 1024 * 1024;
+export const MUCH_UNREAD = 1024 * 1024;
 
 interface Asked {
   isQuestion: boolean;

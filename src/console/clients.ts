@@ -9,7 +9,7 @@ import { quoteWord } from './words.js';
 export type Meant = { readonly key: string } | { readonly problem: string };
 
 /** Clients that are named one by one where a word means several. */
-const MOST_NAMED = 10;
+export const MOST_NAMED = 10;
 /** Words that the console reads as something else than a client. */
 const TAKEN = new Set(['', 'json', '--']);
 /** Before a `SERVER/COMMON NAME` that is to be read as that only. */

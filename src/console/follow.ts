@@ -2,7 +2,8 @@ import { connect } from 'node:net';
 import { LineSplitter } from '../lines.js';
 import { ConsoleUnreachable, reasonOf } from './talk.js';
 
-const MAX_LINE = 64 * 1024;
+/** Bytes. */
+export const MAX_LINE = 64 * 1024;
 
 /**
  * Says `mptcp watch` at a console and hands on what it tells, without `>MPTCP:`, for as long as it lasts.
@@ -25,7 +26,14 @@ export async function follow(socketPath: string, take: (line: string) => void): 
       fail('it hung up; start it (systemctl start subflowd), and watch again');
     });
     socket.on('data', (chunk: Buffer) => {
-      for (const line of splitter.push(chunk)) {
+      let lines: string[];
+      try {
+        lines = splitter.push(chunk);
+      } catch {
+        fail(`it sent a line longer than ${MAX_LINE} bytes`);
+        return;
+      }
+      for (const line of lines) {
         if (line.startsWith('>MPTCP:')) take(line.slice('>MPTCP:'.length));
         else if (line.startsWith('ERROR: ')) fail(line.slice('ERROR: '.length));
       }

@@ -1,22 +1,14 @@
-import { mkdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { styleText } from 'node:util';
-import { writeFileAtomically } from '../atomic-file.js';
-import { readRegularFileSync } from '../regular-file.js';
 import { LineSplitter } from '../lines.js';
 import { complete, type Known } from './completion.js';
+import { MAX_HISTORY, readHistory, saveHistory } from './history.js';
 import { printable } from './printable.js';
-import { isKeepable } from './secrecy.js';
 import type { DaemonStatus } from './status.js';
-import { ConsoleUnreachable, reasonOf, talk } from './talk.js';
-
-const MAX_LINE = 256 * 1024 * 1024;
-const MAX_HISTORY = 1000;
-/** Of the file of them: a larger one is not read, and begun anew. */
-const MAX_HISTORY_BYTES = 1 << 22;
+import { ConsoleUnreachable, MAX_ANSWER, reasonOf, talk } from './talk.js';
 
 /**
  * A console at a terminal, with history, completion and colour; where standard input is none, its lines are said and the
@@ -32,7 +24,7 @@ export async function interact(socketPath: string): Promise<void> {
   );
   await new Promise<void>((resolve, reject) => {
     const socket = connect({ path: socketPath, allowHalfOpen: true });
-    const splitter = new LineSplitter(MAX_LINE);
+    const splitter = new LineSplitter(MAX_ANSWER);
     const typed = createInterface({
       input,
       ...(isTyped && { output, history: readHistory(historyFile), historySize: MAX_HISTORY, prompt: '> ' }),
@@ -95,24 +87,6 @@ function coloured(line: string): string {
   if (line.startsWith('SUCCESS:')) return styleText('green', text);
   if (line.startsWith('ERROR:')) return styleText('red', text);
   return line.startsWith('>') ? styleText('cyan', text) : text;
-}
-
-function readHistory(file: string): string[] {
-  try {
-    const text = readRegularFileSync(file, MAX_HISTORY_BYTES).toString('utf8');
-    return text.split('\n').filter(Boolean).slice(0, MAX_HISTORY);
-  } catch {
-    return [];
-  }
-}
-
-function saveHistory(file: string, lines: readonly string[]): void {
-  try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    writeFileAtomically(file, lines.filter((line) => isKeepable(line)).join('\n'), 0o600);
-  } catch {
-    // a console without a memory is still one
-  }
 }
 
 async function whatThereIs(socketPath: string): Promise<Known> {

@@ -4,7 +4,7 @@ import type { Dialogue } from './client.js';
 import type { Answer } from './answer.js';
 
 /** As OpenVPN's `MANAGEMENT_N_PASSWORD_RETRIES`. */
-const MAX_TRIES = 3;
+export const MAX_TRIES = 3;
 const PROMPT = 'ENTER PASSWORD:';
 
 /** What there is to do with a try. */

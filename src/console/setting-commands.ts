@@ -8,7 +8,7 @@ import type { Seat, Stream } from './seat.js';
 import type { SharedSettings } from './settings.js';
 
 /** `log N` counts down from N, however few lines there are. */
-const MOST_HISTORY = 100_000;
+export const MOST_HISTORY = 100_000;
 
 /**
  * The commands that OpenVPN would keep of its one client: each client of the console has its own, and OpenVPN what all of

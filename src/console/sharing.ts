@@ -22,7 +22,7 @@ interface SharingMap {
 }
 
 /** `test N` makes OpenVPN build N lines before it does anything else. */
-const MOST_TEST_LINES = 10_000;
+export const MOST_TEST_LINES = 10_000;
 
 /**
  * One OpenVPN's management interface for any number of clients: each has what OpenVPN would keep of its one client

@@ -20,21 +20,23 @@ export class ConsoleUnreachable extends Error {
 }
 
 /** Bytes of a whole answer: 2,000 sessions of a few subflows are some megabytes, as JSON on one line. */
-const MAX_ANSWER = 256 * 1024 * 1024;
+export const MAX_ANSWER = 256 * 1024 * 1024;
 
 /**
  * Sends one command to a daemon's console and gives its answer: the lines before END, or the one behind SUCCESS:.
- * @throws {ConsoleRefusal} if the answer is an error; {ConsoleUnreachable} if no daemon answers within `timeoutMs`.
+ * @throws {ConsoleRefusal} if the answer is an error; {ConsoleUnreachable} if no daemon answers within `timeoutMs`, or
+ * with more than `most` bytes.
  */
 export async function talk(
   socketPath: string,
   command: string,
   timeoutMs = 30_000,
+  most = MAX_ANSWER,
 ): Promise<readonly string[]> {
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath);
     const lines: string[] = [];
-    const splitter = new LineSplitter(MAX_ANSWER);
+    const splitter = new LineSplitter(most);
     let bytes = 0;
     const finish = (act: () => void) => {
       clearTimeout(timer);
@@ -63,8 +65,8 @@ export async function talk(
     });
     socket.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes > MAX_ANSWER) {
-        fail(`its answer is longer than ${MAX_ANSWER} bytes`);
+      if (bytes > most) {
+        fail(`its answer is longer than ${most} bytes`);
         return;
       }
       for (const line of splitter.push(chunk)) {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 
 /** Turned away at once, that have not left yet; more are cut off without a word. */
-const MOST_LEAVING = 64;
+export const MOST_LEAVING = 64;
 
 /** Tells clients that there is no place for them, and sees to it that they leave. */
 export class Farewell {

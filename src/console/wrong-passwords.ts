@@ -1,5 +1,5 @@
 /** Sources that are named in one minute. */
-const MOST_NAMED = 10;
+export const MOST_NAMED = 10;
 const WINDOW_MS = 60_000;
 
 /** Reports wrong passwords: each source once a minute, a few sources a minute, and how many more there were. */

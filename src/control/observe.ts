@@ -17,7 +17,7 @@ export interface Observation {
 }
 
 /** Of one process, that are told one by one. */
-const MOST_PROBLEMS = 100;
+export const MOST_PROBLEMS = 100;
 
 /**
  * Joins OpenVPN's sessions with the kernel's connections: by process and the client's real address and port. A session

@@ -6,9 +6,9 @@ import type { Overrides } from '../steering/rule.js';
 const FORM = z.object({ version: z.literal(1), overrides: z.record(z.string(), z.string()) });
 
 /** Bytes: some hundred thousand overrides. */
-const LARGEST_FILE = 1 << 24;
+export const LARGEST_FILE = 1 << 24;
 /** Damaged files that are kept; what is damaged after that takes the place of the last. */
-const MOST_SET_ASIDE = 10;
+export const MOST_SET_ASIDE = 10;
 
 /** Once a file was set aside. */
 export const HOW_TO_FIX = 'set again what is missing, then remove that file';

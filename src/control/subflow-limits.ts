@@ -2,7 +2,7 @@ import type { SubflowLimits } from '../backend/backend.js';
 import type { Config } from '../config/config.js';
 
 /** An OpenVPN client that is not authenticated yet has joined with no more than this, or with one for each path. */
-const LEAST_UNCLAIMED = 2;
+export const LEAST_UNCLAIMED = 2;
 
 /**
  * How many subflows a connection may have. Before OpenVPN knows who the client is, one for each path of the config is

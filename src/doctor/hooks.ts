@@ -5,7 +5,7 @@ import { readRegularFile } from '../regular-file.js';
 import { note, type Check } from './check.js';
 
 /** Bytes of a config that are read; keys and certificates can stand in it. */
-const MOST_BYTES = 256 * 1024;
+export const MOST_BYTES = 256 * 1024;
 /** Where Debian's units run OpenVPN: a process in a chroot no longer shows where it was started. */
 const USUAL_DIRECTORIES = ['/etc/openvpn/server', '/etc/openvpn'];
 

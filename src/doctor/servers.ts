@@ -11,7 +11,7 @@ const RESTART = 'systemctl restart openvpn-server@NAME';
 const DROP_IN = `openvpn-conf/openvpn-server@.service.d/mptcp.conf is a drop-in for its unit (openvpn@.service.d for openvpn@NAME), then systemctl daemon-reload && ${RESTART}`;
 const PLAIN_CLIENT_REMEDY = 'start its OpenVPN under mptcpize run, on a kernel with MPTCP';
 /** That are named one by one. */
-const MOST_PEERS = 10;
+export const MOST_PEERS = 10;
 
 /**
  * What must be true of one server's process and of how it is reached.
@@ -62,9 +62,7 @@ async function checkProcess(server: ServerStatus, pid: number, backend?: string)
   const { mptcpListeners, plainPeers, tun } = kinds;
   const checks = [checkSockets(what, kinds, server), ...pathManager];
   if (mptcpListeners > 0 && plainPeers.length > 0) {
-    const some = plainPeers.slice(0, MOST_PEERS).join(', ');
-    const more = plainPeers.length > MOST_PEERS ? ` and ${plainPeers.length - MOST_PEERS} more` : '';
-    checks.push(note(what, `plain TCP comes from ${some}${more}`, PLAIN_CLIENT_REMEDY));
+    checks.push(note(what, `plain TCP comes from ${peersText(plainPeers)}`, PLAIN_CLIENT_REMEDY));
   }
   if (!tun) {
     checks.push(
@@ -125,6 +123,12 @@ function unseen(what: string, { code, message }: NodeJS.ErrnoException): Check {
     return bad(what, 'its sockets may not be seen by this user', 'run it as root: sudo subflowd doctor');
   }
   return unknown(what, `its sockets cannot be seen: ${message}`);
+}
+
+/** The first of them by name, and how many more there are. */
+export function peersText(peers: readonly string[]): string {
+  const more = peers.length > MOST_PEERS ? ` and ${peers.length - MOST_PEERS} more` : '';
+  return `${peers.slice(0, MOST_PEERS).join(', ')}${more}`;
 }
 
 /** What stands in the way of single clients. */

@@ -6,7 +6,7 @@ import { Pointers } from './pointers.js';
 import { Shape, type Slot } from './shape.js';
 
 /** The kernel's own bound (fs.nr_open) is 1,048,576 by default and can be raised; an fd table is not larger than this. */
-const MAX_FDS = 1 << 22;
+export const MAX_FDS = 1 << 22;
 /** Of one of them, bytes. */
 const SLOT = 8;
 

@@ -24,7 +24,7 @@ export interface LayoutFile {
 }
 
 /** A layout is of some kilobytes. */
-const MAX_FILE_BYTES = 1 << 20;
+export const MAX_FILE_BYTES = 1 << 20;
 /** No structure of the kernel is as large as this, bytes. */
 const MAX_OFFSET = 1 << 20;
 

@@ -8,7 +8,7 @@ import { Shape, type Slot } from './shape.js';
  * MPTCP_SUBFLOWS_MAX), multipath-tcp.org at most 32 (the bits of `path_index_bits`). Some times over, for those that
  * are closing.
  */
-const MAX_NODES = 160;
+export const MAX_NODES = 160;
 const POINTER = new Shape();
 const POINTED = POINTER.add({ offset: 0, size: 8 });
 

@@ -13,7 +13,7 @@ import { parseSymbols, type Symbols } from './symbols.js';
 import { Vmlinux } from './vmlinux.js';
 
 /** Of a distribution's kernel it is of some 8 MiB. */
-const MAX_SYSTEM_MAP_BYTES = 1 << 28;
+export const MAX_SYSTEM_MAP_BYTES = 1 << 28;
 
 const BANNER = /Linux version (\d\S*) \(/;
 
@@ -83,7 +83,11 @@ async function symbolsOf(file: Vmlinux, systemMap: string | undefined): Promise<
   return symbols;
 }
 
-async function readSystemMap(file: string): Promise<Buffer> {
+/**
+ * @internal
+ * @throws {KernelError} naming the file, if it cannot be read or is larger than 256 MiB.
+ */
+export async function readSystemMap(file: string): Promise<Buffer> {
   try {
     return await readRegularFile(file, MAX_SYSTEM_MAP_BYTES);
   } catch (error) {

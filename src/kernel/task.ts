@@ -5,7 +5,7 @@ import type { Field, Layout } from './layout.js';
 import { Shape, type Slot } from './shape.js';
 
 /** Linux allows 4,194,304 PIDs (PID_MAX_LIMIT); a host with this many processes has other troubles. */
-const MAX_TASKS = 131_072;
+export const MAX_TASKS = 131_072;
 const FIRST_LIMIT = 4096;
 
 /** A task as the list of all tasks shows it. */

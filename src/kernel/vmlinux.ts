@@ -13,7 +13,7 @@ const SHT_NOBITS = 8;
 /** A vmlinux has some dozens of sections, one built with -ffunction-sections thousands. */
 const MAX_SECTIONS = 0xff00;
 /** Symbol tables and read-only data of a kernel are some tens of megabytes. */
-const MAX_SECTION_BYTES = 1 << 29;
+export const MAX_SECTION_BYTES = 1 << 29;
 
 interface Section {
   readonly name: number;

@@ -1,12 +1,12 @@
 import type { ProblemListener } from '../problems.js';
 
 /** Files named one by one within a minute; of the rest only the number is told. */
-const MAX_COMPLAINTS = 10;
+export const MAX_COMPLAINTS = 10;
 const COMPLAINTS_MS = 60_000;
 /** Named files that are remembered, so that it can be told when one is gone. */
-const MOST_NAMED = 100;
+export const MOST_NAMED = 100;
 /** Least time between two reports of one kind, milliseconds: a state that somebody toggles is not reported each time. */
-const REPEAT_MS = 10_000;
+export const REPEAT_MS = 10_000;
 
 interface Known {
   readonly text: string;

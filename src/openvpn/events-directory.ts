@@ -12,11 +12,8 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { makeDirectory as makeParent } from '../directory.js';
 import { groupNumber } from '../groups.js';
-import { readRegularFileSync } from '../regular-file.js';
+import { readAccounts } from '../accounts.js';
 import { hasCode, reasonOf } from './errno.js';
-
-/** Bytes of /etc/passwd; a directory service's users are not in it. */
-const LARGEST_PASSWD = 1 << 24;
 
 /**
  * The group that the daemon alone is in, where it is not root (openvpn-conf/subflowd-sysusers.conf): by it the daemon may
@@ -173,14 +170,13 @@ export function userNumber(user: string): number | undefined {
  * read: a name for a message is no reason to fail.
  */
 function passwd(): HookUser[] {
-  let text: string;
+  let rows: string[][];
   try {
-    text = readRegularFileSync('/etc/passwd', LARGEST_PASSWD).toString('utf8');
+    rows = readAccounts('/etc/passwd');
   } catch {
     return [];
   }
-  return text.split('\n').flatMap((line) => {
-    const [name, , uid, gid] = line.split(':');
+  return rows.flatMap(([name, , uid, gid]) => {
     const usable = name !== undefined && /^[^/\s.][^/\s]*$/.test(name) && /^\d+$/.test(uid ?? '');
     return usable ? [{ name, uid: Number(uid), gid: Number(gid) }] : [];
   });

@@ -38,7 +38,8 @@ export interface EventsOptions {
   readonly group?: number;
 }
 
-const MAX_USERS = 64;
+/** Directories of users that are read. */
+export const MAX_USERS = 64;
 /** How seldom the list of directories is looked at without news. */
 const SPARING = { times: 4000, longest: 300_000 };
 /** How often the processes that have records are looked at: one that is killed runs no hook. */
@@ -218,9 +219,16 @@ export class Events extends EventEmitter<EventsMap> {
       }
     }
     try {
-      const names = readdirSync(this.directory).slice(0, MAX_USERS);
+      const names = readdirSync(this.directory);
       this.#problems.solved('list');
-      return names;
+      if (names.length > MAX_USERS) {
+        this.#problems.report(
+          'users',
+          `${this.directory} holds more than ${MAX_USERS} directories: the hooks of the others are not heard; ` +
+            'remove those of users that run no OpenVPN',
+        );
+      } else this.#problems.solved('users');
+      return names.slice(0, MAX_USERS);
     } catch (error) {
       this.#problems.report('list', `cannot read ${this.directory}: ${reasonOf(error)}`);
       return undefined;

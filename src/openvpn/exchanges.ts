@@ -34,9 +34,9 @@ export interface ExchangesOptions {
 }
 
 /** Of one answer; `status 3` has about 200 bytes for a client. */
-const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
+export const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
 /** Those of a full console, which can ask several each. */
-const MAX_WAITING = 2_500;
+export const MAX_WAITING = 2_500;
 
 /**
  * The commands for one connection to OpenVPN, in one queue, one at a time: so an answer is the answer to the command

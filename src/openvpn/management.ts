@@ -57,7 +57,10 @@ interface ManagementMap extends ProblemMap {
   lost: [];
 }
 
-const MAX_LINE_BYTES = 64 * 1024;
+export const MAX_LINE_BYTES = 64 * 1024;
+/** Within how many milliseconds it must greet, and then answer each command. */
+export const GREETING_MS = 5_000;
+export const ANSWER_MS = 30_000;
 /** A connection that lived this many milliseconds was a good one: the next is tried soon. */
 const STEADY_MS = 5_000;
 const MIN_RETRY_MS = 250;
@@ -120,13 +123,13 @@ export class Management extends EventEmitter<ManagementMap> {
     this.#target = target;
     this.#options = options;
     this.#backoff = options.backoff ?? new Backoff();
-    this.#greetingMs = options.greetingMs ?? 5_000;
+    this.#greetingMs = options.greetingMs ?? GREETING_MS;
     this.#exchanges = new Exchanges({
       send: (text) => this.#socket?.write(text),
       broken: (reason) => {
         this.#fail(reason);
       },
-      answerMs: options.answerMs ?? 30_000,
+      answerMs: options.answerMs ?? ANSWER_MS,
     });
   }
 

@@ -1,7 +1,7 @@
 import { TooLongError } from '../lines.js';
 
 /** Bytes of one real-time message with all its variables. */
-const MAX_BYTES = 256 * 1024;
+export const MAX_BYTES = 256 * 1024;
 
 /** Those that variables follow, up to `ENV,END` (doc/management-notes.txt, "The CLIENT notification"). */
 const WITH_VARIABLES =

@@ -16,7 +16,7 @@ export interface RecordListener {
 /** Files of one directory that are looked at; a server has at most as many clients as file descriptors. */
 export const MAX_ENTRIES = 16_384;
 /** A hook writes a record in one go; one that has no end after this many milliseconds gets none. */
-const UNFINISHED_MS = 2_000;
+export const UNFINISHED_MS = 2_000;
 /** Why a record is ignored until others are gone. */
 const FULL = 'its directory holds as many records as are read';
 /** Why a file is ignored that should be removed, and cannot be. */

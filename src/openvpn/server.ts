@@ -52,8 +52,6 @@ export interface ServerOptions {
 const GATHER_MS = 100;
 /** Least milliseconds between two `status` that news ask for. */
 const MIN_STATUS_MS = 1_000;
-/** Rows of `status` that cannot be read and are told of. */
-const MOST_UNREADABLE = 16;
 /** How seldom `status` is asked for where it is read for safety alone. */
 const SPARING = { times: 4000, longest: 300_000 };
 /** When to look whether the process lives after its management interface hung up, in milliseconds. */
@@ -406,7 +404,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   }
 
   #tellProblems(reply: StatusReply): void {
-    const unreadable = new Set(reply.problems.slice(0, MOST_UNREADABLE));
+    const unreadable = new Set(reply.problems);
     for (const problem of unreadable) this.#problems.open(problem, `${this.name}: ${problem}`);
     if (reply.dco) {
       this.#problems.open(

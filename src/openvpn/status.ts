@@ -34,7 +34,8 @@ export interface StatusReply {
 
 /** Sessions of one server that are looked after, as many as its hooks may record: no server takes all there is. */
 export const MOST_SESSIONS = 16_384;
-const MOST_PROBLEMS = 20;
+/** Rows that cannot be read and are reported one by one. */
+export const MOST_UNREADABLE = 16;
 
 const UNNAMED = 'UNDEF';
 /** Whom OpenVPN refuses it lists for some seconds, and a handshake for as long as `hand-window` says, 60 s. */
@@ -65,7 +66,7 @@ export function parseStatus(lines: readonly string[]): StatusReply {
       const among = row?.commonName === UNNAMED ? unnamed : clients;
       if (row !== undefined && among.length < MOST_SESSIONS) among.push(row);
       else if (row !== undefined) beyond += 1;
-      else if (problems.length < MOST_PROBLEMS)
+      else if (problems.length < MOST_UNREADABLE)
         problems.push(`status: cannot read the line ${JSON.stringify(line.slice(0, 200))}`);
     }
   }

@@ -36,7 +36,7 @@ const SPARING = { times: 4000, longest: 300_000 };
 /** How often a directory is read that is too noisy to be watched, milliseconds. */
 const POLL_MS = 250;
 /** What one directory may cost: a second after a rest, as for ten thousand records at once, and then a tenth of a core. */
-const LIMITS = { burstMs: 1_000, share: 0.1 };
+export const LIMITS = { burstMs: 1_000, share: 0.1 };
 
 /**
  * What the hooks of one user recorded, kept up to date through inotify. Everything that is in there may have been made

@@ -95,7 +95,7 @@ describe('subflowd layout', () => {
       /has no build-id|no MPTCP|where _text and init_task/,
     ],
     ['nothing', () => Promise.resolve('/nonexistent'), /\/nonexistent cannot be read/],
-    ['a directory', () => Promise.resolve('/usr'), /EISDIR/],
+    ['a directory', () => Promise.resolve('/usr'), /is not a regular file/],
     [
       'the first half of one',
       async () => {

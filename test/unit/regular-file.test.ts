@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LARGEST_ACCOUNTS_FILE, readAccounts } from '../../src/accounts.js';
 import { groupId } from '../../src/console/group.js';
-import { makeLayout } from '../../src/kernel/make_layout.js';
+import { MAX_SYSTEM_MAP_BYTES, makeLayout, readSystemMap } from '../../src/kernel/make_layout.js';
+import { MAX_SECTION_BYTES } from '../../src/kernel/vmlinux.js';
 import { readPasswordFile } from '../../src/password-file.js';
 import { readRegularFile, readRegularFileSync, UnusableFileError } from '../../src/regular-file.js';
 
@@ -121,7 +123,38 @@ describe('a password file', () => {
   });
 });
 
+describe('a System.map', () => {
+  it('is refused, by its name, where it is larger than 256 MiB', async () => {
+    writeFileSync(file, '');
+    truncateSync(file, MAX_SYSTEM_MAP_BYTES + 1);
+    await expect(readSystemMap(file)).rejects.toThrow(`${file} is larger than 256 MiB`);
+  });
+});
+
+describe('a file like /etc/passwd', () => {
+  it('is read as the fields of its rows, and refused where it is larger than 16 MiB', () => {
+    writeFileSync(file, 'root:x:0:\nstaff:x:50:alice,bob\n');
+    expect(readAccounts(file)).toEqual([['root', 'x', '0', ''], ['staff', 'x', '50', 'alice,bob'], ['']]);
+    truncateSync(file, LARGEST_ACCOUNTS_FILE + 1);
+    expect(() => readAccounts(file)).toThrow('is larger than 16 MiB');
+  });
+});
+
 describe('a vmlinux', () => {
+  it('is refused where it claims a part of more than 512 MiB', async () => {
+    const header = Buffer.alloc(128);
+    header.write('\x7fELF\x02\x01', 'latin1');
+    header.writeUInt16LE(62, 18); // x86_64
+    header.writeBigUInt64LE(64n, 40); // the table of sections
+    header.writeUInt16LE(64, 58);
+    header.writeUInt16LE(1, 60);
+    header.writeBigUInt64LE(BigInt(MAX_SECTION_BYTES + 1), 64 + 32);
+    writeFileSync(file, header);
+    truncateSync(file, 2 ** 40);
+    const layout = makeLayout({ vmlinux: file, progress: () => undefined });
+    await expect(layout).rejects.toThrow(`${file} claims a part of ${MAX_SECTION_BYTES + 1} bytes`);
+  });
+
   it.each(OTHERS)('is refused, by its name, where it is %s', async (_what, make) => {
     await make(file);
     const layout = makeLayout({ vmlinux: file, progress: () => undefined });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Problems } from '../../src/problems.js';
+import { MOST_OPEN, Problems } from '../../src/problems.js';
 import { EVENT_MS, Reports } from '../../src/reports.js';
 
 describe('Reports', () => {
@@ -39,6 +39,18 @@ describe('Reports', () => {
 });
 
 describe('Problems', () => {
+  it('has 64 open at most, and takes another when one is over', () => {
+    const told: string[] = [];
+    const problems = new Problems({ onProblem: (_text, key) => told.push(key), onResolved: () => undefined });
+    for (let n = 0; n < MOST_OPEN + 10; n++) problems.open(`${n}`, 'bad');
+    expect(told).toHaveLength(64);
+    problems.open('0', 'worse');
+    problems.resolve('1');
+    problems.open('late', 'bad');
+    problems.open('later', 'bad');
+    expect(told.slice(64)).toEqual(['0', 'late']);
+  });
+
   it('tells of each once, again when it is another, and when it is over', () => {
     const told: string[] = [];
     const problems = new Problems({

@@ -21,7 +21,7 @@ export interface Closing {
 /** Closed in one go, some milliseconds' work; others have a turn of the event loop in between. */
 const AT_ONCE = 64;
 /** Subflows that wait to be closed at most. */
-const MOST = 4_096;
+export const MOST = 4_096;
 
 /** Closes subflows one after another, without keeping anybody waiting. */
 export class SubflowCloser {

@@ -3,9 +3,9 @@ import type { ClosedSubflows, ExcessSubflows } from '../backend.js';
 /** From the first subflow that was closed to the report of it, milliseconds: more come with it ... */
 const GATHER_MS = 500;
 /** ... and from one report to the next. */
-const PAUSE_MS = 10_000;
+export const PAUSE_MS = 10_000;
 /** Connections that one report names, and that are counted apart until then. */
-const NAMED = 10;
+export const NAMED = 10;
 const COUNTED = 1_000;
 
 /** Counts the subflows that were closed, by connection, and reports them now and then. */

@@ -4,6 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { follow, MAX_LINE } from '../../../src/console/follow.js';
 import { ConsoleRefusal, ConsoleUnreachable, talk } from '../../../src/console/talk.js';
 
 let directory: string;
@@ -120,4 +121,15 @@ describe('talk says', () => {
     expect(error.message).toContain('none came within 0.1 s');
     expect(error.isAbsent).toBe(false);
   });
+
+  it('that its answer is longer than is taken', async () => {
+    await answering(`${'x'.repeat(2_000)}\r\n`, 'END\r\n');
+    await expect(talk(path, 'x', 5_000, 1_000)).rejects.toThrow('its answer is longer than 1000 bytes');
+  });
+});
+
+it('watching ends with the reason at a line longer than 64 KiB', async () => {
+  await answering('x'.repeat(MAX_LINE + 1));
+  const watching = follow(path, () => undefined);
+  await expect(watching).rejects.toThrow('it sent a line longer than 65536 bytes');
 });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Backend, ServerSockets } from '../../../src/backend/backend.js';
-import { observe } from '../../../src/control/observe.js';
+import { MOST_PROBLEMS, observe } from '../../../src/control/observe.js';
 import type { Session } from '../../../src/openvpn/session.js';
 import { plan } from '../../../src/steering/plan.js';
 import { ALICE_SESSION, configOf, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
@@ -71,4 +71,16 @@ it('names the sessions without a socket, where it could see everything', async (
   expect((await observe(showing({ ...sockets, problems: ['fd 7'] }), sessions, [six])).missing).toEqual([]);
   expect((await observe(showing(new Error('gone')), sessions, [six])).missing).toEqual([]);
   expect(real.port).toBe(1);
+});
+
+it('names 100 problems of one process, and says that there are more', async () => {
+  const problems = Array.from({ length: MOST_PROBLEMS + 1 }, (_, n) => `socket ${n} is broken`);
+  const told = (await observe(showing({ problems }), [ALICE_SESSION], [])).problems;
+  expect(told).toHaveLength(101);
+  expect(told.slice(-2)).toEqual([
+    `process ${PID}: socket 99 is broken`,
+    `process ${PID}: there are more problems of this kind`,
+  ]);
+  const fewer = await observe(showing({ problems: problems.slice(1) }), [ALICE_SESSION], []);
+  expect(fewer.problems).toHaveLength(100);
 });

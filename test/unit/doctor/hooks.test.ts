@@ -1,6 +1,18 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { checkHooks, parseHookLines, readHookLines, type HookLines } from '../../../src/doctor/hooks.js';
+import {
+  checkHooks,
+  MOST_BYTES,
+  parseHookLines,
+  readHookLines,
+  type HookLines,
+} from '../../../src/doctor/hooks.js';
 import type { ServerStatus } from '../../../src/openvpn/server.js';
+import { until } from '../../support/until.js';
 
 const FILE = '/etc/openvpn/server/office.conf';
 
@@ -51,5 +63,28 @@ describe('parseHookLines', () => {
   it('is not asked of a process without a config', async () => {
     expect(await readHookLines(process.pid)).toBeUndefined();
     expect(await readHookLines(4_194_305)).toBeUndefined();
+  });
+});
+
+describe('readHookLines', () => {
+  it('reads a config of 256 KiB, and none that is larger', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'subflowd-hooks-'));
+    const file = join(directory, 'large.conf');
+    writeFileSync(file, `client-connect /hook\n${'#'.repeat(MOST_BYTES - 22)}\n`);
+    // a process that was started with a config, as OpenVPN is
+    const server = spawn('sh', ['-c', 'read line', 'sh', '--config', file], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    try {
+      const pid = server.pid ?? 0;
+      await until('it runs', () => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(file));
+      expect(await readHookLines(pid)).toEqual({ file, connects: true });
+      appendFileSync(file, '#');
+      expect(await readHookLines(pid)).toBeUndefined();
+    } finally {
+      server.stdin.end();
+      await once(server, 'exit');
+      rmSync(directory, { recursive: true });
+    }
   });
 });

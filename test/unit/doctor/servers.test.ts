@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { DaemonStatus } from '../../../src/console/status.js';
-import { checkServer, checkSessions } from '../../../src/doctor/servers.js';
+import { checkServer, checkSessions, MOST_PEERS, peersText } from '../../../src/doctor/servers.js';
 import type { ServerStatus } from '../../../src/openvpn/server.js';
 import type { ObservedSession } from '../../../src/steering/snapshot.js';
 import { plan } from '../../../src/steering/plan.js';
@@ -147,4 +147,10 @@ describe('checkSessions', () => {
       { name: 'client alice', verdict: 'note', found: 'the kernel shows no connection from its address' },
     ]);
   });
+});
+
+it('names ten peers that speak plain TCP, and of the rest the number', () => {
+  const peers = Array.from({ length: MOST_PEERS + 2 }, (_, n) => `192.0.2.${n}`);
+  expect(peersText(peers)).toMatch(/^192\.0\.2\.0, .*, 192\.0\.2\.9 and 2 more$/);
+  expect(peersText(peers.slice(2))).toMatch(/192\.0\.2\.11$/);
 });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { DirectoryProblems } from '../../../src/openvpn/directory-problems.js';
+import { DirectoryProblems, MOST_NAMED } from '../../../src/openvpn/directory-problems.js';
 
 let told: string[];
 let over: string[];
@@ -66,6 +66,15 @@ describe('DirectoryProblems', () => {
     vi.advanceTimersByTime(60_000);
     problems.summarize();
     expect(told.at(-1)).toMatch(/^1 more files .* "one more" is junk$/);
+  });
+
+  it('remembers the 100 files that it named last', () => {
+    for (let file = 0; file < MOST_NAMED + 1; file++) {
+      if (file % 10 === 0) vi.advanceTimersByTime(60_000);
+      problems.complain(`junk ${file}`, 'is junk', 'remove it');
+    }
+    expect(told).toHaveLength(101);
+    expect(over.filter((key) => key.includes(' file '))).toEqual(['/events/nobody file junk 0']);
   });
 
   it('tells when what it told of is over', () => {

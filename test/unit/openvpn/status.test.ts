@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { LineSplitter } from '../../../src/lines.js';
-import { parseRealAddress, parseStatus } from '../../../src/openvpn/status.js';
+import { MOST_UNREADABLE, parseRealAddress, parseStatus } from '../../../src/openvpn/status.js';
 
 const HEADER =
   'HEADER\tCLIENT_LIST\tCommon Name\tReal Address\tVirtual Address\tVirtual IPv6 Address\tBytes Received\tBytes Sent\t' +
@@ -92,6 +92,14 @@ describe('parseStatus', () => {
     expect(reply.problems).toHaveLength(3);
     expect(reply.problems[2]).toContain('nowhere');
   });
+});
+
+it('names the first 16 rows that it cannot read, however many there are', () => {
+  const bad = Array.from({ length: 100 }, (_, n) => row('x', `nowhere ${n}`));
+  const { problems, clients } = parseStatus([HEADER, ...bad, row('alice', '192.0.2.7:50000')]);
+  expect(problems).toHaveLength(MOST_UNREADABLE);
+  expect(problems.at(-1)).toContain('nowhere 15');
+  expect(clients).toHaveLength(1);
 });
 
 describe('who has been let in', () => {

@@ -1,0 +1,29 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { ExcessSubflows } from '../../../src/backend/backend.js';
+import { ExcessTally, NAMED, PAUSE_MS } from '../../../src/backend/netlink/excess-tally.js';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+it('names the ten connections of which most was closed, and counts all, every ten seconds at most', () => {
+  const reports: ExcessSubflows[] = [];
+  const tally = new ExcessTally();
+  tally.onExcess((excess) => reports.push(excess));
+  const add = (token: number) => {
+    tally.add({ pid: 1, token, client: { address: '192.0.2.1', port: token }, limit: 2 });
+  };
+  for (let token = 1; token <= NAMED + 2; token++) for (let count = 0; count < token; count++) add(token);
+  vi.advanceTimersByTime(1_000);
+  add(1);
+  vi.advanceTimersByTime(PAUSE_MS - 1_000);
+  expect(reports).toHaveLength(1);
+  expect(reports[0]).toMatchObject({ closed: 78, connections: 12 });
+  expect(reports[0]?.worst.map(({ token }) => token)).toEqual([12, 11, 10, 9, 8, 7, 6, 5, 4, 3]);
+  vi.advanceTimersByTime(1_000);
+  expect(reports).toHaveLength(2);
+  tally.close();
+});

@@ -1,0 +1,193 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { LARGEST_ACCOUNTS_FILE } from '../../../src/accounts.js';
+import { MOST as MOST_TO_CLOSE } from '../../../src/backend/netlink/closer.js';
+import * as tally from '../../../src/backend/netlink/excess-tally.js';
+import { MOST_PORTS } from '../../../src/backend/netlink/port-filter.js';
+import { MOST as MOST_OF_KIND, MOST_SECTIONS } from '../../../src/config/limits.js';
+import { MOST_LINES } from '../../../src/config/lines.js';
+import { LARGEST_FILE as LARGEST_CONFIG } from '../../../src/config/load.js';
+import * as parse from '../../../src/config/parse.js';
+import { sections } from '../../../src/config/sections.js';
+import { LONGEST_SOCKET } from '../../../src/config/socket-path.js';
+import { MAX_BLOCK_BYTES } from '../../../src/console/block.js';
+import * as claims from '../../../src/console/claims.js';
+import * as client from '../../../src/console/client.js';
+import { MOST_NAMED as MOST_MEANT } from '../../../src/console/clients.js';
+import { MAX_LINE as MAX_WATCHED_LINE } from '../../../src/console/follow.js';
+import { MAX_HISTORY, MAX_HISTORY_BYTES } from '../../../src/console/history.js';
+import { PLACE_LIMITS } from '../../../src/console/occupancy.js';
+import { TRY_LIMITS } from '../../../src/console/password-tries.js';
+import { MAX_TRIES } from '../../../src/console/password.js';
+import { MOST_HISTORY } from '../../../src/console/setting-commands.js';
+import { MOST_TEST_LINES } from '../../../src/console/sharing.js';
+import { MAX_ANSWER } from '../../../src/console/talk.js';
+import { MOST_LEAVING } from '../../../src/console/turn-away.js';
+import { UNREAD_LIMITS } from '../../../src/console/unread.js';
+import { WAITING_LIMITS } from '../../../src/console/waiting-room.js';
+import { MOST_NAMED as MOST_SOURCES_NAMED } from '../../../src/console/wrong-passwords.js';
+import { MOST_PROBLEMS as MOST_OF_PROCESS } from '../../../src/control/observe.js';
+import * as overrides from '../../../src/control/overrides-file.js';
+import { LEAST_UNCLAIMED } from '../../../src/control/subflow-limits.js';
+import { MOST_BYTES as MOST_OPENVPN_CONFIG } from '../../../src/doctor/hooks.js';
+import { MOST_PEERS } from '../../../src/doctor/servers.js';
+import { MAX_FDS } from '../../../src/kernel/files.js';
+import { MAX_FILE_BYTES as MAX_LAYOUT_BYTES } from '../../../src/kernel/layout_file.js';
+import { MAX_NODES } from '../../../src/kernel/lists.js';
+import { MAX_SYSTEM_MAP_BYTES } from '../../../src/kernel/make_layout.js';
+import { MAX_TASKS } from '../../../src/kernel/task.js';
+import { MAX_SECTION_BYTES } from '../../../src/kernel/vmlinux.js';
+import { LONGEST_BLOCK_LINE, LONGEST_LINE } from '../../../src/openvpn/command-line.js';
+import * as directory from '../../../src/openvpn/directory-problems.js';
+import { MOST_EVENTS } from '../../../src/openvpn/directory-watch.js';
+import { MAX_USERS } from '../../../src/openvpn/events.js';
+import { MAX_ANSWER_BYTES, MAX_WAITING } from '../../../src/openvpn/exchanges.js';
+import { ANSWER_MS, GREETING_MS, MAX_LINE_BYTES } from '../../../src/openvpn/management.js';
+import { MAX_BYTES as MAX_NOTICE_BYTES } from '../../../src/openvpn/notices.js';
+import { MAX_ENTRIES, UNFINISHED_MS } from '../../../src/openvpn/record-files.js';
+import { MAX_RECORD_BYTES } from '../../../src/openvpn/record.js';
+import { MOST_SESSIONS, MOST_UNREADABLE } from '../../../src/openvpn/status.js';
+import { LIMITS as DIRECTORY_LIMITS } from '../../../src/openvpn/user-directory.js';
+import { LARGEST_FILE as LARGEST_PASSWORD_FILE } from '../../../src/password-file.js';
+import { MOST_OPEN } from '../../../src/problems.js';
+import { EVENT_MS, MOST as MOST_REPORTS } from '../../../src/reports.js';
+
+const ROOT = new URL('../../../', import.meta.url);
+const { CLIENT_LIMITS } = client;
+
+function mostSections(of: string): number {
+  return MOST_OF_KIND.find(({ what }) => what.startsWith(of))?.most ?? 0;
+}
+
+/** By the first cell of a row of the page: what the source has. Bytes, milliseconds, or a number. */
+const VALUES: Readonly<Record<string, number>> = {
+  'Size of `subflowd.ini`': LARGEST_CONFIG,
+  'Lines of it that are neither empty nor comments': MOST_LINES,
+  Sections: MOST_SECTIONS,
+  '`[openvpn NAME]` sections': mostSections('[openvpn'),
+  '`[path NAME]` sections': mostSections('[path'),
+  '`[client GLOB]` sections with `*` or `?`': mostSections('[client'),
+  'Mistakes that are reported one by one': parse.MOST_PROBLEMS,
+  'Characters of one such report': parse.LONGEST_MESSAGE,
+  'Bytes of a unix socket’s path': LONGEST_SOCKET,
+  'Password files': LARGEST_PASSWORD_FILE,
+  '`[kernel] layout`': MAX_LAYOUT_BYTES,
+  '`--system-map` of `subflowd layout`': MAX_SYSTEM_MAP_BYTES,
+  'One part (section) of `--vmlinux`': MAX_SECTION_BYTES,
+
+  '`overrides.json` and its copy': overrides.LARGEST_FILE,
+  'Damaged override files that are kept': overrides.MOST_SET_ASIDE,
+  '`/etc/passwd`, `/etc/group`': LARGEST_ACCOUNTS_FILE,
+  'OpenVPN’s config, as `doctor` reads it': MOST_OPENVPN_CONFIG,
+  'Lines in the history of `subflowd console`': MAX_HISTORY,
+  'File of that history': MAX_HISTORY_BYTES,
+
+  'Directories of users': MAX_USERS,
+  'Files of one directory': MAX_ENTRIES,
+  'Size of a record': MAX_RECORD_BYTES,
+  'Time to finish a record': UNFINISHED_MS,
+  'Changes of one directory within 100 ms': MOST_EVENTS,
+  'Work for one directory after a rest': DIRECTORY_LIMITS.burstMs,
+  'Files that are named in a minute': directory.MAX_COMPLAINTS,
+  'Named files that are remembered': directory.MOST_NAMED,
+  'Pause between two reports of one kind': directory.REPEAT_MS,
+
+  'A line': MAX_LINE_BYTES,
+  'A real-time message with its variables': MAX_NOTICE_BYTES,
+  'An answer': MAX_ANSWER_BYTES,
+  'Time to greet': GREETING_MS,
+  'Time to answer a command': ANSWER_MS,
+  'Sessions of one server': MOST_SESSIONS,
+  'Rows of `status` that are reported as unreadable': MOST_UNREADABLE,
+  'Commands that wait for OpenVPN': MAX_WAITING,
+
+  'Clients at a unix socket': PLACE_LIMITS.all,
+  'Of these, kept for root and the daemon’s user': PLACE_LIMITS.forRoot,
+  'Of these, for one other user': PLACE_LIMITS.perUser,
+  'Clients on TCP on loopback without a password': PLACE_LIMITS.all,
+  'Clients on TCP that have given the password': PLACE_LIMITS.all,
+  'Clients turned away that still read why': MOST_LEAVING,
+  'Time to leave after the last word': CLIENT_LIMITS.leaveMs,
+  'Bytes of a line': client.MAX_LINE,
+  'Commands sent ahead': client.MAX_WAITING_LINES,
+  'Bytes of commands sent ahead': client.MAX_WAITING_BYTES,
+  'Questions asked together': client.MOST_ASKED,
+  'Answers that wait behind an earlier one': client.MUCH_UNREAD,
+  'Answers that one client has not read': UNREAD_LIMITS.ofOne,
+  'Answers that all clients together have not read': UNREAD_LIMITS.ofAll,
+  'Time in which an answer must be read': CLIENT_LIMITS.unreadMs,
+  'Real-time messages that lie unread': CLIENT_LIMITS.unreadBytes,
+  'Bytes of a command that is passed on to OpenVPN': LONGEST_LINE,
+  'Bytes of each line of a command with several': LONGEST_BLOCK_LINE,
+  'All lines of such a command': MAX_BLOCK_BYTES,
+  'N of `test N`': MOST_TEST_LINES,
+  'N of `log N`, `state N`, `echo N`': MOST_HISTORY,
+  'Requests to let clients in that nobody has claimed': claims.MOST_MESSAGES,
+  'Bytes of these': claims.MOST_BYTES,
+  'Clients that are named where a word means several': MOST_MEANT,
+  'An answer that a `subflowd` command takes': MAX_ANSWER,
+  'A line that `subflowd watch` takes': MAX_WATCHED_LINE,
+
+  'Connections that are to give the password': WAITING_LIMITS.all,
+  'Of these, of one source': WAITING_LIMITS.perSource,
+  'Time to give the password': CLIENT_LIMITS.admitMs,
+  'Tries of one connection': MAX_TRIES,
+  'Wrong passwords of a source that cost no time': TRY_LIMITS.free,
+  'Longest such wait': TRY_LIMITS.longestMs,
+  'Time without a wrong password that ends this': TRY_LIMITS.forgetMs,
+  'Sources that are remembered': TRY_LIMITS.sources,
+  'Sources in the log in one minute': MOST_SOURCES_NAMED,
+
+  'Subflows of a session, `max-subflows` by default': sections.steering.parse({})['max-subflows'],
+  'Subflows of a connection of nobody that OpenVPN knows, at least': LEAST_UNCLAIMED,
+  'Subflows that wait to be closed': MOST_TO_CLOSE,
+  'Ports of one server that a look asks the kernel for': MOST_PORTS,
+  '`devmem`: processes of the host': MAX_TASKS,
+  '`devmem`: file descriptors of a process': MAX_FDS,
+  '`devmem`: subflows of a connection': MAX_NODES,
+
+  'Reports in `subflowd status`': MOST_REPORTS,
+  'How long it shows what happened once': EVENT_MS,
+  'Open problems of one server': MOST_OPEN,
+  'Problems of one process that a look names': MOST_OF_PROCESS,
+  'Pause between two reports of closed subflows': tally.PAUSE_MS,
+  'Connections that such a report names': tally.NAMED,
+  'Peers with plain TCP that `doctor` names': MOST_PEERS,
+};
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 ** 2, s: 1000 };
+
+function amountOf(text: string): number {
+  const [, digits = '', unit = ''] = /^([\d,]+)(?: (\w+))?$/.exec(text) ?? [];
+  return Number(digits.replaceAll(',', '')) * (UNITS[unit] ?? NaN);
+}
+
+const rows = readFileSync(new URL('docs/limits.md', ROOT), 'utf8')
+  .split('\n')
+  .filter((line) => line.startsWith('| ') && !/^\| (?:what |-)/.test(line))
+  .map((line) => {
+    const [what = '', many = '', then = '', shownBy = ''] = line
+      .slice(1, -1)
+      .split(' | ')
+      .map((cell) => cell.trim().replaceAll("'", '’'));
+    return { what, many, then, shownBy };
+  });
+
+it('each limit of the page is one that this test knows, and each that it knows is on the page', () => {
+  expect(rows.map(({ what }) => what)).toEqual(Object.keys(VALUES));
+});
+
+it.each(rows)('the page has the number of the source: $what', ({ what, many, then }) => {
+  expect(amountOf(many)).toBe(VALUES[what]);
+  expect(then).not.toBe('');
+});
+
+it.each(rows)('the test that the page names is there: $what', ({ shownBy }) => {
+  const [, name = '', title = ''] = /^`([\w/-]+\.test\.ts)`: (.+)$/.exec(shownBy) ?? [];
+  const file = new URL(`test/unit/${name}`, ROOT);
+  expect(existsSync(file), `${name} is there`).toBe(true);
+  const titles = [
+    ...readFileSync(file, 'utf8').matchAll(/(?:^ *(?:it|test|describe)|\))\(\s*(['"`])(.*?)\1,/gm),
+  ];
+  expect(titles.map(([, , text = '']) => text.replaceAll("'", '’'))).toContain(title);
+});
