@@ -3,8 +3,8 @@ import type { ProblemListener } from '../problems.js';
 /** Files named one by one within a minute; of the rest only the number is told. */
 export const MAX_COMPLAINTS = 10;
 const COMPLAINTS_MS = 60_000;
-/** Named files that are remembered, so that it can be told when one is gone. */
-export const MOST_NAMED = 100;
+/** Named files that are remembered, and shown until they are gone: few, so that other problems are shown beside them. */
+export const MOST_NAMED = 5;
 /** Least time between two reports of one kind, milliseconds: a state that somebody toggles is not reported each time. */
 export const REPEAT_MS = 10_000;
 

@@ -2,8 +2,11 @@ import { isIP } from 'node:net';
 import { canonicalAddress, type Endpoint } from '../endpoint.js';
 import type { Protocol } from './session.js';
 
-/** Longest record that is read, in bytes. The longest common name of a certificate has 64 characters. */
-export const MAX_RECORD_BYTES = 64 * 1024;
+/**
+ * Longest record that is read, in bytes. The longest common name of a certificate has 64 characters; what a directory full
+ * of records can hold is to stay small.
+ */
+export const MAX_RECORD_BYTES = 8 * 1024;
 
 const FIRST_FIELD = 'subflowd-event=1';
 const LAST_FIELD = 'end';

@@ -200,7 +200,7 @@ describe('Events', () => {
         writeFileSync(path, '');
         truncateSync(path, 1e12);
       },
-      /longer than 65536 bytes/,
+      /longer than 8192 bytes/,
     ],
     [
       'a foreign PID',
