@@ -89,24 +89,36 @@ class Memory : public Napi::ObjectWrap<Memory> {
     } catch (const MemoryError& error) {
       throw to_js(info.Env(), error.code(), error.what());
     }
+    info.This().As<Napi::Object>().TypeTag(&kTag);
   }
 
  private:
+  /** Of objects of this class: an object of another one has other C++ behind it. */
+  static constexpr napi_type_tag kTag = {0x6d3f0a51c2e84b97, 0x94b1d7f26a0e5c38};
+
+  /** For accessors, which V8 calls on any object; of methods it looks at the object itself. */
+  PhysicalMemory& accessed(const Napi::CallbackInfo& info) {
+    if (!info.This().As<Napi::Object>().CheckTypeTag(&kTag)) {
+      throw Napi::TypeError::New(info.Env(), "this is not a PhysicalMemory");
+    }
+    return open(info);
+  }
+
   PhysicalMemory& open(const Napi::CallbackInfo& info) {
     if (!memory_) throw to_js(info.Env(), "ECLOSED", "physical memory was closed");
     return *memory_;
   }
 
   Napi::Value GetAccess(const Napi::CallbackInfo& info) {
-    return Napi::String::New(info.Env(), open(info).access() == Access::kMapped ? "mapped" : "bytes");
+    return Napi::String::New(info.Env(), accessed(info).access() == Access::kMapped ? "mapped" : "bytes");
   }
 
   Napi::Value GetMapErrno(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), open(info).map_errno());
+    return Napi::Number::New(info.Env(), accessed(info).map_errno());
   }
 
   Napi::Value GetReads(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), static_cast<double>(open(info).reads()));
+    return Napi::Number::New(info.Env(), static_cast<double>(accessed(info).reads()));
   }
 
   void SetLinearMap(const Napi::CallbackInfo& info) {

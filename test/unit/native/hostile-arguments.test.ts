@@ -260,6 +260,8 @@ it('the addon answers hostile arguments by an error or a result, never by a cras
     expect(codeOf(`${access}, gather, status in place of words`)).toBe('TypeError');
     expect(codeOf(`${access}, gather, status in place of rows`)).toBe('TypeError');
     expect(codeOf(`${access}, linear map 0 ${2n ** 64n - 1n} ${2n ** 64n - 1n}`)).toBe('TypeError');
-    expect(codeOf(`${access}, gather of a netlink socket`)).toBe('TypeError');
+    for (const member of ['gather', 'access', 'mapErrno', 'reads']) {
+      expect(codeOf(`${access}, ${member} of a netlink socket`)).toBe('TypeError');
+    }
   }
 }, 180_000);
