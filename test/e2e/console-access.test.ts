@@ -4,6 +4,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CLIENT_LIMITS } from '../../src/console/client.js';
 import { Console, type ConsolePlace } from '../../src/console/console.js';
 import { talk } from '../../src/console/talk.js';
 import { needs } from '../lab/needs.js';
@@ -60,10 +61,10 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-async function open(more: Partial<ConsolePlace> = {}): Promise<void> {
+async function open(more: Partial<ConsolePlace> = {}, limits = CLIENT_LIMITS): Promise<void> {
   place = { ...place, ...more };
   const daemon = new Steered(join(directory, 'overrides'), [client('alice')]);
-  console = await Console.open(place, { daemon, onWrongPassword: (text) => wrong.push(text) });
+  console = await Console.open(place, { daemon, onWrongPassword: (text) => wrong.push(text) }, limits);
 }
 
 interface Heard {
@@ -190,6 +191,15 @@ describe('a console', () => {
       const said = await onTcp(port, 'open sesam', 'open', PASSWORD, 'mptcp status', 'exit');
       expect(said.match(/ERROR: bad password/g)).toHaveLength(2);
       expect(said).toContain('1 session');
+    });
+
+    it('waits for it for a time that is bounded, also while tries are slowed', async () => {
+      await console?.close();
+      const passwordFile = join(directory, 'password');
+      await open({ listen: { host: '127.0.0.1', port }, passwordFile }, { ...CLIENT_LIMITS, admitMs: 1_500 });
+      expect(await onTcp(port)).toBe('ENTER PASSWORD:\r\nERROR: no password was given in time\r\n');
+      expect(await onTcp(port, '1', '2', '3')).toMatch(/ERROR: bad password\r\n$/);
+      expect(await onTcp(port, '4', '5')).toMatch(/ERROR: no password was given in time\r\n$/);
     });
 
     it('keeps no place for those who have not given it', async () => {
