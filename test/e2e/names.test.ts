@@ -46,7 +46,7 @@ describe('a certificate whose name holds what is not seen', () => {
     expect(sessions[0]?.commonName).toBe(NAME);
     const daemon = new Steered(
       at('overrides.json'),
-      sessions.map((session) => ({ session })),
+      sessions.map((session) => ({ session, connection: undefined })),
     );
     const socket = at('own.sock');
     console = await Console.open({ socket, mode: 0o600 }, { daemon });
