@@ -25,16 +25,20 @@ function hostOf({ network }: Pick<Stage, 'network'>, index: number): ClientHost 
   return host;
 }
 
-/** Subflows that the server's kernel holds from a host, in any state but those that are over. */
+/**
+ * Subflows that the server's kernel holds from a host, established. In a flood it answers SYNs with cookies, and a join that
+ * it no longer knows when its ACK comes becomes a TCP connection of its own (net/mptcp/subflow.c,
+ * mptcp_subflow_init_cookie_req), which OpenVPN drops a minute later: that is no subflow.
+ */
 async function subflowsFrom({ network }: Stage, { addresses }: ClientHost): Promise<number> {
   const ends = Object.values(addresses).map(({ v4 }) => `dst ${v4}`);
   const { stdout } = await network.server.run('ss', [
-    '-Htn',
+    '-HtniO',
     'state',
     'established',
     ...ends.join(' or ').split(' '),
   ]);
-  return stdout === '' ? 0 : stdout.split('\n').length;
+  return stdout.split('\n').filter((line) => line.includes('tcp-ulp-mptcp')).length;
 }
 
 /** Begins to join from a host, by its own path manager; `all` resolves when all joins were asked for. */
