@@ -46,6 +46,12 @@ export function settingsFor(seats: Iterable<Seat>, answerer: Seat | undefined): 
 }
 
 /**
+ * Of ours, that OpenVPN has not answered yet: with more, it is told only of what has become of it when these are answered.
+ * A client can change its mind faster than OpenVPN listens.
+ */
+export const MOST_UNANSWERED = 16;
+
+/**
  * Has OpenVPN keep what all clients of its console together need: at each change, and anew at each connection, from what
  * the clients want and not from what was said before.
  */
@@ -54,6 +60,9 @@ export class SharedSettings {
   #has: Settings | undefined;
   /** A process may have a version from us. */
   #saidVersion = false;
+  #unanswered = 0;
+  /** Something may have changed since {@link MOST_UNANSWERED} was reached. */
+  #isLate = false;
 
   /** @param onReleased OpenVPN is told to wait no longer, as nobody is left who wanted it to. */
   constructor(
@@ -100,6 +109,8 @@ export class SharedSettings {
   adjust(): void {
     const has = this.#has;
     if (has === undefined) return;
+    this.#isLate = this.#unanswered >= MOST_UNANSWERED;
+    if (this.#isLate) return;
     const needed = this.needed();
     const version = needed.version ?? (this.#saidVersion ? 1 : has.version);
     this.isGiven({ ...needed, ...(version !== undefined && { version }) });
@@ -124,6 +135,11 @@ export class SharedSettings {
   }
 
   #ask(text: string, taker: Taker = () => undefined): void {
-    this.management.ask({ text, endings: endingsOf(parseLine(text)), isSetting: true }, taker);
+    this.#unanswered += 1;
+    this.management.ask({ text, endings: endingsOf(parseLine(text)), isSetting: true }, (reply) => {
+      this.#unanswered -= 1;
+      taker(reply);
+      if (this.#isLate && this.#unanswered === 0) this.adjust();
+    });
   }
 }

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Answer } from '../../../src/console/answer.js';
 import type { Seat } from '../../../src/console/seat.js';
+import { MOST_UNANSWERED } from '../../../src/console/settings.js';
 import { Sharing } from '../../../src/console/sharing.js';
 import { Backoff } from '../../../src/openvpn/backoff.js';
 import { Management } from '../../../src/openvpn/management.js';
@@ -150,6 +151,27 @@ describe('what OpenVPN keeps of its management client', () => {
       { numRuns: Number(process.env.FC_RUNS ?? 100) },
     );
   }); // prettier-ignore
+
+  it('is what they want in the end, in a few commands, however often they change their minds meanwhile', async () => {
+    await open();
+    const [one, other] = [new Client(), new Client()];
+    await other.say('version 3');
+    await settled();
+    fake.isHeld = true;
+    const before = fake.received.length;
+    for (let turn = 0; turn < 10_000; turn++) {
+      sharing.run(one.seat, 'hold on', () => undefined);
+      sharing.claim(one.seat, 'questions');
+      sharing.run(one.seat, 'hold off', () => undefined);
+      sharing.release(one.seat, 'questions');
+    }
+    sharing.run(one.seat, 'hold on', () => undefined);
+    fake.isHeld = false;
+    await settled();
+    expect(actual()).toMatchObject({ hold: true, version: 3 });
+    // what each `version` needs to show its end is counted as well
+    expect(fake.received.length - before).toBeLessThan(3 * MOST_UNANSWERED);
+  });
 
   it('comes back after OpenVPN was away and another client came and went', async () => {
     await open();

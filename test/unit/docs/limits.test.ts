@@ -20,6 +20,7 @@ import { PLACE_LIMITS } from '../../../src/console/occupancy.js';
 import { TRY_LIMITS } from '../../../src/console/password-tries.js';
 import { MAX_TRIES } from '../../../src/console/password.js';
 import { MOST_HISTORY } from '../../../src/console/setting-commands.js';
+import { MOST_UNANSWERED } from '../../../src/console/settings.js';
 import { MOST_TEST_LINES } from '../../../src/console/sharing.js';
 import { MAX_ANSWER } from '../../../src/console/talk.js';
 import { MOST_LEAVING } from '../../../src/console/turn-away.js';
@@ -100,6 +101,7 @@ const VALUES: Readonly<Record<string, number>> = {
   'Sessions of one server': MOST_SESSIONS,
   'Rows of `status` that are reported as unreadable': MOST_UNREADABLE,
   'Commands that wait for OpenVPN': MAX_WAITING,
+  'Of these, what clients’ flags together come to': MOST_UNANSWERED,
 
   'Clients at a unix socket': PLACE_LIMITS.all,
   'Of these, kept for root and the daemon’s user': PLACE_LIMITS.forRoot,
