@@ -54,6 +54,8 @@ export interface WholeBlock {
 export class Block {
   readonly #lines: string[];
   #bytes: number;
+  /** Why OpenVPN must not see a line that was given. */
+  #refused: string | undefined;
 
   /** @param head the command itself. */
   constructor(head: string) {
@@ -61,8 +63,13 @@ export class Block {
     this.#bytes = head.length + 1;
   }
 
-  /** Takes a line. @returns the block if that was its last. */
-  push(line: string): WholeBlock | undefined {
+  /**
+   * Takes a line.
+   * @param refused why OpenVPN must not see it; the lines behind it are still the block's, and no commands.
+   * @returns the block if that was its last.
+   */
+  push(line: string, refused?: string): WholeBlock | undefined {
+    this.#refused ??= refused;
     this.#bytes += line.length + 1;
     // what is too long is read to its end, but not kept
     if (this.#bytes <= MAX_BLOCK_BYTES) this.#lines.push(line);
@@ -70,12 +77,13 @@ export class Block {
     const [head = '', ...rest] = this.#lines;
     const parsed = parseLine(head);
     const [command = '', ...parameters] = typeof parsed === 'string' ? [] : parsed.words;
-    const refused = this.#whyRefused(command, rest);
+    const reason = this.#whyRefused(command, rest);
     const request: Request = { text: this.#lines.join('\n'), endings: endingsOf(parsed) };
-    return { command, parameters, request, ...(refused !== undefined && { refused }) };
+    return { command, parameters, request, ...(reason !== undefined && { refused: reason }) };
   }
 
   #whyRefused(command: string, rest: readonly string[]): string | undefined {
+    if (this.#refused !== undefined) return this.#refused;
     if (this.#bytes > MAX_BLOCK_BYTES) return `${command} takes at most ${MAX_BLOCK_BYTES} bytes`;
     if (this.#lines.some((line) => line.length > LONGEST_BLOCK_LINE))
       return `OpenVPN takes no line of ${command} longer than ${LONGEST_BLOCK_LINE} characters`;

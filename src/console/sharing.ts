@@ -21,6 +21,8 @@ interface SharingMap {
   order: [number, string];
 }
 
+const NOT_ASCII = 'OpenVPN drops whatever is not ASCII from a line, and would do something else';
+
 /** `test N` makes OpenVPN build N lines before it does anything else. */
 export const MOST_TEST_LINES = 10_000;
 
@@ -118,19 +120,15 @@ export class Sharing extends EventEmitter<SharingMap> {
       return false;
     }
     const text = asOpenvpnReads(line);
-    if (/[^\0-\x7f]/.test(line)) {
-      seat.block = undefined;
-      respond(
-        failure(
-          'OpenVPN drops whatever is not ASCII from a line, and would do something else: say a client by its CID',
-        ),
-      );
-      return false;
-    }
+    const refused = /[^\0-\x7f]/.test(line) ? NOT_ASCII : undefined;
     if (seat.block) {
-      const block = seat.block.push(text);
+      const block = seat.block.push(text, refused);
       if (block) this.#take(seat, block, respond);
       else respond({ lines: [] });
+      return false;
+    }
+    if (refused !== undefined) {
+      respond(failure(`${refused}: say a client by its CID`));
       return false;
     }
     if (text.length > LONGEST_LINE) {

@@ -398,6 +398,10 @@ describe('what must not reach OpenVPN', () => {
       /^ERROR: OpenVPN takes no line of client-auth longer than 750/,
     ],
     [`client-auth 1 0\n${'push "x"\n'.repeat(10_000)}END`, /^ERROR: client-auth takes at most 65536 bytes/],
+    [
+      'client-auth 1 0\npush "setenv OWNER Zoë"\nkill alice\nEND',
+      /^ERROR: OpenVPN drops whatever is not ASCII from a line, and would do something else$/,
+    ],
     ['"exit"', undefined],
   ])('of kind %#', async (line, answer) => {
     const fake = await FakeOpenvpn.listen(join(directory, 'm'));
@@ -414,6 +418,8 @@ describe('what must not reach OpenVPN', () => {
     if (answer) await talker.hears(answer);
     else await until('it is hung up on', () => talker.ended);
     expect(fake.received.slice(before)).toEqual([]);
+    // one answer to one command, so that whoever counts them does not lose count
+    expect(talker.count(/^(?:ERROR|SUCCESS):/)).toBe(answer ? 1 : 0);
   });
 
   it('is a number of lines beyond all sense, which is all there are', async () => {
