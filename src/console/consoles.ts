@@ -1,4 +1,5 @@
 import type { ConsoleConfig } from '../config/config.js';
+import type { Management } from '../openvpn/management.js';
 import type { Server } from '../openvpn/server.js';
 import type { Commanded } from './commands.js';
 import { CLIENT_LIMITS } from './client.js';
@@ -55,7 +56,10 @@ export class Consoles {
     }
   }
 
-  /** Follows a changed config: a server that stays keeps its console and its clients. Tells of what cannot be opened. */
+  /**
+   * Follows a changed config: a server that stays keeps its console and its clients. What cannot be opened, now or before,
+   * is tried again, and told of each time.
+   */
   follow(servers: readonly Server[]): void {
     this.#work = this.#work.then(async () => {
       for (const [server, { console }] of this.#places) {
@@ -64,7 +68,7 @@ export class Consoles {
         await console?.close();
       }
       for (const server of servers) {
-        if (this.#places.has(server)) continue;
+        if (this.#places.get(server)?.console) continue;
         await this.#add(server).catch((error: unknown) => {
           this.listener.onProblem((error as Error).message);
         });
@@ -83,10 +87,8 @@ export class Consoles {
     const { management, name } = server;
     const { console: place } = server.config;
     if (management === undefined || place === undefined) return;
-    const sharing = new Sharing(name, management).on('order', (client, command) => {
-      this.listener.onOrder(name, client, command);
-    });
-    const entry: Place = { sharing, console: undefined };
+    const entry = this.#places.get(server) ?? this.#share(name, management);
+    const { sharing } = entry;
     this.#places.set(server, entry);
     const { mode, group } = this.config;
     entry.console = await this.#open(
@@ -99,6 +101,13 @@ export class Consoles {
         onWrongPassword: (text) => this.listener.onWrongPassword?.(name, text),
       },
     );
+  }
+
+  #share(name: string, management: Management): Place {
+    const sharing = new Sharing(name, management).on('order', (client, command) => {
+      this.listener.onOrder(name, client, command);
+    });
+    return { sharing, console: undefined };
   }
 
   #open(place: ConsolePlace, partners: Partners): Promise<Console> {

@@ -1,0 +1,63 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { Consoles } from '../../../src/console/consoles.js';
+import { Servers } from '../../../src/openvpn/servers.js';
+import { until } from '../../support/until.js';
+import { Steered } from './steered.js';
+
+let directory: string;
+let servers: Servers;
+let consoles: Consoles;
+let problems: string[];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'subflowd-consoles-'));
+  problems = [];
+  servers = new Servers([section('home'), section('work')]);
+  consoles = new Consoles(
+    { socket: join(directory, 'own'), mode: 0o600, overrides: join(directory, 'overrides') },
+    new Steered(join(directory, 'overrides'), []),
+    {
+      onProblem: (text) => {
+        problems.push(text);
+      },
+      onOrder: () => undefined,
+    },
+  );
+});
+
+afterEach(async () => {
+  await consoles.close();
+  servers.stop();
+  rmSync(directory, { recursive: true });
+});
+
+function section(name: string) {
+  return {
+    name,
+    events: join(directory, 'events'),
+    management: { socket: join(directory, `${name}.management`) },
+    console: { socket: join(directory, `${name}.sock`) },
+  };
+}
+
+it('a console that could not be opened is told of at each change of the config, and opened once it can be', async () => {
+  const { socket } = section('work').console;
+  writeFileSync(socket, '');
+  const isTold = async (times: number) => {
+    consoles.follow(servers.servers());
+    await until('it is told of', () => problems.length === times);
+  };
+  await consoles.open([]);
+  await isTold(1);
+  await isTold(2);
+  expect(problems).toEqual(
+    Array(2).fill(`${socket} is there and is no socket: remove it, or set [console] socket`),
+  );
+  rmSync(socket);
+  consoles.follow(servers.servers());
+  await until('it is there', () => existsSync(socket));
+  expect(problems).toHaveLength(2);
+});
