@@ -12,8 +12,9 @@ interface Departure {
 export class Departures {
   readonly #byEndpoint = new Map<string, readonly Departure[]>();
 
-  get isEmpty(): boolean {
-    return this.#byEndpoint.size === 0;
+  /** Addresses and ports. */
+  get size(): number {
+    return this.#byEndpoint.size;
   }
 
   add(record: EventRecord, at: number): void {

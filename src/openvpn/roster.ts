@@ -94,10 +94,19 @@ export class Roster {
     this.#left.forget(client);
   }
 
-  /** A hook said that a client left. */
-  left(record: EventRecord): void {
-    this.#left.add(record, performance.now());
+  /**
+   * A hook said that a client left.
+   * @param isAsked a `status` may have been asked for before, and be answered after this; else nothing has to be
+   * remembered, for however long management is away.
+   */
+  left(record: EventRecord, isAsked: boolean): void {
+    if (isAsked) this.#left.add(record, performance.now());
     this.#outdated.add(record, performance.now());
+  }
+
+  /** Addresses and ports of those who left that are remembered until a `status`. */
+  get remembered(): number {
+    return this.#left.size;
   }
 
   /** Drops a row. */
@@ -108,7 +117,7 @@ export class Roster {
 
   /** Drops the rows of those who left, all at once. */
   settle(): void {
-    if (this.#outdated.isEmpty) return;
+    if (this.#outdated.size === 0) return;
     this.#rows = this.#rows.filter((row) => !this.#outdated.has(row));
     this.#outdated.clear();
   }

@@ -318,7 +318,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
 
   readonly #onRemoved = ({ record }: KnownRecord): void => {
     if (record.pid === this.pid) {
-      this.#roster.left(record);
+      this.#roster.left(record, this.management?.ready === true);
       this.#askSoon();
     }
     this.update();
