@@ -93,28 +93,41 @@ export class RecordFiles {
         this.rejectName(path);
         return;
       }
-      const reason = this.#judge(path, name, stats, facts);
-      if (reason !== undefined) this.#reject(path, signatureOf(stats), reason);
+      const doubt = this.#doubt(name, stats, facts);
+      // not under its own signature: the process can become what it should be while the file stays as it is
+      if (doubt !== undefined) this.#reject(path, `${signatureOf(stats)} of ${name.pid}`, doubt);
+      else {
+        const reason = this.#judge(path, name, signatureOf(stats), facts);
+        if (reason !== undefined) this.#reject(path, signatureOf(stats), reason);
+      }
     } catch (error) {
       if (hasCode(error, 'ENOENT', 'ENOTDIR')) this.#forget(path);
       else this.#reject(path, 'unreadable', reasonOf(error));
     }
   }
 
-  /** @returns why the file is no record. */
-  #judge(path: string, name: RecordName, stats: Stats, facts: Map<number, ProcessFacts>): string | undefined {
+  /** @returns why it cannot be a record of the process that its name says, whatever it holds. */
+  #doubt(name: RecordName, stats: Stats, facts: Map<number, ProcessFacts>): string | undefined {
     if (!stats.isFile()) return 'it is not a plain file';
-
     const found = facts.get(name.pid) ?? this.probe(name.pid);
     facts.set(name.pid, found);
-    const signature = signatureOf(stats);
-    if (found.is === 'gone') {
+    if (found.is === 'other') return `process ${name.pid} is ${found.exe}, not OpenVPN`;
+    if (found.is === 'openvpn' && stats.uid !== 0 && stats.uid !== found.euid) {
+      return `it belongs to user ${stats.uid}, but process ${name.pid} runs as user ${found.euid}`;
+    }
+    return undefined;
+  }
+
+  /** @returns why the file is no record. */
+  #judge(
+    path: string,
+    name: RecordName,
+    signature: string,
+    facts: ReadonlyMap<number, ProcessFacts>,
+  ): string | undefined {
+    if (facts.get(name.pid)?.is === 'gone') {
       this.#remove(path, signature);
       return undefined;
-    }
-    if (found.is === 'other') return `process ${name.pid} is ${found.exe}, not OpenVPN`;
-    if (stats.uid !== 0 && stats.uid !== found.euid) {
-      return `it belongs to user ${stats.uid}, but process ${name.pid} runs as user ${found.euid}`;
     }
     if (this.#records.get(path)?.signature === signature) return undefined;
     const known = this.#rejected.get(path);

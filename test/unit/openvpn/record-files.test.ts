@@ -1,9 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { DirectoryProblems } from '../../../src/openvpn/directory-problems.js';
+import type { ProcessFacts } from '../../../src/openvpn/process.js';
 import { RecordFiles } from '../../../src/openvpn/record-files.js';
+import type { KnownRecord } from '../../../src/openvpn/record-table.js';
 
 let directory: string;
 
@@ -20,6 +22,37 @@ function record(port: number): string {
   writeFileSync(file, [...fields, `common_name=client ${port}`, 'end', ''].join('\0'));
   return file;
 }
+
+it('reads a record whose process was another program, or another user, when it is what it should be', () => {
+  let facts: ProcessFacts = { is: 'other', exe: '/bin/sh' };
+  const told: string[] = [];
+  const problems = new DirectoryProblems(directory, {
+    onProblem: (text) => told.push(text),
+    onResolved: (key) => told.push(`over: ${key}`),
+  });
+  const names: string[] = [];
+  const listener = {
+    onAdded: (known: KnownRecord) => names.push(known.record.commonName),
+    onRemoved: () => undefined,
+  };
+  const files = new RecordFiles(directory, () => facts, problems, listener);
+  const file = record(1);
+  chownSync(file, 65_534, 65_534);
+  const examine = () => {
+    files.examine(file, new Map());
+  };
+  examine();
+  examine();
+  expect(told.filter((text) => text.includes('process 100 is /bin/sh, not OpenVPN'))).toHaveLength(1);
+  facts = { is: 'openvpn', euid: 1 };
+  examine();
+  expect(told.at(-1)).toContain('it belongs to user 65534, but process 100 runs as user 1');
+  expect(names).toEqual([]);
+  facts = { is: 'openvpn', euid: 65_534 };
+  examine();
+  expect(names).toEqual(['client 1']);
+  expect(told.at(-1)).toBe(`over: ${directory} file ${file}`);
+});
 
 it('knows no more records than it may, and one that was ignored once there is room', () => {
   const told: string[] = [];
