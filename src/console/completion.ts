@@ -13,6 +13,13 @@ export interface Known {
 
 const OURS = [...new Set(COMMANDS.map(([command]) => /^mptcp \w+/.exec(command)?.[0] ?? ''))];
 
+/** Words that our commands take as they stand, by command: `auth`, `off`; not those in capitals, which stand for others. */
+const LITERALS = new Map<string, string[]>();
+for (const [command] of COMMANDS) {
+  const [, verb = '', words = ''] = /^mptcp (\w+) \[?([a-z|]+)/.exec(command) ?? [];
+  if (words !== '') LITERALS.set(verb, [...(LITERALS.get(verb) ?? []), ...words.split('|')]);
+}
+
 /**
  * Completes what is typed at a console: commands, and in ours the clients and paths that there are, quoted where they have
  * to be. A client whose name is not seen as it is, or means another client as well, is offered by another of its names.
@@ -24,9 +31,14 @@ export async function complete(line: string, ask: () => Promise<Known>): Promise
   const [first, verb, ...given] = before;
   let fit: string[];
   let typed = line.slice(start);
-  if (first === 'mptcp' && /^(?:status|primary|explain)$/.test(verb ?? '')) {
+  if (first === 'mptcp' && verb !== undefined) {
     const place = given[0] === '--' ? given.length - 1 : given.length;
-    fit = await wordsAt(place, verb === 'primary', ask, last);
+    const literals =
+      given.length === 0 ? (LITERALS.get(verb) ?? []).filter((each) => each.startsWith(last)) : [];
+    const names = /^(?:status|primary|explain)$/.test(verb)
+      ? await wordsAt(place, verb === 'primary', ask, last)
+      : [];
+    fit = [...literals, ...names];
   } else {
     typed = line;
     fit = [...OURS, ...DISPOSITIONS.keys(), 'exit'].filter((each) => each.startsWith(line));

@@ -27,6 +27,11 @@ it.each([
   ['mptcp primary "Bob \\"The Builder\\"" l', 'mptcp primary "Bob \\"The Builder\\"" lte '],
   ['mptcp primary -n au', 'mptcp primary -n auto '],
   ['mptcp prim', 'mptcp primary '],
+  ['mptcp claim au', 'mptcp claim auth '],
+  ['mptcp release q', 'mptcp release questions '],
+  ['mptcp watch ', 'mptcp watch off '],
+  ['mptcp rules ', 'mptcp rules reload '],
+  ['mptcp status js', 'mptcp status json '],
   ['load', 'load-stats '],
 ])('%s becomes %s', async (line, completed) => {
   const [fit, typed] = await complete(line, ask);
@@ -35,7 +40,7 @@ it.each([
 });
 
 it('a client is offered by another of its names where the name is not seen as it is, or means another thing', async () => {
-  const [words] = await complete('mptcp status ', ask);
+  const [words] = await complete('mptcp explain ', ask);
   expect(words.map((word) => splitWords(word)[0])).toEqual([
     'alice',
     'alan',
@@ -50,7 +55,7 @@ it('a client is offered by another of its names where the name is not seen as it
   ]);
 });
 
-it.each(['mptcp status alice x', 'mptcp primary alice lte x'])(
+it.each(['mptcp status alice x', 'mptcp primary alice lte x', 'mptcp claim auth x', 'mptcp help x'])(
   'behind all of %j nothing is offered',
   async (line) => {
     expect(await complete(line, ask)).toEqual([[], 'x']);
