@@ -22,7 +22,9 @@ export interface Admission {
  * @param file is read at each try, so that a new password is in force at once.
  */
 export function askPassword(file: string, admission: Admission): Dialogue {
+  let isAdmitted = false;
   let behind: Dialogue | undefined;
+  const enter = () => (behind ??= admission.begin());
   let tries = 0;
   let turn: NodeJS.Timeout | undefined;
   const judge = (line: string, respond: (answer: Answer) => void) => {
@@ -44,16 +46,18 @@ export function askPassword(file: string, admission: Admission): Dialogue {
       respond({ lines: [`ERROR: ${refusal}`], hangUp: true });
       return;
     }
+    isAdmitted = true;
+    // what was sent behind the password can be run before this returns
     respond({ lines: ['SUCCESS: password is correct'] });
-    behind = admission.begin();
+    enter();
   };
   return {
     prompt: PROMPT,
     get isAdmitted() {
-      return behind !== undefined;
+      return isAdmitted;
     },
     run: (line, respond) => {
-      if (behind) return behind.run(line, respond);
+      if (isAdmitted) return enter().run(line, respond);
       const wait = admission.takeTurn();
       if (wait === 0) judge(line, respond);
       else

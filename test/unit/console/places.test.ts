@@ -74,6 +74,23 @@ it('asks one connection for the password three times', async () => {
   expect(peer.text).toBe('ENTER PASSWORD:ERROR: bad password\r\n'.repeat(MAX_TRIES));
 });
 
+it('takes what is sent behind the right password for commands, also where the password is looked at later', async () => {
+  const port = await openWithPassword();
+  const guesser = await stayer(port);
+  guesser.socket.write('guess\nguess\nguess\n');
+  await until('it is hung up on', () => guesser.ended);
+  const peer = await stayer(port);
+  peer.socket.write('sesame\nmptcp watch off\nmptcp watch\n');
+  await until('all is answered', () => peer.text.split('\r\n').length > 4);
+  expect(peer.text.split('\r\n')).toEqual([
+    'ENTER PASSWORD:SUCCESS: password is correct',
+    ">INFO:subflowd console -- type 'help' for the commands",
+    'SUCCESS: real-time mptcp notification set to OFF',
+    'SUCCESS: real-time mptcp notification set to ON',
+    '',
+  ]);
+});
+
 it('ends a connection that gives no password in time', async () => {
   const peer = await stayer(await openWithPassword({ ...CLIENT_LIMITS, admitMs: 200 }));
   await until('it is hung up on', () => peer.ended);
