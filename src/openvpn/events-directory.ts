@@ -55,7 +55,8 @@ export function ensureEventsDirectory(
   } catch (error) {
     if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
     throw new Error(
-      `${reasonOf(error)}: make it with: systemd-tmpfiles --create (it is in openvpn-conf/subflowd-tmpfiles.conf)`,
+      `${reasonOf(error)}: have the line "d ${path} 0755 root root -" in /etc/tmpfiles.d/subflowd.conf ` +
+        '(openvpn-conf/subflowd-tmpfiles.conf has that of /run/subflowd/events), then: systemd-tmpfiles --create',
       { cause: error },
     );
   }

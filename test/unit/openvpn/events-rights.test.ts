@@ -110,6 +110,15 @@ describe('events, watched with the rights of the unit', () => {
     await until('after the command the stale one is removed', () => !existsSync(stale));
   });
 
+  it('are asked for where the directory itself is missing, with the line that makes it, wherever it is to be', async () => {
+    rmSync(directory, { recursive: true });
+    const said = watch();
+    await until('a problem', () => said().length > 0);
+    expect(said()[0]).toContain(
+      `have the line "d ${directory} 0755 root root -" in /etc/tmpfiles.d/subflowd.conf`,
+    );
+  });
+
   it('are asked for where the directory of a user is missing, with the line that makes it', async () => {
     const said = watch([{ name: 'vpn', uid: 12_345 }]);
     await until('a problem', () => said().length > 0);
