@@ -28,6 +28,10 @@ export class ServiceManager {
 
   #tell(...assignments: readonly string[]): void {
     if (this.environment.NOTIFY_SOCKET === undefined) return;
-    execFile('systemd-notify', assignments, { env: this.environment }, () => undefined);
+    try {
+      execFile('systemd-notify', assignments, { env: this.environment }, () => undefined);
+    } catch {
+      // some errors of fork(2) and execve(2), as too little memory, Node throws; the next one may be told
+    }
   }
 }

@@ -119,8 +119,8 @@ export class NetlinkBackend implements Backend {
     const namespace = this.#listener.namespaces.of(pid);
     const last = this.#known.get(pid);
     const inodes = socketInodes(descriptors(pid));
-    const ports = serverPorts(namespace.diag, namespace.generic, this.#listener.family, inodes);
-    const seen = look(namespace.diag, pid, inodes, last?.connections, ports);
+    const where = serverPorts(namespace.diag, namespace.generic, this.#listener.family, inodes);
+    const seen = look(namespace.diag, pid, inodes, last?.connections, where);
     const userspace = new Map<number, boolean>();
     for (const { connection } of seen.connections) {
       const { token } = connection;
@@ -132,8 +132,8 @@ export class NetlinkBackend implements Backend {
     this.#known.set(pid, known);
     this.#listener.saw(
       pid,
-      seen.connections.map(({ connection }) => connection),
-      ports,
+      [...seen.connections, ...seen.waiting].map(({ connection }) => connection),
+      where.ports,
     );
     return { known, plain: seen.plain };
   }

@@ -116,7 +116,9 @@ async function readPart(path: string, file: FileHandle, offset: number, size: nu
   if (size > MAX_SECTION_BYTES) throw new KernelError('layout', `${path} claims a part of ${size} bytes`);
   const bytes = Buffer.alloc(size);
   for (let done = 0; done < size;) {
-    const { bytesRead } = await file.read(bytes, done, size - done, offset + done);
+    const { bytesRead } = await file.read(bytes, done, size - done, offset + done).catch((error: unknown) => {
+      throw new KernelError('layout', unreadable(path, error), undefined, { cause: error });
+    });
     if (bytesRead === 0) throw new KernelError('layout', `${path} is cut off`);
     done += bytesRead;
   }

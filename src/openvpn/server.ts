@@ -7,6 +7,7 @@ import { Absences, type AnySession } from './absences.js';
 import { ownerOf, type Claimant } from './attribution.js';
 import { reasonOf } from './errno.js';
 import type { Events, KnownRecord } from './events.js';
+import { MOST_PROCESSES, ofFewProcesses } from './few-processes.js';
 import { Management, type ClientNotice, type ManagementInfo, type ManagementOptions } from './management.js';
 import { isOf } from './pairing.js';
 import { probeProcess, type ProcessProbe } from './process.js';
@@ -373,7 +374,18 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   }
 
   #ownRecords(): KnownRecord[] {
-    return this.#events.records().filter((known) => this.#owns(known));
+    const own = this.#events.records().filter((known) => this.#owns(known));
+    const { records, crowded } = ofFewProcesses(own);
+    const [directory] = crowded;
+    if (directory === undefined) this.#problems.resolve('processes');
+    else {
+      this.#problems.open(
+        'processes',
+        `${directory} records sessions of more than ${MOST_PROCESSES} processes: those of the others are neither shown nor ` +
+          `steered; end those that are not OpenVPN, or give [openvpn ${this.name}] its management interface`,
+      );
+    }
+    return records;
   }
 
   #known(): Known {

@@ -309,3 +309,53 @@ describe('a file that is written whole', () => {
     expect(readdirSync(disk).sort()).toEqual(['filler', 'layout.json']);
   });
 });
+
+describe('the hooks', () => {
+  needs('root');
+
+  const HOOKS = resolve(import.meta.dirname, '../../hooks');
+  let records: string;
+
+  beforeEach(() => {
+    records = join(disk, 'events', 'root');
+    mkdirSync(records, { recursive: true, mode: 0o700 });
+  });
+
+  /** As OpenVPN runs it. A client is let in, and OpenVPN's log has nothing of it, whatever the disk says. */
+  async function run(hook: 'client-connect' | 'client-disconnect'): Promise<void> {
+    const { exitCode, stdout, stderr } = await execa(join(HOOKS, hook), [], {
+      env: {
+        SUBFLOWD_EVENTS: join(disk, 'events'),
+        daemon_pid: '4242',
+        trusted_ip: '192.0.2.7',
+        trusted_port: '50000',
+        common_name: 'alice',
+      },
+      extendEnv: false,
+      reject: false,
+    });
+    expect({ exitCode, stdout, stderr }).toEqual({ exitCode: 0, stdout: '', stderr: '' });
+  }
+
+  it('let a client in on a full disk, and out again', async () => {
+    fill(0);
+    await run('client-connect');
+    const [record = ''] = readdirSync(records);
+    // half of one, as which the daemon reports it
+    expect(statSync(join(records, record)).size).toBe(0);
+    await run('client-disconnect');
+    expect(readdirSync(records)).toEqual([]);
+  });
+
+  it('let a client in on a file system that becomes read-only, and out again', async () => {
+    await run('client-connect');
+    const before = readdirSync(records);
+    await execa('mount', ['-o', 'remount,ro', disk]);
+    await run('client-disconnect');
+    await run('client-connect');
+    expect(readdirSync(records)).toEqual(before);
+    await execa('mount', ['-o', 'remount,rw', disk]);
+    await run('client-disconnect');
+    expect(readdirSync(records)).toEqual([]);
+  });
+});

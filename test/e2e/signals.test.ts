@@ -57,7 +57,9 @@ interface Running {
 
 function start(args: readonly string[], command: readonly string[] = [MAIN]): Running {
   const [file = '', ...before] = command;
-  const child = spawn(file, [...before, ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  // not what this test runs with: who starts subflowd has no such options
+  const env = { ...process.env, NODE_OPTIONS: '' };
+  const child = spawn(file, [...before, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env });
   children.push(child);
   let text = '';
   for (const stream of [child.stdout, child.stderr])
@@ -209,5 +211,41 @@ describe('a debugger', () => {
     // others may be ended by it in their last moment, when Node has taken its handlers back
     if (command === 'run') expect(child.signalCode).toBeNull();
     if (server !== undefined) expect(server.child.exitCode).toBeNull();
+  });
+});
+
+describe('what the checkout runs', () => {
+  const ROOT = resolve(import.meta.dirname, '../..');
+
+  it('has no debugger that SIGUSR1 opens', async () => {
+    const script = `. ${ROOT}/test/setup.sh; exec node -e 'console.log("runs"); setInterval(() => {}, 60_000)'`;
+    const { child, pid, said } = start([], ['bash', '-c', script]);
+    await until('it runs', () => said().includes('runs'));
+    child.kill('SIGUSR1');
+    await until('it says why not', () => said().includes('Starting inspector on 192.0.2.1:9229 failed'));
+    expect(listens(pid)).toBe(false);
+    expect(child.exitCode).toBeNull();
+  });
+
+  it.each([
+    ['SIGHUP', 129],
+    ['SIGINT', 130],
+    ['SIGQUIT', 131],
+    ['SIGTERM', 143],
+  ] as const)('undoes what it made by %s', async (signal, code) => {
+    const undone = join(directory, 'undone');
+    const script = `
+      import { writeFileSync } from 'node:fs';
+      import { Cleanup } from ${JSON.stringify(resolve(ROOT, 'dist/test/lab/cleanup.js'))};
+      const cleanup = new Cleanup();
+      cleanup.onSignals();
+      cleanup.add(async () => writeFileSync(${JSON.stringify(undone)}, ''));
+      console.log('runs');
+      setInterval(() => undefined, 60_000);`;
+    const { child, said, ended } = start(['--input-type=module', '--eval', script], [process.execPath]);
+    await until('it runs', () => said().includes('runs'));
+    child.kill(signal);
+    expect(await ended).toEqual([code, null]);
+    expect(existsSync(undone)).toBe(true);
   });
 });

@@ -13,10 +13,12 @@ export class Cleanup {
     return this.#running;
   }
 
-  /** Undo on SIGINT and SIGTERM as well, and end as that signal ends a program. */
+  /** Undo as well on the signals that end what runs in a terminal, and end as that signal ends a program. */
   onSignals(): void {
     for (const [signal, code] of [
+      ['SIGHUP', 129],
       ['SIGINT', 130],
+      ['SIGQUIT', 131],
       ['SIGTERM', 143],
     ] as const) {
       process.once(signal, () => {

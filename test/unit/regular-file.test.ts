@@ -160,6 +160,13 @@ describe('a vmlinux', () => {
     const layout = makeLayout({ vmlinux: file, progress: () => undefined });
     await expect(layout).rejects.toThrow(`${file} is not a regular file`);
   });
+
+  it('is refused, by its name, where it cannot be read', async () => {
+    // whose first page is never there
+    symlinkSync('/proc/self/mem', file);
+    const layout = makeLayout({ vmlinux: file, progress: () => undefined });
+    await expect(layout).rejects.toThrow(`layout: ${file} cannot be read: EIO`);
+  });
 });
 
 it('a group is found in /etc/group', () => {

@@ -45,3 +45,15 @@ it('starts nothing where nobody wants to know', async () => {
   await until('it is started where somebody does', () => existsSync(join(directory, 'started')));
   rmSync(directory, { recursive: true });
 });
+
+it('goes on where no process can be started', async () => {
+  // more than execve(2) takes; with too little memory Node throws as well
+  const environment = { ...process.env, TOO_LONG: 'x'.repeat(1 << 20) };
+  const manager = new ServiceManager({ ...environment, NOTIFY_SOCKET: '/nowhere', WATCHDOG_USEC: '20000' });
+  manager.ready('serves');
+  // the watchdog's turn comes a few times: what it threw would end this test's process
+  await sleep(100);
+  expect(() => {
+    manager.stopping();
+  }).not.toThrow();
+});

@@ -37,7 +37,7 @@ export interface DiagSocket {
   readonly remote: Endpoint;
   /** Index of the device that it is bound to; 0: none. */
   readonly device: number;
-  /** What `/proc/PID/fd` calls `socket:[inode]`; 0: no process has it open. */
+  /** What `/proc/PID/fd` calls `socket:[inode]`; 0: no process has it open, or has accepted it yet. */
   readonly inode: number;
 }
 
@@ -77,6 +77,8 @@ export interface SubflowInfo {
 
 /** A TCP socket that listens, an MPTCP one's among them. */
 export interface ListeningSocket {
+  /** Canonical text; `0.0.0.0` or `::` where it takes what comes to any. */
+  readonly address: string;
   /** 1 to 65535, host byte order. */
   readonly port: number;
   /** As {@link DiagSocket.inode}. */
@@ -110,9 +112,9 @@ export function metaSockets(socket: RequestSocket, ports?: ReadonlySet<number>):
 
 /** All TCP sockets of the socket's network namespace that listen. @throws {NetlinkError} */
 export function listeningSockets(socket: RequestSocket): ListeningSocket[] {
-  return dump(socket, { protocol: IPPROTO_TCP, state: TCP_LISTEN }, ({ payload }) => {
-    if (payload.length < DIAG_MESSAGE) throw malformed('socket');
-    return { port: payload.readUInt16BE(4), inode: payload.readUInt32LE(68) };
+  return dump(socket, { protocol: IPPROTO_TCP, state: TCP_LISTEN }, (message) => {
+    const { address, port } = readEnds(message).local;
+    return { address, port, inode: message.payload.readUInt32LE(68) };
   });
 }
 

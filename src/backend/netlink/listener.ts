@@ -66,6 +66,7 @@ export class PathManagerListener {
 
   /**
    * What a look at a server showed.
+   * @param connections those too that the process has not accepted yet.
    * @param ports of this host that its connections are on; undefined: not known, they may be on any.
    */
   saw(pid: number, connections: readonly Connection[], ports: ReadonlySet<number> | undefined): void {
@@ -105,7 +106,7 @@ export class PathManagerListener {
 
   #portsOf(pid: number): ReadonlySet<number> | undefined {
     const { diag, generic } = this.namespaces.of(pid);
-    return serverPorts(diag, generic, this.family, socketInodes(descriptors(pid)));
+    return serverPorts(diag, generic, this.family, socketInodes(descriptors(pid))).ports;
   }
 
   #sinkOf(namespace: NetworkNamespace): EventSink {

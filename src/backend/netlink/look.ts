@@ -1,6 +1,7 @@
 import { isSameEndpoint, type Endpoint } from '../../endpoint.js';
 import type { Connection, PlainPeer, Subflow } from '../backend.js';
-import { metaSockets, tcpSockets, type TcpSocket } from './diag.js';
+import { metaSockets, tcpSockets, type MetaSocket, type TcpSocket } from './diag.js';
+import { isTaken, type ServerPorts } from './server-ports.js';
 import type { RequestSocket } from './socket.js';
 
 /** A connection and its subflows as sock_diag showed them. */
@@ -14,13 +15,15 @@ export interface SeenConnection {
 export interface Seen {
   readonly connections: readonly SeenConnection[];
   readonly plain: readonly PlainPeer[];
+  /** Connections that wait for the process to accept them: no session's yet, but with subflows already. */
+  readonly waiting: readonly SeenConnection[];
 }
 
 /**
  * The MPTCP connections and the plain TCP sockets of a process.
  * @param inodes of the process's sockets: who else is in its network namespace is no business of ours.
  * @param before its connections at the last look: what is as it was stays the same object.
- * @param ports that its connections are on, on this host; undefined: any.
+ * @param where it listens, and the ports that its connections are on.
  * @throws {NetlinkError}
  */
 export function look(
@@ -28,16 +31,16 @@ export function look(
   pid: number,
   inodes: ReadonlySet<number>,
   before: readonly SeenConnection[] = [],
-  ports?: ReadonlySet<number>,
+  { listeners, ports }: ServerPorts = { listeners: [], ports: undefined },
 ): Seen {
   // Meta-sockets first: a subflow that comes between the two has its connection already.
-  const own = metaSockets(diag, ports).filter(({ inode }) => inodes.has(inode));
-  // A dump goes on by counting, and tells one twice if another came before it meanwhile.
-  const metas = [...new Map(own.map((meta) => [meta.token, meta])).values()];
+  const all = metaSockets(diag, ports);
+  const metas = eachOnce(all.filter(({ inode }) => inodes.has(inode)));
+  const waiting = eachOnce(all.filter(({ inode, local }) => inode === 0 && isTaken(listeners, local)));
   const known = new Map<number, TcpSocket>();
   for (const { sockets } of before) for (const socket of sockets) known.set(socket.cookie, socket);
   const sockets = tcpSockets(diag, known, ports);
-  const byToken = new Map<number, TcpSocket[]>(metas.map(({ token }) => [token, []]));
+  const byToken = new Map<number, TcpSocket[]>([...metas, ...waiting].map(({ token }) => [token, []]));
   for (const socket of sockets) if (socket.mptcp) byToken.get(socket.mptcp.token)?.push(socket);
 
   const earlier = new Map(before.map((one) => [one.connection.token, one]));
@@ -46,17 +49,25 @@ export function look(
     ...sockets.filter(({ mptcp, inode }) => !mptcp && inodes.has(inode) && !metaInodes.has(inode)),
     ...metas.filter(({ fellBack }) => fellBack),
   ];
-  return {
-    connections: metas
+  const connectionsOf = (some: readonly MetaSocket[]) =>
+    some
       .filter(({ fellBack }) => !fellBack)
-      .map(({ token, local, remote }) => {
+      .map(({ token, local, remote }): SeenConnection => {
         const its = byToken.get(token) ?? [];
         const one = earlier.get(token);
         if (one && isSame(one, remote, its)) return one;
         return { connection: { pid, remote, local, token, subflows: subflowsOf(its) }, sockets: its };
-      }),
+      });
+  return {
+    connections: connectionsOf(metas),
     plain: plain.map(({ remote }) => ({ pid, remote })),
+    waiting: connectionsOf(waiting),
   };
+}
+
+/** A dump goes on by counting, and tells one twice if another came before it meanwhile. */
+function eachOnce(metas: readonly MetaSocket[]): MetaSocket[] {
+  return [...new Map(metas.map((meta) => [meta.token, meta])).values()];
 }
 
 function isSame(

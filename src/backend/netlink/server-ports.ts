@@ -1,13 +1,24 @@
-import { listeningSockets } from './diag.js';
+import type { Endpoint } from '../../endpoint.js';
+import { listeningSockets, type ListeningSocket } from './diag.js';
 import type { Family } from './family.js';
 import { endpointPorts } from './path-manager.js';
 import type { RequestSocket } from './socket.js';
 
+/** Where a server's connections come to. */
+export interface ServerPorts {
+  /** Its sockets that listen. */
+  readonly listeners: readonly ListeningSocket[];
+  /**
+   * Ports of this host that its connections are on: those that it listens on, and those that the kernel does for all
+   * servers. Who else is in the namespace has other ports, and costs us nothing then. Undefined if it listens on none, or
+   * not yet: its connections may be on any.
+   */
+  readonly ports: ReadonlySet<number> | undefined;
+}
+
 /**
- * Ports of this host that a server's connections are on: those that it listens on, and those that the kernel does for all
- * servers. Who else is in the namespace has other ports, and costs us nothing then.
+ * Looks where a server listens.
  * @param inodes of the process's sockets.
- * @returns undefined if it listens on none, or not yet: its connections may be on any.
  * @throws {NetlinkError}
  */
 export function serverPorts(
@@ -15,8 +26,18 @@ export function serverPorts(
   generic: RequestSocket,
   family: Family,
   inodes: ReadonlySet<number>,
-): ReadonlySet<number> | undefined {
-  const own = listeningSockets(diag).filter(({ inode }) => inodes.has(inode));
-  if (own.length === 0) return undefined;
-  return new Set([...own.map(({ port }) => port), ...endpointPorts(generic, family)]);
+): ServerPorts {
+  const listeners = listeningSockets(diag).filter(({ inode }) => inodes.has(inode));
+  if (listeners.length === 0) return { listeners, ports: undefined };
+  const ports = new Set([...listeners.map(({ port }) => port), ...endpointPorts(generic, family)]);
+  return { listeners, ports };
 }
+
+/** Whether one of these takes what comes to an end of this host. */
+export function isTaken(listeners: readonly ListeningSocket[], { address, port }: Endpoint): boolean {
+  return listeners.some(
+    (one) => one.port === port && (one.address === address || ANY_ADDRESS.has(one.address)),
+  );
+}
+
+const ANY_ADDRESS: ReadonlySet<string> = new Set(['0.0.0.0', '::']);

@@ -124,7 +124,33 @@ describe('a look', () => {
   });
 
   it('leaves other processes’ sockets out', () => {
-    expect(look(wholeLook().socket(), PID, new Set([1]))).toEqual({ connections: [], plain: [] });
+    expect(look(wholeLook().socket(), PID, new Set([1]))).toEqual({
+      connections: [],
+      plain: [],
+      waiting: [],
+    });
+  });
+
+  it('finds the connections that wait for the process to accept them, at the address where it listens', () => {
+    const [dump, done] = answer(recorded.META_V4) as [Buffer, Buffer];
+    const unaccepted = Buffer.from(dump);
+    unaccepted.writeUInt32LE(0, 16 + 68);
+    const lookAt = (address: string, port = SERVER.port, ...metas: readonly Buffer[]) =>
+      look(new ScriptedKernel(metas, answer(recorded.META_V6), ...TCP).socket(), PID, new Set([1]), [], {
+        listeners: [{ address, port, inode: 1 }],
+        ports: undefined,
+      });
+    for (const address of [SERVER.address, '0.0.0.0', '::']) {
+      const { connections, plain, waiting } = lookAt(address, SERVER.port, unaccepted, done);
+      expect([connections, plain]).toEqual([[], []]);
+      expect(waiting.map(({ connection }) => connection)).toMatchObject([
+        { pid: PID, token: TOKEN, subflows: [{ id: 0 }, { id: 1 }] },
+      ]);
+    }
+    expect(lookAt('192.168.110.3', SERVER.port, unaccepted, done).waiting).toEqual([]);
+    expect(lookAt(SERVER.address, 443, unaccepted, done).waiting).toEqual([]);
+    // another process's
+    expect(lookAt(SERVER.address, SERVER.port, dump, done).waiting).toEqual([]);
   });
 
   it('keeps what is as it was, and makes anew what is not', () => {

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { LARGEST_ACCOUNTS_FILE } from '../../../src/accounts.js';
 import { MOST as MOST_TO_CLOSE } from '../../../src/backend/netlink/closer.js';
+import { MOST_DESCRIPTORS } from '../../../src/backend/netlink/descriptors.js';
 import * as tally from '../../../src/backend/netlink/excess-tally.js';
 import { MOST_PORTS } from '../../../src/backend/netlink/port-filter.js';
 import { MOST as MOST_OF_KIND, MOST_SECTIONS } from '../../../src/config/limits.js';
@@ -42,6 +43,7 @@ import { LONGEST_BLOCK_LINE, LONGEST_LINE } from '../../../src/openvpn/command-l
 import * as directory from '../../../src/openvpn/directory-problems.js';
 import { MOST_EVENTS } from '../../../src/openvpn/directory-watch.js';
 import { MAX_USERS } from '../../../src/openvpn/events.js';
+import { MOST_PROCESSES } from '../../../src/openvpn/few-processes.js';
 import { MAX_ANSWER_BYTES, MAX_WAITING } from '../../../src/openvpn/exchanges.js';
 import { ANSWER_MS, GREETING_MS, MAX_LINE_BYTES } from '../../../src/openvpn/management.js';
 import { MAX_BYTES as MAX_NOTICE_BYTES } from '../../../src/openvpn/notices.js';
@@ -89,6 +91,7 @@ const VALUES: Readonly<Record<string, number>> = {
   'Time to finish a record': UNFINISHED_MS,
   'Changes of one directory within 100 ms': MOST_EVENTS,
   'Work for one directory after a rest': DIRECTORY_LIMITS.burstMs,
+  'Processes of one directory that are one server’s': MOST_PROCESSES,
   'Files that are named in a minute': directory.MAX_COMPLAINTS,
   'Named files that are remembered': directory.MOST_NAMED,
   'Pause between two reports of one kind': directory.REPEAT_MS,
@@ -144,6 +147,7 @@ const VALUES: Readonly<Record<string, number>> = {
   'Subflows of a connection of nobody that OpenVPN knows, at least': LEAST_UNCLAIMED,
   'Subflows that wait to be closed': MOST_TO_CLOSE,
   'Ports of one server that a look asks the kernel for': MOST_PORTS,
+  'File descriptors of a process of a server': MOST_DESCRIPTORS,
   '`devmem`: processes of the host': MAX_TASKS,
   '`devmem`: file descriptors of a process': MAX_FDS,
   '`devmem`: subflows of a connection': MAX_NODES,

@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Backoff } from '../../../src/openvpn/backoff.js';
 import { Servers } from '../../../src/openvpn/servers.js';
 import { Reports } from '../../../src/reports.js';
+import { MOST_PROCESSES } from '../../../src/openvpn/few-processes.js';
 import { FakeOpenvpn } from '../../support/fake-openvpn.js';
 import { until } from '../../support/until.js';
 
@@ -105,4 +106,31 @@ it('reports no more of a server that the config no longer has', async () => {
   servers.reconfigure([section('b')]);
   await until('its report is gone', () => !texts().includes(join(directory, 'a')));
   await until('that of the other is there', () => texts().includes(join(directory, 'b')));
+});
+
+it('looks after 16 processes of one directory, and says that there are more until there no longer are', async () => {
+  expect(MOST_PROCESSES).toBe(16);
+  servers.reconfigure([{ name: 'a', events: join(directory, 'events') }]);
+  const user = join(directory, 'events', 'root');
+  mkdirSync(user, { recursive: true });
+  const record = (pid: number, port: number) => {
+    const path = join(user, `${pid}-192.0.2.7-${port}`);
+    writeFileSync(
+      path,
+      `subflowd-event=1\0daemon_pid=${pid}\0trusted_ip=192.0.2.7\0trusted_port=${port}\0common_name=x\0end\0`,
+    );
+    return path;
+  };
+  const pids = () => servers.servers()[0]?.pids() ?? [];
+  for (let pid = 100; pid < 116; pid++) record(pid, 1000 + pid);
+  await until('all are known', () => pids().length === 16);
+  const one = record(200, 2000);
+  await until('a report', () => texts().includes('records sessions of more than 16 processes'));
+  expect(pids()).not.toContain(200);
+  // one more session of a process that is looked after is
+  record(100, 3000);
+  await until('it is known', () => servers.sessions().length === 17);
+  rmSync(one);
+  await until('no report', () => texts() === '');
+  expect(pids()).toHaveLength(16);
 });

@@ -1,0 +1,27 @@
+import { readdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { expect, it } from 'vitest';
+import { descriptors, MOST_DESCRIPTORS, socketInodes } from '../../../src/backend/netlink/descriptors.js';
+import { KernelError } from '../../../src/kernel/kernel_error.js';
+
+it('the descriptors of a process are named as the kernel names them', async () => {
+  const before = socketInodes(descriptors(process.pid)).size;
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  expect(socketInodes(descriptors(process.pid)).size).toBe(before + 1);
+  server.close();
+});
+
+it('a process with more descriptors than 32,768 is not looked at, and no more than that are read', () => {
+  expect(MOST_DESCRIPTORS).toBe(32_768);
+  // that of the directory itself is among them
+  const { length } = readdirSync('/proc/self/fd');
+  expect(descriptors(process.pid, length + 1).length).toBeGreaterThan(1);
+  expect(() => descriptors(process.pid, 2)).toThrow(KernelError);
+  expect(() => descriptors(process.pid, 2)).toThrow(
+    `process ${process.pid} has more than 2 descriptors, and is not looked at`,
+  );
+  // and leaves none of its own open
+  expect(readdirSync('/proc/self/fd')).toHaveLength(length);
+});
