@@ -93,7 +93,8 @@ export class RecordsByEndpoint {
 
 /**
  * Splits records into those that count and those of clients that another came after, from the same address and port of
- * the same process: client-disconnect did not run. Where a process serves UDP and TCP both can be there, so both count.
+ * the same process: client-disconnect did not run. Where a process listens at several places both can be there, so both
+ * count.
  */
 export function withoutSuperseded(records: readonly KnownRecord[]): {
   readonly current: readonly KnownRecord[];
@@ -106,7 +107,7 @@ export function withoutSuperseded(records: readonly KnownRecord[]): {
     const other = newest.get(key);
     const [older, newer] = other === undefined || isLater(one, other) ? [other, one] : [one, other];
     newest.set(key, newer);
-    if (older && newer.record.protocol !== undefined) superseded.add(older);
+    if (older && newer.record.protocol !== undefined && !newer.record.isOneOfSeveral) superseded.add(older);
   }
   if (superseded.size === 0) return { current: records, superseded: [] };
   return { current: records.filter((one) => !superseded.has(one)), superseded: [...superseded] };

@@ -380,13 +380,22 @@ describe('a session of whom the kernel shows no connection', () => {
 });
 
 describe('a record that another came after', () => {
-  it('from the same address and port is dropped, where the process serves one protocol', async () => {
+  it('from the same address and port is dropped, where the process listens at one place', async () => {
     start(false);
     const stale = record(1, 'alice');
     await shows('100 alice 1 -');
     const path = record(1, 'bob', 100, ['time_unix=1700000009', 'protocols=tcp-server']);
     await shows('100 bob 1 -');
     expect([stale, path].map((file) => existsSync(file))).toEqual([false, true]);
+  });
+
+  it('is kept where the process listens at several places', async () => {
+    start(false);
+    const paths = ['1700000000', '1700000009'].map((time) =>
+      record(1, `at ${time}`, 100, [`time_unix=${time}`, 'protocols=tcp-server tcp-server']),
+    );
+    await shows('100 at 1700000000 1 -; 100 at 1700000009 1 -');
+    expect(paths.every((file) => existsSync(file))).toBe(true);
   });
 });
 
