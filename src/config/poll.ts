@@ -1,6 +1,8 @@
 import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 
+import { mountRoot } from './mount-root.js';
+
 /** Milliseconds between two looks: one costs some ten microseconds. */
 const PAUSE_MS = 1000;
 
@@ -10,8 +12,8 @@ export interface FilePollListener {
   /** Whether the file that is there could not be read: no descriptor was left, or its disk failed. */
   readonly isUnread: () => boolean;
   /**
-   * The file is the same, and has no name on its own file system any more: it is mounted by itself, and what it was
-   * mounted from was replaced. What is saved there now cannot be seen here.
+   * The file is mounted by itself, and on its own file system it no longer has the name that it was mounted by: it was
+   * replaced there. What is saved there now cannot be seen here.
    */
   readonly onCutOff: () => void;
 }
@@ -23,6 +25,8 @@ export interface FilePollListener {
  */
 export class FilePoll {
   #last: BigIntStats | undefined;
+  /** See {@link mountRoot}. */
+  #root: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
@@ -34,6 +38,7 @@ export class FilePoll {
   /** Resolves once the file was looked at: each change after that is reported. */
   async start(): Promise<void> {
     this.#last = await look(this.file);
+    this.#root = await mountRoot(this.file);
     this.#schedule();
   }
 
@@ -59,8 +64,16 @@ export class FilePoll {
     const isUntouched =
       last?.size === now?.size && last?.mtimeNs === now?.mtimeNs && last?.ctimeNs === now?.ctimeNs;
     if (!isSame || !isUntouched || (now !== undefined && this.listener.isUnread())) this.listener.onChange();
-    if (isSame && now?.nlink === 0n && last?.nlink !== 0n) this.listener.onCutOff();
+    // losing its name, to another file or a backup of itself, is a change of the file's
+    if (!isSame || !isUntouched) await this.#lookAtRoot(isSame);
     this.#schedule();
+  }
+
+  async #lookAtRoot(isSame: boolean): Promise<void> {
+    const last = this.#root;
+    this.#root = await mountRoot(this.file);
+    if (this.#isStopped || !isSame || last === undefined || this.#root === undefined) return;
+    if (this.#root !== last) this.listener.onCutOff();
   }
 }
 

@@ -18,6 +18,7 @@ export class Answering {
     private readonly claims: Claims<Seat>,
     private readonly audience: Audience,
     private readonly seats: ReadonlySet<Seat>,
+    private readonly onClaimed: (claim: Claim) => void,
   ) {}
 
   /** `mptcp claim`. */
@@ -86,6 +87,7 @@ export class Answering {
   }
 
   #onClaimed(claim: Claim): void {
+    this.onClaimed(claim);
     if (claim === 'auth') this.audience.authIsClaimed();
     else this.settings.adjust();
   }

@@ -15,10 +15,16 @@ const QUESTIONS = new Set([
   'PROXY',
 ]);
 
+interface Question {
+  readonly source: string;
+  readonly lines: readonly string[];
+  readonly told: Set<Seat>;
+}
+
 /** The clients of one OpenVPN's console, and which of its real-time messages each is told. */
 export class Audience {
   /** What OpenVPN waits for, told to whoever comes. */
-  #question: { readonly source: string; readonly lines: readonly string[] } | undefined;
+  #question: Question | undefined;
   #toldUnclaimed = false;
 
   constructor(
@@ -51,7 +57,12 @@ export class Audience {
 
   /** Tells a client that has just come what OpenVPN waits for. */
   welcome(seat: Seat): void {
-    if (this.#question && this.#mayAnswer(seat, this.#question.source)) seat.tell(this.#question.lines);
+    if (this.#question) this.#ask(this.#question, [seat]);
+  }
+
+  /** OpenVPN has said its own hold flag: those who go by it are told that it waits, as it can begin to before it says so. */
+  holdIsKnown(): void {
+    if (this.#question?.source === 'HOLD') this.#ask(this.#question, this.seats);
   }
 
   tellAll(lines: readonly string[]): void {
@@ -70,14 +81,14 @@ export class Audience {
     } else if (source === 'CLIENT') this.#tellOfClient(lines, rest);
     else if (source === 'HOLD') {
       this.hold.begin();
-      this.#question = { source, lines };
-      this.#tellThose(lines, (seat) => this.hold.of(seat));
+      this.#ask((this.#question = newQuestion(source, lines)), this.seats);
     } else if (source === 'PASSWORD' && rest.startsWith('Auth-Token:')) {
       // a secret: for whoever answers for OpenVPN, and nobody else
       this.claims.holder('questions')?.tell(lines);
     } else if (QUESTIONS.has(source) || source === 'PASSWORD' || source === 'INFOMSG') {
-      if (QUESTIONS.has(source) || rest.startsWith('Need ')) this.#question = { source, lines };
-      this.#tellThose(lines, (seat) => this.#mayAnswer(seat, source));
+      const question = newQuestion(source, lines);
+      if (QUESTIONS.has(source) || rest.startsWith('Need ')) this.#question = question;
+      this.#ask(question, this.seats);
     } else this.tellAll(lines);
   }
 
@@ -108,7 +119,20 @@ export class Audience {
     return holder === undefined || holder === seat;
   }
 
+  /** Tells those who may answer and were not told. */
+  #ask({ source, lines, told }: Question, seats: Iterable<Seat>): void {
+    for (const seat of seats) {
+      if (told.has(seat) || !this.#mayAnswer(seat, source)) continue;
+      told.add(seat);
+      seat.tell(lines);
+    }
+  }
+
   #tellThose(lines: readonly string[], which: (seat: Seat) => boolean): void {
     for (const seat of this.seats) if (which(seat)) seat.tell(lines);
   }
+}
+
+function newQuestion(source: string, lines: readonly string[]): Question {
+  return { source, lines, told: new Set() };
 }

@@ -68,9 +68,9 @@ export class HoldFlag<Client extends Holder> {
     if (this.#told === false) this.#isOurs = false;
   }
 
-  /** Whether nobody is left who wanted OpenVPN to wait, and it would not do so by itself. */
+  /** Whether nobody is left who wanted OpenVPN to wait, and it has said that it would not do so by itself. */
   get isAbandoned(): boolean {
-    return this.waiting && this.#own === false && this.othersHold() === 0;
+    return this.waiting && this.#told !== undefined && this.#own === false && this.othersHold() === 0;
   }
 
   begin(): void {

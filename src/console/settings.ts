@@ -84,11 +84,12 @@ export class SharedSettings {
     this.adjust();
   }
 
-  /** It has said which process it is: it is asked for its hold flag. */
-  identify(pid: number): void {
+  /** It has said which process it is: it is asked for its hold flag. @param onHoldKnown it has said that, too. */
+  identify(pid: number, onHoldKnown: () => void = () => undefined): void {
     this.#ask('hold', (reply) => {
       if ('lost' in reply) return;
       this.hold.learn(reply.parts[0]?.at(-1) === 'SUCCESS: hold=1', pid);
+      onHoldKnown();
       this.adjust();
     });
   }

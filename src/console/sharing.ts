@@ -60,7 +60,16 @@ export class Sharing extends EventEmitter<SharingMap> {
       onReleased,
     );
     this.#commands = new SettingCommands(management, this.#passage, this.#settings, this.#hold, onReleased);
-    this.#answering = new Answering(this.#passage, this.#settings, this.#claims, this.#audience, this.#seats);
+    this.#answering = new Answering(
+      this.#passage,
+      this.#settings,
+      this.#claims,
+      this.#audience,
+      this.#seats,
+      (claim) => {
+        management.hasAnswerer(claim === 'auth' ? 'auth' : 'password');
+      },
+    );
     management.isAnswered = (question) => {
       if (question === 'hold') return this.#hold.isWanted;
       return this.#claims.holder(question === 'auth' ? 'auth' : 'questions') !== undefined;
@@ -74,7 +83,9 @@ export class Sharing extends EventEmitter<SharingMap> {
       })
       .on('ready', ({ pid }) => {
         this.#claims.identify(pid);
-        this.#settings.identify(pid);
+        this.#settings.identify(pid, () => {
+          this.#audience.holdIsKnown();
+        });
       })
       .on('notice', (lines) => {
         this.#audience.tell(lines);

@@ -1,5 +1,5 @@
-import type { Backend, ServerSockets } from '../backend/backend.js';
-import { formatEndpoint } from '../endpoint.js';
+import type { Backend, Connection, ServerSockets } from '../backend/backend.js';
+import { formatEndpoint, type Endpoint } from '../endpoint.js';
 import type { AnySession } from '../openvpn/absences.js';
 import type { UnplacedSession } from '../openvpn/view.js';
 import type { Session } from '../openvpn/session.js';
@@ -70,18 +70,23 @@ export async function observe(
   };
 }
 
+/**
+ * What a look shows of one address and port of a client. `several`: connections to several of the server's ports, of which
+ * nothing says whose each is.
+ */
+type Found = Connection | 'plain' | 'several';
+
 /** Gives each session its connection, and none to two. */
-function assign(
-  sessions: readonly Session[],
-  found: ReadonlyMap<string, ObservedSession['connection']>,
-): ObservedSession[] {
+function assign(sessions: readonly Session[], found: ReadonlyMap<string, Found>): ObservedSession[] {
   const disputes = disputesOf(sessions);
   return sessions.map((session) => {
     const endpoint = formatEndpoint(session.real);
     const unsteerable = whyUnsteerable(session, disputes.get(endpoint));
-    return unsteerable
-      ? { session, connection: undefined, unsteerable }
-      : { session, connection: found.get(endpoint) };
+    if (unsteerable) return { session, connection: undefined, unsteerable };
+    const connection = found.get(endpoint);
+    return connection === 'several'
+      ? { session, connection: undefined, unsteerable: 'disputed' }
+      : { session, connection };
   });
 }
 
@@ -95,7 +100,7 @@ function whyUnsteerable(
   return session.notLetIn ? 'not-let-in' : undefined;
 }
 
-/** Sessions that have one address and port, and may be over TCP all; one process has at most one such client. */
+/** Sessions that have one address and port, and may be over TCP all: a server at one port has at most one such client. */
 function disputesOf(sessions: readonly Session[]): Map<string, readonly Session[]> {
   const first = new Map<string, Session>();
   const disputes = new Map<string, readonly Session[]>();
@@ -118,7 +123,7 @@ function missingOf(
   sessions: readonly Session[],
   unplaced: readonly UnplacedSession[],
   { connections, plain }: ServerSockets,
-  found: ReadonlyMap<string, ObservedSession['connection']>,
+  found: ReadonlyMap<string, Found>,
 ): AnySession[] {
   const missing = sessions.filter((one) => isOverTcp(one) && !found.has(formatEndpoint(one.real)));
   if (unplaced.length === 0) return missing;
@@ -148,9 +153,17 @@ function few(problems: readonly string[], pid: number): string[] {
   return [...problems.slice(0, MOST_PROBLEMS), `process ${pid}: there are more problems of this kind`];
 }
 
-function indexSockets({ connections, plain }: ServerSockets): Map<string, ObservedSession['connection']> {
-  return new Map<string, ObservedSession['connection']>([
-    ...plain.map(({ remote }) => [formatEndpoint(remote), 'plain'] as const),
-    ...connections.map((connection) => [formatEndpoint(connection.remote), connection] as const),
-  ]);
+function indexSockets({ connections, plain }: ServerSockets): Map<string, Found> {
+  const found = new Map<string, Found>(plain.map(({ remote }) => [formatEndpoint(remote), 'plain']));
+  for (const connection of connections) {
+    const key = formatEndpoint(connection.remote);
+    const other = found.get(key);
+    const isAlone = typeof other !== 'object' || isSameEndpoint(other.local, connection.local);
+    found.set(key, isAlone && other !== 'several' ? connection : 'several');
+  }
+  return found;
+}
+
+function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {
+  return one.port === other.port && one.address === other.address;
 }

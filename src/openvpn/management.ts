@@ -195,6 +195,11 @@ export class Management extends EventEmitter<ManagementMap> {
     });
   }
 
+  /** Somebody answers this kind of question from now on. */
+  hasAnswerer(question: Question): void {
+    this.#problems.resolve(question);
+  }
+
   /** Asks OpenVPN for anything; the taker is called once, at once where there is no connection. */
   ask(request: Request, taker: Taker): void {
     const { unable } = this;

@@ -24,9 +24,26 @@ export function isOf({ real, since, protocol }: EventRecord, client: Traits): bo
   );
 }
 
+/** A client as OpenVPN lists it, or as a hook recorded it. */
+export interface Tunnel {
+  readonly since?: number;
+  readonly protocol?: Protocol;
+  /** Addresses inside the tunnel. */
+  readonly virtual: readonly string[];
+}
+
+/**
+ * What a client keeps that comes from elsewhere than it did (float), as one over UDP can: when it came, and each address
+ * inside the tunnel. None for one over TCP.
+ */
+export function keptOnFloat({ since, protocol, virtual }: Tunnel): readonly string[] {
+  return since === undefined || protocol === 'tcp' ? [] : virtual.map((address) => `${since} ${address}`);
+}
+
 /** Records, to be given to clients one by one. */
 export class RecordsByEndpoint {
   readonly #records = new Map<string, KnownRecord[]>();
+  readonly #byKept = new Map<string, KnownRecord>();
 
   constructor(records: Iterable<KnownRecord>) {
     for (const one of records) {
@@ -34,11 +51,30 @@ export class RecordsByEndpoint {
       const others = this.#records.get(key);
       if (others) others.push(one);
       else this.#records.set(key, [one]);
+      for (const kept of keptOnFloat(one.record)) this.#byKept.set(kept, one);
     }
   }
 
-  /** The record of a client, which is then nobody else's. Of several, the one with an address inside the tunnel in common. */
-  take(client: Traits & { readonly virtual: readonly string[] }): KnownRecord | undefined {
+  /** The record of a client, which is then nobody else's. */
+  take(client: Traits & Tunnel): KnownRecord | undefined {
+    return this.#takeHere(client) ?? this.#takeFloated(client);
+  }
+
+  #takeFloated(client: Tunnel): KnownRecord | undefined {
+    for (const kept of keptOnFloat(client)) {
+      const found = this.#byKept.get(kept);
+      if (found === undefined) continue;
+      const here = this.#records.get(formatEndpoint(found.record.real)) ?? [];
+      const index = here.indexOf(found);
+      if (index === -1) continue;
+      here.splice(index, 1);
+      return found;
+    }
+    return undefined;
+  }
+
+  /** Of several, the one with an address inside the tunnel in common. */
+  #takeHere(client: Traits & Tunnel): KnownRecord | undefined {
     const here = this.#records.get(client.endpoint ?? '');
     if (here === undefined) return undefined;
     const candidates = here.filter(({ record }) => isOf(record, client));
@@ -57,7 +93,8 @@ export class RecordsByEndpoint {
 
 /**
  * Splits records into those that count and those of clients that another came after, from the same address and port of
- * the same process: client-disconnect did not run. Where a process serves UDP and TCP both can be there, so both count.
+ * the same process: client-disconnect did not run. Where a process listens at several places both can be there, so both
+ * count.
  */
 export function withoutSuperseded(records: readonly KnownRecord[]): {
   readonly current: readonly KnownRecord[];
@@ -70,7 +107,7 @@ export function withoutSuperseded(records: readonly KnownRecord[]): {
     const other = newest.get(key);
     const [older, newer] = other === undefined || isLater(one, other) ? [other, one] : [one, other];
     newest.set(key, newer);
-    if (older && newer.record.protocol !== undefined) superseded.add(older);
+    if (older && newer.record.protocol !== undefined && !newer.record.isOneOfSeveral) superseded.add(older);
   }
   if (superseded.size === 0) return { current: records, superseded: [] };
   return { current: records.filter((one) => !superseded.has(one)), superseded: [...superseded] };

@@ -27,6 +27,8 @@ export interface EventRecord {
   readonly config?: string;
   /** Absent where the process serves both: hooks are not told which of them a client uses. */
   readonly protocol?: Protocol;
+  /** The process listens at several places (OpenVPN 2.7): clients of two of them can have one address and port. */
+  readonly isOneOfSeveral?: true;
 }
 
 /** `unfinished`: the hook has not written the end yet, or could not (a full disk). */
@@ -92,7 +94,8 @@ export function readFields(fields: ReadonlyMap<string, string>): ParsedRecord {
   const since = parseCount(fields.get('time_unix'), Number.MAX_SAFE_INTEGER);
   const device = fields.get('dev');
   const config = fields.get('config');
-  const protocol = readProtocol(fields);
+  const protocols = readProtocols(fields);
+  const protocol = onlyOf(protocols);
   return {
     record: {
       pid,
@@ -103,6 +106,7 @@ export function readFields(fields: ReadonlyMap<string, string>): ParsedRecord {
       ...(device !== undefined && device !== '' && { device }),
       ...(config !== undefined && config !== '' && { config }),
       ...(protocol !== undefined && { protocol }),
+      ...(protocols.length > 1 && ({ isOneOfSeveral: true } as const)),
     },
   };
 }
@@ -110,11 +114,16 @@ export function readFields(fields: ReadonlyMap<string, string>): ParsedRecord {
 /** `proto_1` to `proto_8`, what the process listens on; OpenVPN says it of the process, not of the client. */
 export const PROTOCOL_VARIABLES = Array.from({ length: 8 }, (_, index) => `proto_${index + 1}`);
 
-/** Of the process's listeners: `udp`, `tcp-server`, before 2.7 `tcp4-server` and the like; undefined where they differ. */
-function readProtocol(fields: ReadonlyMap<string, string>): Protocol | undefined {
+/** Of each of the process's listeners: `udp`, `tcp-server`, before 2.7 `tcp4-server` and the like. */
+function readProtocols(fields: ReadonlyMap<string, string>): readonly (Protocol | undefined)[] {
   const texts =
     fields.get('protocols')?.split(' ') ?? PROTOCOL_VARIABLES.map((name) => fields.get(name) ?? '');
-  const found = new Set(texts.filter((text) => text !== '').map((text) => parseProtocol(text)));
+  return texts.filter((text) => text !== '').map((text) => parseProtocol(text));
+}
+
+/** Undefined where they differ. */
+function onlyOf(protocols: readonly (Protocol | undefined)[]): Protocol | undefined {
+  const found = new Set(protocols);
   const [only] = found;
   return found.size === 1 ? only : undefined;
 }

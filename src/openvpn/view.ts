@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatEndpoint } from '../endpoint.js';
 import type { KnownRecord } from './events.js';
-import { isOf, RecordsByEndpoint, withoutSuperseded, type Traits } from './pairing.js';
+import { isOf, keptOnFloat, RecordsByEndpoint, withoutSuperseded, type Traits } from './pairing.js';
 import { clientKey, type Session } from './session.js';
 import type { ClientRow } from './status.js';
 
@@ -65,9 +65,11 @@ export function placed(row: ClientRow, port: number | undefined): Row {
 }
 
 /** Tells whether a record is a session's, given what management says. */
-export function judge({ askedAt, rows, unnamed }: Known): (record: KnownRecord) => boolean {
+export function judge({ askedAt, rows, unnamed, records }: Known): (record: KnownRecord) => boolean {
   if (askedAt === undefined) return () => true;
   const said = new Map<string, Traits[]>();
+  const mayFloat = records.some(({ record }) => record.protocol !== 'tcp');
+  const kept = new Set(mayFloat ? rows.flatMap(keptOnFloat) : []);
   for (const row of [...rows, ...unnamed.map((row) => placed(row, row.port))]) {
     if (row.endpoint === undefined) continue;
     const others = said.get(row.endpoint);
@@ -75,7 +77,9 @@ export function judge({ askedAt, rows, unnamed }: Known): (record: KnownRecord) 
     else said.set(row.endpoint, [row]);
   }
   return ({ record, seenAt }) =>
-    seenAt >= askedAt || (said.get(formatEndpoint(record.real))?.some((row) => isOf(record, row)) ?? false);
+    seenAt >= askedAt ||
+    (said.get(formatEndpoint(record.real))?.some((row) => isOf(record, row)) ?? false) ||
+    keptOnFloat(record).some((one) => kept.has(one));
 }
 
 /**

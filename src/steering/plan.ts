@@ -36,8 +36,8 @@ const UNSTEERABLE: Readonly<
   'not-let-in': ['not-let-in', 'OpenVPN has not let it in yet, or refuses it'],
   disputed: [
     'unknown',
-    'another session has the same address and port, one over UDP and one over TCP, and only the ' +
-      'management interface of OpenVPN tells which',
+    'another client of its server has the same address and port, and it cannot be told whose the connection is; where ' +
+      'one of them is over UDP, the management interface of OpenVPN tells which',
   ],
   unseen: ['unknown', 'the kernel shows no connection from its address'],
 };

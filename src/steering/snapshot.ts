@@ -8,7 +8,7 @@ export interface ObservedSession {
    * Why no connection is its own, whatever the kernel shows; absent: nothing speaks against it.
    * - `udp`: it is connected over UDP.
    * - `not-let-in`: OpenVPN has not let it in.
-   * - `disputed`: another session has the same address and port, and nothing says which of them is connected over TCP.
+   * - `disputed`: another client has the same address and port, and nothing says whose the connection is.
    */
   readonly unsteerable?: 'udp' | 'not-let-in' | 'disputed';
   /** `plain`: a TCP socket without MPTCP; undefined: nothing was found for it. */

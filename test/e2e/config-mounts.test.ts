@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -74,19 +74,37 @@ describe('a config file that is mounted by itself', () => {
     await comes('wifi');
   });
 
-  it('is reported once when it is replaced where it is mounted from, which cannot be seen', async () => {
-    await mount(source, file);
-    await watch();
-    writeFileSync(`${source}.new`, text('lte'));
-    renameSync(`${source}.new`, source);
-    await comes(
-      `${file}: is mounted here by itself, and was replaced where it is mounted from: what is saved there is not ` +
-        'seen here; mount its directory instead, and restart',
-    );
-    // what is still written to the old one is in force, without another word of that
-    writeFileSync(file, text('lte, wifi'));
-    await comes('lte,wifi');
-  });
+  const replacements: Readonly<Record<string, () => void>> = {
+    'by a new file': () => {
+      writeFileSync(`${source}.new`, text('lte'));
+      renameSync(`${source}.new`, source);
+    },
+    'by an editor that keeps it as a backup': () => {
+      renameSync(source, `${source}~`);
+      writeFileSync(source, text('lte'));
+    },
+    'while it has another name there': () => {
+      linkSync(source, join(directory, 'host', 'another'));
+      writeFileSync(`${source}.new`, text('lte'));
+      renameSync(`${source}.new`, source);
+    },
+  };
+
+  it.each(Object.keys(replacements))(
+    'is reported once when it is replaced where it is mounted from, %s, which cannot be seen',
+    async (how) => {
+      await mount(source, file);
+      await watch();
+      replacements[how]?.();
+      await comes(
+        `${file}: is mounted here by itself, and was replaced where it is mounted from: what is saved there is not ` +
+          'seen here; mount its directory instead, and restart',
+      );
+      // what is still written to the old one is in force, without another word of that
+      writeFileSync(file, text('lte, wifi'));
+      await comes('lte,wifi');
+    },
+  );
 
   it('is read when something is mounted on it, and when that is gone again', async () => {
     writeFileSync(source, text('lte'));

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -233,6 +234,45 @@ describe('what OpenVPN keeps of its management client', () => {
   });
 });
 
+describe('an OpenVPN that waits by its own config', () => {
+  const WAITS = '>HOLD:Waiting for hold release:0';
+  const waits = ({ heard }: Client) => heard.filter((line) => line === WAITS);
+
+  /** Another process than before, which begins to wait before it can be asked whether it does so by itself. */
+  async function startsWaiting(): Promise<void> {
+    fake.leave();
+    await until('it is lost', () => !management.ready);
+    fake.isHeld = true;
+    fake.process = { pid: 4243, hold: true, version: 1 };
+    fake.away = false;
+    await until('it is back', () => management.greeting !== undefined);
+    const heard = once(management, 'notice');
+    fake.tell(WAITS);
+    await heard;
+  }
+
+  it('tells each of its clients once, also those who were there before it', async () => {
+    await open();
+    const first = new Client();
+    await startsWaiting();
+    const second = new Client();
+    fake.isHeld = false;
+    await settled();
+    const third = new Client();
+    expect([first, second, third].map((client) => waits(client))).toEqual([[WAITS], [WAITS], [WAITS]]);
+  });
+
+  it('is not released because a client leaves before it has said so', async () => {
+    await open();
+    const client = new Client();
+    await startsWaiting();
+    sharing.leave(client.seat);
+    fake.isHeld = false;
+    await settled();
+    expect(fake.received).not.toContain('hold release');
+  });
+});
+
 describe('a request to let a client in', () => {
   const connect = (cid: number) => [
     `>CLIENT:CONNECT,${cid},0`,
@@ -252,6 +292,20 @@ describe('a request to let a client in', () => {
     const gate = new Client();
     sharing.claim(gate.seat, 'auth');
     expect(asked(gate)).toEqual(['>CLIENT:CONNECT,7,0']);
+  });
+
+  it('is no problem any more when somebody claims auth', async () => {
+    await open();
+    const problems = new Set<string | undefined>();
+    management.on('problem', (_, key) => problems.add(key)).on('resolved', (key) => problems.delete(key));
+    fake.tell(...connect(7));
+    await settled();
+    expect([...problems]).toEqual(['auth']);
+    // and gives up
+    fake.tell('>CLIENT:DISCONNECT,7', '>CLIENT:ENV,END');
+    await settled();
+    sharing.claim(new Client().seat, 'auth');
+    expect([...problems]).toEqual([]);
   });
 
   it('is void when OpenVPN is another process', async () => {

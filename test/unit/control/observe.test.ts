@@ -55,6 +55,24 @@ it('gives a connection that two sessions claim to the one that is known to be ov
   expect(await states(alice, { ...bob, protocol: 'tcp' })).toEqual({ alice: 'unknown 0', bob: 'unknown 0' });
 });
 
+it('gives nobody one of two connections from the same address and port to several ports of the server', async () => {
+  const elsewhere = { ...CONNECTION, local: { ...SERVER, port: SERVER.port + 1 }, token: 2 };
+  for (const connections of [
+    [CONNECTION, elsewhere],
+    [elsewhere, CONNECTION, elsewhere],
+  ]) {
+    const { snapshot } = await observe(showing({ connections }), [alice], []);
+    expect(snapshot.sessions).toMatchObject([{ connection: undefined, unsteerable: 'disputed' }]);
+  }
+  // the same client again, whose last connection is still there
+  const again = await observe(
+    showing({ connections: [CONNECTION, { ...CONNECTION, token: 2 }] }),
+    [alice],
+    [],
+  );
+  expect(again.snapshot.sessions).toMatchObject([{ connection: { token: 2 } }]);
+});
+
 it('leaves a client alone that OpenVPN has not let in', async () => {
   expect(await states({ ...alice, notLetIn: true })).toEqual({ alice: 'not-let-in 0' });
 });

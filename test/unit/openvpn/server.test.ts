@@ -276,6 +276,28 @@ describe('a server that serves UDP and TCP', () => {
   });
 });
 
+describe('a client over UDP that comes from elsewhere than it did', () => {
+  it('keeps its record', async () => {
+    said.clients = ['alice tcp4-server:192.0.2.1:1 7 1700000000', 'bob udp4:192.0.2.1:2 8 1700000009'];
+    await listen();
+    start();
+    const both = 'protocols=tcp-server udp';
+    const paths = [
+      record(1, 'alice', 100, ['time_unix=1700000000', both, 'ifconfig_pool_remote_ip=10.8.0.2']),
+      record(2, 'bob', 100, ['time_unix=1700000009', both, 'ifconfig_pool_remote_ip=10.8.0.2']),
+    ];
+    await shows('100 alice 1 7; 100 bob 2 8');
+    said.clients = ['alice tcp4-server:192.0.2.1:1 7 1700000000', 'bob udp4:192.0.2.1:3 8 1700000009'];
+    await shows('100 alice 1 7; 100 bob 3 8');
+    const before = asked;
+    await until('status was read again', () => asked > before + 1);
+    expect(server.status()).toMatchObject({ recorded: 2 });
+    expect(server.status()).not.toHaveProperty('unrecorded');
+    expect(paths.every((path) => existsSync(path))).toBe(true);
+    expect(problems).toEqual([]);
+  });
+});
+
 describe('a client that OpenVPN lists and has not let in', () => {
   it('is known not to be, until status shows its address inside the tunnel', async () => {
     said.clients = ['alice 192.0.2.1:1 7', 'bob 192.0.2.1:2 8 refused'];
@@ -358,13 +380,22 @@ describe('a session of whom the kernel shows no connection', () => {
 });
 
 describe('a record that another came after', () => {
-  it('from the same address and port is dropped, where the process serves one protocol', async () => {
+  it('from the same address and port is dropped, where the process listens at one place', async () => {
     start(false);
     const stale = record(1, 'alice');
     await shows('100 alice 1 -');
     const path = record(1, 'bob', 100, ['time_unix=1700000009', 'protocols=tcp-server']);
     await shows('100 bob 1 -');
     expect([stale, path].map((file) => existsSync(file))).toEqual([false, true]);
+  });
+
+  it('is kept where the process listens at several places', async () => {
+    start(false);
+    const paths = ['1700000000', '1700000009'].map((time) =>
+      record(1, `at ${time}`, 100, [`time_unix=${time}`, 'protocols=tcp-server tcp-server']),
+    );
+    await shows('100 at 1700000000 1 -; 100 at 1700000009 1 -');
+    expect(paths.every((file) => existsSync(file))).toBe(true);
   });
 });
 
