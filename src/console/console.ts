@@ -15,6 +15,7 @@ import { PasswordTries } from './password-tries.js';
 import { printable } from './printable.js';
 import { Farewell } from './turn-away.js';
 import { UnreadAnswers } from './unread.js';
+import { strangerAt } from './who-serves.js';
 import { WaitingRoom, type Waiting } from './waiting-room.js';
 import { WrongPasswords } from './wrong-passwords.js';
 
@@ -248,6 +249,13 @@ function unmade(socket: string, error: unknown): Error {
   });
 }
 
+interface ProbeResult {
+  /** The system's code. */
+  readonly refusal?: string;
+  /** Who serves it, where that is no daemon. */
+  readonly stranger?: string;
+}
+
 /** Removes the socket of a daemon that did not get to it. */
 async function removeStale(path: string): Promise<void> {
   let stats;
@@ -259,17 +267,18 @@ async function removeStale(path: string): Promise<void> {
   if (!stats.isSocket())
     throw new Error(`${path} is there and is no socket: remove it, or set [console] socket`);
   // Only a refusal says that nobody is there: a daemon whose queue is full answers EAGAIN.
-  const refusal = await new Promise<string | undefined>((resolve) => {
+  const { refusal, stranger } = await new Promise<ProbeResult>((resolve) => {
     const probe = connect(path);
     probe.once('connect', () => {
+      resolve(strangerText(probe));
       probe.destroy();
-      resolve(undefined);
     });
-    probe.once('error', (error: NodeJS.ErrnoException) => {
-      resolve(error.code);
+    probe.once('error', ({ code }: NodeJS.ErrnoException) => {
+      resolve({ ...(code !== undefined && { refusal: code }) });
     });
   });
-  const notOurs = `${path} was made by user ${stats.uid}: if no subflowd of that user runs, remove it: rm ${path}`;
+  if (stranger !== undefined) throw new Error(`${path}: ${stranger}: end that program, then: rm ${path}`);
+  const notOurs = `${path} was made by user ${userName(stats.uid)}: if no subflowd of that user runs, remove it: rm ${path}`;
   if (refusal === 'EACCES') throw new Error(notOurs);
   if (refusal !== 'ECONNREFUSED' && refusal !== 'ENOENT')
     throw new Error(`another subflowd serves ${path}: stop it first, or set [console] socket`);
@@ -278,5 +287,15 @@ async function removeStale(path: string): Promise<void> {
   } catch (error) {
     if (stats.uid === process.geteuid?.()) throw unmade(path, error);
     throw new Error(notOurs, { cause: error });
+  }
+}
+
+/** Who serves a socket, if that is not another daemon of ours. */
+function strangerText(probe: Socket): ProbeResult {
+  try {
+    const stranger = strangerAt(probe);
+    return stranger === undefined ? {} : { stranger: stranger.text };
+  } catch {
+    return {}; // it cannot be told, or it hung up: a daemon all the same
   }
 }
