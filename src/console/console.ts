@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { ConsoleConfig, ServerConsoleConfig } from '../config/config.js';
+import { whyDenied } from '../denied.js';
 import { makeDirectory } from '../directory.js';
 import { CLIENT_LIMITS, ConsoleClient, type ClientLimits } from './client.js';
 import { mayUse, sourceOf, type Source } from './access.js';
@@ -130,7 +131,11 @@ export class Console {
         server.listen(listen.port, listen.host, resolve);
       });
     } catch (error) {
-      throw unmade(`${listen.host} ${listen.port}`, error);
+      const { code, message } = error as NodeJS.ErrnoException;
+      const reason = code === 'EACCES' ? `${message}: set console-listen to a port from 1024 on` : message;
+      throw new Error(`the console on TCP, ${listen.host} ${listen.port}, cannot be opened: ${reason}`, {
+        cause: error,
+      });
     }
     server.removeAllListeners('error').on('error', () => undefined);
     this.#tcp = server;
@@ -244,9 +249,8 @@ async function closed(server: Server): Promise<void> {
 }
 
 function unmade(socket: string, error: unknown): Error {
-  return new Error(`the console socket ${socket} cannot be made: ${(error as Error).message}`, {
-    cause: error,
-  });
+  const reason = whyDenied(error, 'write to', dirname(socket));
+  return new Error(`the console socket ${socket} cannot be made: ${reason}`, { cause: error });
 }
 
 interface ProbeResult {

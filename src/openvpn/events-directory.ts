@@ -10,10 +10,11 @@ import {
   type Stats,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { whyDenied } from '../denied.js';
 import { makeDirectory as makeParent } from '../directory.js';
 import { groupNumber } from '../groups.js';
 import { readAccounts } from '../accounts.js';
-import { hasCode, reasonOf } from './errno.js';
+import { hasCode } from './errno.js';
 
 /**
  * The group that the daemon alone is in, where it is not root (openvpn-conf/subflowd-sysusers.conf): by it the daemon may
@@ -53,11 +54,9 @@ export function ensureEventsDirectory(
   try {
     makeDirectory(path, 0o755);
   } catch (error) {
-    if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
-    throw new Error(
-      `${reasonOf(error)}: make it with: systemd-tmpfiles --create (it is in openvpn-conf/subflowd-tmpfiles.conf)`,
-      { cause: error },
-    );
+    throw new Error(`${path} cannot be made: ${whyDenied(error, 'write to', dirname(path))}`, {
+      cause: error,
+    });
   }
   checkEventsDirectory(path);
   for (const user of users) makeUserDirectory(join(path, user.name), user, group);
