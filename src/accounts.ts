@@ -13,3 +13,12 @@ export function readAccounts(file: string): string[][] {
     .split('\n')
     .map((line) => line.split(':'));
 }
+
+/** The name of a user or a group by number; the number where it has none, or the file cannot be read. */
+export function accountName(kind: 'passwd' | 'group', id: number): string {
+  try {
+    return readAccounts(`/etc/${kind}`).find(([, , number]) => number === String(id))?.[0] ?? String(id);
+  } catch {
+    return String(id); // a name for a message is no reason to fail
+  }
+}

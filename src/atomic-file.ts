@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
+import { whyDenied } from './denied.js';
 import { UnusableFileError } from './regular-file.js';
 
 /**
@@ -27,19 +28,22 @@ import { UnusableFileError } from './regular-file.js';
  * regular file under that name.
  */
 export function writeFileAtomically(file: string, content: string, mode: number): void {
+  let target = file;
   try {
     const before = statSync(file, { throwIfNoEntry: false });
     if (before && !before.isFile()) throw new UnusableFileError('it is not a regular file');
-    replace(before ? realpathSync(file) : file, Buffer.from(content), mode, before);
+    if (before) target = realpathSync(file);
+    replace(target, Buffer.from(content), mode, before);
   } catch (error) {
-    throw new Error(`${file} cannot be written: ${reasonOf(error)}`, { cause: error });
+    throw new Error(`${file} cannot be written: ${reasonOf(error, dirname(target))}`, { cause: error });
   }
 }
 
-/** Node has no word for a quota, and calls it UNKNOWN. */
-function reasonOf(error: unknown): string {
-  const { errno, message } = error as NodeJS.ErrnoException;
-  return errno === -osConstants.errno.EDQUOT ? 'EDQUOT: disk quota exceeded' : message;
+function reasonOf(error: unknown, directory: string): string {
+  const { errno } = error as NodeJS.ErrnoException;
+  // Node has no word for a quota, and calls it UNKNOWN
+  if (errno === -osConstants.errno.EDQUOT) return 'EDQUOT: disk quota exceeded';
+  return whyDenied(error, 'write to', directory);
 }
 
 function replace(file: string, bytes: Buffer, mode: number, before: Stats | undefined): void {

@@ -1,4 +1,5 @@
-import { readRegularFileSync, unreadable } from './regular-file.js';
+import { unreadable } from './denied.js';
+import { readRegularFileSync } from './regular-file.js';
 
 /** Bytes: OpenVPN takes a first line of some hundred, and ignores what stands below. */
 export const LARGEST_FILE = 65_536;

@@ -86,12 +86,6 @@ class Chunks {
   }
 }
 
-/** What keeps a file from being read, in one sentence that names it. */
-export function unreadable(path: string, error: unknown): string {
-  const { message } = error as Error;
-  return error instanceof UnusableFileError ? `${path} ${message}` : `${path} cannot be read: ${message}`;
-}
-
 function notRegular(): UnusableFileError {
   return new UnusableFileError('is not a regular file');
 }

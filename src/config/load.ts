@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 
+import { whyDenied } from '../denied.js';
 import { readRegularFile, UnusableFileError } from '../regular-file.js';
 import type { Config } from './config.js';
 import { parseConfig } from './parse.js';
@@ -11,12 +12,11 @@ export const DEFAULT_CONFIG_FILE = '/etc/subflowd/subflowd.ini';
 /** Bytes. */
 export const LARGEST_FILE = 1_048_576;
 
-function explain(error: unknown): string {
+function explain(file: string, error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (error instanceof UnusableFileError) return message;
   if (code === 'ENOENT' || code === 'ENOTDIR') return 'does not exist';
-  if (code === 'EACCES') return 'cannot be read: permission denied';
-  return `cannot be read: ${message}`;
+  return `cannot be read: ${whyDenied(error, 'read', file)}`;
 }
 
 /**
@@ -28,7 +28,7 @@ export async function readConfigText(file: string): Promise<string> {
   try {
     bytes = await readRegularFile(file, LARGEST_FILE);
   } catch (error) {
-    throw new ConfigError(file, [{ message: explain(error) }]);
+    throw new ConfigError(file, [{ message: explain(file, error) }]);
   }
   if (!isUtf8(bytes)) {
     let line = 1;

@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import type { ConsoleConfig, ServerConsoleConfig } from '../config/config.js';
+import { whyDenied } from '../denied.js';
 import { makeDirectory } from '../directory.js';
 import { CLIENT_LIMITS, ConsoleClient, type ClientLimits } from './client.js';
 import { mayUse, sourceOf, type Source } from './access.js';
@@ -15,6 +16,7 @@ import { PasswordTries } from './password-tries.js';
 import { printable } from './printable.js';
 import { Farewell } from './turn-away.js';
 import { UnreadAnswers } from './unread.js';
+import { strangerAt } from './who-serves.js';
 import { WaitingRoom, type Waiting } from './waiting-room.js';
 import { WrongPasswords } from './wrong-passwords.js';
 
@@ -129,7 +131,11 @@ export class Console {
         server.listen(listen.port, listen.host, resolve);
       });
     } catch (error) {
-      throw unmade(`${listen.host} ${listen.port}`, error);
+      const { code, message } = error as NodeJS.ErrnoException;
+      const reason = code === 'EACCES' ? `${message}: set console-listen to a port from 1024 on` : message;
+      throw new Error(`the console on TCP, ${listen.host} ${listen.port}, cannot be opened: ${reason}`, {
+        cause: error,
+      });
     }
     server.removeAllListeners('error').on('error', () => undefined);
     this.#tcp = server;
@@ -243,9 +249,15 @@ async function closed(server: Server): Promise<void> {
 }
 
 function unmade(socket: string, error: unknown): Error {
-  return new Error(`the console socket ${socket} cannot be made: ${(error as Error).message}`, {
-    cause: error,
-  });
+  const reason = whyDenied(error, 'write to', dirname(socket));
+  return new Error(`the console socket ${socket} cannot be made: ${reason}`, { cause: error });
+}
+
+interface ProbeResult {
+  /** The system's code. */
+  readonly refusal?: string;
+  /** Who serves it, where that is no daemon. */
+  readonly stranger?: string;
 }
 
 /** Removes the socket of a daemon that did not get to it. */
@@ -259,17 +271,18 @@ async function removeStale(path: string): Promise<void> {
   if (!stats.isSocket())
     throw new Error(`${path} is there and is no socket: remove it, or set [console] socket`);
   // Only a refusal says that nobody is there: a daemon whose queue is full answers EAGAIN.
-  const refusal = await new Promise<string | undefined>((resolve) => {
+  const { refusal, stranger } = await new Promise<ProbeResult>((resolve) => {
     const probe = connect(path);
     probe.once('connect', () => {
+      resolve(strangerText(probe));
       probe.destroy();
-      resolve(undefined);
     });
-    probe.once('error', (error: NodeJS.ErrnoException) => {
-      resolve(error.code);
+    probe.once('error', ({ code }: NodeJS.ErrnoException) => {
+      resolve({ ...(code !== undefined && { refusal: code }) });
     });
   });
-  const notOurs = `${path} was made by user ${stats.uid}: if no subflowd of that user runs, remove it: rm ${path}`;
+  if (stranger !== undefined) throw new Error(`${path}: ${stranger}: end that program, then: rm ${path}`);
+  const notOurs = `${path} was made by user ${userName(stats.uid)}: if no subflowd of that user runs, remove it: rm ${path}`;
   if (refusal === 'EACCES') throw new Error(notOurs);
   if (refusal !== 'ECONNREFUSED' && refusal !== 'ENOENT')
     throw new Error(`another subflowd serves ${path}: stop it first, or set [console] socket`);
@@ -278,5 +291,15 @@ async function removeStale(path: string): Promise<void> {
   } catch (error) {
     if (stats.uid === process.geteuid?.()) throw unmade(path, error);
     throw new Error(notOurs, { cause: error });
+  }
+}
+
+/** Who serves a socket, if that is not another daemon of ours. */
+function strangerText(probe: Socket): ProbeResult {
+  try {
+    const stranger = strangerAt(probe);
+    return stranger === undefined ? {} : { stranger: stranger.text };
+  } catch {
+    return {}; // it cannot be told, or it hung up: a daemon all the same
   }
 }

@@ -1,6 +1,5 @@
-import { connect } from 'node:net';
 import { LineSplitter } from '../lines.js';
-import { ConsoleUnreachable, reasonOf } from './talk.js';
+import { ConsoleUnreachable, reach } from './reach.js';
 
 /** Bytes. */
 export const MAX_LINE = 64 * 1024;
@@ -10,17 +9,16 @@ export const MAX_LINE = 64 * 1024;
  * @throws {ConsoleUnreachable} if there is no console, or when it goes away.
  */
 export async function follow(socketPath: string, take: (line: string) => void): Promise<void> {
+  const complaint = 'the daemon tells nothing at its console';
+  const socket = await reach(socketPath, complaint);
   await new Promise<void>((_resolve, reject) => {
     const splitter = new LineSplitter(MAX_LINE);
-    const fail = (reason: string, isAbsent = false) => {
+    const fail = (reason: string) => {
       socket.destroy();
-      reject(
-        new ConsoleUnreachable(`the daemon tells nothing at its console ${socketPath}: ${reason}`, isAbsent),
-      );
+      reject(new ConsoleUnreachable(`${complaint} ${socketPath}: ${reason}`, false));
     };
-    const socket = connect(socketPath, () => socket.write('mptcp watch\n'));
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      fail(reasonOf(error), error.code === 'ENOENT' || error.code === 'ECONNREFUSED');
+    socket.on('error', ({ message }) => {
+      fail(message);
     });
     socket.on('close', () => {
       fail('it hung up; start it (systemctl start subflowd), and watch again');
@@ -38,5 +36,6 @@ export async function follow(socketPath: string, take: (line: string) => void): 
         else if (line.startsWith('ERROR: ')) fail(line.slice('ERROR: '.length));
       }
     });
+    socket.write('mptcp watch\n');
   });
 }

@@ -1,4 +1,3 @@
-import { connect } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -8,7 +7,8 @@ import { complete, type Known } from './completion.js';
 import { MAX_HISTORY, readHistory, saveHistory } from './history.js';
 import { printable } from './printable.js';
 import type { DaemonStatus } from './status.js';
-import { ConsoleUnreachable, MAX_ANSWER, reasonOf, talk } from './talk.js';
+import { ConsoleUnreachable, reach } from './reach.js';
+import { MAX_ANSWER, talk } from './talk.js';
 
 /**
  * A console at a terminal, with history, completion and colour; where standard input is none, its lines are said and the
@@ -22,8 +22,9 @@ export async function interact(socketPath: string): Promise<void> {
     process.env.XDG_STATE_HOME ?? join(homedir(), '.local/state'),
     'subflowd/console-history',
   );
+  const complaint = 'no console at';
+  const socket = await reach(socketPath, complaint, true);
   await new Promise<void>((resolve, reject) => {
-    const socket = connect({ path: socketPath, allowHalfOpen: true });
     const splitter = new LineSplitter(MAX_ANSWER);
     const typed = createInterface({
       input,
@@ -36,20 +37,14 @@ export async function interact(socketPath: string): Promise<void> {
         },
       }),
     });
-    let isConnected = false;
     const show = (line: string) => {
       // what is being typed stays below
       if (isTyped) output.write('\r\x1b[K');
       output.write(`${isTyped ? coloured(line) : printable(line)}\n`);
       if (isTyped) typed.prompt(true);
     };
-    socket.on('connect', () => {
-      isConnected = true;
-      if (isTyped) typed.prompt();
-    });
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      const isAbsent = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
-      reject(new ConsoleUnreachable(`no console at ${socketPath}: ${reasonOf(error)}`, isAbsent));
+    socket.on('error', ({ message }) => {
+      reject(new ConsoleUnreachable(`${complaint} ${socketPath}: ${message}`, false));
     });
     socket.on('data', (chunk: Buffer) => {
       for (const line of splitter.push(chunk)) {
@@ -62,7 +57,6 @@ export async function interact(socketPath: string): Promise<void> {
       socket.end();
     });
     socket.on('close', () => {
-      if (!isConnected) return;
       if (isTyped) output.write('\n');
       resolve();
     });
@@ -78,6 +72,7 @@ export async function interact(socketPath: string): Promise<void> {
     });
     // all is said: what is still to be answered comes before the end
     typed.on('close', () => socket.end());
+    if (isTyped) typed.prompt();
   });
 }
 

@@ -1,22 +1,9 @@
-import { connect } from 'node:net';
 import { LineSplitter } from '../lines.js';
+import { ConsoleUnreachable, reach } from './reach.js';
 
 /** The daemon said no: the text behind ERROR:. */
 export class ConsoleRefusal extends Error {
   override readonly name = 'ConsoleRefusal';
-}
-
-/** The console gave no answer. */
-export class ConsoleUnreachable extends Error {
-  override readonly name = 'ConsoleUnreachable';
-
-  /** @param isAbsent whether it is certain that no daemon serves the console. */
-  constructor(
-    message: string,
-    readonly isAbsent: boolean,
-  ) {
-    super(message);
-  }
 }
 
 /** Bytes of a whole answer: 2,000 sessions of a few subflows are some megabytes, as JSON on one line. */
@@ -33,8 +20,9 @@ export async function talk(
   timeoutMs = 30_000,
   most = MAX_ANSWER,
 ): Promise<readonly string[]> {
+  const complaint = 'no answer from the daemon at its console';
+  const socket = await reach(socketPath, complaint);
   return new Promise((resolve, reject) => {
-    const socket = connect(socketPath);
     const lines: string[] = [];
     const splitter = new LineSplitter(most);
     let bytes = 0;
@@ -43,22 +31,16 @@ export async function talk(
       socket.destroy();
       act();
     };
-    const fail = (reason: string, isAbsent = false) => {
+    const fail = (reason: string) => {
       finish(() => {
-        reject(
-          new ConsoleUnreachable(
-            `no answer from the daemon at its console ${socketPath}: ${reason}`,
-            isAbsent,
-          ),
-        );
+        reject(new ConsoleUnreachable(`${complaint} ${socketPath}: ${reason}`, false));
       });
     };
     const timer = setTimeout(() => {
       fail(`none came within ${timeoutMs / 1000} s; restart it (systemctl restart subflowd)`);
     }, timeoutMs);
-    socket.on('connect', () => socket.write(`${command}\n`));
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      fail(reasonOf(error), error.code === 'ENOENT' || error.code === 'ECONNREFUSED');
+    socket.on('error', ({ message }) => {
+      fail(message);
     });
     socket.on('close', () => {
       fail('it hung up; ask again');
@@ -81,6 +63,7 @@ export async function talk(
         if (!line.startsWith('>')) lines.push(line);
       }
     });
+    socket.write(`${command}\n`);
   });
 }
 
@@ -90,13 +73,4 @@ function endOf(line: string): { refusal?: string; success?: string } | undefined
   if (line.startsWith('SUCCESS: ')) return { success: line.slice('SUCCESS: '.length) };
   if (line.startsWith('ERROR: ')) return { refusal: line.slice('ERROR: '.length) };
   return undefined;
-}
-
-/** Why a console cannot be reached, with the mend. */
-export function reasonOf({ code, message }: NodeJS.ErrnoException): string {
-  if (code === 'ENOENT' || code === 'ECONNREFUSED')
-    return 'it is not running; start it (systemctl start subflowd, or subflowd run)';
-  if (code === 'EACCES')
-    return 'you may not use that socket; be root, or of the group that [console] group names';
-  return message;
 }

@@ -6,7 +6,8 @@ import { configWarnings } from '../config/warnings.js';
 import { groupId } from '../console/group.js';
 import type { DaemonStatus } from '../console/status.js';
 import { inspectOverrides } from '../control/overrides-file.js';
-import { ConsoleRefusal, ConsoleUnreachable, talk } from '../console/talk.js';
+import { ConsoleUnreachable } from '../console/reach.js';
+import { ConsoleRefusal, talk } from '../console/talk.js';
 import { userNumber } from '../openvpn/events-directory.js';
 import { Servers } from '../openvpn/servers.js';
 import { bad, note, ok, type Check } from './check.js';
@@ -83,7 +84,9 @@ async function checkServers(config: Config, backend: Backend['name']): Promise<C
     if (error instanceof ConsoleUnreachable && error.isAbsent) return listen(config, backend);
     const isKnown = error instanceof ConsoleUnreachable || error instanceof ConsoleRefusal;
     const found = isKnown ? error.message : `its answer cannot be read: ${(error as Error).message}`;
-    return [bad('daemon', found, 'as root: systemctl restart subflowd, then sudo subflowd doctor')];
+    const known = error instanceof ConsoleUnreachable ? error.remedy : undefined;
+    const remedy = known ?? 'as root: systemctl restart subflowd, then sudo subflowd doctor';
+    return [bad('daemon', found, remedy)];
   }
   const servers = await Promise.all(status.servers.map((server) => checkServer(server, status.backend.name)));
   return [ok('daemon', 'subflowd run is up'), ...servers.flat(), ...checkSessions(status)];

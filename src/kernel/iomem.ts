@@ -1,4 +1,4 @@
-import { KernelError } from './kernel_error.js';
+import { KernelError, RUN_AS_ROOT } from './kernel_error.js';
 
 /** What `/proc/iomem` says of physical memory; addresses in bytes, `end` one past the last. */
 export interface Iomem {
@@ -27,7 +27,7 @@ export function parseIomem(text: string): Iomem {
     }
   }
   if (!systemRam.some(({ end }) => end > 1n)) {
-    throw new KernelError('memory', '/proc/iomem shows no addresses of System RAM', 'run subflowd as root');
+    throw new KernelError('memory', '/proc/iomem shows no addresses of System RAM', RUN_AS_ROOT);
   }
   if (kernelCode === undefined) {
     throw new KernelError('address translation', '/proc/iomem does not say where the kernel code is');

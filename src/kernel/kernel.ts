@@ -3,7 +3,7 @@ import { loadAddon, type Access, type NativeMemory } from './addon.js';
 import { AddressSpace } from './address_space.js';
 import { Btf } from './btf.js';
 import { parseIomem } from './iomem.js';
-import { KernelError } from './kernel_error.js';
+import { KernelError, RUN_AS_ROOT } from './kernel_error.js';
 import { Layout, layoutFromBtf } from './layout.js';
 import { MAKE_LAYOUT, readLayout } from './layout_file.js';
 import { ImageSymbols, readKallsyms, type Symbols } from './symbols.js';
@@ -123,7 +123,7 @@ function openMemory(
     const remedy =
       code === 'EMAP'
         ? 'boot with the kernel parameter nopat'
-        : 'run subflowd as root on a kernel with CONFIG_DEVMEM=y, CONFIG_STRICT_DEVMEM=n and no lockdown';
+        : `${RUN_AS_ROOT}; it takes a kernel with CONFIG_DEVMEM=y, CONFIG_STRICT_DEVMEM=n and no lockdown`;
     throw new KernelError('memory', message, remedy, { cause: error });
   }
 }

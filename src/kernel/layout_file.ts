@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { writeFileAtomically } from '../atomic-file.js';
-import { readRegularFile, unreadable } from '../regular-file.js';
+import { unreadable } from '../denied.js';
+import { readRegularFile } from '../regular-file.js';
 import { buildIdOf } from './build_id.js';
 import { KernelError } from './kernel_error.js';
 import { Layout } from './layout.js';

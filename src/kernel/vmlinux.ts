@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
-import { openRegularFile, unreadable } from '../regular-file.js';
+import { unreadable } from '../denied.js';
+import { openRegularFile } from '../regular-file.js';
 import { KernelError } from './kernel_error.js';
 import { WANTED_SYMBOLS, type Symbols } from './symbols.js';
 

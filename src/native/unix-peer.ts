@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { loadAddon, type PeerCredentials } from '../kernel/addon.js';
 
@@ -11,4 +12,13 @@ export function unixPeer(socket: Socket): PeerCredentials | undefined {
   const fd = handle?.fd ?? -1;
   if (fd < 0) return undefined;
   return loadAddon().peerCredentials(fd);
+}
+
+/** The program of a process, in brackets behind a space; nothing where it cannot be seen. */
+export function programOf(pid: number): string {
+  try {
+    return ` (${readlinkSync(`/proc/${pid}/exe`)})`;
+  } catch {
+    return '';
+  }
 }

@@ -1,4 +1,5 @@
 import { lstatSync, watch, type FSWatcher } from 'node:fs';
+import { whyDenied } from '../denied.js';
 import { hasCode, reasonOf } from './errno.js';
 
 export interface WatchListener {
@@ -107,8 +108,7 @@ export class DirectoryWatch {
 
 /** What to say of a directory that cannot be watched. */
 export function unwatched(path: string, rescanMs: number, error: unknown): string {
-  const remedy = hasCode(error, 'EACCES', 'EPERM')
-    ? 'run subflowd as root, or with CAP_DAC_READ_SEARCH'
-    : 'mend it with: sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=65536';
-  return `cannot watch ${path} (${reasonOf(error)}): it is read every ${rescanMs / 1000} s only; ${remedy}`;
+  const limits = 'mend it with: sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=65536';
+  const reason = hasCode(error, 'EACCES') ? whyDenied(error, 'read', path) : `${reasonOf(error)}: ${limits}`;
+  return `cannot watch ${path}, which is read every ${rescanMs / 1000} s only: ${reason}`;
 }

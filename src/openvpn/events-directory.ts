@@ -10,10 +10,11 @@ import {
   type Stats,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { whyDenied } from '../denied.js';
 import { makeDirectory as makeParent } from '../directory.js';
 import { groupNumber } from '../groups.js';
 import { readAccounts } from '../accounts.js';
-import { hasCode, reasonOf } from './errno.js';
+import { hasCode } from './errno.js';
 
 /**
  * The group that the daemon alone is in, where it is not root (openvpn-conf/subflowd-sysusers.conf): by it the daemon may
@@ -53,12 +54,12 @@ export function ensureEventsDirectory(
   try {
     makeDirectory(path, 0o755);
   } catch (error) {
-    if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
-    throw new Error(
-      `${reasonOf(error)}: have the line "d ${path} 0755 root root -" in /etc/tmpfiles.d/subflowd.conf ` +
-        '(openvpn-conf/subflowd-tmpfiles.conf has that of /run/subflowd/events), then: systemd-tmpfiles --create',
-      { cause: error },
-    );
+    const remedy =
+      `have the line "d ${path} 0755 root root -" in /etc/tmpfiles.d/subflowd.conf ` +
+      '(openvpn-conf/subflowd-tmpfiles.conf has that of /run/subflowd/events), then: systemd-tmpfiles --create';
+    throw new Error(`${path} cannot be made: ${whyDenied(error, 'write to', dirname(path), remedy)}`, {
+      cause: error,
+    });
   }
   checkEventsDirectory(path);
   for (const user of users) makeUserDirectory(join(path, user.name), user, group);

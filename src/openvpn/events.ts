@@ -8,6 +8,7 @@ import type { ProblemListener, ProblemMap } from '../problems.js';
 import { DirectoryProblems } from './directory-problems.js';
 import { DirectoryWatch, unwatched } from './directory-watch.js';
 import { reasonOf } from './errno.js';
+import { whyDenied } from '../denied.js';
 import {
   checkEventsDirectory,
   defaultHookUsers,
@@ -230,7 +231,10 @@ export class Events extends EventEmitter<EventsMap> {
       } else this.#problems.solved('users');
       return names.slice(0, MAX_USERS);
     } catch (error) {
-      this.#problems.report('list', `cannot read ${this.directory}: ${reasonOf(error)}`);
+      this.#problems.report(
+        'list',
+        `cannot read ${this.directory}: ${whyDenied(error, 'read', this.directory)}`,
+      );
       return undefined;
     }
   }

@@ -1,11 +1,11 @@
-import { lstatSync, readlinkSync, realpathSync } from 'node:fs';
+import { lstatSync, realpathSync } from 'node:fs';
 import { isIP, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { canonicalAddress } from '../endpoint.js';
 import { socketOwner, type OwnedSocket } from '../native/socket-owner.js';
-import { unixPeer } from '../native/unix-peer.js';
+import { programOf, unixPeer } from '../native/unix-peer.js';
 import { reasonOf } from './errno.js';
 import { hookUser, userNumber } from './events-directory.js';
 
@@ -141,12 +141,4 @@ function describeUser(uid: number, pid = 0): string {
     `user ${name} listens there${program}, and not root, as whom OpenVPN starts; end that program or, if it is OpenVPN, ` +
     `set management-user = ${name} in its [openvpn] section`
   );
-}
-
-function programOf(pid: number): string {
-  try {
-    return ` (${readlinkSync(`/proc/${pid}/exe`)})`;
-  } catch {
-    return '';
-  }
 }

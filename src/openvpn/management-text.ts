@@ -1,3 +1,4 @@
+import { whyDenied } from '../denied.js';
 import { hasCode, reasonOf } from './errno.js';
 import type { ManagementTarget } from './listener.js';
 
@@ -15,6 +16,9 @@ export function describeConnectError(error: Error): string {
   if (hasCode(error, 'EAGAIN')) {
     return 'too many others wait for it (OpenVPN serves one management client at a time): end the other clients';
   }
+  // of a unix socket, whose path Node gives
+  if ('address' in error && typeof error.address === 'string')
+    return whyDenied(error, 'write to', error.address);
   return reasonOf(error);
 }
 

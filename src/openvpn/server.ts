@@ -357,7 +357,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
         );
       }
     } catch (error) {
-      const reason = `cannot look at process ${pid} (is subflowd running as root?): ${reasonOf(error)}`;
+      const reason = `cannot look at process ${pid}, which takes root or CAP_SYS_PTRACE, as in openvpn-conf/subflowd.service: ${reasonOf(error)}`;
       this.#problems.open('process', reason);
     }
     this.#forgetProcess();

@@ -4,6 +4,7 @@ import { WorkBudget, type SlicedWork } from '../fair-work.js';
 import { Pace } from '../pace.js';
 import type { ProblemListener } from '../problems.js';
 import { DirectoryWatch, INTERVAL_MS, MOST_EVENTS, unwatched } from './directory-watch.js';
+import { whyDenied } from '../denied.js';
 import { hasCode, reasonOf } from './errno.js';
 import { checkUserDirectory, howToTidy } from './events-directory.js';
 import { DirectoryProblems } from './directory-problems.js';
@@ -221,7 +222,7 @@ export class UserDirectory implements SlicedWork {
     } catch (error) {
       isDone = true;
       if (hasCode(error, 'ENOENT')) this.check();
-      else this.#problems.report('read', `cannot read ${this.path}: ${reasonOf(error)}`);
+      else this.#problems.report('read', `cannot read ${this.path}: ${whyDenied(error, 'read', this.path)}`);
     }
     this.#scanMs += performance.now() - start;
     if (!isDone) return true;

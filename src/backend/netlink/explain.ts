@@ -5,8 +5,8 @@ import { NetlinkError } from './netlink-error.js';
 const MENDS: Readonly<Record<string, string>> = {
   EPERM:
     'run subflowd as root, or give it CAP_NET_ADMIN, and for servers in other network namespaces CAP_SYS_ADMIN and ' +
-    'RestrictNamespaces=net',
-  EACCES: 'run subflowd as root, or give it CAP_SYS_PTRACE',
+    'RestrictNamespaces=net (openvpn-conf/subflowd.service, and subflowd.service.d/namespaces.conf beside it)',
+  EACCES: 'run subflowd as root, or give it CAP_SYS_PTRACE (openvpn-conf/subflowd.service)',
   EOPNOTSUPP: 'boot Linux 5.19 or later, or choose backend = devmem',
   EMFILE: 'raise LimitNOFILE= of subflowd',
 };

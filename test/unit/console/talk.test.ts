@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { follow, MAX_LINE } from '../../../src/console/follow.js';
-import { ConsoleRefusal, ConsoleUnreachable, talk } from '../../../src/console/talk.js';
+import { ConsoleUnreachable } from '../../../src/console/reach.js';
+import { ConsoleRefusal, talk } from '../../../src/console/talk.js';
 
 let directory: string;
 let path: string;

@@ -1,0 +1,91 @@
+import { lstatSync, statSync, type Stats } from 'node:fs';
+import { dirname } from 'node:path';
+import { accountName } from './accounts.js';
+import { UnusableFileError } from './regular-file.js';
+
+/** What openvpn-conf/subflowd-tmpfiles.conf makes, and openvpn-conf/subflowd.service lets the daemon write to. */
+const RUN_DIRECTORY = '/run/subflowd';
+/** What StateDirectory= in openvpn-conf/subflowd.service makes and gives to the daemon's user. */
+const STATE_DIRECTORY = '/var/lib/subflowd';
+/** Of the daemon alone; it may write to the first of these directories. */
+const DAEMON_GROUP = 'subflowd-hooks';
+
+const RESTART = 'systemctl daemon-reload && systemctl restart subflowd';
+const MAKE_DIRECTORIES =
+  'install -D --mode 644 openvpn-conf/subflowd-tmpfiles.conf /etc/tmpfiles.d/subflowd.conf && ' +
+  'systemd-tmpfiles --create && systemctl restart subflowd';
+const USE_UNIT = `install openvpn-conf/subflowd.service anew, then: ${RESTART}`;
+
+/** What a process does with a file, or with what is in a directory. */
+export type Use = 'read' | 'write to';
+
+/**
+ * Why something cannot be read or written, in words for an admin: where the system does not let this process, that
+ * names what stands in the way, whose it is, and how to fix it; anything else is said as the system says it.
+ * @param path the file that is read, or the directory that something is made in.
+ * @param remedy how to fix it, where the caller knows better than what is said of such a path in general.
+ */
+export function whyDenied(error: unknown, use: Use, path: string, remedy?: string): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'EROFS')
+    return `EROFS: ${path} is read-only to this process: ${remedy ?? writableAgain(path)}`;
+  if (code !== 'EACCES') return message;
+  const { at, stats } = obstacleAt(path);
+  if (stats === undefined) return message;
+  const user = ownName();
+  const verb = at === path ? use : use === 'read' ? 'look into' : 'make anything in';
+  return `${code}: user ${user} may not ${verb} ${at}, which has ${ownerText(stats)}: ${remedy ?? remedyOf(use, path, user, stats)}`;
+}
+
+/** What keeps a file from being read, in one sentence that names it. */
+export function unreadable(path: string, error: unknown): string {
+  if (error instanceof UnusableFileError) return `${path} ${error.message}`;
+  return `${path} cannot be read: ${whyDenied(error, 'read', path)}`;
+}
+
+/** Owner, group and mode, as `ls` and `stat` show them. */
+function ownerText({ uid, gid, mode }: Stats): string {
+  const owner = `${accountName('passwd', uid)}:${accountName('group', gid)}`;
+  return `owner ${owner} and mode 0${(mode & 0o7777).toString(8)}`;
+}
+
+/** The path, or what is above it where this process cannot look that far, or it is not there yet. */
+function obstacleAt(path: string): { readonly at: string; readonly stats?: Stats } {
+  for (let at = path; ; at = dirname(at)) {
+    for (const look of [statSync, lstatSync]) {
+      try {
+        return { at, stats: look(at) };
+      } catch {
+        // of a link that leads nowhere, or where we may not look, the link itself; else what is above it
+      }
+    }
+    if (at === dirname(at)) return { at };
+  }
+}
+
+/** @param stats of what stands in the way. */
+function remedyOf(use: Use, path: string, user: string, stats: Stats): string {
+  if (use === 'read')
+    return `run it as root, or let that user read it; for the daemon, whose unit has CAP_DAC_READ_SEARCH, ${USE_UNIT}`;
+  if (isIn(path, RUN_DIRECTORY)) {
+    const isMade = (stats.mode & 0o020) !== 0 && accountName('group', stats.gid) === DAEMON_GROUP;
+    return isMade ? `run it as root; for the daemon ${USE_UNIT}` : MAKE_DIRECTORIES;
+  }
+  if (isIn(path, STATE_DIRECTORY)) return `chown -R ${user}: ${STATE_DIRECTORY}`;
+  return 'let that user write there, or name another place in subflowd.ini';
+}
+
+/** By ProtectSystem=strict the daemon's unit makes read-only to it what it does not name. */
+function writableAgain(path: string): string {
+  if (isIn(path, RUN_DIRECTORY)) return MAKE_DIRECTORIES;
+  if (isIn(path, STATE_DIRECTORY)) return `for the daemon ${USE_UNIT}; else mount it read-write`;
+  return `for the daemon systemctl edit subflowd, [Service] ReadWritePaths=${path}; else mount it read-write`;
+}
+
+function isIn(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(`${directory}/`);
+}
+
+function ownName(): string {
+  return accountName('passwd', process.geteuid?.() ?? 0);
+}

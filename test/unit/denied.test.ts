@@ -1,0 +1,71 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+
+const DIST = resolve(import.meta.dirname, '../../dist/src');
+/** Of nobody on this host, and without a name. */
+const USER = 54_321;
+
+let directory: string;
+
+beforeEach(() => {
+  if (!existsSync(DIST)) throw new Error(`${DIST} is not built: npm run build`);
+  directory = mkdtempSync(join(tmpdir(), 'subflowd-denied-'));
+  chmodSync(directory, 0o755);
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+/** What another user is told who reads that password file, or keeps an override in that file. */
+function told(use: 'read' | 'write', path: string): string {
+  const script = `
+    import { readPasswordFile } from ${JSON.stringify(join(DIST, 'password-file.js'))};
+    import { writeFileAtomically } from ${JSON.stringify(join(DIST, 'atomic-file.js'))};
+    const [use, path] = process.argv.slice(1);
+    try { console.log(use === 'read' ? readPasswordFile(path) : writeFileAtomically(path, '', 0o600)); }
+    catch (error) { console.log(error.message); }`;
+  const user = [`--reuid=${USER}`, `--regid=${USER}`, '--clear-groups', '--inh-caps=-all'];
+  const program = [process.execPath, '--input-type=module', '--eval', script, use, path];
+  return execFileSync('setpriv', [...user, ...program], { encoding: 'utf8', cwd: '/' }).trim();
+}
+
+it('names a directory that may not be written to, whose it is, and what helps', () => {
+  expect(told('write', join(directory, 'file'))).toBe(
+    `${directory}/file cannot be written: EACCES: user ${USER} may not write to ${directory}, which has owner root:root and ` +
+      'mode 0755: let that user write there, or name another place in subflowd.ini',
+  );
+});
+
+it('names the directory that a link leads to', () => {
+  const link = join(directory, 'link');
+  mkdirSync(join(directory, 'real'));
+  writeFileSync(join(directory, 'real/file'), '');
+  symlinkSync('real/file', link);
+  expect(told('write', link)).toContain(`user ${USER} may not write to ${directory}/real, which has owner`);
+});
+
+it('names a file that may not be read, or the directory above that it is hidden in', () => {
+  const file = join(directory, 'hidden/password');
+  mkdirSync(join(directory, 'hidden'));
+  writeFileSync(file, 'open sesame\n', { mode: 0o640 });
+  expect(told('read', file)).toContain(
+    `${file} cannot be read: EACCES: user ${USER} may not read ${file}, which has owner root:root and mode 0640: run it as root, ` +
+      'or let that user read it; for the daemon, whose unit has CAP_DAC_READ_SEARCH, install openvpn-conf/subflowd.service anew',
+  );
+  chmodSync(join(directory, 'hidden'), 0o700);
+  expect(told('read', file)).toContain(
+    `user ${USER} may not look into ${directory}/hidden, which has owner root:root and mode 0700`,
+  );
+  chmodSync(join(directory, 'hidden'), 0o755);
+  chmodSync(file, 0o644);
+  expect(told('read', file)).toBe('open sesame');
+});
+
+it('leaves anything else as the system says it', () => {
+  expect(told('read', join(directory, 'none'))).toBe(
+    `${directory}/none cannot be read: ENOENT: no such file or directory, stat '${directory}/none'`,
+  );
+});
