@@ -14,6 +14,8 @@ export interface SeenConnection {
 export interface Seen {
   readonly connections: readonly SeenConnection[];
   readonly plain: readonly PlainPeer[];
+  /** The port of this host that each of the process's established sockets is on, by inode. */
+  readonly portOf: ReadonlyMap<number, number>;
 }
 
 /**
@@ -42,10 +44,10 @@ export function look(
 
   const earlier = new Map(before.map((one) => [one.connection.token, one]));
   const metaInodes = new Set(metas.map(({ inode }) => inode));
-  const plain = [
-    ...sockets.filter(({ mptcp, inode }) => !mptcp && inodes.has(inode) && !metaInodes.has(inode)),
-    ...metas.filter(({ fellBack }) => fellBack),
-  ];
+  const plainSockets = sockets.filter(
+    ({ mptcp, inode }) => !mptcp && inodes.has(inode) && !metaInodes.has(inode),
+  );
+  const plain = [...plainSockets, ...metas.filter(({ fellBack }) => fellBack)];
   return {
     connections: metas
       .filter(({ fellBack }) => !fellBack)
@@ -56,6 +58,7 @@ export function look(
         return { connection: { pid, remote, local, token, subflows: subflowsOf(its) }, sockets: its };
       }),
     plain: plain.map(({ remote }) => ({ pid, remote })),
+    portOf: new Map([...metas, ...plainSockets].map(({ inode, local }) => [inode, local.port])),
   };
 }
 
