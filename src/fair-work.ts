@@ -56,14 +56,22 @@ export class FairWork {
   readonly #queue = new Set<SlicedWork>();
   readonly #waiting = new Map<SlicedWork, NodeJS.Timeout>();
   #next: NodeJS.Immediate | undefined;
+  /** What has its turn: whether it is to go on, as it is asked for or cancelled meanwhile; undefined: as it says itself. */
+  #turn: { readonly work: SlicedWork; goesOn: boolean | undefined } | undefined;
 
   /** Does this work soon, unless it is about to be done anyway. */
   request(work: SlicedWork): void {
+    if (this.#turn?.work === work) {
+      this.#turn.goesOn = true;
+      return;
+    }
     if (this.#queue.has(work) || this.#waiting.has(work)) return;
     this.#enqueue(work);
   }
 
+  /** Does this work no more until it is asked for again, also where it is being done just now. */
   cancel(work: SlicedWork): void {
+    if (this.#turn?.work === work) this.#turn.goesOn = false;
     this.#queue.delete(work);
     clearTimeout(this.#waiting.get(work));
     this.#waiting.delete(work);
@@ -92,11 +100,18 @@ export class FairWork {
       const [work] = this.#queue;
       if (work === undefined) return;
       this.#queue.delete(work);
-      const start = performance.now();
-      const isLeft = work.work(start + SLICE_MS);
-      work.budget.spend(performance.now() - start);
-      if (isLeft) this.request(work);
+      this.#take(work);
       if (this.#queue.size > 0) this.#schedule();
     });
+  }
+
+  #take(work: SlicedWork): void {
+    const turn = { work, goesOn: undefined as boolean | undefined };
+    this.#turn = turn;
+    const start = performance.now();
+    const isLeft = work.work(start + SLICE_MS);
+    work.budget.spend(performance.now() - start);
+    this.#turn = undefined;
+    if (turn.goesOn ?? isLeft) this.#enqueue(work);
   }
 }

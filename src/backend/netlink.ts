@@ -14,15 +14,15 @@ import { descriptors, socketInodes } from './netlink/descriptors.js';
 import { subflowNow, type SubflowInfo, type TcpSocket } from './netlink/diag.js';
 import { explain } from './netlink/explain.js';
 import { PathManagerListener } from './netlink/listener.js';
-import { look, type SeenConnection } from './netlink/look.js';
+import type { SeenConnection } from './netlink/look.js';
 import type { NetworkNamespace } from './netlink/namespace.js';
 import { isUserspace, setPriority } from './netlink/path-manager.js';
+import { lookAtServer, type ServerLook } from './netlink/server-look.js';
 import { serverPorts } from './netlink/server-ports.js';
 
 /** The last look at a server. */
-interface Known {
+interface Known extends ServerLook {
   readonly namespace: NetworkNamespace;
-  readonly connections: readonly SeenConnection[];
   /** By {@link formatEndpoint} of the meta-socket's peer; made when it is needed. */
   byPeer?: ReadonlyMap<string, readonly SeenConnection[]>;
   /** By token: whether the connection began under net.mptcp.pm_type = 1, which lasts as long as it does. */
@@ -75,7 +75,7 @@ export class NetlinkBackend implements Backend {
 
   async connections(pid: number): Promise<ServerSockets> {
     try {
-      const { known, plain } = this.#look(pid);
+      const known = this.#look(pid);
       return await Promise.resolve({
         connections: this.#listener
           .kept(
@@ -86,7 +86,7 @@ export class NetlinkBackend implements Backend {
             const caveat = caveatOf(connection, known);
             return caveat === undefined ? connection : { ...connection, caveat };
           }),
-        plain,
+        plain: known.plain,
         problems: [],
       });
     } catch (error) {
@@ -115,27 +115,27 @@ export class NetlinkBackend implements Backend {
     return Promise.resolve();
   }
 
-  #look(pid: number): { known: Known; plain: ServerSockets['plain'] } {
+  #look(pid: number): Known {
     const namespace = this.#listener.namespaces.of(pid);
     const last = this.#known.get(pid);
     const inodes = socketInodes(descriptors(pid));
     const where = serverPorts(namespace.diag, namespace.generic, this.#listener.family, inodes);
-    const seen = look(namespace.diag, pid, inodes, last?.connections, where);
+    const seen = lookAtServer(namespace.diag, pid, inodes, where, last);
     const userspace = new Map<number, boolean>();
     for (const { connection } of seen.connections) {
       const { token } = connection;
       const known = last?.userspace.get(token) ?? this.#isUserspace(namespace, token);
       if (known !== undefined) userspace.set(token, known);
     }
-    const known: Known = { namespace, connections: seen.connections, userspace, set: new Map() };
+    const known: Known = { ...seen, namespace, userspace, set: new Map() };
     for (const [other, { namespace: its }] of this.#known) if (!its.holds(other)) this.#known.delete(other);
     this.#known.set(pid, known);
     this.#listener.saw(
       pid,
       [...seen.connections, ...seen.waiting].map(({ connection }) => connection),
-      where.ports,
+      seen.ports,
     );
-    return { known, plain: seen.plain };
+    return known;
   }
 
   #set(name: SubflowName, priority: Priority, overridePeer: boolean): PriorityResult {

@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { styleText } from 'node:util';
-import { LineSplitter } from '../lines.js';
+import { LineSplitter, type TooLongError } from '../lines.js';
 import { complete, type Known } from './completion.js';
 import { MAX_HISTORY, readHistory, saveHistory } from './history.js';
 import { printable } from './printable.js';
@@ -10,14 +10,24 @@ import type { DaemonStatus } from './status.js';
 import { ConsoleUnreachable, reach } from './reach.js';
 import { MAX_ANSWER, talk } from './talk.js';
 
+/** Where it is typed, and how much is taken; what {@link interact} goes by unless it is told otherwise. */
+export interface InteractOptions {
+  readonly input?: NodeJS.ReadStream | NodeJS.ReadableStream;
+  readonly output?: NodeJS.WriteStream | NodeJS.WritableStream;
+  /** Bytes of a line that comes. */
+  readonly most?: number;
+}
+
 /**
  * A console at a terminal, with history, completion and colour; where standard input is none, its lines are said and the
  * answers printed. Resolves when the console has ended it.
- * @throws {ConsoleUnreachable} if there is no console.
+ * @throws {ConsoleUnreachable} if there is no console, or it sends a line that is too long.
  */
-export async function interact(socketPath: string): Promise<void> {
-  const { stdin: input, stdout: output } = process;
-  const isTyped = input.isTTY && output.isTTY;
+export async function interact(
+  socketPath: string,
+  { input = process.stdin, output = process.stdout, most = MAX_ANSWER }: InteractOptions = {},
+): Promise<void> {
+  const isTyped = isTerminal(input) && isTerminal(output);
   const historyFile = join(
     process.env.XDG_STATE_HOME ?? join(homedir(), '.local/state'),
     'subflowd/console-history',
@@ -25,7 +35,7 @@ export async function interact(socketPath: string): Promise<void> {
   const complaint = 'no console at';
   const socket = await reach(socketPath, complaint, true);
   await new Promise<void>((resolve, reject) => {
-    const splitter = new LineSplitter(MAX_ANSWER);
+    const splitter = new LineSplitter(most);
     const typed = createInterface({
       input,
       ...(isTyped && { output, history: readHistory(historyFile), historySize: MAX_HISTORY, prompt: '> ' }),
@@ -47,7 +57,18 @@ export async function interact(socketPath: string): Promise<void> {
       reject(new ConsoleUnreachable(`${complaint} ${socketPath}: ${message}`, false));
     });
     socket.on('data', (chunk: Buffer) => {
-      for (const line of splitter.push(chunk)) {
+      let lines: string[];
+      try {
+        lines = splitter.push(chunk);
+      } catch (error) {
+        reject(
+          new ConsoleUnreachable(`the console ${socketPath} sent ${(error as TooLongError).message}`, false),
+        );
+        socket.destroy();
+        typed.close();
+        return;
+      }
+      for (const line of lines) {
         // a greeting, and what others cause, are nothing that was asked for
         if (isTyped || !line.startsWith('>')) show(line);
       }
@@ -74,6 +95,10 @@ export async function interact(socketPath: string): Promise<void> {
     typed.on('close', () => socket.end());
     if (isTyped) typed.prompt();
   });
+}
+
+function isTerminal(stream: NodeJS.ReadableStream | NodeJS.WritableStream): boolean {
+  return 'isTTY' in stream && stream.isTTY === true;
 }
 
 function coloured(line: string): string {

@@ -49,8 +49,8 @@ export class SettingCommands {
       return atoi(parameter) > MOST_HISTORY ? 'all' : quoted(parameter);
     });
     const text = asked.length === 0 ? request.text : [stream, ...said].join(' ');
-    if (isSetting) this.settings.isGiven({ [stream]: isWanted });
-    this.passage.pass({ ...request, text, isQuestion: !isSetting, isSetting }, respond, {
+    const takeBack = this.settings.isGiven(isSetting ? { [stream]: isWanted } : {});
+    this.passage.pass({ ...request, text, isQuestion: !isSetting }, respond, {
       read: (parts) => {
         if (seat.wants.has(stream)) seat.gets.add(stream);
         return parts.flatMap((part, index) =>
@@ -60,6 +60,7 @@ export class SettingCommands {
       failed: () => {
         set(seat.wants, stream, had);
         set(seat.gets, stream, got);
+        takeBack();
       },
     });
   }
@@ -78,10 +79,11 @@ export class SettingCommands {
       respond(success('bytecount interval changed'));
       return;
     }
-    this.settings.isGiven({ bytecount });
-    this.passage.pass({ ...request, text: `bytecount ${bytecount}`, isSetting: true }, respond, {
+    const takeBack = this.settings.isGiven({ bytecount });
+    this.passage.pass({ ...request, text: `bytecount ${bytecount}` }, respond, {
       failed: () => {
         seat.bytecount = had;
+        takeBack();
       },
     });
   }
@@ -123,9 +125,12 @@ export class SettingCommands {
     const had = { version: seat.version, saidVersion: seat.saidVersion };
     Object.assign(seat, { version: atoi(parameter), saidVersion: true });
     if (this.#isAway || this.settings.needed().version === seat.version) {
-      this.settings.isGiven({ version: seat.version });
-      this.passage.pass({ ...request, isSetting: true }, respond, {
-        failed: () => Object.assign(seat, had),
+      const takeBack = this.settings.isGiven({ version: seat.version });
+      this.passage.pass(request, respond, {
+        failed: () => {
+          Object.assign(seat, had);
+          takeBack();
+        },
       });
       return;
     }

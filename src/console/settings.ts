@@ -99,11 +99,22 @@ export class SharedSettings {
     this.hold.disconnect();
   }
 
-  /** A client's own command gives OpenVPN this: nothing is said for it besides. */
-  isGiven(settings: Partial<Settings>): void {
-    if (this.#has === undefined) return;
-    this.#has = { ...this.#has, ...settings };
+  /**
+   * A client's own command gives OpenVPN this: nothing is said for it besides.
+   * @returns takes it back, where OpenVPN was not told.
+   */
+  isGiven(settings: Partial<Settings>): () => void {
+    const before = this.#has;
+    if (before === undefined) return () => undefined;
+    const saidVersion = this.#saidVersion;
+    this.#has = { ...before, ...settings };
     if (settings.version !== undefined) this.#saidVersion = true;
+    return () => {
+      if (this.#has === undefined) return;
+      for (const name of Object.keys(settings) as (keyof Settings)[])
+        this.#has = { ...this.#has, [name]: before[name] };
+      this.#saidVersion = saidVersion;
+    };
   }
 
   /** Says to OpenVPN what it does not have as it is needed. */

@@ -57,6 +57,10 @@ const EXTRA_BYTES: Readonly<Record<number, readonly [number, number]>> = {
 };
 
 const MAX_DEPTH = 32;
+/** Members of one structure, those of anonymous structs and unions inside included; Linux's largest have some hundreds. */
+export const MAX_MEMBERS = 65_536;
+/** Bytes of a name; the kernel's own limit is 511 (KSYM_NAME_LEN). */
+export const MAX_NAME_BYTES = 1_024;
 
 /**
  * BTF, the kernel's description of its own types (Documentation/bpf/btf.rst), as in `/sys/kernel/btf/vmlinux`.
@@ -118,10 +122,13 @@ export class Btf {
 
   #string(offset: number): string {
     const start = this.#strings.start + offset;
-    const end = this.#bytes.indexOf(0, start);
-    if (start >= this.#strings.end || end < 0 || end >= this.#strings.end)
-      throw malformed('a name is out of bounds');
-    return Buffer.from(this.#bytes.subarray(start, end)).toString('latin1');
+    if (start >= this.#strings.end) throw malformed('a name is out of bounds');
+    const longest = this.#bytes.subarray(start, Math.min(this.#strings.end, start + MAX_NAME_BYTES + 1));
+    const length = longest.indexOf(0);
+    if (length < 0 && longest.length > MAX_NAME_BYTES)
+      throw malformed(`a name is longer than ${MAX_NAME_BYTES} bytes`);
+    if (length < 0) throw malformed('a name is out of bounds');
+    return Buffer.from(longest.subarray(0, length)).toString('latin1');
   }
 
   /** Where a name stands among the strings (BTF holds each once), or undefined if it does not. */
@@ -152,23 +159,31 @@ export class Btf {
   /** Every named member of a structure; those of anonymous structs and unions count as its own. */
   members(id: number): readonly Member[] {
     const found: Member[] = [];
-    this.#collect(id, 0, 0, found);
+    const left = this.#collect(id, 0, 0, found, MAX_MEMBERS);
+    if (left < 0) {
+      const name = this.#string(this.#view.getUint32(this.#at(id), true));
+      throw malformed(`struct ${name} has more than ${MAX_MEMBERS} members`);
+    }
     return found;
   }
 
-  #collect(id: number, base: number, depth: number, found: Member[]): void {
+  /** @returns how many more members there may be; below 0: there were too many, and not all are found. */
+  #collect(id: number, base: number, depth: number, found: Member[], most: number): number {
     if (depth > MAX_DEPTH) throw malformed('structures nest too deep');
     const at = this.#at(id);
-    if (this.#kind(at) !== Kind.struct && this.#kind(at) !== Kind.union) return;
+    if (this.#kind(at) !== Kind.struct && this.#kind(at) !== Kind.union) return most;
     const hasBitSizes = this.#view.getUint32(at + 4, true) >>> 31 === 1;
+    let left = most;
     for (let index = 0; index < this.#vlen(at); index++) {
+      // few anonymous ones of a few more each, and so on, would be more than can be counted
+      if (--left < 0) break;
       const member = at + TYPE_BYTES + index * 12;
       const name = this.#string(this.#view.getUint32(member, true));
       const type = this.#view.getUint32(member + 4, true);
       const raw = this.#view.getUint32(member + 8, true);
       const bitOffset = base + (hasBitSizes ? raw & 0xffffff : raw);
       if (name === '') {
-        this.#collect(this.#resolve(type), bitOffset, depth + 1, found);
+        left = this.#collect(this.#resolve(type), bitOffset, depth + 1, found, left);
         continue;
       }
       const bits = hasBitSizes ? raw >>> 24 : 0;
@@ -178,6 +193,7 @@ export class Btf {
           : { name, ...this.#wholeMember(type, bitOffset) },
       );
     }
+    return left;
   }
 
   /** BTF made before bit sizes had a place in members keeps them in the integer's own type. */

@@ -9,8 +9,8 @@ export interface Request {
   /** It changes nothing: all who ask the same before it is sent can have one answer. */
   readonly isQuestion?: boolean;
   /**
-   * It sets what OpenVPN keeps of its management client: taken however many others wait, as at most a few of each client
-   * of a console do.
+   * It sets what OpenVPN keeps of its management client, as all clients of a console together need it: taken however many
+   * commands of theirs wait.
    */
   readonly isSetting?: boolean;
 }

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ServerConfig } from '../config/config.js';
 import { formatEndpoint } from '../endpoint.js';
+import { containFault, isFault } from '../faults.js';
 import { Pace } from '../pace.js';
 import { Problems, type ProblemMap } from '../problems.js';
 import { Absences, type AnySession } from './absences.js';
@@ -147,7 +148,9 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
 
   #pollAfter(wait: number): void {
     this.#poll = setTimeout(() => {
-      this.#checkProcess();
+      this.#contain('look at its process', () => {
+        this.#checkProcess();
+      });
       this.management?.requestStatus();
       this.update();
       // where hooks tell of everybody, the answer is read for safety alone, and a long one less often
@@ -215,9 +218,20 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     }, this.#lookMs);
   }
 
+  /** A fault is this server's trouble: it keeps the sessions that it had, and the others are served. */
+  #contain(what: string, act: () => void): void {
+    containFault(this.#problems, this.name, what, act);
+  }
+
   #update(): void {
     clearTimeout(this.#soon);
     this.#soon = undefined;
+    this.#contain('tell who is connected', () => {
+      this.#join();
+    });
+  }
+
+  #join(): void {
     const start = performance.now();
     const before = this.#view;
     this.#roster.settle();
@@ -239,6 +253,12 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
    */
   missing(sessions: readonly AnySession[]): void {
     if (!this.#running) return;
+    this.#contain('drop who is gone', () => {
+      this.#takeMissing(sessions);
+    });
+  }
+
+  #takeMissing(sessions: readonly AnySession[]): void {
     const { ask, gone, lookIn } = this.#absences.update(
       sessions.filter(({ protocol }) => protocol !== 'udp'),
       performance.now(),
@@ -302,7 +322,9 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   #onLost(): void {
     this.#looks = LOOK_AFTER_MS.map((ms) =>
       setTimeout(() => {
-        this.#checkProcess();
+        this.#contain('look at its process', () => {
+          this.#checkProcess();
+        });
         this.update();
       }, ms),
     );
@@ -310,19 +332,23 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   }
 
   readonly #onAdded = (known: KnownRecord): void => {
-    if (!this.#owns(known)) this.#checkProcess();
-    if (!this.#owns(known)) return;
-    this.#roster.came(known.record);
-    this.#askSoon();
-    this.update();
+    this.#contain('take a record', () => {
+      if (!this.#owns(known)) this.#checkProcess();
+      if (!this.#owns(known)) return;
+      this.#roster.came(known.record);
+      this.#askSoon();
+      this.update();
+    });
   };
 
   readonly #onRemoved = ({ record }: KnownRecord): void => {
-    if (record.pid === this.pid) {
-      this.#roster.left(record, this.management?.ready === true);
-      this.#askSoon();
-    }
-    this.update();
+    this.#contain('take the end of a record', () => {
+      if (record.pid === this.pid) {
+        this.#roster.left(record, this.management?.ready === true);
+        this.#askSoon();
+      }
+      this.update();
+    });
   };
 
   /** Management confirms, and adds the CID; where it is away, a hook's word is a sign that it is back. */
@@ -429,7 +455,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
         ? !reply.dco
         : key === 'beyond'
           ? reply.beyond === undefined
-          : key !== 'process' && !unreadable.has(key),
+          : key !== 'process' && !isFault(key) && !unreadable.has(key),
     );
   }
 

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { ServerConfig } from '../config/config.js';
+import { containFault } from '../faults.js';
 import { Problems } from '../problems.js';
 import type { AnySession } from './absences.js';
 import { ownerOf } from './attribution.js';
@@ -96,7 +97,9 @@ export class Servers extends EventEmitter<ServerMap> {
     for (const { events } of this.#directories.values()) events.start();
     clearInterval(this.#timer);
     this.#timer = setInterval(() => {
-      this.#tellStrays();
+      containFault(this.#problems, 'hooks', 'tell whose records are nobody’s', () => {
+        this.#tellStrays();
+      });
     }, this.#strayMs);
   }
 

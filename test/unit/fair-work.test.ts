@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FairWork, WorkBudget, type SlicedWork } from '../../src/fair-work.js';
 import { until } from '../support/until.js';
@@ -63,5 +64,75 @@ describe('FairWork', () => {
     expect(times).toBe(1);
     fair.request(work);
     await until('again', () => times === 2);
+  });
+
+  it('does no more of what was cancelled while it was being done', async () => {
+    const fair = new FairWork();
+    let times = 0;
+    const work: SlicedWork = {
+      budget: new WorkBudget({ burstMs: 1_000, share: 1 }),
+      work: () => {
+        times++;
+        fair.cancel(work);
+        return true;
+      },
+    };
+    fair.request(work);
+    await until('its turn', () => times > 0);
+    await sleep(20);
+    expect(times).toBe(1);
+  });
+
+  // who asks, or cancels, is another work in its turn, the work itself, or somebody else between two turns
+  it('does what was asked for, and nothing that was cancelled since, whoever asks or cancels, and when', async () => {
+    const act = fc.record({ does: fc.constantFrom('request' as const, 'cancel' as const), to: fc.nat(2) });
+    const acts = fc.array(act, { maxLength: 4 });
+    const turn = fc.record({ acts, isLeft: fc.boolean() });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(turn, { maxLength: 6 }), { minLength: 3, maxLength: 3 }),
+        fc.array(acts, { minLength: 1, maxLength: 6 }),
+        async (turns, between) => {
+          const fair = new FairWork();
+          const isDue = [false, false, false];
+          const wrong: string[] = [];
+          const doAll = (what: readonly { does: 'request' | 'cancel'; to: number }[]) => {
+            for (const { does, to } of what) {
+              isDue[to] = does === 'request';
+              fair[does](works[to] as SlicedWork);
+            }
+          };
+          const works = turns.map((own, who): SlicedWork => {
+            const left = [...own];
+            return {
+              // with the least share, what is used up waits for a timer
+              budget: new WorkBudget({ burstMs: who === 2 ? 0.001 : 1_000, share: 1 }),
+              work: () => {
+                if (!isDue[who]) wrong.push(`${who} has a turn though nobody wants it`);
+                const now = left.shift();
+                let isAsked = false;
+                isDue[who] = false;
+                for (const one of now?.acts ?? []) {
+                  if (one.to === who) isAsked = true;
+                  doAll([one]);
+                }
+                const isLeft = now?.isLeft ?? false;
+                if (isLeft && !isAsked) isDue[who] = true;
+                return isLeft;
+              },
+            };
+          });
+          for (const what of between) {
+            doAll(what);
+            await new Promise((done) => setImmediate(done));
+          }
+          await until('all is done', () => wrong.length > 0 || !isDue.includes(true), 5_000);
+          await sleep(3);
+          expect(wrong).toEqual([]);
+          expect(isDue).toEqual([false, false, false]);
+        },
+      ),
+      { numRuns: 100 },
+    );
   });
 });

@@ -55,7 +55,7 @@ export class PathManagerListener {
       try {
         const { servers } = this.namespaces.of(pid);
         const server = servers.of(pid);
-        server.ports ??= this.#portsOf(pid);
+        if (!server.wasSeen) server.ports ??= this.#portsOf(pid);
       } catch {
         // looking at it will say why
       }

@@ -17,6 +17,8 @@ export interface Seen {
   readonly plain: readonly PlainPeer[];
   /** Connections that wait for the process to accept them: no session's yet, but with subflows already. */
   readonly waiting: readonly SeenConnection[];
+  /** The port of this host that each of the process's established sockets is on, by inode. */
+  readonly portOf: ReadonlyMap<number, number>;
 }
 
 /**
@@ -45,10 +47,10 @@ export function look(
 
   const earlier = new Map(before.map((one) => [one.connection.token, one]));
   const metaInodes = new Set(metas.map(({ inode }) => inode));
-  const plain = [
-    ...sockets.filter(({ mptcp, inode }) => !mptcp && inodes.has(inode) && !metaInodes.has(inode)),
-    ...metas.filter(({ fellBack }) => fellBack),
-  ];
+  const plainSockets = sockets.filter(
+    ({ mptcp, inode }) => !mptcp && inodes.has(inode) && !metaInodes.has(inode),
+  );
+  const plain = [...plainSockets, ...metas.filter(({ fellBack }) => fellBack)];
   const connectionsOf = (some: readonly MetaSocket[]) =>
     some
       .filter(({ fellBack }) => !fellBack)
@@ -62,6 +64,7 @@ export function look(
     connections: connectionsOf(metas),
     plain: plain.map(({ remote }) => ({ pid, remote })),
     waiting: connectionsOf(waiting),
+    portOf: new Map([...metas, ...plainSockets].map(({ inode, local }) => [inode, local.port])),
   };
 }
 

@@ -42,9 +42,14 @@ export class NetworkNamespace {
     return new NetworkNamespace(fd, fstatSync(fd).ino);
   }
 
-  /** Whether a process is in it. */
+  /** Whether a process is in it, as far as we may know. */
   holds(pid: number): boolean {
-    return statSync(`/proc/${pid}/ns/net`, { throwIfNoEntry: false })?.ino === this.#inode;
+    try {
+      return statSync(`/proc/${pid}/ns/net`).ino === this.#inode;
+    } catch {
+      // it is gone, which the kernel calls EACCES where it goes just now, or kept from us
+      return false;
+    }
   }
 
   /** From now on, calls back when something happens in it. @throws {Error} EPERM without the capabilities. */

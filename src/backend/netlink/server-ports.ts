@@ -9,9 +9,9 @@ export interface ServerPorts {
   /** Its sockets that listen. */
   readonly listeners: readonly ListeningSocket[];
   /**
-   * Ports of this host that its connections are on: those that it listens on, and those that the kernel does for all
-   * servers. Who else is in the namespace has other ports, and costs us nothing then. Undefined if it listens on none, or
-   * not yet: its connections may be on any.
+   * Ports of this host that its connections are usually on: those that it listens on, and those that the kernel does for
+   * all servers. Who else is in the namespace has other ports, and costs us nothing then. Undefined if it listens on none,
+   * or not yet: its connections may be on any.
    */
   readonly ports: ReadonlySet<number> | undefined;
 }

@@ -30,6 +30,11 @@ export class WatchedServer {
     this.isStale = false;
   }
 
+  /** Whether it was looked at: its ports are then what the last look found. */
+  get wasSeen(): boolean {
+    return this.#first !== undefined;
+  }
+
   get connections(): readonly Connection[] {
     return this.#connections;
   }

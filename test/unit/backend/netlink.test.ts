@@ -4,6 +4,7 @@ import { tcpSockets } from '../../../src/backend/netlink/diag.js';
 import { look, type SeenConnection } from '../../../src/backend/netlink/look.js';
 import { NetlinkError } from '../../../src/backend/netlink/netlink-error.js';
 import { findPathManager, isUserspace, setPriority } from '../../../src/backend/netlink/path-manager.js';
+import { lookAtServer } from '../../../src/backend/netlink/server-look.js';
 import { RequestSocket } from '../../../src/backend/netlink/socket.js';
 import type { NativeNetlinkSocket } from '../../../src/kernel/addon.js';
 import * as recorded from '../../support/netlink_messages.js';
@@ -101,6 +102,41 @@ function codeOf(act: () => unknown): string | undefined {
   }
 }
 
+describe('a look at a server', () => {
+  const again = (
+    kernel: ScriptedKernel,
+    inodes: number[],
+    port: number,
+    last?: ReturnType<typeof lookAtServer>,
+  ) => lookAtServer(kernel.socket(), PID, new Set(inodes), { listeners: [], ports: new Set([port]) }, last);
+  const lookTwice = () => new ScriptedKernel(...META, ...TCP, ...META, ...TCP);
+
+  it('is on all ports the first time, and then on those that it listens on', () => {
+    const first = again(wholeLook(), [INODE], SERVER.port);
+    expect(first.ports).toEqual(new Set([SERVER.port]));
+    const kernel = lookTwice();
+    expect(again(kernel, [INODE], SERVER.port, first)).toEqual(first);
+    expect(kernel.requests).toHaveLength(4);
+    // one more socket, which the first four do not show
+    const more = lookTwice();
+    const third = again(more, [INODE, 1], SERVER.port, first);
+    expect(more.requests).toHaveLength(8);
+    const once = lookTwice();
+    again(once, [INODE, 1], SERVER.port, third);
+    expect(once.requests).toHaveLength(4);
+  });
+
+  it('is on all ports while a connection is on one that it does not listen on', () => {
+    const first = again(wholeLook(), [INODE], SERVER.port + 1);
+    expect(first.connections).toHaveLength(1);
+    expect(first.ports).toBeUndefined();
+    const kernel = lookTwice();
+    expect(again(kernel, [INODE], SERVER.port + 1, first)).toEqual(first);
+    expect(kernel.requests).toHaveLength(4);
+    expect(again(lookTwice(), [], SERVER.port + 1, first).ports).toEqual(new Set([SERVER.port + 1]));
+  });
+});
+
 describe('a look', () => {
   it('joins meta-sockets and subflows of a process', () => {
     const { connections, plain } = look(wholeLook().socket(), PID, new Set([INODE]));
@@ -128,6 +164,7 @@ describe('a look', () => {
       connections: [],
       plain: [],
       waiting: [],
+      portOf: new Map(),
     });
   });
 

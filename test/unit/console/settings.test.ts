@@ -9,6 +9,7 @@ import type { Seat } from '../../../src/console/seat.js';
 import { MOST_UNANSWERED } from '../../../src/console/settings.js';
 import { Sharing } from '../../../src/console/sharing.js';
 import { Backoff } from '../../../src/openvpn/backoff.js';
+import { MAX_WAITING } from '../../../src/openvpn/exchanges.js';
 import { Management } from '../../../src/openvpn/management.js';
 import { FakeOpenvpn } from '../../support/fake-openvpn.js';
 import { until } from '../../support/until.js';
@@ -172,6 +173,28 @@ describe('what OpenVPN keeps of its management client', () => {
     expect(actual()).toMatchObject({ hold: true, version: 3 });
     // what each `version` needs to show its end is counted as well
     expect(fake.received.length - before).toBeLessThan(3 * MOST_UNANSWERED);
+  });
+
+  it('is as before where a command finds too many others waiting', async () => {
+    await open();
+    const [one, other] = [new Client(), new Client()];
+    await one.say('bytecount 3');
+    await other.say('bytecount 5');
+    await settled();
+    fake.isHeld = true;
+    for (let count = 0; count < MAX_WAITING; count++)
+      management.ask({ text: `kill ${count}`, endings: ['line'] }, () => undefined);
+    const refused = /^ERROR: .* 2500 commands wait for OpenVPN already$/;
+    for (const line of ['bytecount 5', 'log on', 'version 3']) {
+      const { lines } = await new Promise<Answer>((respond) => sharing.run(one.seat, line, respond));
+      expect(lines[0]).toMatch(refused);
+    }
+    expect(actual()).toMatchObject({ bytecount: 3, log: false, version: 1 });
+    sharing.leave(one.seat);
+    fake.isHeld = false;
+    await until('all is done', () => fake.received.at(-1) === 'bytecount 5');
+    await settled();
+    expect(actual()).toMatchObject({ bytecount: 5, log: false, version: 1 });
   });
 
   it('comes back after OpenVPN was away and another client came and went', async () => {

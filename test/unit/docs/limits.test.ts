@@ -33,6 +33,7 @@ import * as overrides from '../../../src/control/overrides-file.js';
 import { LEAST_UNCLAIMED } from '../../../src/control/subflow-limits.js';
 import { MOST_BYTES as MOST_OPENVPN_CONFIG } from '../../../src/doctor/hooks.js';
 import { MOST_PEERS } from '../../../src/doctor/servers.js';
+import { MAX_MEMBERS, MAX_NAME_BYTES } from '../../../src/kernel/btf.js';
 import { MAX_FDS } from '../../../src/kernel/files.js';
 import { MAX_FILE_BYTES as MAX_LAYOUT_BYTES } from '../../../src/kernel/layout_file.js';
 import { MAX_NODES } from '../../../src/kernel/lists.js';
@@ -132,6 +133,7 @@ const VALUES: Readonly<Record<string, number>> = {
   'Clients that are named where a word means several': MOST_MEANT,
   'An answer that a `subflowd` command takes': MAX_ANSWER,
   'A line that `subflowd watch` takes': MAX_WATCHED_LINE,
+  'A line that `subflowd console` takes': MAX_ANSWER,
 
   'Connections that are to give the password': WAITING_LIMITS.all,
   'Of these, of one source': WAITING_LIMITS.perSource,
@@ -151,6 +153,8 @@ const VALUES: Readonly<Record<string, number>> = {
   '`devmem`: processes of the host': MAX_TASKS,
   '`devmem`: file descriptors of a process': MAX_FDS,
   '`devmem`: subflows of a connection': MAX_NODES,
+  '`devmem`: members of a structure in BTF': MAX_MEMBERS,
+  '`devmem`: bytes of a name in BTF': MAX_NAME_BYTES,
 
   'Reports in `subflowd status`': MOST_REPORTS,
   'How long it shows what happened once': EVENT_MS,

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ownerOf } from '../../../src/openvpn/attribution.js';
+import { ownerOf, type Claimant } from '../../../src/openvpn/attribution.js';
 import { Backoff } from '../../../src/openvpn/backoff.js';
 import { ensureEventsDirectory } from '../../../src/openvpn/events-directory.js';
 import { Events } from '../../../src/openvpn/events.js';
@@ -28,6 +28,7 @@ let listener: NetServer | undefined;
 let peers: Socket[];
 let server: Server;
 let events: Events;
+let claimants: Set<Claimant>;
 
 /** What OpenVPN would say: its PID, and its clients as `NAME ADDRESS:PORT CID`, and behind it `refused` or when they came. */
 let said: { pid: number; clients: string[] };
@@ -95,7 +96,7 @@ async function listen(): Promise<void> {
 function start(managed = true, pollMs = 300): void {
   const probe = (pid: number): ProcessFacts => processes.get(pid) ?? { is: 'gone' };
   events = new Events(join(directory, 'events'), { probe, rescanMs: 200 });
-  const claimants = new Set<Server>();
+  claimants = new Set();
   server = new Server(
     {
       name: 's',
@@ -482,5 +483,32 @@ describe('ownerOf', () => {
     expect(ownerOf(2, [a, b])).toEqual({ claimant: b });
     expect(ownerOf(2, [a, b, c])).toEqual({ among: [b, c] });
     expect(ownerOf(2, [a])).toEqual({ foreign: true });
+  });
+});
+
+describe('a fault of ours', () => {
+  it('is its server’s problem until it is over, and what was known before is kept', async () => {
+    start(false, 50);
+    record(1, 'alice');
+    await shows('100 alice 1 -');
+    const faulty: Claimant = {
+      name: 'x',
+      get pid(): number {
+        throw new Error('no number');
+      },
+    };
+    claimants.add(faulty);
+    record(2, 'bob');
+    const told = ['take a record', 'tell who is connected'].map(
+      (what) => `s: cannot ${what} (a fault of subflowd; please report it): no number`,
+    );
+    await until('both are told', () => told.every((text) => problems.includes(text)));
+    expect(names()).toBe('100 alice 1 -');
+    claimants.delete(faulty);
+    record(3, 'carol');
+    await shows('100 alice 1 -; 100 bob 2 -; 100 carol 3 -');
+    const keys = ['fault take a record', 'fault tell who is connected'];
+    await until('both are over', () => keys.every((key) => over.includes(key)));
+    expect([...problems].sort()).toEqual(told);
   });
 });

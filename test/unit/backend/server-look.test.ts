@@ -1,0 +1,80 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { afterEach, expect, it } from 'vitest';
+import { descriptors, socketInodes } from '../../../src/backend/netlink/descriptors.js';
+import { listeningSockets } from '../../../src/backend/netlink/diag.js';
+import { look } from '../../../src/backend/netlink/look.js';
+import { NetworkNamespace } from '../../../src/backend/netlink/namespace.js';
+import { lookAtServer, type ServerLook } from '../../../src/backend/netlink/server-look.js';
+import { until } from '../../support/until.js';
+
+const HOST = '127.0.0.1';
+/** Listens on two ports and says which, until it is told to close the second; says back whatever it hears. */
+const SERVER = `const net = require('node:net');
+  const listen = () => net.createServer((socket) => socket.on('error', () => undefined).pipe(socket)).listen(0, '${HOST}');
+  const [usual, other] = [listen(), listen()];
+  process.once('SIGUSR2', () => other.close());
+  let left = 2;
+  for (const each of [usual, other])
+    each.on('listening', () => --left || console.log(usual.address().port, other.address().port));`;
+const CLIENT = `const socket = require('node:net').connect(Number(process.argv[1]), '${HOST}', () => socket.write('x'));
+  socket.on('data', () => console.log('held'));`;
+
+const children: ChildProcess[] = [];
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+/** A program that speaks MPTCP, and what it says first. */
+async function start(code: string, ...args: readonly string[]): Promise<[ChildProcess, string]> {
+  const child = spawn('mptcpize', ['run', process.execPath, '-e', code, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  const [said] = (await once(child.stdout, 'data')) as [Buffer];
+  return [child, said.toString()];
+}
+
+// as with TPROXY and sk_lookup, which need no listener on the port either
+it.each([
+  ['after the listener of its port is closed', false],
+  ['before it is closed, too', true],
+])('finds a connection on a port that its server does not listen on, looked for %s', async (_, isEarly) => {
+  const [server, ports] = await start(SERVER);
+  const [usual = 0, other = 0] = ports.split(' ').map(Number);
+  const namespace = NetworkNamespace.of('self');
+  try {
+    const pid = server.pid ?? 0;
+    const { diag } = namespace;
+    const now = () => {
+      const inodes = socketInodes(descriptors(pid));
+      const listeners = listeningSockets(diag).filter(({ inode }) => inodes.has(inode));
+      return { inodes, where: { listeners, ports: new Set(listeners.map(({ port }) => port)) } };
+    };
+    let last: ServerLook | undefined;
+    const lookAgain = () => {
+      const { inodes, where } = now();
+      last = lookAtServer(diag, pid, inodes, where, last);
+      return {
+        ports: last.ports,
+        connectionsOn: last.connections.map(({ connection }) => connection.local.port),
+      };
+    };
+    expect(lookAgain()).toEqual({ ports: new Set([usual, other]), connectionsOn: [] });
+    const [client] = await start(CLIENT, `${other}`);
+    if (isEarly) expect(lookAgain()).toEqual({ ports: new Set([usual, other]), connectionsOn: [other] });
+    server.kill('SIGUSR2');
+    await until('nobody listens there', () => !now().where.ports.has(other));
+    // which those on the ports that it listens on are not
+    const { inodes, where } = now();
+    expect(look(diag, pid, inodes, [], where).connections).toEqual([]);
+    for (let count = 0; count < 3; count++)
+      expect(lookAgain()).toEqual({ ports: undefined, connectionsOn: [other] });
+    client.kill('SIGKILL');
+    await until('it is gone', () => lookAgain().connectionsOn.length === 0);
+    expect(lookAgain()).toEqual({ ports: new Set([usual]), connectionsOn: [] });
+  } finally {
+    namespace.close();
+  }
+});
