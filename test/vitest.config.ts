@@ -1,11 +1,9 @@
 import path from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { newerOpenvpn } from './lab/openvpn/newer.js';
+import { testsOfOpenvpn } from './lab/openvpn/tests.js';
 
 const test = import.meta.dirname;
-
-/** What talks to OpenVPN: these run with the newer one, too, as server and as client. */
-const withOpenvpn = ['clients', 'console', 'console-clients', 'consoles', 'demo', 'hooks', 'management'];
 
 // eslint-disable-next-line no-restricted-syntax -- vitest wants its config as the default export
 export default defineConfig({
@@ -39,7 +37,7 @@ export default defineConfig({
       {
         test: {
           name: 'openvpn-2.7',
-          include: withOpenvpn.map((name) => `test/e2e/${name}.test.ts`),
+          include: testsOfOpenvpn().map((name) => `test/e2e/${name}.test.ts`),
           env: { SUBFLOWD_TEST_OPENVPN: newerOpenvpn() },
           fileParallelism: false,
           sequence: { groupOrder: 2 },

@@ -134,8 +134,7 @@ export class SettingCommands {
       });
       return;
     }
-    // from 2.7.2 on (management version 6) it is answered, for versions from 4 on
-    const isAnswered = this.managementVersion >= 6 && seat.version >= 4;
+    const isAnswered = this.#answersVersions && seat.version >= 4;
     respond(isAnswered ? success(`Management client version set to ${seat.version}`) : { lines: [] });
     this.settings.adjust();
   }
@@ -143,6 +142,11 @@ export class SettingCommands {
   /** Of OpenVPN's management interface; 0 while it is not connected. */
   get managementVersion(): number {
     return Number(/Interface Version (\d+)/.exec(this.management.greeting ?? '')?.[1] ?? 0);
+  }
+
+  /** From 2.7.1 on. It has the management version of those before it, 5, and 2.7.2 has 6. */
+  get #answersVersions(): boolean {
+    return this.managementVersion >= 6 || /^OpenVPN 2\.7\.1\b/.test(this.management.version);
   }
 
   get #isAway(): boolean {

@@ -46,7 +46,7 @@ const LINES = new Set([
  * The parts of the answer to a command, in order; none for a line that OpenVPN does not answer.
  *
  * `mark` have:
- * - `version N`: 2.4 answers as without N, 2.5 to 2.7.1 not at all, 2.7.2 for some N only;
+ * - `version N`: 2.4 answers as without N, 2.5 to 2.7.0 not at all, 2.7.1 for N from 4 on only;
  * - `signal`: while 2.4 waits for a release, it answers a signal that it ignores with `>HOLD:` alone, a real-time message;
  * - `push-update-broad` and `push-update-cid`, of 2.7: a line of what was done and then one of how it went, and
  *   before them one for each client that was not updated (push_util.c);

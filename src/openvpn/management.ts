@@ -112,6 +112,7 @@ export class Management extends EventEmitter<ManagementMap> {
     onResolved: (key) => this.emit('resolved', key),
   });
   #greeting: string | undefined;
+  #version = '';
   #statusAsked = false;
   /** Whether somebody answers this kind of question; what nobody answers is a problem. */
   isAnswered: (question: Question) => boolean = () => false;
@@ -167,6 +168,11 @@ export class Management extends EventEmitter<ManagementMap> {
   /** OpenVPN's greeting, while it is connected. */
   get greeting(): string | undefined {
     return this.#greeting;
+  }
+
+  /** As {@link ManagementInfo.version}; empty until it is told. */
+  get version(): string {
+    return this.#version;
   }
 
   /** Why commands cannot be asked now; undefined where they can. */
@@ -353,10 +359,9 @@ export class Management extends EventEmitter<ManagementMap> {
     this.#phase = 'asking';
     this.#greeting = greeting;
     this.#connectedAt = performance.now();
-    let version = '';
     this.ask({ text: 'version', endings: ['block'] }, (reply) => {
       const [lines = []] = 'parts' in reply ? reply.parts : [];
-      version = (lines.find((line) => line.startsWith('OpenVPN Version:')) ?? '').replace(
+      this.#version = (lines.find((line) => line.startsWith('OpenVPN Version:')) ?? '').replace(
         /^OpenVPN Version:\s*/,
         '',
       );
@@ -373,7 +378,7 @@ export class Management extends EventEmitter<ManagementMap> {
       this.#lastProblem = undefined;
       this.#problems.resolve('unreachable');
       this.#exchanges.pid = Number(pid);
-      this.emit('ready', { pid: Number(pid), version });
+      this.emit('ready', { pid: Number(pid), version: this.#version });
     });
     this.emit('greeted', greeting);
   }
@@ -409,6 +414,7 @@ export class Management extends EventEmitter<ManagementMap> {
     this.#lines.clear();
     this.#notices.clear();
     this.#greeting = undefined;
+    this.#version = '';
   }
 
   /** What the peer says, for messages; not where it says the password back. */

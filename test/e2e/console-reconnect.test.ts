@@ -4,6 +4,7 @@ import type { ServerConfig } from '../../src/config/config.js';
 import { Consoles } from '../../src/console/consoles.js';
 import type { Management } from '../../src/openvpn/management.js';
 import { Servers } from '../../src/openvpn/servers.js';
+import { needs } from '../lab/needs.js';
 import { sectionOf } from '../support/office.js';
 import { LoopbackVpn } from '../support/openvpn.js';
 import { Talker } from '../support/talker.js';
@@ -11,6 +12,8 @@ import { until } from '../support/until.js';
 import { Steered } from '../unit/console/steered.js';
 
 // not timed: each wait has its own bound
+
+needs('root', 'tun', 'openvpn');
 
 let vpn: LoopbackVpn;
 let ends: (() => unknown)[];

@@ -112,6 +112,20 @@ describe('every command', () => {
     for (const command of COMMANDS) answers.set(command, steady(await client.ask(command)));
     expect(answers).toEqual(expected);
   });
+
+  it('is answered so for the version of one client where that of another is in force', async () => {
+    const commands = ['version 3', 'version 4', 'version 5'];
+    await vpn.server({ management: at('m') });
+    const own = await direct();
+    const expected: (readonly string[])[] = [];
+    for (const command of commands) expected.push(steady(await own.ask(command)));
+    own.close();
+    await openConsole();
+    const [newest, other] = await Promise.all([joined(), joined()]);
+    await newest.ask('version 9');
+    for (const [index, command] of commands.entries())
+      expect(steady(await other.ask(command))).toEqual(expected[index]);
+  });
 });
 
 async function joined(): Promise<Talker> {

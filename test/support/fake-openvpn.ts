@@ -4,7 +4,20 @@ import { createServer, type Server, type Socket } from 'node:net';
 /** `man_connection_settings_reset` of OpenVPN's manage.c. */
 const NOTHING_KEPT = { log: false, echo: false, state: false, bytecount: 0 };
 
-export const GREETING = ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info";
+/** What differs between the versions that it can be: the management version, and whether `version N` has an answer. */
+export interface Program {
+  readonly version: string;
+  readonly management: number;
+  readonly answersVersions: boolean;
+}
+
+const PROGRAM: Program = { version: 'OpenVPN 2.6.14', management: 5, answersVersions: false };
+
+export function greetingOf({ management }: Program): string {
+  return `>INFO:OpenVPN Management Interface Version ${management} -- type 'help' for more info`;
+}
+
+export const GREETING = greetingOf(PROGRAM);
 
 /**
  * Answers as a management interface, with what real OpenVPN cannot be asked for: answers in pieces of any size, with
@@ -34,6 +47,7 @@ export class FakeOpenvpn {
     private readonly piece: () => number,
     /** Real-time messages, each of whole lines, to be sent before the next line of an answer. */
     private readonly messages: () => readonly string[],
+    private readonly program: Program,
   ) {
     this.#server = createServer((socket) => {
       socket.on('error', () => undefined);
@@ -49,7 +63,7 @@ export class FakeOpenvpn {
         rest = lines.pop() ?? '';
         for (const line of lines) if (socket === this.socket) this.#answer(line);
       });
-      this.#say(GREETING);
+      this.#say(greetingOf(program));
     });
   }
 
@@ -57,8 +71,9 @@ export class FakeOpenvpn {
     path: string,
     piece: () => number = () => 65_536,
     messages: () => readonly string[] = () => [],
+    program: Program = PROGRAM,
   ): Promise<FakeOpenvpn> {
-    const fake = new FakeOpenvpn(piece, messages);
+    const fake = new FakeOpenvpn(piece, messages, program);
     fake.#server.listen(path);
     await once(fake.#server, 'listening');
     return fake;
@@ -97,8 +112,8 @@ export class FakeOpenvpn {
     const [command, first = ''] = line.split(' ');
     const serial = this.#serial++;
     this.#keep(line);
-    if (command === 'version' && first === '') this.#say('OpenVPN Version: fake', 'END');
-    else if (command === 'version') return;
+    if (command === 'version' && first === '') this.#say(`OpenVPN Version: ${this.program.version}`, 'END');
+    else if (command === 'version') this.#acknowledge(Number(first));
     else if (command === 'pid') this.#say(`SUCCESS: pid=${this.process.pid}`);
     else if (command === 'hold')
       this.#say(first === '' ? `SUCCESS: hold=${this.process.hold ? 1 : 0}` : `SUCCESS: hold flag set to ${first}`);
@@ -130,6 +145,12 @@ export class FakeOpenvpn {
     else if (command === 'hold' && (first === 'on' || first === 'off')) this.process.hold = first === 'on';
     else if (command === 'version' && first !== '') this.process.version = Number(first);
   } // prettier-ignore
+
+  /** `set_client_version` of OpenVPN's manage.c. */
+  #acknowledge(version: number): void {
+    if (this.program.answersVersions && version > 3)
+      this.#say(`SUCCESS: Management client version set to ${version}`);
+  }
 
   #history(command: string, parameters: readonly string[]): void {
     for (const parameter of parameters.length === 0 ? ['1'] : parameters) {

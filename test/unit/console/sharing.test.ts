@@ -361,6 +361,26 @@ describe('commands that wait for their answers', () => {
   });
 });
 
+describe('the version of a client that is not the one OpenVPN is to have', () => {
+  it.each([
+    { version: 'OpenVPN 2.6.14 x86_64-pc-linux-gnu', management: 5, answersVersions: false },
+    { version: 'OpenVPN 2.7.0 x86_64-pc-linux-gnu', management: 5, answersVersions: false },
+    { version: 'OpenVPN 2.7.1 x86_64-pc-linux-gnu', management: 5, answersVersions: true },
+    { version: 'OpenVPN 2.7.2 x86_64-pc-linux-gnu', management: 6, answersVersions: true },
+  ])('is answered as $version answers it', async (program) => {
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'), undefined, undefined, program);
+    await share(fake);
+    const [newest, other] = await Promise.all([joined(), joined()]);
+    const answer = (version: number) =>
+      program.answersVersions ? [`SUCCESS: Management client version set to ${version}`] : [];
+    // OpenVPN itself answers the first
+    expect(await newest.ask('version 5')).toEqual(answer(5));
+    expect(await other.ask('version 4')).toEqual(answer(4));
+    expect(await other.ask('version 3')).toEqual([]);
+    expect(fake.process.version).toBe(5);
+  });
+});
+
 describe('requests to let clients in that nobody answers', () => {
   it('are bounded in bytes, and whoever claims them is told how many were lost', async () => {
     const fake = await FakeOpenvpn.listen(join(directory, 'm'));
