@@ -54,43 +54,6 @@ export const LISTENER_NOISE = {
       socket.on('drain', say);
       say();
     }).listen(place, () => require('node:fs').chmodSync(place.path, 0o777));`,
-  /**
-   * Stands in for OpenVPN at its management interface, which cannot have that many clients here: answers, and tells of
-   * 3,000 clients with variables of a quarter of a MiB that wait to be let in, and are in. Says so when all is told.
-   */
-  tellOfClients: `
-    const net = require('node:net');
-    const greeting = ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info\\r\\n";
-    const clients = 3000;
-    const answer = (line) => {
-      if (line === 'pid') return 'SUCCESS: pid=' + process.pid + '\\r\\n';
-      if (line === 'version') return 'OpenVPN Version: stand-in\\r\\nManagement Version: 5\\r\\nEND\\r\\n';
-      return line.startsWith('status') ? 'END\\r\\n' : 'SUCCESS: \\r\\n';
-    };
-    const message = (kind, n) => {
-      let text = '>CLIENT:' + kind + '\\r\\n>CLIENT:ENV,common_name=client' + n + '\\r\\n>CLIENT:ENV,trusted_ip=192.0.2.1\\r\\n' +
-        '>CLIENT:ENV,trusted_port=' + (n + 1) + '\\r\\n>CLIENT:ENV,daemon_pid=' + process.pid + '\\r\\n';
-      for (let variable = 0; variable < 250; variable++) text += '>CLIENT:ENV,UV_' + variable + '=' + String(n).padEnd(1000, 'x') + '\\r\\n';
-      return text + '>CLIENT:ENV,END\\r\\n';
-    };
-    net.createServer((socket) => {
-      let isIn = false;
-      socket.on('error', () => {}).write('ENTER PASSWORD:');
-      require('node:readline').createInterface(socket).on('line', (line) => {
-        socket.write(isIn ? answer(line) : 'SUCCESS: password is correct\\r\\n' + greeting);
-        if (isIn) return;
-        isIn = true;
-        const tell = () => {
-          while (!socket.destroyed && done < clients) {
-            const n = done++;
-            if (!socket.write(message('CONNECT,' + n + ',1', n) + message('ESTABLISHED,' + n, n))) return;
-          }
-          if (done === clients) { done++; process.stdout.write('all told\\n'); }
-        };
-        socket.on('drain', tell);
-        setTimeout(tell, 1000);
-      });
-    }).listen(place);`,
 } as const;
 
 export type ListenerNoise = keyof typeof LISTENER_NOISE;
