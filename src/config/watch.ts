@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import { watch, type FSWatcher } from 'chokidar';
 
+import { NoiseGate } from '../noise-gate.js';
 import type { Config } from './config.js';
 import { readConfigText } from './load.js';
 import { lookups, type Lookup } from './lookups.js';
@@ -110,6 +111,10 @@ class FileWatch implements ConfigWatcher {
   #isUnread = false;
   #way: readonly Lookup[] = [];
   #watcher: FSWatcher | undefined;
+  /** Who may write to a directory on the way can make noise there. */
+  readonly #gate = new NoiseGate();
+  #settle: () => void = () => undefined;
+  #quietTimer: NodeJS.Timeout | undefined;
   /** For what the watcher is not told of. */
   readonly #poll: FilePoll;
   #retries = 0;
@@ -154,6 +159,7 @@ class FileWatch implements ConfigWatcher {
     this.#poll.stop();
     clearTimeout(this.#readTimer);
     clearTimeout(this.#reportTimer);
+    clearTimeout(this.#quietTimer);
     await this.#looking;
     await this.#watcher?.close();
   }
@@ -211,6 +217,22 @@ class FileWatch implements ConfigWatcher {
     this.#listener.onMistake(error);
   }
 
+  /** Too much happens: until that is over, only the poll hears of changes. */
+  #stopWatching(): void {
+    // what it holds is closed at once, so that nothing more is heard
+    void this.#watcher?.close();
+    this.#settle();
+    this.#way = [];
+    this.#watchLater();
+  }
+
+  #watchLater(): void {
+    clearTimeout(this.#quietTimer);
+    this.#quietTimer = setTimeout(() => {
+      this.#look(false);
+    }, this.#gate.waitMs);
+  }
+
   /** Watches everything on the way to the file; anew when some of it is no longer the same. */
   async #followWay(): Promise<void> {
     const way = await lookups(this.#file);
@@ -220,6 +242,12 @@ class FileWatch implements ConfigWatcher {
     if (this.#closed || same) return;
     // chokidar shares one native watch per path, so the old one has to be gone before the path is watched anew
     await this.#watcher?.close();
+    this.#watcher = undefined;
+    if (this.#gate.waitMs > 0) {
+      this.#watchLater();
+      return;
+    }
+    this.#gate.begin();
     const watcher = watch([...targets.keys()], {
       depth: 0,
       ignoreInitial: true,
@@ -227,9 +255,18 @@ class FileWatch implements ConfigWatcher {
       ignored: (path: string) => !targets.has(path),
     });
     this.#watcher = watcher;
+    // it is ready, or closed before it was
+    const settled = new Promise<void>((resolve) => {
+      watcher.once('ready', resolve);
+      this.#settle = resolve;
+    });
     // chokidar's own events drop what follows within 50 ms of another; the raw ones are all there
     watcher.on('raw', (event, name: string | null, details) => {
       const { watchedPath } = details as { readonly watchedPath: string };
+      if (this.#gate.count()) {
+        this.#stopWatching();
+        return;
+      }
       if (!concerns(this.#way, watchedPath, name)) return;
       // one that was away just when it was to be watched may not be watched, and chokidar does not tell
       if (event === 'rename' && targets.has(posix.join(watchedPath, name ?? ''))) this.#way = [];
@@ -244,9 +281,8 @@ class FileWatch implements ConfigWatcher {
       const why = error instanceof Error ? error.message : String(error);
       this.#tell(new ConfigError(this.#file, [{ message: `cannot be watched for changes: ${why}` }]));
     });
-    await new Promise<void>((resolve) => {
-      watcher.once('ready', resolve);
-    });
+    await settled;
+    if (watcher.closed) return;
     // one that was away just then, and is back before anything else was watched; or one that cannot be
     if (isWatched(watcher, targets)) this.#retries = 0;
     else if (this.#retries++ < MAX_RETRIES) this.#way = [];
@@ -257,8 +293,8 @@ class FileWatch implements ConfigWatcher {
 
 /**
  * Reads a config file and watches it: written in place, replaced, removed and made again, reached through links that
- * are turned elsewhere, mounted by itself. A save is told within some 15 ms, or a second where the kernel reports none; a
- * mistake after 150 ms without another change.
+ * are turned elsewhere, mounted by itself. A save is told within some 15 ms, or a second where the kernel reports none
+ * or somebody makes noise on the way to it; a mistake after 150 ms without another change.
  * @throws {ConfigError} if the file is wrong to begin with.
  */
 export async function watchConfig(file: string, listener: ConfigListener): Promise<ConfigWatcher> {

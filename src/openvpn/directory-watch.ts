@@ -1,5 +1,6 @@
 import { lstatSync, watch, type FSWatcher } from 'node:fs';
 import { whyDenied } from '../denied.js';
+import { NoiseGate } from '../noise-gate.js';
 import { hasCode, reasonOf } from './errno.js';
 
 export interface WatchListener {
@@ -11,27 +12,12 @@ export interface WatchListener {
   readonly onLost: () => void;
 }
 
-/** Most events within one interval. A hook causes three, and one OpenVPN runs some three hundred hooks a second. */
-export const MOST_EVENTS = 500;
-export const INTERVAL_MS = 100;
-/** How long a noisy directory is not watched at first, and at most; milliseconds. */
-const PAUSE_MS = { first: 1_000, longest: 30_000 };
-
-/**
- * Listens to one directory through inotify, and stops listening when it gets too noisy. libuv reads events until there
- * are none left (src/unix/linux.c, uv__inotify_read), so who makes them faster than we take them would keep the whole
- * process at that for ever; and all watches of a process share one queue of fs.inotify.max_queued_events, so that those
- * of others would be lost. Closing the watch ends both: what is queued of it is skipped.
- */
+/** Listens to one directory through inotify, and stops listening when it gets too noisy. */
 export class DirectoryWatch {
   #watcher: FSWatcher | undefined;
   #identity: string | undefined;
-  #events = 0;
-  #intervalEnd = 0;
-  #since = 0;
-  /** `performance.now()` from which on it may be watched again; 0 if it was quiet. */
-  #quietAt = 0;
-  #pauseMs = PAUSE_MS.first;
+  readonly #gate = new NoiseGate();
+  #isNoisy = false;
 
   constructor(
     readonly path: string,
@@ -40,7 +26,7 @@ export class DirectoryWatch {
 
   /** Whether it is not watched because too much happened there. */
   get isNoisy(): boolean {
-    return this.#watcher === undefined && this.#quietAt > 0;
+    return this.#watcher === undefined && this.#isNoisy;
   }
 
   /** Whether events are heard. */
@@ -61,16 +47,15 @@ export class DirectoryWatch {
     if (isSame && this.#watcher !== undefined) return false;
     this.#stop();
     this.#identity = identity;
-    const now = performance.now();
-    if (now < this.#quietAt) return !isSame;
+    if (this.#gate.waitMs > 0) return !isSame;
     this.#watcher = watch(this.path, (_type, name) => {
       this.#hear(name);
     }).on('error', () => {
       this.close();
       this.listener.onLost();
     });
-    this.#quietAt = 0;
-    this.#since = now;
+    this.#gate.begin();
+    this.#isNoisy = false;
     return true;
   }
 
@@ -82,26 +67,17 @@ export class DirectoryWatch {
   #stop(): void {
     this.#watcher?.close();
     this.#watcher = undefined;
-    this.#events = 0;
   }
 
   #hear(name: string | null): void {
     // a few may still come after it was closed
     if (this.#watcher === undefined) return;
-    const now = performance.now();
-    if (now >= this.#intervalEnd) {
-      this.#intervalEnd = now + INTERVAL_MS;
-      this.#events = 0;
-    }
-    if (++this.#events <= MOST_EVENTS) {
+    if (!this.#gate.count()) {
       this.listener.onEvent(name ?? undefined);
       return;
     }
     this.#stop();
-    // noisy again at once: the next pause is longer
-    const wasQuiet = now - this.#since > 2 * PAUSE_MS.first;
-    this.#pauseMs = wasQuiet ? PAUSE_MS.first : Math.min(2 * this.#pauseMs, PAUSE_MS.longest);
-    this.#quietAt = now + this.#pauseMs;
+    this.#isNoisy = true;
     this.listener.onNoise();
   }
 }

@@ -1,9 +1,10 @@
 import { opendirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { WorkBudget, type SlicedWork } from '../fair-work.js';
+import { INTERVAL_MS, MOST_EVENTS } from '../noise-gate.js';
 import { Pace } from '../pace.js';
 import type { ProblemListener } from '../problems.js';
-import { DirectoryWatch, INTERVAL_MS, MOST_EVENTS, unwatched } from './directory-watch.js';
+import { DirectoryWatch, unwatched } from './directory-watch.js';
 import { whyDenied } from '../denied.js';
 import { hasCode, reasonOf } from './errno.js';
 import { checkUserDirectory, howToTidy } from './events-directory.js';

@@ -7,6 +7,7 @@ import { hookBench } from './hook.js';
 import { netlinkBench } from './netlink.js';
 import { guestReactionBench, reactionBench } from './reaction.js';
 import { stormBench } from './storm.js';
+import { strangersBench } from './strangers.js';
 import { switchBench } from './switch.js';
 
 /** Every benchmark, in the order in which they run. */
@@ -20,5 +21,6 @@ export const benches: readonly Bench[] = [
   consoleBench,
   reactionBench,
   guestReactionBench,
+  strangersBench,
   stormBench,
 ];

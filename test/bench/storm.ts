@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,7 +9,9 @@ import { Cleanup } from '../lab/cleanup.js';
 import type { Namespace } from '../lab/namespace.js';
 import { networkNeeds } from '../lab/needs.js';
 import { buildNetwork } from '../lab/network.js';
+import { partOfCore, residentMiB } from '../lab/process-usage.js';
 import { says } from '../lab/says.js';
+import { asService } from '../lab/service.js';
 import { makeSidecarFiles, writeRules, type SidecarFiles } from '../lab/sidecar-files.js';
 import { Sidecar } from '../lab/sidecar.js';
 import { until } from '../lab/until.js';
@@ -90,9 +92,8 @@ class Storm {
     await says(child.stdout, 'listening');
     let count = 0;
     createInterface(child.stdout).on('line', (line) => (count = Number.parseInt(line, 10)));
-    const environment = await serviceEnvironment();
     const sidecar = Sidecar.start(
-      { start: (name, args) => network.server.start('env', [...environment, name, ...args]) },
+      await asService(network.server),
       files.config,
       path.join(course.output, 'storm.log'),
     );
@@ -143,9 +144,7 @@ class Storm {
     // what follows a change has to be over
     await sleep(this.course.quick ? 2_000 : SETTLE_MS);
     const forMs = this.course.quick ? 5_000 : this.#sessions === 0 ? SETTLE_MS : LONGEST_PAUSE_MS;
-    const before = await this.#used();
-    await sleep(forMs);
-    const part = (100 * ((await this.#used()) - before)) / forMs;
+    const part = 100 * (await partOfCore(this.sidecar.pid ?? 0, forMs));
     const memory = { ...this.#figure('memory', what, await this.#rss(), 'MiB') };
     return [
       this.#sessions <= 1000 ? { ...memory, goal: { is: 'at most', value: 90 } } : memory,
@@ -236,29 +235,10 @@ class Storm {
 
   /** Of the daemon, MiB. */
   async #rss(): Promise<number> {
-    const status = await readFile(`/proc/${this.sidecar.pid ?? ''}/status`, 'latin1');
-    return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
-  }
-
-  /** What the daemon has used of the processor, milliseconds (Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat). */
-  async #used(): Promise<number> {
-    const tasks = `/proc/${this.sidecar.pid ?? ''}/task`;
-    const ns = await Promise.all(
-      (await readdir(tasks)).map(async (task) => {
-        const text = await readFile(path.join(tasks, task, 'schedstat'), 'latin1');
-        return Number(text.split(' ')[0]);
-      }),
-    );
-    return ns.reduce((sum, one) => sum + one, 0) / 1e6;
+    return (await residentMiB(this.sidecar.pid ?? 0)).now;
   }
 
   #figure(name: string, against: string, value: number, unit: Unit): Figure {
     return { name, against, where: 'this machine, netlink', ours: spreadOf([value]), unit };
   }
-}
-
-/** `NAME=value`, as the service has it: a line each, in quotes where there are spaces. */
-async function serviceEnvironment(): Promise<string[]> {
-  const unit = await readFile(path.join(checkout, 'openvpn-conf/subflowd.service'), 'utf8');
-  return [...unit.matchAll(/^Environment="?(\w+=.*?)"?$/gm)].map(([, variable = '']) => variable);
 }

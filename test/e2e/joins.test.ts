@@ -1,16 +1,15 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { DaemonStatus } from '../../src/console/status.js';
-import { labScript } from '../lab/checkout.js';
 import { Cleanup } from '../lab/cleanup.js';
 import { needs, networkNeeds } from '../lab/needs.js';
 import { figure6Paths, type ClientHost } from '../lab/network.js';
 import { payloadSha256 } from '../lab/payload.js';
-import { says } from '../lab/says.js';
 import { statusOf, untilStatus } from '../lab/scenarios/scenario.js';
 import { Sidecar } from '../lab/sidecar.js';
 import { writeRules } from '../lab/sidecar-files.js';
 import { buildStage, type Stage } from '../lab/stage.js';
 import { startWeb, Transfer } from '../lab/web.js';
+import { floodOfJoins } from '../support/join-flood.js';
 import { until } from '../support/until.js';
 
 const JOINS = 5_000;
@@ -41,27 +40,9 @@ async function subflowsFrom({ network }: Stage, { addresses }: ClientHost): Prom
   return stdout.split('\n').filter((line) => line.includes('tcp-ulp-mptcp')).length;
 }
 
-/** Begins to join from a host, by its own path manager; `all` resolves when all joins were asked for. */
-async function flood(
-  stage: Stage,
-  host: ClientHost,
-  ...more: readonly string[]
-): Promise<{ readonly all: Promise<void> }> {
-  const { network } = stage;
-  const child = host.namespace.start('mptcpize', [
-    ...['run', process.execPath, labScript('joiner'), network.serverAddress.v4, '1194'],
-    ...[host.addresses.lte?.v4 ?? '', `${JOINS}`, `${PER_SECOND}`, ...more],
-  ]);
-  cleanup.add(async () => {
-    child.kill('SIGKILL');
-    await child;
-  });
-  const all = says(child.stdout, 'joined');
-  await Promise.race([
-    says(child.stdout, 'joins'),
-    child.then(({ stderr }) => Promise.reject(new Error(stderr))),
-  ]);
-  return { all };
+/** Begins to join from a host; `all` resolves when all joins were asked for. */
+function flood(stage: Stage, host: ClientHost, to?: string) {
+  return floodOfJoins(cleanup, stage, host, { joins: JOINS, perSecond: PER_SECOND, to });
 }
 
 const isObeyed = (status: DaemonStatus, client: string, primary: string) =>

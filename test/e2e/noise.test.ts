@@ -3,49 +3,78 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { talk } from '../../src/console/talk.js';
+import { labScript } from '../lab/checkout.js';
 import { Cleanup } from '../lab/cleanup.js';
 import type { Namespace } from '../lab/namespace.js';
 import { needs, networkNeeds } from '../lab/needs.js';
-import { figure6Paths } from '../lab/network.js';
+import { figure6Paths, type ClientHost } from '../lab/network.js';
+import { openvpnPort } from '../lab/openvpn.js';
+import { says } from '../lab/says.js';
 import { untilStatus } from '../lab/scenarios/scenario.js';
 import { Sidecar } from '../lab/sidecar.js';
 import { writeRules, type SidecarFiles } from '../lab/sidecar-files.js';
 import { buildStage, type Stage } from '../lab/stage.js';
-import { noiseArguments, type ListenerNoise } from '../support/listener-noise.js';
-import { DIRECTORY_NOISE, makeNoise, type DirectoryNoise } from '../support/noise-maker.js';
+import { floodOfJoins } from '../support/join-flood.js';
+import { noiseArguments, type ListenerNoise, type Place } from '../support/listener-noise.js';
+import { DIRECTORY_NOISE, isRunning, makeNoise, type DirectoryNoise } from '../support/noise-maker.js';
 
 /** How long there is noise, milliseconds. */
-const NOISE_MS = 15_000;
+const NOISE_MS = 60_000;
+/** Who connects meanwhile, and how long after it began, milliseconds. */
+const NEWCOMERS = [
+  ['bob', 2_000],
+  ['carol', 22_000],
+  ['dave', 42_000],
+] as const;
+/** The host behind those of alice and the newcomers. */
+const STRANGER = 1 + NEWCOMERS.length;
 /** Within what an admin is to be answered, and a client that has connected to be on its path, milliseconds ... */
 const ANSWER_MS = 1_000;
 const STEERED_MS = 2_000;
 /** ... and how many times as long a busy machine may take. What it took is printed. */
 const PATIENCE = 5;
 const NOBODY = 65534;
-const PORT = 7505;
+const CONSOLE_PORT = 7505;
+/** Of a program beside OpenVPN that serves others by MPTCP. */
+const OTHER_PORT = 4000;
 const paths = figure6Paths;
+
+/** What the user of the hooks does at the same time: all that it can, where one does not end the other. */
+const TOGETHER = [
+  ['makes and removes a file that has the name of the directory', 'makes and removes files of any name'],
+  [
+    'writes records that are too long again and again',
+    'makes and removes records of a session that looks right',
+  ],
+  ['opens its directory to others and closes it'],
+] as const satisfies readonly (readonly DirectoryNoise[])[];
+
+const asNobody = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
+const byMptcp = ['mptcpize', 'run'];
 
 let cleanup: Cleanup;
 
 interface Noisy {
   readonly stage: Stage;
+  /** Where the configuration is, and the directories of the hooks. */
+  readonly directory: string;
   /** Of the server's own console. */
   readonly console: string;
   /** Of a management interface that the noise makes. */
   readonly management: string;
+  readonly stranger: ClientHost;
   /** Runs a noise until the end of the test. */
-  readonly begin: (
-    kind: ListenerNoise,
-    place: Parameters<typeof noiseArguments>[1],
-    from?: Namespace,
-    wrapper?: readonly string[],
-  ) => void;
+  readonly begin: (kind: ListenerNoise, place: Place, from?: Namespace, wrapper?: readonly string[]) => void;
+  /** To be asked when the minute is over: all that was begun is to have lasted. */
+  readonly lasts: (() => boolean)[];
 }
 
 /** A server with a client, and a sidecar that steers it. */
 async function build(): Promise<Noisy> {
-  const stage = await buildStage(cleanup, { paths, backend: 'netlink', clients: 2 });
+  const stage = await buildStage(cleanup, { paths, backend: 'netlink', clients: STRANGER + 1 });
   const { files, network } = stage;
+  const stranger = network.clients[STRANGER];
+  if (stranger === undefined) throw new Error('the network has no stranger');
   const directory = path.dirname(files.config);
   const management = path.join(directory, 'noisy-management.sock');
   await writeRules(
@@ -57,28 +86,29 @@ async function build(): Promise<Noisy> {
   const password = path.join(directory, 'console.password');
   await writeFile(password, 'right\n', { mode: 0o600 });
   const ini = await readFile(files.config, 'utf8');
-  const listen = `console-listen = 127.0.0.1 ${PORT}\nconsole-password-file = ${password}\n`;
+  const listen = `console-listen = 127.0.0.1 ${CONSOLE_PORT}\nconsole-password-file = ${password}\n`;
   await writeFile(files.config, ini.replace('[openvpn lab]\n', `[openvpn lab]\n${listen}`));
   const sidecar = Sidecar.start(network.server, files.config, `${files.config}.log`);
   cleanup.add(() => sidecar.stop());
   await untilStatus(files, 'an answer', () => true);
   await stage.connect(0, 'alice');
   await onLte(files, 'alice');
+  const lasts: (() => boolean)[] = [];
   const begin: Noisy['begin'] = (kind, place, from = network.server, wrapper = asNobody) => {
     const child = from.start(wrapper[0] ?? '', [
       ...wrapper.slice(1),
       process.execPath,
       ...noiseArguments(kind, place),
     ]);
+    lasts.push(() => isRunning(child));
     cleanup.add(async () => {
-      child.kill('SIGKILL');
-      await child;
+      child.kill('SIGTERM');
+      const { stdout } = await child;
+      console.log(`${kind}: ${stdout} times`);
     });
   };
-  return { stage, console: path.join(directory, 'lab.sock'), management, begin };
+  return { stage, directory, console: path.join(directory, 'lab.sock'), management, stranger, begin, lasts };
 }
-
-const asNobody = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
 
 async function onLte(files: SidecarFiles, client: string): Promise<void> {
   await untilStatus(files, `${client} on lte`, ({ sessions }) =>
@@ -89,33 +119,48 @@ async function onLte(files: SidecarFiles, client: string): Promise<void> {
   );
 }
 
-/** Asks as an admin does, all the time that there is noise, and lets a client connect meanwhile. */
-async function served({ stage }: Noisy): Promise<void> {
-  const end = performance.now() + NOISE_MS;
-  const waits: number[] = [];
+/** Makes noise in a directory until the end of the test. */
+async function noiseIn({ lasts }: Noisy, directory: string, kinds: readonly DirectoryNoise[]): Promise<void> {
+  for (const kind of kinds) {
+    const noise = await makeNoise(kind, directory, NOBODY);
+    lasts.push(noise.lasts);
+    cleanup.add(noise.stop);
+  }
+}
+
+/** Asks as an admin does, all the time that there is noise, and lets clients connect meanwhile, one after another. */
+async function served({ stage, lasts }: Noisy): Promise<void> {
+  const start = performance.now();
+  const answers: number[] = [];
   const admin = (async () => {
-    while (performance.now() < end) {
-      const start = performance.now();
+    while (performance.now() < start + NOISE_MS) {
+      const asked = performance.now();
       await talk(stage.files.console, 'mptcp status', 30_000);
-      waits.push(performance.now() - start);
+      answers.push(performance.now() - asked);
       await sleep(200);
     }
   })();
-  await sleep(1_000);
-  await stage.connect(1, 'bob');
-  const connected = performance.now();
-  await onLte(stage.files, 'bob');
-  const steered = performance.now() - connected;
+  const steered: number[] = [];
+  for (const [index, [name, afterMs]] of NEWCOMERS.entries()) {
+    await sleep(Math.max(0, start + afterMs - performance.now()));
+    await stage.connect(1 + index, name);
+    const connected = performance.now();
+    await onLte(stage.files, name);
+    steered.push(performance.now() - connected);
+  }
   await admin;
-  const slowest = Math.max(...waits);
+  const slowest = Math.max(...answers);
+  const ms = (values: readonly number[]) => values.map((value) => value.toFixed(0)).join(', ');
   console.log(
-    `slowest answer of ${waits.length}: ${slowest.toFixed(0)} ms of ${ANSWER_MS}; steered after ${steered.toFixed(0)} ms of ${STEERED_MS}`,
+    `slowest of ${answers.length} answers: ${ms([slowest])} ms of ${ANSWER_MS}; ` +
+      `steered after ${ms(steered)} ms of ${STEERED_MS}`,
   );
+  expect(lasts.map((isThere) => isThere())).toEqual(lasts.map(() => true));
   expect(slowest).toBeLessThan(PATIENCE * ANSWER_MS);
-  expect(steered).toBeLessThan(PATIENCE * STEERED_MS);
+  expect(Math.max(...steered)).toBeLessThan(PATIENCE * STEERED_MS);
 }
 
-describe('an admin is answered and a new client is steered', () => {
+describe('for a minute an admin is answered and new clients are steered', () => {
   needs(...networkNeeds);
 
   beforeEach(() => {
@@ -140,7 +185,7 @@ describe('an admin is answered and a new client is steered', () => {
 
   test('while somebody guesses passwords at the console on TCP', async () => {
     const noisy = await build();
-    noisy.begin('guessPasswords', { host: '127.0.0.1', port: PORT });
+    noisy.begin('guessPasswords', { host: '127.0.0.1', port: CONSOLE_PORT });
     await served(noisy);
   });
 
@@ -151,25 +196,60 @@ describe('an admin is answered and a new client is steered', () => {
     await served(noisy);
   });
 
-  test.each([
-    ['MPTCP', ['mptcpize', 'run']],
-    ['TCP', ['env']],
-  ])('while a stranger connects to the server by %s again and again', async (_what, wrapper) => {
+  test('while a stranger connects to the server by MPTCP and TCP again and again', async () => {
     const noisy = await build();
-    const { network } = noisy.stage;
-    const from = network.clients[0]?.namespace;
-    if (from === undefined) throw new Error('the network has no client');
-    noisy.begin('connectAndGo', { host: network.serverAddress.v4, port: 1194 }, from, wrapper);
+    const place = { host: noisy.stage.network.serverAddress.v4, port: openvpnPort };
+    for (const wrapper of [byMptcp, ['env']])
+      noisy.begin('connectAndGo', place, noisy.stranger.namespace, wrapper);
     await served(noisy);
   });
 
-  test.each(Object.keys(DIRECTORY_NOISE) as DirectoryNoise[])(
-    'while the user of the hooks %s',
-    async (kind) => {
+  test('while a stranger connects to another service of that machine by MPTCP again and again', async () => {
+    const noisy = await build();
+    const { server, serverAddress } = noisy.stage.network;
+    const service = server.start('mptcpize', [
+      ...['run', process.execPath, labScript('mptcp-peer'), 'serve', `${OTHER_PORT}`],
+    ]);
+    cleanup.add(async () => {
+      service.kill('SIGKILL');
+      await service;
+    });
+    await says(service.stdout, 'listening');
+    const place = { host: serverAddress.v4, port: OTHER_PORT };
+    noisy.begin('connectAndGo', place, noisy.stranger.namespace, byMptcp);
+    await served(noisy);
+  });
+
+  test('while a stranger joins a connection of its own again and again', async () => {
+    const noisy = await build();
+    await noisy.stranger.namespace.sysctl({ 'net.mptcp.pm_type': 1 });
+    const { child } = await floodOfJoins(cleanup, noisy.stage, noisy.stranger, {
+      joins: 1_000_000,
+      perSecond: 2_000,
+    });
+    noisy.lasts.push(() => isRunning(child));
+    await served(noisy);
+    child.kill('SIGTERM');
+    console.log((await child).stdout);
+  });
+
+  test.each(TOGETHER.map((kinds) => ({ kinds, what: kinds.join(', and ') })))(
+    'while the user of the hooks $what',
+    async ({ kinds }) => {
       const noisy = await build();
-      const { stop } = await makeNoise(kind, path.join(noisy.stage.files.events, 'nobody'), NOBODY);
-      cleanup.add(stop);
+      await noiseIn(noisy, path.join(noisy.stage.files.events, 'nobody'), kinds);
       await served(noisy);
     },
   );
+
+  test('while the user of the hooks does any of what is known', () => {
+    expect(TOGETHER.flat().sort()).toEqual(Object.keys(DIRECTORY_NOISE).sort());
+  });
+
+  test('while somebody who may write beside subflowd.ini makes and removes files there', async () => {
+    const noisy = await build();
+    await chmod(noisy.directory, 0o1777);
+    await noiseIn(noisy, noisy.directory, TOGETHER[0]);
+    await served(noisy);
+  });
 });

@@ -24,7 +24,12 @@ const HELLO = Buffer.from('000e380102030405060708' + '0000000000', 'hex');
 const AT_ONCE = 50;
 
 const [host = '', port = '', local = '', count = '', perSecond = '', whose] = process.argv.slice(2);
-process.once('SIGTERM', () => process.exit(0));
+let [done, refused] = [0, 0];
+// says how many it asked for until then
+process.once('SIGTERM', () => {
+  process.stdout.write(`joined ${done - refused}\n`);
+  process.exit(0);
+});
 
 if (whose !== 'session') {
   const socket = connect(Number(port), host);
@@ -44,8 +49,7 @@ const own = metaSockets(namespace.diag).find(({ remote }) => remote.port === Num
 if (!own) throw new Error(`there is no connection to port ${port}`);
 
 process.stdout.write('joins\n');
-let refused = 0;
-for (let done = 0; done < Number(count); done++) {
+for (; done < Number(count); done++) {
   try {
     namespace.generic.command(family, (request) => {
       writeGenericHeader(request, SUBFLOW_CREATE);

@@ -1,6 +1,6 @@
 // Under mptcpize, in a namespace. `mptcp-peer serve PORT` keeps every connection that comes; `mptcp-peer hold HOST PORT N`
 // opens N and keeps them until it is ended; `mptcp-peer storm HOST PORT N [MS]` opens N, keeps each for MS and resets it.
-// Many at a time.
+// Many at a time. `mptcp-peer visit HOST PORT N` opens N a second and closes each when it has had an answer, until it is ended.
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +11,7 @@ const atOnce = 50;
 process.once('SIGTERM', () => process.exit(0));
 if (role === 'serve') serve(Number(rest[0]));
 else if (role === 'hold') await hold(rest[0] ?? '', Number(rest[1]), Number(rest[2]));
+else if (role === 'visit') await visit(rest[0] ?? '', Number(rest[1]), Number(rest[2]));
 else await storm(rest[0] ?? '', Number(rest[1]), Number(rest[2]), Number(rest[3] ?? 0));
 
 function serve(port: number): void {
@@ -32,6 +33,13 @@ async function storm(host: string, port: number, count: number, keepMs: number):
     if (keepMs > 0) await sleep(keepMs);
     socket.resetAndDestroy();
   });
+}
+
+async function visit(host: string, port: number, perSecond: number): Promise<void> {
+  for (;;) {
+    const [visitor] = await Promise.all([open(host, port), sleep(1000 / perSecond)]);
+    visitor.end();
+  }
 }
 
 /** So many times, in `atOnce` flows. */

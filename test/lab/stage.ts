@@ -14,6 +14,8 @@ export interface StageOptions extends NetworkOptions {
   readonly family?: 4 | 6;
   /** Where OpenVPN's configs and logs go and stay; a directory that is removed at the end unless given. */
   readonly logs?: string;
+  /** In which directory the one is made where everything else is: that of temporary files unless given. */
+  readonly parent?: string;
   /** File that `subflowd layout` made, for a kernel without BTF. */
   readonly layout?: string;
   /** What the sidecar is told to use; for `netlink` the server's connections are in userspace's hands. */
@@ -42,7 +44,7 @@ export interface Stage {
 export async function buildStage(cleanup: Cleanup, options: StageOptions = {}): Promise<Stage> {
   const { family = 4 } = options;
   const network = await buildNetwork(cleanup, options);
-  const work = await mkdtemp(path.join(tmpdir(), 'subflowd-stage-'));
+  const work = await mkdtemp(path.join(options.parent ?? tmpdir(), 'subflowd-stage-'));
   cleanup.add(() => rm(work, { recursive: true, force: true }));
   const logs = options.logs ?? work;
   await mkdir(logs, { recursive: true });

@@ -1,4 +1,7 @@
-/** What somebody does to a listener as fast as a process can; each is run by node, with where it listens as `place`. */
+/**
+ * What somebody does to a listener as fast as a process can; each is run by node, with where it listens as `place`, and
+ * counts what it did as `done`.
+ */
 export const LISTENER_NOISE = {
   /** Takes every seat there is, says more than is answered, and reads nothing. */
   connectAndShout: `
@@ -8,7 +11,7 @@ export const LISTENER_NOISE = {
       while (open < 100) {
         open++;
         const socket = net.connect(place);
-        socket.on('error', () => {}).on('close', () => { open--; setImmediate(more); });
+        socket.on('error', () => {}).on('close', () => { open--; done++; setImmediate(more); });
         socket.on('connect', () => { socket.write('mptcp status json\\nstatus 3\\nlog all\\n'.repeat(200)); socket.pause(); });
         setTimeout(() => socket.destroy(), Math.random() * 3000);
       }
@@ -22,13 +25,13 @@ export const LISTENER_NOISE = {
       while (open < 200) {
         open++;
         const socket = net.connect(place);
-        socket.on('error', () => {}).on('close', () => { open--; setImmediate(more); });
+        socket.on('error', () => {}).on('close', () => { open--; done++; setImmediate(more); });
         if (open % 2) socket.on('data', () => socket.write('guess' + tries++ + '\\r\\n'));
         else setTimeout(() => socket.destroy(), 2000);
       }
     };
     more();`,
-  /** Connects and goes, a hundred at a time. */
+  /** Connects and goes, a hundred at a time. It resets, since a port that is in TIME_WAIT could not be had again. */
   connectAndGo: `
     const net = require('node:net');
     let open = 0;
@@ -37,7 +40,7 @@ export const LISTENER_NOISE = {
         open++;
         const socket = net.connect(place);
         socket.on('error', () => {}).on('close', () => { open--; setImmediate(more); });
-        socket.on('connect', () => { socket.write(Buffer.alloc(64, 255)); setTimeout(() => socket.destroy(), 20); });
+        socket.on('connect', () => { done++; socket.write(Buffer.alloc(64, 255)); setTimeout(() => socket.resetAndDestroy(), 20); });
       }
     };
     more();`,
@@ -47,7 +50,7 @@ export const LISTENER_NOISE = {
     const line = '>LOG:1700000000,I,' + 'x'.repeat(200) + '\\r\\n>CLIENT:ESTABLISHED,1\\r\\n>CLIENT:ENV,END\\r\\n';
     net.createServer((socket) => {
       socket.on('error', () => {}).resume();
-      const say = () => { while (!socket.destroyed && socket.write(line.repeat(50))); };
+      const say = () => { do done += 50; while (!socket.destroyed && socket.write(line.repeat(50))); };
       socket.on('drain', say);
       say();
     }).listen(place, () => require('node:fs').chmodSync(place.path, 0o777));`,
@@ -55,14 +58,19 @@ export const LISTENER_NOISE = {
 
 export type ListenerNoise = keyof typeof LISTENER_NOISE;
 
-/** The arguments of node for a noise, which ends by itself after a minute at the latest. */
-export function noiseArguments(
-  kind: ListenerNoise,
-  place: { readonly path: string } | { readonly host: string; readonly port: number },
-): string[] {
+/** Where a listener is. */
+export type Place = { readonly path: string } | { readonly host: string; readonly port: number };
+
+/** After which a noise ends by itself, whatever became of who started it; milliseconds. */
+const LONGEST_MS = 180_000;
+
+/** The arguments of node for a noise. On SIGTERM it says how often it did what it does. */
+export function noiseArguments(kind: ListenerNoise, place: Place): string[] {
   const script = `
     const place = ${JSON.stringify(place)};
-    setTimeout(() => process.exit(), 60_000);
+    let done = 0;
+    setTimeout(() => process.exit(1), ${LONGEST_MS});
+    process.once('SIGTERM', () => { process.stdout.write('' + done); process.exit(); });
     ${LISTENER_NOISE[kind]}`;
   return ['-e', script];
 }

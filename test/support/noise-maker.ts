@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 
 /** What somebody who may write to one directory can do there, as fast as a process can. */
@@ -31,12 +31,18 @@ export type DirectoryNoise = keyof typeof DIRECTORY_NOISE;
 /** Processor time after which it ends by itself, whatever became of who started it; seconds. */
 const MOST_CPU_S = 120;
 
+export interface Noise {
+  readonly lasts: () => boolean;
+  /** @throws {Error} if it ended before. */
+  readonly stop: () => Promise<void>;
+}
+
+export function isRunning({ exitCode, signalCode }: Pick<ChildProcess, 'exitCode' | 'signalCode'>): boolean {
+  return exitCode === null && signalCode === null;
+}
+
 /** A process of one user that makes noise in a directory until it is told to stop. */
-export async function makeNoise(
-  kind: DirectoryNoise,
-  directory: string,
-  uid: number,
-): Promise<{ readonly stop: () => Promise<void> }> {
+export async function makeNoise(kind: DirectoryNoise, directory: string, uid: number): Promise<Noise> {
   const script = `
     const fs = require('node:fs');
     const directory = ${JSON.stringify(directory)};
@@ -53,9 +59,9 @@ export async function makeNoise(
   const ended = once(child, 'exit');
   await Promise.race([once(child.stdout, 'data'), ended]);
   return {
+    lasts: () => isRunning(child),
     stop: async () => {
-      if (child.exitCode !== null)
-        throw new Error(`the noise ended by itself: ${Buffer.concat(said).toString()}`);
+      if (!isRunning(child)) throw new Error(`the noise ended by itself: ${Buffer.concat(said).toString()}`);
       child.kill('SIGKILL');
       await ended;
     },

@@ -41,8 +41,8 @@ import { MAX_SYSTEM_MAP_BYTES } from '../../../src/kernel/make_layout.js';
 import { MAX_TASKS } from '../../../src/kernel/task.js';
 import { MAX_SECTION_BYTES } from '../../../src/kernel/vmlinux.js';
 import { LONGEST_BLOCK_LINE, LONGEST_LINE } from '../../../src/openvpn/command-line.js';
+import { MOST_EVENTS } from '../../../src/noise-gate.js';
 import * as directory from '../../../src/openvpn/directory-problems.js';
-import { MOST_EVENTS } from '../../../src/openvpn/directory-watch.js';
 import { MAX_USERS } from '../../../src/openvpn/events.js';
 import { MOST_PROCESSES } from '../../../src/openvpn/few-processes.js';
 import { MAX_ANSWER_BYTES, MAX_WAITING } from '../../../src/openvpn/exchanges.js';
@@ -74,6 +74,7 @@ const VALUES: Readonly<Record<string, number>> = {
   'Mistakes that are reported one by one': parse.MOST_PROBLEMS,
   'Characters of one such report': parse.LONGEST_MESSAGE,
   'Bytes of a unix socket’s path': LONGEST_SOCKET,
+  'Changes in directories on the way to it within 100 ms': MOST_EVENTS,
   'Password files': LARGEST_PASSWORD_FILE,
   '`[kernel] layout`': MAX_LAYOUT_BYTES,
   '`--system-map` of `subflowd layout`': MAX_SYSTEM_MAP_BYTES,

@@ -119,7 +119,7 @@ describe('checkSessions', () => {
     [
       'a claim that another has too',
       { session, connection: undefined, unsteerable: 'disputed' as const },
-      'another session has the same address and port',
+      'another client of its server has the same address and port',
       undefined,
     ],
     ['one subflow', client('alice', { remotes: [LTE] }), 'it has one subflow only', 'ip mptcp endpoint add'],

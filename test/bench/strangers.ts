@@ -1,0 +1,118 @@
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { labScript } from '../lab/checkout.js';
+import { Cleanup } from '../lab/cleanup.js';
+import type { Namespace } from '../lab/namespace.js';
+import { networkNeeds } from '../lab/needs.js';
+import { figure6Paths } from '../lab/network.js';
+import { partOfCore } from '../lab/process-usage.js';
+import { says } from '../lab/says.js';
+import { untilStatus } from '../lab/scenarios/scenario.js';
+import { asService } from '../lab/service.js';
+import { writeRules } from '../lab/sidecar-files.js';
+import { Sidecar } from '../lab/sidecar.js';
+import { buildStage } from '../lab/stage.js';
+import { until } from '../lab/until.js';
+import type { Bench } from './bench.js';
+import type { Figure } from './figure.js';
+import { ratios, spreadOf } from './rounds.js';
+
+/** Of the other service. */
+const PORT = 4000;
+/** How many of its connections come and go in a second. */
+const PER_SECOND = 10;
+/** What follows a change has to be over. */
+const SETTLE_MS = 20_000;
+/** There is a look each minute, which is to be in it. */
+const ROUND_MS = 61_000;
+const PATIENCE_MS = 300_000;
+
+export const strangersBench: Bench = {
+  name: 'strangers',
+  about:
+    "8,000 connections of another MPTCP service in the server's namespace, and 10 a second: what they cost the daemon",
+  needs: networkNeeds,
+  async run({ quick, output, say }) {
+    const [held, rounds, settleMs, roundMs] = quick ? [100, 1, 2_000, 5_000] : [8000, 1, SETTLE_MS, ROUND_MS];
+    const cleanup = new Cleanup();
+    cleanup.onSignals();
+    try {
+      // In /tmp others' files come and go, of which the daemon hears.
+      const stage = await buildStage(cleanup, {
+        paths: figure6Paths,
+        backend: 'netlink',
+        clients: 2,
+        parent: '/var/tmp',
+      });
+      const { files, network } = stage;
+      await writeRules(files, figure6Paths, { '*': 'lte' });
+      const namespace = await asService(network.server);
+      const sidecar = Sidecar.start(namespace, files.config, path.join(output, 'strangers.log'));
+      cleanup.add(() => sidecar.stop());
+      await until('subflowd', PATIENCE_MS, () => sidecar.status());
+      await stage.connect(0, 'alice');
+      await untilStatus(files, 'alice on her path', ({ sessions }) =>
+        sessions.some(({ state, current }) => state === 'obeyed' && current === 'lte'),
+      );
+      const service = peer(network.server, 'serve', `${PORT}`);
+      cleanup.add(service.stop);
+      await says(service.child.stdout, 'listening');
+      const stranger = network.clients[1]?.namespace;
+      if (stranger === undefined) throw new Error('the network has no second client');
+      const where = [network.serverAddress.v4, `${PORT}`];
+
+      const measure = async (what: string) => {
+        await sleep(settleMs);
+        const part = 100 * (await partOfCore(sidecar.pid ?? 0, roundMs));
+        say(`${what}: ${part.toFixed(3)} % of a core`);
+        return part;
+      };
+      const [alone, idle, busy]: [number[], number[], number[]] = [[], [], []];
+      for (let round = 0; round < rounds; round++) {
+        alone.push(await measure('without them'));
+        const holder = peer(stranger, 'hold', ...where, `${held}`);
+        cleanup.add(holder.stop);
+        await says(holder.child.stdout, 'held');
+        say(`${await countOf(network.server)} connections`);
+        idle.push(await measure('that are idle'));
+        const visitor = peer(stranger, 'visit', ...where, `${PER_SECOND}`);
+        cleanup.add(visitor.stop);
+        busy.push(await measure(`and ${PER_SECOND} a second`));
+        await visitor.stop();
+        await holder.stop();
+      }
+      const figure = (name: string, parts: readonly number[]): Figure => ({
+        name,
+        against: 'without them',
+        where: 'this machine, netlink',
+        ratio: spreadOf(ratios(parts, alone)),
+        ours: spreadOf(parts),
+        theirs: spreadOf(alone),
+        unit: '% of a core',
+      });
+      const others = `${held} idle connections of another service`;
+      return {
+        figures: [figure(others, idle), figure(`${others}, ${PER_SECOND} more a second come and go`, busy)],
+      };
+    } finally {
+      await cleanup.run();
+    }
+  },
+};
+
+function peer(namespace: Namespace, ...args: readonly string[]) {
+  const child = namespace.start('mptcpize', ['run', process.execPath, labScript('mptcp-peer'), ...args]);
+  return {
+    child,
+    stop: async () => {
+      child.kill('SIGKILL');
+      await child;
+    },
+  };
+}
+
+/** MPTCP connections of the other service that the kernel holds. */
+async function countOf(server: Namespace): Promise<number> {
+  const { stdout } = await server.run('ss', ['-HMn', 'state', 'established', `sport = :${PORT}`]);
+  return stdout.split('\n').filter((line) => line !== '').length;
+}

@@ -1,0 +1,14 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { checkout } from './checkout.js';
+import type { Namespace } from './namespace.js';
+
+/** A namespace in which programs have the environment that the service has, by which its memory and its work are less. */
+export async function asService(namespace: Pick<Namespace, 'start'>): Promise<Pick<Namespace, 'start'>> {
+  const unit = await readFile(path.join(checkout, 'openvpn-conf/subflowd.service'), 'utf8');
+  // `NAME=value`, a line each, in quotes where there are spaces
+  const variables = [...unit.matchAll(/^Environment="?(\w+=.*?)"?$/gm)].map(([, variable = '']) => variable);
+  return {
+    start: (program, args, timeoutMs) => namespace.start('env', [...variables, program, ...args], timeoutMs),
+  };
+}
