@@ -5,12 +5,12 @@
       "target_name": "subflowd",
       "sources": [
         "native/addon.cc",
-        "native/guarded_commit.cc",
-        "native/ignore_signal.cc",
-        "native/netlink_binding.cc",
-        "native/netlink_socket.cc",
-        "native/peer_credentials.cc",
-        "native/physical_memory.cc",
+        "native/guarded-commit.cc",
+        "native/ignore-signal.cc",
+        "native/netlink-binding.cc",
+        "native/netlink-socket.cc",
+        "native/peer-credentials.cc",
+        "native/physical-memory.cc",
         "native/rows.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],

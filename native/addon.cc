@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "arguments.h"
-#include "guarded_commit.h"
-#include "ignore_signal.h"
-#include "linear_map.h"
-#include "netlink_binding.h"
-#include "peer_credentials.h"
-#include "physical_memory.h"
+#include "guarded-commit.h"
+#include "ignore-signal.h"
+#include "linear-map.h"
+#include "netlink-binding.h"
+#include "peer-credentials.h"
+#include "physical-memory.h"
 #include "rows.h"
 
 namespace {

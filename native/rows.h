@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "arguments.h"
-#include "linear_map.h"
-#include "physical_memory.h"
+#include "linear-map.h"
+#include "physical-memory.h"
 
 namespace subflowd {
 

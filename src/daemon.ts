@@ -7,14 +7,14 @@ import { watchConfig, type ConfigWatcher } from './config/watch.js';
 import type { Commanded } from './console/commands.js';
 import { Consoles } from './console/consoles.js';
 import type { Tell } from './console/seat.js';
-import type { DaemonStatus } from './console/status.js';
+import type { DaemonStatus } from './api/status.js';
 import { Watchers } from './console/watchers.js';
 import { Controller, type Written } from './control/controller.js';
 import { excessText } from './control/excess-text.js';
 import { OverrideStore } from './control/overrides.js';
-import type { Logger } from './log.js';
+import type { Logger } from './util/log.js';
 import { Servers } from './openvpn/servers.js';
-import { Reports } from './reports.js';
+import { Reports } from './api/reports.js';
 import type { SessionPlan } from './steering/plan.js';
 import { VERSION } from './version.js';
 

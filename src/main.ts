@@ -5,9 +5,9 @@ import { DEFAULT_CONFIG_FILE, loadConfig } from './config/load.js';
 import { ConfigError } from './config/problem.js';
 import { ConsoleUnreachable } from './console/reach.js';
 import { ConsoleRefusal, talk } from './console/talk.js';
-import { printable, printableJson } from './console/printable.js';
-import { quoteWord } from './console/words.js';
-import { KernelError } from './kernel/kernel_error.js';
+import { printable, printableJson } from './util/printable.js';
+import { quoteWord } from './util/words.js';
+import { KernelError } from './model/kernel-error.js';
 import { VERSION } from './version.js';
 
 /** The answer is no. */
@@ -72,7 +72,7 @@ and started at any moment: clients keep the primary they have. It logs to standa
       // Here and below: what only one command needs is loaded by it alone, so that the others answer at once.
       const [{ Daemon }, { createLog }, { ServiceManager }, { obeySignals }] = await Promise.all([
         import('./daemon.js'),
-        import('./log.js'),
+        import('./util/log.js'),
         import('./service-manager.js'),
         import('./signals.js'),
       ]);
@@ -235,8 +235,8 @@ then, in subflowd.ini:
   )
   .action(async ({ vmlinux, systemMap, output }: { vmlinux: string; systemMap?: string; output: string }) => {
     const [{ makeLayout }, { writeLayout }] = await Promise.all([
-      import('./kernel/make_layout.js'),
-      import('./kernel/layout_file.js'),
+      import('./kernel/layout/make-layout.js'),
+      import('./kernel/layout/layout-file.js'),
     ]);
     const layout = await makeLayout({
       vmlinux,

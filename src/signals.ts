@@ -1,5 +1,5 @@
-import { loadAddon } from './kernel/addon.js';
-import type { Logger } from './log.js';
+import { loadAddon } from './native/addon.js';
+import type { Logger } from './util/log.js';
 
 /** What the daemon does on each signal that it can do something about (signal(7)); man subflowd(8) says the same. */
 export const SIGNALS = {

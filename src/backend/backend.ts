@@ -1,4 +1,4 @@
-import type { Endpoint } from '../endpoint.js';
+import type { Endpoint } from '../model/endpoint.js';
 
 /** A subflow's priority (RFC 8684 section 3.3.8). The peer's wish and ours are two different facts. */
 export type Priority = 'active' | 'backup';

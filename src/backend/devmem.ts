@@ -1,10 +1,10 @@
-import { CommitResult } from '../kernel/addon.js';
-import { isSameEndpoint } from '../endpoint.js';
-import { familyOf } from '../kernel/families.js';
-import type { Family, Found, LocatedConnection, Place, Walk } from '../kernel/family.js';
-import { FdTables, isSameTable, type FdTable, type OpenFiles } from '../kernel/files.js';
+import { CommitResult } from '../native/addon.js';
+import { isSameEndpoint } from '../model/endpoint.js';
+import { familyOf } from '../kernel/walk/families.js';
+import type { Family, Found, LocatedConnection, Place, Walk } from '../kernel/walk/family.js';
+import { FdTables, isSameTable, type FdTable, type OpenFiles } from '../kernel/walk/files.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../kernel/kernel.js';
-import { Ways, type Way } from '../kernel/ways.js';
+import { Ways, type Way } from '../kernel/commit/ways.js';
 import type {
   Backend,
   Priority,
@@ -23,7 +23,7 @@ interface Known {
   readonly connections: readonly LocatedConnection[];
 }
 
-/** A kernel's plain store may win the race for a byte (see native/guarded_commit.h); it does not win three times. */
+/** A kernel's plain store may win the race for a byte (see native/guarded-commit.h); it does not win three times. */
 const ATTEMPTS = 3;
 
 /** Sees and sets priorities through the kernel's memory. */

@@ -1,4 +1,4 @@
-import { formatEndpoint, isSameEndpoint } from '../endpoint.js';
+import { formatEndpoint, isSameEndpoint } from '../model/endpoint.js';
 import type {
   Backend,
   Connection,

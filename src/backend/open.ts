@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { KernelConfig } from '../config/config.js';
-import { KernelError } from '../kernel/kernel_error.js';
+import { KernelError } from '../model/kernel-error.js';
 import type { Backend } from './backend.js';
 import { DevmemBackend } from './devmem.js';
 import { NetlinkBackend } from './netlink.js';

@@ -1,4 +1,4 @@
-import type { Rate } from '../steering/rate.js';
+import type { Rate } from '../model/rate.js';
 
 /** `subflowd.ini`, read, checked and normalised: defaults filled in, nothing left to interpret. */
 export interface Config {

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 
-import { whyDenied } from '../denied.js';
-import { readRegularFile, UnusableFileError } from '../regular-file.js';
+import { whyDenied } from '../util/denied.js';
+import { readRegularFile, UnusableFileError } from '../util/regular-file.js';
 import type { Config } from './config.js';
 import { parseConfig } from './parse.js';
 import { ConfigError } from './problem.js';

@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js';
 
-import { canonicalAddress } from '../endpoint.js';
+import { canonicalAddress } from '../model/endpoint.js';
 import { readSocketPath } from './socket-path.js';
 import { ValueError } from './value-error.js';
 

@@ -13,7 +13,7 @@ import type {
 import { exceeded } from './limits.js';
 import { readLines, sectionTitle, type IniEntry, type IniSection } from './lines.js';
 import { isLoopback } from './management.js';
-import { hint } from './nearest.js';
+import { hint } from '../util/nearest.js';
 import { overlaps, type PlacedPrefix } from './overlaps.js';
 import type { ConfigProblem } from './problem.js';
 import { readName, readPathName, sectionForms, sections, type SectionKind } from './sections.js';

@@ -1,4 +1,4 @@
-import type { Rate } from '../steering/rate.js';
+import type { Rate } from '../model/rate.js';
 import { ValueError } from './value-error.js';
 
 /** Bit/s, as tc(8) writes rates: the prefixes are powers of 1000. */

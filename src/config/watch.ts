@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import { watch, type FSWatcher } from 'chokidar';
 
-import { NoiseGate } from '../noise-gate.js';
+import { NoiseGate } from '../util/noise-gate.js';
 import type { Config } from './config.js';
 import { readConfigText } from './load.js';
 import { lookups, type Lookup } from './lookups.js';

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import type { ConsoleConfig } from '../config/config.js';
-import { canonicalAddress } from '../endpoint.js';
-import { isListedMember } from '../groups.js';
+import { canonicalAddress } from '../model/endpoint.js';
+import { isListedMember } from '../util/groups.js';
 import { socketOwner } from '../native/socket-owner.js';
 import { userOf } from '../openvpn/events-directory.js';
 import { groupId } from './group.js';

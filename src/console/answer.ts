@@ -1,4 +1,4 @@
-import { printable } from './printable.js';
+import { printable } from '../util/printable.js';
 
 /** An answer's lines; `hangUp` ends the client after them. */
 export interface Answer {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { LineSplitter } from '../lines.js';
+import { LineSplitter } from '../util/lines.js';
 import type { Answer } from './answer.js';
 import type { Tell } from './seat.js';
 import type { UnreadAnswers, UnreadOfOne } from './unread.js';

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
-import { canonicalAddress, formatEndpoint } from '../endpoint.js';
-import type { Session } from '../openvpn/session.js';
+import { canonicalAddress, formatEndpoint } from '../model/endpoint.js';
+import type { Session } from '../model/session.js';
 import { overrideKey } from '../steering/rule.js';
-import { isPrintable } from './printable.js';
-import { quoteWord } from './words.js';
+import { isPrintable } from '../util/printable.js';
+import { quoteWord } from '../util/words.js';
 
 /** Which client is meant, as `SERVER/COMMON NAME`, or why that cannot be told. */
 export type Meant = { readonly key: string } | { readonly problem: string };

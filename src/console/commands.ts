@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.js';
 import { ConfigError } from '../config/problem.js';
 import type { Written } from '../control/controller.js';
-import type { Session } from '../openvpn/session.js';
+import type { Session } from '../model/session.js';
 import type { Guidance } from '../steering/modes.js';
 import type { SessionPlan } from '../steering/plan.js';
 import { overrideKey, rulesFinder } from '../steering/rule.js';
@@ -9,12 +9,12 @@ import { failure, success, type Answer } from './answer.js';
 import { findClient, type Meant } from './clients.js';
 import { pathsText, rulesText } from './config-text.js';
 import { explainText } from './explain-text.js';
-import { printableJson } from './printable.js';
+import { printableJson } from '../util/printable.js';
 import type { Seat, Tell } from './seat.js';
 import type { Sharing } from './sharing.js';
-import type { DaemonStatus } from './status.js';
+import type { DaemonStatus } from '../api/status.js';
 import { sessionLines, statusText } from './status-text.js';
-import { splitWords, WordsError } from './words.js';
+import { splitWords, WordsError } from '../util/words.js';
 
 /** What the console's commands need of the daemon. */
 export interface Commanded {

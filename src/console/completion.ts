@@ -1,8 +1,8 @@
-import type { Session } from '../openvpn/session.js';
+import type { Session } from '../model/session.js';
 import { wordsForClients } from './clients.js';
 import { COMMANDS } from './commands.js';
 import { DISPOSITIONS } from './dispositions.js';
-import { quoteWord, splitTyped } from './words.js';
+import { quoteWord, splitTyped } from '../util/words.js';
 
 /** What there is to be named. */
 export interface Known {

@@ -1,8 +1,8 @@
 import type { Config, RuleConfig } from '../config/config.js';
-import type { PathLoad } from '../steering/path-load.js';
+import type { PathLoad } from '../steering/measure/path-load.js';
 import type { SessionPlan } from '../steering/plan.js';
 import { loadText } from './load-text.js';
-import { printable } from './printable.js';
+import { printable } from '../util/printable.js';
 import { ruleText } from './rule-text.js';
 
 /** The paths, with what is on each now, and what they carry against what they can. */

@@ -1,9 +1,9 @@
 import type { Written } from '../control/controller.js';
-import { formatEndpoint } from '../endpoint.js';
+import { formatEndpoint } from '../model/endpoint.js';
 import type { SessionPlan, SubflowPlan } from '../steering/plan.js';
 import type { Rule } from '../steering/rule.js';
 import { outlookText, type Outlook } from './outlook-text.js';
-import { printable } from './printable.js';
+import { printable } from '../util/printable.js';
 import { ruleText } from './rule-text.js';
 import { sessionTitle } from './status-text.js';
 

@@ -1,4 +1,4 @@
-import { LineSplitter } from '../lines.js';
+import { LineSplitter } from '../util/lines.js';
 import { ConsoleUnreachable, reach } from './reach.js';
 
 /** Bytes. */

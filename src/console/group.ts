@@ -1,5 +1,5 @@
 import { chownSync } from 'node:fs';
-import { groupNumber } from '../groups.js';
+import { groupNumber } from '../util/groups.js';
 
 /**
  * The number of a group of /etc/group.

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { writeFileAtomically } from '../atomic-file.js';
-import { readRegularFileSync } from '../regular-file.js';
+import { writeFileAtomically } from '../util/atomic-file.js';
+import { readRegularFileSync } from '../util/regular-file.js';
 import { isKeepable } from './secrecy.js';
 
 /** Lines, those typed last. */

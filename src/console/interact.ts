@@ -2,11 +2,11 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { styleText } from 'node:util';
-import { LineSplitter, type TooLongError } from '../lines.js';
+import { LineSplitter, type TooLongError } from '../util/lines.js';
 import { complete, type Known } from './completion.js';
 import { MAX_HISTORY, readHistory, saveHistory } from './history.js';
-import { printable } from './printable.js';
-import type { DaemonStatus } from './status.js';
+import { printable } from '../util/printable.js';
+import type { DaemonStatus } from '../api/status.js';
 import { ConsoleUnreachable, reach } from './reach.js';
 import { MAX_ANSWER, talk } from './talk.js';
 

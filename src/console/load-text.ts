@@ -1,5 +1,5 @@
-import { fullness, type PathLoad } from '../steering/path-load.js';
-import type { Rate } from '../steering/rate.js';
+import { fullness, type PathLoad } from '../steering/measure/path-load.js';
+import type { Rate } from '../model/rate.js';
 
 const UNITS: readonly (readonly [string, number])[] = [
   ['Gbit/s', 1e9],

@@ -1,11 +1,11 @@
 import type { SteeringConfig } from '../config/config.js';
-import { BALANCE_DEFAULTS } from '../steering/balance.js';
+import { BALANCE_DEFAULTS } from '../steering/balancer/balance.js';
 import type { Guidance } from '../steering/modes.js';
-import { fullness } from '../steering/path-load.js';
+import { fullness } from '../steering/measure/path-load.js';
 import { sessionKey } from '../steering/placed-session.js';
 import type { SessionPlan } from '../steering/plan.js';
-import { ROOMY } from '../steering/priority-based.js';
-import { NO_RATE } from '../steering/rate.js';
+import { ROOMY } from '../steering/modes/priority-based.js';
+import { NO_RATE } from '../model/rate.js';
 import { ageOf } from '../steering/stay.js';
 import { fullText, loadText, rateText } from './load-text.js';
 

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { readPasswordFile } from '../password-file.js';
+import { readPasswordFile } from '../util/password-file.js';
 import type { Dialogue } from './client.js';
 import type { Answer } from './answer.js';
 

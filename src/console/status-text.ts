@@ -1,12 +1,12 @@
 import Table from 'cli-table3';
-import { formatEndpoint } from '../endpoint.js';
+import { formatEndpoint } from '../model/endpoint.js';
 import type { ServerStatus } from '../openvpn/server.js';
-import type { Session } from '../openvpn/session.js';
+import type { Session } from '../model/session.js';
 import type { SessionPlan, SubflowPlan } from '../steering/plan.js';
 import { loadText, rateText } from './load-text.js';
-import { printable } from './printable.js';
+import { printable } from '../util/printable.js';
 import { ruleText } from './rule-text.js';
-import type { DaemonStatus } from './status.js';
+import type { DaemonStatus } from '../api/status.js';
 
 const NO_BORDERS = {
   top: '', 'top-mid': '', 'top-left': '', 'top-right': '',

@@ -1,8 +1,8 @@
 import type { Switch } from '../control/controller.js';
-import { formatEndpoint } from '../endpoint.js';
+import { formatEndpoint } from '../model/endpoint.js';
 import type { Plan, SubflowPlan } from '../steering/plan.js';
 import { overrideKey } from '../steering/rule.js';
-import { printable } from './printable.js';
+import { printable } from '../util/printable.js';
 import type { Tell } from './seat.js';
 
 interface Seen {

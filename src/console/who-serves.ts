@@ -2,7 +2,7 @@ import { lstatSync, realpathSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { programOf, unixPeer } from '../native/unix-peer.js';
-import { reasonOf } from '../openvpn/errno.js';
+import { reasonOf } from '../util/errno.js';
 import { userNumber } from '../openvpn/events-directory.js';
 import { userName } from './occupancy.js';
 

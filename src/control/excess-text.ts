@@ -1,6 +1,6 @@
 import type { ClosedSubflows, ExcessSubflows } from '../backend/backend.js';
-import { formatEndpoint } from '../endpoint.js';
-import type { Session } from '../openvpn/session.js';
+import { formatEndpoint } from '../model/endpoint.js';
+import type { Session } from '../model/session.js';
 
 /** What was closed above limits, and whose it was, in one sentence for an admin; common names as OpenVPN gives them. */
 export function excessText(

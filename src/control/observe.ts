@@ -1,8 +1,8 @@
 import type { Backend, Connection, ServerSockets } from '../backend/backend.js';
-import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import { formatEndpoint, type Endpoint } from '../model/endpoint.js';
 import type { AnySession } from '../openvpn/absences.js';
 import type { UnplacedSession } from '../openvpn/view.js';
-import type { Session } from '../openvpn/session.js';
+import type { Session } from '../model/session.js';
 import type { ObservedSession, Snapshot } from '../steering/snapshot.js';
 import { place } from './place.js';
 

@@ -1,7 +1,7 @@
 import { existsSync, linkSync, renameSync, statSync } from 'node:fs';
 import { z } from 'zod';
-import { unreadable } from '../denied.js';
-import { readRegularFileSync } from '../regular-file.js';
+import { unreadable } from '../util/denied.js';
+import { readRegularFileSync } from '../util/regular-file.js';
 import type { Overrides } from '../steering/rule.js';
 
 const FORM = z.object({ version: z.literal(1), overrides: z.record(z.string(), z.string()) });

@@ -1,8 +1,8 @@
 import { existsSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { writeFileAtomically } from '../atomic-file.js';
-import { makeDirectory } from '../directory.js';
+import { writeFileAtomically } from '../util/atomic-file.js';
+import { makeDirectory } from '../util/directory.js';
 import type { Overrides } from '../steering/rule.js';
 import {
   asideText,

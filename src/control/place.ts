@@ -1,7 +1,7 @@
 import type { ServerSockets } from '../backend/backend.js';
-import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import { formatEndpoint, type Endpoint } from '../model/endpoint.js';
 import type { UnplacedSession } from '../openvpn/view.js';
-import type { Session } from '../openvpn/session.js';
+import type { Session } from '../model/session.js';
 
 /** Gives a session the port of the one connection from its address that is nobody else's. */
 export function place(

@@ -1,4 +1,4 @@
-import { printable } from '../console/printable.js';
+import { printable } from '../util/printable.js';
 
 /** One thing that must be true on this host. */
 export interface Check {

@@ -4,7 +4,7 @@ import type { Config, ConsoleConfig, ServerConfig } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
 import { configWarnings } from '../config/warnings.js';
 import { groupId } from '../console/group.js';
-import type { DaemonStatus } from '../console/status.js';
+import type { DaemonStatus } from '../api/status.js';
 import { inspectOverrides } from '../control/overrides-file.js';
 import { ConsoleUnreachable } from '../console/reach.js';
 import { ConsoleRefusal, talk } from '../console/talk.js';

@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ServerStatus } from '../openvpn/server.js';
-import { readRegularFile } from '../regular-file.js';
+import { readRegularFile } from '../util/regular-file.js';
 import { note, type Check } from './check.js';
 
 /** Bytes of a config that are read; keys and certificates can stand in it. */

@@ -6,10 +6,10 @@ import { DevmemBackend } from '../backend/devmem.js';
 import { NetlinkBackend } from '../backend/netlink.js';
 import { readPmType } from '../backend/open.js';
 import type { KernelConfig } from '../config/config.js';
-import { parseIomem } from '../kernel/iomem.js';
+import { parseIomem } from '../kernel/memory/iomem.js';
 import { HOST_SOURCES } from '../kernel/kernel.js';
-import { KernelError } from '../kernel/kernel_error.js';
-import { MAKE_LAYOUT, readLayout } from '../kernel/layout_file.js';
+import { KernelError } from '../model/kernel-error.js';
+import { MAKE_LAYOUT, readLayout } from '../kernel/layout/layout-file.js';
 import { bad, note, ok, type Check } from './check.js';
 import { checkOwnPmType } from './path-manager.js';
 

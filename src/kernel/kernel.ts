@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
-import { loadAddon, type Access, type NativeMemory } from './addon.js';
-import { AddressSpace } from './address_space.js';
-import { Btf } from './btf.js';
-import { parseIomem } from './iomem.js';
-import { KernelError, RUN_AS_ROOT } from './kernel_error.js';
-import { Layout, layoutFromBtf } from './layout.js';
-import { MAKE_LAYOUT, readLayout } from './layout_file.js';
-import { ImageSymbols, readKallsyms, type Symbols } from './symbols.js';
-import { Tasks } from './task.js';
+import { loadAddon, type Access, type NativeMemory } from '../native/addon.js';
+import { AddressSpace } from './memory/address-space.js';
+import { Btf } from './layout/btf.js';
+import { parseIomem } from './memory/iomem.js';
+import { KernelError, RUN_AS_ROOT } from '../model/kernel-error.js';
+import { Layout, layoutFromBtf } from './layout/layout.js';
+import { MAKE_LAYOUT, readLayout } from './layout/layout-file.js';
+import { ImageSymbols, readKallsyms, type Symbols } from './layout/symbols.js';
+import { Tasks } from './walk/task.js';
 
 /** Where everything about a kernel is read from; tests give an image's files instead of the host's. */
 export interface KernelSources {

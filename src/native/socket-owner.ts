@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import type { Endpoint } from '../endpoint.js';
-import { loadAddon } from '../kernel/addon.js';
+import type { Endpoint } from '../model/endpoint.js';
+import { loadAddon } from './addon.js';
 
 /** A TCP socket of this process's network namespace. */
 export interface OwnedSocket {

@@ -1,6 +1,6 @@
 import { readlinkSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { loadAddon, type PeerCredentials } from '../kernel/addon.js';
+import { loadAddon, type PeerCredentials } from './addon.js';
 
 /**
  * Who is at the other end of a connected unix socket; undefined if it was closed meanwhile.

@@ -1,4 +1,4 @@
-import { clientKey, type Session } from './session.js';
+import { clientKey, type Session } from '../model/session.js';
 import type { UnplacedSession } from './view.js';
 
 /** A session, with its port or without. */

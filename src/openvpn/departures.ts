@@ -1,4 +1,4 @@
-import { formatEndpoint } from '../endpoint.js';
+import { formatEndpoint } from '../model/endpoint.js';
 import { isOf, type Traits } from './pairing.js';
 import type { EventRecord } from './record.js';
 

@@ -10,11 +10,11 @@ import {
   type Stats,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { whyDenied } from '../denied.js';
-import { makeDirectory as makeParent } from '../directory.js';
-import { groupNumber } from '../groups.js';
-import { readAccounts } from '../accounts.js';
-import { hasCode } from './errno.js';
+import { whyDenied } from '../util/denied.js';
+import { makeDirectory as makeParent } from '../util/directory.js';
+import { groupNumber } from '../util/groups.js';
+import { readAccounts } from '../util/accounts.js';
+import { hasCode } from '../util/errno.js';
 
 /**
  * The group that the daemon alone is in, where it is not root (openvpn-conf/subflowd-sysusers.conf): by it the daemon may

@@ -1,14 +1,14 @@
 import { EventEmitter } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { FairWork, WorkBudget, type SlicedWork } from '../fair-work.js';
-import { groupNumber } from '../groups.js';
-import { Pace } from '../pace.js';
-import type { ProblemListener, ProblemMap } from '../problems.js';
+import { FairWork, WorkBudget, type SlicedWork } from '../util/fair-work.js';
+import { groupNumber } from '../util/groups.js';
+import { Pace } from '../util/pace.js';
+import type { ProblemListener, ProblemMap } from '../util/problems.js';
 import { DirectoryProblems } from './directory-problems.js';
 import { DirectoryWatch, unwatched } from './directory-watch.js';
-import { reasonOf } from './errno.js';
-import { whyDenied } from '../denied.js';
+import { reasonOf } from '../util/errno.js';
+import { whyDenied } from '../util/denied.js';
 import {
   checkEventsDirectory,
   defaultHookUsers,

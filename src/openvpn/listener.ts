@@ -3,10 +3,10 @@ import { isIP, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
 import ipaddr from 'ipaddr.js';
-import { canonicalAddress } from '../endpoint.js';
+import { canonicalAddress } from '../model/endpoint.js';
 import { socketOwner, type OwnedSocket } from '../native/socket-owner.js';
 import { programOf, unixPeer } from '../native/unix-peer.js';
-import { reasonOf } from './errno.js';
+import { reasonOf } from '../util/errno.js';
 import { hookUser, userNumber } from './events-directory.js';
 
 /** Where a management interface listens. */

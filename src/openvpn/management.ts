@@ -1,14 +1,14 @@
 import { EventEmitter } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { Backoff } from './backoff.js';
-import { reasonOf } from './errno.js';
+import { Backoff } from '../util/backoff.js';
+import { reasonOf } from '../util/errno.js';
 import { Exchanges, type Request, type Taker } from './exchanges.js';
-import { LineSplitter, ownCopy, TooLongError } from '../lines.js';
-import { readPasswordFile } from '../password-file.js';
+import { LineSplitter, ownCopy, TooLongError } from '../util/lines.js';
+import { readPasswordFile } from '../util/password-file.js';
 import { describeConnectError, describeTarget, quote } from './management-text.js';
 import { watchListener, type ManagementTarget } from './listener.js';
 import { NoticeReader, sourceOf } from './notices.js';
-import { Problems, type ProblemMap } from '../problems.js';
+import { Problems, type ProblemMap } from '../util/problems.js';
 import { PROTOCOL_VARIABLES } from './record.js';
 
 export type { ManagementTarget };

@@ -1,7 +1,7 @@
-import { formatEndpoint } from '../endpoint.js';
+import { formatEndpoint } from '../model/endpoint.js';
 import type { KnownRecord } from './events.js';
 import type { EventRecord } from './record.js';
-import type { Protocol } from './session.js';
+import type { Protocol } from '../model/session.js';
 
 /** What tells clients of one process apart, as far as it is known. */
 export interface Traits {

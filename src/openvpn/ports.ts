@@ -1,4 +1,4 @@
-import { formatEndpoint } from '../endpoint.js';
+import { formatEndpoint } from '../model/endpoint.js';
 import type { KnownRecord } from './events.js';
 import { placed, type Row } from './view.js';
 

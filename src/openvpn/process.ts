@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
-import { hasCode } from './errno.js';
+import { hasCode } from '../util/errno.js';
 
 /** What `/proc` says of a process that claims to be a server. */
 export type ProcessFacts =

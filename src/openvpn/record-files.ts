@@ -1,7 +1,7 @@
 import { lstatSync, unlinkSync, type Stats } from 'node:fs';
 import { basename } from 'node:path';
-import { formatEndpoint } from '../endpoint.js';
-import { hasCode, reasonOf } from './errno.js';
+import { formatEndpoint } from '../model/endpoint.js';
+import { hasCode, reasonOf } from '../util/errno.js';
 import type { DirectoryProblems } from './directory-problems.js';
 import type { ProcessFacts, ProcessProbe } from './process.js';
 import { readBounded, signatureOf } from './record-file.js';

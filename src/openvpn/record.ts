@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
-import { canonicalAddress, type Endpoint } from '../endpoint.js';
-import type { Protocol } from './session.js';
+import { canonicalAddress, type Endpoint } from '../model/endpoint.js';
+import type { Protocol } from '../model/session.js';
 
 /**
  * Longest record that is read, in bytes. The longest common name of a certificate has 64 characters; what a directory full

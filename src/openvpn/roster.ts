@@ -1,5 +1,5 @@
 import { Departures } from './departures.js';
-import { formatEndpoint } from '../endpoint.js';
+import { formatEndpoint } from '../model/endpoint.js';
 import type { KnownRecord } from './events.js';
 import type { ClientNotice } from './management.js';
 import { withPorts } from './ports.js';

@@ -1,19 +1,19 @@
 import { EventEmitter } from 'node:events';
 import type { ServerConfig } from '../config/config.js';
-import { formatEndpoint } from '../endpoint.js';
-import { containFault, isFault } from '../faults.js';
-import { Pace } from '../pace.js';
-import { Problems, type ProblemMap } from '../problems.js';
+import { formatEndpoint } from '../model/endpoint.js';
+import { containFault, isFault } from '../util/faults.js';
+import { Pace } from '../util/pace.js';
+import { Problems, type ProblemMap } from '../util/problems.js';
 import { Absences, type AnySession } from './absences.js';
 import { ownerOf, type Claimant } from './attribution.js';
-import { reasonOf } from './errno.js';
+import { reasonOf } from '../util/errno.js';
 import type { Events, KnownRecord } from './events.js';
 import { MOST_PROCESSES, ofFewProcesses } from './few-processes.js';
 import { Management, type ClientNotice, type ManagementInfo, type ManagementOptions } from './management.js';
 import { isOf } from './pairing.js';
 import { probeProcess, type ProcessProbe } from './process.js';
 import { Roster } from './roster.js';
-import type { Session } from './session.js';
+import type { Session } from '../model/session.js';
 import { MOST_SESSIONS, parseStatus, type StatusReply } from './status.js';
 import { isSameView, join, judge, NOTHING, type Known, type UnplacedSession, type View } from './view.js';
 

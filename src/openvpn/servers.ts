@@ -2,13 +2,13 @@ import { EventEmitter } from 'node:events';
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { ServerConfig } from '../config/config.js';
-import { containFault } from '../faults.js';
-import { Problems } from '../problems.js';
+import { containFault } from '../util/faults.js';
+import { Problems } from '../util/problems.js';
 import type { AnySession } from './absences.js';
 import { ownerOf } from './attribution.js';
 import { Events, type EventsOptions } from './events.js';
 import { Server, type ServerMap, type ServerOptions } from './server.js';
-import type { Session } from './session.js';
+import type { Session } from '../model/session.js';
 import type { UnplacedSession } from './view.js';
 
 export interface ServersOptions {

@@ -1,6 +1,6 @@
-import { ownCopy } from '../lines.js';
+import { ownCopy } from '../util/lines.js';
 import { parseAddress, parseProtocol } from './record.js';
-import type { Protocol } from './session.js';
+import type { Protocol } from '../model/session.js';
 
 /** One row of `CLIENT_LIST`. */
 export interface ClientRow {

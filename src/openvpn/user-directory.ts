@@ -1,12 +1,12 @@
 import { opendirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { WorkBudget, type SlicedWork } from '../fair-work.js';
-import { INTERVAL_MS, MOST_EVENTS } from '../noise-gate.js';
-import { Pace } from '../pace.js';
-import type { ProblemListener } from '../problems.js';
+import { WorkBudget, type SlicedWork } from '../util/fair-work.js';
+import { INTERVAL_MS, MOST_EVENTS } from '../util/noise-gate.js';
+import { Pace } from '../util/pace.js';
+import type { ProblemListener } from '../util/problems.js';
 import { DirectoryWatch, unwatched } from './directory-watch.js';
-import { whyDenied } from '../denied.js';
-import { hasCode, reasonOf } from './errno.js';
+import { whyDenied } from '../util/denied.js';
+import { hasCode, reasonOf } from '../util/errno.js';
 import { checkUserDirectory, howToTidy } from './events-directory.js';
 import { DirectoryProblems } from './directory-problems.js';
 import type { ProcessFacts, ProcessProbe } from './process.js';

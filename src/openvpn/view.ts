@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import { formatEndpoint } from '../endpoint.js';
+import { formatEndpoint } from '../model/endpoint.js';
 import type { KnownRecord } from './events.js';
 import { isOf, keptOnFloat, RecordsByEndpoint, withoutSuperseded, type Traits } from './pairing.js';
-import { clientKey, type Session } from './session.js';
+import { clientKey, type Session } from '../model/session.js';
 import type { ClientRow } from './status.js';
 
 /** A session whose port OpenVPN has not told: only the kernel can say which connection it is. */

@@ -1,12 +1,12 @@
 import type { Config, Mode } from '../config/config.js';
 import { choicesOf, type Choice, type Choices } from './choice.js';
-import { meter, metersOf, NO_METER, type Meter } from './meter.js';
-import { meterPaths, pathLoads, type PathLoad, type PathMeters } from './path-load.js';
+import { meter, metersOf, NO_METER, type Meter } from './measure/meter.js';
+import { meterPaths, pathLoads, type PathLoad, type PathMeters } from './measure/path-load.js';
 import { sessionKey, type PlacedSession } from './placed-session.js';
-import { NO_PLACEMENT, place, type Candidate, type Placement } from './placement.js';
-import { priorityBased } from './priority-based.js';
-import { addRate, NO_RATE, type Rate } from './rate.js';
-import { smallestDelay, type DelayChoice } from './smallest-delay.js';
+import { NO_PLACEMENT, place, type Candidate, type Placement } from './balancer/placement.js';
+import { priorityBased } from './modes/priority-based.js';
+import { addRate, NO_RATE, type Rate } from '../model/rate.js';
+import { smallestDelay, type DelayChoice } from './modes/smallest-delay.js';
 import { currentPrimary } from './subflows.js';
 
 type ModeChoice = DelayChoice & { readonly mode: Mode };

@@ -1,6 +1,6 @@
 import type { Connection } from '../backend/backend.js';
 import type { Config } from '../config/config.js';
-import { clientKey, type Session } from '../openvpn/session.js';
+import { clientKey, type Session } from '../model/session.js';
 import { rememberingPathFinder } from './paths.js';
 import { overrideKey, ruleFinder, type Overrides, type Rule } from './rule.js';
 import type { ObservedSession, Snapshot } from './snapshot.js';

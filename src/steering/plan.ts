@@ -1,11 +1,11 @@
 import type { Connection, Priority, Subflow, SubflowName } from '../backend/backend.js';
 import type { Config } from '../config/config.js';
-import type { Session } from '../openvpn/session.js';
+import type { Session } from '../model/session.js';
 import { choicesOf } from './choice.js';
 import { NO_GUIDANCE, type Guidance } from './modes.js';
-import type { PathLoad } from './path-load.js';
+import type { PathLoad } from './measure/path-load.js';
 import { placeSessions, sessionKey, type PlacedSession } from './placed-session.js';
-import type { Rate } from './rate.js';
+import type { Rate } from '../model/rate.js';
 import type { Overrides, Rule } from './rule.js';
 import type { ObservedSession, Snapshot } from './snapshot.js';
 import { currentPrimary, type PlacedSubflow } from './subflows.js';

@@ -1,6 +1,6 @@
 import type { Config, RuleConfig } from '../config/config.js';
-import type { Session } from '../openvpn/session.js';
-import { readGlob } from './glob.js';
+import type { Session } from '../model/session.js';
+import { readGlob } from '../util/glob.js';
 
 /** What is asked for a client, and who asks. */
 export interface Rule extends RuleConfig {

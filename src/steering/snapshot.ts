@@ -1,5 +1,5 @@
 import type { Connection } from '../backend/backend.js';
-import type { Session } from '../openvpn/session.js';
+import type { Session } from '../model/session.js';
 
 /** A session and what the kernel holds for it. */
 export interface ObservedSession {

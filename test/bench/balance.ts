@@ -1,4 +1,4 @@
-import { balance } from '../../src/steering/balance.js';
+import { balance } from '../../src/steering/balancer/balance.js';
 import { crowd } from '../support/crowds.js';
 import { generator, SEED } from '../support/random.js';
 import type { Bench } from './bench.js';

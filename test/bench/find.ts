@@ -1,10 +1,10 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { DevmemBackend } from '../../src/backend/devmem.js';
-import { familyOf } from '../../src/kernel/families.js';
-import { FdTables } from '../../src/kernel/files.js';
+import { familyOf } from '../../src/kernel/walk/families.js';
+import { FdTables } from '../../src/kernel/walk/files.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../../src/kernel/kernel.js';
 import { PID } from '../support/alice.js';
-import { CrowdImage } from '../support/crowd_image.js';
+import { CrowdImage } from '../support/crowd-image.js';
 import { LINUX_6_1 } from '../support/layouts.js';
 import type { Bench, Course } from './bench.js';
 import type { Figure, Growth } from './figure.js';

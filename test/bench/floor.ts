@@ -11,7 +11,7 @@ const native = path.join(checkout, 'test/bench/native');
 const program = path.join(checkout, 'build/bench-floor');
 const sources = [
   ...['main.cc', 'switches.cc', 'walk.cc'].map((name) => path.join(native, name)),
-  ...['guarded_commit.cc', 'physical_memory.cc'].map((name) => path.join(checkout, 'native', name)),
+  ...['guarded-commit.cc', 'physical-memory.cc'].map((name) => path.join(checkout, 'native', name)),
 ];
 
 /**

@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DevmemBackend } from '../../src/backend/devmem.js';
-import { parseIomem } from '../../src/kernel/iomem.js';
+import { parseIomem } from '../../src/kernel/memory/iomem.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../../src/kernel/kernel.js';
 import { checkout } from '../lab/checkout.js';
 import { Cleanup } from '../lab/cleanup.js';

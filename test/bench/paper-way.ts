@@ -1,5 +1,5 @@
 import { DevmemBackend } from '../../src/backend/devmem.js';
-import { FdTables } from '../../src/kernel/files.js';
+import { FdTables } from '../../src/kernel/walk/files.js';
 import { openKernel } from '../../src/kernel/kernel.js';
 import { Floor } from './floor.js';
 import { setPlaces } from './places.js';

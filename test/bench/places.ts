@@ -1,4 +1,4 @@
-import type { OpenFiles } from '../../src/kernel/files.js';
+import type { OpenFiles } from '../../src/kernel/walk/files.js';
 import type { OpenKernel } from '../../src/kernel/kernel.js';
 import type { Floor } from './floor.js';
 

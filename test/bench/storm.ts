@@ -2,7 +2,7 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DaemonStatus } from '../../src/console/status.js';
+import type { DaemonStatus } from '../../src/api/status.js';
 import { talk } from '../../src/console/talk.js';
 import { checkout, labScript } from '../lab/checkout.js';
 import { Cleanup } from '../lab/cleanup.js';

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
-import { familyOf } from '../../src/kernel/families.js';
-import { FdTables } from '../../src/kernel/files.js';
+import { familyOf } from '../../src/kernel/walk/families.js';
+import { FdTables } from '../../src/kernel/walk/files.js';
 import type { OpenKernel } from '../../src/kernel/kernel.js';
 
 const WHOLE = (1n << 64n) - 1n;

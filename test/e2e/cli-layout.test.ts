@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseLayout } from '../../src/kernel/layout_file.js';
+import { parseLayout } from '../../src/kernel/layout/layout-file.js';
 import { labKernel } from '../lab/kernel.js';
 import { needs } from '../lab/needs.js';
 

@@ -9,7 +9,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Console } from '../../src/console/console.js';
 import type { Check } from '../../src/doctor/check.js';
 import { needs } from '../lab/needs.js';
-import type { Session } from '../../src/openvpn/session.js';
+import type { Session } from '../../src/model/session.js';
 import { until } from '../support/until.js';
 import { client, Steered } from '../unit/console/steered.js';
 

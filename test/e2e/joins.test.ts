@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { DaemonStatus } from '../../src/console/status.js';
+import type { DaemonStatus } from '../../src/api/status.js';
 import { Cleanup } from '../lab/cleanup.js';
 import { needs, networkNeeds } from '../lab/needs.js';
 import { figure6Paths, type ClientHost } from '../lab/network.js';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Console } from '../../src/console/console.js';
-import type { DaemonStatus } from '../../src/console/status.js';
+import type { DaemonStatus } from '../../src/api/status.js';
 import { talk } from '../../src/console/talk.js';
 import { needs } from '../lab/needs.js';
 import { Office } from '../support/office.js';

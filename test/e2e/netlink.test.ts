@@ -5,7 +5,7 @@ import { NetlinkBackend } from '../../src/backend/netlink.js';
 import { metaSockets } from '../../src/backend/netlink/diag.js';
 import { NetworkNamespace } from '../../src/backend/netlink/namespace.js';
 import { findPathManager } from '../../src/backend/netlink/path-manager.js';
-import { loadAddon } from '../../src/kernel/addon.js';
+import { loadAddon } from '../../src/native/addon.js';
 import { labScript } from '../lab/checkout.js';
 import { Cleanup } from '../lab/cleanup.js';
 import { readCounters, rise } from '../lab/counters.js';

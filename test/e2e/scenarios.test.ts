@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ServerSockets } from '../../src/backend/backend.js';
-import type { DaemonStatus } from '../../src/console/status.js';
+import type { DaemonStatus } from '../../src/api/status.js';
 import { needs, networkNeeds } from '../lab/needs.js';
 import { runScenario, runScenarioHere } from '../lab/scenarios/run.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { DaemonStatus } from '../../src/console/status.js';
+import type { DaemonStatus } from '../../src/api/status.js';
 import type { Check } from '../../src/doctor/check.js';
 import { needs } from '../lab/needs.js';
 import { runScenario } from '../lab/scenarios/run.js';

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { DaemonStatus } from '../../src/console/status.js';
+import type { DaemonStatus } from '../../src/api/status.js';
 import { prefixOf } from '../lab/addresses.js';
 import { checkout } from '../lab/checkout.js';
 import { Cleanup } from '../lab/cleanup.js';

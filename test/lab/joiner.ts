@@ -10,7 +10,7 @@ import { metaSockets } from '../../src/backend/netlink/diag.js';
 import { NetworkNamespace } from '../../src/backend/netlink/namespace.js';
 import { findPathManager } from '../../src/backend/netlink/path-manager.js';
 import { writeGenericHeader } from '../../src/backend/netlink/generic.js';
-import { loadAddon } from '../../src/kernel/addon.js';
+import { loadAddon } from '../../src/native/addon.js';
 
 // include/uapi/linux/mptcp.h
 const SUBFLOW_CREATE = 10;

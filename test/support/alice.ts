@@ -1,6 +1,6 @@
 import type { Config } from '../../src/config/config.js';
-import type { Session } from '../../src/openvpn/session.js';
-import type { ImageSocket } from './kernel_image.js';
+import type { Session } from '../../src/model/session.js';
+import type { ImageSocket } from './kernel-image.js';
 import { standby, STEERING } from './rules.js';
 
 export const SERVER = { address: '192.168.110.2', port: 1194 };

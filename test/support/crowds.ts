@@ -6,7 +6,7 @@ import {
   type BalanceOptions,
   type BalancedPath,
   type BalancedSession,
-} from '../../src/steering/balance.js';
+} from '../../src/steering/balancer/balance.js';
 
 /** Every session has long been on its path at this time. */
 export const NOW = 3_600_000;

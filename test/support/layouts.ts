@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Layout } from '../../src/kernel/layout.js';
-import { parseLayout } from '../../src/kernel/layout_file.js';
+import type { Layout } from '../../src/kernel/layout/layout.js';
+import { parseLayout } from '../../src/kernel/layout/layout-file.js';
 import { checkout } from '../lab/checkout.js';
 
 /** A layout that `subflowd layout` made of a real kernel's vmlinux, in layouts/. */

@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import { canonicalAddress } from '../../endpoint.js';
+import { canonicalAddress } from '../../model/endpoint.js';
 
 const DOT = 0x2e;
 const ZERO = 0x30;

@@ -1,5 +1,5 @@
 import { opendirSync, readlinkSync } from 'node:fs';
-import { KernelError } from '../../kernel/kernel_error.js';
+import { KernelError } from '../../model/kernel-error.js';
 
 /**
  * Descriptors of a process that are looked at: twice as many as a server's sessions. Each takes a system call, and who has

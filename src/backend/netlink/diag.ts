@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../endpoint.js';
+import type { Endpoint } from '../../model/endpoint.js';
 import type { Priority } from '../backend.js';
 import { addressText, writeAddress } from './address.js';
 import { writePortFilter } from './port-filter.js';

@@ -1,4 +1,4 @@
-import type { NativeNetlinkSocket } from '../../kernel/addon.js';
+import type { NativeNetlinkSocket } from '../../native/addon.js';
 import { NetlinkError } from './netlink-error.js';
 import { readEvent, type PathManagerEvent } from './pm-event.js';
 

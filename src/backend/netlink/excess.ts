@@ -1,4 +1,4 @@
-import { isSameEndpoint } from '../../endpoint.js';
+import { isSameEndpoint } from '../../model/endpoint.js';
 import type { Connection, Subflow } from '../backend.js';
 import { subflowKey } from './watched-servers.js';
 

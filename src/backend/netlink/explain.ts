@@ -1,5 +1,5 @@
 import { release } from 'node:os';
-import { KernelError } from '../../kernel/kernel_error.js';
+import { KernelError } from '../../model/kernel-error.js';
 import { NetlinkError } from './netlink-error.js';
 
 const MENDS: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-import { isSameEndpoint, type Endpoint } from '../../endpoint.js';
+import { isSameEndpoint, type Endpoint } from '../../model/endpoint.js';
 import type { Connection, PlainPeer, Subflow } from '../backend.js';
 import { metaSockets, tcpSockets, type MetaSocket, type TcpSocket } from './diag.js';
 import { isTaken, type ServerPorts } from './server-ports.js';

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
-import { loadAddon, type NativeNetlinkSocket } from '../../kernel/addon.js';
+import { loadAddon, type NativeNetlinkSocket } from '../../native/addon.js';
 import { metaSockets } from './diag.js';
 import { EventSocket, type EventSink } from './events.js';
 import type { Family } from './family.js';

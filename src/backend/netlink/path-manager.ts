@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../endpoint.js';
+import type { Endpoint } from '../../model/endpoint.js';
 import type { Priority } from '../backend.js';
 import { writeAddress } from './address.js';
 import { findFamily, type Family } from './family.js';

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../endpoint.js';
+import type { Endpoint } from '../../model/endpoint.js';
 import { addressText } from './address.js';
 import { GENERIC_HEADER } from './generic.js';
 import { malformed, readAttributes, readMessages, type Attributes } from './message.js';

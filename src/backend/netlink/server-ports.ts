@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../endpoint.js';
+import type { Endpoint } from '../../model/endpoint.js';
 import { listeningSockets, type ListeningSocket } from './diag.js';
 import type { Family } from './family.js';
 import { endpointPorts } from './path-manager.js';

@@ -1,6 +1,6 @@
 import { getSystemErrorName } from 'node:util';
-import type { NativeNetlinkSocket } from '../../kernel/addon.js';
-import { KernelError } from '../../kernel/kernel_error.js';
+import type { NativeNetlinkSocket } from '../../native/addon.js';
+import { KernelError } from '../../model/kernel-error.js';
 import { malformed, MessageWriter, readAttributes, readMessages, type Message } from './message.js';
 import { NetlinkError, Refusal } from './netlink-error.js';
 

@@ -1,4 +1,4 @@
-import { formatEndpoint } from '../../endpoint.js';
+import { formatEndpoint } from '../../model/endpoint.js';
 import type { Connection } from '../backend.js';
 import type { Ends } from './path-manager.js';
 

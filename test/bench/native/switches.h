@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "../../../native/guarded_commit.h"
+#include "../../../native/guarded-commit.h"
 #include "memory.h"
 
 namespace bench {

@@ -2,7 +2,7 @@
 import type { Backend, Connection, Priority } from '../../../src/backend/backend.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { NetlinkBackend } from '../../../src/backend/netlink.js';
-import { formatEndpoint } from '../../../src/endpoint.js';
+import { formatEndpoint } from '../../../src/model/endpoint.js';
 import { figure6Paths } from '../network.js';
 import { buildStage } from '../stage.js';
 import { until } from '../until.js';

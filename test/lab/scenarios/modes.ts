@@ -3,7 +3,7 @@ import type { Mode } from '../../../src/config/config.js';
 import { labScript } from '../checkout.js';
 import { congestionControl } from '../crowd/congestion.js';
 import type { ClientHost, PathOptions } from '../network.js';
-import type { DaemonStatus } from '../../../src/console/status.js';
+import type { DaemonStatus } from '../../../src/api/status.js';
 import type { SessionPlan } from '../../../src/steering/plan.js';
 import { Sidecar } from '../sidecar.js';
 import { writeRules } from '../sidecar-files.js';

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import type { DaemonStatus } from '../../../src/console/status.js';
+import type { DaemonStatus } from '../../../src/api/status.js';
 import { talk } from '../../../src/console/talk.js';
 import { Cleanup } from '../cleanup.js';
 import type { OpenvpnProcess } from '../openvpn.js';

@@ -3,7 +3,7 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
-import type { DaemonStatus } from '../../../src/console/status.js';
+import type { DaemonStatus } from '../../../src/api/status.js';
 import type { Cleanup } from '../cleanup.js';
 import { checkout } from '../checkout.js';
 import { buildNetwork, type ClientHost } from '../network.js';

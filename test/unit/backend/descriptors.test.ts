@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { expect, it } from 'vitest';
 import { descriptors, MOST_DESCRIPTORS, socketInodes } from '../../../src/backend/netlink/descriptors.js';
-import { KernelError } from '../../../src/kernel/kernel_error.js';
+import { KernelError } from '../../../src/model/kernel-error.js';
 
 it('the descriptors of a process are named as the kernel names them', async () => {
   const before = socketInodes(descriptors(process.pid)).size;

@@ -6,8 +6,8 @@ import { NetlinkError } from '../../../src/backend/netlink/netlink-error.js';
 import { findPathManager, isUserspace, setPriority } from '../../../src/backend/netlink/path-manager.js';
 import { lookAtServer } from '../../../src/backend/netlink/server-look.js';
 import { RequestSocket } from '../../../src/backend/netlink/socket.js';
-import type { NativeNetlinkSocket } from '../../../src/kernel/addon.js';
-import * as recorded from '../../support/netlink_messages.js';
+import type { NativeNetlinkSocket } from '../../../src/native/addon.js';
+import * as recorded from '../../support/netlink-messages.js';
 
 const TOKEN = 3700815572;
 const INODE = 855774;

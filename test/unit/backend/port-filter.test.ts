@@ -6,7 +6,7 @@ import { descriptors, socketInodes } from '../../../src/backend/netlink/descript
 import { listeningSockets, metaSockets, tcpSockets } from '../../../src/backend/netlink/diag.js';
 import { MOST_PORTS } from '../../../src/backend/netlink/port-filter.js';
 import { RequestSocket } from '../../../src/backend/netlink/socket.js';
-import { loadAddon } from '../../../src/kernel/addon.js';
+import { loadAddon } from '../../../src/native/addon.js';
 
 const NETLINK_SOCK_DIAG = 4;
 const SERVERS = MOST_PORTS + 1;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { mayUse } from '../../../src/console/access.js';
-import { isListedMember } from '../../../src/groups.js';
+import { isListedMember } from '../../../src/util/groups.js';
 import { hookUser, userOf } from '../../../src/openvpn/events-directory.js';
 
 const NOBODY = 65534;

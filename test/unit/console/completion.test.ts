@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { complete } from '../../../src/console/completion.js';
-import { splitWords } from '../../../src/console/words.js';
+import { splitWords } from '../../../src/util/words.js';
 import { client } from './steered.js';
 
 const names = ['alice', 'alan', 'Bob "The Builder"', '-n', 'json', '--', 'evil\u202e', '10.8.0.9'];

@@ -8,7 +8,7 @@ import type { Answer } from '../../../src/console/answer.js';
 import type { Seat } from '../../../src/console/seat.js';
 import { MOST_UNANSWERED } from '../../../src/console/settings.js';
 import { Sharing } from '../../../src/console/sharing.js';
-import { Backoff } from '../../../src/openvpn/backoff.js';
+import { Backoff } from '../../../src/util/backoff.js';
 import { MAX_WAITING } from '../../../src/openvpn/exchanges.js';
 import { Management } from '../../../src/openvpn/management.js';
 import { FakeOpenvpn } from '../../support/fake-openvpn.js';

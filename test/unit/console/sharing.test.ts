@@ -7,7 +7,7 @@ import { CLIENT_LIMITS, type ClientLimits } from '../../../src/console/client.js
 import { Console } from '../../../src/console/console.js';
 import { Sharing } from '../../../src/console/sharing.js';
 import { UnreadAnswers } from '../../../src/console/unread.js';
-import { Backoff } from '../../../src/openvpn/backoff.js';
+import { Backoff } from '../../../src/util/backoff.js';
 import { Management } from '../../../src/openvpn/management.js';
 import { FakeOpenvpn, GREETING } from '../../support/fake-openvpn.js';
 import { Talker } from '../../support/talker.js';

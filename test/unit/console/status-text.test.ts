@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { statusText } from '../../../src/console/status-text.js';
-import type { DaemonStatus } from '../../../src/console/status.js';
+import type { DaemonStatus } from '../../../src/api/status.js';
 import type { ServerStatus } from '../../../src/openvpn/server.js';
 import { plan } from '../../../src/steering/plan.js';
 import type { ObservedSession } from '../../../src/steering/snapshot.js';

@@ -5,9 +5,9 @@ import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { Controller, type Switch } from '../../../src/control/controller.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
 import type { UnplacedSession } from '../../../src/openvpn/view.js';
-import type { Session } from '../../../src/openvpn/session.js';
+import type { Session } from '../../../src/model/session.js';
 import { ALICE, ALICE_SESSION, configOf, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
-import { KernelImage } from '../../support/kernel_image.js';
+import { KernelImage } from '../../support/kernel-image.js';
 import { LINUX_6_1 } from '../../support/layouts.js';
 import { until } from '../../support/until.js';
 

@@ -12,7 +12,7 @@ import { ensureEventsDirectory } from '../../../src/openvpn/events-directory.js'
 import { Servers } from '../../../src/openvpn/servers.js';
 import { MOST_SESSIONS } from '../../../src/openvpn/status.js';
 import { ALICE, configOf, PID } from '../../support/alice.js';
-import { KernelImage } from '../../support/kernel_image.js';
+import { KernelImage } from '../../support/kernel-image.js';
 import { LINUX_6_1 } from '../../support/layouts.js';
 import { until } from '../../support/until.js';
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Backend, ServerSockets } from '../../../src/backend/backend.js';
 import { MOST_PROBLEMS, observe } from '../../../src/control/observe.js';
-import type { Session } from '../../../src/openvpn/session.js';
+import type { Session } from '../../../src/model/session.js';
 import { plan } from '../../../src/steering/plan.js';
 import { ALICE_SESSION, configOf, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 

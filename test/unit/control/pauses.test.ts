@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { PAUSES } from '../../../src/control/pauses.js';
-import { Pace } from '../../../src/pace.js';
+import { Pace } from '../../../src/util/pace.js';
 
 it.each(Object.keys(PAUSES) as (keyof typeof PAUSES)[])(
   'looks at a server again within a minute, whatever a look costs (%s): only so a priority that another set is found',

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { DaemonStatus } from '../../../src/console/status.js';
+import type { DaemonStatus } from '../../../src/api/status.js';
 import { checkServer, checkSessions, MOST_PEERS, peersText } from '../../../src/doctor/servers.js';
 import type { ServerStatus } from '../../../src/openvpn/server.js';
 import type { ObservedSession } from '../../../src/steering/snapshot.js';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { Btf, MAX_MEMBERS, MAX_NAME_BYTES } from '../../../src/kernel/btf.js';
-import { KernelError } from '../../../src/kernel/kernel_error.js';
+import { Btf, MAX_MEMBERS, MAX_NAME_BYTES } from '../../../src/kernel/layout/btf.js';
+import { KernelError } from '../../../src/model/kernel-error.js';
 
 const HEADER_BYTES = 24;
 const STRUCT = 4;

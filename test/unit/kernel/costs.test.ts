@@ -1,12 +1,12 @@
 // What a look and a switch cost, counted: no clock tells a slow machine from a slow change.
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
-import type { NativeMemory } from '../../../src/kernel/addon.js';
-import { familyOf } from '../../../src/kernel/families.js';
-import { FdTables } from '../../../src/kernel/files.js';
+import type { NativeMemory } from '../../../src/native/addon.js';
+import { familyOf } from '../../../src/kernel/walk/families.js';
+import { FdTables } from '../../../src/kernel/walk/files.js';
 import { openKernel, type OpenKernel } from '../../../src/kernel/kernel.js';
 import { PID } from '../../support/alice.js';
-import { CrowdImage } from '../../support/crowd_image.js';
+import { CrowdImage } from '../../support/crowd-image.js';
 import { ALL_LAYOUTS, LINUX_6_1, WAYS } from '../../support/layouts.js';
 
 // not timed: images of 40 MB take a busy machine its time

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
-import { Layout, type LayoutData } from '../../../src/kernel/layout.js';
+import { Layout, type LayoutData } from '../../../src/kernel/layout/layout.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
-import { KernelImage } from '../../support/kernel_image.js';
+import { KernelImage } from '../../support/kernel-image.js';
 import {
   LINUX_4_14_MPTCP,
   LINUX_6_1,

@@ -2,11 +2,11 @@ import { openSync, writeSync, closeSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SubflowName } from '../../../src/backend/backend.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
-import { isSameEndpoint } from '../../../src/endpoint.js';
+import { isSameEndpoint } from '../../../src/model/endpoint.js';
 import { openKernel, type KernelSources } from '../../../src/kernel/kernel.js';
-import type { Layout } from '../../../src/kernel/layout.js';
+import type { Layout } from '../../../src/kernel/layout/layout.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
-import { KernelImage, type Placed } from '../../support/kernel_image.js';
+import { KernelImage, type Placed } from '../../support/kernel-image.js';
 import { WAYS } from '../../support/layouts.js';
 
 const NAME: SubflowName = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };

@@ -4,11 +4,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { buildIdOf } from '../../../src/kernel/build_id.js';
+import { buildIdOf } from '../../../src/kernel/layout/build-id.js';
 import { openKernel, type KernelSources } from '../../../src/kernel/kernel.js';
-import { formatLayout, parseLayout, readLayout, writeLayout } from '../../../src/kernel/layout_file.js';
+import {
+  formatLayout,
+  parseLayout,
+  readLayout,
+  writeLayout,
+} from '../../../src/kernel/layout/layout-file.js';
 import { ALL_LAYOUTS, LINUX_6_1 } from '../../support/layouts.js';
-import { KernelImage } from '../../support/kernel_image.js';
+import { KernelImage } from '../../support/kernel-image.js';
 
 let directory: string;
 let image: KernelImage;

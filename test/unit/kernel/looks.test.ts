@@ -2,14 +2,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { SubflowName } from '../../../src/backend/backend.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
-import { Column } from '../../../src/kernel/column.js';
-import { familyOf } from '../../../src/kernel/families.js';
-import type { Walk } from '../../../src/kernel/family.js';
-import { FdTables, type OpenFiles } from '../../../src/kernel/files.js';
+import { Column } from '../../../src/kernel/memory/column.js';
+import { familyOf } from '../../../src/kernel/walk/families.js';
+import type { Walk } from '../../../src/kernel/walk/family.js';
+import { FdTables, type OpenFiles } from '../../../src/kernel/walk/files.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
-import { Layout } from '../../../src/kernel/layout.js';
+import { Layout } from '../../../src/kernel/layout/layout.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
-import { KernelImage, type ImageSocket } from '../../support/kernel_image.js';
+import { KernelImage, type ImageSocket } from '../../support/kernel-image.js';
 import { ALL_LAYOUTS, LINUX_6_1 } from '../../support/layouts.js';
 
 const BOB: ImageSocket = {

@@ -3,13 +3,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ServerSockets, Subflow, SubflowName } from '../../../src/backend/backend.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
-import { KernelError } from '../../../src/kernel/kernel_error.js';
-import { familyOf } from '../../../src/kernel/families.js';
-import { FdTables } from '../../../src/kernel/files.js';
+import { KernelError } from '../../../src/model/kernel-error.js';
+import { familyOf } from '../../../src/kernel/walk/families.js';
+import { FdTables } from '../../../src/kernel/walk/files.js';
 import { openKernel, type OpenKernel } from '../../../src/kernel/kernel.js';
-import type { Layout } from '../../../src/kernel/layout.js';
+import type { Layout } from '../../../src/kernel/layout/layout.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
-import { KernelImage } from '../../support/kernel_image.js';
+import { KernelImage } from '../../support/kernel-image.js';
 import { ALL_LAYOUTS } from '../../support/layouts.js';
 
 /** MUTATIONS=N makes it more or fewer, of all layouts together; SEED=N repeats a run. */

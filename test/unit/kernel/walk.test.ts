@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SubflowName } from '../../../src/backend/backend.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
-import { familyOf } from '../../../src/kernel/families.js';
+import { familyOf } from '../../../src/kernel/walk/families.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
-import { KernelImage, type ImageOptions } from '../../support/kernel_image.js';
+import { KernelImage, type ImageOptions } from '../../support/kernel-image.js';
 import { ALL_LAYOUTS, WAYS } from '../../support/layouts.js';
 
 const ON_LTE: SubflowName = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { Trail } from '../../../src/kernel/trail.js';
-import { Ways, type Way } from '../../../src/kernel/ways.js';
+import { Trail } from '../../../src/kernel/commit/trail.js';
+import { Ways, type Way } from '../../../src/kernel/commit/ways.js';
 
 const TABLE = { task: 1n, files: 2n, fdt: 3n, array: 4n };
 

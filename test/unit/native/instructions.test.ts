@@ -8,7 +8,7 @@ import { openKernel } from '../../../src/kernel/kernel.js';
 import { buildFloor } from '../../bench/floor.js';
 import { writeTrails } from '../../bench/trails.js';
 import { PID } from '../../support/alice.js';
-import { CrowdImage } from '../../support/crowd_image.js';
+import { CrowdImage } from '../../support/crowd-image.js';
 import { LINUX_6_1 } from '../../support/layouts.js';
 
 /** Instructions of a program that reads these lines. */

@@ -10,7 +10,7 @@ import {
   ReadStatus,
   type GatheredRows,
   type NativeMemory,
-} from '../../../src/kernel/addon.js';
+} from '../../../src/native/addon.js';
 
 const { PhysicalMemory } = loadAddon();
 const PAGE = 4096;

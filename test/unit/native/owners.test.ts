@@ -4,7 +4,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import type { Endpoint } from '../../../src/endpoint.js';
+import type { Endpoint } from '../../../src/model/endpoint.js';
 import { socketOwner } from '../../../src/native/socket-owner.js';
 import { unixPeer } from '../../../src/native/unix-peer.js';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Backoff } from '../../../src/openvpn/backoff.js';
+import { Backoff } from '../../../src/util/backoff.js';
 import { Management, type ClientNotice, type ManagementOptions } from '../../../src/openvpn/management.js';
 import { until } from '../../support/until.js';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ownerOf, type Claimant } from '../../../src/openvpn/attribution.js';
-import { Backoff } from '../../../src/openvpn/backoff.js';
+import { Backoff } from '../../../src/util/backoff.js';
 import { ensureEventsDirectory } from '../../../src/openvpn/events-directory.js';
 import { Events } from '../../../src/openvpn/events.js';
 import type { ProcessFacts } from '../../../src/openvpn/process.js';

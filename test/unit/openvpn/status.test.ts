@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { LineSplitter } from '../../../src/lines.js';
+import { LineSplitter } from '../../../src/util/lines.js';
 import { MOST_UNREADABLE, parseRealAddress, parseStatus } from '../../../src/openvpn/status.js';
 
 const HEADER =

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 
 import { crowd, fullest, settle } from '../../support/crowds.js';
-import { exactOptimum } from '../../support/exact_optimum.js';
-import { linearBound } from '../../support/linear_bound.js';
+import { exactOptimum } from '../../support/exact-optimum.js';
+import { linearBound } from '../../support/linear-bound.js';
 import { generator, SEED } from '../../support/random.js';
 
 describe('at rest, the fullest path is as little full as can be', () => {

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 
-import { balance, BALANCE_DEFAULTS, type BalanceInput, type Move } from '../../../src/steering/balance.js';
+import {
+  balance,
+  BALANCE_DEFAULTS,
+  type BalanceInput,
+  type Move,
+} from '../../../src/steering/balancer/balance.js';
 import { crowd, fullest, moved, NOW, settle } from '../../support/crowds.js';
 import { generator, SEED } from '../../support/random.js';
 

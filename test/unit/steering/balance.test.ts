@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { balance, type BalancedPath, type BalancedSession } from '../../../src/steering/balance.js';
+import { balance, type BalancedPath, type BalancedSession } from '../../../src/steering/balancer/balance.js';
 import { NOW } from '../../support/crowds.js';
 
 const MBIT = 1e6;

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
 
 import type { PathConfig } from '../../../src/config/config.js';
-import { NO_METER, type Meter, type SubflowMeter } from '../../../src/steering/meter.js';
+import { NO_METER, type Meter, type SubflowMeter } from '../../../src/steering/measure/meter.js';
 import {
   fullness,
   meterPaths,
   pathLoads,
   type PathLoad,
   type PathMeters,
-} from '../../../src/steering/path-load.js';
+} from '../../../src/steering/measure/path-load.js';
 
 const MBIT = 1e6;
 

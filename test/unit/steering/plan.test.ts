@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import type { Connection, Priority, Subflow } from '../../../src/backend/backend.js';
 import type { Config } from '../../../src/config/config.js';
-import type { Session } from '../../../src/openvpn/session.js';
+import type { Session } from '../../../src/model/session.js';
 import { plan, type SessionPlan, type Wish } from '../../../src/steering/plan.js';
 import { overrideKey, type Overrides } from '../../../src/steering/rule.js';
 import type { ObservedSession, Snapshot } from '../../../src/steering/snapshot.js';

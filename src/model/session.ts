@@ -1,0 +1,31 @@
+import { formatEndpoint, type Endpoint } from './endpoint.js';
+
+/** What a client's packets come over. OpenVPN 2.7 serves both in one process, so it is part of who a client is. */
+export type Protocol = 'tcp' | 'udp';
+
+/** One connected OpenVPN client. */
+export interface Session {
+  /** NAME of the server's `[openvpn NAME]` section. */
+  readonly server: string;
+  /** The server's process. */
+  readonly pid: number;
+  /** As OpenVPN gives it: any UTF-8 text. */
+  readonly commonName: string;
+  /** Where OpenVPN sees the client come from. */
+  readonly real: Endpoint;
+  /** Addresses inside the tunnel, canonical text; empty when OpenVPN has not said. */
+  readonly virtual: readonly string[];
+  /** OpenVPN's client ID; only the management interface tells it. */
+  readonly cid?: number;
+  /** When the client connected, Unix time in seconds. */
+  readonly since?: number;
+  /** Absent where nobody has said it: OpenVPN before 2.7 without hooks, or hooks alone where a process serves both. */
+  readonly protocol?: Protocol;
+  /** OpenVPN lists it, but has not let it in: it is still being asked who it is, or was refused. */
+  readonly notLetIn?: true;
+}
+
+/** A client of one process: UDP and TCP can have the same address and port at once. */
+export function clientKey({ real, protocol }: Pick<Session, 'real' | 'protocol'>): string {
+  return protocol === 'udp' ? `udp ${formatEndpoint(real)}` : formatEndpoint(real);
+}

@@ -1,0 +1,376 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import ipaddr from 'ipaddr.js';
+import type { Endpoint } from '../../src/model/endpoint.js';
+import type { KernelSources } from '../../src/kernel/kernel.js';
+import type { Layout } from '../../src/kernel/layout/layout.js';
+import { formatLayout } from '../../src/kernel/layout/layout-file.js';
+import { layOutMultipathTcpOrg } from './multipath-tcp-org-image.js';
+import { layOutUpstream } from './upstream-image.js';
+
+const LINKED_TEXT = 0xffff_ffff_8100_0000n;
+const CODE = 0x10_0000;
+const BYTES = 0x80_0000;
+const HEAP = 0x20_0000;
+const PRESENT = 0x63n;
+const HUGE = 0x80n;
+
+/** One socket to lay out; an MPTCP connection if it has subflows. */
+export interface ImageSocket {
+  /** IPPROTO_UDP and the like; IPPROTO_TCP by default. Ignored where there are subflows. */
+  readonly protocol?: number;
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+  readonly state?: number;
+  readonly token?: number;
+  /** AF_INET6 even where the addresses are IPv4: they are written v4-mapped. */
+  readonly mapped?: boolean;
+  readonly subflows?: readonly ImageSubflow[];
+}
+
+export interface ImageSubflow extends Omit<ImageSocket, 'subflows' | 'protocol'> {
+  /** Bits that are set, beside those of every established subflow, by the kernel's names. */
+  readonly bits?: readonly string[];
+}
+
+/** Where the image's builder put a connection: virtual addresses. */
+export interface Placed {
+  readonly sk: bigint;
+  /** What holds the priorities of each subflow. */
+  readonly contexts: readonly bigint[];
+  readonly socks: readonly bigint[];
+  /** Where the pointer to each subflow on the list lies, and what it points to. */
+  readonly links: readonly { readonly link: bigint; readonly node: bigint }[];
+}
+
+/** What a fake kernel tells of itself, and how its memory is arranged. */
+export interface ImageOptions {
+  /** Bytes of RAM; what needs little is quicker to compare. */
+  readonly size?: number;
+  /** By how much the image was moved from where it was linked, bytes. */
+  readonly slide?: bigint;
+  readonly directMap?: { readonly base: bigint; readonly levels: 4 | 5 };
+  /** Whether `page_offset_base` tells the direct map. */
+  readonly isRandomised?: boolean;
+  /** What /proc/kallsyms shows: everything, code only (CONFIG_KALLSYMS_ALL=n), or zeros (kptr_restrict). */
+  readonly kallsyms?: 'all' | 'code' | 'zeros';
+  /** Further symbols, by how far behind the image's start they lie. */
+  readonly symbols?: Readonly<Record<string, bigint>>;
+}
+
+/**
+ * A fake of a running kernel's memory, in a file as /dev/mem shows it: tasks, files, sockets and subflows laid out by
+ * a given layout, of either family. It is for what a real kernel cannot be asked for: structures that are wrong.
+ */
+export class KernelImage {
+  readonly bytes: Buffer;
+  readonly options: Required<ImageOptions>;
+  readonly #directory = mkdtempSync(path.join(tmpdir(), 'kernel-image-'));
+  readonly #text: bigint;
+  #heap = HEAP;
+  readonly #tasks: bigint[] = [];
+  readonly initTask: bigint;
+  readonly #pgd: bigint;
+
+  constructor(
+    readonly layout: Layout,
+    options: ImageOptions = {},
+  ) {
+    this.options = {
+      size: BYTES,
+      slide: 0x1b00_0000n,
+      directMap: { base: 0xffff_8880_0000_0000n, levels: 4 },
+      isRandomised: false,
+      kallsyms: 'all',
+      symbols: {},
+      ...options,
+    };
+    this.bytes = Buffer.alloc(this.options.size);
+    this.#text = LINKED_TEXT + this.options.slide;
+    this.initTask = this.#text + 0x1000n;
+    this.#pgd = this.#text + 0x4000n;
+    if (this.options.isRandomised) this.setWord(this.#text + 0x8000n, this.options.directMap.base);
+    this.#tasks.push(this.initTask);
+    this.place(this.initTask, 'task_struct', 'pid', 0n);
+    this.task(1, []);
+  }
+
+  /** Physical addresses of what was laid out: from the first allocation to the last. */
+  get used(): { readonly start: number; readonly end: number } {
+    return { start: HEAP, end: this.#heap };
+  }
+
+  /** Virtual address of fresh, zeroed memory in the direct map. */
+  allocate(bytes: number): bigint {
+    const at = this.#heap;
+    this.#heap = (at + bytes + 63) & ~63;
+    if (this.#heap > this.bytes.length) throw new Error('the image is full');
+    return this.options.directMap.base + BigInt(at);
+  }
+
+  /** Physical address of a virtual one. */
+  physical(address: bigint): bigint {
+    return address >= this.#text
+      ? address - this.#text + BigInt(CODE)
+      : address - this.options.directMap.base;
+  }
+
+  word(address: bigint): bigint {
+    return this.bytes.readBigUInt64LE(Number(this.physical(address)));
+  }
+
+  setWord(address: bigint, value: bigint): void {
+    this.bytes.writeBigUInt64LE(BigInt.asUintN(64, value), Number(this.physical(address)));
+  }
+
+  /** A process with these files (addresses of struct file; 0 is a closed descriptor). Returns its fd array's address. */
+  task(pid: number, files: readonly bigint[], options: { readonly vmalloc?: 'small' | 'huge' } = {}): bigint {
+    const task = this.allocate(4096);
+    this.#tasks.push(task);
+    this.place(task, 'task_struct', 'pid', BigInt(pid));
+    const [filesStruct, fdt] = [this.allocate(128), this.allocate(64)];
+    const array =
+      options.vmalloc === undefined ? this.allocate(8 * files.length + 8) : this.#vmalloc(options.vmalloc);
+    const backing = this.#backing(array);
+    for (const [fd, file] of files.entries()) this.setWord(backing + 8n * BigInt(fd), file);
+    this.place(task, 'task_struct', 'files', filesStruct);
+    this.place(filesStruct, 'files_struct', 'fdt', fdt);
+    this.place(fdt, 'fdtable', 'max_fds', BigInt(files.length));
+    this.place(fdt, 'fdtable', 'fd', array);
+    this.#linkTasks();
+    return array;
+  }
+
+  /** An open socket; returns its struct file and where the rest lies. */
+  socket(socket: ImageSocket): Placed & { readonly file: bigint } {
+    const alloc = this.allocate(1024);
+    const file = this.#file(alloc + BigInt(this.layout.field('socket_alloc', 'vfs_inode').offset), 0o140777n);
+    const sk = this.allocate(4096);
+    this.place(alloc, 'socket', 'file', file);
+    this.place(alloc, 'socket', 'sk', sk);
+    this.ends(sk, socket);
+    this.place(sk, 'sock', 'sk_protocol', BigInt(socket.protocol ?? 6));
+    if (!socket.subflows) return { file, sk, contexts: [], socks: [], links: [] };
+    const layOut = this.layout.has('mptcp_sock', 'conn_list') ? layOutUpstream : layOutMultipathTcpOrg;
+    return { file, ...layOut(this, sk, socket.token ?? 0, socket.subflows) };
+  }
+
+  /** An open file that is no socket. */
+  plainFile(): bigint {
+    return this.#file(this.allocate(1024), 0o100644n);
+  }
+
+  #file(inode: bigint, mode: bigint): bigint {
+    const file = this.allocate(512);
+    if (this.layout.has('file', 'f_inode')) {
+      this.place(file, 'file', 'f_inode', inode);
+    } else {
+      const dentry = this.allocate(256);
+      this.place(file, 'file', 'f_path.dentry', dentry);
+      this.place(dentry, 'dentry', 'd_inode', inode);
+    }
+    this.place(inode, 'inode', 'i_mode', mode);
+    return file;
+  }
+
+  /** Address of a member. */
+  at(base: bigint, struct: string, member: string): bigint {
+    return base + BigInt(this.layout.bits(struct, member).bitOffset >>> 3);
+  }
+
+  /** Writes a member, whole or a bit field. */
+  place(base: bigint, struct: string, member: string, value: bigint): void {
+    const { bitOffset, bitSize } = this.layout.bits(struct, member);
+    for (let bit = 0; bit < Math.min(bitSize, 64); bit++) {
+      const at = Number(this.physical(base)) + ((bitOffset + bit) >>> 3);
+      const mask = 1 << ((bitOffset + bit) & 7);
+      const byte = this.bytes[at] as number;
+      this.bytes[at] = ((BigInt.asUintN(64, value) >> BigInt(bit)) & 1n) === 1n ? byte | mask : byte & ~mask;
+    }
+  }
+
+  /** Writes a socket's family, state, addresses and ports. */
+  ends(sk: bigint, { local, remote, state, mapped }: Omit<ImageSocket, 'protocol'>): void {
+    const v6 = mapped === true || local.address.includes(':');
+    const either = (common: string, inet: string): [string, string] =>
+      this.layout.has('sock_common', common) ? ['sock_common', common] : ['inet_sock', inet];
+    this.place(sk, 'sock_common', 'skc_family', v6 ? 10n : 2n);
+    this.place(sk, 'sock_common', 'skc_state', BigInt(state ?? 1));
+    this.place(sk, ...either('skc_num', 'inet_num'), BigInt(local.port));
+    const dport = ((remote.port & 0xff) << 8) | (remote.port >>> 8);
+    this.place(sk, ...either('skc_dport', 'inet_dport'), BigInt(dport));
+    const isBehind = v6 && !this.layout.has('sock_common', 'skc_v6_daddr');
+    const pinfo = isBehind ? this.allocate(256) : 0n;
+    if (isBehind) this.place(sk, 'inet_sock', 'pinet6', pinfo);
+    for (const [v4Member, v6Member, behind, { address }] of [
+      ['skc_rcv_saddr', 'skc_v6_rcv_saddr', 'rcv_saddr', local],
+      ['skc_daddr', 'skc_v6_daddr', 'daddr', remote],
+    ] as const) {
+      const parsed = ipaddr.parse(address);
+      const bytes =
+        v6 && parsed instanceof ipaddr.IPv4
+          ? parsed.toIPv4MappedAddress().toByteArray()
+          : parsed.toByteArray();
+      const at = isBehind
+        ? this.at(pinfo, 'ipv6_pinfo', behind)
+        : this.at(sk, 'sock_common', v6 ? v6Member : v4Member);
+      this.bytes.set(bytes, Number(this.physical(at)));
+    }
+  }
+
+  /** Writes the files that `openKernel` reads, a layout of this very build among them. */
+  sources(): KernelSources & { readonly layout: string } {
+    const file = (name: string, content: string | Buffer) => {
+      const full = path.join(this.#directory, name);
+      writeFileSync(full, content);
+      return full;
+    };
+    const hex = (number: number) => number.toString(16).padStart(8, '0');
+    const buildId = 'c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00';
+    return {
+      memory: file('mem', this.bytes),
+      iomem: file(
+        'iomem',
+        `00000000-00000fff : Reserved\n00001000-${hex(this.bytes.length - 1)} : System RAM\n` +
+          `  ${hex(CODE)}-001fffff : Kernel code\nfed00000-fed003ff : HPET 0\n`,
+      ),
+      kallsyms: file('kallsyms', this.#kallsyms()),
+      btf: path.join(this.#directory, 'none'),
+      notes: file(
+        'notes',
+        Buffer.concat([
+          // a note of another kind, as the linker puts before it
+          Buffer.from('0400000004000000060000005858585801000000', 'hex'),
+          Buffer.from(`040000001400000003000000474e5500${buildId}`, 'hex'),
+        ]),
+      ),
+      layout: file(
+        'layout.json',
+        formatLayout({
+          release: '4.4.83-image',
+          buildId,
+          symbols: new Map(
+            this.#symbols().map(([address, , name]) => [name, address - this.options.slide] as const),
+          ),
+          layout: this.layout,
+        }),
+      ),
+    };
+  }
+
+  #symbols(): (readonly [bigint, 'T' | 'D', string])[] {
+    return [
+      [this.#text, 'T', '_text'],
+      [this.#text + 0x1f0n, 'T', '_stext'],
+      [this.initTask, 'D', 'init_task'],
+      [
+        this.#pgd,
+        'D',
+        this.options.directMap.base < 0xffff_8880_0000_0000n ? 'init_level4_pgt' : 'init_top_pgt',
+      ],
+      ...Object.entries(this.options.symbols).map(
+        ([name, offset]) => [this.#text + offset, 'T', name] as const,
+      ),
+      ...(this.options.isRandomised ? [[this.#text + 0x8000n, 'D', 'page_offset_base'] as const] : []),
+    ];
+  }
+
+  #kallsyms(): string {
+    const { kallsyms } = this.options;
+    const shown = [...this.#symbols(), [this.#text + 0x9000n, 'T', 'init_task_work'] as const];
+    return shown
+      .filter(([, type]) => kallsyms !== 'code' || type === 'T')
+      .map(([address, type, name]) => {
+        const shownAddress = kallsyms === 'zeros' ? 0n : address;
+        return `${shownAddress.toString(16).padStart(16, '0')} ${type} ${name}\n`;
+      })
+      .join('');
+  }
+
+  /** Every byte that was changed through the memory file since it was laid out: [physical address, before, after]. */
+  changes(): [number, number, number][] {
+    const now = this.reread();
+    const found: [number, number, number][] = [];
+    const chunk = 4096;
+    for (let at = 0; at < now.length; at += chunk) {
+      if (now.compare(this.bytes, at, at + chunk, at, at + chunk) === 0) continue;
+      for (let i = at; i < at + chunk; i++) {
+        if (now[i] !== this.bytes[i]) found.push([i, this.bytes[i] as number, now[i] as number]);
+      }
+    }
+    return found;
+  }
+
+  /** Takes over what was written through the memory file, for the image to be changed further. */
+  adopt(): void {
+    this.reread().copy(this.bytes);
+  }
+
+  /** Writes the image to the memory file that is open. */
+  write(): void {
+    writeFileSync(path.join(this.#directory, 'mem'), this.bytes, { flag: 'r+' });
+  }
+
+  /** The memory file as it is now, after what was written through it. */
+  reread(): Buffer {
+    return readFileSync(path.join(this.#directory, 'mem'));
+  }
+
+  remove(): void {
+    rmSync(this.#directory, { recursive: true });
+  }
+
+  #linkTasks(): void {
+    this.ring(this.#tasks.map((task) => this.at(task, 'task_struct', 'tasks')));
+  }
+
+  /** A circular list_head list: next at 0, prev at 8. */
+  ring(nodes: readonly bigint[]): void {
+    for (const [index, node] of nodes.entries()) {
+      const next = nodes[(index + 1) % nodes.length] as bigint;
+      this.setWord(node, next);
+      this.setWord(next + 8n, node);
+    }
+  }
+
+  /** Two pages' worth of vmalloc space whose memory lies elsewhere, by 4 KiB pages in swapped order or one 2 MiB page. */
+  #vmalloc(kind: 'small' | 'huge'): bigint {
+    const { levels } = this.options.directMap;
+    // where vmalloc space starts with four levels and with five (Documentation/arch/x86/x86_64/mm.rst)
+    const start = levels === 4 ? 0xffff_c900_0000_0000n : 0xffa0_0000_0000_0000n;
+    const address = start + (kind === 'huge' ? 0x20_0000n : 0x1000n);
+    const table = () => this.physical(this.#page(4096));
+    const put = (physical: bigint, level: number, value: bigint) => {
+      const index = (address >> (12n + 9n * BigInt(level - 1))) & 511n;
+      this.bytes.writeBigUInt64LE(value, Number(physical + index * 8n));
+    };
+    let at = this.physical(this.#pgd);
+    for (let level: number = levels; level > 2; level--) {
+      const next = table();
+      put(at, level, next | PRESENT);
+      at = next;
+    }
+    if (kind === 'huge') {
+      put(at, 2, 0x60_0000n | PRESENT | HUGE);
+    } else {
+      const entries = table();
+      put(at, 2, entries | PRESENT);
+      put(entries, 1, this.physical(this.#page(4096)) | PRESENT);
+    }
+    return address;
+  }
+
+  /** Where the memory behind an address in vmalloc space lies in the direct map. */
+  #backing(array: bigint): bigint {
+    const { base } = this.options.directMap;
+    if (array >= base && array < base + BigInt(this.bytes.length)) return array;
+    if ((array & 0x20_0000n) !== 0n) return base + 0x60_0000n;
+    return base + BigInt(this.#heap - 4096);
+  }
+
+  #page(bytes: number): bigint {
+    this.#heap = (this.#heap + 4095) & ~4095;
+    return this.allocate(bytes);
+  }
+}

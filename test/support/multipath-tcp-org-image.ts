@@ -1,0 +1,39 @@
+import type { ImageSubflow, KernelImage, Placed } from './kernel-image.js';
+
+const SUB = 'mptcp_tcp_sock';
+
+/** Makes a socket a meta-socket as multipath-tcp.org's kernels lay it out. */
+export function layOutMultipathTcpOrg(
+  image: KernelImage,
+  sk: bigint,
+  token: number,
+  subflows: readonly ImageSubflow[],
+): Placed {
+  // its size is mostly that of its path manager's private part
+  const mpcb = image.allocate(16_384);
+  image.place(sk, 'tcp_sock', 'mpc', 1n);
+  image.place(sk, 'tcp_sock', 'mpcb', mpcb);
+  image.place(mpcb, 'mptcp_cb', 'meta_sk', sk);
+  image.place(mpcb, 'mptcp_cb', 'mptcp_loc_token', BigInt(token));
+  const contexts = subflows.map(() => image.allocate(1024));
+  const socks = subflows.map((subflow, index) => {
+    const [context, tcp] = [contexts[index] as bigint, image.allocate(4096)];
+    image.place(tcp, 'tcp_sock', 'mpc', 1n);
+    image.place(tcp, 'tcp_sock', 'mpcb', mpcb);
+    image.place(tcp, 'tcp_sock', 'mptcp', context);
+    image.place(tcp, 'sock', 'sk_protocol', 6n);
+    image.place(context, SUB, 'tp', tcp);
+    image.ends(tcp, subflow);
+    for (const name of ['attached', ...(subflow.bits ?? [])]) image.place(context, SUB, name, 1n);
+    return tcp;
+  });
+  const hasNodes = image.layout.has('mptcp_cb', 'conn_list');
+  const nodes = hasNodes ? contexts.map((context) => image.at(context, SUB, 'node')) : socks;
+  const heads = [
+    image.at(mpcb, 'mptcp_cb', hasNodes ? 'conn_list' : 'connection_list'),
+    ...contexts.map((context) => image.at(context, SUB, hasNodes ? 'node' : 'next')),
+  ];
+  const links = nodes.map((node, index) => ({ link: heads[index] as bigint, node }));
+  for (const { link, node } of links) image.setWord(link, node);
+  return { sk, contexts, socks, links };
+}

@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { MOST_OPEN, Problems } from '../../../src/util/problems.js';
+import { EVENT_MS, Reports } from '../../../src/api/reports.js';
+
+describe('Reports', () => {
+  it('shows a problem from when it began until it is resolved', () => {
+    const reports = new Reports();
+    reports.add('no socket', 'management', 1000);
+    reports.add('refused', 'management', 2000);
+    expect(reports.all(10 * EVENT_MS)).toEqual([{ text: 'refused', since: 1000 }]);
+    expect(reports.resolve('management')).toMatchObject({ text: 'refused' });
+    expect(reports.resolve('management')).toBeUndefined();
+    expect(reports.all(0)).toEqual([]);
+  });
+
+  it('shows for a while what happened once', () => {
+    const reports = new Reports();
+    reports.add('a record was removed', undefined, 1000);
+    reports.add('a record was removed', undefined, 2000);
+    expect(reports.all(1999 + EVENT_MS)).toEqual([{ text: 'a record was removed', since: 2000 }]);
+    expect(reports.all(2000 + EVENT_MS)).toEqual([]);
+  });
+
+  it('shows the last 20', () => {
+    const reports = new Reports();
+    for (let n = 0; n < 30; n++) reports.add(`problem ${n}`, `${n}`, n);
+    expect(reports.all(30).map(({ since }) => since)).toEqual(Array.from({ length: 20 }, (_, n) => n + 10));
+  });
+
+  it('shows what lasts rather than what happened', () => {
+    const reports = new Reports();
+    reports.add('management is away', 'management', 0);
+    for (let n = 1; n < 30; n++) reports.add(`event ${n}`, undefined, n);
+    expect(reports.all(30).map(({ text }) => text)).toEqual([
+      'management is away',
+      ...Array.from({ length: 19 }, (_, n) => `event ${n + 11}`),
+    ]);
+  });
+});
+
+describe('Problems', () => {
+  it('has 64 open at most, and takes another when one is over', () => {
+    const told: string[] = [];
+    const problems = new Problems({ onProblem: (_text, key) => told.push(key), onResolved: () => undefined });
+    for (let n = 0; n < MOST_OPEN + 10; n++) problems.open(`${n}`, 'bad');
+    expect(told).toHaveLength(64);
+    problems.open('0', 'worse');
+    problems.resolve('1');
+    problems.open('late', 'bad');
+    problems.open('later', 'bad');
+    expect(told.slice(64)).toEqual(['0', 'late']);
+  });
+
+  it('tells of each once, again when it is another, and when it is over', () => {
+    const told: string[] = [];
+    const problems = new Problems({
+      onProblem: (text, key) => told.push(`${key}: ${text}`),
+      onResolved: (key) => told.push(`${key} is over`),
+    });
+    problems.open('a', 'one');
+    problems.open('a', 'one');
+    problems.open('a', 'two');
+    problems.open('b', 'three');
+    problems.resolve('a');
+    problems.resolve('a');
+    problems.resolveThose(() => true);
+    expect(told).toEqual(['a: one', 'a: two', 'b: three', 'a is over', 'b is over']);
+  });
+});

@@ -1,0 +1,149 @@
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { execa } from 'execa';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadAddon, type NativeNetlinkSocket } from '../../../src/native/addon.js';
+import { until } from '../../support/until.js';
+
+const NETLINK_USERSOCK = 2;
+const NETLINK_GENERIC = 16;
+/** CTRL_CMD_GETFAMILY by number: the controller of generic netlink itself, which every kernel has. */
+const REQUEST = Buffer.from('1c000000100001000100000000000000030100000600010010000000', 'hex');
+
+const { NetlinkSocket } = loadAddon();
+let socket: NativeNetlinkSocket;
+
+beforeEach(() => {
+  socket = new NetlinkSocket(NETLINK_GENERIC, undefined);
+});
+afterEach(() => {
+  socket.close();
+});
+
+const root = createRequire(import.meta.url)
+  .resolve('subflowd/package.json')
+  .replace(/\/[^/]*$/, '');
+/** Watches a socket and ends. */
+const WATCH = `
+  const { NetlinkSocket } = require('node-gyp-build')(${JSON.stringify(root)});
+  globalThis.kept = new NetlinkSocket(${NETLINK_GENERIC}, undefined);
+  globalThis.kept.onReadable(() => undefined);`;
+
+async function node(code: string) {
+  return execa(process.execPath, ['-e', code], { timeout: 20_000, cwd: root });
+}
+
+describe('a netlink socket', () => {
+  it('asks the kernel and gets its answer, at once', () => {
+    expect(socket.receive(new Uint8Array(16))).toBeUndefined();
+    socket.send(REQUEST);
+    const answer = Buffer.alloc(4096);
+    const length = socket.receive(answer) as number;
+    expect(length).toBe(answer.readUInt32LE(0));
+    expect(answer.subarray(0, length).includes('nlctrl\0')).toBe(true);
+    expect(socket.receive(answer)).toBeUndefined();
+  });
+
+  it('tells the length of a datagram that was too long, and loses nothing after it', () => {
+    socket.send(REQUEST);
+    const some = Buffer.alloc(8);
+    expect(socket.receive(some)).toBe(some.readUInt32LE(0));
+    expect(socket.receive(some)).toBeUndefined();
+  });
+
+  it('calls back when an answer waits, again and again, and not any more once closed', async () => {
+    let calls = 0;
+    socket.onReadable(() => {
+      calls++;
+      if (calls % 3 === 0) socket.receive(new Uint8Array(1));
+    });
+    socket.send(REQUEST);
+    await until('three calls', () => calls === 3);
+    socket.send(REQUEST);
+    await until('three more', () => calls === 6);
+    socket.send(REQUEST);
+    socket.close();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(calls).toBe(6);
+  });
+
+  it('can be closed by what it calls', async () => {
+    const called = new Promise<void>((resolve) => {
+      socket.onReadable(() => {
+        socket.close();
+        resolve();
+      });
+    });
+    socket.send(REQUEST);
+    await called;
+    expect(() => socket.receive(new Uint8Array(1))).toThrow(
+      expect.objectContaining({ code: 'ECLOSED' }) as Error,
+    );
+  });
+
+  it('takes nothing that another process sent it', async () => {
+    const own = new NetlinkSocket(NETLINK_USERSOCK, undefined);
+    const rows = readFileSync('/proc/self/net/netlink', 'utf8')
+      .split('\n')
+      .map((line) => line.split(/\s+/));
+    // sk, protocol, address; one is made from a process's number where that is free
+    const address = rows
+      .filter(([, protocol]) => protocol === `${NETLINK_USERSOCK}`)
+      .map((row) => Number(row[2]));
+    for (const to of address) {
+      const code = `import socket; s = socket.socket(16, socket.SOCK_RAW, ${NETLINK_USERSOCK}); s.sendto(b'x' * 20, (${to}, 0))`;
+      await execa('python3', ['-c', code], { reject: to === process.pid });
+    }
+    expect(address).toContain(process.pid);
+    expect(own.receive(new Uint8Array(64))).toBeUndefined();
+    own.close();
+  });
+
+  it('keeps no process and no worker running, watched or not', async () => {
+    expect(await node(WATCH)).toMatchObject({ exitCode: 0, stderr: '' });
+    const worker = `new (require('node:worker_threads').Worker)(${JSON.stringify(WATCH)}, { eval: true })`;
+    expect(await node(`${worker}.on('exit', (code) => console.log('worker', code))`)).toMatchObject({
+      exitCode: 0,
+      stdout: 'worker 0',
+      stderr: '',
+    });
+  });
+
+  it('says what the system refuses, and what it was asked wrongly', () => {
+    const code = (act: () => unknown) => {
+      try {
+        act();
+      } catch (error) {
+        return (error as NodeJS.ErrnoException).code ?? (error as Error).name;
+      }
+      return undefined;
+    };
+    expect(code(() => new NetlinkSocket(99, undefined))).toBe('EPROTONOSUPPORT');
+    const file = openSync('/dev/null', 'r');
+    // no namespace at all; where one may not be entered that comes first
+    expect(['EINVAL', 'EPERM']).toContain(code(() => new NetlinkSocket(NETLINK_GENERIC, file)));
+    closeSync(file);
+    expect(code(() => new NetlinkSocket(NETLINK_GENERIC, 1_000_000))).toBe('EBADF');
+    expect(
+      code(() => {
+        socket.join(0);
+      }),
+    ).toBe('EINVAL');
+    const loose = NetlinkSocket as unknown as new (
+      ...args: unknown[]
+    ) => Record<string, (...args: unknown[]) => unknown>;
+    expect(code(() => new loose())).toBe('TypeError');
+    expect(code(() => new loose('16', undefined))).toBe('TypeError');
+    const wrong = socket as unknown as Record<string, (...args: unknown[]) => unknown>;
+    for (const method of ['join', 'send', 'receive', 'onReadable']) {
+      expect(code(() => wrong[method]?.call(socket))).toBe('TypeError');
+      expect(code(() => wrong[method]?.call(socket, 'text'))).toBe('TypeError');
+    }
+    socket.onReadable(() => undefined);
+    expect(
+      code(() => {
+        socket.onReadable(() => undefined);
+      }),
+    ).toBe('TypeError');
+  });
+});
