@@ -5,14 +5,9 @@ import type { Family, Found, LocatedConnection, Place, Walk } from '../kernel/wa
 import { FdTables, isSameTable, type FdTable, type OpenFiles } from '../kernel/walk/files.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../kernel/kernel.js';
 import { Ways, type Way } from '../kernel/commit/ways.js';
-import type {
-  Backend,
-  Priority,
-  PriorityOptions,
-  PriorityResult,
-  ServerSockets,
-  SubflowName,
-} from './backend.js';
+import type { Backend, PriorityOptions, PriorityResult } from './backend.js';
+import type { ServerSockets } from '../model/connection.js';
+import type { Priority, SubflowName } from '../model/subflow.js';
 
 /** The last look at a server. */
 interface Known {

@@ -1,15 +1,8 @@
 import { formatEndpoint, isSameEndpoint } from '../model/endpoint.js';
-import type {
-  Backend,
-  Connection,
-  ExcessSubflows,
-  Priority,
-  PriorityOptions,
-  PriorityResult,
-  ServerSockets,
-  SubflowLimits,
-  SubflowName,
-} from './backend.js';
+import type { Backend, PriorityOptions, PriorityResult } from './backend.js';
+import type { Connection, ServerSockets } from '../model/connection.js';
+import type { ExcessSubflows, SubflowLimits } from '../model/subflow-limits.js';
+import type { Priority, SubflowName } from '../model/subflow.js';
 import { descriptors, socketInodes } from './netlink/descriptors.js';
 import { subflowNow, type SubflowInfo, type TcpSocket } from './netlink/diag.js';
 import { explain } from './netlink/explain.js';

@@ -1,3 +1,4 @@
+import type { Mode } from '../model/mode.js';
 import type { Rate } from '../model/rate.js';
 
 /** `subflowd.ini`, read, checked and normalised: defaults filled in, nothing left to interpret. */
@@ -83,24 +84,6 @@ export interface SteeringConfig {
   /** By which part a path must stay less full than the one that a session leaves was; 0 to 0.5. */
   readonly gain: number;
 }
-
-/**
- * How a client's subflows are used, by the names of 3GPP TS 23.501 clause 5.32.8 where they mean the same.
- * - `active-standby`: the first of `primary` that the client has is primary.
- * - `smallest-delay`: the one with the least round-trip time is primary.
- * - `priority-based`: the first of `primary`; the next joins while that is congested.
- * - `load-balancing`: all are active, and the kernel's scheduler decides.
- * - `balance`, this project's own: the client is placed among all others by load.
- */
-export type Mode = (typeof MODES)[number];
-
-export const MODES = [
-  'active-standby',
-  'smallest-delay',
-  'priority-based',
-  'load-balancing',
-  'balance',
-] as const;
 
 /** What a `[client GLOB]` or `[default]` section asks for. */
 export interface RuleConfig {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { MODES } from './config.js';
+import { MODES } from '../model/mode.js';
 import { readListen, readManagement } from './management.js';
 import { readPrefix } from './prefix.js';
 import { countReader, readCost, readPercent, readRate, timeReader } from './quantity.js';

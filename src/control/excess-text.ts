@@ -1,4 +1,4 @@
-import type { ClosedSubflows, ExcessSubflows } from '../backend/backend.js';
+import type { ClosedSubflows, ExcessSubflows } from '../model/subflow-limits.js';
 import { formatEndpoint } from '../model/endpoint.js';
 import type { Session } from '../model/session.js';
 

@@ -1,4 +1,5 @@
-import type { Backend, Connection, ServerSockets } from '../backend/backend.js';
+import type { Backend } from '../backend/backend.js';
+import type { Connection, ServerSockets } from '../model/connection.js';
 import { formatEndpoint, type Endpoint } from '../model/endpoint.js';
 import type { AnySession } from '../openvpn/absences.js';
 import type { UnplacedSession } from '../openvpn/view.js';

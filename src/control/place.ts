@@ -1,4 +1,4 @@
-import type { ServerSockets } from '../backend/backend.js';
+import type { ServerSockets } from '../model/connection.js';
 import { formatEndpoint, type Endpoint } from '../model/endpoint.js';
 import type { UnplacedSession } from '../openvpn/view.js';
 import type { Session } from '../model/session.js';

@@ -1,4 +1,4 @@
-import type { SubflowLimits } from '../backend/backend.js';
+import type { SubflowLimits } from '../model/subflow-limits.js';
 import type { Config } from '../config/config.js';
 
 /** An OpenVPN client that is not authenticated yet has joined with no more than this, or with one for each path. */

@@ -1,4 +1,5 @@
-import type { Config, Mode } from '../config/config.js';
+import type { Config } from '../config/config.js';
+import type { Mode } from '../model/mode.js';
 import { choicesOf, type Choice, type Choices } from './choice.js';
 import { meter, metersOf, NO_METER, type Meter } from './measure/meter.js';
 import { meterPaths, pathLoads, type PathLoad, type PathMeters } from './measure/path-load.js';

@@ -1,4 +1,4 @@
-import type { Connection } from '../backend/backend.js';
+import type { Connection } from '../model/connection.js';
 import type { Config } from '../config/config.js';
 import { clientKey, type Session } from '../model/session.js';
 import { rememberingPathFinder } from './paths.js';

@@ -1,4 +1,5 @@
-import type { Connection, Priority, Subflow, SubflowName } from '../backend/backend.js';
+import type { Connection } from '../model/connection.js';
+import type { Priority, Subflow, SubflowName } from '../model/subflow.js';
 import type { Config } from '../config/config.js';
 import type { Session } from '../model/session.js';
 import { choicesOf } from './choice.js';

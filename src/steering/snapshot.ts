@@ -1,4 +1,4 @@
-import type { Connection } from '../backend/backend.js';
+import type { Connection } from '../model/connection.js';
 import type { Session } from '../model/session.js';
 
 /** A session and what the kernel holds for it. */

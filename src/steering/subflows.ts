@@ -1,4 +1,5 @@
-import type { Connection, Subflow } from '../backend/backend.js';
+import type { Connection } from '../model/connection.js';
+import type { Subflow } from '../model/subflow.js';
 
 /** Where a subflow of a connection runs. */
 export interface PlacedSubflow {

@@ -1,5 +1,5 @@
 import { NetlinkBackend } from '../../src/backend/netlink.js';
-import type { SubflowName } from '../../src/backend/backend.js';
+import type { SubflowName } from '../../src/model/subflow.js';
 import { Cleanup } from '../lab/cleanup.js';
 import { networkNeeds } from '../lab/needs.js';
 import { until } from '../lab/until.js';

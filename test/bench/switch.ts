@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { SubflowName } from '../../src/backend/backend.js';
+import type { SubflowName } from '../../src/model/subflow.js';
 import { DevmemBackend } from '../../src/backend/devmem.js';
 import { openKernel, type KernelSources, type OpenKernel } from '../../src/kernel/kernel.js';
 import type { Layout } from '../../src/kernel/layout/layout.js';

@@ -1,6 +1,7 @@
 import { execaSync } from 'execa';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Connection, SubflowName } from '../../src/backend/backend.js';
+import type { Connection } from '../../src/model/connection.js';
+import type { SubflowName } from '../../src/model/subflow.js';
 import { NetlinkBackend } from '../../src/backend/netlink.js';
 import { metaSockets } from '../../src/backend/netlink/diag.js';
 import { NetworkNamespace } from '../../src/backend/netlink/namespace.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { ServerSockets } from '../../src/backend/backend.js';
+import type { ServerSockets } from '../../src/model/connection.js';
 import type { DaemonStatus } from '../../src/api/status.js';
 import { needs, networkNeeds } from '../lab/needs.js';
 import { runScenario, runScenarioHere } from '../lab/scenarios/run.js';

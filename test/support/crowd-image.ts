@@ -1,4 +1,4 @@
-import type { SubflowName } from '../../src/backend/backend.js';
+import type { SubflowName } from '../../src/model/subflow.js';
 import type { Endpoint } from '../../src/model/endpoint.js';
 import type { Layout } from '../../src/kernel/layout/layout.js';
 import { PID, SERVER } from './alice.js';

@@ -1,4 +1,5 @@
-import type { Connection, Subflow } from '../../src/backend/backend.js';
+import type { Connection } from '../../src/model/connection.js';
+import type { Subflow } from '../../src/model/subflow.js';
 import type { Config, RuleConfig, SteeringConfig } from '../../src/config/config.js';
 import {
   NO_MODES,

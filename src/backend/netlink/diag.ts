@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../model/endpoint.js';
-import type { Priority } from '../backend.js';
+import type { Priority } from '../../model/subflow.js';
 import { addressText, writeAddress } from './address.js';
 import { writePortFilter } from './port-filter.js';
 import { malformed, readAttributes, type Attributes, type Message, type MessageWriter } from './message.js';

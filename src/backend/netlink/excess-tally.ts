@@ -1,4 +1,4 @@
-import type { ClosedSubflows, ExcessSubflows } from '../backend.js';
+import type { ClosedSubflows, ExcessSubflows } from '../../model/subflow-limits.js';
 
 /** From the first subflow that was closed to the report of it, milliseconds: more come with it ... */
 const GATHER_MS = 500;

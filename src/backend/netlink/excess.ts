@@ -1,5 +1,6 @@
 import { isSameEndpoint } from '../../model/endpoint.js';
-import type { Connection, Subflow } from '../backend.js';
+import type { Connection } from '../../model/connection.js';
+import type { Subflow } from '../../model/subflow.js';
 import { subflowKey } from './watched-servers.js';
 
 /**

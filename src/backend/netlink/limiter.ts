@@ -1,4 +1,5 @@
-import type { Connection, ExcessSubflows, SubflowLimits } from '../backend.js';
+import type { Connection } from '../../model/connection.js';
+import type { ExcessSubflows, SubflowLimits } from '../../model/subflow-limits.js';
 import { SubflowCloser, type LimitedNamespace } from './closer.js';
 import { excessSubflows } from './excess.js';
 import { ExcessTally } from './excess-tally.js';

@@ -1,4 +1,5 @@
-import type { Connection, ExcessSubflows, SubflowLimits } from '../backend.js';
+import type { Connection } from '../../model/connection.js';
+import type { ExcessSubflows, SubflowLimits } from '../../model/subflow-limits.js';
 import { descriptors, socketInodes } from './descriptors.js';
 import { Doorbell } from './doorbell.js';
 import type { EventSink } from './events.js';

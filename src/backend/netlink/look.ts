@@ -1,5 +1,6 @@
 import { isSameEndpoint, type Endpoint } from '../../model/endpoint.js';
-import type { Connection, PlainPeer, Subflow } from '../backend.js';
+import type { Connection, PlainPeer } from '../../model/connection.js';
+import type { Subflow } from '../../model/subflow.js';
 import { metaSockets, tcpSockets, type MetaSocket, type TcpSocket } from './diag.js';
 import { isTaken, type ServerPorts } from './server-ports.js';
 import type { RequestSocket } from './socket.js';

@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../model/endpoint.js';
-import type { Priority } from '../backend.js';
+import type { Priority } from '../../model/subflow.js';
 import { writeAddress } from './address.js';
 import { findFamily, type Family } from './family.js';
 import { GENERIC_HEADER, writeGenericHeader } from './generic.js';

@@ -1,5 +1,5 @@
 import { formatEndpoint } from '../../model/endpoint.js';
-import type { Connection } from '../backend.js';
+import type { Connection } from '../../model/connection.js';
 import type { Ends } from './path-manager.js';
 
 /** A server of a network namespace, and what the last look at it showed. */

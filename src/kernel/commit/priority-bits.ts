@@ -1,4 +1,4 @@
-import type { Priority } from '../../backend/backend.js';
+import type { Priority } from '../../model/subflow.js';
 import type { Access } from '../../native/addon.js';
 import { KernelError } from '../../model/kernel-error.js';
 import { bytesOf, type BitField, type Layout } from '../layout/layout.js';

@@ -1,4 +1,5 @@
-import type { Connection, PlainPeer, Priority, Subflow } from '../../backend/backend.js';
+import type { Connection, PlainPeer } from '../../model/connection.js';
+import type { Priority, Subflow } from '../../model/subflow.js';
 import { formatEndpoint, isSameEndpoint, type Endpoint } from '../../model/endpoint.js';
 import type { BothEnds, Found, LocatedConnection, LocatedSubflow, Place } from './family.js';
 import type { Ends } from './inet.js';

@@ -1,4 +1,5 @@
-import type { Connection, PlainPeer, Priority, Subflow } from '../../backend/backend.js';
+import type { Connection, PlainPeer } from '../../model/connection.js';
+import type { Priority, Subflow } from '../../model/subflow.js';
 import { isSameEndpoint, type Endpoint } from '../../model/endpoint.js';
 import type { AddressSpace } from '../memory/address-space.js';
 import type { OpenFiles } from './files.js';

@@ -1,4 +1,4 @@
-import type { PlainPeer } from '../../backend/backend.js';
+import type { PlainPeer } from '../../model/connection.js';
 import type { Endpoint } from '../../model/endpoint.js';
 import type { AddressSpace } from '../memory/address-space.js';
 import { Connections, type Walked } from './connections.js';

@@ -1,4 +1,4 @@
-import type { Subflow } from '../../backend/backend.js';
+import type { Subflow } from '../../model/subflow.js';
 import type { AddressSpace } from '../memory/address-space.js';
 import { Column } from '../memory/column.js';
 import type { Layout } from '../layout/layout.js';

@@ -1,4 +1,4 @@
-import type { PlainPeer } from '../../backend/backend.js';
+import type { PlainPeer } from '../../model/connection.js';
 import type { Access } from '../../native/addon.js';
 import { shifted, type AddressSpace } from '../memory/address-space.js';
 import { Column, halves } from '../memory/column.js';

@@ -1,4 +1,4 @@
-import type { Subflow } from '../../backend/backend.js';
+import type { Subflow } from '../../model/subflow.js';
 import { isSameEndpoint } from '../../model/endpoint.js';
 import { sessionKey, type PlacedSession } from '../placed-session.js';
 import { addRate, mapRate, NO_RATE, type Rate } from '../../model/rate.js';

@@ -1,5 +1,7 @@
 // Both backends on one guest, in one process: what each sees of the same connections, also after the other set a priority.
-import type { Backend, Connection, Priority } from '../../../src/backend/backend.js';
+import type { Backend } from '../../../src/backend/backend.js';
+import type { Connection } from '../../../src/model/connection.js';
+import type { Priority } from '../../../src/model/subflow.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { NetlinkBackend } from '../../../src/backend/netlink.js';
 import { formatEndpoint } from '../../../src/model/endpoint.js';

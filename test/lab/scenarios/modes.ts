@@ -1,5 +1,5 @@
 // One client under each mode that chooses paths for it alone, beside another that fills the path it is on.
-import type { Mode } from '../../../src/config/config.js';
+import type { Mode } from '../../../src/model/mode.js';
 import { labScript } from '../checkout.js';
 import { congestionControl } from '../crowd/congestion.js';
 import type { ClientHost, PathOptions } from '../network.js';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Connection } from '../../../src/backend/backend.js';
+import type { Connection } from '../../../src/model/connection.js';
 import { EventSocket } from '../../../src/backend/netlink/events.js';
 import { NetlinkError } from '../../../src/backend/netlink/netlink-error.js';
 import { EventType, readEvent, type PathManagerEvent } from '../../../src/backend/netlink/pm-event.js';

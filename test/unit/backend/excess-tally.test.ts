@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { ExcessSubflows } from '../../../src/backend/backend.js';
+import type { ExcessSubflows } from '../../../src/model/subflow-limits.js';
 import { ExcessTally, NAMED, PAUSE_MS } from '../../../src/backend/netlink/excess-tally.js';
 
 beforeEach(() => {

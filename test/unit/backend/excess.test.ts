@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import type { Connection, Subflow } from '../../../src/backend/backend.js';
+import type { Connection } from '../../../src/model/connection.js';
+import type { Subflow } from '../../../src/model/subflow.js';
 import { excessSubflows } from '../../../src/backend/netlink/excess.js';
 
 const SERVER = { address: '192.168.110.2', port: 1194 };

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { Connection, ExcessSubflows, SubflowLimits } from '../../../src/backend/backend.js';
+import type { Connection } from '../../../src/model/connection.js';
+import type { ExcessSubflows, SubflowLimits } from '../../../src/model/subflow-limits.js';
 import type { LimitedNamespace } from '../../../src/backend/netlink/closer.js';
 import { SubflowLimiter } from '../../../src/backend/netlink/limiter.js';
 import type { Ends } from '../../../src/backend/netlink/path-manager.js';

@@ -1,4 +1,5 @@
-import type { Connection, Priority } from '../../../src/backend/backend.js';
+import type { Connection } from '../../../src/model/connection.js';
+import type { Priority } from '../../../src/model/subflow.js';
 import type { Config } from '../../../src/config/config.js';
 import type { Commanded } from '../../../src/console/commands.js';
 import type { Tell } from '../../../src/console/seat.js';

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { Backend, PriorityResult, SubflowLimits } from '../../../src/backend/backend.js';
+import type { Backend, PriorityResult } from '../../../src/backend/backend.js';
+import type { SubflowLimits } from '../../../src/model/subflow-limits.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { Controller, type Switch } from '../../../src/control/controller.js';
 import { openKernel } from '../../../src/kernel/kernel.js';

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import type { Backend, ServerSockets } from '../../../src/backend/backend.js';
+import type { Backend } from '../../../src/backend/backend.js';
+import type { ServerSockets } from '../../../src/model/connection.js';
 import { MOST_PROBLEMS, observe } from '../../../src/control/observe.js';
 import type { Session } from '../../../src/model/session.js';
 import { plan } from '../../../src/steering/plan.js';

@@ -1,6 +1,6 @@
 import { openSync, writeSync, closeSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { SubflowName } from '../../../src/backend/backend.js';
+import type { SubflowName } from '../../../src/model/subflow.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { isSameEndpoint } from '../../../src/model/endpoint.js';
 import { openKernel, type KernelSources } from '../../../src/kernel/kernel.js';

@@ -1,6 +1,6 @@
 // A look after another: what is as it was is told as it was, and what is not is not.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { SubflowName } from '../../../src/backend/backend.js';
+import type { SubflowName } from '../../../src/model/subflow.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { Column } from '../../../src/kernel/memory/column.js';
 import { familyOf } from '../../../src/kernel/walk/families.js';

@@ -1,7 +1,8 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ServerSockets, Subflow, SubflowName } from '../../../src/backend/backend.js';
+import type { ServerSockets } from '../../../src/model/connection.js';
+import type { Subflow, SubflowName } from '../../../src/model/subflow.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { KernelError } from '../../../src/model/kernel-error.js';
 import { familyOf } from '../../../src/kernel/walk/families.js';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { SubflowName } from '../../../src/backend/backend.js';
+import type { SubflowName } from '../../../src/model/subflow.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { familyOf } from '../../../src/kernel/walk/families.js';
 import { openKernel } from '../../../src/kernel/kernel.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import type { Subflow } from '../../../src/backend/backend.js';
+import type { Subflow } from '../../../src/model/subflow.js';
 import { meter, metersOf, NO_METER, rateOf, type Meter } from '../../../src/steering/measure/meter.js';
 import type { PlacedSession } from '../../../src/steering/placed-session.js';
 import { standby } from '../../support/rules.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import type { Priority } from '../../../src/backend/backend.js';
+import type { Priority } from '../../../src/model/subflow.js';
 import type { RuleConfig } from '../../../src/config/config.js';
 import { outlookText } from '../../../src/console/outlook-text.js';
 import { NO_GUIDANCE, type Guidance } from '../../../src/steering/modes.js';

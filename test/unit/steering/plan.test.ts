@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
-import type { Connection, Priority, Subflow } from '../../../src/backend/backend.js';
+import type { Connection } from '../../../src/model/connection.js';
+import type { Priority, Subflow } from '../../../src/model/subflow.js';
 import type { Config } from '../../../src/config/config.js';
 import type { Session } from '../../../src/model/session.js';
 import { plan, type SessionPlan, type Wish } from '../../../src/steering/plan.js';
