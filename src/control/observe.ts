@@ -1,9 +1,7 @@
 import type { Backend } from '../backend/backend.js';
 import type { Connection, ServerSockets } from '../model/connection.js';
 import { formatEndpoint, type Endpoint } from '../model/endpoint.js';
-import type { AnySession } from '../openvpn/absences.js';
-import type { UnplacedSession } from '../openvpn/view.js';
-import type { Session } from '../model/session.js';
+import type { AnySession, Session, UnplacedSession } from '../model/session.js';
 import type { ObservedSession, Snapshot } from '../steering/snapshot.js';
 import { place } from './place.js';
 

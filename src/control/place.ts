@@ -1,7 +1,6 @@
 import type { ServerSockets } from '../model/connection.js';
 import { formatEndpoint, type Endpoint } from '../model/endpoint.js';
-import type { UnplacedSession } from '../openvpn/view.js';
-import type { Session } from '../model/session.js';
+import type { UnplacedSession, Session } from '../model/session.js';
 
 /** Gives a session the port of the one connection from its address that is nobody else's. */
 export function place(

@@ -1,6 +1,5 @@
 import { isIPv4 } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import { ownCopy } from '../util/lines.js';
 
 /** One end of a TCP connection or subflow. */
 export interface Endpoint {
@@ -16,7 +15,7 @@ export interface Endpoint {
  */
 export function canonicalAddress(text: string): string {
   // nearly all are such, and of such there is one spelling
-  if (isIPv4(text)) return ownCopy(text);
+  if (isIPv4(text)) return text;
   if (!ipaddr.isValid(text)) throw new TypeError(`not an IP address: ${JSON.stringify(text)}`);
   return ipaddr.process(text).toString();
 }

@@ -1,8 +1,4 @@
-import { clientKey, type Session } from '../model/session.js';
-import type { UnplacedSession } from './view.js';
-
-/** A session, with its port or without. */
-export type AnySession = Session | UnplacedSession;
+import { clientKey, type AnySession } from '../model/session.js';
 
 /** How long the kernel must show no connection, milliseconds: a look can miss one that is just being made. */
 export const GONE_MS = 5_000;

@@ -4,7 +4,8 @@ import { formatEndpoint } from '../model/endpoint.js';
 import { containFault, isFault } from '../util/faults.js';
 import { Pace } from '../util/pace.js';
 import { Problems, type ProblemMap } from '../util/problems.js';
-import { Absences, type AnySession } from './absences.js';
+import { Absences } from './absences.js';
+import { type AnySession, type Session, type UnplacedSession } from '../model/session.js';
 import { ownerOf, type Claimant } from './attribution.js';
 import { reasonOf } from '../util/errno.js';
 import type { Events, KnownRecord } from './events.js';
@@ -13,9 +14,8 @@ import { Management, type ClientNotice, type ManagementInfo, type ManagementOpti
 import { isOf } from './pairing.js';
 import { probeProcess, type ProcessProbe } from './process.js';
 import { Roster } from './roster.js';
-import type { Session } from '../model/session.js';
 import { MOST_SESSIONS, parseStatus, type StatusReply } from './status.js';
-import { isSameView, join, judge, NOTHING, type Known, type UnplacedSession, type View } from './view.js';
+import { isSameView, join, judge, NOTHING, type Known, type View } from './view.js';
 
 /** How much is known of a server, and from whom. */
 export interface ServerStatus {

@@ -4,12 +4,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ServerConfig } from '../config/config.js';
 import { containFault } from '../util/faults.js';
 import { Problems } from '../util/problems.js';
-import type { AnySession } from './absences.js';
+import type { AnySession, Session, UnplacedSession } from '../model/session.js';
 import { ownerOf } from './attribution.js';
 import { Events, type EventsOptions } from './events.js';
 import { Server, type ServerMap, type ServerOptions } from './server.js';
-import type { Session } from '../model/session.js';
-import type { UnplacedSession } from './view.js';
 
 export interface ServersOptions {
   readonly events?: EventsOptions;

@@ -2,14 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { formatEndpoint } from '../model/endpoint.js';
 import type { KnownRecord } from './events.js';
 import { isOf, keptOnFloat, RecordsByEndpoint, withoutSuperseded, type Traits } from './pairing.js';
-import { clientKey, type Session } from '../model/session.js';
+import { clientKey, type Session, type UnplacedSession } from '../model/session.js';
 import type { ClientRow } from './status.js';
-
-/** A session whose port OpenVPN has not told: only the kernel can say which connection it is. */
-export interface UnplacedSession extends Omit<Session, 'real'> {
-  /** Canonical text. */
-  readonly address: string;
-}
 
 /** A row of `status`. */
 export interface Row extends ClientRow {
