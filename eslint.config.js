@@ -2,6 +2,7 @@ import eslint from '@eslint/js';
 import prettier from 'eslint-config-prettier';
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
+import { walls } from './test/lint/rooms.js';
 
 const noDefaultExport = {
   selector: 'ExportDefaultDeclaration',
@@ -26,27 +27,6 @@ export default defineConfig(
       '@typescript-eslint/non-nullable-type-assertion-style': 'off',
     },
   },
-  {
-    // steering is pure: plans from snapshots, nothing read, nothing written, no clock
-    files: ['src/steering/**/*.ts'],
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        { patterns: ['node:*', '**/control/**', '**/kernel/**', '**/console/**', '**/daemon.js'] },
-      ],
-    },
-  },
-  {
-    files: ['src/kernel/**/*.ts'],
-    rules: {
-      'no-restricted-imports': ['error', { patterns: ['**/openvpn/**', '**/config/**', '**/steering/**'] }],
-    },
-  },
-  {
-    files: ['src/openvpn/**/*.ts'],
-    rules: {
-      'no-restricted-imports': ['error', { patterns: ['**/kernel/**', '**/backend/**', '**/steering/**'] }],
-    },
-  },
+  ...walls,
   prettier,
 );
