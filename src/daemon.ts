@@ -1,35 +1,36 @@
 import { release } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
+import { Counters } from './api/counters.js';
+import type { DaemonApi } from './api/daemon-api.js';
+import { logEvents } from './api/event-log.js';
+import { EventStream } from './api/events.js';
+import { explain, type Explanation } from './api/explanation.js';
+import { Reports } from './api/reports.js';
+import type { DaemonStatus } from './api/status.js';
 import type { Backend } from './backend/backend.js';
 import { openBackend, type OpenBackend } from './backend/open.js';
 import type { Config, ServerConfig } from './config/config.js';
 import { watchConfig, type ConfigWatcher } from './config/watch.js';
-import type { Commanded } from './console/commands.js';
 import { Consoles } from './console/consoles.js';
-import type { Tell } from './console/seat.js';
-import type { DaemonStatus } from './api/status.js';
-import { Watchers } from './console/watchers.js';
-import { Controller, type Written } from './control/controller.js';
+import { Controller } from './control/controller.js';
 import { excessText } from './control/excess-text.js';
 import { OverrideStore } from './control/overrides.js';
-import type { Logger } from './util/log.js';
+import { qualifiedName, type Session } from './model/session.js';
 import { Servers } from './openvpn/servers.js';
-import { Reports } from './api/reports.js';
-import type { SessionPlan } from './steering/plan.js';
+import type { Logger } from './util/log.js';
 import { VERSION } from './version.js';
 
 /**
  * The sidecar: builds the parts and joins them. What it does to the kernel stays as it is when it stops, and everything
  * it knows but the overrides it can observe again.
  */
-export class Daemon implements Commanded {
-  readonly #log: Logger;
+export class Daemon implements DaemonApi {
+  readonly #counters: Counters;
   readonly #backend: Backend;
   readonly #because: string;
   readonly #watcher: ConfigWatcher;
   readonly #overrides: OverrideStore;
   readonly #controller: Controller;
-  readonly #watchers = new Watchers();
   readonly #servers: Servers;
   readonly #consoles: Consoles;
   #config: Config;
@@ -42,20 +43,21 @@ export class Daemon implements Commanded {
    * cannot be opened.
    */
   static async start(configFile: string, log: Logger): Promise<Daemon> {
+    const events = new EventStream();
+    logEvents(events, log);
     let daemon: Daemon | undefined;
     const watcher = await watchConfig(configFile, {
       onConfig: (config) => daemon?.reconfigure(config),
       onMistake: (error) => {
-        for (const line of error.message.split('\n'))
-          log.error({ event: 'config-mistake' }, `${line} (the old rules go on)`);
+        events.publish({ kind: 'config-mistake', mistakes: error.message.split('\n') });
       },
     });
     let opened: OpenBackend | undefined;
     try {
       const overrides = new OverrideStore(watcher.config.console.overrides);
-      for (const problem of overrides.problems()) log.error({ event: 'problem' }, problem);
+      for (const text of overrides.problems()) events.publish({ kind: 'problem', text });
       opened = await openBackend(watcher.config.kernel);
-      daemon = new Daemon(log, opened, watcher, overrides);
+      daemon = new Daemon(events, opened, watcher, overrides);
       await daemon.#open();
       return daemon;
     } catch (error) {
@@ -66,12 +68,12 @@ export class Daemon implements Commanded {
   }
 
   private constructor(
-    log: Logger,
+    readonly events: EventStream,
     { backend, because }: OpenBackend,
     watcher: ConfigWatcher,
     overrides: OverrideStore,
   ) {
-    this.#log = log;
+    this.#counters = new Counters(events, Date.now());
     this.#backend = backend;
     this.#because = because;
     this.#watcher = watcher;
@@ -91,44 +93,38 @@ export class Daemon implements Commanded {
     });
     backend.onExcess?.((excess) => {
       const text = excessText(excess, this.#servers.sessions());
-      log.warn({ event: 'excess-subflows', ...excess }, text);
+      this.events.publish({ kind: 'excess-subflows', ...excess, text });
       this.#reports.happened(text, 'excess subflows', Date.now());
     });
     this.#consoles = new Consoles(this.#config.console, this, {
       onProblem: (problem) => {
-        this.#tellProblem(problem, `console ${problem}`);
+        this.#reportProblem(problem, `console ${problem}`);
       },
       onOrder: (server, client, command) => {
-        log.info(
-          { event: 'order', server, client, command },
-          `${server}: client ${client} of its console says ${command}`,
-        );
+        this.events.publish({ kind: 'order', server, client, command });
       },
       onWrongPassword: (server, text) => {
-        log.warn({ event: 'wrong-password', server }, `${server}: ${text} at its console on TCP`);
+        this.events.publish({ kind: 'wrong-password', server, text });
       },
     });
     this.#controller
-      .on('round', (plan) => {
-        this.#watchers.observed(plan);
+      .on('applied', (applied) => {
+        this.#counters.apply(applied);
       })
-      .on('switch', (made) => {
-        this.#watchers.switched(made);
-        const { session, from, to, committedAt, peerTold } = made;
-        const { server, commonName } = session;
-        log.info(
-          { event: 'switch', committedAt, server, commonName, from: from ?? null, to, peerTold },
-          `${commonName}: ${from === undefined ? '' : `from ${from} `}to ${to}${peerTold ? '' : ' (the client is not told)'}`,
-        );
+      .on('round', (plan) => {
+        this.#counters.observe(plan);
+      })
+      .on('switch', ({ session: { server, commonName }, ...made }) => {
+        this.events.publish({ kind: 'switch', server, commonName, ...made });
       })
       .on('session', ({ session: { server, commonName }, state, reason }) => {
-        log.info({ event: 'session', server, commonName, state }, `${commonName}: ${state}, ${reason}`);
+        this.events.publish({ kind: 'session', server, commonName, state, reason });
       })
       .on('missing', (sessions) => {
         this.#servers.missing(sessions);
       })
-      .on('problem', (problem) => {
-        log.warn({ event: 'problem' }, problem);
+      .on('problem', (text) => {
+        this.events.publish({ kind: 'problem', text });
       });
   }
 
@@ -136,10 +132,12 @@ export class Daemon implements Commanded {
     await this.#consoles.open(this.#servers.servers());
     this.#servers.start();
     this.#controller.start();
-    this.#log.info(
-      { event: 'ready', backend: this.#backend.name },
-      `subflowd ${VERSION} serves ${this.#config.servers.map(({ name }) => name).join(', ')} through ${this.#backend.name}: ${this.#describe()}`,
-    );
+    this.events.publish({
+      kind: 'ready',
+      version: VERSION,
+      servers: this.#config.servers.map(({ name }) => name),
+      backend: { name: this.#backend.name, description: this.#describe() },
+    });
   }
 
   /** Stops looking and listening; every subflow stays as it is. */
@@ -149,21 +147,19 @@ export class Daemon implements Commanded {
     await this.#controller.stop();
     await this.#consoles.close();
     await this.#backend.close();
-    this.#log.info({ event: 'stopped' }, 'stopped; every subflow stays as it is');
+    this.events.publish({ kind: 'stopped' });
   }
 
   /** Takes a new config into force. */
   reconfigure(config: Config): void {
     const old = this.#config;
     this.#config = config;
-    this.#log.info({ event: 'config' }, 'the changed config is in force');
-    for (const section of ['kernel', 'console'] as const) {
-      if (isDeepStrictEqual(old[section], config[section])) continue;
-      this.#log.warn(
-        { event: 'config' },
-        `[${section}] changed: that takes effect when subflowd is restarted`,
-      );
-    }
+    this.events.publish({
+      kind: 'config',
+      needRestart: (['kernel', 'console'] as const).filter(
+        (section) => !isDeepStrictEqual(old[section], config[section]),
+      ),
+    });
     if (!isDeepStrictEqual(old.servers, config.servers)) {
       this.#servers.reconfigure(config.servers);
       // each that cannot be opened is told of anew
@@ -184,13 +180,14 @@ export class Daemon implements Commanded {
       dryRun: this.#config.steering.dryRun,
       ...this.#controller.current(),
       overrides: Object.fromEntries(this.#overrides.all()),
+      counters: this.#counters.values(),
       problems: [...this.#overrides.problems(), ...this.#controller.problems()],
       reports: reported.map(({ text }) => text),
       reported,
     };
   }
 
-  look(): Promise<void> {
+  observe(): Promise<void> {
     return this.#controller.look();
   }
 
@@ -202,28 +199,26 @@ export class Daemon implements Commanded {
     return this.#watcher.reload();
   }
 
-  guidance(): ReturnType<Commanded['guidance']> {
-    return { guidance: this.#controller.guidance(), now: performance.now() };
-  }
-
-  written(session: SessionPlan): Written | undefined {
-    return this.#controller.written(session);
-  }
-
-  watch(tell: Tell): () => void {
-    return this.#watchers.add(tell);
-  }
-
-  sessions(): ReturnType<Commanded['sessions']> {
+  sessions(): readonly Session[] {
     return this.#controller.current().sessions.map(({ session }) => session);
   }
 
-  async setOverride(key: string, path: string | undefined): Promise<void> {
-    this.#overrides.set(key, path);
-    this.#log.info(
-      { event: 'override', key, path: path ?? null },
-      `override of ${key}: ${path ?? 'taken back'}`,
+  explain(client: string): readonly Explanation[] {
+    const plans = this.#controller.current().sessions;
+    return explain(
+      plans.filter(({ session }) => qualifiedName(session) === client),
+      {
+        config: this.#config,
+        guidance: this.#controller.guidance(),
+        now: performance.now(),
+        written: (plan) => this.#controller.written(plan),
+      },
     );
+  }
+
+  async setOverride(client: string, path: string | undefined, by: string): Promise<void> {
+    this.#overrides.set(client, path);
+    this.events.publish({ kind: 'override', client, ...(path !== undefined && { to: path }), by });
     await this.#controller.refresh();
   }
 
@@ -247,16 +242,16 @@ export class Daemon implements Commanded {
         void this.#controller.refresh();
       })
       .on('problem', (problem, key) => {
-        this.#tellProblem(problem, key);
+        this.#reportProblem(problem, key);
       })
       .on('resolved', (key) => {
-        const known = this.#reports.resolve(key);
-        if (known) this.#log.info({ event: 'resolved' }, `no longer: ${known.text}`);
+        const resolved = this.#reports.resolve(key);
+        if (resolved) this.events.publish({ kind: 'resolved', text: resolved.text });
       });
   }
 
-  #tellProblem(problem: string, key?: string): void {
-    this.#log.warn({ event: 'problem' }, problem);
-    this.#reports.add(problem, key, Date.now());
+  #reportProblem(text: string, key?: string): void {
+    this.events.publish({ kind: 'problem', text });
+    this.#reports.add(text, key, Date.now());
   }
 }

@@ -1,7 +1,6 @@
 import { isIP } from 'node:net';
 import { canonicalAddress, formatEndpoint } from '../model/endpoint.js';
-import type { Session } from '../model/session.js';
-import { overrideKey } from '../steering/rule.js';
+import { type Session, qualifiedName } from '../model/session.js';
 import { isPrintable } from '../util/printable.js';
 import { quoteWord } from '../util/words.js';
 
@@ -53,7 +52,7 @@ function forEachName(
   take: (name: string, key: string) => void,
 ): void {
   for (const session of sessions) {
-    const key = overrideKey(session);
+    const key = qualifiedName(session);
     for (const name of namesOf(session)) take(name, key);
     take(`${EXACTLY}${key}`, key);
   }
@@ -86,7 +85,7 @@ function unambiguous(
 /** The best word to type for each client: its common name where that is seen as it is and means no other. */
 export function wordsForClients(sessions: readonly Session[]): string[] {
   const means = namesMeaningOne(sessions, []);
-  const names = new Map(sessions.map((session) => [overrideKey(session), session.commonName]));
+  const names = new Map(sessions.map((session) => [qualifiedName(session), session.commonName]));
   return [...names].map(([key, commonName]) => {
     const words = means.get(key) ?? [];
     const fits = (word: string) => !TAKEN.has(word) && isPrintable(word);

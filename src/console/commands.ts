@@ -1,42 +1,20 @@
-import type { Config } from '../config/config.js';
+import type { DaemonApi } from '../api/daemon-api.js';
 import { ConfigError } from '../config/problem.js';
-import type { Written } from '../control/controller.js';
-import type { Session } from '../model/session.js';
-import type { Guidance } from '../steering/modes.js';
-import type { SessionPlan } from '../steering/plan.js';
-import { overrideKey, rulesFinder } from '../steering/rule.js';
+import { qualifiedName } from '../model/session.js';
+import { printableJson } from '../util/printable.js';
+import { splitWords, WordsError } from '../util/words.js';
 import { failure, success, type Answer } from './answer.js';
 import { findClient, type Meant } from './clients.js';
 import { pathsText, rulesText } from './config-text.js';
 import { explainText } from './explain-text.js';
-import { printableJson } from '../util/printable.js';
-import type { Seat, Tell } from './seat.js';
+import type { Seat } from './seat.js';
 import type { Sharing } from './sharing.js';
-import type { DaemonStatus } from '../api/status.js';
 import { sessionLines, statusText } from './status-text.js';
-import { splitWords, WordsError } from '../util/words.js';
-
-/** What the console's commands need of the daemon. */
-export interface Commanded {
-  /** Looks at the servers, so that what is shown is of now, unless that was done a moment ago. */
-  look(): Promise<void>;
-  status(): DaemonStatus;
-  config(): Config;
-  sessions(): readonly Session[];
-  /** Sets or (undefined) takes back an override, durably, and resolves when the switch was tried. */
-  setOverride(key: string, path: string | undefined): Promise<void>;
-  /** Reads the config file again. @throws {ConfigError} if it has a mistake; nothing is changed then. */
-  reload(): Promise<void>;
-  /** What the modes chose in the last round, and the clock of it now. */
-  guidance(): { readonly guidance: Guidance; readonly now: number };
-  /** What was last written for a session. */
-  written(session: SessionPlan): Written | undefined;
-  /** Tells of switches and subflows; returns what ends that. */
-  watch(tell: Tell): () => void;
-}
 
 /** Who asks. */
 export interface Asker {
+  /** Who it is, for people: it is logged with each order. */
+  readonly name?: string;
   /** Its seat at an OpenVPN, where the console has one behind it. */
   readonly seat?: { readonly sharing: Sharing; readonly seat: Seat } | undefined;
   /** Of whom CIDs and names are; undefined: of all servers. */
@@ -72,7 +50,7 @@ const HELP = [
 ];
 
 /** Runs one line of a console client, in the manner of OpenVPN's management interface: SUCCESS:, ERROR:, or END. */
-export async function runCommand(daemon: Commanded, line: string, asker: Asker = {}): Promise<Answer> {
+export async function runCommand(daemon: DaemonApi, line: string, asker: Asker = {}): Promise<Answer> {
   let words: string[];
   try {
     words = splitWords(line);
@@ -90,18 +68,18 @@ export async function runCommand(daemon: Commanded, line: string, asker: Asker =
     case 'help':
       return block(HELP);
     case 'status':
-      await daemon.look();
+      await daemon.observe();
       return status(daemon, rest, asker);
     case 'primary':
       return primary(daemon, rest, asker);
     case 'paths':
       if (rest.length > 0) return failure('mptcp paths takes nothing');
-      await daemon.look();
+      await daemon.observe();
       return paths(daemon);
     case 'rules':
       return rules(daemon, rest);
     case 'explain':
-      await daemon.look();
+      await daemon.observe();
       return explain(daemon, rest, asker);
     case 'watch':
       return watch(rest, asker);
@@ -119,12 +97,12 @@ function unknown(command: string, { elsewhere = [] }: Asker): string {
   return `unknown command ${JSON.stringify(command)}, try help${where}`;
 }
 
-function paths(daemon: Commanded): Answer {
+function paths(daemon: DaemonApi): Answer {
   const { sessions, paths } = daemon.status();
   return block(pathsText(daemon.config(), sessions, paths));
 }
 
-function status(daemon: Commanded, rest: readonly string[], { server }: Asker): Answer {
+function status(daemon: DaemonApi, rest: readonly string[], { server }: Asker): Answer {
   const [client, ...more] = behindDashes(rest);
   const all = daemon.status();
   if (rest.length === 0) return block(statusText(all));
@@ -134,11 +112,15 @@ function status(daemon: Commanded, rest: readonly string[], { server }: Asker): 
   const meant = findClient(client, daemon.sessions(), [], server);
   if ('problem' in meant) return failure(meant.problem);
   return block(
-    all.sessions.filter(({ session }) => overrideKey(session) === meant.key).flatMap(sessionLines),
+    all.sessions.filter(({ session }) => qualifiedName(session) === meant.key).flatMap(sessionLines),
   );
 }
 
-async function primary(daemon: Commanded, rest: readonly string[], { server }: Asker): Promise<Answer> {
+async function primary(
+  daemon: DaemonApi,
+  rest: readonly string[],
+  { server, name = 'somebody' }: Asker,
+): Promise<Answer> {
   const [client, path, ...more] = behindDashes(rest);
   if (client === undefined || path === undefined || more.length > 0) {
     return failure('mptcp primary takes a CLIENT and a PATH, or auto');
@@ -148,23 +130,23 @@ async function primary(daemon: Commanded, rest: readonly string[], { server }: A
   const meant: Meant = findClient(client, daemon.sessions(), overridden, server);
   if ('problem' in meant) return failure(meant.problem);
   const { key } = meant;
-  const known = daemon.config().paths.map(({ name }) => name);
+  const known = daemon.config().paths.map((each) => each.name);
   if (path !== 'auto' && !known.includes(path)) {
     return failure(`there is no path ${JSON.stringify(path)}; the paths are ${known.join(', ') || 'none'}`);
   }
   try {
-    await daemon.setOverride(key, path === 'auto' ? undefined : path);
+    await daemon.setOverride(key, path === 'auto' ? undefined : path, name);
   } catch (error) {
     return failure(`the override cannot be kept: ${(error as Error).message}`);
   }
   const states = daemon
     .status()
-    .sessions.filter(({ session }) => overrideKey(session) === key)
+    .sessions.filter(({ session }) => qualifiedName(session) === key)
     .map(({ state, reason }) => `${state}, ${reason}`);
   return success(`${key}: ${states.join('; ') || 'not connected now'}`);
 }
 
-async function rules(daemon: Commanded, [what, ...more]: readonly string[]): Promise<Answer> {
+async function rules(daemon: DaemonApi, [what, ...more]: readonly string[]): Promise<Answer> {
   if (what === undefined) {
     const { overrides, sessions } = daemon.status();
     return block(rulesText(daemon.config(), overrides, sessions));
@@ -179,24 +161,12 @@ async function rules(daemon: Commanded, [what, ...more]: readonly string[]): Pro
   return success('the rules are those of the file');
 }
 
-function explain(daemon: Commanded, rest: readonly string[], { server }: Asker): Answer {
+function explain(daemon: DaemonApi, rest: readonly string[], { server }: Asker): Answer {
   const [client, ...more] = behindDashes(rest);
   if (client === undefined || more.length > 0) return failure('mptcp explain takes a CLIENT');
   const meant = findClient(client, daemon.sessions(), [], server);
   if ('problem' in meant) return failure(meant.problem);
-  const config = daemon.config();
-  const rulesOf = rulesFinder(config);
-  const outlook = { ...daemon.guidance(), steering: config.steering };
-  return block(
-    daemon
-      .status()
-      .sessions.filter(({ session }) => overrideKey(session) === meant.key)
-      .flatMap((plan) => {
-        const fit = rulesOf(plan.session.commonName);
-        const counts = plan.rule.section === 'override' ? [plan.rule, ...fit] : fit;
-        return explainText({ plan, rules: counts, written: daemon.written(plan), outlook });
-      }),
-  );
+  return block(daemon.explain(meant.key).flatMap(explainText));
 }
 
 function watch([what, ...more]: readonly string[], { setWatching }: Asker): Answer {

@@ -1,9 +1,7 @@
 import type { Config, RuleConfig } from '../config/config.js';
-import type { PathLoad } from '../steering/measure/path-load.js';
-import type { SessionPlan } from '../steering/plan.js';
-import { loadText } from './load-text.js';
+import { type PathLoad, formatLoad } from '../model/path-load.js';
+import { ruleText, type SessionPlan } from '../api/status.js';
 import { printable } from '../util/printable.js';
-import { ruleText } from './rule-text.js';
 
 /** The paths, with what is on each now, and what they carry against what they can. */
 export function pathsText(
@@ -18,7 +16,7 @@ export function pathsText(
     const load = loads.find((load) => load.name === name);
     return printable(
       `path ${name}: ${prefixes.join(', ')}: primary of ${count(primary, 'session')}, ${active} of ` +
-        `${count(on.length, 'subflow')} active${load ? `; ${loadText(load)}` : ''}`,
+        `${count(on.length, 'subflow')} active${load ? `; ${formatLoad(load)}` : ''}`,
     );
   });
 }

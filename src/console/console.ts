@@ -171,8 +171,9 @@ export class Console {
     socket.on('close', () => {
       places.leave(uid);
     });
+    const name = `user ${userName(uid)}`;
     new ConsoleClient(socket, this.limits, this.unread, (tell, hangUp) =>
-      beginDialogue(this.partners, tell, hangUp),
+      beginDialogue(this.partners, tell, hangUp, name),
     );
   }
 
@@ -205,7 +206,7 @@ export class Console {
           this.#waiting.leave(one);
           return this.#admit(socket);
         },
-        begin: () => beginDialogue(this.partners, tell, hangUp),
+        begin: () => beginDialogue(this.partners, tell, hangUp, source),
       }),
     );
   }

@@ -1,7 +1,7 @@
 import type { ConsoleConfig } from '../config/config.js';
 import type { Management } from '../openvpn/management.js';
 import type { Server } from '../openvpn/server.js';
-import type { Commanded } from './commands.js';
+import type { DaemonApi } from '../api/daemon-api.js';
 import { CLIENT_LIMITS } from './client.js';
 import { Console, type ConsolePlace } from './console.js';
 import type { Partners } from './dialogue.js';
@@ -31,7 +31,7 @@ export class Consoles {
 
   constructor(
     private readonly config: ConsoleConfig,
-    private readonly daemon: Commanded,
+    private readonly daemon: DaemonApi,
     private readonly listener: ConsolesListener,
   ) {}
 

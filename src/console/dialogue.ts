@@ -1,12 +1,14 @@
+import type { DaemonApi } from '../api/daemon-api.js';
 import { failure } from './answer.js';
 import type { Dialogue } from './client.js';
-import { runCommand, type Asker, type Commanded } from './commands.js';
+import { runCommand, type Asker } from './commands.js';
 import type { Tell } from './seat.js';
 import type { Sharing } from './sharing.js';
+import { watchEvents } from './watchers.js';
 
 /** Whom a client of a console speaks with: the daemon, and the one OpenVPN behind the console, if there is one. */
 export interface Partners {
-  readonly daemon: Commanded;
+  readonly daemon: DaemonApi;
   /** Asked for each client that comes. */
   readonly sharing?: () => Sharing | undefined;
   /** Of whom CIDs and names are; undefined: of all servers. */
@@ -20,20 +22,21 @@ export interface Partners {
 }
 
 /** Begins to serve a client: `mptcp` is the daemon's, everything else OpenVPN's. */
-export function beginDialogue(partners: Partners, tell: Tell, hangUp: () => void): Dialogue {
+export function beginDialogue(partners: Partners, tell: Tell, hangUp: () => void, name?: string): Dialogue {
   const { daemon, server } = partners;
   const sharing = partners.sharing?.();
   const seat = sharing?.join(tell, partners.hangsUp ? hangUp : undefined);
   if (seat === undefined) tell([">INFO:subflowd console -- type 'help' for the commands"]);
   let unwatch: (() => void) | undefined;
   const asker: Asker = {
+    ...(name !== undefined && { name }),
     seat: sharing && seat && { sharing, seat },
     server,
     get elsewhere() {
       return partners.elsewhere?.() ?? [];
     },
     setWatching: (isOn) => {
-      if (isOn) unwatch ??= daemon.watch(tell);
+      if (isOn) unwatch ??= watchEvents(daemon, tell);
       else {
         unwatch?.();
         unwatch = undefined;

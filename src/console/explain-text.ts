@@ -1,27 +1,14 @@
-import type { Written } from '../control/controller.js';
+import type { Explanation } from '../api/explanation.js';
+import { ruleText, type Rule, type SubflowPlan, type Written } from '../api/status.js';
 import { formatEndpoint } from '../model/endpoint.js';
-import type { SessionPlan, SubflowPlan } from '../steering/plan.js';
-import type { Rule } from '../steering/rule.js';
-import { outlookText, type Outlook } from './outlook-text.js';
 import { printable } from '../util/printable.js';
-import { ruleText } from './rule-text.js';
 import { sessionTitle } from './status-text.js';
-
-/** What is told of one session: everything between its rule and its packets. */
-export interface Explained {
-  readonly plan: SessionPlan;
-  /** Every rule that fits it, the one that counts first. */
-  readonly rules: readonly Rule[];
-  /** What was last written for it. */
-  readonly written: Written | undefined;
-  readonly outlook: Outlook;
-}
 
 /**
  * Which rule, which wish, what was written, what the kernel did with it, what would move it; every line begins with a word
  * of ours.
  */
-export function explainText({ plan, rules, written, outlook }: Explained): string[] {
+export function explainText({ plan, rules, written, outlook }: Explanation): string[] {
   const [counts, ...others] = rules;
   const lines = [
     sessionTitle(plan.session),
@@ -31,7 +18,7 @@ export function explainText({ plan, rules, written, outlook }: Explained): strin
     ...plan.subflows.map((subflow) => `wish: ${wishText(subflow)}`),
     ...writtenText(written),
     ...(plan.subflows.length === 0 ? ['kernel: it shows no subflow'] : plan.subflows.map(kernelText)),
-    ...outlookText(plan, outlook),
+    ...outlook,
   ];
   return lines.map(printable);
 }

@@ -111,14 +111,9 @@ function coloured(line: string): string {
 
 async function whatThereIs(socketPath: string): Promise<Known> {
   try {
-    const status = JSON.parse((await talk(socketPath, 'mptcp status json', 5_000)).join('')) as DaemonStatus;
-    const paths = (await talk(socketPath, 'mptcp paths', 5_000)).map(
-      (line) => /^path ([^:]+):/.exec(line)?.[1],
-    );
-    return {
-      sessions: status.sessions.map(({ session }) => session),
-      paths: paths.filter((path) => path !== undefined),
-    };
+    const answer = (await talk(socketPath, 'mptcp status json', 5_000)).join('');
+    const { sessions, paths } = JSON.parse(answer) as DaemonStatus;
+    return { sessions: sessions.map(({ session }) => session), paths: paths.map(({ name }) => name) };
   } catch {
     return { sessions: [], paths: [] }; // the daemon is gone, which the console itself tells
   }

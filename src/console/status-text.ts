@@ -2,11 +2,10 @@ import Table from 'cli-table3';
 import { formatEndpoint } from '../model/endpoint.js';
 import type { ServerStatus } from '../openvpn/server.js';
 import type { Session } from '../model/session.js';
-import type { SessionPlan, SubflowPlan } from '../steering/plan.js';
-import { loadText, rateText } from './load-text.js';
+import { formatRate } from '../model/rate.js';
+import { formatLoad } from '../model/path-load.js';
 import { printable } from '../util/printable.js';
-import { ruleText } from './rule-text.js';
-import type { DaemonStatus } from '../api/status.js';
+import { ruleText, type DaemonStatus, type SessionPlan, type SubflowPlan } from '../api/status.js';
 
 const NO_BORDERS = {
   top: '', 'top-mid': '', 'top-left': '', 'top-right': '',
@@ -24,7 +23,7 @@ export function statusText(status: DaemonStatus): string[] {
     `subflowd ${version}, kernel ${kernel}, backend ${backend.name} (${backend.description})`,
     ...(dryRun ? ['dry-run: what is to be is shown, and nothing is set'] : []),
     ...servers.map(serverLine),
-    ...paths.map((load) => printable(`path ${load.name} ${loadText(load)}`)),
+    ...paths.map((load) => printable(`path ${load.name} ${formatLoad(load)}`)),
     ...problems.map((problem) => `problem: ${printable(problem)}`),
     ...reported.map(({ text, since }) => `reported: ${printable(text)} (since ${timeText(since)})`),
     ...sessions.flatMap(sessionLines),
@@ -74,7 +73,7 @@ export function sessionLines({ session, rule, state, reason, rate, subflows }: S
     '',
     printable(sessionTitle(session)),
     printable(`    ${rule.section} ${wants}: ${state}, ${reason}`),
-    ...(rate ? [`    uses ${rateText(rate)}`] : []),
+    ...(rate ? [`    uses ${formatRate(rate)}`] : []),
     ...(subflows.length === 0 ? [] : subflowTable(subflows)),
   ];
 }

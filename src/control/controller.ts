@@ -22,7 +22,12 @@ export interface Switch {
   readonly to: string;
   /** Unix time, milliseconds, of the last commit. */
   readonly committedAt: number;
-  readonly peerTold: boolean;
+  /** Why `to` is primary, one line. */
+  readonly reason: string;
+  /** The section of the rule, or `override`. */
+  readonly by: string;
+  /** Whether the client was asked to follow (MP_PRIO). */
+  readonly peerNotified: boolean;
 }
 
 /** What was last tried to be written for a session. */
@@ -34,6 +39,8 @@ export interface Written {
 
 export interface ControllerMap {
   switch: [Switch];
+  /** Priorities of one session were set: what came of each. */
+  applied: [readonly AppliedWish[]];
   /** A round has ended: the plan as it verified it. */
   round: [Plan];
   /** A session stands differently to its rule than before. */
@@ -193,6 +200,7 @@ export class Controller extends EventEmitter<ControllerMap> {
         if (session.wishes.length === 0) continue;
         const wishes = await this.#apply(session, problems);
         applied.set(session, wishes);
+        this.emit('applied', wishes);
         committedAt = Date.now();
         this.#written.set(keyOf(session), { at: committedAt, wishes });
       }
@@ -251,8 +259,17 @@ export class Controller extends EventEmitter<ControllerMap> {
       const reached = now.get(keyOf(before));
       if (reached?.state !== 'obeyed' || reached.primary === undefined || reached.primary === from) continue;
       const to = reached.primary;
-      const peerTold = wishes.every(({ result }) => result.peerAsked || result.outcome === 'unchanged');
-      this.emit('switch', { session, ...(from !== undefined && { from }), to, committedAt, peerTold });
+      const peerNotified = wishes.every(({ result }) => result.peerAsked || result.outcome === 'unchanged');
+      const { reason, rule } = reached;
+      this.emit('switch', {
+        session,
+        ...(from !== undefined && { from }),
+        to,
+        committedAt,
+        reason,
+        by: rule.section,
+        peerNotified,
+      });
     }
   }
 

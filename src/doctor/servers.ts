@@ -1,7 +1,7 @@
-import type { DaemonStatus } from '../api/status.js';
+import type { DaemonStatus, SessionPlan } from '../api/status.js';
 import type { ServerStatus } from '../openvpn/server.js';
 import type { Session } from '../model/session.js';
-import type { SessionPlan } from '../steering/plan.js';
+
 import { bad, note, ok, unknown, type Check } from './check.js';
 import { checkHooks } from './hooks.js';
 import { checkPathManager } from './path-manager.js';

@@ -29,3 +29,28 @@ export function minRate(a: Rate, b: Rate): Rate {
 export function soundRate(rate: Rate): Rate {
   return mapRate((way) => (rate[way] > 0 ? Math.min(rate[way], MOST) : 0));
 }
+
+const UNITS: readonly (readonly [string, number])[] = [
+  ['Gbit/s', 1e9],
+  ['Mbit/s', 1e6],
+  ['kbit/s', 1e3],
+  ['bit/s', 1],
+];
+
+export function unitOf(most: number): readonly [string, number] {
+  return UNITS.find(([, each]) => most >= each) ?? ['bit/s', 1];
+}
+
+function numberText(number: number): string {
+  return number >= 100 ? number.toFixed(0) : String(Number(number.toPrecision(3)));
+}
+
+export function formatBothWays({ down, up }: Rate, each: number): string {
+  return `${numberText(down / each)}/${numberText(up / each)}`;
+}
+
+/** `2.7/0.1 Mbit/s`: down and up as the client sees them. */
+export function formatRate(rate: Rate): string {
+  const [unit, each] = unitOf(Math.max(rate.down, rate.up));
+  return `${formatBothWays(rate, each)} ${unit}`;
+}

@@ -38,3 +38,11 @@ export type AnySession = Session | UnplacedSession;
 export function clientKey({ real, protocol }: Pick<Session, 'real' | 'protocol'>): string {
   return protocol === 'udp' ? `udp ${formatEndpoint(real)}` : formatEndpoint(real);
 }
+
+/**
+ * `SERVER/COMMON NAME`: names a client for admins and in files, and stays the same over reconnects. A server's name has
+ * no slash, so the first slash ends it.
+ */
+export function qualifiedName({ server, commonName }: Pick<Session, 'server' | 'commonName'>): string {
+  return `${server}/${commonName}`;
+}

@@ -1,8 +1,8 @@
 import type { Connection } from '../model/connection.js';
 import type { Config } from '../config/config.js';
-import { clientKey, type Session } from '../model/session.js';
+import { clientKey, type Session, qualifiedName } from '../model/session.js';
 import { rememberingPathFinder } from './paths.js';
-import { overrideKey, ruleFinder, type Overrides, type Rule } from './rule.js';
+import { ruleFinder, type Overrides, type Rule } from './rule.js';
 import type { ObservedSession, Snapshot } from './snapshot.js';
 import { placeSubflows, type PlacedSubflow } from './subflows.js';
 
@@ -34,7 +34,7 @@ export function placeSessions(snapshot: Snapshot, config: Config, overrides: Ove
   const pathOf = rememberingPathFinder(config.paths);
   const virtual = virtualAddresses(snapshot);
   return snapshot.sessions.map(({ session, connection, unsteerable }) => {
-    const override = overrides.get(overrideKey(session));
+    const override = overrides.get(qualifiedName(session));
     const rule = byName(session.commonName);
     return {
       session,

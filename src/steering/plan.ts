@@ -4,7 +4,7 @@ import type { Config } from '../config/config.js';
 import type { Session } from '../model/session.js';
 import { choicesOf } from './choice.js';
 import { NO_GUIDANCE, type Guidance } from './modes.js';
-import type { PathLoad } from './measure/path-load.js';
+import type { PathLoad } from '../model/path-load.js';
 import { placeSessions, sessionKey, type PlacedSession } from './placed-session.js';
 import type { Rate } from '../model/rate.js';
 import type { Overrides, Rule } from './rule.js';

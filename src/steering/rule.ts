@@ -1,5 +1,4 @@
 import type { Config, RuleConfig } from '../config/config.js';
-import type { Session } from '../model/session.js';
 import { readGlob } from '../util/glob.js';
 
 /** What is asked for a client, and who asks. */
@@ -8,16 +7,8 @@ export interface Rule extends RuleConfig {
   readonly section: string;
 }
 
-/** Admins' `primary CLIENT PATH` until taken back: the path's name by {@link overrideKey}. */
+/** Admins' `primary CLIENT PATH` until taken back: the path's name by {@link qualifiedName}. */
 export type Overrides = ReadonlyMap<string, string>;
-
-/**
- * What an override is kept by: the server and the common name, so that it outlives a reconnect. A server's name holds
- * no slash.
- */
-export function overrideKey({ server, commonName }: Pick<Session, 'server' | 'commonName'>): string {
-  return `${server}/${commonName}`;
-}
 
 /**
  * Finds every rule that fits a common name, the one that counts first. The section whose name is exactly the common name wins; else, of those that match,

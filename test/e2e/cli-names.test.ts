@@ -6,9 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Console } from '../../src/console/console.js';
 import type { DaemonStatus } from '../../src/api/status.js';
 import type { Check } from '../../src/doctor/check.js';
-import { overrideKey } from '../../src/steering/rule.js';
+import { qualifiedName } from '../../src/model/session.js';
 import { until } from '../support/until.js';
-import { client, Steered } from '../unit/console/steered.js';
+import { client, Steered, switchOf } from '../unit/console/steered.js';
 
 const DIST = resolve(import.meta.dirname, '../../dist/src');
 /** As certificates can hold them: what moves a terminal, reorders a line, hides, or passes for a line of ours. */
@@ -97,8 +97,8 @@ describe('a client whose name would move a terminal, reorder a line or hide', ()
     const [plan] = daemon.status().sessions;
     if (plan === undefined) throw new Error('nobody is there');
     await until('it is told', () => {
-      const { session } = plan;
-      daemon.watchers.switched({ session, from: 'wifi', to: 'lte', committedAt: 1, peerTold: true });
+      const { server, commonName } = plan.session;
+      daemon.events.publish(switchOf({ server, commonName, committedAt: 1 }));
       return told.includes('\n');
     });
     watch.kill();
@@ -131,7 +131,7 @@ describe('a client that is named like an option or a word of ours', () => {
     expect((await run('explain', name)).stdout).toContain(`session ${name}: `);
     expect((await run('primary', name, 'lte')).stdout).toContain(`lab/${name}: `);
     const [session] = daemon.sessions();
-    expect(daemon.status().overrides).toEqual({ [session ? overrideKey(session) : '']: 'lte' });
+    expect(daemon.status().overrides).toEqual({ [session ? qualifiedName(session) : '']: 'lte' });
   });
 
   it('is said to go behind -- where it is taken for an option', async () => {

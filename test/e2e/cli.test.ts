@@ -9,9 +9,8 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Console } from '../../src/console/console.js';
 import type { Check } from '../../src/doctor/check.js';
 import { needs } from '../lab/needs.js';
-import type { Session } from '../../src/model/session.js';
 import { until } from '../support/until.js';
-import { client, Steered } from '../unit/console/steered.js';
+import { client, Steered, switchOf } from '../unit/console/steered.js';
 
 const MAIN = resolve(import.meta.dirname, '../../dist/src/main.js');
 const NOBODY = 65534;
@@ -226,9 +225,8 @@ describe('with a console', () => {
 
   it('watch tells until there is nobody who could', async () => {
     const watching = cli(['watch', '-c', config]);
-    const session = { ...daemon.sessions()[0], commonName: 'alice' } as Session;
     const told = setInterval(() => {
-      daemon.watchers.switched({ session, from: 'wifi', to: 'lte', committedAt: 1_000, peerTold: true });
+      daemon.events.publish(switchOf());
     }, 200);
     await sleep(4_000);
     clearInterval(told);

@@ -1,4 +1,4 @@
-import { fullness, type PathLoad } from '../measure/path-load.js';
+import { fullness, type PathLoad } from '../../model/path-load.js';
 import { addRate, mapRate, NO_RATE, type Rate } from '../../model/rate.js';
 
 /** A session, by what it was measured to use. */

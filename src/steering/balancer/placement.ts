@@ -2,7 +2,7 @@ import type { SteeringConfig } from '../../config/config.js';
 import { balance, type BalancedPath, type BalancedSession } from './balance.js';
 import type { Choice } from '../choice.js';
 import { demands } from './demand.js';
-import type { PathLoad } from '../measure/path-load.js';
+import type { PathLoad } from '../../model/path-load.js';
 import { addRate, mapRate, maxRate, minRate, NO_RATE, type Rate } from '../../model/rate.js';
 import type { Rule } from '../rule.js';
 import { ageOf, arrived, dwellsOf, moved, type Stay } from '../stay.js';

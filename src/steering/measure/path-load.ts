@@ -1,22 +1,8 @@
 import type { PathConfig } from '../../config/config.js';
+import type { PathLoad } from '../../model/path-load.js';
 import { learnLimit, NO_LIMIT, type Limit } from './limit.js';
 import { approach, SMOOTHING as RATE_SMOOTHING, type Meter, type SubflowMeter } from './meter.js';
 import { addRate, mapRate, NO_RATE, type Rate } from '../../model/rate.js';
-
-/** What a path carries and can carry; plain data, as `status --json` prints it. */
-export interface PathLoad {
-  readonly name: string;
-  /** Of our sessions, all subflows together, smoothed over some seconds, bit/s. */
-  readonly carried: Rate;
-  /** As the config says, or where it does not as learnt, bit/s; absent: not known. */
-  readonly capacity?: Rate;
-  /** `capacity` was learnt. */
-  readonly isLearnt: boolean;
-  /** Of others whom we do not see: what was missing for us when its queue last grew, bit/s. */
-  readonly foreign: Rate;
-  /** Its queue grows: round-trip times are well above their least, or segments are lost. */
-  readonly isCongested: boolean;
-}
 
 /** What is kept of a path from one step to the next. */
 export interface PathMeter {
@@ -164,11 +150,4 @@ function learntCapacity(down: number | undefined, up: number | undefined): Rate 
 
 function foreign(capacity: number | undefined, limit: number | undefined): number {
   return capacity === undefined || limit === undefined ? 0 : Math.max(0, capacity - limit);
-}
-
-/** How full a path is, in the direction where it is fuller; 1 is full. Undefined where its capacity is not known. */
-export function fullness({ carried, foreign, capacity }: PathLoad, more: Rate = NO_RATE): number | undefined {
-  if (!capacity) return undefined;
-  const load = addRate(addRate(carried, foreign), more);
-  return Math.max(load.down / capacity.down, load.up / capacity.up);
 }

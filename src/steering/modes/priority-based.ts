@@ -1,6 +1,6 @@
 import type { Choice } from '../choice.js';
 import { rateOf, type SubflowMeter } from '../measure/meter.js';
-import { fullness, type PathLoad } from '../measure/path-load.js';
+import { fullness, type PathLoad } from '../../model/path-load.js';
 import { ageOf } from '../stay.js';
 
 /** A session of `priority-based` at one moment. */

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { COMMANDS, runCommand } from '../../../src/console/commands.js';
+import { watchEvents } from '../../../src/console/watchers.js';
 import type { DaemonStatus } from '../../../src/api/status.js';
 import { quoteWord } from '../../../src/util/words.js';
 import { ConfigError } from '../../../src/config/problem.js';
 import { LTE, PID, SERVER, WIFI } from '../../support/alice.js';
-import { client, Steered } from './steered.js';
+import { client, Steered, switchOf } from './steered.js';
 import { standby } from '../../support/rules.js';
 
 let directory: string;
@@ -403,19 +404,18 @@ it('mptcp explain tells the rule, the wish, what was written and what the kernel
 it('mptcp watch tells of switches and of subflows that come, change and go', async () => {
   const told: string[] = [];
   const observe = () => {
-    daemon.watchers.observed({ sessions: daemon.status().sessions, paths: [] });
+    daemon.counters.observe({ sessions: daemon.status().sessions, paths: [] });
   };
   daemon.clients = [client('alice')];
   observe();
   const setWatching = (isOn: boolean) => {
-    if (isOn) stop = daemon.watch((message) => told.push(...message));
+    if (isOn) stop = watchEvents(daemon, (message) => told.push(...message));
     else stop();
   };
   let stop = (): void => undefined;
   const watch = (line: string) => runCommand(daemon, line, { setWatching });
   expect((await watch('mptcp watch')).lines).toEqual(['SUCCESS: real-time mptcp notification set to ON']);
-  const { session } = client('a,\u001b');
-  daemon.watchers.switched({ session, from: 'wifi', to: 'lte', committedAt: 1_999, peerTold: true });
+  daemon.events.publish(switchOf({ commonName: 'a,\u001b', committedAt: 1_999 }));
   daemon.clients = [client('alice', { wish: 'backup', remotes: [WIFI, { ...LTE, port: 5 }] })];
   observe();
   expect((await watch('mptcp watch off')).lines).toEqual([

@@ -5,7 +5,7 @@ import type { ServerStatus } from '../../../src/openvpn/server.js';
 import { plan } from '../../../src/steering/plan.js';
 import type { ObservedSession } from '../../../src/steering/snapshot.js';
 import { configOf, LTE, WIFI } from '../../support/alice.js';
-import { BACKEND, client } from './steered.js';
+import { client, statusOf } from './steered.js';
 
 const WIFI6 = { address: '2001:db8:100:ffff:ffff:ffff:ffff:ffff', port: 65535 };
 
@@ -13,20 +13,7 @@ function text(clients: readonly ObservedSession[], more: Partial<DaemonStatus> =
   const config = configOf(['wifi']);
   const paths = [...config.paths, { name: '山道', prefixes: ['2001:db8:100::/48'] }];
   const { sessions } = plan({ sessions: clients }, { ...config, paths }, new Map());
-  return statusText({
-    version: '0.1.0',
-    kernel: '6.1.0',
-    backend: BACKEND,
-    servers: [],
-    dryRun: false,
-    paths: [],
-    sessions,
-    overrides: {},
-    problems: [],
-    reports: [],
-    reported: [],
-    ...more,
-  });
+  return statusText(statusOf({ sessions, ...more }));
 }
 
 /** Where each column of a table begins, by its head. */

@@ -1,14 +1,15 @@
 import type { Connection } from '../../../src/model/connection.js';
 import type { Priority } from '../../../src/model/subflow.js';
 import type { Config } from '../../../src/config/config.js';
-import type { Commanded } from '../../../src/console/commands.js';
-import type { Tell } from '../../../src/console/seat.js';
+import { Counters } from '../../../src/api/counters.js';
+import type { DaemonApi } from '../../../src/api/daemon-api.js';
+import { EventStream, type EventOf } from '../../../src/api/events.js';
+import { explain, type Explanation } from '../../../src/api/explanation.js';
 import type { DaemonStatus } from '../../../src/api/status.js';
-import { Watchers } from '../../../src/console/watchers.js';
 import type { Written } from '../../../src/control/controller.js';
 import { OverrideStore } from '../../../src/control/overrides.js';
 import type { Endpoint } from '../../../src/model/endpoint.js';
-import type { Session } from '../../../src/model/session.js';
+import { qualifiedName, type Session } from '../../../src/model/session.js';
 import { NO_GUIDANCE } from '../../../src/steering/modes.js';
 import { plan } from '../../../src/steering/plan.js';
 import type { ObservedSession } from '../../../src/steering/snapshot.js';
@@ -39,10 +40,46 @@ export function client(
   return { session, connection };
 }
 
+/** What a daemon without servers and sessions reports, but for what a test gives. */
+export function statusOf(more: Partial<DaemonStatus> = {}): DaemonStatus {
+  return {
+    version: '0.1.0',
+    kernel: '6.1.0',
+    backend: BACKEND,
+    servers: [],
+    dryRun: false,
+    paths: [],
+    sessions: [],
+    overrides: {},
+    counters: new Counters(new EventStream(), 0).values(),
+    problems: [],
+    reports: [],
+    reported: [],
+    ...more,
+  };
+}
+
+/** A client's switch from wifi to lte, as the daemon reports it. */
+export function switchOf(more: Partial<EventOf<'switch'>> = {}): EventOf<'switch'> {
+  return {
+    kind: 'switch',
+    server: 'lab',
+    commonName: 'alice',
+    from: 'wifi',
+    to: 'lte',
+    committedAt: 1_000,
+    reason: 'lte is primary by [default]',
+    by: '[default]',
+    peerNotified: true,
+    ...more,
+  };
+}
+
 /** What the console is told by: real plans and real overrides, of clients that a test names instead of a kernel. */
-export class Steered implements Commanded {
+export class Steered implements DaemonApi {
   rules: Config = configOf(['wifi']);
-  readonly watchers = new Watchers();
+  readonly events = new EventStream();
+  readonly counters = new Counters(this.events, 0);
   /** What `reload` throws. */
   mistake: Error | undefined;
   writes: Written | undefined;
@@ -63,26 +100,22 @@ export class Steered implements Commanded {
   /** What a look brings. */
   news: () => void = () => undefined;
 
-  look(): Promise<void> {
+  observe(): Promise<void> {
     this.news();
     return Promise.resolve();
   }
 
   status(): DaemonStatus {
     const { sessions } = plan({ sessions: this.clients }, this.rules, this.#overrides.all());
-    return {
-      version: '0.1.0',
-      kernel: '6.1.0',
-      backend: BACKEND,
+    return statusOf({
       servers: this.servers,
       dryRun: this.rules.steering.dryRun,
       paths: this.loads,
       sessions,
       overrides: Object.fromEntries(this.#overrides.all()),
+      counters: this.counters.values(),
       problems: this.problems,
-      reports: [],
-      reported: [],
-    };
+    });
   }
 
   config(): Config {
@@ -93,16 +126,16 @@ export class Steered implements Commanded {
     return this.mistake ? Promise.reject(this.mistake) : Promise.resolve();
   }
 
-  guidance(): ReturnType<Commanded['guidance']> {
-    return { guidance: { ...NO_GUIDANCE, loads: this.loads }, now: 0 };
-  }
-
-  written(): Written | undefined {
-    return this.writes;
-  }
-
-  watch(tell: Tell): () => void {
-    return this.watchers.add(tell);
+  explain(key: string): readonly Explanation[] {
+    return explain(
+      this.status().sessions.filter(({ session }) => qualifiedName(session) === key),
+      {
+        config: this.rules,
+        guidance: { ...NO_GUIDANCE, loads: this.loads },
+        now: 0,
+        written: () => this.writes,
+      },
+    );
   }
 
   sessions(): readonly Session[] {

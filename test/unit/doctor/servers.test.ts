@@ -8,7 +8,7 @@ import type { ServerStatus } from '../../../src/openvpn/server.js';
 import type { ObservedSession } from '../../../src/steering/snapshot.js';
 import { plan } from '../../../src/steering/plan.js';
 import { configOf, LTE, WIFI } from '../../support/alice.js';
-import { BACKEND, client } from '../console/steered.js';
+import { client, statusOf } from '../console/steered.js';
 
 /** More than PID_MAX_LIMIT: never a process. */
 const NO_PID = 4_194_305;
@@ -105,8 +105,7 @@ describe('checkServer', () => {
 describe('checkSessions', () => {
   function status(clients: readonly ObservedSession[], problems: readonly string[] = []): DaemonStatus {
     const { sessions } = plan({ sessions: clients }, configOf(['wifi']), new Map());
-    const rest = { version: '0', kernel: '6', backend: BACKEND, servers: [], overrides: {} };
-    return { ...rest, dryRun: false, paths: [], sessions, problems, reports: [], reported: [] };
+    return statusOf({ sessions, problems });
   }
   const { session } = client('alice');
 

@@ -2,13 +2,8 @@ import { describe, expect, test } from 'vitest';
 
 import type { PathConfig } from '../../../src/config/config.js';
 import { NO_METER, type Meter, type SubflowMeter } from '../../../src/steering/measure/meter.js';
-import {
-  fullness,
-  meterPaths,
-  pathLoads,
-  type PathLoad,
-  type PathMeters,
-} from '../../../src/steering/measure/path-load.js';
+import { meterPaths, pathLoads, type PathMeters } from '../../../src/steering/measure/path-load.js';
+import { fullness, type PathLoad } from '../../../src/model/path-load.js';
 
 const MBIT = 1e6;
 

@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { Connection } from '../../../src/model/connection.js';
 import type { Priority, Subflow } from '../../../src/model/subflow.js';
 import type { Config } from '../../../src/config/config.js';
-import type { Session } from '../../../src/model/session.js';
+import { type Session, qualifiedName } from '../../../src/model/session.js';
 import { plan, type SessionPlan, type Wish } from '../../../src/steering/plan.js';
-import { overrideKey, type Overrides } from '../../../src/steering/rule.js';
+import { type Overrides } from '../../../src/steering/rule.js';
 import type { ObservedSession, Snapshot } from '../../../src/steering/snapshot.js';
 import { standby, STEERING } from '../../support/rules.js';
 
@@ -273,7 +273,7 @@ describe('a subflow through the tunnel itself', () => {
 });
 
 describe('an override', () => {
-  const alice = overrideKey(session('alice'));
+  const alice = qualifiedName(session('alice'));
 
   test('stands before every section', () => {
     const config = configWith(['lte'], [{ glob: 'alice', ...standby(['lte']) }]);
@@ -296,7 +296,7 @@ describe('an override', () => {
   });
 
   test('of one client is nothing to another', () => {
-    const overrides = new Map([[overrideKey({ server: 'a', commonName: 'bob' }), 'wifi']]);
+    const overrides = new Map([[qualifiedName({ server: 'a', commonName: 'bob' }), 'wifi']]);
     const made = planOne(configWith(['lte']), [`${WIFI} backup`, `${LTE} active`], overrides);
     expect(made).toMatchObject({ state: 'obeyed', rule: { section: '[default]' } });
   });
@@ -341,7 +341,7 @@ describe('any snapshot', () => {
       ...standby(some(), pick(['respect', 'override'] as const)),
     }));
     const overrides = new Map(
-      sessions.filter(() => random() < 0.2).map(({ session }) => [overrideKey(session), pick(paths)]),
+      sessions.filter(() => random() < 0.2).map(({ session }) => [qualifiedName(session), pick(paths)]),
     );
     return { snapshot: { sessions }, config: configWith(some(), clients.slice(below(4))), overrides };
   }

@@ -1,13 +1,12 @@
 import type { SteeringConfig } from '../config/config.js';
-import { BALANCE_DEFAULTS } from '../steering/balancer/balance.js';
-import type { Guidance } from '../steering/modes.js';
-import { fullness } from '../steering/measure/path-load.js';
-import { sessionKey } from '../steering/placed-session.js';
-import type { SessionPlan } from '../steering/plan.js';
-import { ROOMY } from '../steering/modes/priority-based.js';
-import { NO_RATE } from '../model/rate.js';
-import { ageOf } from '../steering/stay.js';
-import { fullText, loadText, rateText } from './load-text.js';
+import { BALANCE_DEFAULTS } from './balancer/balance.js';
+import type { Guidance } from './modes.js';
+import { sessionKey } from './placed-session.js';
+import type { SessionPlan } from './plan.js';
+import { ROOMY } from './modes/priority-based.js';
+import { formatRate, NO_RATE } from '../model/rate.js';
+import { ageOf } from './stay.js';
+import { formatLoad, formatPercent, fullness } from '../model/path-load.js';
 
 /** What is told of where a session is going. */
 export interface Outlook {
@@ -22,8 +21,8 @@ export function outlookText(plan: SessionPlan, outlook: Outlook): string[] {
   const { rule, rate } = plan;
   const paths = outlook.guidance.loads.filter(({ name }) => rule.allowed.includes(name));
   return [
-    ...(rate ? [`load: it uses ${rateText(rate)}`] : []),
-    ...paths.map((load) => `load: path ${load.name} ${loadText(load)}`),
+    ...(rate ? [`load: it uses ${formatRate(rate)}`] : []),
+    ...paths.map((load) => `load: path ${load.name} ${formatLoad(load)}`),
     ...moversOf(plan, outlook).map((line) => `moves: ${line}`),
   ];
 }
@@ -74,7 +73,7 @@ function priorityMovers({ rule, active, primary }: SessionPlan): string[] {
   const joins = next === undefined ? [] : [`${next} joins when ${now.join(' and ')} is congested`];
   const last = now.at(-1) ?? '';
   const leaves =
-    now.length < 2 ? [] : [`${last} leaves when that leaves another at most ${fullText(ROOMY)} full`];
+    now.length < 2 ? [] : [`${last} leaves when that leaves another at most ${formatPercent(ROOMY)} full`];
   return [...joins, ...leaves];
 }
 
@@ -98,8 +97,8 @@ function balanceMovers(plan: SessionPlan, outlook: Outlook): string[] {
       const then = fullness(load, { down: rate.down * cost, up: rate.up * cost });
       if (full === undefined || then === undefined)
         return `to ${load.name} when more is known of what it can carry`;
-      const bar = fullText(full * (1 - steering.gain));
-      return `to ${load.name} if that were less than ${bar} full with it, as ${at} is ${fullText(full)}; it would be ${fullText(then)}`;
+      const bar = formatPercent(full * (1 - steering.gain));
+      return `to ${load.name} if that were less than ${bar} full with it, as ${at} is ${formatPercent(full)}; it would be ${formatPercent(then)}`;
     }),
   ];
 }

@@ -1,0 +1,135 @@
+import type { AppliedWish } from '../control/apply.js';
+import type { Plan } from '../steering/plan.js';
+import type { DaemonEvent, EventStream } from './events.js';
+import { RoundChanges, type Transferred } from './round-changes.js';
+
+/** Counts that only grow, since the daemon started; as `status --json` prints them. */
+export interface CounterValues {
+  /** Unix time at which counting began, milliseconds. */
+  readonly since: number;
+  /** Rounds: observe, plan, apply, verify. */
+  readonly rounds: number;
+  /** Sessions that were seen, those of the first round included. */
+  readonly sessions: number;
+  readonly subflows: {
+    /** That were seen, those of the first round included. */
+    readonly added: number;
+    readonly removed: number;
+    /** That were closed because their connection had more than its limit. */
+    readonly closedAboveLimit: number;
+  };
+  /** Switches of a client's primary path that a later observation confirmed. */
+  readonly switches: number;
+  /** Priorities that were set, or should have been, by what came of it. */
+  readonly priorityChanges: Readonly<Record<AppliedWish['result']['outcome'], number>>;
+  /** Overrides that were set or taken back. */
+  readonly overrides: number;
+  /** Changed configs that came into force, and files with mistakes. */
+  readonly configs: number;
+  readonly configMistakes: number;
+  /** Commands of console clients that changed OpenVPN for everybody. */
+  readonly orders: number;
+  /** Reports of wrong passwords on TCP; one report can be of several tries. */
+  readonly wrongPasswords: number;
+  /** Problems that were reported. */
+  readonly problems: number;
+  /** By path, what its subflows carried: TCP payload, bytes. */
+  readonly paths: Readonly<Record<string, Transferred>>;
+}
+
+type Counted = { -readonly [Key in keyof CounterValues]: CounterValues[Key] };
+
+/** Which counter each kind of event increases by one; `undefined`: none. */
+const BY_EVENT = {
+  ready: undefined,
+  stopped: undefined,
+  switch: 'switches',
+  session: undefined,
+  subflow: undefined,
+  'excess-subflows': undefined,
+  config: 'configs',
+  'config-mistake': 'configMistakes',
+  override: 'overrides',
+  order: 'orders',
+  'wrong-password': 'wrongPasswords',
+  problem: 'problems',
+  resolved: undefined,
+} as const satisfies Readonly<Record<DaemonEvent['kind'], keyof CounterValues | undefined>>;
+
+/** Counts what the daemon does and sees, from its events and its rounds. */
+export class Counters {
+  readonly #counted: Omit<Counted, 'paths' | 'subflows' | 'priorityChanges'>;
+  readonly #subflows = { added: 0, removed: 0, closedAboveLimit: 0 };
+  readonly #priorityChanges = { committed: 0, unchanged: 0, gone: 0, refused: 0 };
+  readonly #paths = new Map<string, { down: number; up: number }>();
+  readonly #rounds: RoundChanges;
+
+  /**
+   * @param events counted, and told of each subflow that changed from one round to the next.
+   * @param now Unix time, milliseconds.
+   */
+  constructor(events: EventStream, now: number) {
+    this.#counted = {
+      since: now,
+      rounds: 0,
+      sessions: 0,
+      switches: 0,
+      overrides: 0,
+      configs: 0,
+      configMistakes: 0,
+      orders: 0,
+      wrongPasswords: 0,
+      problems: 0,
+    };
+    events.subscribe((event) => {
+      this.#count(event);
+    });
+    this.#rounds = new RoundChanges({
+      onSession: () => {
+        this.#counted.sessions += 1;
+      },
+      onSubflow: (event) => {
+        events.publish(event);
+      },
+      onTransfer: (path, transferred) => {
+        this.#transfer(path, transferred);
+      },
+    });
+  }
+
+  /** A round ended. */
+  observe(plan: Plan): void {
+    this.#counted.rounds += 1;
+    this.#rounds.observe(plan);
+  }
+
+  /** Priorities of one session were set. */
+  apply(applied: readonly AppliedWish[]): void {
+    for (const { result } of applied) this.#priorityChanges[result.outcome] += 1;
+  }
+
+  values(): CounterValues {
+    return {
+      ...this.#counted,
+      subflows: { ...this.#subflows },
+      priorityChanges: { ...this.#priorityChanges },
+      paths: Object.fromEntries([...this.#paths].map(([path, sums]) => [path, { ...sums }])),
+    };
+  }
+
+  #count(event: DaemonEvent): void {
+    const counter = BY_EVENT[event.kind];
+    if (counter !== undefined) this.#counted[counter] += 1;
+    if (event.kind === 'subflow' && event.change !== 'changed') this.#subflows[event.change] += 1;
+    if (event.kind === 'excess-subflows') this.#subflows.closedAboveLimit += event.closed;
+  }
+
+  #transfer(path: string, { down, up }: Transferred): void {
+    const sums = this.#paths.get(path);
+    if (sums === undefined) this.#paths.set(path, { down, up });
+    else {
+      sums.down += down;
+      sums.up += up;
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import type { Logger } from '../util/log.js';
+import type { DaemonEvent, EventOf, EventStream } from './events.js';
+
+/** One line of the log: its level, its members besides the message, and the message. */
+type LogLine = readonly [
+  level: 'info' | 'warn' | 'error',
+  members: Readonly<Record<string, unknown>>,
+  text: string,
+];
+
+/** How each kind of event is logged: one line, several, or none. Names of members are part of the log's format. */
+const LOGGED: { readonly [Kind in DaemonEvent['kind']]: (event: EventOf<Kind>) => readonly LogLine[] } = {
+  ready: ({ kind, version, servers, backend: { name, description } }) => [
+    [
+      'info',
+      { event: kind, backend: name },
+      `subflowd ${version} serves ${servers.join(', ')} through ${name}: ${description}`,
+    ],
+  ],
+  stopped: ({ kind }) => [['info', { event: kind }, 'stopped; every subflow stays as it is']],
+  switch: ({ kind, committedAt, server, commonName, from, to, reason, by, peerNotified }) => [
+    [
+      'info',
+      {
+        event: kind,
+        committedAt,
+        server,
+        commonName,
+        from: from ?? null,
+        to,
+        by,
+        reason,
+        peerTold: peerNotified,
+      },
+      `${commonName}: ${from === undefined ? '' : `from ${from} `}to ${to}${peerNotified ? '' : ' (the client is not told)'}`,
+    ],
+  ],
+  session: ({ kind, server, commonName, state, reason }) => [
+    ['info', { event: kind, server, commonName, state }, `${commonName}: ${state}, ${reason}`],
+  ],
+  subflow: () => [],
+  'excess-subflows': ({ kind, closed, connections, worst, text }) => [
+    ['warn', { event: kind, closed, connections, worst }, text],
+  ],
+  config: ({ kind, needRestart }) => [
+    ['info', { event: kind }, 'the changed config is in force'],
+    ...needRestart.map((section): LogLine => {
+      const text = `[${section}] changed: that takes effect when subflowd is restarted`;
+      return ['warn', { event: kind }, text];
+    }),
+  ],
+  'config-mistake': ({ kind, mistakes }) =>
+    mistakes.map((mistake) => ['error', { event: kind }, `${mistake} (the old rules go on)`]),
+  override: ({ kind, client, to, by }) => [
+    [
+      'info',
+      { event: kind, key: client, path: to ?? null, by },
+      `override of ${client}: ${to ?? 'taken back'} (by ${by})`,
+    ],
+  ],
+  order: ({ kind, server, client, command }) => [
+    [
+      'info',
+      { event: kind, server, client, command },
+      `${server}: client ${client} of its console says ${command}`,
+    ],
+  ],
+  'wrong-password': ({ kind, server, text }) => [
+    ['warn', { event: kind, server }, `${server}: ${text} at its console on TCP`],
+  ],
+  problem: ({ kind, text }) => [['warn', { event: kind }, text]],
+  resolved: ({ kind, text }) => [['info', { event: kind }, `no longer: ${text}`]],
+};
+
+/** Logs each event from now on. */
+export function logEvents(events: EventStream, log: Logger): void {
+  events.subscribe((event) => {
+    for (const [level, members, text] of linesOf(event)) log[level](members, text);
+  });
+}
+
+function linesOf<Kind extends DaemonEvent['kind']>(event: EventOf<Kind>): readonly LogLine[] {
+  const kind: Kind = event.kind;
+  return LOGGED[kind](event);
+}

@@ -1,0 +1,161 @@
+import type { Endpoint } from '../model/endpoint.js';
+import type { Priority } from '../model/subflow.js';
+import type { ExcessSubflows } from '../model/subflow-limits.js';
+import type { SessionState } from '../steering/plan.js';
+
+/** A client that an event is about: NAME of its server's `[openvpn NAME]` section, and its common name. */
+interface OfClient {
+  readonly server: string;
+  readonly commonName: string;
+}
+
+/** The daemon serves: every console is open. */
+export interface ReadyEvent {
+  readonly kind: 'ready';
+  readonly version: string;
+  readonly servers: readonly string[];
+  /** Name of the backend, and how it works on this host. */
+  readonly backend: { readonly name: string; readonly description: string };
+}
+
+/** The daemon has stopped. Every subflow keeps its priority. */
+export interface StoppedEvent {
+  readonly kind: 'stopped';
+}
+
+/** A client's primary path changed, and a later observation confirmed it. */
+export interface SwitchEvent extends OfClient {
+  readonly kind: 'switch';
+  /** Absent: no single path was primary before. */
+  readonly from?: string;
+  readonly to: string;
+  /** Unix time of the last commit, milliseconds. */
+  readonly committedAt: number;
+  /** Why `to` is primary, one line. */
+  readonly reason: string;
+  /** The rule that asked for it: `[client GLOB]`, `[default]`, or `override` for an admin's command. */
+  readonly by: string;
+  /** Whether the client was asked to follow (MP_PRIO). */
+  readonly peerNotified: boolean;
+}
+
+/** A session relates to its rule in another way than before. */
+export interface SessionEvent extends OfClient {
+  readonly kind: 'session';
+  readonly state: SessionState;
+  readonly reason: string;
+}
+
+/** A client's subflow was added, removed, or has another priority or path than before. */
+export interface SubflowEvent extends OfClient {
+  readonly kind: 'subflow';
+  readonly change: 'added' | 'removed' | 'changed';
+  /** Absent: on no path of the config. */
+  readonly path?: string;
+  readonly throughTunnel: boolean;
+  /** The client's end. */
+  readonly remote: Endpoint;
+  readonly ours: Priority;
+  readonly peers: Priority;
+}
+
+/** Subflows above a connection's limit were closed. */
+export interface ExcessSubflowsEvent extends ExcessSubflows {
+  readonly kind: 'excess-subflows';
+  /** Whose they were, one sentence. */
+  readonly text: string;
+}
+
+/** A changed config is in force. */
+export interface ConfigEvent {
+  readonly kind: 'config';
+  /** Sections whose change takes effect only after a restart. */
+  readonly needRestart: readonly string[];
+}
+
+/** The config file has mistakes, one sentence each. The config before stays in force. */
+export interface ConfigMistakeEvent {
+  readonly kind: 'config-mistake';
+  readonly mistakes: readonly string[];
+}
+
+/** An admin set an override or took it back. */
+export interface OverrideEvent {
+  readonly kind: 'override';
+  /** `SERVER/COMMON NAME` */
+  readonly client: string;
+  /** The path; absent: the override was taken back. */
+  readonly to?: string;
+  /** Who gave the command, for people. */
+  readonly by: string;
+}
+
+/** A console client gave OpenVPN a command that changes something for everybody. */
+export interface OrderEvent {
+  readonly kind: 'order';
+  readonly server: string;
+  /** The number of the console client. */
+  readonly client: number;
+  readonly command: string;
+}
+
+/** Somebody gave wrong passwords at the console of a server, on TCP. */
+export interface WrongPasswordEvent {
+  readonly kind: 'wrong-password';
+  readonly server: string;
+  /** Who, and how many, one sentence. */
+  readonly text: string;
+}
+
+/** Something that an admin should fix, one sentence. It lasts until a `resolved` event, or happened once. */
+export interface ProblemEvent {
+  readonly kind: 'problem';
+  readonly text: string;
+}
+
+/** A lasting problem is over. */
+export interface ResolvedEvent {
+  readonly kind: 'resolved';
+  /** The text of the problem. */
+  readonly text: string;
+}
+
+/** What happened, as data: the log, `mptcp watch` and counters are made of these. */
+export type DaemonEvent =
+  | ReadyEvent
+  | StoppedEvent
+  | SwitchEvent
+  | SessionEvent
+  | SubflowEvent
+  | ExcessSubflowsEvent
+  | ConfigEvent
+  | ConfigMistakeEvent
+  | OverrideEvent
+  | OrderEvent
+  | WrongPasswordEvent
+  | ProblemEvent
+  | ResolvedEvent;
+
+/** An event of one kind. */
+export type EventOf<Kind extends DaemonEvent['kind']> = Extract<DaemonEvent, { readonly kind: Kind }>;
+
+/** Passes each event to everybody who has subscribed, in the order in which they subscribed. */
+export class EventStream {
+  readonly #listeners = new Set<(event: DaemonEvent) => void>();
+
+  /** @returns the function that ends the subscription. */
+  subscribe(listener: (event: DaemonEvent) => void): () => void {
+    // a function of its own, so that the same listener can subscribe twice
+    const own = (event: DaemonEvent) => {
+      listener(event);
+    };
+    this.#listeners.add(own);
+    return () => {
+      this.#listeners.delete(own);
+    };
+  }
+
+  publish(event: DaemonEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}

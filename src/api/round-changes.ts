@@ -1,0 +1,131 @@
+import { formatEndpoint } from '../model/endpoint.js';
+import type { Subflow } from '../model/subflow.js';
+import { sessionKey } from '../steering/placed-session.js';
+import type { Plan, SessionPlan, SubflowPlan } from '../steering/plan.js';
+import type { SubflowEvent } from './events.js';
+
+/** TCP payload, bytes, in both directions as the client sees them: `down` is what it received. */
+export interface Transferred {
+  readonly down: number;
+  readonly up: number;
+}
+
+/** Who learns what changed from one round to the next. */
+export interface RoundListener {
+  /** A session that the round before did not have. */
+  readonly onSession: () => void;
+  readonly onSubflow: (event: SubflowEvent) => void;
+  /** A subflow on this path carried more data. */
+  readonly onTransfer: (path: string, transferred: Transferred) => void;
+}
+
+/**
+ * Compares each round with the one before. Sessions whose subflows are unchanged are compared by identity: backends give
+ * the same object again while nothing about it changed, so a round at rest costs little.
+ */
+export class RoundChanges {
+  /** By {@link sessionKey}; undefined before the first round. */
+  #before: ReadonlyMap<string, SessionPlan> | undefined;
+
+  constructor(private readonly listener: RoundListener) {}
+
+  observe({ sessions }: Pick<Plan, 'sessions'>): void {
+    const now = new Map(sessions.map((session) => [sessionKey(session.session), session]));
+    const isFirst = this.#before === undefined;
+    const before = this.#before ?? new Map<string, SessionPlan>();
+    this.#before = now;
+    for (const [key, session] of now) {
+      const last = before.get(key);
+      if (last === undefined) this.listener.onSession();
+      this.#compare(session, last?.subflows ?? [], session.subflows, isFirst);
+    }
+    for (const [key, session] of before)
+      if (!now.has(key)) this.#compare(session, session.subflows, [], false);
+  }
+
+  #compare(
+    session: SessionPlan,
+    before: readonly SubflowPlan[],
+    now: readonly SubflowPlan[],
+    isFirst: boolean,
+  ): void {
+    if (before.length === now.length && now.every((one, index) => isSameSubflow(one, before[index]))) {
+      for (const [index, one] of now.entries()) this.#update(session, before[index], one);
+      return;
+    }
+    const last = new Map(before.map((one) => [idOf(one), one]));
+    for (const one of now) {
+      const id = idOf(one);
+      const earlier = last.get(id);
+      last.delete(id);
+      // what a subflow carried before the daemon's first round is not counted
+      if (earlier !== undefined || !isFirst) this.#update(session, earlier, one);
+      if (!earlier) this.listener.onSubflow(eventOf(session, one, 'added'));
+    }
+    for (const one of last.values()) this.listener.onSubflow(eventOf(session, one, 'removed'));
+  }
+
+  #update(session: SessionPlan, before: SubflowPlan | undefined, now: SubflowPlan): void {
+    if (before?.subflow !== now.subflow && now.path !== undefined) {
+      const transferred = {
+        down: moreThan(before?.subflow, now.subflow, 'bytesAcked'),
+        up: moreThan(before?.subflow, now.subflow, 'bytesReceived'),
+      };
+      if (transferred.down + transferred.up > 0) this.listener.onTransfer(now.path, transferred);
+    }
+    if (before && !looksTheSame(before, now)) this.listener.onSubflow(eventOf(session, now, 'changed'));
+  }
+}
+
+function moreThan(
+  before: Subflow | undefined,
+  now: Subflow,
+  counter: 'bytesAcked' | 'bytesReceived',
+): number {
+  return Math.max(0, (now[counter] ?? 0) - (before?.[counter] ?? 0));
+}
+
+/** Whether both are the same TCP connection. */
+function isSameSubflow({ subflow: one }: SubflowPlan, other: SubflowPlan | undefined): boolean {
+  if (!other) return false;
+  const { remote, local } = other.subflow;
+  if (one.remote === remote && one.local === local) return true;
+  return (
+    one.remote.port === remote.port &&
+    one.remote.address === remote.address &&
+    one.local.port === local.port &&
+    one.local.address === local.address
+  );
+}
+
+/** Whether a `changed` event would show nothing new. */
+function looksTheSame(one: SubflowPlan, other: SubflowPlan): boolean {
+  return (
+    one.path === other.path &&
+    one.throughTunnel === other.throughTunnel &&
+    one.subflow.ours === other.subflow.ours &&
+    one.subflow.peers === other.subflow.peers
+  );
+}
+
+function idOf({ subflow: { local, remote } }: SubflowPlan): string {
+  return `${formatEndpoint(local)} ${formatEndpoint(remote)}`;
+}
+
+function eventOf(
+  { session: { server, commonName } }: SessionPlan,
+  { subflow: { remote, ours, peers }, path, throughTunnel }: SubflowPlan,
+  change: SubflowEvent['change'],
+): SubflowEvent {
+  return {
+    kind: 'subflow',
+    change,
+    server,
+    commonName,
+    ...(path !== undefined && { path }),
+    throughTunnel,
+    remote,
+    ours,
+    peers,
+  };
+}

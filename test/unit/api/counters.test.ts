@@ -1,0 +1,128 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Counters } from '../../../src/api/counters.js';
+import { EventStream, type DaemonEvent, type EventOf } from '../../../src/api/events.js';
+import type { Subflow } from '../../../src/model/subflow.js';
+import { plan, type Plan } from '../../../src/steering/plan.js';
+import type { ObservedSession } from '../../../src/steering/snapshot.js';
+import { configOf, LTE, WIFI } from '../../support/alice.js';
+import { client, switchOf } from '../console/steered.js';
+
+let events: EventStream;
+let counters: Counters;
+let published: DaemonEvent[];
+
+beforeEach(() => {
+  events = new EventStream();
+  counters = new Counters(events, 5);
+  published = [];
+  events.subscribe((event) => published.push(event));
+});
+
+function round(...sessions: ObservedSession[]): Plan {
+  return plan({ sessions }, configOf(['wifi']), new Map());
+}
+
+/** The session, with its subflow at this end as a test has it. */
+function withSubflow(one: ObservedSession, port: number, more: Partial<Subflow>): ObservedSession {
+  const { connection } = one;
+  if (connection === undefined || connection === 'plain')
+    throw new TypeError('the session has no connection');
+  const subflows = connection.subflows.map((subflow) =>
+    subflow.remote.port === port ? { ...subflow, ...more } : subflow,
+  );
+  return { ...one, connection: { ...connection, subflows } };
+}
+
+function subflowEvents(): readonly string[] {
+  return published
+    .filter((event): event is EventOf<'subflow'> => event.kind === 'subflow')
+    .map(
+      ({ change, path, remote, ours, peers }) => `${change} ${path ?? ''} ${remote.port} ${ours} ${peers}`,
+    );
+}
+
+describe('events of subflows', () => {
+  it('are published when one is added, changed or removed, and not while nothing changes', () => {
+    const alice = client('alice', { remotes: [WIFI] });
+    counters.observe(round(alice));
+    counters.observe(round(alice));
+    expect(subflowEvents()).toEqual([`added wifi ${WIFI.port} active active`]);
+    published = [];
+    const both = client('alice');
+    counters.observe(round(both));
+    counters.observe(round(withSubflow(both, LTE.port, { ours: 'backup' })));
+    counters.observe(round(alice));
+    expect(subflowEvents()).toEqual([
+      `added lte ${LTE.port} active active`,
+      `changed lte ${LTE.port} backup active`,
+      `removed lte ${LTE.port} backup active`,
+    ]);
+    published = [];
+    counters.observe(round());
+    expect(subflowEvents()).toEqual([`removed wifi ${WIFI.port} active active`]);
+  });
+
+  it('are counted, and so are sessions and rounds', () => {
+    counters.observe(round(client('alice'), client('bob', { remotes: [LTE] })));
+    counters.observe(round(client('alice')));
+    expect(counters.values()).toMatchObject({
+      since: 5,
+      rounds: 2,
+      sessions: 2,
+      subflows: { added: 3, removed: 1, closedAboveLimit: 0 },
+    });
+  });
+});
+
+describe('what paths carried', () => {
+  it('is counted from the first round on, and whole of a subflow that is added later', () => {
+    const before = withSubflow(client('alice', { remotes: [WIFI] }), WIFI.port, {
+      bytesAcked: 1_000,
+      bytesReceived: 100,
+    });
+    counters.observe(round(before));
+    expect(counters.values().paths).toEqual({});
+    counters.observe(round(withSubflow(before, WIFI.port, { bytesAcked: 1_500, bytesReceived: 101 })));
+    expect(counters.values().paths).toEqual({ wifi: { down: 500, up: 1 } });
+    const both = withSubflow(client('alice'), WIFI.port, { bytesAcked: 1_600, bytesReceived: 101 });
+    counters.observe(round(withSubflow(both, LTE.port, { bytesAcked: 70, bytesReceived: 7 })));
+    expect(counters.values().paths).toEqual({ wifi: { down: 600, up: 1 }, lte: { down: 70, up: 7 } });
+  });
+
+  it('never shrinks, also where a counter of the kernel does', () => {
+    const one = client('alice', { remotes: [WIFI] });
+    counters.observe(round(withSubflow(one, WIFI.port, { bytesAcked: 1_000 })));
+    counters.observe(round(withSubflow(one, WIFI.port, { bytesAcked: 10 })));
+    counters.observe(round(withSubflow(one, WIFI.port, { bytesAcked: 30 })));
+    expect(counters.values().paths).toEqual({ wifi: { down: 20, up: 0 } });
+  });
+});
+
+it.each([
+  [switchOf(), 'switches'],
+  [{ kind: 'config', needRestart: [] }, 'configs'],
+  [{ kind: 'config-mistake', mistakes: ['x', 'y'] }, 'configMistakes'],
+  [{ kind: 'override', client: 'lab/alice', by: 'user root' }, 'overrides'],
+  [{ kind: 'order', server: 'lab', client: 1, command: 'kill alice' }, 'orders'],
+  [{ kind: 'wrong-password', server: 'lab', text: 'x' }, 'wrongPasswords'],
+  [{ kind: 'problem', text: 'x' }, 'problems'],
+] as const satisfies readonly (readonly [DaemonEvent, string])[])(
+  '%j counts as one of %s',
+  (event, counter) => {
+    events.publish(event);
+    events.publish(event);
+    expect(counters.values()[counter]).toBe(2);
+  },
+);
+
+it('counts subflows that were closed above a limit, and what became of priority changes', () => {
+  events.publish({ kind: 'excess-subflows', closed: 40, connections: 1, worst: [], text: 'x' });
+  const [wish] = round(client('alice')).sessions.flatMap(({ wishes }) => wishes);
+  if (wish === undefined) throw new TypeError('nothing is to be set');
+  const result = (outcome: 'committed' | 'gone') => ({ wish, result: { outcome, peerAsked: false } });
+  counters.apply([result('committed'), result('gone'), result('committed')]);
+  expect(counters.values()).toMatchObject({
+    subflows: { closedAboveLimit: 40 },
+    priorityChanges: { committed: 2, unchanged: 0, gone: 1, refused: 0 },
+  });
+});

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { EventStream, type DaemonEvent } from '../../../src/api/events.js';
+import { logEvents } from '../../../src/api/event-log.js';
+import { pino } from 'pino';
+import { switchOf } from '../console/steered.js';
+
+describe('an event', () => {
+  it('reaches everybody who has subscribed, until the subscription ends', () => {
+    const events = new EventStream();
+    const seen: string[] = [];
+    const end = events.subscribe(({ kind }) => seen.push(`one ${kind}`));
+    events.subscribe(({ kind }) => seen.push(`two ${kind}`));
+    events.publish({ kind: 'stopped' });
+    end();
+    end();
+    events.publish({ kind: 'stopped' });
+    expect(seen).toEqual(['one stopped', 'two stopped', 'two stopped']);
+  });
+
+  it('reaches a listener twice that has subscribed twice', () => {
+    const events = new EventStream();
+    let count = 0;
+    const listener = () => (count += 1);
+    const end = events.subscribe(listener);
+    events.subscribe(listener);
+    events.publish({ kind: 'stopped' });
+    end();
+    events.publish({ kind: 'stopped' });
+    expect(count).toBe(3);
+  });
+});
+
+/** What the log gets of one event, without time. */
+function logged(event: DaemonEvent): readonly unknown[] {
+  const lines: unknown[] = [];
+  const log = pino({ base: null, timestamp: false }, { write: (line) => lines.push(JSON.parse(line)) });
+  const events = new EventStream();
+  logEvents(events, log);
+  events.publish(event);
+  return lines;
+}
+
+describe('the log', () => {
+  it('has the members that it always had of a switch, and who asked for it', () => {
+    expect(logged(switchOf({ peerNotified: false }))).toEqual([
+      {
+        level: 30,
+        event: 'switch',
+        committedAt: 1_000,
+        server: 'lab',
+        commonName: 'alice',
+        from: 'wifi',
+        to: 'lte',
+        by: '[default]',
+        reason: 'lte is primary by [default]',
+        peerTold: false,
+        msg: 'alice: from wifi to lte (the client is not told)',
+      },
+    ]);
+  });
+
+  it('has one line for each mistake in the config', () => {
+    expect(logged({ kind: 'config-mistake', mistakes: ['a:1: x', 'a:2: y'] })).toMatchObject([
+      { level: 50, event: 'config-mistake', msg: 'a:1: x (the old rules go on)' },
+      { level: 50, event: 'config-mistake', msg: 'a:2: y (the old rules go on)' },
+    ]);
+  });
+
+  it('says of an override who set it', () => {
+    expect(logged({ kind: 'override', client: 'lab/alice', to: 'lte', by: 'user root' })).toMatchObject([
+      { event: 'override', key: 'lab/alice', path: 'lte', by: 'user root' },
+    ]);
+    expect(logged({ kind: 'override', client: 'lab/alice', by: 'user root' })).toMatchObject([
+      { path: null },
+    ]);
+  });
+
+  it('has no line of a subflow: there are thousands', () => {
+    const remote = { address: '192.0.2.1', port: 1 };
+    expect(
+      logged({
+        kind: 'subflow',
+        change: 'added',
+        server: 'lab',
+        commonName: 'alice',
+        throughTunnel: false,
+        remote,
+        ours: 'active',
+        peers: 'active',
+      }),
+    ).toEqual([]);
+  });
+});
