@@ -1,10 +1,11 @@
 import type { Endpoint } from './endpoint.js';
+import type { TcpCounters } from './tcp-counters.js';
 
 /** A subflow's priority (RFC 8684 section 3.3.8). The peer's wish and ours are two different facts. */
 export type Priority = 'active' | 'backup';
 
 /** One TCP connection of an MPTCP connection, as the kernel of the server holds it. */
-export interface Subflow {
+export interface Subflow extends TcpCounters {
   readonly local: Endpoint;
   /** The client's side: the address that says which path the subflow is on. */
   readonly remote: Endpoint;
@@ -14,18 +15,8 @@ export interface Subflow {
   readonly peers: Priority;
   /** The kernel still has to tell the client of `ours`: MP_PRIO rides on the subflow's next packet. */
   readonly mpPrioPending: boolean;
-  /** The client's address ID (RFC 8684 section 3.2), 0 to 255; here and below absent where the backend cannot tell. */
+  /** The client's address ID (RFC 8684 section 3.2), 0 to 255; absent if the backend does not know it. */
   readonly id?: number;
-  /** Smoothed round-trip time, microseconds. */
-  readonly rtt?: number;
-  /** TCP payload that the client acknowledged, bytes. */
-  readonly bytesAcked?: number;
-  /** TCP payload that came from the client, bytes. */
-  readonly bytesReceived?: number;
-  /** The least round-trip time of the last minutes, microseconds. */
-  readonly minRtt?: number;
-  /** Segments that were sent again. */
-  readonly retransmitted?: number;
 }
 
 /** Names one subflow of one connection; plain data, so that the privileged half can live in another process. */

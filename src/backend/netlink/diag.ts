@@ -1,5 +1,7 @@
 import type { Endpoint } from '../../model/endpoint.js';
 import type { Priority } from '../../model/subflow.js';
+import { TCP_COUNTERS, type TcpCounterName, type TcpCounters } from '../../model/tcp-counters.js';
+import { keepIfEqual } from '../../util/keep-if-equal.js';
 import { addressText, writeAddress } from './address.js';
 import { writePortFilter } from './port-filter.js';
 import { malformed, readAttributes, type Attributes, type Message, type MessageWriter } from './message.js';
@@ -26,6 +28,12 @@ const NO_COOKIE = 0xffffffff;
 const DIAG_MESSAGE = 72;
 /** `inet_diag_req_v2`, bytes. */
 const DIAG_REQUEST = 56;
+
+const TCP_INFO = Object.entries(TCP_COUNTERS).map(
+  ([name, { tcpInfo }]) => [name as TcpCounterName, tcpInfo] as const,
+);
+/** The part of `tcp_info` that is read, bytes. */
+const TCP_INFO_BYTES = Math.max(...TCP_INFO.map(([, { offset, size }]) => offset + size));
 
 const MPTCP_INFO_FLAG_FALLBACK = 1 << 0;
 const MPTCP_SUBFLOW_ATTR = { tokenLocal: 2, flags: 8, idRemote: 9 } as const;
@@ -54,16 +62,7 @@ export interface TcpSocket extends DiagSocket {
   readonly cookie: number;
   /** Undefined: plain TCP, or fallen back to it at the handshake. */
   readonly mptcp: SubflowInfo | undefined;
-  /** Smoothed, microseconds. */
-  readonly rtt: number;
-  /** Payload that the peer acknowledged, bytes. */
-  readonly bytesAcked: number;
-  /** Payload that came from the peer, bytes. */
-  readonly bytesReceived: number;
-  /** The least round-trip time of the last `net.ipv4.tcp_min_rtt_wlen` seconds (300), microseconds. */
-  readonly minRtt: number;
-  /** Segments that were sent again. */
-  readonly retransmitted: number;
+  readonly counters: TcpCounters;
 }
 
 export interface SubflowInfo {
@@ -228,7 +227,7 @@ function readTcp(message: Message, known: ReadonlyMap<number, TcpSocket>): TcpSo
   const before = known.get(cookie);
   const { local, remote } = before ?? readEnds(message);
   const attributes = readAttributes(payload, DIAG_MESSAGE);
-  const info = attributes.offset(INET_DIAG_INFO, 152);
+  const info = attributes.offset(INET_DIAG_INFO, TCP_INFO_BYTES);
   const now = {
     local,
     remote,
@@ -236,14 +235,18 @@ function readTcp(message: Message, known: ReadonlyMap<number, TcpSocket>): TcpSo
     device: payload.readUInt32LE(40),
     inode: payload.readUInt32LE(68),
     mptcp: readSubflow(attributes),
-    rtt: payload.readUInt32LE(info + 68),
-    bytesAcked: readCount(payload, info + 120),
-    bytesReceived: readCount(payload, info + 128),
-    // UINT_MAX before the first measurement (net/ipv4/tcp.c, minmax_reset)
-    minRtt: payload.readUInt32LE(info + 148),
-    retransmitted: payload.readUInt32LE(info + 100),
+    counters: readCounters(payload, info),
   };
-  return before && isSame(before, now) ? before : now;
+  return keepIfEqual(before, now, isSame);
+}
+
+/** @param info where `tcp_info` starts in the message. */
+function readCounters(payload: Buffer, info: number): TcpCounters {
+  const counters: Partial<Record<TcpCounterName, number>> = {};
+  for (const [name, { offset, size }] of TCP_INFO) {
+    counters[name] = size === 8 ? readCount(payload, info + offset) : payload.readUInt32LE(info + offset);
+  }
+  return counters;
 }
 
 /** Of what can change while a socket lives. */
@@ -252,11 +255,7 @@ function isSame(one: TcpSocket, other: TcpSocket): boolean {
   return (
     one.device === other.device &&
     one.inode === other.inode &&
-    one.rtt === other.rtt &&
-    one.bytesAcked === other.bytesAcked &&
-    one.bytesReceived === other.bytesReceived &&
-    one.minRtt === other.minRtt &&
-    one.retransmitted === other.retransmitted &&
+    TCP_INFO.every(([name]) => one.counters[name] === other.counters[name]) &&
     ones?.token === others?.token &&
     ones?.id === others?.id &&
     ones?.ours === others?.ours &&

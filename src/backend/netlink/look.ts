@@ -88,13 +88,12 @@ function isSame(
 
 function subflowsOf(sockets: readonly TcpSocket[]): Subflow[] {
   const subflows: Subflow[] = [];
-  for (const { local, remote, mptcp, rtt, bytesAcked, bytesReceived, minRtt, retransmitted } of sockets) {
+  for (const { local, remote, mptcp, counters } of sockets) {
     if (!mptcp) continue;
     const { id, ours, peers } = mptcp;
     // The kernel sends MP_PRIO in the same call that sets the wish.
     const wishes = { ours, peers, mpPrioPending: false };
-    const measured = { rtt, bytesAcked, bytesReceived, minRtt, retransmitted };
-    subflows.push({ local, remote, ...wishes, id, ...measured });
+    subflows.push({ local, remote, ...wishes, id, ...counters });
   }
   return subflows;
 }
