@@ -1,4 +1,4 @@
-// What TypeScript sees of physical memory. See src/kernel/addon.ts for the types and their documentation.
+// The JavaScript class PhysicalMemory. See src/native/addon.ts for its documentation.
 #include <napi.h>
 
 #include <algorithm>
@@ -18,7 +18,6 @@
 namespace {
 
 using subflowd::Access;
-using subflowd::AccessWish;
 using subflowd::Change;
 using subflowd::Guard;
 using subflowd::LinearMap;
@@ -27,8 +26,9 @@ using subflowd::MemoryError;
 using subflowd::overlap;
 using subflowd::PhysicalMemory;
 using subflowd::Range;
-using subflowd::Rows;
 using subflowd::reject_arguments;
+using subflowd::RequestedAccess;
+using subflowd::Rows;
 using subflowd::to_bytes;
 using subflowd::to_integer;
 using subflowd::to_records;
@@ -41,8 +41,8 @@ Napi::Error to_js(Napi::Env env, const char* code, const std::string& message) {
   return error;
 }
 
-// Arguments that a column takes.
-constexpr std::size_t kColumn = 4;
+// The number of arguments for one table.
+constexpr std::size_t kTableArguments = 4;
 
 class Memory : public Napi::ObjectWrap<Memory> {
  public:
@@ -53,11 +53,11 @@ class Memory : public Napi::ObjectWrap<Memory> {
                                                   InstanceAccessor<&Memory::GetMapErrno>("mapErrno"),
                                                   InstanceAccessor<&Memory::GetReads>("reads"),
                                                   InstanceMethod<&Memory::SetLinearMap>("setLinearMap"),
-                                                  InstanceMethod<&Memory::Physical>("physical"),
+                                                  InstanceMethod<&Memory::ToPhysical>("toPhysical"),
                                                   InstanceMethod<&Memory::ReadPhysical>("readPhysical"),
                                                   InstanceMethod<&Memory::Gather>("gather"),
-                                                  InstanceMethod<&Memory::Hold>("hold"),
-                                                  InstanceMethod<&Memory::Follow>("follow"),
+                                                  InstanceMethod<&Memory::IsUnchanged>("isUnchanged"),
+                                                  InstanceMethod<&Memory::WalkList>("walkList"),
                                                   InstanceMethod<&Memory::Commit>("commit"),
                                                   InstanceMethod<&Memory::Close>("close"),
                                               }));
@@ -72,19 +72,19 @@ class Memory : public Napi::ObjectWrap<Memory> {
     }
     const auto ranges = to_records<Range>(info[1], kWanted);
     const std::string path = info[0].As<Napi::String>();
-    // the system would take what stands before a zero for the whole of it
+    // The system would end the path at the zero.
     if (path.find('\0') != std::string::npos) reject_arguments(info.Env(), kWanted);
     const std::string access = info[2].As<Napi::String>();
-    AccessWish wish = AccessWish::kAuto;
+    RequestedAccess requested = RequestedAccess::kAuto;
     if (access == "mapped") {
-      wish = AccessWish::kMapped;
+      requested = RequestedAccess::kMapped;
     } else if (access == "bytes") {
-      wish = AccessWish::kBytes;
+      requested = RequestedAccess::kBytes;
     } else if (access != "auto") {
       reject_arguments(info.Env(), kWanted);
     }
     try {
-      memory_ = std::make_unique<PhysicalMemory>(path, std::vector<Range>(ranges.begin(), ranges.end()), wish,
+      memory_ = std::make_unique<PhysicalMemory>(path, std::vector<Range>(ranges.begin(), ranges.end()), requested,
                                                  info[3].As<Napi::Boolean>().Value());
     } catch (const MemoryError& error) {
       throw to_js(info.Env(), error.code(), error.what());
@@ -93,10 +93,10 @@ class Memory : public Napi::ObjectWrap<Memory> {
   }
 
  private:
-  /** Of objects of this class: an object of another one has other C++ behind it. */
+  // Marks the objects of this class: an object of another class has another C++ object.
   static constexpr napi_type_tag kTag = {0x6d3f0a51c2e84b97, 0x94b1d7f26a0e5c38};
 
-  /** For accessors, which V8 calls on any object; of methods it looks at the object itself. */
+  // For accessors, which V8 calls with any object as `this`. For methods, V8 itself checks `this`.
   PhysicalMemory& accessed(const Napi::CallbackInfo& info) {
     if (!info.This().As<Napi::Object>().CheckTypeTag(&kTag)) {
       throw Napi::TypeError::New(info.Env(), "this is not a PhysicalMemory");
@@ -129,8 +129,8 @@ class Memory : public Napi::ObjectWrap<Memory> {
     linear_.assign({pieces.begin(), pieces.end()});
   }
 
-  Napi::Value Physical(const Napi::CallbackInfo& info) {
-    constexpr const char* kWanted = "physical(address: bigint)";
+  Napi::Value ToPhysical(const Napi::CallbackInfo& info) {
+    constexpr const char* kWanted = "toPhysical(address: bigint)";
     if (info.Length() != 1) reject_arguments(info.Env(), kWanted);
     const auto physical = linear_.physical(to_u64(info[0], kWanted), 1);
     if (!physical) return info.Env().Undefined();
@@ -144,16 +144,16 @@ class Memory : public Napi::ObjectWrap<Memory> {
     return Napi::Boolean::New(info.Env(), open(info).read(to_u64(info[0], kWanted), out.begin(), out.count));
   }
 
-  // One of the columns that are given as four arguments each: addresses, words, rows, status.
+  // Takes one table from four arguments: addresses, words, rows, status.
   Rows to_rows(const Napi::CallbackInfo& info, std::size_t at, const char* wanted) {
     const auto addresses = to_records<std::uint64_t>(info[at], wanted);
     const auto words = to_records<Word>(info[at + 1], wanted);
     const auto rows = to_records<std::uint64_t>(info[at + 2], wanted);
     const auto status = to_bytes(info[at + 3], wanted);
-    // What is written may not be what is read meanwhile: it has been looked at.
-    const bool apart = !overlap(rows, addresses) && !overlap(rows, words) && !overlap(rows, status) &&
-                       !overlap(status, addresses) && !overlap(status, words);
-    const bool fits = apart && Rows::valid(words) && status.count >= addresses.count &&
+    // Writing must not change what is read at the same time, because that has already been checked.
+    const bool is_apart = !overlap(rows, addresses) && !overlap(rows, words) && !overlap(rows, status) &&
+                          !overlap(status, addresses) && !overlap(status, words);
+    const bool fits = is_apart && Rows::valid(words) && status.count >= addresses.count &&
                       rows.count / Rows::row_words(words) >= addresses.count;
     if (!fits) reject_arguments(info.Env(), wanted);
     return {open(info), linear_, addresses, words, rows, status};
@@ -161,29 +161,29 @@ class Memory : public Napi::ObjectWrap<Memory> {
 
   Napi::Value Gather(const Napi::CallbackInfo& info) {
     constexpr const char* kWanted =
-        "gather(of each column, addresses: BigUint64Array, words: BigUint64Array of [offset, mask], "
+        "gather(for each table, addresses: BigUint64Array, words: BigUint64Array of [offset, mask], "
         "rows: BigUint64Array of addresses x row, status: Uint8Array of addresses)";
-    if (info.Length() % kColumn != 0) reject_arguments(info.Env(), kWanted);
-    std::size_t others = 0;
-    for (std::size_t at = 0; at < info.Length(); at += kColumn) {
-      others += to_rows(info, at, kWanted).read();
+    if (info.Length() % kTableArguments != 0) reject_arguments(info.Env(), kWanted);
+    std::size_t changed_rows = 0;
+    for (std::size_t at = 0; at < info.Length(); at += kTableArguments) {
+      changed_rows += to_rows(info, at, kWanted).read();
     }
-    return Napi::Number::New(info.Env(), static_cast<double>(others));
+    return Napi::Number::New(info.Env(), static_cast<double>(changed_rows));
   }
 
-  Napi::Value Hold(const Napi::CallbackInfo& info) {
-    constexpr const char* kWanted = "hold(what gather was given)";
-    if (info.Length() % kColumn != 0) reject_arguments(info.Env(), kWanted);
-    bool hold = true;
-    for (std::size_t at = 0; hold && at < info.Length(); at += kColumn) {
-      hold = to_rows(info, at, kWanted).hold();
+  Napi::Value IsUnchanged(const Napi::CallbackInfo& info) {
+    constexpr const char* kWanted = "isUnchanged(the arguments of gather)";
+    if (info.Length() % kTableArguments != 0) reject_arguments(info.Env(), kWanted);
+    bool is_unchanged = true;
+    for (std::size_t at = 0; is_unchanged && at < info.Length(); at += kTableArguments) {
+      is_unchanged = to_rows(info, at, kWanted).is_unchanged();
     }
-    return Napi::Boolean::New(info.Env(), hold);
+    return Napi::Boolean::New(info.Env(), is_unchanged);
   }
 
-  Napi::Value Follow(const Napi::CallbackInfo& info) {
+  Napi::Value WalkList(const Napi::CallbackInfo& info) {
     constexpr const char* kWanted =
-        "follow(head: bigint, nextOffset: int32, offset: int32, length: uint32, out: Uint8Array of steps x length, "
+        "walkList(head: bigint, nextOffset: int32, offset: int32, length: uint32, out: Uint8Array of steps x length, "
         "visited: BigUint64Array of steps)";
     if (info.Length() != 6) reject_arguments(info.Env(), kWanted);
     const std::uint64_t head = to_u64(info[0], kWanted);
@@ -223,25 +223,28 @@ class Memory : public Napi::ObjectWrap<Memory> {
 
   Napi::Value Commit(const Napi::CallbackInfo& info) {
     constexpr const char* kWanted =
-        "commit(ways: BigUint64Array that holds a structure's address, the number of guards and [address, mask, expected] of "
-        "each, at: uint32, where, changes: BigUint64Array of [offset, width, mask, value, kept])";
+        "commit(guards: BigUint64Array that has a structure's address, the number of guards and [address, mask, "
+        "expected] "
+        "of each, at: uint32, the index of that address, changes: BigUint64Array of [offset, width, mask, value, "
+        "readBack])";
+    constexpr std::size_t kHeader = 2;
     constexpr std::size_t kGuardWords = sizeof(Guard) / sizeof(std::uint64_t);
     if (info.Length() != 3) reject_arguments(info.Env(), kWanted);
-    const auto ways = to_records<std::uint64_t>(info[0], kWanted);
+    const auto words = to_records<std::uint64_t>(info[0], kWanted);
     const std::size_t at = to_integer<std::uint32_t>(info[1], kWanted);
     const auto changes = to_records<Change>(info[2], kWanted);
-    if (ways.count < 2 || at > ways.count - 2) reject_arguments(info.Env(), kWanted);
-    const std::uint64_t target = ways[at];
-    const std::size_t count = ways[at + 1];
-    if (count > (ways.count - 2 - at) / kGuardWords) reject_arguments(info.Env(), kWanted);
-    const auto* guards = reinterpret_cast<const Guard*>(&ways[at] + 2);
+    if (words.count < kHeader || at > words.count - kHeader) reject_arguments(info.Env(), kWanted);
+    const std::uint64_t target = words[at];
+    const std::uint64_t count = words[at + 1];
+    if (count > (words.count - kHeader - at) / kGuardWords) reject_arguments(info.Env(), kWanted);
+    const auto* guards = reinterpret_cast<const Guard*>(words.begin() + at + kHeader);
     try {
       PhysicalMemory& memory = open(info);
-      int result = subflowd::kHeldAlready;
+      int result = subflowd::kUnchanged;
       for (Change change : changes) {
         change.address += target;
         const int one = subflowd::guarded_commit(memory, guards, count, change);
-        if (one >= 0 || one == subflowd::kUndone) return Napi::Number::New(info.Env(), one);
+        if (one >= 0 || one == subflowd::kOverwritten) return Napi::Number::New(info.Env(), one);
         result = std::max(result, one);
       }
       return Napi::Number::New(info.Env(), result);

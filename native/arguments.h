@@ -1,4 +1,4 @@
-// What JavaScript gave, looked at where it lies. Each function throws a TypeError that says what was wanted.
+// Checks arguments from JavaScript. Each function throws a TypeError with the text `wanted` for an invalid argument.
 #pragma once
 
 #include <napi.h>
@@ -22,11 +22,10 @@ inline std::uint64_t to_u64(const Napi::Value& value, const char* wanted) {
   return number;
 }
 
-// A whole number of the type's range. What Node-API does with any other differs: NaN becomes 0, 2^32 too.
+// Accepts only integers in the range of the type. Node-API itself would turn NaN and 2^32 into 0.
 template <typename Integer>
-Integer to_integer(const Napi::Value& value, const char* wanted,
-                   Integer least = std::numeric_limits<Integer>::min()) {
-  static_assert(sizeof(Integer) <= 4, "a double holds no more");
+Integer to_integer(const Napi::Value& value, const char* wanted, Integer least = std::numeric_limits<Integer>::min()) {
+  static_assert(sizeof(Integer) <= 4, "larger integers do not fit into a double");
   if (!value.IsNumber()) reject_arguments(value.Env(), wanted);
   const double number = value.As<Napi::Number>().DoubleValue();
   const bool fits = std::trunc(number) == number && number >= static_cast<double>(least) &&
@@ -35,7 +34,7 @@ Integer to_integer(const Napi::Value& value, const char* wanted,
   return static_cast<Integer>(number);
 }
 
-// Elements of a typed array, for as long as the call lasts.
+// The elements of a typed array. Valid until the native call returns.
 template <typename Element>
 struct View {
   Element* elements;
@@ -51,14 +50,13 @@ View<Element> to_view(const Napi::Value& value, napi_typedarray_type wanted_type
   napi_typedarray_type type;
   std::size_t count = 0;
   void* elements = nullptr;
-  // One call, where Napi::TypedArray makes five.
-  const napi_status status =
-      napi_get_typedarray_info(value.Env(), value, &type, &count, &elements, nullptr, nullptr);
+  // One Node-API call instead of the five that Napi::TypedArray makes.
+  const napi_status status = napi_get_typedarray_info(value.Env(), value, &type, &count, &elements, nullptr, nullptr);
   if (status != napi_ok || type != wanted_type) reject_arguments(value.Env(), wanted);
   return {static_cast<Element*>(elements), count};
 }
 
-// Whether two views have memory in common.
+// Whether two views overlap in memory.
 template <typename One, typename Other>
 bool overlap(const View<One>& one, const View<Other>& other) noexcept {
   const auto start = [](const auto& view) { return reinterpret_cast<std::uintptr_t>(view.begin()); };
@@ -70,7 +68,7 @@ inline View<std::uint8_t> to_bytes(const Napi::Value& value, const char* wanted)
   return to_view<std::uint8_t>(value, napi_uint8_array, wanted);
 }
 
-// Records of 64-bit members one after the other in a BigUint64Array, of 32-bit ones in an Int32Array.
+// Records in an array: with 64-bit members in a BigUint64Array, with 32-bit members in an Int32Array.
 template <typename Record>
 View<Record> to_records(const Napi::Value& value, const char* wanted) {
   constexpr std::size_t kElement = alignof(Record);

@@ -14,10 +14,10 @@ constexpr int kAttempts = 64;
 }
 
 void check(const PhysicalMemory& memory, const Change& change) {
-  const auto [address, width, mask, value, kept] = change;
+  const auto [address, width, mask, value, read_back] = change;
   const bool width_known = width == 1 || width == 2 || width == 4;
   if (!width_known || address % width != 0 || mask == 0 || (mask >> (8 * width)) != 0 || (value & ~mask) != 0 ||
-      (kept & ~mask) != 0) {
+      (read_back & ~mask) != 0) {
     throw MemoryError("ETARGET", "the change is malformed");
   }
   if (!memory.writable()) throw MemoryError("ETARGET", "memory was opened for reading only");
@@ -28,8 +28,8 @@ void check(const PhysicalMemory& memory, const Change& change) {
 
 bool is_well_formed(const Guard& guard) { return guard.address % 8 == 0 && (guard.expected & ~guard.mask) == 0; }
 
-// Some 100 ns, which a processor takes to get a cache line back that it wants to write to.
-void let_stores_land() {
+// Waits about 100 ns: the time in which another processor gets the cache line back for a store that is under way.
+void store_barrier() {
 #ifdef __x86_64__
   for (int pause = 0; pause < 2; ++pause) __builtin_ia32_pause();
 #endif
@@ -42,14 +42,14 @@ int swap_bits(void* where, const Change& change) {
   const auto value = static_cast<Unit>(change.value);
   Unit before = __atomic_load_n(unit, __ATOMIC_RELAXED);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    if ((before & mask) == value) return kHeldAlready;
+    if ((before & mask) == value) return kUnchanged;
     const auto after = static_cast<Unit>((before & static_cast<Unit>(~mask)) | value);
     if (!__atomic_compare_exchange_n(unit, &before, after, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) continue;
-    if (change.kept == 0) return kChanged;
-    let_stores_land();
-    return ((__atomic_load_n(unit, __ATOMIC_RELAXED) ^ value) & change.kept) == 0 ? kChanged : kUndone;
+    if (change.read_back == 0) return kChanged;
+    store_barrier();
+    return ((__atomic_load_n(unit, __ATOMIC_RELAXED) ^ value) & change.read_back) == 0 ? kChanged : kOverwritten;
   }
-  throw MemoryError("EBUSY", "the field's word changed under every attempt");
+  throw MemoryError("EBUSY", "the field's word changed during every attempt");
 }
 
 void* field(PhysicalMemory& memory, const Change& change) {
@@ -59,20 +59,21 @@ void* field(PhysicalMemory& memory, const Change& change) {
 }
 
 int commit_mapped(PhysicalMemory& memory, const Guard* guards, std::size_t count, const Change& change) {
-  // Before the guards, so that a first touch of the window does not lie between the last guard and the change.
+  // Maps the window of the field before the guards are compared, so that no page fault comes between them and the
+  // change.
   field(memory, change);
   Window window;
   for (std::size_t index = 0; index < count; ++index) {
     const Guard& guard = guards[index];
     if (!is_well_formed(guard)) throw_unreadable(index);
-    if (!window.holds(guard.address, 8)) {
+    if (!window.contains(guard.address, 8)) {
       window = memory.window(guard.address, 8);
       if (window.length == 0) throw_unreadable(index);
     }
     const auto* word = reinterpret_cast<const std::uint64_t*>(window.at(guard.address));
     if ((__atomic_load_n(word, __ATOMIC_ACQUIRE) & guard.mask) != guard.expected) return static_cast<int>(index);
   }
-  // A guard's window may have taken the place of the field's (see kMaxWindows): look again, which costs nothing.
+  // The window of a guard may have replaced that of the field (see kMaxWindows).
   void* where = field(memory, change);
   switch (change.width) {
     case 1:
@@ -84,12 +85,12 @@ int commit_mapped(PhysicalMemory& memory, const Guard* guards, std::size_t count
   }
 }
 
-// Guards of one page that follow each other in the trail are read with one system call, and the field's byte with
-// the last of them if it lies there too: what makes the fewest calls also leaves the shortest time to be wrong in.
+// One system call reads consecutive guards of the same page, and also the byte of the field if it is in the page of the
+// last guards. Fewer calls also leave less time in which the kernel can change something.
 int commit_bytes(PhysicalMemory& memory, const Guard* guards, std::size_t count, const Change& change) {
   unsigned char page[kPage];
   std::uint8_t before = 0;
-  bool have_byte = false;
+  bool has_byte = false;
   for (std::size_t index = 0; index < count; ++index) {
     if (!is_well_formed(guards[index])) throw_unreadable(index);
   }
@@ -102,8 +103,8 @@ int commit_bytes(PhysicalMemory& memory, const Guard* guards, std::size_t count,
       low = std::min(low, guards[next].address);
       high = std::max(high, guards[next].address + 8);
     }
-    const bool holds_field = next == count && change.address / kPage == page_number;
-    if (holds_field) {
+    const bool has_field = next == count && change.address / kPage == page_number;
+    if (has_field) {
       low = std::min(low, change.address);
       high = std::max(high, change.address + 1);
     }
@@ -113,20 +114,21 @@ int commit_bytes(PhysicalMemory& memory, const Guard* guards, std::size_t count,
       std::memcpy(&word, page + (guards[index].address - low), sizeof word);
       if ((word & guards[index].mask) != guards[index].expected) return static_cast<int>(index);
     }
-    if (holds_field) {
+    if (has_field) {
       before = page[change.address - low];
-      have_byte = true;
+      has_byte = true;
     }
     first = next;
   }
-  if (!have_byte && !memory.read(change.address, &before, 1)) {
+  if (!has_byte && !memory.read(change.address, &before, 1)) {
     throw MemoryError("ETARGET", "the field cannot be read");
   }
-  if ((before & change.mask) == change.value) return kHeldAlready;
+  if ((before & change.mask) == change.value) return kUnchanged;
   memory.write_byte(change.address, static_cast<std::uint8_t>((before & ~change.mask) | change.value));
-  if (change.kept == 0) return kChanged;
+  if (change.read_back == 0) return kChanged;
   std::uint8_t after = 0;
-  return memory.read(change.address, &after, 1) && ((after ^ change.value) & change.kept) == 0 ? kChanged : kUndone;
+  return memory.read(change.address, &after, 1) && ((after ^ change.value) & change.read_back) == 0 ? kChanged
+                                                                                                    : kOverwritten;
 }
 
 }  // namespace

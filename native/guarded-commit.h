@@ -1,4 +1,4 @@
-// The one act of this program that changes kernel memory.
+// The only code of this program that changes kernel memory.
 #pragma once
 
 #include <cstddef>
@@ -8,38 +8,40 @@
 
 namespace subflowd {
 
-// A guard as it lies in the trail: an aligned 8-byte word and what its masked bits must still hold.
+// An aligned 8-byte word, and the value that its masked bits must still have.
 struct Guard {
   std::uint64_t address;  // physical, a multiple of 8
   std::uint64_t mask;
   std::uint64_t expected;  // already masked
 };
 
-// Bits of the smallest unit that holds them: 1, 2 or 4 bytes at a multiple of its size.
+// Bits to change in one naturally aligned unit of 1, 2 or 4 bytes.
 struct Change {
   std::uint64_t address;  // physical
   std::uint64_t width;    // bytes
   std::uint64_t mask;
-  std::uint64_t value;  // already masked
-  std::uint64_t kept;   // those of the mask that nobody else changes: they are read back
+  std::uint64_t value;      // already masked
+  std::uint64_t read_back;  // the bits of the mask that nobody else writes
 };
 
 constexpr int kChanged = -1;
-constexpr int kHeldAlready = -2;
-constexpr int kUndone = -3;
+constexpr int kUnchanged = -2;
+constexpr int kOverwritten = -3;
 
-// Re-reads every guard in the order of the trail and, only if all hold, changes the masked bits and no others.
+// Compares every guard in the order of the trail and, only if all match, changes the masked bits and no others.
 //
-// Mapped: one compare-and-swap on the unit. The kernel's own stores to neighbouring bits are never undone; ours may
-// be lost to a kernel's plain read-modify-write of the same byte, which the read-back shows: it comes after the time
-// that a store takes which was on its way. One later still, of a processor that was interrupted half-way, shows when
-// the server is observed again.
-// Bytes: pread, change, pwrite of one byte, pread. The caller answers for the byte's other bits being quiet.
+// Mapped access uses one compare-and-swap on the unit, so it never undoes the kernel's own stores to neighbouring bits.
+// The kernel may undo ours with a plain read-modify-write of the same byte. The read-back shows this, because it waits
+// until a store that was already under way has arrived. A store that comes even later, from a processor that was
+// interrupted between its read and its write, shows at the next observation of the server.
 //
-// Returns the index of the first guard that does not hold (>= 0; nothing was written), kChanged, kHeldAlready, or
-// kUndone (it was written, and the kept bits are something else by now).
-// Throws MemoryError: EGUARD (a guard cannot be read), ETARGET (the change is malformed, not RAM, or wider than a
-// byte without mapping), EWRITE, EBUSY (the unit changed under every one of a bounded number of attempts).
+// Byte-wise access uses pread, a change, pwrite of one byte, and pread. The caller must know that the kernel does not
+// write the other bits of this byte.
+//
+// Returns the index of the first guard that does not match (>= 0; nothing was written), kChanged, kUnchanged (memory
+// already had the value), or kOverwritten (it was written, but the bits to read back differ by now). Throws
+// MemoryError: EGUARD (a guard cannot be read), ETARGET (the change is malformed, not in System RAM, or wider than a
+// byte without mapping), EWRITE, EBUSY (the unit changed during every one of a limited number of attempts).
 int guarded_commit(PhysicalMemory& memory, const Guard* guards, std::size_t count, const Change& change);
 
 }  // namespace subflowd

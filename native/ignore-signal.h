@@ -1,4 +1,4 @@
-// Ignoring signals that Node gives no name, which are the real-time ones. See src/kernel/addon.ts.
+// Ignores signals without a name in Node, which are the real-time signals. See src/native/addon.ts.
 #pragma once
 
 #include <napi.h>

@@ -1,5 +1,5 @@
-// The parts of the kernel's virtual address space that lie in physical memory in one piece: the kernel image
-// and the direct map. Everything else (vmalloc) needs the page tables, which are walked in TypeScript.
+// The linear mappings in the kernel's virtual address space: the kernel image and the direct map. All other addresses
+// (vmalloc) need the page tables, which TypeScript walks.
 #pragma once
 
 #include <cstddef>
@@ -20,14 +20,14 @@ struct LinearPiece {
 
 class LinearMap {
  public:
-  // Whether every address of a piece has a physical one. A piece that ends before it begins holds none.
+  // Whether every virtual address of a piece has a physical address. A piece that ends before it begins is empty.
   static bool valid(const LinearPiece& piece) noexcept {
     if (piece.virtual_end <= piece.virtual_start) return true;
     return piece.virtual_end - piece.virtual_start <= std::numeric_limits<std::uint64_t>::max() - piece.physical_start;
   }
 
   void assign(std::vector<LinearPiece> pieces) { pieces_ = std::move(pieces); }
-  // The piece that [address, address + length) lies wholly inside, or null.
+  // The piece that contains all of [address, address + length), or null.
   const LinearPiece* find(std::uint64_t address, std::size_t length) const noexcept {
     for (const LinearPiece& piece : pieces_) {
       if (address < piece.virtual_start || address >= piece.virtual_end) continue;

@@ -18,7 +18,7 @@ Napi::Error to_js(Napi::Env env, const std::system_error& error) {
   return result;
 }
 
-// What the system refuses, as an Error with its code.
+// Converts an error of the system to a JavaScript Error with its code.
 template <typename Act>
 auto run(const Napi::CallbackInfo& info, Act act) {
   try {
@@ -28,11 +28,12 @@ auto run(const Napi::CallbackInfo& info, Act act) {
   }
 }
 
-// Calls back while a socket is readable. libuv owns the handle until it is closed, so it outlives its socket.
+// Calls back while a socket is readable. libuv owns the handle until it has closed it, so this object outlives its
+// socket.
 struct Watch {
   uv_poll_t handle;
   Napi::FunctionReference callback;
-  Watch** owner;  // whose pointer to this is taken back when it closes
+  Watch** owner;  // the owner's pointer to this object, which close() clears
   napi_async_cleanup_hook_handle hook = nullptr;
 
   static void on_readable(uv_poll_t* handle, int status, int) {
@@ -44,7 +45,7 @@ struct Watch {
     } catch (const Napi::Error& error) {
       napi_fatal_exception(env, error.Value());
     }
-    // libuv takes lost datagrams (ENOBUFS shows as an error on the socket) for its end, and stops.
+    // libuv stops polling at an error of the socket, and dropped datagrams are one (ENOBUFS).
     if (status < 0 && uv_is_closing(reinterpret_cast<uv_handle_t*>(handle)) == 0) {
       uv_poll_start(handle, UV_READABLE, on_readable);
     }
@@ -100,7 +101,7 @@ class Socket : public Napi::ObjectWrap<Socket> {
   }
 
   void close() {
-    // before its descriptor goes
+    // before its descriptor is closed
     if (watch_ != nullptr) watch_->close();
     socket_.reset();
   }
@@ -139,7 +140,7 @@ class Socket : public Napi::ObjectWrap<Socket> {
     watch_ = watch.release();
     watch_->owner = &watch_;
     watch_->callback = Napi::Persistent(info[0].As<Napi::Function>());
-    // Who only watches has nothing to wait for.
+    // This watch alone must not keep the process running.
     uv_unref(reinterpret_cast<uv_handle_t*>(&watch_->handle));
     napi_add_async_cleanup_hook(info.Env(), Watch::on_exit, watch_, &watch_->hook);
     uv_poll_start(&watch_->handle, UV_READABLE, Watch::on_readable);

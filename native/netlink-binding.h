@@ -1,4 +1,4 @@
-// What TypeScript sees of a netlink socket. See src/kernel/addon.ts for the types and their documentation.
+// The JavaScript class NetlinkSocket. See src/native/addon.ts.
 #pragma once
 
 #include <napi.h>

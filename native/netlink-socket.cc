@@ -37,7 +37,7 @@ NetlinkSocket::NetlinkSocket(int protocol, int namespace_fd) {
     inside.join();
   }
   if (fd_ < 0) fail(error, what);
-  // One without an address of its own is passed over when the kernel tells all: both seem to be number 0.
+  // The kernel does not send multicasts to a socket without an address: it takes the socket for its own, number 0.
   sockaddr_nl own{};
   own.nl_family = AF_NETLINK;
   if (bind(fd_, reinterpret_cast<sockaddr*>(&own), sizeof own) != 0) {
@@ -45,7 +45,7 @@ NetlinkSocket::NetlinkSocket(int protocol, int namespace_fd) {
     close(fd_);
     fail(error, "bind");
   }
-  // The reasons in words that newer kernels give with an error; older ones do without.
+  // Newer kernels then send the reason of an error as text. Older ones do not have this option.
   const int on = 1;
   setsockopt(fd_, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
 }
@@ -68,7 +68,7 @@ std::optional<std::size_t> NetlinkSocket::receive(void* out, std::size_t length)
     socklen_t from_length = sizeof from;
     const ssize_t got = recvfrom(fd_, out, length, MSG_TRUNC, reinterpret_cast<sockaddr*>(&from), &from_length);
     if (got >= 0) {
-      // Any process may send to a netlink socket; the kernel's own number is 0.
+      // Any process may send to a netlink socket. The kernel has the number 0.
       if (from_length == sizeof from && from.nl_pid == 0) return static_cast<std::size_t>(got);
       continue;
     }

@@ -1,4 +1,4 @@
-// A netlink socket in a network namespace: what Node cannot open. What its datagrams mean, TypeScript knows.
+// A netlink socket in a network namespace, which Node cannot open. TypeScript encodes and parses the datagrams.
 #pragma once
 
 #include <cstddef>
@@ -8,13 +8,14 @@
 
 namespace subflowd {
 
-// No namespace's descriptor: the one that this process is in.
+// Instead of a namespace's descriptor: the namespace of this process.
 constexpr int kOwnNamespace = -1;
 
 class NetlinkSocket {
  public:
-  // A socket stays in the namespace that it was made in, so one thread enters that and ends (setns(2) is per thread).
-  // Throws std::system_error with an errno: EPERM without CAP_SYS_ADMIN to enter a namespace, EPROTONOSUPPORT, EMFILE.
+  // A socket belongs to the namespace in which it is created. setns(2) applies to one thread, so a temporary thread
+  // enters the namespace and creates the socket. Throws std::system_error: EPERM (CAP_SYS_ADMIN is missing to enter a
+  // namespace), EPROTONOSUPPORT, EMFILE.
   NetlinkSocket(int protocol, int namespace_fd);
   ~NetlinkSocket();
   NetlinkSocket(const NetlinkSocket&) = delete;
@@ -22,15 +23,15 @@ class NetlinkSocket {
 
   int fd() const noexcept { return fd_; }
 
-  // Throws std::system_error: EPERM where the group takes CAP_NET_ADMIN.
+  // Throws std::system_error: EPERM if the group needs CAP_NET_ADMIN.
   void join(std::uint32_t group);
 
-  // To the kernel. Throws std::system_error.
+  // Sends a datagram to the kernel. Throws std::system_error.
   void send(const void* bytes, std::size_t length);
 
-  // The next datagram from the kernel; what others sent is thrown away. Nothing if none waits. The result is the
-  // datagram's length, which may be more than was given: then only its beginning is in `out`.
-  // Throws std::system_error: ENOBUFS if datagrams were lost before this one.
+  // Receives the next datagram from the kernel, and discards datagrams from other senders. Returns its length, which
+  // may be more than `length`: then `out` has only its beginning. Returns nothing if there is no datagram. Throws
+  // std::system_error: ENOBUFS if the kernel dropped datagrams before this one.
   std::optional<std::size_t> receive(void* out, std::size_t length);
 
  private:

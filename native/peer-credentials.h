@@ -1,4 +1,4 @@
-// Who is at the other end of a unix socket. See src/kernel/addon.ts for the types and their documentation.
+// The process at the other end of a unix socket. See src/native/addon.ts.
 #pragma once
 
 #include <napi.h>

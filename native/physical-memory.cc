@@ -13,18 +13,19 @@ namespace subflowd {
 namespace {
 
 constexpr std::uint64_t kPage = 4096;
-// 64 TiB: what Linux takes with 4-level page tables (MAX_PHYSMEM_BITS), and more than machines have. For each 2 MiB of
-// it a pointer is kept, and no address of it is one that a file's offset cannot be.
-constexpr std::uint64_t kMostMemory = std::uint64_t{1} << 46;
-// A window is as large as one page-table page maps: touching a new one costs some microseconds, and a
-// server's sockets, which the slab allocator keeps together, need few.
+// 64 TiB: the limit of Linux with 4-level page tables (MAX_PHYSMEM_BITS), and more than machines have. It bounds the
+// table of windows, and makes every address a valid file offset.
+constexpr std::uint64_t kMaxMemory = std::uint64_t{1} << 46;
+// The amount of memory that one page-table page maps. To map a window takes some microseconds. A server's sockets need
+// few windows, because the slab allocator puts them close together.
 constexpr std::uint64_t kWindow = 2 * 1024 * 1024;
-// 16 GiB of windows; beyond it all are dropped and made anew as they are touched, which bounds page tables.
+// 16 GiB of windows, which bounds the memory for page tables. When there are more, all are unmapped, and mapped again
+// as they are used.
 constexpr std::size_t kMaxWindows = 8192;
 
 std::string system_message(const std::string& what) { return what + ": " + std::strerror(errno); }
 
-// Loads aligned words one by one: memcpy may use any width, and a pointer read half old, half new leads astray.
+// Loads aligned words one by one. memcpy may use any width, so that a pointer could be half old and half new.
 void copy_words(void* out, const std::byte* from, std::size_t length) noexcept {
   auto* to = static_cast<std::byte*>(out);
   while (length > 0 && reinterpret_cast<std::uintptr_t>(from) % 8 != 0) {
@@ -41,7 +42,7 @@ void copy_words(void* out, const std::byte* from, std::size_t length) noexcept {
   }
 }
 
-// The part of a window that lies in the range.
+// The part of a window that is in the range.
 Window window_at(const Range& range, std::uint64_t window, std::byte* base) noexcept {
   const std::uint64_t start = std::max(window * kWindow, range.start);
   return {start, std::min((window + 1) * kWindow, range.end) - start, base};
@@ -49,14 +50,15 @@ Window window_at(const Range& range, std::uint64_t window, std::byte* base) noex
 
 }  // namespace
 
-PhysicalMemory::PhysicalMemory(const std::string& path, std::vector<Range> ranges, AccessWish wish, bool writable)
+PhysicalMemory::PhysicalMemory(const std::string& path, std::vector<Range> ranges, RequestedAccess requested,
+                               bool writable)
     : writable_(writable) {
   std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) { return a.start < b.start; });
   for (const Range& range : ranges) {
-    if (range.start > range.end || range.end > kMostMemory) {
-      throw MemoryError("ERANGES", "a range of System RAM ends before it begins, or beyond 64 TiB");
+    if (range.start > range.end || range.end > kMaxMemory) {
+      throw MemoryError("ERANGES", "a range of System RAM ends before it begins, or is beyond 64 TiB");
     }
-    // A page that is RAM only in part is left alone: the rest of it may be a device.
+    // Skip a page that is only partly RAM: the rest of it may belong to a device.
     const std::uint64_t start = (range.start + kPage - 1) / kPage * kPage;
     const std::uint64_t end = range.end / kPage * kPage;
     if (start >= end) continue;
@@ -74,11 +76,11 @@ PhysicalMemory::PhysicalMemory(const std::string& path, std::vector<Range> range
   try {
     struct stat status {};
     if (::fstat(fd_, &status) != 0) throw MemoryError("EOPEN", system_message("cannot stat " + path));
-    // A mapping beyond a file's end kills the process that touches it.
+    // An access to a mapping beyond the end of the file would kill the process.
     if (S_ISREG(status.st_mode) && static_cast<std::uint64_t>(status.st_size) < ranges_.back().range.end) {
       throw MemoryError("ERANGES", path + " is shorter than the ranges of System RAM given for it");
     }
-    choose_access(wish);
+    choose_access(requested);
   } catch (...) {
     close();
     throw;
@@ -87,38 +89,40 @@ PhysicalMemory::PhysicalMemory(const std::string& path, std::vector<Range> range
 
 PhysicalMemory::~PhysicalMemory() { close(); }
 
-void PhysicalMemory::choose_access(AccessWish wish) {
-  if (wish == AccessWish::kBytes) return;
-  Windowed& largest = *std::max_element(ranges_.begin(), ranges_.end(), [](const Windowed& a, const Windowed& b) {
-    return a.range.end - a.range.start < b.range.end - b.range.start;
-  });
+void PhysicalMemory::choose_access(RequestedAccess requested) {
+  if (requested == RequestedAccess::kBytes) return;
+  MappedRange& largest =
+      *std::max_element(ranges_.begin(), ranges_.end(), [](const MappedRange& a, const MappedRange& b) {
+        return a.range.end - a.range.start < b.range.end - b.range.start;
+      });
   if (map_window(largest, largest.windows.size() / 2) != nullptr) {
     access_ = Access::kMapped;
     map_errno_ = 0;
     return;
   }
-  if (wish == AccessWish::kMapped) {
+  if (requested == RequestedAccess::kMapped) {
     errno = map_errno_;
-    throw MemoryError("EMAP", system_message("the kernel does not let RAM be mapped"));
+    throw MemoryError("EMAP", system_message("the kernel refuses to map RAM"));
   }
 }
 
-PhysicalMemory::Windowed* PhysicalMemory::find(std::uint64_t address, std::size_t length) noexcept {
-  // Most addresses lie in the range of the one before.
-  if (last_ < ranges_.size()) {
-    const Range& range = ranges_[last_].range;
-    if (address >= range.start && address < range.end) return length <= range.end - address ? &ranges_[last_] : nullptr;
+PhysicalMemory::MappedRange* PhysicalMemory::find(std::uint64_t address, std::size_t length) noexcept {
+  // Most addresses are in the same range as the one before.
+  if (last_range_ < ranges_.size()) {
+    const Range& range = ranges_[last_range_].range;
+    if (address >= range.start && address < range.end)
+      return length <= range.end - address ? &ranges_[last_range_] : nullptr;
   }
   const auto after = std::upper_bound(ranges_.begin(), ranges_.end(), address,
-                                      [](std::uint64_t value, const Windowed& w) { return value < w.range.start; });
+                                      [](std::uint64_t value, const MappedRange& w) { return value < w.range.start; });
   if (after == ranges_.begin()) return nullptr;
-  Windowed& candidate = *(after - 1);
+  MappedRange& candidate = *(after - 1);
   if (address >= candidate.range.end || length > candidate.range.end - address) return nullptr;
-  last_ = static_cast<std::size_t>(&candidate - ranges_.data());
+  last_range_ = static_cast<std::size_t>(&candidate - ranges_.data());
   return &candidate;
 }
 
-const PhysicalMemory::Windowed* PhysicalMemory::find(std::uint64_t address, std::size_t length) const noexcept {
+const PhysicalMemory::MappedRange* PhysicalMemory::find(std::uint64_t address, std::size_t length) const noexcept {
   return const_cast<PhysicalMemory*>(this)->find(address, length);
 }
 
@@ -126,7 +130,7 @@ bool PhysicalMemory::contains(std::uint64_t address, std::size_t length) const n
   return find(address, length) != nullptr;
 }
 
-std::byte* PhysicalMemory::map_window(Windowed& where, std::size_t index) noexcept {
+std::byte* PhysicalMemory::map_window(MappedRange& where, std::size_t index) noexcept {
   std::byte*& slot = where.windows[index];
   if (slot != nullptr) return slot;
   if (mapped_windows_ >= kMaxWindows) unmap_all();
@@ -145,14 +149,14 @@ std::byte* PhysicalMemory::map_window(Windowed& where, std::size_t index) noexce
 }
 
 void PhysicalMemory::find_window(std::uint64_t address, std::size_t length) noexcept {
-  seen_ = {};
-  Windowed* where = find(address, length);
+  current_window_ = {};
+  MappedRange* where = find(address, length);
   if (where == nullptr || length == 0) return;
   const std::uint64_t window = address / kWindow;
   if ((address + length - 1) / kWindow != window) return;
   std::byte* base = map_window(*where, window - where->range.start / kWindow);
   if (base == nullptr) return;
-  seen_ = window_at(where->range, window, base);
+  current_window_ = window_at(where->range, window, base);
 }
 
 bool PhysicalMemory::read(std::uint64_t address, void* out, std::size_t length) noexcept {
@@ -162,9 +166,9 @@ bool PhysicalMemory::read(std::uint64_t address, void* out, std::size_t length) 
   if (access_ == Access::kMapped) {
     while (length > 0) {
       const std::size_t piece = std::min<std::uint64_t>(length, kWindow - address % kWindow);
-      if (!seen_.holds(address, piece)) find_window(address, piece);
-      if (seen_.length == 0) return false;
-      copy_words(to, seen_.at(address), piece);
+      if (!current_window_.contains(address, piece)) find_window(address, piece);
+      if (current_window_.length == 0) return false;
+      copy_words(to, current_window_.at(address), piece);
       to += piece;
       address += piece;
       length -= piece;
@@ -193,7 +197,7 @@ void PhysicalMemory::write_byte(std::uint64_t address, std::uint8_t value) {
 }
 
 void PhysicalMemory::unmap_all() noexcept {
-  for (Windowed& where : ranges_) {
+  for (MappedRange& where : ranges_) {
     for (std::size_t index = 0; index < where.windows.size(); ++index) {
       if (where.windows[index] == nullptr) continue;
       const std::uint64_t window = (where.range.start / kWindow + index) * kWindow;
@@ -204,7 +208,7 @@ void PhysicalMemory::unmap_all() noexcept {
     }
   }
   mapped_windows_ = 0;
-  seen_ = {};
+  current_window_ = {};
   ++generation_;
 }
 

@@ -1,10 +1,10 @@
-// Physical memory seen through a file whose offsets are physical addresses: /dev/mem, or an image of one.
+// Physical memory through a file whose offsets are physical addresses: /dev/mem, or an image.
 //
-// Two ways of access. Mapped: windows of the file in this process, plain loads and atomic instructions.
-// Bytes: pread and pwrite, for kernels that refuse to map RAM (arch/x86/mm/pat/memtype.c asks
-// devmem_is_allowed() for each page when PAT is on).
+// There are two kinds of access. Mapped: windows of the file are mapped, for plain loads and atomic instructions.
+// Bytes: pread and pwrite, for kernels that refuse to map RAM (with PAT, arch/x86/mm/pat/memtype.c calls
+// devmem_is_allowed() for each page).
 //
-// Only the ranges given at the start (System RAM of /proc/iomem) are ever touched.
+// Only the ranges that the constructor receives (System RAM of /proc/iomem) are ever accessed.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 
 namespace subflowd {
 
-// An error that JavaScript sees as an Error with this code.
+// Becomes a JavaScript Error with this code.
 class MemoryError : public std::runtime_error {
  public:
   MemoryError(const char* code, const std::string& message) : std::runtime_error(message), code_(code) {}
@@ -26,20 +26,20 @@ class MemoryError : public std::runtime_error {
 };
 
 enum class Access { kMapped, kBytes };
-enum class AccessWish { kAuto, kMapped, kBytes };
+enum class RequestedAccess { kAuto, kMapped, kBytes };
 
 struct Range {
   std::uint64_t start;  // bytes, first address
   std::uint64_t end;    // bytes, one past the last address
 };
 
-// A piece of memory as this process sees it.
+// A part of physical memory that is mapped into this process.
 struct Window {
   std::uint64_t start = 0;   // physical address
   std::uint64_t length = 0;  // bytes
   std::byte* base = nullptr;
 
-  bool holds(std::uint64_t address, std::size_t bytes) const noexcept {
+  bool contains(std::uint64_t address, std::size_t bytes) const noexcept {
     const std::uint64_t offset = address - start;
     return offset < length && bytes <= length - offset && bytes > 0;
   }
@@ -48,65 +48,66 @@ struct Window {
 
 class PhysicalMemory {
  public:
-  // Throws MemoryError: EOPEN (with the system's reason), ERANGES (none, overlapping, reversed, beyond 64 TiB), EMAP (mapping wished and refused).
-  PhysicalMemory(const std::string& path, std::vector<Range> ranges, AccessWish wish, bool writable);
+  // Throws MemoryError: EOPEN (with the system's reason), ERANGES (the ranges are empty, overlapping, reversed or
+  // beyond 64 TiB), EMAP (mapped access was requested and refused).
+  PhysicalMemory(const std::string& path, std::vector<Range> ranges, RequestedAccess requested, bool writable);
   ~PhysicalMemory();
   PhysicalMemory(const PhysicalMemory&) = delete;
   PhysicalMemory& operator=(const PhysicalMemory&) = delete;
 
   Access access() const noexcept { return access_; }
-  // Why mapping was not possible: an errno of mmap, 0 if it was or was not tried.
+  // The errno with which mmap failed; 0 if it did not fail or was not called.
   int map_errno() const noexcept { return map_errno_; }
   bool writable() const noexcept { return writable_; }
-  // Calls of read() and window() so far: what something costs, told without a clock.
+  // The number of calls of read() and window() so far, as a measure of cost that does not depend on the machine.
   std::uint64_t reads() const noexcept { return reads_; }
 
-  // Whether [address, address + length) lies wholly inside one range.
+  // Whether [address, address + length) is completely in one range.
   bool contains(std::uint64_t address, std::size_t length) const noexcept;
 
-  // False if the bytes are not RAM of the ranges or cannot be read. Never partial: `out` is whole or untouched
-  // up to a torn read of memory that changes meanwhile (aligned 8-byte words are never torn when mapped).
+  // Returns false if the bytes are not in the ranges or cannot be read. Mapped access never tears an aligned 8-byte
+  // word.
   bool read(std::uint64_t address, void* out, std::size_t length) noexcept;
 
-  // Mapped access only: the window that holds the bytes, good until the next call; one that holds nothing if they are
-  // not RAM or cross a window.
+  // For mapped access: the window with these bytes, valid until the next call. It is empty if the bytes are not RAM or
+  // cross two windows.
   const Window& window(std::uint64_t address, std::size_t length) noexcept {
     count_read();
     return uncounted_window(address, length);
   }
 
-  // For many things in one window, of which each that is read is counted.
+  // The same without counting, for callers that count each structure in the window themselves.
   const Window& uncounted_window(std::uint64_t address, std::size_t length) noexcept {
-    // What follows each other on a trail often lies in one window.
-    if (!seen_.holds(address, length)) find_window(address, length);
-    return seen_;
+    // Consecutive guards of a trail are often in the same window.
+    if (!current_window_.contains(address, length)) find_window(address, length);
+    return current_window_;
   }
   void count_read() noexcept { ++reads_; }
 
-  // Another number than before once windows that were given are no longer mapped.
+  // Changes when windows that were returned earlier are no longer mapped.
   std::uint64_t generation() const noexcept { return generation_; }
 
-  // Bytes access only. Throws MemoryError EWRITE.
+  // For byte-wise access. Throws MemoryError EWRITE.
   void write_byte(std::uint64_t address, std::uint8_t value);
 
   void close() noexcept;
 
  private:
-  struct Windowed {
+  struct MappedRange {
     Range range;
-    std::vector<std::byte*> windows;  // one slot per kWindow of the range, null until it is first touched
+    std::vector<std::byte*> windows;  // one for each kWindow of the range; null until it is first used
   };
 
-  Windowed* find(std::uint64_t address, std::size_t length) noexcept;
-  const Windowed* find(std::uint64_t address, std::size_t length) const noexcept;
-  std::byte* map_window(Windowed& where, std::size_t index) noexcept;
+  MappedRange* find(std::uint64_t address, std::size_t length) noexcept;
+  const MappedRange* find(std::uint64_t address, std::size_t length) const noexcept;
+  std::byte* map_window(MappedRange& where, std::size_t index) noexcept;
   void find_window(std::uint64_t address, std::size_t length) noexcept;
   void unmap_all() noexcept;
-  void choose_access(AccessWish wish);
+  void choose_access(RequestedAccess requested);
 
-  std::vector<Windowed> ranges_;  // sorted, disjoint, whole pages
-  std::size_t last_ = 0;          // index of the range that was found last
-  Window seen_;                   // the one that was touched last
+  std::vector<MappedRange> ranges_;  // sorted, disjoint, whole pages
+  std::size_t last_range_ = 0;       // index of the range that was used last
+  Window current_window_;            // the window that was used last
   int fd_ = -1;
   Access access_ = Access::kBytes;
   int map_errno_ = 0;

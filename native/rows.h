@@ -1,4 +1,4 @@
-// Words of a structure, read together into one row: the structure's address, and of each word the bits that count.
+// Reads words of many structures into rows. A row has the address of the structure and then the selected words.
 #pragma once
 
 #include <array>
@@ -12,55 +12,56 @@
 
 namespace subflowd {
 
-// A word of 8 bytes of a structure.
+// A selected word of a structure, 8 bytes.
 struct Word {
-  std::int64_t offset;  // from the structure's address, bytes; a multiple of 8
-  std::uint64_t mask;   // its bits that count
+  std::int64_t offset;  // bytes from the address of the structure; a multiple of 8
+  std::uint64_t mask;   // the selected bits
 };
 
-// What became of one row; src/kernel/addon.ts has the same numbers. `kSame`: read now and the last time, and as it was.
-enum class RowStatus : std::uint8_t { kUnreadable = 0, kUntranslated = 1, kChanged = 2, kSame = 3 };
+// Result of reading one row; src/native/addon.ts has the same numbers. `kUnchanged`: the row was read this time and the
+// last time, and did not change.
+enum class RowStatus : std::uint8_t { kUnreadable = 0, kUntranslated = 1, kChanged = 2, kUnchanged = 3 };
 
-// The rows of many structures, and what became of each; those that a call finds are of the one before.
+// The rows of many structures and the status of each. The rows must have the contents of the last read.
 class Rows {
  public:
-  // Words must be valid(), and there must be room for a row and a status of each address.
+  // Words must be valid(). There must be room for a row and a status for each address.
   Rows(PhysicalMemory& memory, const LinearMap& map, View<std::uint64_t> addresses, View<Word> words,
        View<std::uint64_t> rows, View<std::uint8_t> status);
   static bool valid(View<Word> words) noexcept;
 
-  // Words of one row.
+  // The number of words in one row.
   static std::size_t row_words(View<Word> words) noexcept { return 1 + words.count; }
 
-  // Reads all rows anew. One that is not read is all zeros; a word is never torn where memory is mapped. Returns how many
-  // are not kSame.
+  // Reads all rows. A row that cannot be read is all zeros. If memory is mapped, a word is never torn. Returns the
+  // number of rows that are not kUnchanged.
   std::size_t read();
 
-  // Whether read() would find every row as it is, and no more and no fewer to be read. Writes nothing.
-  bool hold();
+  // Whether read() would leave all rows as they are. Writes nothing.
+  bool is_unchanged();
 
  private:
-  // How many structures ahead are fetched: far enough that they are there in time, not so far that they are gone again.
+  // How many structures ahead memory is prefetched: far enough to arrive in time, near enough to stay in the cache.
   static constexpr std::size_t kAhead = 32;
 
-  // Structures that are all seen in one window.
-  struct Neighbours {
-    std::uint64_t first = 0;           // virtual address of the first one that there may be
-    std::uint64_t room = 0;            // how far from it the last one may be, bytes
-    const std::byte* place = nullptr;  // of the first one in this process
+  // Virtual addresses whose structures lie in one window.
+  struct Range {
+    std::uint64_t first = 0;          // the first address of a structure
+    std::uint64_t room = 0;           // the largest distance from `first` to another one, bytes
+    const std::byte* base = nullptr;  // where `first` is mapped
   };
 
-  // A structure as it is now, or why it is not seen.
-  struct Seen {
+  // A structure as it is now, or the reason why it cannot be read.
+  struct Resolved {
     const std::byte* structure;
-    RowStatus why;
+    RowStatus failure;
   };
 
-  void look_ahead(std::size_t row) noexcept;
-  Seen see(std::size_t row);
+  void prefetch(std::size_t row) noexcept;
+  Resolved resolve(std::size_t row);
   const std::byte* locate(std::uint64_t address) noexcept;
-  Seen copy(std::uint64_t address);
-  void forget_unmapped() noexcept;
+  Resolved copy(std::uint64_t address);
+  void drop_unmapped() noexcept;
 
   PhysicalMemory& memory_;
   const LinearMap& map_;
@@ -68,13 +69,13 @@ class Rows {
   View<Word> words_;
   View<std::uint64_t> rows_;
   View<std::uint8_t> status_;
-  std::int64_t start_;               // of the first word, from the structure's address
-  std::size_t length_;               // up to the end of the last one
-  std::vector<std::int64_t> lines_;  // words of which each other one lies in one's cache line
-  std::uint64_t generation_;         // of the windows
-  Neighbours near_;
-  std::array<const std::byte*, kAhead> ahead_{};  // where the next structures are seen, by row; null where they are not
-  std::vector<std::uint64_t> copy_;               // memory that is not mapped
+  std::int64_t start_;               // offset of the first word
+  std::size_t length_;               // bytes from the start of the first word to the end of the last one
+  std::vector<std::int64_t> lines_;  // one offset in each cache line that has words
+  std::uint64_t generation_;         // of the windows of memory_
+  Range cached_range_;
+  std::array<const std::byte*, kAhead> prefetched_{};  // where the next structures are mapped, by row; null if nowhere
+  std::vector<std::uint64_t> copy_;                    // a copy of a structure that is not mapped
 };
 
 }  // namespace subflowd

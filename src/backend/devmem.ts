@@ -1,51 +1,58 @@
 import { CommitResult } from '../native/addon.js';
 import { isSameEndpoint } from '../model/endpoint.js';
-import { familyOf } from '../kernel/walk/families.js';
-import type { Family, Found, LocatedConnection, Place, Walk } from '../kernel/walk/family.js';
-import { FdTables, isSameTable, type FdTable, type OpenFiles } from '../kernel/walk/files.js';
-import { HOST_SOURCES, openKernel, type OpenKernel } from '../kernel/kernel.js';
-import { Ways, type Way } from '../kernel/commit/ways.js';
-import type { Backend, PriorityOptions, PriorityResult } from './backend.js';
 import type { ServerSockets } from '../model/connection.js';
 import type { Priority, SubflowName } from '../model/subflow.js';
+import type { GuardSequence } from '../kernel/commit/guard-table.js';
+import { HOST_SOURCES, openKernel, type OpenKernel } from '../kernel/kernel.js';
+import { familyOf } from '../kernel/walk/families.js';
+import type {
+  Family,
+  LocatedConnection,
+  LocatedConnections,
+  LocatedSubflow,
+  Walk,
+} from '../kernel/walk/family.js';
+import { FdTableReader, type OpenFiles } from '../kernel/walk/fd-table.js';
+import type { Backend, PriorityOptions, PriorityResult } from './backend.js';
 
-/** The last look at a server. */
-interface Known {
+/** The last observation of a server. */
+interface LastObservation {
   readonly walk: Walk;
   readonly files: OpenFiles;
-  /** The same object as long as the fd table is the same. */
-  readonly table: FdTable;
   readonly connections: readonly LocatedConnection[];
 }
 
-/** A kernel's plain store may win the race for a byte (see native/guarded-commit.h); it does not win three times. */
+/**
+ * How often a change is written if the kernel overwrites it. A plain store of the kernel to the same byte can do that (see
+ * native/guarded-commit.h), but hardly three times in a row.
+ */
 const ATTEMPTS = 3;
 
-/** Sees and sets priorities through the kernel's memory. */
+/** Observes and sets priorities through the memory of the kernel. */
 export class DevmemBackend implements Backend {
   readonly name = 'devmem';
   readonly tellsPeer: boolean;
   readonly #family: Family;
-  readonly #tables: FdTables;
-  readonly #known = new Map<number, Known>();
-  readonly #ways = new Ways();
+  readonly #fdTables: FdTableReader;
+  /** By PID. */
+  readonly #last = new Map<number, LastObservation>();
   readonly #committed: PriorityResult;
 
   constructor(private readonly kernel: OpenKernel) {
     this.#family = familyOf(kernel);
-    this.#tables = new FdTables(kernel.space, kernel.layout);
-    const { silentBecause } = this.#family.bits;
-    this.tellsPeer = silentBecause === undefined;
+    this.#fdTables = new FdTableReader(kernel.space, kernel.layout);
+    const { cannotNotifyReason } = this.#family.bits;
+    this.tellsPeer = cannotNotifyReason === undefined;
     this.#committed = {
       outcome: 'committed',
       peerAsked: this.tellsPeer,
-      ...(silentBecause !== undefined && { reason: silentBecause }),
+      ...(cannotNotifyReason !== undefined && { reason: cannotNotifyReason }),
     };
   }
 
   /**
-   * @param layout `btf`, or a layout's file.
-   * @throws {KernelError} if this host's kernel cannot be read, followed or safely written.
+   * @param layout `btf`, or the path of a layout file.
+   * @throws {KernelError} if subflowd cannot read and walk this host's kernel, or cannot write it safely.
    */
   static async open(layout: string): Promise<DevmemBackend> {
     const kernel = await openKernel(HOST_SOURCES, { layout });
@@ -59,31 +66,31 @@ export class DevmemBackend implements Backend {
 
   get description(): string {
     return this.kernel.memory.access === 'mapped'
-      ? '/dev/mem, mapped: priorities are changed by one atomic instruction'
-      : `/dev/mem, byte-wise: RAM cannot be mapped on this kernel${this.tellsPeer ? '' : `; ${this.#family.bits.silentBecause ?? ''}`}`;
+      ? '/dev/mem, mapped: one atomic instruction changes a priority'
+      : `/dev/mem, byte-wise: RAM cannot be mapped on this kernel${this.tellsPeer ? '' : `; ${this.#family.bits.cannotNotifyReason ?? ''}`}`;
   }
 
-  /** What proved the way to the kernel's tasks. */
+  /** How the address translation was proved, for the admin. */
   get proof(): string {
     return this.kernel.proof;
   }
 
-  /** Which structures and which scheduler this kernel was taken to have. */
+  /** The MPTCP implementation and scheduler of this kernel, and where its layout comes from, for the admin. */
   get kind(): string {
     const { name, bits } = this.#family;
-    const asks =
-      bits.heeds === 'either'
-        ? "asks our wish and the client's"
-        : "asks the client's wish alone (before Linux 6.11 and the stable releases of August 2024): ours is written there as well";
-    return `${name}, whose scheduler ${asks}; layout: ${this.kernel.origin}`;
+    const honours =
+      bits.schedulerHonours === 'both'
+        ? "honours our priority and the client's"
+        : "honours the client's priority alone (before Linux 6.11 and the stable releases of August 2024): subflowd writes ours there as well";
+    return `${name}, whose scheduler ${honours}; layout: ${this.kernel.layoutOrigin}`;
   }
 
   attend(pids: readonly number[]): void {
-    for (const pid of this.#known.keys()) if (!pids.includes(pid)) this.#known.delete(pid);
+    for (const pid of this.#last.keys()) if (!pids.includes(pid)) this.#last.delete(pid);
   }
 
   async connections(pid: number): Promise<ServerSockets> {
-    const { connections, plain, problems } = this.#look(pid);
+    const { connections, plain, problems } = this.#observe(pid);
     return Promise.resolve({
       connections: connections.map(({ connection }) => connection),
       plain,
@@ -98,10 +105,10 @@ export class DevmemBackend implements Backend {
   ): Promise<PriorityResult> {
     const result = this.#commit(name, priority, overridePeer);
     if (result.outcome !== 'gone') return Promise.resolve(result);
-    // The way may have changed and still lead there: a neighbour on the list closed, the fd table grew.
-    this.#known.get(name.pid)?.walk.forget(name.remote);
+    // The subflow may still exist at another location: a neighbour on its list closed, or the fd table grew.
+    this.#last.get(name.pid)?.walk.forgetRemote(name.remote);
     try {
-      this.#look(name.pid);
+      this.#observe(name.pid);
     } catch {
       return Promise.resolve(gone('there is no such subflow'));
     }
@@ -109,62 +116,64 @@ export class DevmemBackend implements Backend {
   }
 
   close(): Promise<void> {
-    this.#known.clear();
+    this.#last.clear();
     this.kernel.memory.close();
     return Promise.resolve();
   }
 
-  #look(pid: number): Found {
-    const last = this.#known.get(pid);
-    const files = this.#tables.of(this.kernel.tasks.find(pid), last?.files);
-    // a look that ends half-way is none to compare the next one with
-    this.#known.delete(pid);
-    const walk = last?.walk ?? this.#family.walk(pid);
-    const found = walk.connections(files);
-    const { connections } = found;
-    this.#known.set(pid, {
-      walk,
-      files,
-      table: last && isSameTable(last.table, files) ? last.table : files,
-      connections,
-    });
-    return found;
+  #observe(pid: number): LocatedConnections {
+    const last = this.#last.get(pid);
+    const files = this.#fdTables.read(this.kernel.tasks.find(pid), last?.files);
+    // If this observation fails, the next one must not compare with it.
+    this.#last.delete(pid);
+    const walk = last?.walk ?? this.#family.createWalk(pid);
+    const result = walk.connections(files);
+    this.#last.set(pid, { walk, files, connections: result.connections });
+    return result;
   }
 
   #commit(name: SubflowName, priority: Priority, overridePeer: boolean): PriorityResult {
-    const known = this.#known.get(name.pid);
-    const place = known && find(known, name);
-    if (!place) return gone('there is no such subflow');
-    const way = this.#wayTo(name.pid, known, place);
-    if (!way) return gone('the subflow closed');
+    const last = this.#last.get(name.pid);
+    const located = last && find(last, name);
+    if (!located) return gone('there is no such subflow');
+    const guards = this.#guardsOf(name.pid, last, located);
+    if (!guards) return gone('the subflow closed');
     const { bits } = this.#family;
-    const { peers } = place;
+    const { peers } = located.subflow;
     const isHeldBack = priority === 'active' && peers === 'backup';
-    if (isHeldBack && overridePeer && bits.peersFixedBecause !== undefined) {
-      return { outcome: 'refused', peerAsked: false, reason: bits.peersFixedBecause };
+    if (isHeldBack && overridePeer && bits.cannotOverrideReason !== undefined) {
+      return { outcome: 'refused', peerAsked: false, reason: bits.cannotOverrideReason };
     }
     const changes = bits.changes(priority, peers, overridePeer);
     try {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        const result = this.kernel.memory.commit(this.#ways.words, way.at, changes);
+        const result = this.kernel.memory.commit(guards.table.words, guards.at, changes);
         if (result === CommitResult.changed) return this.#committed;
-        if (result === CommitResult.heldAlready) return { outcome: 'unchanged', peerAsked: false };
-        if (result === CommitResult.undone) continue;
-        place.way = undefined;
-        return gone(way.trail.describe(result));
+        if (result === CommitResult.unchanged) return { outcome: 'unchanged', peerAsked: false };
+        if (result === CommitResult.overwritten) continue;
+        located.guards = undefined;
+        return gone(guards.trail.describe(result));
       }
     } catch (error) {
       return { outcome: 'refused', peerAsked: false, reason: (error as Error).message };
     }
-    return { outcome: 'refused', peerAsked: false, reason: `the kernel undid the change ${ATTEMPTS} times` };
+    return {
+      outcome: 'refused',
+      peerAsked: false,
+      reason: `the kernel overwrote the change ${ATTEMPTS} times`,
+    };
   }
 
-  #wayTo(pid: number, { files, table }: Known, place: Place): Way | undefined {
-    if (place.way?.table === table) return place.way;
-    const trail = this.#family.trail(pid, files, place);
-    const context = this.kernel.space.physical(place.context);
+  #guardsOf(
+    pid: number,
+    { walk, files }: LastObservation,
+    located: LocatedSubflow,
+  ): GuardSequence | undefined {
+    if (located.guards) return located.guards;
+    const trail = this.#family.trail(pid, files, located);
+    const context = this.kernel.space.toPhysical(located.location.context);
     if (!trail || context === undefined) return undefined;
-    return (place.way = this.#ways.add(trail, context, table));
+    return walk.addGuards(located, trail, context);
   }
 }
 
@@ -172,21 +181,21 @@ function gone(reason: string): PriorityResult {
   return { outcome: 'gone', peerAsked: false, reason };
 }
 
-/** Most names are made of what a look gave, whose ends lead back at once; others are compared with all. */
-function find({ walk, connections }: Known, name: SubflowName): Place | undefined {
-  const one = walk.placeAt(name.remote);
-  if (one && isNamed(one, name)) return one;
+/** A name usually has the endpoint objects of an observation, which lead to the subflow at once. */
+function find({ walk, connections }: LastObservation, name: SubflowName): LocatedSubflow | undefined {
+  const byRemote = walk.findByRemote(name.remote);
+  if (byRemote && isNamed(byRemote, name)) return byRemote;
   for (const { subflows } of connections) {
-    const named = subflows.find(({ place }) => isNamed(place, name));
-    if (named) return named.place;
+    const found = subflows.find((located) => isNamed(located, name));
+    if (found) return found;
   }
   return undefined;
 }
 
-function isNamed(place: Place, { connection, local, remote }: SubflowName): boolean {
+function isNamed({ subflow, location }: LocatedSubflow, { connection, local, remote }: SubflowName): boolean {
   return (
-    isSameEndpoint(place.remote, remote) &&
-    isSameEndpoint(place.local, local) &&
-    isSameEndpoint(place.connection.remote, connection)
+    isSameEndpoint(subflow.remote, remote) &&
+    isSameEndpoint(subflow.local, local) &&
+    isSameEndpoint(location.connection.remote, connection)
   );
 }

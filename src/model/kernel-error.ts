@@ -1,4 +1,4 @@
-/** Where a look at the kernel ended, in the order of the way from the host's files to the field. */
+/** The step at which access to the kernel failed, in the order of the steps from the host's files to a subflow's field. */
 export type Step =
   | 'addon'
   | 'memory'
@@ -21,7 +21,7 @@ export const RUN_AS_ROOT =
   'run subflowd as root; the daemon by openvpn-conf/subflowd.service.d/devmem.conf beside its unit, then: ' +
   'systemctl daemon-reload && systemctl restart subflowd';
 
-/** The kernel could not be read or followed. `step` says how far it went; `remedy`, if known, what mends it. */
+/** Access to the kernel failed at `step`. `remedy`, if there is one, says how to fix it. */
 export class KernelError extends Error {
   override readonly name = 'KernelError';
   constructor(

@@ -3,65 +3,74 @@ import { dirname } from 'node:path';
 import { KernelError } from '../model/kernel-error.js';
 
 /**
- * What became of one address of a {@link NativeMemory.gather}; native/rows.h has the same numbers. `same`: it was read, now
- * and the last time, and nothing changed.
+ * Result of reading one address with {@link NativeMemory.gather}; native/rows.h has the same numbers.
+ * - `untranslated`: the address is misaligned (not a multiple of 8), or not in the linear map.
+ * - `unreadable`: the address is not System RAM, or its page cannot be read.
+ * - `changed`: it was read, but differs from the last time, or was not read then.
+ * - `unchanged`: it was read both times, with the same address and the same words.
  */
-export const ReadStatus = { unreadable: 0, untranslated: 1, changed: 2, same: 3 } as const;
+export const ReadStatus = { unreadable: 0, untranslated: 1, changed: 2, unchanged: 3 } as const;
 
-/** `mapped`: windows of the file in this process and atomic instructions; `bytes`: pread and pwrite. */
+/** `mapped`: through mappings of the file, with atomic instructions. `bytes`: with pread and pwrite. */
 export type Access = 'mapped' | 'bytes';
 
 /**
- * Which words {@link NativeMemory.gather} reads of which structures, and where to. `words` are pairs of [offset, mask]: a
- * multiple of 8, bytes, and which bits of the word count.
+ * One table for {@link NativeMemory.gather}: the structures to read, the words to read of each, and where the rows go.
+ * `words` has pairs of [offset, mask]. The offset is in bytes, a multiple of 8. The mask selects the bits of the word.
  */
-export type GatheredRows = [
+export type NativeTable = [
   addresses: BigUint64Array,
   words: BigUint64Array,
   rows: BigUint64Array,
   status: Uint8Array,
 ];
 
-/** How {@link NativeMemory.follow} ended: back at the head, out of steps, or at memory that cannot be read. */
+/** How {@link NativeMemory.walkList} ended: at the head again, at the limit, or at memory that cannot be read. */
 export type ListEnd = 'closed' | 'limit' | 'unreadable';
 
-/** Results of {@link NativeMemory.commit} that are not the index of a guard. */
-export const CommitResult = { changed: -1, heldAlready: -2, undone: -3 } as const;
+/**
+ * Results of {@link NativeMemory.commit} other than the index of a guard that failed.
+ * - `changed`: at least one change was written.
+ * - `unchanged`: memory already had every value.
+ * - `overwritten`: a change was written, but somebody else wrote the bits again before they were read back.
+ */
+export const CommitResult = { changed: -1, unchanged: -2, overwritten: -3 } as const;
 
 /**
- * Physical memory as the native addon gives it: `/dev/mem`, or any file whose offsets are physical addresses.
- * Only whole pages of the ranges given to the constructor are touched. Calls throw Errors with a `code`:
- * EOPEN, ERANGES, EMAP, ECLOSED, EGUARD, ETARGET, EWRITE, EBUSY (native/*.h say when).
+ * Physical memory as the native addon accesses it: `/dev/mem`, or any file whose offsets are physical addresses. It
+ * accesses only whole pages of the ranges that the constructor receives. Calls throw Errors with a `code`: EOPEN, ERANGES,
+ * EMAP, ECLOSED, EGUARD, ETARGET, EWRITE or EBUSY. native/physical-memory.h and native/guarded-commit.h say when.
  */
 export interface NativeMemory {
   readonly access: Access;
-  /** Why mapping was refused: an errno, 0 if it was not. */
+  /** The errno with which the system refused to map memory; 0 if it did not. */
   readonly mapErrno: number;
   /**
-   * Pieces of memory read so far, a count that does not depend on the machine's speed. Of a commit it counts, mapped, each
-   * change of the window of 2 MiB. Byte-wise, each is one system call.
+   * The number of reads so far, as a measure of cost that does not depend on the machine. With byte-wise access each read is
+   * one system call. With mapped access a commit counts each change from one 2 MiB window to another.
    */
   readonly reads: number;
-  /** Triples of [virtualStart, virtualEnd, physicalStart): which virtual addresses lie in memory in one piece. */
+  /** Sets the linear map. `pieces` has triples of [virtual start, virtual end, physical start]. */
   setLinearMap(pieces: BigUint64Array): void;
-  /** Physical address by the linear map alone. */
-  physical(address: bigint): bigint | undefined;
-  /** Fills `out` from a physical address; false if that is not all System RAM or cannot be read. */
+  /** Translates a virtual address with the linear map. Returns undefined if it is not in the map. */
+  toPhysical(address: bigint): bigint | undefined;
+  /** Fills `out` from a physical address. Returns false if a part of it is not System RAM or cannot be read. */
   readPhysical(address: bigint, out: Uint8Array): boolean;
   /**
-   * Reads words of the structures at virtual addresses, of one column after the other. Of each address, `rows` gets a row:
-   * the address, then each word, of which only the bits that count are not zeros; all zeros if it could not be read, as at
-   * an address that is no multiple of 8. `rows` and `status` hold what the last call left there, and `status` gets a
-   * {@link ReadStatus} for each. Returns how many are not `same`.
+   * Reads words of the structures at virtual addresses, one table after the other. Each address gets one row: the address,
+   * and then each word, with the bits outside of its mask set to zero. A row that cannot be read is all zeros. `rows` and
+   * `status` must have the contents that the last call left in them; `status` then gets a {@link ReadStatus} for each row.
+   * Returns the number of rows that are not `unchanged`.
    */
-  gather(...columns: GatheredRows | [...GatheredRows, ...GatheredRows]): number;
-  /** Whether `gather` of all these columns, as the last call left them, would find each row as it is, read or not. */
-  hold(...columns: readonly GatheredRows[number][]): boolean;
+  gather(...tables: NativeTable | [...NativeTable, ...NativeTable]): number;
+  /** Whether `gather` would leave all these tables as the last call left them. Also compares rows that cannot be read. */
+  isUnchanged(...tables: readonly NativeTable[number][]): boolean;
   /**
-   * Walks a circular list from `head`: the pointer at `nextOffset` of each node, until it is `head` again or `visited`
-   * is full. Of each node but the head, `length` bytes at `offset` go to `out` and its address to `visited`.
+   * Walks a circular list from `head`. The pointer at `nextOffset` of each node leads to the next one. The walk ends when it
+   * arrives at `head` again, or when `visited` is full. For each node except the head it writes `length` bytes at `offset`
+   * to `out`, and the node's address to `visited`.
    */
-  follow(
+  walkList(
     head: bigint,
     nextOffset: number,
     offset: number,
@@ -70,45 +79,56 @@ export interface NativeMemory {
     visited: BigUint64Array,
   ): { count: number; end: ListEnd };
   /**
-   * The guarded commit. `ways` holds at `at` the physical address of the structure to change, the number of guards, and
-   * these: triples of [physical address, mask, expected]. `changes` are of [offset from the structure, width in bytes (1, 2
-   * or 4), mask, value, which bits of the mask are read back]. Of each change in turn: re-reads every guard in order and,
-   * only if all hold, changes the masked bits of the unit and reads back those that nobody else changes.
-   * Returns `changed` if any was, or `heldAlready`; at the first change that does not come about, `undone` (somebody wrote the
-   * bits again) or the index of the guard that does not hold: then it and what follows it was not written.
+   * The guarded commit. From index `at`, `guards` has the physical address of the structure to change, the number of guards,
+   * and for each guard [physical address, mask, expected value]. `changes` has for each change [offset in the structure, width in bytes
+   * (1, 2 or 4), mask, value, mask of the bits to read back].
+   *
+   * For each change it compares all guards in order. Only if all have their expected values, it changes the masked bits of
+   * the unit and reads back those that nobody else writes.
+   * @returns `changed` or `unchanged` if every change was made. Otherwise it stops at the first change that was not made,
+   * and returns `overwritten`, or the index of the guard that failed. It does not write that change or a later one.
    */
-  commit(ways: BigUint64Array, at: number, changes: BigUint64Array): number;
+  commit(guards: BigUint64Array, at: number, changes: BigUint64Array): number;
   close(): void;
 }
 
 /**
- * A netlink socket in a network namespace. Calls throw Errors with the system's `code`: EPERM where a capability is
- * missing, ENOBUFS from `receive` where datagrams were lost before the next one; ECLOSED after `close`.
+ * A netlink socket in a network namespace. Calls throw Errors with the `code` of the system: EPERM if a capability is
+ * missing, and ENOBUFS from `receive` if the kernel dropped datagrams. After `close` the code is ECLOSED.
  */
 export interface NativeNetlinkSocket {
-  /** Hears what is sent to a multicast group. */
+  /** Subscribes to a multicast group. */
   join(group: number): void;
-  /** To the kernel. */
+  /** Sends a datagram to the kernel. */
   send(bytes: Uint8Array): void;
-  /** The next datagram from the kernel: its length, in bytes, which may be more than `out` holds; undefined if none waits. */
+  /**
+   * Receives the next datagram from the kernel.
+   * @returns its length in bytes, which may be more than `out` has room for; undefined if there is no datagram.
+   */
   receive(out: Uint8Array): number | undefined;
-  /** Calls back as long as datagrams wait, or were lost; by itself it keeps no process running. Once per socket. */
+  /**
+   * Calls back as long as there are datagrams, or some were dropped. It can be called once for each socket, and does not keep
+   * the process running.
+   */
   onReadable(callback: () => void): void;
   close(): void;
 }
 
-/** SO_PEERCRED (unix(7)): as this process's namespaces number them; 0 for a process of another PID namespace. */
+/** SO_PEERCRED (unix(7)), with the numbers of this process's namespaces. The pid is 0 in another PID namespace. */
 export interface PeerCredentials {
   readonly pid: number;
-  /** Effective, as the peer had them when it called connect(2) or, if it is the one who listens, listen(2). */
+  /** The effective user when the peer called connect(2) or, if the peer is the listener, listen(2). */
   readonly uid: number;
   readonly gid: number;
 }
 
 export interface Addon {
-  /** Who is at the other end of a connected unix socket. @throws {Error} if the descriptor is no such socket. */
+  /** The process at the other end of a connected unix socket. @throws {Error} for any other descriptor. */
   readonly peerCredentials: (fd: number) => PeerCredentials;
-  /** `namespaceFd`: an open /proc/PID/ns/net (another one than ours takes CAP_SYS_ADMIN); without it, our own. */
+  /**
+   * `namespaceFd` is an open /proc/PID/ns/net; undefined for the namespace of this process. Another namespace takes
+   * CAP_SYS_ADMIN.
+   */
   readonly NetlinkSocket: new (protocol: number, namespaceFd: number | undefined) => NativeNetlinkSocket;
   readonly PhysicalMemory: new (
     path: string,
@@ -117,8 +137,9 @@ export interface Addon {
     writable: boolean,
   ) => NativeMemory;
   /**
-   * From now on this process ignores a signal (sigaction(2), SIG_IGN), and so do the programs that it starts; for those
-   * that Node has no name for. @throws {TypeError} if there is no signal of that number, or it cannot be ignored.
+   * Makes this process, and the programs that it starts, ignore a signal (sigaction(2), SIG_IGN). For signals without a name
+   * in Node.
+   * @throws {TypeError} if there is no signal with this number, or if it cannot be ignored.
    */
   readonly ignoreSignal: (number: number) => void;
 }
@@ -126,8 +147,8 @@ export interface Addon {
 const require = createRequire(import.meta.url);
 
 /**
- * Loads the native addon that `npm install` built.
- * @throws {KernelError} if it is not there or does not fit this node.
+ * Loads the native addon that `npm install` built. All access to the addon goes through this function.
+ * @throws {KernelError} if it does not exist or does not work with this version of Node.
  */
 export function loadAddon(): Addon {
   const nodeGypBuild = require('node-gyp-build') as (root: string) => Addon;
@@ -138,13 +159,13 @@ export function loadAddon(): Addon {
     throw new KernelError(
       'addon',
       `the native addon cannot be loaded: ${reason}`,
-      `npm rebuild, in ${packageRoot()}, where g++, make and python3 are`,
+      `npm rebuild, in ${packageRoot()}, with g++, make and python3 installed`,
       { cause: error },
     );
   }
 }
 
-/** The package's own folder, whether this file runs compiled from dist/ or as TypeScript from src/. */
+/** The directory of the package. Works for this file in dist/ as well as in src/. */
 function packageRoot(): string {
   return dirname(require.resolve('subflowd/package.json'));
 }

@@ -3,11 +3,11 @@ import ipaddr from 'ipaddr.js';
 import type { Endpoint } from '../model/endpoint.js';
 import { loadAddon } from './addon.js';
 
-/** A TCP socket of this process's network namespace. */
+/** A TCP socket in the network namespace of this process. */
 export interface OwnedSocket {
-  /** Of the process that made it, or accepted it: it stays when that process becomes another user. */
+  /** The user that created or accepted the socket. It does not change when the process changes its user. */
   readonly uid: number;
-  /** What `/proc/PID/fd` calls `socket:[inode]`; 0: no process has it, as it is not accepted yet or was closed. */
+  /** As in `socket:[inode]` of `/proc/PID/fd`; 0 if no process has the socket, because it is not accepted yet or closed. */
   readonly inode: number;
   readonly isListening: boolean;
 }
@@ -24,36 +24,36 @@ const NO_COOKIE = 0xffffffff;
 const TCP_LISTEN = 10;
 const ENOENT = 2;
 
-/** `nlmsghdr`, bytes. */
+/** The size of `nlmsghdr`, bytes. */
 const HEADER = 16;
-/** `inet_diag_req_v2`, and where `inet_diag_sockid` lies in it. */
+/** The size of `inet_diag_req_v2`, and the offset of `inet_diag_sockid` in it, bytes. */
 const REQUEST = 56;
 const REQUEST_ID = 8;
-/** `inet_diag_msg`, and where its state, `idiag_uid` and `idiag_inode` lie. */
-const ANSWER = 72;
+/** The size of `inet_diag_msg`, and the offsets of its state, `idiag_uid` and `idiag_inode`, bytes. */
+const REPLY = 72;
 const STATE = 1;
 const UID = 64;
 const INODE = 68;
 
 /**
- * The socket that takes what comes from `remote` to `local`: a connected one or, where none is, the one that listens. The
- * kernel finds it as it would for a packet, however many sockets there are (sock_diag(7)).
+ * Finds the socket that receives packets from `remote` to `local`: a connected socket or, if there is none, a listening one.
+ * The kernel looks it up as for a packet (sock_diag(7)), so the cost does not depend on the number of sockets.
  * @returns undefined if there is none.
- * @throws {Error} if the kernel cannot be asked: it has no sock_diag, or the native addon cannot be loaded.
+ * @throws {Error} if the kernel has no sock_diag, or if the native addon cannot be loaded.
  */
 export function socketOwner(local: Endpoint, remote: Endpoint): OwnedSocket | undefined {
   const socket = new (loadAddon().NetlinkSocket)(NETLINK_SOCK_DIAG, undefined);
   try {
     socket.send(request(local, remote));
-    const answer = Buffer.alloc(4096);
-    const length = socket.receive(answer) ?? 0;
-    if (length >= HEADER + 4 && answer.readUInt16LE(4) === NLMSG_ERROR) {
-      const errno = -answer.readInt32LE(HEADER);
+    const reply = Buffer.alloc(4096);
+    const length = socket.receive(reply) ?? 0;
+    if (length >= HEADER + 4 && reply.readUInt16LE(4) === NLMSG_ERROR) {
+      const errno = -reply.readInt32LE(HEADER);
       if (errno === ENOENT) return undefined;
-      throw new Error(`sock_diag answers with errno ${errno}`);
+      throw new Error(`sock_diag replies with errno ${errno}`);
     }
-    if (length < HEADER + ANSWER) throw new Error('sock_diag gives no answer');
-    const found = answer.subarray(HEADER);
+    if (length < HEADER + REPLY) throw new Error('sock_diag sends no reply');
+    const found = reply.subarray(HEADER);
     return {
       uid: found.readUInt32LE(UID),
       inode: found.readUInt32LE(INODE),

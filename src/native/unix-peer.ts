@@ -3,11 +3,12 @@ import type { Socket } from 'node:net';
 import { loadAddon, type PeerCredentials } from './addon.js';
 
 /**
- * Who is at the other end of a connected unix socket; undefined if it was closed meanwhile.
- * @throws {KernelError} if the native addon cannot be loaded: Node has no SO_PEERCRED.
+ * The process at the other end of a connected unix socket, from SO_PEERCRED, which Node does not offer.
+ * @returns undefined if the socket was closed.
+ * @throws {KernelError} if the native addon cannot be loaded.
  */
 export function unixPeer(socket: Socket): PeerCredentials | undefined {
-  // Node gives out no descriptor; net.Socket has had this one of libuv's since 0.6
+  // Node has no public way to the descriptor. net.Socket has this handle since Node 0.6.
   const { _handle: handle } = socket as unknown as { _handle?: { readonly fd?: number } | null };
   const fd = handle?.fd ?? -1;
   if (fd < 0) return undefined;

@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { DevmemBackend } from '../../src/backend/devmem.js';
 import { familyOf } from '../../src/kernel/walk/families.js';
-import { FdTables } from '../../src/kernel/walk/files.js';
+import { FdTableReader } from '../../src/kernel/walk/fd-table.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../../src/kernel/kernel.js';
 import { PID } from '../support/alice.js';
 import { CrowdImage } from '../support/crowd-image.js';
@@ -9,7 +9,7 @@ import { LINUX_6_1 } from '../support/layouts.js';
 import type { Bench, Course } from './bench.js';
 import type { Figure, Growth } from './figure.js';
 import { Floor } from './floor.js';
-import { setPlaces } from './places.js';
+import { setLocations } from './locations.js';
 import { ratios, spreadOf, takeTurns, timed, type Contestant } from './rounds.js';
 import type { Ground } from './switch.js';
 
@@ -77,10 +77,10 @@ class Traffic {
     const { space, layout, tasks } = kernel;
     const { offset } = layout.field('tcp_sock', 'bytes_acked');
     const { connections } = familyOf(kernel)
-      .walk(pid)
-      .connections(new FdTables(space, layout).of(tasks.find(pid)));
+      .createWalk(pid)
+      .connections(new FdTableReader(space, layout).read(tasks.find(pid)));
     this.#places = connections.flatMap(({ subflows }) =>
-      subflows.map(({ place }) => Number(space.physical(place.socket)) + offset),
+      subflows.map(({ location: place }) => Number(space.toPhysical(place.socket)) + offset),
     );
     this.#file = openSync(memory, 'r+');
   }
@@ -120,7 +120,11 @@ export async function findFigures(
   const floor = Floor.start();
   try {
     await floor.ask('open', sources.memory, access, end);
-    await setPlaces(floor, kernel, new FdTables(kernel.space, kernel.layout).of(kernel.tasks.find(pid)));
+    await setLocations(
+      floor,
+      kernel,
+      new FdTableReader(kernel.space, kernel.layout).read(kernel.tasks.find(pid)),
+    );
     const { connections } = await backend.connections(pid);
     const subflows = connections.reduce((sum, one) => sum + one.subflows.length, 0);
     const [, found] = (await floor.ask('walk', 1, access)).split(' ');

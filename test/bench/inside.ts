@@ -97,7 +97,7 @@ function drgnFinder(end: bigint, pid: number): { finder: Finder; stop: () => Pro
     const { text, directMap } = space;
     await drgn.ask(
       ...(['open', HOST_SOURCES.memory, vmlinux, tasks.find(pid), directMap.base, text] as const),
-      ...([space.physical(text) ?? 0n, end] as const),
+      ...([space.toPhysical(text) ?? 0n, end] as const),
     );
   };
   return {

@@ -1,8 +1,8 @@
 import { DevmemBackend } from '../../src/backend/devmem.js';
-import { FdTables } from '../../src/kernel/walk/files.js';
+import { FdTableReader } from '../../src/kernel/walk/fd-table.js';
 import { openKernel } from '../../src/kernel/kernel.js';
 import { Floor } from './floor.js';
-import { setPlaces } from './places.js';
+import { setLocations } from './locations.js';
 import type { Ground, Rival } from './switch.js';
 
 /** The paper's: from init_task to the bit of a connection half-way along the server's files, one pread a structure, and one pwrite. */
@@ -17,7 +17,11 @@ export async function paperWay({
   const backend = new DevmemBackend(kernel);
   try {
     await floor.ask('open', sources.memory, 'bytes', end);
-    await setPlaces(floor, kernel, new FdTables(kernel.space, kernel.layout).of(kernel.tasks.find(pid)));
+    await setLocations(
+      floor,
+      kernel,
+      new FdTableReader(kernel.space, kernel.layout).read(kernel.tasks.find(pid)),
+    );
     const { connections } = await backend.connections(pid);
     const port = connections[Math.floor(connections.length / 2)]?.remote.port ?? 0;
     await floor.ask('set', 'pid', pid);

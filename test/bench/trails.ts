@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { familyOf } from '../../src/kernel/walk/families.js';
-import { FdTables } from '../../src/kernel/walk/files.js';
+import { FdTableReader } from '../../src/kernel/walk/fd-table.js';
 import type { OpenKernel } from '../../src/kernel/kernel.js';
 
 const WHOLE = (1n << 64n) - 1n;
@@ -18,14 +18,14 @@ const CHANGE = 5;
 export async function writeTrails(kernel: OpenKernel, pid: number, file: string): Promise<void> {
   const { space, layout, tasks } = kernel;
   const family = familyOf(kernel);
-  const files = new FdTables(space, layout).of(tasks.find(pid));
+  const files = new FdTableReader(space, layout).read(tasks.find(pid));
   const words: bigint[] = [];
-  const { connections } = family.walk(pid).connections(files);
+  const { connections } = family.createWalk(pid).connections(files);
   for (const { subflows } of connections) {
     const target = subflows[1];
-    const trail = target && family.trail(pid, files, target.place);
+    const trail = target && family.trail(pid, files, target);
     if (!target || !trail) throw new Error('a connection has no second subflow');
-    const context = space.physical(target.place.context) ?? 0n;
+    const context = space.toPhysical(target.location.context) ?? 0n;
     const guards = chunk(trail.words(context).subarray(2));
     words.push(BigInt(guards.length), ...guards.flatMap((_, index) => step(kernel, guards, index)));
     for (const priority of ['backup', 'active'] as const) {
@@ -55,7 +55,7 @@ function step({ space }: OpenKernel, guards: readonly Guard[], index: number): b
   const { address, mask, expected } = guards[index] as Guard;
   let [from, least] = [-1, NEAR];
   for (const [earlier, guard] of guards.slice(0, index).entries()) {
-    const pointed = guard.mask === WHOLE ? space.physical(guard.expected) : undefined;
+    const pointed = guard.mask === WHOLE ? space.toPhysical(guard.expected) : undefined;
     if (pointed === undefined) continue;
     const distance = pointed > address ? pointed - address : address - pointed;
     if (distance < least) [from, least] = [earlier, distance];

@@ -78,7 +78,7 @@ describe('subflowd layout', () => {
     expect(await subflowd('--vmlinux', vmlinux, '--system-map', systemMap, '--output', output)).toMatchObject(
       {
         exitCode: 1,
-        stderr: expect.stringContaining('they are of different builds') as string,
+        stderr: expect.stringContaining('these files are from different builds') as string,
       },
     );
   }, 300_000);
@@ -87,12 +87,12 @@ describe('subflowd layout', () => {
     [
       'a bzImage',
       async () => (await labKernel()).bzImage,
-      /is no vmlinux of x86_64[^]*not bzImage or vmlinuz/,
+      /is not a vmlinux for x86_64[^]*not bzImage or vmlinuz/,
     ],
     [
       'another program',
       () => Promise.resolve(process.execPath),
-      /has no build-id|no MPTCP|where _text and init_task/,
+      /has no build-id|no MPTCP|the symbols _text and init_task/,
     ],
     ['nothing', () => Promise.resolve('/nonexistent'), /\/nonexistent cannot be read/],
     ['a directory', () => Promise.resolve('/usr'), /is not a regular file/],
@@ -103,12 +103,12 @@ describe('subflowd layout', () => {
         await execa('head', ['-c', '20000000', vmlinux], { stdout: { file } });
         return file;
       },
-      /is cut off/,
+      /is truncated/,
     ],
     [
       'one without debug information',
       () => without('.BTF', '.debug_info'),
-      /describes no structures that pahole can read[^]*CONFIG_DEBUG_INFO=y/,
+      /pahole finds no structures[^]*CONFIG_DEBUG_INFO=y/,
     ],
   ])(
     'says what is wrong with %s, and writes nothing',

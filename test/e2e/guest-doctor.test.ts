@@ -12,7 +12,7 @@ const NOPAT = expect.stringContaining('nopat') as string;
 const KERNEL = {
   name: 'kernel',
   verdict: 'ok',
-  found: expect.stringContaining("asks our wish and the client's") as string,
+  found: expect.stringContaining("honours our priority and the client's") as string,
 };
 
 interface Said {
@@ -70,7 +70,7 @@ describe('subflowd doctor on a guest kernel', () => {
       {
         name: 'memory',
         verdict: 'note',
-        found: expect.stringMatching(/byte-wise.*the client is not told/) as string,
+        found: expect.stringMatching(/byte-wise.*the client is not notified/) as string,
         remedy: NOPAT,
       },
       KERNEL,

@@ -4,13 +4,13 @@ import type { Layout } from '../../src/kernel/layout/layout.js';
 import { PID, SERVER } from './alice.js';
 import { KernelImage } from './kernel-image.js';
 
-/** What a session with three subflows takes in an image, bytes: its sockets, and its place among the files. */
+/** The size of a session with three subflows in an image, bytes. */
 const SESSION_BYTES = 40 * 1024;
 const SUBFLOWS = 3;
-/** Other processes of the host, which are met on the way to the server's. */
+/** Other processes of the host, on the list before that of the server. */
 const OTHERS = 100;
 
-/** A server with many sessions, each of three subflows, on three networks. */
+/** An image of a server with many sessions, each with three subflows on three networks. */
 export class CrowdImage {
   readonly image: KernelImage;
   /** The second subflow of each session. */

@@ -33,7 +33,7 @@ export async function demo(
       transfer: { bytes: 20_000_000, sha256Matches: true, reconnects: 0 },
       trouble: { server: {}, client: {} },
     });
-    expect(report.writes.includes('the client is not told')).toBe(!tells);
+    expect(report.writes.includes('the client is not notified')).toBe(!tells);
     expect(report.switches.map(({ from, to, by }) => [from, to, by])).toEqual([
       ['wifi', 'lte', 'file'],
       ['lte', 'wifi', 'command'],

@@ -16,52 +16,52 @@ const HEAP = 0x20_0000;
 const PRESENT = 0x63n;
 const HUGE = 0x80n;
 
-/** One socket to lay out; an MPTCP connection if it has subflows. */
+/** A socket for the image; an MPTCP connection if it has subflows. */
 export interface ImageSocket {
-  /** IPPROTO_UDP and the like; IPPROTO_TCP by default. Ignored where there are subflows. */
+  /** IPPROTO_TCP by default. Ignored if there are subflows. */
   readonly protocol?: number;
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly state?: number;
   readonly token?: number;
-  /** AF_INET6 even where the addresses are IPv4: they are written v4-mapped. */
+  /** Whether the socket is of AF_INET6, with IPv4 addresses written as v4-mapped ones. */
   readonly mapped?: boolean;
   readonly subflows?: readonly ImageSubflow[];
 }
 
 export interface ImageSubflow extends Omit<ImageSocket, 'subflows' | 'protocol'> {
-  /** Bits that are set, beside those of every established subflow, by the kernel's names. */
+  /** Bit fields to set in addition to those of every established subflow, by the kernel's names. */
   readonly bits?: readonly string[];
 }
 
-/** Where the image's builder put a connection: virtual addresses. */
+/** Where a socket lies in the image: virtual addresses. */
 export interface Placed {
   readonly sk: bigint;
-  /** What holds the priorities of each subflow. */
+  /** The structure with the priorities of each subflow. */
   readonly contexts: readonly bigint[];
   readonly socks: readonly bigint[];
-  /** Where the pointer to each subflow on the list lies, and what it points to. */
+  /** For each subflow on the list, the address of the pointer to its node, and the node. */
   readonly links: readonly { readonly link: bigint; readonly node: bigint }[];
 }
 
-/** What a fake kernel tells of itself, and how its memory is arranged. */
+/** How the memory of the image is arranged, and what the kernel reports about itself. */
 export interface ImageOptions {
-  /** Bytes of RAM; what needs little is quicker to compare. */
+  /** Bytes of RAM. A smaller image is faster to compare. */
   readonly size?: number;
-  /** By how much the image was moved from where it was linked, bytes. */
+  /** Distance of the kernel image from its linked address (KASLR), bytes. */
   readonly slide?: bigint;
   readonly directMap?: { readonly base: bigint; readonly levels: 4 | 5 };
-  /** Whether `page_offset_base` tells the direct map. */
+  /** Whether the kernel has `page_offset_base`. */
   readonly isRandomised?: boolean;
-  /** What /proc/kallsyms shows: everything, code only (CONFIG_KALLSYMS_ALL=n), or zeros (kptr_restrict). */
+  /** The contents of /proc/kallsyms: everything, code only (CONFIG_KALLSYMS_ALL=n), or zeros (kptr_restrict). */
   readonly kallsyms?: 'all' | 'code' | 'zeros';
-  /** Further symbols, by how far behind the image's start they lie. */
+  /** More symbols, with their offsets from the start of the kernel image. */
   readonly symbols?: Readonly<Record<string, bigint>>;
 }
 
 /**
- * A fake of a running kernel's memory, in a file as /dev/mem shows it: tasks, files, sockets and subflows laid out by
- * a given layout, of either family. It is for what a real kernel cannot be asked for: structures that are wrong.
+ * A file with the memory of a fake kernel, as /dev/mem shows it: tasks, files, sockets and subflows, arranged by a layout of
+ * either family. It is for tests that no real kernel allows, such as those with broken structures.
  */
 export class KernelImage {
   readonly bytes: Buffer;
@@ -96,12 +96,12 @@ export class KernelImage {
     this.task(1, []);
   }
 
-  /** Physical addresses of what was laid out: from the first allocation to the last. */
+  /** The physical addresses of all allocations. */
   get used(): { readonly start: number; readonly end: number } {
     return { start: HEAP, end: this.#heap };
   }
 
-  /** Virtual address of fresh, zeroed memory in the direct map. */
+  /** Allocates zeroed memory in the direct map. Returns its virtual address. */
   allocate(bytes: number): bigint {
     const at = this.#heap;
     this.#heap = (at + bytes + 63) & ~63;
@@ -109,7 +109,7 @@ export class KernelImage {
     return this.options.directMap.base + BigInt(at);
   }
 
-  /** Physical address of a virtual one. */
+  /** The physical address of a virtual one. */
   physical(address: bigint): bigint {
     return address >= this.#text
       ? address - this.#text + BigInt(CODE)
@@ -124,7 +124,7 @@ export class KernelImage {
     this.bytes.writeBigUInt64LE(BigInt.asUintN(64, value), Number(this.physical(address)));
   }
 
-  /** A process with these files (addresses of struct file; 0 is a closed descriptor). Returns its fd array's address. */
+  /** Adds a process with these files (addresses of `struct file`; 0 for a closed descriptor). Returns the address of its fd array. */
   task(pid: number, files: readonly bigint[], options: { readonly vmalloc?: 'small' | 'huge' } = {}): bigint {
     const task = this.allocate(4096);
     this.#tasks.push(task);
@@ -142,7 +142,7 @@ export class KernelImage {
     return array;
   }
 
-  /** An open socket; returns its struct file and where the rest lies. */
+  /** Adds an open socket. Returns its `struct file` and its other addresses. */
   socket(socket: ImageSocket): Placed & { readonly file: bigint } {
     const alloc = this.allocate(1024);
     const file = this.#file(alloc + BigInt(this.layout.field('socket_alloc', 'vfs_inode').offset), 0o140777n);
@@ -156,7 +156,7 @@ export class KernelImage {
     return { file, ...layOut(this, sk, socket.token ?? 0, socket.subflows) };
   }
 
-  /** An open file that is no socket. */
+  /** Adds an open file that is not a socket. */
   plainFile(): bigint {
     return this.#file(this.allocate(1024), 0o100644n);
   }
@@ -174,12 +174,12 @@ export class KernelImage {
     return file;
   }
 
-  /** Address of a member. */
+  /** The address of a member. */
   at(base: bigint, struct: string, member: string): bigint {
     return base + BigInt(this.layout.bits(struct, member).bitOffset >>> 3);
   }
 
-  /** Writes a member, whole or a bit field. */
+  /** Writes a member or a bit field. */
   place(base: bigint, struct: string, member: string, value: bigint): void {
     const { bitOffset, bitSize } = this.layout.bits(struct, member);
     for (let bit = 0; bit < Math.min(bitSize, 64); bit++) {
@@ -219,7 +219,7 @@ export class KernelImage {
     }
   }
 
-  /** Writes the files that `openKernel` reads, a layout of this very build among them. */
+  /** Writes the files that `openKernel` reads, and a layout file of this build. */
   sources(): KernelSources & { readonly layout: string } {
     const file = (name: string, content: string | Buffer) => {
       const full = path.join(this.#directory, name);
@@ -240,7 +240,7 @@ export class KernelImage {
       notes: file(
         'notes',
         Buffer.concat([
-          // a note of another kind, as the linker puts before it
+          // a note of another type first, as from the linker
           Buffer.from('0400000004000000060000005858585801000000', 'hex'),
           Buffer.from(`040000001400000003000000474e5500${buildId}`, 'hex'),
         ]),
@@ -288,7 +288,7 @@ export class KernelImage {
       .join('');
   }
 
-  /** Every byte that was changed through the memory file since it was laid out: [physical address, before, after]. */
+  /** Every byte that was changed in the memory file: [physical address, before, after]. */
   changes(): [number, number, number][] {
     const now = this.reread();
     const found: [number, number, number][] = [];
@@ -302,17 +302,17 @@ export class KernelImage {
     return found;
   }
 
-  /** Takes over what was written through the memory file, for the image to be changed further. */
+  /** Copies the memory file to the image, for further changes. */
   adopt(): void {
     this.reread().copy(this.bytes);
   }
 
-  /** Writes the image to the memory file that is open. */
+  /** Copies the image to the memory file. */
   write(): void {
     writeFileSync(path.join(this.#directory, 'mem'), this.bytes, { flag: 'r+' });
   }
 
-  /** The memory file as it is now, after what was written through it. */
+  /** The current contents of the memory file. */
   reread(): Buffer {
     return readFileSync(path.join(this.#directory, 'mem'));
   }
@@ -325,7 +325,7 @@ export class KernelImage {
     this.ring(this.#tasks.map((task) => this.at(task, 'task_struct', 'tasks')));
   }
 
-  /** A circular list_head list: next at 0, prev at 8. */
+  /** Links nodes to a circular list of `list_head`: next at 0, prev at 8. */
   ring(nodes: readonly bigint[]): void {
     for (const [index, node] of nodes.entries()) {
       const next = nodes[(index + 1) % nodes.length] as bigint;
@@ -334,7 +334,7 @@ export class KernelImage {
     }
   }
 
-  /** Two pages' worth of vmalloc space whose memory lies elsewhere, by 4 KiB pages in swapped order or one 2 MiB page. */
+  /** Maps vmalloc space to other memory, with 4 KiB pages or one 2 MiB page. Returns its virtual address. */
   #vmalloc(kind: 'small' | 'huge'): bigint {
     const { levels } = this.options.directMap;
     // where vmalloc space starts with four levels and with five (Documentation/arch/x86/x86_64/mm.rst)
@@ -361,7 +361,7 @@ export class KernelImage {
     return address;
   }
 
-  /** Where the memory behind an address in vmalloc space lies in the direct map. */
+  /** The address in the direct map of the memory behind an address in vmalloc space. */
   #backing(array: bigint): bigint {
     const { base } = this.options.directMap;
     if (array >= base && array < base + BigInt(this.bytes.length)) return array;

@@ -2,14 +2,14 @@ import type { ImageSubflow, KernelImage, Placed } from './kernel-image.js';
 
 const SUB = 'mptcp_tcp_sock';
 
-/** Makes a socket a meta-socket as multipath-tcp.org's kernels lay it out. */
+/** Makes a socket the meta-socket of a connection, with the structures of multipath-tcp.org. */
 export function layOutMultipathTcpOrg(
   image: KernelImage,
   sk: bigint,
   token: number,
   subflows: readonly ImageSubflow[],
 ): Placed {
-  // its size is mostly that of its path manager's private part
+  // most of it is private data of the path manager
   const mpcb = image.allocate(16_384);
   image.place(sk, 'tcp_sock', 'mpc', 1n);
   image.place(sk, 'tcp_sock', 'mpcb', mpcb);

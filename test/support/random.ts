@@ -1,7 +1,7 @@
-/** SEED=N repeats a run. */
+/** The seed of this run. SEED=N repeats a run. */
 export const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32));
 
-/** Mulberry32: numbers from 0 to below 1, the same for the same seed, anywhere. */
+/** Makes a generator (Mulberry32) of numbers from 0 to below 1. The same seed gives the same numbers on every machine. */
 export function generator(seed: number): () => number {
   let state = seed;
   return () => {

@@ -2,7 +2,7 @@ import type { ImageSubflow, KernelImage, Placed } from './kernel-image.js';
 
 const CONTEXT = 'mptcp_subflow_context';
 
-/** Makes a socket a meta-socket as upstream's kernels lay it out. */
+/** Makes a socket the meta-socket of a connection, with the structures of upstream Linux. */
 export function layOutUpstream(
   image: KernelImage,
   sk: bigint,

@@ -3,133 +3,143 @@ import type { Access } from '../../native/addon.js';
 import { KernelError } from '../../model/kernel-error.js';
 import { bytesOf, type BitField, type Layout } from '../layout/layout.js';
 
-/** Bits to change together, of the smallest aligned unit that holds them. */
+/** Bits that one atomic write changes together. */
 interface Change {
-  /** From the structure's start, bytes. */
+  /** Bytes from the start of the structure; a multiple of `width`. */
   readonly offset: number;
   /** Bytes. */
   readonly width: 1 | 2 | 4;
   readonly mask: number;
   readonly value: number;
-  /** Those of the mask that nobody else changes. */
-  readonly kept: number;
+  /** The bits of the mask that only we write. The commit reads these back. */
+  readonly readBack: number;
 }
 
-/** A bit that must have this value before anything is written. */
-export interface Settled {
+/** A bit that must have this value before a commit writes. */
+export interface Precondition {
   readonly bit: BitField;
   readonly value: 0 | 1;
 }
 
-/** What a family knows of the structure that holds a subflow's priorities. */
-export interface PrioritySource {
+/** Which scheduler a kernel has: one that honours the priorities of both sides, or one that honours the peer's alone. */
+export type SchedulerHonours = 'both' | 'peers';
+
+/** The fields of one MPTCP implementation that hold a subflow's priorities. Names are the kernel's. */
+export interface PriorityFields {
   readonly struct: string;
-  /** Our wish. */
+  /** The bit field for the priority that this host asks for. */
   readonly ours: string;
-  /** The peer's wish. */
+  /** The bit field for the priority that the peer asks for. */
   readonly peers: string;
-  /** Set: the kernel will send MP_PRIO with our wish and clear it. */
+  /** If this bit is set, the kernel sends MP_PRIO with our priority, and then clears the bit. */
   readonly sendMpPrio: string;
-  readonly settled: readonly Settled[];
-  /** Bit fields that nobody writes once a subflow is settled: their byte can be written back as it was read. */
-  readonly quiet: ReadonlySet<string>;
-  /** What the kernel's scheduler asks: `either` wish, or the `peers` alone, which ours must then be written to as well. */
-  readonly heeds: 'either' | 'peers';
+  readonly preconditions: readonly Precondition[];
+  /** Bit fields that the kernel does not write on an established subflow. A byte-wise write may write them back as read. */
+  readonly stableBits: ReadonlySet<string>;
+  /** With `peers`, a commit must write our priority to the peer's bit as well. */
+  readonly schedulerHonours: SchedulerHonours;
 }
 
-/** Where a subflow's priorities lie, and how they may be written on this host. */
+/** Where the priorities of a subflow lie, and how this host can write them. */
 export class PriorityBits {
   readonly ours: BitField;
   readonly peers: BitField;
   readonly sendMpPrio: BitField;
-  readonly settled: readonly Settled[];
-  readonly heeds: 'either' | 'peers';
-  /** Why MP_PRIO cannot be asked for; absent if it can. */
-  readonly silentBecause: string | undefined;
-  /** Why the peer's wish cannot be written; absent if it can. */
-  readonly peersFixedBecause: string | undefined;
-  /** What {@link changes} gave before: there are few wishes, and many subflows. */
-  readonly #made: (BigUint64Array | undefined)[] = [];
+  readonly preconditions: readonly Precondition[];
+  readonly schedulerHonours: SchedulerHonours;
+  /** Why subflowd cannot ask the kernel to send MP_PRIO; undefined if it can. */
+  readonly cannotNotifyReason: string | undefined;
+  /** Why subflowd cannot override the peer's priority; undefined if it can. */
+  readonly cannotOverrideReason: string | undefined;
+  /** Earlier results of {@link changes}: there are only eight different ones. */
+  readonly #cache: (BigUint64Array | undefined)[] = [];
 
-  /** @throws {KernelError} if this kernel's structure leaves no safe way to write our wish. */
+  /** @throws {KernelError} if there is no safe way to write our priority on this kernel. */
   constructor(
     private readonly layout: Layout,
     private readonly access: Access,
-    private readonly source: PrioritySource,
+    private readonly fields: PriorityFields,
   ) {
-    const { struct, settled, heeds } = source;
-    this.ours = layout.bits(struct, source.ours);
-    this.peers = layout.bits(struct, source.peers);
-    this.sendMpPrio = layout.bits(struct, source.sendMpPrio);
-    this.settled = settled;
-    this.heeds = heeds;
-    const needed = heeds === 'peers' ? [this.ours, this.peers] : [this.ours];
+    const { struct, preconditions, schedulerHonours } = fields;
+    this.ours = layout.bits(struct, fields.ours);
+    this.peers = layout.bits(struct, fields.peers);
+    this.sendMpPrio = layout.bits(struct, fields.sendMpPrio);
+    this.preconditions = preconditions;
+    this.schedulerHonours = schedulerHonours;
+    const needed = schedulerHonours === 'peers' ? [this.ours, this.peers] : [this.ours];
     for (const bit of needed) {
-      const why = this.#unsafe(bit);
-      if (why !== undefined) throw new KernelError('field', why, NOPAT);
+      const reason = this.#unsafeReason(bit);
+      if (reason !== undefined) throw new KernelError('field', reason, NOPAT);
     }
-    const mute = this.#unsafe(this.sendMpPrio);
-    this.silentBecause = mute && `the client is not told: ${mute}; ${NOPAT} to tell it`;
-    const fixed = this.#unsafe(this.peers);
-    this.peersFixedBecause = fixed && `the client's own wish cannot be overridden: ${fixed}; ${NOPAT}`;
+    const notify = this.#unsafeReason(this.sendMpPrio);
+    this.cannotNotifyReason = notify && `the client is not notified: ${notify}; to notify it, ${NOPAT}`;
+    const override = this.#unsafeReason(this.peers);
+    this.cannotOverrideReason =
+      override && `the client's own priority cannot be overridden: ${override}; ${NOPAT}`;
   }
 
   /**
-   * What makes our wish so and asks for MP_PRIO where that is safe, as {@link NativeMemory.commit} takes it; in this order,
-   * each of one unit. Mapped, all bits change in one where a unit of four bytes holds them.
-   * @param peers the peer's wish as it was seen; with `overridePeer` it is taken back where ours is active.
+   * The changes that set our priority and, where that is safe, ask for MP_PRIO, as the native `commit` takes them. Where
+   * memory is mapped and the bits fit into four aligned bytes, one change sets them all.
+   * @param peers the peer's priority at the last observation.
+   * @param overridePeer whether to set the peer's bit to active if ours is active.
    */
   changes(ours: Priority, peers: Priority, overridePeer: boolean): BigUint64Array {
-    const which = (ours === 'backup' ? 4 : 0) + (peers === 'backup' ? 2 : 0) + (overridePeer ? 1 : 0);
-    return (this.#made[which] ??= toWords(this.#make(ours, peers, overridePeer)));
+    const key = (ours === 'backup' ? 4 : 0) + (peers === 'backup' ? 2 : 0) + (overridePeer ? 1 : 0);
+    return (this.#cache[key] ??= toWords(this.#makeChanges(ours, peers, overridePeer)));
   }
 
-  #make(ours: Priority, peers: Priority, overridePeer: boolean): readonly Change[] {
-    const kept = overridePeer && ours === 'active' ? 'active' : peers;
+  #makeChanges(ours: Priority, peers: Priority, overridePeer: boolean): readonly Change[] {
+    const peerAfter = overridePeer && ours === 'active' ? 'active' : peers;
     const peersValue =
-      this.heeds === 'peers' ? ours === 'backup' || kept === 'backup' : kept === peers ? undefined : false;
+      this.schedulerHonours === 'peers'
+        ? ours === 'backup' || peerAfter === 'backup'
+        : peerAfter === peers
+          ? undefined
+          : false;
     const changes = [
       { bit: this.ours, value: ours === 'backup' },
       ...(peersValue === undefined ? [] : [{ bit: this.peers, value: peersValue }]),
-      ...(this.silentBecause === undefined ? [{ bit: this.sendMpPrio, value: true }] : []),
+      ...(this.cannotNotifyReason === undefined ? [{ bit: this.sendMpPrio, value: true }] : []),
     ];
-    const together = this.access === 'mapped' ? unitOf(changes.map(({ bit }) => bit)) : undefined;
+    const common = this.access === 'mapped' ? unitOf(changes.map(({ bit }) => bit)) : undefined;
     const units = new Map<number, Change>();
     for (const { bit, value } of changes) {
-      const unit = together ?? { offset: bit.bitOffset >>> 3, width: 1 };
-      const one = 1 << (bit.bitOffset - unit.offset * 8);
-      const { mask, value: before, kept } = units.get(unit.offset) ?? { mask: 0, value: 0, kept: 0 };
+      const unit = common ?? { offset: bit.bitOffset >>> 3, width: 1 };
+      const flag = 1 << (bit.bitOffset - unit.offset * 8);
+      const before = units.get(unit.offset) ?? { mask: 0, value: 0, readBack: 0 };
       units.set(unit.offset, {
         ...unit,
-        mask: (mask | one) >>> 0,
-        value: (before | (value ? one : 0)) >>> 0,
-        // the kernel clears send_mp_prio, and the peer may ask for another priority
-        kept: (kept | (bit === this.ours ? one : 0)) >>> 0,
+        mask: (before.mask | flag) >>> 0,
+        value: (before.value | (value ? flag : 0)) >>> 0,
+        // the kernel itself clears send_mp_prio, and writes the peer's bit when MP_PRIO arrives
+        readBack: (before.readBack | (bit === this.ours ? flag : 0)) >>> 0,
       });
     }
     return [...units.values()];
   }
 
-  /** Why a bit cannot be written on this host, or undefined if it can. */
-  #unsafe(bit: BitField): string | undefined {
+  /** Why this host cannot write a bit safely; undefined if it can. */
+  #unsafeReason(bit: BitField): string | undefined {
     if (this.access === 'mapped') return undefined;
     const byte = bit.bitOffset >>> 3;
-    // what every commit writes anyway: the kernel may clear send_mp_prio meanwhile, and sends MP_PRIO once more
+    // Every commit writes these two. If the kernel clears send_mp_prio meanwhile, it sends MP_PRIO a second time.
     const written = new Set([bit.name, this.ours.name, this.sendMpPrio.name]);
-    const busy = this.layout
-      .bitFields(this.source.struct)
+    const unstable = this.layout
+      .bitFields(this.fields.struct)
       .filter(({ bitOffset, bitSize }) => bitOffset >>> 3 <= byte && (bitOffset + bitSize - 1) >>> 3 >= byte)
       .map(({ name }) => name)
-      .filter((name) => !written.has(name) && !this.source.quiet.has(name));
-    return busy.length === 0
+      .filter((name) => !written.has(name) && !this.fields.stableBits.has(name));
+    return unstable.length === 0
       ? undefined
-      : `${bit.name} shares its byte with ${busy.join(', ')}, which may change meanwhile, and cannot be written byte-wise`;
+      : `a byte-wise write to ${bit.name} is not safe, because ${bit.name} shares its byte with ${unstable.join(', ')}, ` +
+          'which the kernel may change at the same time';
   }
 }
 
 const NOPAT = 'boot with the kernel parameter nopat';
 
-/** The smallest aligned unit of at most four bytes that holds all the bits. */
+/** The smallest aligned unit of at most four bytes that contains all these bits. */
 function unitOf(bits: readonly BitField[]): Pick<Change, 'offset' | 'width'> | undefined {
   const bytes = bits.map(bytesOf);
   const first = Math.min(...bytes.map(({ offset }) => offset));
@@ -140,6 +150,8 @@ function unitOf(bits: readonly BitField[]): Pick<Change, 'offset' | 'width'> | u
 
 function toWords(changes: readonly Change[]): BigUint64Array {
   return BigUint64Array.from(
-    changes.flatMap(({ offset, width, mask, value, kept }) => [offset, width, mask, value, kept].map(BigInt)),
+    changes.flatMap(({ offset, width, mask, value, readBack }) =>
+      [offset, width, mask, value, readBack].map(BigInt),
+    ),
   );
 }

@@ -1,14 +1,14 @@
 import { KernelError } from '../../model/kernel-error.js';
 
-/** A member of a structure, anonymous structs and unions descended into. */
+/** A member of a structure. Members of anonymous structs and unions count as members of the outer structure. */
 export interface Member {
   readonly name: string;
-  /** From the structure's start, bits. */
+  /** Bits from the start of the structure. */
   readonly bitOffset: number;
   /** Bits. */
   readonly bitSize: number;
   readonly isBitField: boolean;
-  /** The structure or union that the member itself is, by its id. */
+  /** If the member is a structure or union: its type id. */
   readonly struct?: number;
 }
 
@@ -33,7 +33,7 @@ const Kind = {
   enum64: 19,
 } as const;
 
-/** Bytes that follow a type's fixed part: [once, for each of its vlen elements]; a kind not listed is unknown. */
+/** The number of bytes after the fixed part of a type: [once, for each of its vlen elements]. Other kinds are unknown. */
 const EXTRA_BYTES: Readonly<Record<number, readonly [number, number]>> = {
   1: [4, 0], // INT
   2: [0, 0], // PTR
@@ -63,17 +63,17 @@ export const MAX_MEMBERS = 65_536;
 export const MAX_NAME_BYTES = 1_024;
 
 /**
- * BTF, the kernel's description of its own types (Documentation/bpf/btf.rst), as in `/sys/kernel/btf/vmlinux`.
- * Little endian; every offset in it is checked, so that a foreign or truncated file ends in a KernelError.
+ * Reads BTF, the kernel's description of its own types (Documentation/bpf/btf.rst), as in `/sys/kernel/btf/vmlinux`. Only
+ * little endian. It checks every offset, so that a truncated or foreign file ends in a KernelError.
  */
 export class Btf {
   readonly #view: DataView;
   readonly #bytes: Uint8Array;
   readonly #strings: { start: number; end: number };
-  /** Where each type starts, by its id; id 0 is void. */
+  /** The offset of each type, by type id; id 0 is void. */
   readonly #types: number[] = [0];
 
-  /** @throws {KernelError} if the bytes are not whole, well-formed BTF. */
+  /** @throws {KernelError} if the bytes are truncated or malformed. */
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -95,7 +95,7 @@ export class Btf {
     while (at + TYPE_BYTES <= end) {
       this.#types.push(at);
       const extra = EXTRA_BYTES[this.#kind(at)];
-      if (!extra) throw malformed(`type ${this.#types.length - 1} is of an unknown kind ${this.#kind(at)}`);
+      if (!extra) throw malformed(`type ${this.#types.length - 1} has the unknown kind ${this.#kind(at)}`);
       at += TYPE_BYTES + extra[0] + extra[1] * this.#vlen(at);
     }
     if (at !== end) throw malformed('its last type is cut off');
@@ -109,7 +109,7 @@ export class Btf {
     return this.#view.getUint32(at + 4, true) & 0xffff;
   }
 
-  /** Size in bytes for types that have one, the type referred to for the others. */
+  /** For a type with a size, its size in bytes; for other types, the id of the type that they refer to. */
   #sizeOrType(at: number): number {
     return this.#view.getUint32(at + 8, true);
   }
@@ -131,7 +131,7 @@ export class Btf {
     return Buffer.from(longest.subarray(0, length)).toString('latin1');
   }
 
-  /** Where a name stands among the strings (BTF holds each once), or undefined if it does not. */
+  /** The offset of a name in the strings (BTF has each string once), or undefined if it is not there. */
   #nameOffset(name: string): number | undefined {
     const { start, end } = this.#strings;
     const strings = Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + start, end - start);
@@ -139,7 +139,7 @@ export class Btf {
     return at < 0 ? undefined : at + 1;
   }
 
-  /** All definitions of a structure of this name; more than one if parts of the kernel disagree about it. */
+  /** The type ids of all structures with this name. There are several if parts of the kernel define it differently. */
   structs(name: string): readonly number[] {
     const wanted = this.#nameOffset(name);
     if (wanted === undefined) return [];
@@ -151,12 +151,12 @@ export class Btf {
     return found;
   }
 
-  /** A structure's size, bytes. */
+  /** The size of a structure, bytes. */
   size(id: number): number {
     return this.#sizeOrType(this.#at(id));
   }
 
-  /** Every named member of a structure; those of anonymous structs and unions count as its own. */
+  /** Every named member of a structure, with those of its anonymous structs and unions. */
   members(id: number): readonly Member[] {
     const found: Member[] = [];
     const left = this.#collect(id, 0, 0, found, MAX_MEMBERS);
@@ -196,7 +196,7 @@ export class Btf {
     return left;
   }
 
-  /** BTF made before bit sizes had a place in members keeps them in the integer's own type. */
+  /** BTF of older tools has no bit sizes in members. It has them in the integer type of the member. */
   #wholeMember(type: number, bitOffset: number): Omit<Member, 'name'> {
     const id = this.#resolve(type);
     if (id !== 0 && this.#kind(this.#at(id)) === Kind.int) {
@@ -212,7 +212,7 @@ export class Btf {
     return { bitOffset, bitSize: this.#byteSize(id, 0) * 8, isBitField: false, ...struct };
   }
 
-  /** The id behind typedefs and qualifiers. */
+  /** Follows typedefs and qualifiers to the type that they refer to. */
   #resolve(type: number): number {
     let id = type;
     for (let depth = 0; depth <= MAX_DEPTH; depth++) {

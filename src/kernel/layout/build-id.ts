@@ -1,12 +1,13 @@
-/** Type NT_GNU_BUILD_ID and the name `GNU`, as the header of an ELF note ends (elf(5)). */
+/** How the header of the ELF note ends (elf(5)): type NT_GNU_BUILD_ID and the name `GNU`. */
 const HEADER_END = Buffer.from([3, 0, 0, 0, 0x47, 0x4e, 0x55, 0]);
-/** The linker's build-ids are of 16 to 20 bytes; `--build-id=0x...` takes others. */
+/** The linker makes build-ids of 16 to 20 bytes; `--build-id=0x...` can set a longer one. */
 const MAX_BYTES = 64;
 
 /**
- * The build-id among ELF notes, such as `/sys/kernel/notes` or a vmlinux's `.notes`: hexadecimal, undefined if there is
- * none. Searched rather than walked: notes of different alignment stand in one section on kernels that a newer linker
- * built.
+ * Finds the build-id in ELF notes, such as `/sys/kernel/notes` or the `.notes` of a vmlinux.
+ * It searches for the note instead of walking from note to note: newer linkers put notes of different alignments into one
+ * section.
+ * @returns hexadecimal digits, or undefined if there is no build-id.
  */
 export function buildIdOf(notes: Buffer): string | undefined {
   for (let at = notes.indexOf(HEADER_END); at >= 0; at = notes.indexOf(HEADER_END, at + 1)) {

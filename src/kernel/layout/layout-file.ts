@@ -8,25 +8,25 @@ import { KernelError } from '../../model/kernel-error.js';
 import { Layout } from './layout.js';
 import type { Symbols } from './symbols.js';
 
-/** The command that makes a layout, for messages that ask for one. */
+/** The command that makes a layout, as a remedy. */
 export const MAKE_LAYOUT =
-  'make a layout from the running kernel’s build and name it in subflowd.ini, [kernel] layout: ' +
+  'make a layout from the build of the running kernel and set it in subflowd.ini, [kernel] layout: ' +
   'subflowd layout --vmlinux VMLINUX --output /etc/subflowd/layout.json';
 
-/** A layout on disk: for one exact build, with the symbols of that build. */
+/** The contents of a layout file: the layout and the symbols of one kernel build. */
 export interface LayoutFile {
   /** `uname -r`. */
   readonly release: string;
   /** Hexadecimal. */
   readonly buildId: string;
-  /** As linked: where they lie without KASLR. */
+  /** Addresses as linked, without KASLR. */
   readonly symbols: Symbols;
   readonly layout: Layout;
 }
 
-/** A layout is of some kilobytes. */
+/** A layout file has a few kilobytes. */
 export const MAX_FILE_BYTES = 1 << 20;
-/** No structure of the kernel is as large as this, bytes. */
+/** Every structure of the kernel is smaller than this, bytes. */
 const MAX_OFFSET = 1 << 20;
 
 const size = z.int().min(1).max(MAX_OFFSET);
@@ -41,7 +41,7 @@ const bits = z.array(
   }),
 );
 const schema = z.strictObject({
-  subflowdLayout: z.literal(1, { error: 'it is of another version of subflowd' }),
+  subflowdLayout: z.literal(1, { error: 'it is from another version of subflowd' }),
   release: z.string(),
   buildId: z.string().regex(/^[0-9a-f]{2,128}$/),
   symbols: z.record(z.string(), z.string().regex(/^0x[0-9a-f]{1,16}$/)),
@@ -49,7 +49,7 @@ const schema = z.strictObject({
   bits: z.record(z.string(), bits),
 });
 
-/** A layout as text: JSON, a member to a line. */
+/** Formats a layout as JSON with one line for each member. */
 export function formatLayout({ release, buildId, symbols, layout }: LayoutFile): string {
   const data = {
     subflowdLayout: 1,
@@ -58,24 +58,31 @@ export function formatLayout({ release, buildId, symbols, layout }: LayoutFile):
     symbols: Object.fromEntries([...symbols].map(([name, address]) => [name, `0x${address.toString(16)}`])),
     ...layout.data,
   };
-  // members are objects of numbers and names only: each on one line
+  // puts each member, which is an object without nested objects, on one line
   return `${JSON.stringify(data, undefined, 2).replace(/\{\s+("(?:offset|name)"[^{}]*?)\s+\}/g, (_, inside: string) => `{ ${inside.replace(/\s+/g, ' ')} }`)}\n`;
 }
 
-/** @throws {KernelError} for a text that is no whole layout, with the file's name and what is wrong. */
+/**
+ * Parses the text of a layout file.
+ * @param file its name, for error messages.
+ * @throws {KernelError} if the text is not a complete layout.
+ */
 export function parseLayout(text: string, file: string): LayoutFile {
   const refuse = (what: string, cause?: unknown) =>
-    new KernelError('layout', `${file} is no usable layout: ${what}`, MAKE_LAYOUT, { cause });
+    new KernelError('layout', `${file} is not a usable layout: ${what}`, MAKE_LAYOUT, { cause });
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw refuse(`it is cut off or no JSON (${(error as Error).message})`, error);
+    throw refuse(`it is truncated or not JSON (${(error as Error).message})`, error);
   }
   const { success, data, error } = schema.safeParse(json);
   if (!success) {
     const [first] = error.issues;
-    throw refuse(`${first?.path.join('.') ?? ''}: ${first?.message ?? 'it has another form'}`, error);
+    throw refuse(
+      `${first?.path.join('.') ?? ''}: ${first?.message ?? 'it has a different structure'}`,
+      error,
+    );
   }
   const { release, buildId, symbols, fields, bits } = data;
   return {
@@ -87,9 +94,9 @@ export function parseLayout(text: string, file: string): LayoutFile {
 }
 
 /**
- * Reads a layout and makes sure that it is the running kernel's.
- * @param notes the running kernel's, `/sys/kernel/notes`.
- * @throws {KernelError} if it cannot be read, is none, or belongs to another build.
+ * Reads a layout file and checks that it belongs to the running kernel.
+ * @param notes path of the running kernel's ELF notes, `/sys/kernel/notes`.
+ * @throws {KernelError} if the file cannot be read, is not a layout, or belongs to another build.
  */
 export async function readLayout(file: string, notes: string): Promise<LayoutFile> {
   let text: Buffer;
@@ -104,14 +111,14 @@ export async function readLayout(file: string, notes: string): Promise<LayoutFil
     throw new KernelError(
       'layout',
       `${file} belongs to another build: ${layout.release}, build-id ${layout.buildId}; ` +
-        `the running kernel ${running === undefined ? `does not tell its own (${notes})` : `has ${running}`}`,
-      `subflowd layout --vmlinux VMLINUX --output ${file}, with the running kernel’s own vmlinux`,
+        `the running kernel ${running === undefined ? `does not report its build-id (${notes})` : `has ${running}`}`,
+      `subflowd layout --vmlinux VMLINUX --output ${file}, with the vmlinux of the running kernel`,
     );
   }
   return layout;
 }
 
-/** The running kernel's build-id, or undefined if it does not tell. */
+/** The build-id of the running kernel, or undefined if it does not report one. */
 export async function runningBuildId(notes: string): Promise<string | undefined> {
   try {
     return buildIdOf(await readFile(notes));
@@ -120,7 +127,7 @@ export async function runningBuildId(notes: string): Promise<string | undefined>
   }
 }
 
-/** Writes a layout so that at no moment half of one stands there. @throws {Error} naming the file. */
+/** Writes a layout file atomically. @throws {Error} with the name of the file. */
 export function writeLayout(file: string, layout: LayoutFile): void {
   writeFileAtomically(file, formatLayout(layout), 0o644);
 }

@@ -2,32 +2,32 @@ import type { Btf, Member } from './btf.js';
 import { KernelError } from '../../model/kernel-error.js';
 import { BIT_STRUCTS, MEMBERS } from './members.js';
 
-/** A whole member. */
+/** The position of a whole member. */
 export interface Field {
-  /** From the structure's start, bytes. */
+  /** Bytes from the start of the structure. */
   readonly offset: number;
   /** Bytes. */
   readonly size: number;
 }
 
-/** A bit field of one structure. */
+/** The position of a bit field. */
 export interface BitField {
   readonly name: string;
-  /** From the structure's start, bits. */
+  /** Bits from the start of the structure. */
   readonly bitOffset: number;
   /** Bits. */
   readonly bitSize: number;
 }
 
-/** A layout as plain data: members by `struct.member`, bit fields by struct. */
+/** A layout as plain data: whole members by `struct.member`, bit fields by `struct`. */
 export interface LayoutData {
   readonly fields: Readonly<Record<string, Field>>;
   readonly bits: Readonly<Record<string, readonly BitField[]>>;
 }
 
 /**
- * Offsets and bit positions of the kernel's structures, for one exact build: the members that the walk reads,
- * under the kernel's own names. A member of a member is named by its way, e.g. `f_path.dentry`.
+ * Where the members that the walk reads lie in the structures of one kernel build, by the kernel's names. A member of a
+ * member has a dotted name, such as `f_path.dentry`.
  */
 export class Layout {
   readonly #fields: ReadonlyMap<string, Field>;
@@ -38,7 +38,7 @@ export class Layout {
     this.#bits = new Map(Object.entries(data.bits));
   }
 
-  /** Whether the kernel's structure has this member, whole or as a bit field. */
+  /** Whether the kernel's structure has this member, as a whole member or as a bit field. */
   has(struct: string, member: string): boolean {
     return this.#fields.has(`${struct}.${member}`) || this.#bit(struct, member) !== undefined;
   }
@@ -51,7 +51,7 @@ export class Layout {
   }
 
   /**
-   * A member that is a bit field on some kernels and whole on others: its bits.
+   * The bits of a member that is a bit field on some kernels and a whole member on others.
    * @throws {KernelError} if the kernel has no such member.
    */
   bits(struct: string, member: string): BitField {
@@ -61,7 +61,7 @@ export class Layout {
     return { name: member, bitOffset: offset * 8, bitSize: size * 8 };
   }
 
-  /** All bit fields of a structure: what shares a byte with what. */
+  /** All bit fields of a structure, for questions about which of them share a byte. */
   bitFields(struct: string): readonly BitField[] {
     return this.#bits.get(struct) ?? [];
   }
@@ -72,8 +72,9 @@ export class Layout {
 }
 
 /**
- * What the walk needs of a kernel's own description of its types. What a kernel does not have is left out: which
- * members there are tells its family and its age.
+ * Makes a layout from a kernel's description of its types. A member that the kernel does not have is left out. From the
+ * members that exist, the walk recognises the kernel's MPTCP implementation and version.
+ * @throws {KernelError} if the BTF is malformed or has contradicting definitions.
  */
 export function layoutFromBtf(btf: Btf): Layout {
   const fields: Record<string, Field> = {};
@@ -97,31 +98,31 @@ export function layoutFromBtf(btf: Btf): Layout {
   return new Layout({ fields, bits });
 }
 
-/** The one definition that counts; definitions that differ in a wanted member leave no safe choice. */
+/** The definition of a structure. If there are several, they must agree about the wanted members. */
 function onlyDefinition(btf: Btf, struct: string, names: readonly string[]): number | undefined {
   const [first, ...others] = btf.structs(struct);
-  const places = (id: number) => names.map((name) => memberAt(btf, id, name)?.bitOffset).join();
-  if (first !== undefined && others.some((other) => places(other) !== places(first))) {
-    throw new KernelError('layout', `this kernel has several definitions of struct ${struct} that disagree`);
+  const offsets = (id: number) => names.map((name) => memberAt(btf, id, name)?.bitOffset).join();
+  if (first !== undefined && others.some((other) => offsets(other) !== offsets(first))) {
+    throw new KernelError('layout', `this kernel has contradicting definitions of struct ${struct}`);
   }
   return first;
 }
 
-/** A member by its way through named members. */
-function memberAt(btf: Btf, struct: number, way: string): Member | undefined {
+/** Finds a member by its dotted name. */
+function memberAt(btf: Btf, struct: number, path: string): Member | undefined {
   let [id, base]: [number | undefined, number] = [struct, 0];
   let found: Member | undefined;
-  for (const name of way.split('.')) {
+  for (const name of path.split('.')) {
     const inside: Member | undefined =
       id === undefined ? undefined : btf.members(id).find((member) => member.name === name);
     if (!inside) return undefined;
-    found = { ...inside, name: way, bitOffset: base + inside.bitOffset };
+    found = { ...inside, name: path, bitOffset: base + inside.bitOffset };
     [id, base] = [inside.struct, found.bitOffset];
   }
   return found;
 }
 
-/** The whole bytes that hold a bit field. */
+/** The bytes that contain a bit field. */
 export function bytesOf({ bitOffset, bitSize }: BitField): Field {
   const offset = bitOffset >>> 3;
   return { offset, size: ((bitOffset + bitSize - 1) >>> 3) - offset + 1 };

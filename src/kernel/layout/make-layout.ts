@@ -6,32 +6,32 @@ import { unreadable } from '../../util/denied.js';
 import { readRegularFile } from '../../util/regular-file.js';
 import { Btf } from './btf.js';
 import { buildIdOf } from './build-id.js';
-import { hasMptcp } from '../walk/families.js';
 import { KernelError } from '../../model/kernel-error.js';
 import { layoutFromBtf } from './layout.js';
 import type { LayoutFile } from './layout-file.js';
+import { mptcpFamilyOf } from './mptcp-family.js';
 import { parseSymbols, type Symbols } from './symbols.js';
 import { Vmlinux } from './vmlinux.js';
 
-/** Of a distribution's kernel it is of some 8 MiB. */
+/** A distribution's System.map has about 8 MiB. */
 export const MAX_SYSTEM_MAP_BYTES = 1 << 28;
 
 const BANNER = /Linux version (\d\S*) \(/;
 
-/** What a layout is made of. */
+/** The files of a kernel build from which a layout is made. */
 export interface LayoutInputs {
-  /** The build's uncompressed kernel, with debug information. */
+  /** The uncompressed kernel of the build, with debug information. */
   readonly vmlinux: string;
-  /** The build's System.map: for a vmlinux that was stripped of its symbols. */
+  /** The System.map of the build, for a vmlinux without symbols. */
   readonly systemMap?: string;
-  /** Told before what takes long. */
+  /** Called before a step that takes long, with a description of the step. */
   readonly progress: (what: string) => void;
 }
 
 /**
- * Makes the layout of a kernel build. The structures come from the vmlinux's BTF or, where it has none, from its DWARF
- * through `pahole`, which takes about a minute for a distribution's kernel.
- * @throws {KernelError} if the vmlinux does not say everything, or has no MPTCP.
+ * Makes the layout of a kernel build. The structures come from the BTF of the vmlinux. If it has none, `pahole` makes BTF
+ * from its DWARF, which takes about a minute for a distribution's kernel.
+ * @throws {KernelError} if the vmlinux lacks something that a layout needs, or has no MPTCP.
  */
 export async function makeLayout({ vmlinux, systemMap, progress }: LayoutInputs): Promise<LayoutFile> {
   const file = await Vmlinux.open(vmlinux);
@@ -41,7 +41,7 @@ export async function makeLayout({ vmlinux, systemMap, progress }: LayoutInputs)
     if (buildId === undefined) {
       throw new KernelError(
         'layout',
-        `${vmlinux} has no build-id, by which a layout is known to be the running kernel's`,
+        `${vmlinux} has no build-id, which shows that a layout belongs to the running kernel`,
         'build the kernel with a linker that makes one (ld --build-id)',
       );
     }
@@ -49,13 +49,7 @@ export async function makeLayout({ vmlinux, systemMap, progress }: LayoutInputs)
     const symbols = await symbolsOf(file, systemMap);
     const btf = (await file.section('.BTF')) ?? (await btfOf(vmlinux, progress));
     const layout = layoutFromBtf(new Btf(btf));
-    if (!hasMptcp(layout)) {
-      throw new KernelError(
-        'layout',
-        `${vmlinux} has no MPTCP: neither upstream's structures nor multipath-tcp.org's`,
-        'give the vmlinux of a kernel with CONFIG_MPTCP=y',
-      );
-    }
+    mptcpFamilyOf(layout, vmlinux, 'give the vmlinux of a kernel with CONFIG_MPTCP=y');
     return { release: release ?? 'unknown', buildId, symbols, layout };
   } finally {
     await file.close();
@@ -71,13 +65,13 @@ async function symbolsOf(file: Vmlinux, systemMap: string | undefined): Promise<
     throw new KernelError(
       'symbols',
       `${name} is at 0x${address.toString(16)} in ${file.path}, at 0x${other.toString(16)} in ${systemMap ?? ''}: ` +
-        'they are of different builds',
+        'these files are from different builds',
     );
   }
   if (!symbols.has('init_task') || !(symbols.has('_text') || symbols.has('_stext'))) {
     throw new KernelError(
       'symbols',
-      `${systemMap ?? file.path} does not say where _text and init_task are`,
+      `${systemMap ?? file.path} does not have the symbols _text and init_task`,
       "give the build's System.map with --system-map",
     );
   }
@@ -86,7 +80,7 @@ async function symbolsOf(file: Vmlinux, systemMap: string | undefined): Promise<
 
 /**
  * @internal
- * @throws {KernelError} naming the file, if it cannot be read or is larger than 256 MiB.
+ * @throws {KernelError} with the name of the file, if it cannot be read or is larger than 256 MiB.
  */
 export async function readSystemMap(file: string): Promise<Buffer> {
   try {
@@ -98,7 +92,7 @@ export async function readSystemMap(file: string): Promise<Buffer> {
   }
 }
 
-/** The structures that the DWARF of a vmlinux describes, as BTF. */
+/** Converts the DWARF of a vmlinux to BTF. */
 async function btfOf(vmlinux: string, progress: (what: string) => void): Promise<Buffer> {
   const directory = await mkdtemp(path.join(tmpdir(), 'subflowd-layout-'));
   const btf = path.join(directory, 'btf');
@@ -109,13 +103,13 @@ async function btfOf(vmlinux: string, progress: (what: string) => void): Promise
   } catch (error) {
     if (!(error instanceof ExecaError) && (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT' && error instanceof ExecaError;
-    const said = error instanceof ExecaError ? error.shortMessage : 'pahole wrote nothing';
+    const reason = error instanceof ExecaError ? error.shortMessage : 'pahole wrote nothing';
     throw new KernelError(
       'layout',
-      `${vmlinux} describes no structures that pahole can read: ${said}`,
+      `pahole finds no structures in ${vmlinux}: ${reason}`,
       isMissing
         ? 'apt-get install dwarves'
-        : 'give a vmlinux built with CONFIG_DEBUG_INFO=y and not stripped, and pahole 1.22 or newer',
+        : 'give a vmlinux that was built with CONFIG_DEBUG_INFO=y and is not stripped; use pahole 1.22 or newer',
       { cause: error },
     );
   } finally {

@@ -1,9 +1,15 @@
+import { TCP_COUNTERS } from '../../model/tcp-counters.js';
+
+const COUNTER_MEMBERS = Object.values(TCP_COUNTERS).flatMap((counter) =>
+  'tcpSock' in counter ? [counter.tcpSock.member] : [],
+);
+
 /**
- * Every member that the walk may read, by structure; a kernel has those of its family and age. Where a thing has moved
- * over the years, all its names are here, and the file that reads it says which kernels have which.
+ * Every member that the walk may read, by structure. No kernel has all of them. If the kernel moved or renamed a member,
+ * all its names are here; the file that reads it says which kernels have which name.
  */
 export const MEMBERS: Readonly<Record<string, readonly string[]>> = {
-  // from the task to the socket
+  // task to socket
   task_struct: ['tasks', 'pid', 'files'],
   files_struct: ['fdt'],
   fdtable: ['max_fds', 'fd'],
@@ -12,7 +18,7 @@ export const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   inode: ['i_mode'],
   socket_alloc: ['socket', 'vfs_inode'],
   socket: ['file', 'sk'],
-  // a socket's ends
+  // local and remote endpoint
   sock: ['sk_protocol'],
   sock_common: [
     'skc_family',
@@ -26,12 +32,12 @@ export const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   ],
   inet_sock: ['inet_daddr', 'inet_rcv_saddr', 'inet_dport', 'inet_num', 'pinet6'],
   ipv6_pinfo: ['daddr', 'rcv_saddr'],
-  // upstream's family
+  // upstream
   mptcp_sock: ['conn_list', 'token'],
   mptcp_subflow_context: ['node', 'tcp_sock', 'conn', 'fully_established', 'pm_notified'],
   mptcp_subflow_request_sock: ['request_bkup'],
-  // multipath-tcp.org's, but for what both families count
-  tcp_sock: ['mpc', 'mpcb', 'mptcp', 'srtt_us', 'bytes_acked', 'bytes_received', 'total_retrans'],
+  // multipath-tcp.org, except for the counters
+  tcp_sock: ['mpc', 'mpcb', 'mptcp', ...COUNTER_MEMBERS],
   mptcp_cb: [
     'meta_sk',
     'connection_list',
@@ -45,5 +51,5 @@ export const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   mptcp_tcp_sock: ['next', 'node', 'tp', 'rx_opt.low_prio'],
 };
 
-/** Structures that hold priorities: of these, all bit fields count, since a byte is written with its neighbours. */
+/** Structures with priority bits. A layout has all their bit fields, because a byte-wise write also writes its neighbours. */
 export const BIT_STRUCTS: ReadonlySet<string> = new Set(['mptcp_subflow_context', 'mptcp_tcp_sock']);

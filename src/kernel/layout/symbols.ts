@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { KernelError } from '../../model/kernel-error.js';
 
-/** Kernel symbols by name, virtual addresses. */
+/** Virtual addresses of kernel symbols, by name. */
 export type Symbols = ReadonlyMap<string, bigint>;
 
-/** Everything this program looks up; several names of one thing are the names it had over the years. */
+/** Every symbol that this program uses. init_top_pgt and the two below it are the names of one table in different versions. */
 export const WANTED_SYMBOLS = [
   '_text',
   '_stext',
@@ -18,15 +18,15 @@ export const WANTED_SYMBOLS = [
 
 export type WantedSymbol = (typeof WANTED_SYMBOLS)[number];
 
-/** The image starts at a multiple of this, whatever KASLR does (CONFIG_PHYSICAL_ALIGN). */
+/** The image starts at a multiple of this, also with KASLR (CONFIG_PHYSICAL_ALIGN). */
 export const IMAGE_ALIGN = 1n << 21n;
 
 /**
- * The wanted symbols of a text in the format of `/proc/kallsyms` and System.map. Symbols whose address is shown as 0
- * (`kptr_restrict`) are left out; those of modules as well.
+ * Finds the wanted symbols in a text with the format of `/proc/kallsyms` and System.map. Leaves out symbols of modules, and
+ * symbols with the address 0, which `kptr_restrict` causes.
  */
 export function parseSymbols(text: Buffer): Symbols {
-  // Some megabytes and a hundred thousand lines: searched as bytes, which a line-by-line reader takes far longer for.
+  // The text has megabytes and 100,000 lines. A search in the bytes is much faster than reading line by line.
   const symbols = new Map<string, bigint>();
   for (const name of WANTED_SYMBOLS) {
     const at = text.indexOf(` ${name}\n`, 0, 'latin1');
@@ -38,7 +38,7 @@ export function parseSymbols(text: Buffer): Symbols {
   return symbols;
 }
 
-/** What the running kernel tells of its symbols; none where it was built without CONFIG_KALLSYMS. */
+/** Reads the symbols of the running kernel; none if it was built without CONFIG_KALLSYMS. */
 export async function readKallsyms(path = '/proc/kallsyms'): Promise<Symbols> {
   try {
     return parseSymbols(await readFile(path));
@@ -49,12 +49,14 @@ export async function readKallsyms(path = '/proc/kallsyms'): Promise<Symbols> {
 }
 
 /**
- * Where the running kernel's symbols lie: as it tells itself (`/proc/kallsyms`), else as its build says (a layout's
- * symbols), moved to where the image was loaded. Without CONFIG_KALLSYMS_ALL a kernel tells of its code only; with
- * kptr_restrict of nothing.
+ * The symbols of the running kernel: those that it reports (`/proc/kallsyms`), and else those of its build (from a layout),
+ * relocated to the address at which the image was loaded. Without CONFIG_KALLSYMS_ALL a kernel reports symbols of code only;
+ * with kptr_restrict it reports none.
  */
 export class ImageSymbols {
   /**
+   * @param running from `/proc/kallsyms`.
+   * @param linked from a layout.
    * @param kernelCode physical address of `_text`.
    * @throws {KernelError} if the two contradict each other.
    */
@@ -68,24 +70,25 @@ export class ImageSymbols {
       if (here !== undefined && there !== undefined && here !== there) {
         throw new KernelError(
           'symbols',
-          `${name} is 0x${here.toString(16)} behind the image's start by /proc/kallsyms, 0x${there.toString(16)} by the layout`,
-          'make the layout anew, from the vmlinux and the System.map of the running kernel',
+          `the offset of ${name} in the image is 0x${here.toString(16)} in /proc/kallsyms, but 0x${there.toString(16)} in the layout`,
+          'make a new layout from the vmlinux and the System.map of the running kernel',
         );
       }
     }
   }
 
-  /** Virtual address of the image's start (`_text`), if the kernel tells. */
+  /** Virtual address at which the image starts (`_text`), or undefined if the kernel does not report it. */
   get text(): bigint | undefined {
     return startOf(this.running);
   }
 
-  /** How far behind the image's start the symbol lies, bytes. */
+  /** Bytes from the start of the image to the symbol. */
   offset(name: WantedSymbol): bigint | undefined {
     return this.#offsetIn(this.running, name) ?? this.#offsetIn(this.linked, name);
   }
 
-  physical(name: WantedSymbol): bigint | undefined {
+  /** Physical address of the symbol. */
+  physicalAddress(name: WantedSymbol): bigint | undefined {
     const offset = this.offset(name);
     return offset === undefined ? undefined : this.kernelCode + offset;
   }
@@ -96,7 +99,7 @@ export class ImageSymbols {
   }
 }
 
-/** Older kernels do not show `_text`; `_stext` stands some hundred bytes behind it. */
+/** Older kernels do not report `_text`; `_stext` is a few hundred bytes after it. */
 function startOf(symbols: Symbols): bigint | undefined {
   const [text, stext] = [symbols.get('_text'), symbols.get('_stext')];
   return text ?? (stext === undefined ? undefined : stext - (stext % IMAGE_ALIGN));

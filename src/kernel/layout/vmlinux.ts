@@ -11,9 +11,9 @@ const HEADER_BYTES = 64;
 const SECTION_BYTES = 64;
 const SYMBOL_BYTES = 24;
 const SHT_NOBITS = 8;
-/** A vmlinux has some dozens of sections, one built with -ffunction-sections thousands. */
+/** A vmlinux has dozens of sections, or thousands if it was built with -ffunction-sections. */
 const MAX_SECTIONS = 0xff00;
-/** Symbol tables and read-only data of a kernel are some tens of megabytes. */
+/** The symbol table and the read-only data of a kernel have some tens of megabytes. */
 export const MAX_SECTION_BYTES = 1 << 29;
 
 interface Section {
@@ -24,7 +24,7 @@ interface Section {
   readonly link: number;
 }
 
-/** A kernel as the linker left it (vmlinux): only what is asked for is read of what may be a gigabyte. */
+/** The output of the kernel's linker. The file may have a gigabyte, so only the requested sections are read. */
 export class Vmlinux {
   private constructor(
     readonly path: string,
@@ -33,7 +33,7 @@ export class Vmlinux {
     private readonly names: Buffer,
   ) {}
 
-  /** @throws {KernelError} if the file is no x86_64 vmlinux, or cut off. */
+  /** @throws {KernelError} if the file is truncated, or not a vmlinux for x86_64. */
   static async open(path: string): Promise<Vmlinux> {
     let file: FileHandle;
     try {
@@ -46,13 +46,13 @@ export class Vmlinux {
       if (!header.subarray(0, MAGIC.length).equals(MAGIC) || header.readUInt16LE(18) !== EM_X86_64) {
         throw new KernelError(
           'layout',
-          `${path} is no vmlinux of x86_64`,
-          'give the uncompressed vmlinux of the build, with debug information: not bzImage or vmlinuz',
+          `${path} is not a vmlinux for x86_64`,
+          'give the uncompressed vmlinux of the build, with debug information, and not bzImage or vmlinuz',
         );
       }
       const count = header.readUInt16LE(60);
       if (header.readUInt16LE(58) !== SECTION_BYTES || count === 0 || count > MAX_SECTIONS) {
-        throw new KernelError('layout', `${path} has no table of sections`);
+        throw new KernelError('layout', `${path} has no section table`);
       }
       const table = await readPart(path, file, Number(header.readBigUInt64LE(40)), count * SECTION_BYTES);
       const sections = Array.from({ length: count }, (_, index): Section => {
@@ -66,7 +66,7 @@ export class Vmlinux {
         };
       });
       const names = sections[header.readUInt16LE(62)];
-      if (!names) throw new KernelError('layout', `${path} does not name its sections`);
+      if (!names) throw new KernelError('layout', `${path} has no section names`);
       return new Vmlinux(path, file, sections, await readPart(path, file, names.offset, names.size));
     } catch (error) {
       await file.close();
@@ -74,13 +74,13 @@ export class Vmlinux {
     }
   }
 
-  /** A section's bytes, or undefined if there is none of that name. */
+  /** The contents of a section, or undefined if there is no section with this name. */
   async section(name: string): Promise<Buffer | undefined> {
     const found = this.sections.find((section) => textAt(this.names, section.name) === name);
     return found && found.type !== SHT_NOBITS ? this.#read(found) : undefined;
   }
 
-  /** The wanted symbols; none if it was stripped of them. */
+  /** The wanted symbols; none if the file is stripped. */
   async symbols(): Promise<Symbols> {
     const table = this.sections.find(({ name }) => textAt(this.names, name) === '.symtab');
     const strings = table && this.sections[table.link];
@@ -88,7 +88,7 @@ export class Vmlinux {
     const [entries, texts] = [await this.#read(table), await this.#read(strings)];
     const wanted = new Map<number, string>();
     for (const name of WANTED_SYMBOLS) {
-      // the linker may let a name share the end of a longer one: every place where it ends is one
+      // The linker may store a name as the end of a longer one, so a name can have several offsets.
       for (let at = texts.indexOf(`${name}\0`); at >= 0; at = texts.indexOf(`${name}\0`, at + 1)) {
         wanted.set(at, name);
       }
@@ -114,13 +114,17 @@ export class Vmlinux {
 }
 
 async function readPart(path: string, file: FileHandle, offset: number, size: number): Promise<Buffer> {
-  if (size > MAX_SECTION_BYTES) throw new KernelError('layout', `${path} claims a part of ${size} bytes`);
+  if (size > MAX_SECTION_BYTES)
+    throw new KernelError(
+      'layout',
+      `${path} has a part of ${size} bytes, and the limit is ${MAX_SECTION_BYTES}`,
+    );
   const bytes = Buffer.alloc(size);
   for (let done = 0; done < size;) {
     const { bytesRead } = await file.read(bytes, done, size - done, offset + done).catch((error: unknown) => {
       throw new KernelError('layout', unreadable(path, error), undefined, { cause: error });
     });
-    if (bytesRead === 0) throw new KernelError('layout', `${path} is cut off`);
+    if (bytesRead === 0) throw new KernelError('layout', `${path} is truncated`);
     done += bytesRead;
   }
   return bytes;

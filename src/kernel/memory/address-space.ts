@@ -1,19 +1,19 @@
-import type { GatheredRows, ListEnd, NativeMemory } from '../../native/addon.js';
-import { Column } from './column.js';
-import type { Iomem } from './iomem.js';
+import type { ListEnd, NativeMemory, NativeTable } from '../../native/addon.js';
 import { KernelError } from '../../model/kernel-error.js';
 import type { Field } from '../layout/layout.js';
 import { MAKE_LAYOUT } from '../layout/layout-file.js';
-import { PageTables } from './page-tables.js';
-import type { Shape } from './shape.js';
 import { IMAGE_ALIGN, type ImageSymbols } from '../layout/symbols.js';
+import type { FieldSelection } from './field-selection.js';
+import { FieldTable } from './field-table.js';
+import type { Iomem } from './iomem.js';
+import { PageTables } from './page-tables.js';
 
 const PAGE = 4096n;
-/** The kernel image has at most this much virtual space (arch/x86/include/asm/page_64_types.h, KERNEL_IMAGE_SIZE). */
+/** The largest size of the kernel image (arch/x86/include/asm/page_64_types.h, KERNEL_IMAGE_SIZE). */
 const IMAGE_BYTES = 1n << 30n;
-/** ... and lies in the last 2 GiB (Documentation/arch/x86/x86_64/mm.rst). */
+/** The kernel image lies in the last 2 GiB (Documentation/arch/x86/x86_64/mm.rst). */
 const IMAGE_SPACE = 0xffff_ffff_8000_0000n;
-/** Where the direct map starts if memory is not randomised (Documentation/arch/x86/x86_64/mm.rst): since 4.20, before. */
+/** Where the direct map starts without CONFIG_RANDOMIZE_MEMORY: first since Linux 4.20, then before (same document). */
 const FIXED_DIRECT_MAPS = [
   { base: 0xffff_8880_0000_0000n, levels: 4 },
   { base: 0xff11_0000_0000_0000n, levels: 5 },
@@ -21,16 +21,16 @@ const FIXED_DIRECT_MAPS = [
   { base: 0xff10_0000_0000_0000n, levels: 5 },
 ] as const;
 
-/** A direct map that may be this kernel's: where it starts, and how many levels the page tables then have. */
+/** A possible direct map: its first virtual address, and the number of page-table levels that go with it. */
 export interface DirectMap {
   readonly base: bigint;
   readonly levels: 4 | 5;
 }
 
-/** Whatever gathers: see {@link AddressSpace.gather}. */
-export type Gathering = Pick<AddressSpace, 'gather'>;
+/** The part of an address space that reads tables: see {@link AddressSpace.gather}. */
+export type Gatherer = Pick<AddressSpace, 'gather'>;
 
-/** The kernel's virtual addresses, read through physical memory. */
+/** The virtual addresses of the kernel, read through physical memory. */
 export class AddressSpace {
   readonly #tables: PageTables | undefined;
   readonly #pieces: BigUint64Array;
@@ -38,7 +38,7 @@ export class AddressSpace {
   private constructor(
     private readonly memory: NativeMemory,
     readonly directMap: DirectMap,
-    /** Virtual address of the kernel image's start. */
+    /** Virtual address at which the kernel image starts. */
     readonly text: bigint,
     image: readonly bigint[],
     ramEnd: bigint,
@@ -49,17 +49,17 @@ export class AddressSpace {
   }
 
   /**
-   * The candidates for a running kernel, likeliest first; whether one is right only a walk through it can prove.
-   * @param tasks `task_struct.tasks`, by which an image that the kernel does not place is found.
+   * The possible address spaces of a running kernel, the likeliest first. Only a walk proves which of them is right.
+   * @param tasks `task_struct.tasks`. It helps to find the image if the kernel does not report where it is.
    * @throws {KernelError} if there is none.
    */
   static candidates(memory: NativeMemory, symbols: ImageSymbols, iomem: Iomem, tasks: Field): AddressSpace[] {
     const ramEnd = iomem.systemRam.reduce((most, { end }) => (end > most ? end : most), 0n);
     const root =
-      symbols.physical('init_top_pgt') ??
-      symbols.physical('init_level4_pgt') ??
-      symbols.physical('swapper_pg_dir');
-    const candidates = directMaps(memory, symbols).flatMap((directMap) => {
+      symbols.physicalAddress('init_top_pgt') ??
+      symbols.physicalAddress('init_level4_pgt') ??
+      symbols.physicalAddress('swapper_pg_dir');
+    const candidates = findDirectMaps(memory, symbols).flatMap((directMap) => {
       const text = symbols.text ?? findImage(memory, symbols, directMap, tasks);
       if (text === undefined) return [];
       const image = [text, text + IMAGE_BYTES, iomem.kernelCode];
@@ -68,95 +68,105 @@ export class AddressSpace {
     if (candidates.length === 0) {
       throw new KernelError(
         'symbols',
-        'neither /proc/kallsyms nor a layout tells where the kernel image is',
+        'neither /proc/kallsyms nor a layout says where the kernel image is',
         `run subflowd as root, with sysctl kernel.kptr_restrict=1; or ${MAKE_LAYOUT}`,
       );
     }
     return candidates;
   }
 
-  /** Makes this candidate the one that reads go through. */
+  /** Makes all reads use this candidate. */
   activate(): void {
     this.memory.setLinearMap(this.#pieces);
   }
 
-  /** Physical address of a kernel virtual address, or undefined if none is there. */
-  physical(address: bigint): bigint | undefined {
-    return this.memory.physical(address) ?? this.#tables?.physical(address);
+  /** The physical address of a kernel virtual address, or undefined if it is not mapped. */
+  toPhysical(address: bigint): bigint | undefined {
+    return this.memory.toPhysical(address) ?? this.#tables?.toPhysical(address);
   }
 
-  /** Reads one stretch, wherever it lies; false if a part of it is not there. */
+  /** Reads `out.length` bytes, which may be in several pages. Returns false if a part of them cannot be read. */
   read(address: bigint, out: Uint8Array): boolean {
     for (let done = 0; done < out.length;) {
       const at = address + BigInt(done);
-      const piece = Math.min(out.length - done, Number(PAGE - (at % PAGE)));
-      const physical = this.physical(at);
-      if (physical === undefined || !this.memory.readPhysical(physical, out.subarray(done, done + piece))) {
+      const length = Math.min(out.length - done, Number(PAGE - (at % PAGE)));
+      const physical = this.toPhysical(at);
+      if (physical === undefined || !this.memory.readPhysical(physical, out.subarray(done, done + length))) {
         return false;
       }
-      done += piece;
+      done += length;
     }
     return true;
   }
 
-  /** One pointer, or undefined if it cannot be read. */
-  pointer(address: bigint): bigint | undefined {
+  /** Reads one pointer. Returns undefined if it cannot be read. */
+  readPointer(address: bigint): bigint | undefined {
     const word = new BigUint64Array(1);
     return this.read(address, new Uint8Array(word.buffer)) ? word[0] : undefined;
   }
 
   /**
-   * The same members of many structures in one pass; over a column of the last pass, if one is given.
-   * @param beside gets other members of the same structures.
+   * Reads the selected members of many structures in one native call.
+   * @param into the table of an earlier call, if there is one: it then reports which rows have not changed.
+   * @param beside a table that reads other members of the same structures.
    */
-  gather(addresses: BigUint64Array, shape: Shape, into = new Column(shape), beside?: Column): Column {
+  gather(
+    addresses: BigUint64Array,
+    selection: FieldSelection,
+    into = new FieldTable(selection),
+    beside?: FieldTable,
+  ): FieldTable {
     return into.read(this.memory, addresses, beside);
   }
 
-  /** Whether all rows of these columns, see {@link Column.rows}, are as they were read. */
-  holds(columns: readonly GatheredRows[number][]): boolean {
-    return this.memory.hold(...columns);
+  /** Whether memory still has every row of these tables. @param tables the {@link FieldTable.native} of each. */
+  isUnchanged(tables: readonly NativeTable[number][]): boolean {
+    return this.memory.isUnchanged(...tables);
   }
 
-  /** Reads a column again. Returns whether any row is not as it was. */
-  gatherAgain(column: Column): boolean {
-    return column.readAgain(this.memory);
+  /** Reads a table again. Returns whether any row changed. */
+  gatherAgain(table: FieldTable): boolean {
+    return table.readAgain(this.memory);
   }
 
-  /** The nodes of a circular list but its head, and a member of each (its offset from the node), bounded by `limit`. */
-  follow(
+  /**
+   * Walks a circular list, without its head.
+   * @param member one member to read of each node; its offset is from the node.
+   * @param limit the largest number of nodes.
+   */
+  walkList(
     head: bigint,
     { offset, size }: Field,
     limit: number,
   ): { nodes: BigUint64Array; members: DataView; end: ListEnd } {
     const out = new Uint8Array(limit * size);
     const nodes = new BigUint64Array(limit);
-    const { count, end } = this.memory.follow(head, 0, offset, size, out, nodes);
+    const { count, end } = this.memory.walkList(head, 0, offset, size, out, nodes);
     return { nodes: nodes.subarray(0, count), members: new DataView(out.buffer), end };
   }
 }
 
-/** The same number of bytes from each of these addresses. */
-export function shifted(addresses: BigUint64Array, bytes: number): BigUint64Array {
+/** Adds an offset in bytes, which may be negative, to each address. */
+export function addOffset(addresses: BigUint64Array, bytes: number): BigUint64Array {
   const all = new BigUint64Array(addresses.length);
   const by = BigInt(bytes);
-  // so written, V8 makes no bigint of it
+  // V8 compiles this form to 64-bit arithmetic and allocates no bigint
   for (let at = 0; at < all.length; at++) all[at] = BigInt.asUintN(64, (addresses[at] as bigint) + by);
   return all;
 }
 
-function directMaps(memory: NativeMemory, symbols: ImageSymbols): readonly DirectMap[] {
-  const symbol = symbols.physical('page_offset_base');
+function findDirectMaps(memory: NativeMemory, symbols: ImageSymbols): readonly DirectMap[] {
+  const symbol = symbols.physicalAddress('page_offset_base');
   if (symbol === undefined) return FIXED_DIRECT_MAPS;
-  const base = wordAt(memory, symbol);
+  const base = readWord(memory, symbol);
   if (base === undefined) throw new KernelError('address translation', 'page_offset_base cannot be read');
-  // The upper half of a five-level address space starts at 0xff00_0000_0000_0000, of a four-level one far above.
+  // With five levels the upper half of the address space starts at 0xff00_0000_0000_0000, with four levels far above.
   return [{ base, levels: base < 0xffff_8000_0000_0000n ? 5 : 4 }];
 }
 
 /**
- * The image's start where the kernel does not tell it: init_task is found by its physical address, its neighbour on the
- * ring of tasks by the direct map, and that one points back at init_task's virtual address.
+ * Finds the virtual start of the image if the kernel does not report it. The physical address of init_task is known. Its
+ * next task is in the direct map, and the `prev` pointer of that task is the virtual address of init_task.
  */
 function findImage(
   memory: NativeMemory,
@@ -164,16 +174,16 @@ function findImage(
   { base }: DirectMap,
   tasks: Field,
 ): bigint | undefined {
-  const [physical, offset] = [symbols.physical('init_task'), symbols.offset('init_task')];
+  const [physical, offset] = [symbols.physicalAddress('init_task'), symbols.offset('init_task')];
   if (physical === undefined || offset === undefined) return undefined;
   const [head, toPrev] = [BigInt(tasks.offset), 8n];
-  const next = wordAt(memory, physical + head);
-  const back = next === undefined || next < base ? undefined : wordAt(memory, next - base + toPrev);
+  const next = readWord(memory, physical + head);
+  const back = next === undefined || next < base ? undefined : readWord(memory, next - base + toPrev);
   const text = (back ?? 0n) - head - offset;
   return text >= IMAGE_SPACE && text % IMAGE_ALIGN === 0n ? text : undefined;
 }
 
-function wordAt(memory: NativeMemory, physical: bigint): bigint | undefined {
+function readWord(memory: NativeMemory, physical: bigint): bigint | undefined {
   const word = new BigUint64Array(1);
   return memory.readPhysical(physical, new Uint8Array(word.buffer)) ? word[0] : undefined;
 }

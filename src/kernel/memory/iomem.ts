@@ -1,16 +1,15 @@
 import { KernelError, RUN_AS_ROOT } from '../../model/kernel-error.js';
 
-/** What `/proc/iomem` says of physical memory; addresses in bytes, `end` one past the last. */
+/** The parts of `/proc/iomem` that this program needs. Physical addresses; `end` is one past the last byte. */
 export interface Iomem {
   readonly systemRam: readonly { readonly start: bigint; readonly end: bigint }[];
-  /** Where the kernel image's text starts (`_text`). */
+  /** Where the kernel image starts (`_text`). */
   readonly kernelCode: bigint;
 }
 
 /**
  * Parses the text of `/proc/iomem`.
- * @throws {KernelError} if it names no System RAM, as for a reader without CAP_SYS_ADMIN (all addresses 0), or no
- * kernel code.
+ * @throws {KernelError} if it has no System RAM or no kernel code. A reader without CAP_SYS_ADMIN sees only zeros.
  */
 export function parseIomem(text: string): Iomem {
   const systemRam: { start: bigint; end: bigint }[] = [];
@@ -19,7 +18,7 @@ export function parseIomem(text: string): Iomem {
     const match = /^(\s*)([0-9a-f]+)-([0-9a-f]+) : (.*)$/.exec(line);
     if (!match) continue;
     const [, indent, start, end, name] = match as unknown as [string, string, string, string, string];
-    // Only top-level entries: what lies inside one of them is not RAM of its own.
+    // Only top-level entries: an entry inside of another one does not add RAM.
     if (indent === '' && name === 'System RAM') {
       systemRam.push({ start: BigInt(`0x${start}`), end: BigInt(`0x${end}`) + 1n });
     } else if (name === 'Kernel code') {

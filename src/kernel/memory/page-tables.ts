@@ -7,17 +7,20 @@ const ADDRESS = 0x000f_ffff_ffff_f000n;
 const PAGE_BITS = 12n;
 const INDEX_BITS = 9n;
 
-/** The kernel's page tables on x86_64: for addresses that no linear piece holds (vmalloc). */
+/** The kernel's page tables on x86_64, for addresses outside of the linear mappings (vmalloc). */
 export class PageTables {
-  /** @param root physical address of the top table; @param levels 4, or 5 where the kernel uses LA57. */
+  /**
+   * @param root physical address of the top-level table.
+   * @param levels 5 if the kernel uses LA57, otherwise 4.
+   */
   constructor(
     private readonly memory: NativeMemory,
     private readonly root: bigint,
     private readonly levels: 4 | 5,
   ) {}
 
-  /** The physical address, or undefined if the page is not present. Pages of 4 KiB, 2 MiB and 1 GiB. */
-  physical(address: bigint): bigint | undefined {
+  /** The physical address, or undefined if the page is not present. Handles pages of 4 KiB, 2 MiB and 1 GiB. */
+  toPhysical(address: bigint): bigint | undefined {
     let table = this.root;
     for (let level = BigInt(this.levels); level > 0n; level--) {
       const shift = PAGE_BITS + INDEX_BITS * (level - 1n);

@@ -1,234 +1,270 @@
 import type { Connection, PlainPeer } from '../../model/connection.js';
-import type { Priority, Subflow } from '../../model/subflow.js';
 import { formatEndpoint, isSameEndpoint, type Endpoint } from '../../model/endpoint.js';
-import type { BothEnds, Found, LocatedConnection, LocatedSubflow, Place } from './family.js';
-import type { Ends } from './inet.js';
-import type { Lists } from './lists.js';
+import type { Priority, Subflow } from '../../model/subflow.js';
+import { GuardTable, type GuardSequence } from '../commit/guard-table.js';
+import type { SchedulerHonours } from '../commit/priority-bits.js';
+import type { PriorityFlags } from '../commit/priority-slots.js';
+import type { Trail } from '../commit/trail.js';
+import type { CounterTable } from './counter-table.js';
+import type { EndpointTable } from './endpoint-table.js';
+import type {
+  FourTuple,
+  LocatedConnection,
+  LocatedConnections,
+  LocatedSubflow,
+  SubflowLocation,
+} from './family.js';
 import type { SocketFile } from './sockets.js';
-import type { TcpCounters } from './tcp-counters.js';
-import type { Wishes } from '../commit/wish-slots.js';
+import type { SubflowLists } from './subflow-lists.js';
 
-/** Meta-sockets and what stands on their lists, each family's own way of telling it. */
-export interface Walked {
-  readonly metas: readonly Meta[];
-  /** Of the meta-sockets, by {@link Meta.row}. */
-  readonly metaEnds: Ends;
-  readonly lists: Lists;
-  /** Of each node: the structure that holds the priorities, and the `tcp_sock`. */
+/** What a family's walk found: meta-sockets, the nodes on their lists of subflows, and how to interpret them. */
+export interface WalkResult {
+  readonly metas: readonly MetaSocket[];
+  /** The endpoints of the meta-sockets, by {@link MetaSocket.row}. */
+  readonly metaEndpoints: EndpointTable;
+  readonly lists: SubflowLists;
+  /** For each node, the structure with the priority bits, and the `tcp_sock`. */
   readonly contexts: BigUint64Array;
   readonly socks: BigUint64Array;
-  readonly ends: Ends;
-  readonly counters: TcpCounters;
-  /** Why this meta-socket cannot be told; undefined if it can. */
-  problem(meta: number): string | undefined;
-  /** Whether it fell back to TCP. @param first of its nodes, and one behind its last one. */
+  /** For each node. */
+  readonly endpoints: EndpointTable;
+  /** For each node. */
+  readonly counters: CounterTable;
+  /** Why a meta-socket cannot be used; undefined if it can. */
+  problemOf(meta: number): string | undefined;
+  /** Whether a connection fell back to TCP. @param first its first node. @param end one more than its last node. */
   isPlain(meta: number, first: number, end: number): boolean;
   token(meta: number): number;
-  /** Whether a node is a subflow of this meta-socket, and no other's, nor one that is being torn down. */
+  /** Whether a node is a subflow of this meta-socket, and not of another one or a subflow that the kernel is removing. */
   isSubflow(node: number, meta: number): boolean;
-  /** Whether all that {@link problem}, {@link isPlain} and {@link token} ask of a meta-socket is as it was at the last look. */
-  isSameMeta(meta: number): boolean;
-  /** Whether all that {@link isSubflow} and {@link wishes} ask of a node is as it was at the last look. */
-  isSame(node: number): boolean;
-  wishes(node: number): Wishes;
+  /** Whether everything that {@link problemOf}, {@link isPlain} and {@link token} use is unchanged since the last walk. */
+  isMetaUnchanged(meta: number): boolean;
+  /** Whether everything that {@link isSubflow} and {@link priorities} use is unchanged since the last walk. */
+  isNodeUnchanged(node: number): boolean;
+  priorities(node: number): PriorityFlags;
 }
 
-export interface Meta {
+export interface MetaSocket {
   readonly file: SocketFile;
   readonly row: number;
 }
 
-/** A subflow and what else it was found by: while all of it stays, so does the object. */
-interface Known extends LocatedSubflow {
-  /** How many stand before it on its list. */
-  readonly depth: number;
+/** A subflow, as the last walk found it. */
+interface LastSubflow extends LocatedSubflow {
+  /** The number of nodes before it on its list. */
+  depth: number;
 }
 
-/** A connection, and which nodes it was made of. */
-interface KnownConnection {
+/** A connection, as the last walk found it, and its nodes. */
+interface LastConnection {
   readonly located: LocatedConnection;
   readonly first: number;
   readonly end: number;
 }
 
-/** Makes connections of what the looks at one server find, and makes again only what changed. */
-export class Connections {
-  /** By node, as the last look found them. */
-  #nodes: (Known | undefined)[] = [];
-  /** By meta-socket. */
-  #metas: (KnownConnection | undefined)[] = [];
-  /** The last look's by context, once a node is not where it was. */
-  #byContext: Map<bigint, Known> | undefined;
-  /** By the remote ends that were told, as objects. */
-  readonly #byRemote = new WeakMap<Endpoint, Place>();
+/** Makes connections from the walks of one server, and keeps the objects of those that did not change. */
+export class ConnectionBuilder {
+  /** The subflows of the last walk, by node. */
+  #nodes: (LastSubflow | undefined)[] = [];
+  /** The connections of the last walk, by meta-socket. */
+  #metas: (LastConnection | undefined)[] = [];
+  /** The subflows of the last walk by context. Made when the first subflow has another node than before. */
+  #byContext: Map<bigint, LastSubflow> | undefined;
+  #guardTable = new GuardTable();
+  /** By the objects that were reported as remote endpoints. */
+  readonly #byRemote = new WeakMap<Endpoint, LastSubflow>();
 
-  /** @param heeds what the kernel's scheduler asks, see {@link PrioritySource}. */
   constructor(
     private readonly pid: number,
-    private readonly heeds: 'either' | 'peers',
+    private readonly schedulerHonours: SchedulerHonours,
   ) {}
 
-  /** @param problems and @param plain get what is no connection. */
-  of(walked: Walked, problems: string[], plain: PlainPeer[]): Found {
-    const { metas, metaEnds, lists } = walked;
-    const nodes = new Array<Known | undefined>(lists.nodes.length);
-    const known = new Array<KnownConnection | undefined>(metas.length);
+  /** @param problems receives a message for each connection that cannot be used. @param plain receives plain TCP. */
+  build(walk: WalkResult, problems: string[], plain: PlainPeer[]): LocatedConnections {
+    const { metas, metaEndpoints, lists } = walk;
+    const nodes = new Array<LastSubflow | undefined>(lists.nodes.length);
+    const byMeta = new Array<LastConnection | undefined>(metas.length);
     const connections: LocatedConnection[] = [];
     this.#byContext = undefined;
     for (let index = 0; index < metas.length; index++) {
-      const meta = metas[index] as Meta;
-      const [first, end] = [lists.firsts[index] as number, lists.firsts[index + 1] as number];
+      const meta = metas[index] as MetaSocket;
+      const [first, end] = [lists.starts[index] as number, lists.starts[index + 1] as number];
       const last = this.#metas[index];
-      if (last && this.#isUntouched(last, walked, index)) {
+      if (last && this.#isUnchanged(last, walk, index)) {
         for (let node = first; node < end; node++) nodes[node] = this.#nodes[node];
-        known[index] = last;
+        byMeta[index] = last;
         connections.push(last.located);
         continue;
       }
-      const remote = metaEnds.remote(meta.row);
-      const problem = lists.broken.get(index) ?? walked.problem(index);
+      const remote = metaEndpoints.remote(meta.row);
+      const problem = lists.broken.get(index) ?? walk.problemOf(index);
       if (problem !== undefined) {
         problems.push(`fd ${meta.file.fd} (${formatEndpoint(remote)}): ${problem}`);
         continue;
       }
-      if (walked.isPlain(index, first, end)) {
+      if (walk.isPlain(index, first, end)) {
         plain.push({ pid: this.pid, remote });
         continue;
       }
-      const subflows: Known[] = [];
+      const subflows: LastSubflow[] = [];
       for (let node = first; node < end; node++) {
-        if (!walked.ends.isEstablished(node) || !walked.isSubflow(node, index)) continue;
-        subflows.push((nodes[node] = this.#subflow(walked, meta, node, node - first)));
+        if (!walk.endpoints.isEstablished(node) || !walk.isSubflow(node, index)) continue;
+        subflows.push((nodes[node] = this.#subflow(walk, meta, node, node - first)));
       }
-      const located = this.#connection(walked, index, subflows);
-      known[index] = { located, first, end };
+      const located = this.#connection(walk, index, subflows);
+      byMeta[index] = { located, first, end };
       connections.push(located);
     }
     this.#nodes = nodes;
-    this.#metas = known;
+    this.#metas = byMeta;
     this.#byContext = undefined;
     return { connections, plain, problems };
   }
 
-  /** Where all that the last look found is there, and nothing but counters is other than it was. */
-  recount(counters: TcpCounters): void {
-    for (const known of this.#metas) {
-      if (!known) continue;
-      const { located, first, end } = known;
-      let isSame = true;
+  /** Updates the connections of the last walk, if nothing but counters changed since then. */
+  updateCounters(counters: CounterTable): void {
+    for (const last of this.#metas) {
+      if (!last) continue;
+      const { located, first, end } = last;
+      let isUnchanged = true;
       for (let node = first; node < end; node++) {
         const one = this.#nodes[node];
-        if (!one || counters.isSame(node)) continue;
-        one.subflow = counters.of(one.subflow, node);
-        isSame = false;
+        if (!one || counters.isUnchanged(node)) continue;
+        one.subflow = counters.addTo(one.subflow, node);
+        isUnchanged = false;
       }
-      if (isSame) continue;
+      if (isUnchanged) continue;
       const { pid, remote, local, token } = located.connection;
       located.connection = { pid, remote, local, token, subflows: subflowsOf(located) };
     }
   }
 
-  /** See {@link Walk.placeAt}. */
-  placeAt(remote: Endpoint): Place | undefined {
+  /** See {@link Walk.addGuards}. */
+  addGuards(located: LocatedSubflow, trail: Trail, target: bigint): GuardSequence {
+    const words = trail.words(target);
+    if (!this.#guardTable.hasRoom(words.length)) {
+      const used = this.#nodes.reduce((sum, one) => sum + (one?.guards?.length ?? 0), 0);
+      // The rest belongs to subflows that closed, or whose guards failed. It is simpler to start again than to reuse it.
+      if (used < this.#guardTable.length / 2) this.dropGuards();
+    }
+    return (located.guards = this.#guardTable.add(trail, words));
+  }
+
+  /** Removes the guards of all subflows. The next commit to each of them makes new ones. */
+  dropGuards(): void {
+    for (const one of this.#nodes) if (one) one.guards = undefined;
+    this.#guardTable = new GuardTable();
+  }
+
+  /** See {@link Walk.findByRemote}. */
+  findByRemote(remote: Endpoint): LocatedSubflow | undefined {
     return this.#byRemote.get(remote);
   }
 
-  /** See {@link Walk.forget}. */
-  forget(remote: Endpoint): void {
+  /** See {@link Walk.forgetRemote}. */
+  forgetRemote(remote: Endpoint): void {
     this.#byRemote.delete(remote);
   }
 
-  /** Whether a connection and all its nodes are where they were and as they were. */
-  #isUntouched(last: KnownConnection, walked: Walked, index: number): boolean {
-    const { metas, metaEnds, lists, ends, counters } = walked;
-    const { file, row } = metas[index] as Meta;
-    const [first, end] = [lists.firsts[index], lists.firsts[index + 1]];
-    const isThere =
+  /** Whether a connection has the same rows as at the last walk, and none of them changed. */
+  #isUnchanged(last: LastConnection, walk: WalkResult, index: number): boolean {
+    const { metas, metaEndpoints, lists, endpoints, counters } = walk;
+    const { file, row } = metas[index] as MetaSocket;
+    const [first, end] = [lists.starts[index], lists.starts[index + 1]];
+    const isMetaUnchanged =
       last.located.file === file &&
       last.first === first &&
       last.end === end &&
-      metaEnds.isSame(row) &&
-      walked.isSameMeta(index) &&
+      metaEndpoints.isUnchanged(row) &&
+      walk.isMetaUnchanged(index) &&
       !lists.broken.has(index);
-    for (let node = last.first; isThere && node < last.end; node++) {
-      if (!walked.isSame(node) || !ends.isSame(node) || !counters.isSame(node)) return false;
+    for (let node = last.first; isMetaUnchanged && node < last.end; node++) {
+      if (!walk.isNodeUnchanged(node) || !endpoints.isUnchanged(node) || !counters.isUnchanged(node))
+        return false;
     }
-    return isThere;
+    return isMetaUnchanged;
   }
 
-  #connection(walked: Walked, index: number, subflows: readonly LocatedSubflow[]): LocatedConnection {
-    const { file, row } = walked.metas[index] as Meta;
+  #connection(walk: WalkResult, index: number, subflows: readonly LocatedSubflow[]): LocatedConnection {
+    const { file, row } = walk.metas[index] as MetaSocket;
     const connection: Connection = {
       pid: this.pid,
-      remote: walked.metaEnds.remote(row),
-      local: walked.metaEnds.local(row),
-      token: walked.token(index),
+      remote: walk.metaEndpoints.remote(row),
+      local: walk.metaEndpoints.local(row),
+      token: walk.token(index),
       subflows: subflowsOf({ subflows }),
     };
     return { connection, file, subflows };
   }
 
-  #subflow(walked: Walked, { file, row }: Meta, node: number, depth: number): Known {
-    const { ends, counters, metaEnds } = walked;
+  #subflow(walk: WalkResult, { file, row }: MetaSocket, node: number, depth: number): LastSubflow {
+    const { endpoints, counters, metaEndpoints } = walk;
     const last = this.#nodes[node];
-    const isThere =
-      last?.place.file === file &&
+    const isUnchanged =
+      last?.location.file === file &&
       last.depth === depth &&
-      last.place.connection.local === metaEnds.local(row) &&
-      last.place.connection.remote === metaEnds.remote(row) &&
-      last.subflow.local === ends.local(node) &&
-      last.subflow.remote === ends.remote(node) &&
-      walked.isSame(node) &&
-      // which holds the pointer to it
-      (depth === 0 || walked.isSame(node - 1));
-    if (!isThere) return this.#describe(walked, { file, row }, node, depth);
-    if (!counters.isSame(node)) last.subflow = counters.of(last.subflow, node);
+      last.location.connection.local === metaEndpoints.local(row) &&
+      last.location.connection.remote === metaEndpoints.remote(row) &&
+      last.subflow.local === endpoints.local(node) &&
+      last.subflow.remote === endpoints.remote(node) &&
+      walk.isNodeUnchanged(node) &&
+      // the node before has the pointer to this one
+      (depth === 0 || walk.isNodeUnchanged(node - 1));
+    if (!isUnchanged) return this.#describe(walk, { file, row }, node, depth);
+    if (!counters.isUnchanged(node)) last.subflow = counters.addTo(last.subflow, node);
     return last;
   }
 
-  #describe(walked: Walked, { file, row }: Meta, node: number, depth: number): Known {
-    const { lists, ends, counters, metaEnds } = walked;
-    const connection = { local: metaEnds.local(row), remote: metaEnds.remote(row) };
-    const own = { local: ends.local(node), remote: ends.remote(node) };
-    const at = {
+  #describe(walk: WalkResult, { file, row }: MetaSocket, node: number, depth: number): LastSubflow {
+    const { lists, endpoints, counters, metaEndpoints } = walk;
+    const fourTuple = { local: endpoints.local(node), remote: endpoints.remote(node) };
+    const location: SubflowLocation = {
       file,
-      context: walked.contexts[node] as bigint,
-      socket: walked.socks[node] as bigint,
+      context: walk.contexts[node] as bigint,
+      socket: walk.socks[node] as bigint,
       node: lists.nodes[node] as bigint,
       link: lists.links[node] as bigint,
+      connection: { local: metaEndpoints.local(row), remote: metaEndpoints.remote(row) },
     };
-    const last = this.#last(node, at.context);
-    const isLast = last !== undefined && isSameEnds(last.subflow, own);
-    const isThere = isLast && isSamePlace(last.place, at) && isSameEnds(last.place.connection, connection);
-    const wishes = this.#wishes(walked.wishes(node), isLast ? last.subflow.peers : undefined);
-    const seen = { ...at, ...own, connection, peers: wishes.peers };
-    const place: Place = isThere ? Object.assign(last.place, seen) : { ...seen, way: undefined };
-    this.#byRemote.set(own.remote, place);
-    return { subflow: counters.of({ ...own, ...wishes }, node), place, depth };
+    const atContext = this.#lastAt(node, location.context);
+    const last = atContext && isSameFourTuple(atContext.subflow, fourTuple) ? atContext : undefined;
+    const priorities = this.#priorities(walk.priorities(node), last?.subflow.peers);
+    const now = {
+      subflow: counters.addTo({ ...fourTuple, ...priorities }, node),
+      location,
+      depth,
+    };
+    const isSamePlace = last !== undefined && isSameLocation(last.location, location);
+    // The same object keeps its guards, and is found by endpoint objects that were reported earlier.
+    const located = isSamePlace ? Object.assign(last, now) : { ...now, guards: undefined };
+    this.#byRemote.set(fourTuple.remote, located);
+    return located;
   }
 
-  /** What the last look found at this context. */
-  #last(node: number, context: bigint): Known | undefined {
-    const here = this.#nodes[node];
-    if (here?.place.context === context) return here;
+  /** The subflow that the last walk found at this context. */
+  #lastAt(node: number, context: bigint): LastSubflow | undefined {
+    const sameNode = this.#nodes[node];
+    if (sameNode?.location.context === context) return sameNode;
     this.#byContext ??= new Map(
-      this.#nodes.flatMap((known) => (known ? [[known.place.context, known] as const] : [])),
+      this.#nodes.flatMap((last) => (last ? [[last.location.context, last] as const] : [])),
     );
     return this.#byContext.get(context);
   }
 
   /**
-   * Where the scheduler heeds the peer's wish alone, ours is written over it, and it is known only from before: after a
-   * restart a subflow that we made backup counts as one that its peer wishes active. A peer that takes its backup back takes
-   * ours with it: then ours is not in force, and is told so.
+   * If the scheduler honours the peer's bit alone, we write our priority over it, and know the peer's priority only from
+   * before that. So after a restart of subflowd the peer of a subflow that we made backup counts as active. If the peer
+   * clears its bit, it clears our priority too: then ours is not in force, and is reported as active.
    */
-  #wishes(
-    { ours, peers, mpPrioPending }: Wishes,
-    before: Priority | undefined,
+  #priorities(
+    { ours, peers, mpPrioPending }: PriorityFlags,
+    peersBefore: Priority | undefined,
   ): Pick<Subflow, 'ours' | 'peers' | 'mpPrioPending'> {
-    if (this.heeds === 'either') return { ours: priority(ours), peers: priority(peers), mpPrioPending };
-    const wish = ours && peers && before !== undefined ? before : priority(!ours && peers);
-    return { ours: priority(ours && peers), peers: wish, mpPrioPending };
+    if (this.schedulerHonours === 'both') {
+      return { ours: toPriority(ours), peers: toPriority(peers), mpPrioPending };
+    }
+    const peersNow = ours && peers && peersBefore !== undefined ? peersBefore : toPriority(!ours && peers);
+    return { ours: toPriority(ours && peers), peers: peersNow, mpPrioPending };
   }
 }
 
@@ -236,19 +272,18 @@ function subflowsOf({ subflows }: Pick<LocatedConnection, 'subflows'>): Subflow[
   return subflows.map(({ subflow }) => subflow);
 }
 
-function priority(isBackup: boolean): Priority {
+function toPriority(isBackup: boolean): Priority {
   return isBackup ? 'backup' : 'active';
 }
 
-type Addresses = Pick<Place, 'file' | 'context' | 'socket' | 'node' | 'link'>;
-
-function isSamePlace(one: Addresses, other: Addresses): boolean {
+function isSameLocation(one: SubflowLocation, other: SubflowLocation): boolean {
   return (
     isSameFile(one.file, other.file) &&
     one.context === other.context &&
     one.socket === other.socket &&
     one.node === other.node &&
-    one.link === other.link
+    one.link === other.link &&
+    isSameFourTuple(one.connection, other.connection)
   );
 }
 
@@ -259,6 +294,6 @@ function isSameFile(one: SocketFile, other: SocketFile): boolean {
   );
 }
 
-function isSameEnds(one: BothEnds, other: BothEnds): boolean {
+function isSameFourTuple(one: FourTuple, other: FourTuple): boolean {
   return isSameEndpoint(one.local, other.local) && isSameEndpoint(one.remote, other.remote);
 }

@@ -1,29 +1,37 @@
-import type { Family } from './family.js';
-import { KernelError } from '../../model/kernel-error.js';
-import type { OpenKernel } from '../kernel.js';
+import type { Access } from '../../native/addon.js';
 import type { Layout } from '../layout/layout.js';
-import { MultipathTcpOrg } from './multipath-tcp-org.js';
-import { Upstream } from './upstream.js';
+import { mptcpFamilyOf, type MptcpFamily } from '../layout/mptcp-family.js';
+import type { AddressSpace } from '../memory/address-space.js';
+import type { Family } from './family.js';
+import { MultipathTcpOrgFamily } from './multipath-tcp-org.js';
+import { UpstreamFamily } from './upstream.js';
 
-const FAMILIES = [Upstream, MultipathTcpOrg] as const;
-
-/** Whether a layout knows the structures of any family. */
-export function hasMptcp(layout: Layout): boolean {
-  return FAMILIES.some((family) => family.has(layout));
+/** The parts of an open kernel on which a family depends. */
+export interface FamilyKernel {
+  readonly space: AddressSpace;
+  readonly layout: Layout;
+  readonly memory: { readonly access: Access };
+  /** See `OpenKernel`. */
+  readonly hasHardenedUsercopy: boolean;
 }
 
+type FamilyConstructor = new (
+  space: AddressSpace,
+  layout: Layout,
+  access: Access,
+  hasHardenedUsercopy: boolean,
+) => Family;
+
+const FAMILIES: Readonly<Record<MptcpFamily, FamilyConstructor>> = {
+  upstream: UpstreamFamily,
+  'multipath-tcp.org': MultipathTcpOrgFamily,
+};
+
 /**
- * The family that a kernel's layout is of, told by the structures it holds.
- * @throws {KernelError} if it is of none, or if its priorities cannot safely be written.
+ * The MPTCP implementation of a kernel.
+ * @throws {KernelError} if the kernel has none, or if subflowd cannot write its priorities safely.
  */
-export function familyOf({ space, layout, memory, checksCopies }: OpenKernel): Family {
-  const family = FAMILIES.find((candidate) => candidate.has(layout));
-  if (!family) {
-    throw new KernelError(
-      'layout',
-      "this kernel has no MPTCP: neither upstream's structures nor multipath-tcp.org's",
-      'boot a kernel with CONFIG_MPTCP=y',
-    );
-  }
-  return new family(space, layout, memory.access, checksCopies);
+export function familyOf({ space, layout, memory, hasHardenedUsercopy }: FamilyKernel): Family {
+  const name = mptcpFamilyOf(layout, 'this kernel', 'boot a kernel with CONFIG_MPTCP=y');
+  return new FAMILIES[name](space, layout, memory.access, hasHardenedUsercopy);
 }

@@ -1,107 +1,113 @@
 import type { Connection, PlainPeer } from '../../model/connection.js';
-import type { Priority, Subflow } from '../../model/subflow.js';
 import { isSameEndpoint, type Endpoint } from '../../model/endpoint.js';
-import type { AddressSpace } from '../memory/address-space.js';
-import type { OpenFiles } from './files.js';
-import type { Ends } from './inet.js';
 import type { Step } from '../../model/kernel-error.js';
-import type { Layout } from '../layout/layout.js';
-import type { SocketFile } from './sockets.js';
+import type { Subflow } from '../../model/subflow.js';
+import type { GuardSequence } from '../commit/guard-table.js';
 import type { PriorityBits } from '../commit/priority-bits.js';
 import { Trail } from '../commit/trail.js';
-import type { Way } from '../commit/ways.js';
+import type { Layout } from '../layout/layout.js';
+import type { MptcpFamily } from '../layout/mptcp-family.js';
+import type { AddressSpace } from '../memory/address-space.js';
+import type { EndpointTable } from './endpoint-table.js';
+import type { OpenFiles } from './fd-table.js';
+import type { SocketFile } from './sockets.js';
 
 // include/uapi/linux/in.h
 export const IPPROTO_TCP = 6;
 export const IPPROTO_MPTCP = 262;
 
-/** Which subflow, and the addresses that led to it. As long as they stay the same, it is the same object. */
-export interface Place {
+/** The endpoints of a socket, which identify its TCP connection. */
+export type FourTuple = Pick<Subflow, 'local' | 'remote'>;
+
+/** The addresses by which the walk found a subflow. */
+export interface SubflowLocation {
   readonly file: SocketFile;
-  /** The structure that holds its priorities. */
+  /** The structure with its priority bits. */
   readonly context: bigint;
   /** Its `tcp_sock`. */
   readonly socket: bigint;
-  /** What stands on the list for it. */
+  /** Its node on the list of subflows. */
   readonly node: bigint;
-  /** Where the pointer to that node lies: in the list's head, or in the one before. */
+  /** The address of the pointer to that node: in the head of the list, or in the node before. */
   readonly link: bigint;
-  /** Its ends. */
-  readonly local: Endpoint;
-  readonly remote: Endpoint;
-  /** The ends of its meta-socket. */
-  readonly connection: BothEnds;
-  /** The peer's wish, as the last look saw it. */
-  peers: Priority;
-  /** What a commit needs, once one was wanted: later looks keep it, and it holds as long as its guards do. */
-  way: Way | undefined;
+  /** The four-tuple of its meta-socket. */
+  readonly connection: FourTuple;
 }
 
-export type BothEnds = Pick<Subflow, 'local' | 'remote'>;
-
-/** A subflow, as the last look saw it, and where it was found. */
+/** A subflow and its location at the last observation. It stays the same object as long as its addresses do not change. */
 export interface LocatedSubflow {
   subflow: Subflow;
-  readonly place: Place;
+  location: SubflowLocation;
+  /** The guards of its priority bits: see {@link Walk.addGuards}. */
+  guards: GuardSequence | undefined;
 }
 
-/** A connection, as the last look saw it, and the file that led to it. */
+/** A connection at the last observation, and the file through which it was found. */
 export interface LocatedConnection {
   connection: Connection;
   readonly file: SocketFile;
   readonly subflows: readonly LocatedSubflow[];
 }
 
-export interface Found {
+/** The result of one observation of a server. */
+export interface LocatedConnections {
   readonly connections: readonly LocatedConnection[];
   readonly plain: readonly PlainPeer[];
-  /** What could not be followed; the rest is whole. */
+  /** A message for each socket or connection that could not be walked. The others are complete. */
   readonly problems: readonly string[];
 }
 
-/** One of the two implementations of MPTCP in Linux: from sockets to meta-sockets to subflows. */
+/** What differs between the two implementations of MPTCP in Linux. */
 export interface Family {
-  readonly name: 'upstream' | 'multipath-tcp.org';
+  readonly name: MptcpFamily;
   readonly bits: PriorityBits;
-  /** For looks at one server. */
-  walk(pid: number): Walk;
+  /** Makes a walk for repeated observations of one server. */
+  createWalk(pid: number): Walk;
   /**
-   * Every guard between the task and a subflow's bits, for the commit to read again.
-   * Undefined if the way no longer exists or no longer leads to the same ends.
+   * Makes the guards from the task to the priority bits of a subflow.
+   * @returns undefined if the subflow is no longer at this location.
    */
-  trail(pid: number, files: OpenFiles, place: Place): Trail | undefined;
+  trail(pid: number, files: OpenFiles, located: Omit<LocatedSubflow, 'guards'>): Trail | undefined;
 }
 
-/** Looks at one server. What is as it was at the last look is the same object, and costs little. */
+/** Repeated observations of one server. What did not change since the last observation is the same object. */
 export interface Walk {
-  /** Every established MPTCP connection and plain TCP connection among the process's files, in one pass. */
-  connections(files: OpenFiles): Found;
-  /** Where the subflow was found whose remote end a look told as this very object. */
-  placeAt(remote: Endpoint): Place | undefined;
-  /** From now on that object leads nowhere, since what was found there is no longer so. */
-  forget(remote: Endpoint): void;
+  /** Returns every established MPTCP or plain TCP connection among the files of the process. */
+  connections(files: OpenFiles): LocatedConnections;
+  /** Finds the subflow that an observation reported with this very object as its remote endpoint. */
+  findByRemote(remote: Endpoint): LocatedSubflow | undefined;
+  /**
+   * Makes the guards of a subflow for its first commit; later commits use them again.
+   * @param target physical address of the structure with its priority bits.
+   */
+  addGuards(located: LocatedSubflow, trail: Trail, target: bigint): GuardSequence;
+  /** Makes {@link findByRemote} return undefined for this object. For a subflow that is no longer at its location. */
+  forgetRemote(remote: Endpoint): void;
 }
 
-/** The guards of every family: from the task to the meta-socket, its ends included. Undefined if they do not hold. */
+/**
+ * The first guards of every trail: from the task to the meta-socket and its four-tuple.
+ * @returns undefined if one of them already fails.
+ */
 export function trailToMetaSocket(
   space: AddressSpace,
   layout: Layout,
-  ends: Ends,
+  endpoints: EndpointTable,
   pid: number,
-  files: OpenFiles,
-  { file, connection }: Place,
+  { table }: OpenFiles,
+  { file, connection }: SubflowLocation,
 ): Trail | undefined {
-  const trail = new Trail((address) => space.physical(address));
+  const trail = new Trail((address) => space.toPhysical(address));
   const at = (base: bigint, struct: string, member: string) =>
     base + BigInt(layout.field(struct, member).offset);
   const pidBytes = new Uint8Array(4);
   new DataView(pidBytes.buffer).setUint32(0, pid, true);
-  const slot = files.array + 8n * BigInt(file.fd);
-  const kept =
-    trail.expectBytes('task', 'its pid', at(files.task, 'task_struct', 'pid'), pidBytes) &&
-    trail.expectPointer('task', 'its files', at(files.task, 'task_struct', 'files'), files.files) &&
-    trail.expectPointer('fd table', 'fdt', at(files.files, 'files_struct', 'fdt'), files.fdt) &&
-    trail.expectPointer('fd table', 'its array', at(files.fdt, 'fdtable', 'fd'), files.array) &&
+  const slot = table.array + 8n * BigInt(file.fd);
+  const areAccepted =
+    trail.expectBytes('task', 'its pid', at(table.task, 'task_struct', 'pid'), pidBytes) &&
+    trail.expectPointer('task', 'its files', at(table.task, 'task_struct', 'files'), table.files) &&
+    trail.expectPointer('fd table', 'fdt', at(table.files, 'files_struct', 'fdt'), table.fdt) &&
+    trail.expectPointer('fd table', 'its array', at(table.fdt, 'fdtable', 'fd'), table.array) &&
     trail.expectPointer('fd table', `the file of fd ${file.fd}`, slot, file.file) &&
     (file.dentry === undefined
       ? trail.expectPointer('file', 'its inode', at(file.file, 'file', 'f_inode'), file.inode)
@@ -110,24 +116,26 @@ export function trailToMetaSocket(
     trail.expectBits('inode', 'its type', at(file.inode, 'inode', 'i_mode'), 2, 0xf000n, 0xc000n) &&
     trail.expectPointer('socket', 'its file', at(file.socket, 'socket', 'file'), file.file) &&
     trail.expectPointer('socket', 'its sock', at(file.socket, 'socket', 'sk'), file.sk) &&
-    expectEnds(trail, ends, 'meta-socket', file.sk, connection);
-  return kept ? trail : undefined;
+    expectFourTuple(trail, endpoints, 'meta-socket', file.sk, connection);
+  return areAccepted ? trail : undefined;
 }
 
 /**
- * Guards for a TCP socket's family, state, addresses and ports as they lie in memory, provided that they still are the
- * ends that were seen. A meta-socket keeps the ends of its first subflow.
+ * Adds guards for the family, state and four-tuple of a TCP socket. A meta-socket has those of its first subflow.
+ * @returns false if the socket does not have this four-tuple.
  */
-export function expectEnds(
+export function expectFourTuple(
   trail: Trail,
-  ends: Ends,
+  endpoints: EndpointTable,
   step: Step & ('meta-socket' | 'subflow'),
   sk: bigint,
-  seen: BothEnds,
+  { local, remote }: FourTuple,
 ): boolean {
-  ends.read(BigUint64Array.of(sk));
-  if (!ends.isEstablished(0)) return false;
-  if (!isSameEndpoint(ends.local(0), seen.local) || !isSameEndpoint(ends.remote(0), seen.remote))
+  endpoints.read(BigUint64Array.of(sk));
+  if (!endpoints.isEstablished(0)) return false;
+  if (!isSameEndpoint(endpoints.local(0), local) || !isSameEndpoint(endpoints.remote(0), remote))
     return false;
-  return ends.parts(0).every(({ what, address, bytes }) => trail.expectBytes(step, what, address, bytes));
+  return endpoints
+    .identifyingFields(0)
+    .every(({ what, address, bytes }) => trail.expectBytes(step, what, address, bytes));
 }

@@ -1,34 +1,49 @@
 import type { PlainPeer } from '../../model/connection.js';
 import type { Access } from '../../native/addon.js';
-import { shifted, type AddressSpace } from '../memory/address-space.js';
-import { Column, halves } from '../memory/column.js';
-import type { Meta, Walked } from './connections.js';
-import { expectEnds, IPPROTO_TCP, trailToMetaSocket, type Family, type Place, type Walk } from './family.js';
-import type { OpenFiles } from './files.js';
-import { Ends } from './inet.js';
-import type { BitField, Field, Layout } from '../layout/layout.js';
-import { leadAlike, ListWalk, pointerIn } from './lists.js';
 import { multipathTcpOrgPriority } from '../commit/multipath-tcp-org-priority.js';
-import { Pointers } from '../memory/pointers.js';
 import { PriorityBits } from '../commit/priority-bits.js';
-import { ServerWalk } from './server-walk.js';
-import { Shape, type BitSlot, type Slot } from '../memory/shape.js';
-import { Sockets } from './sockets.js';
+import { PrioritySlots } from '../commit/priority-slots.js';
 import type { Trail } from '../commit/trail.js';
-import { WishSlots } from '../commit/wish-slots.js';
+import type { BitField, Field, Layout } from '../layout/layout.js';
+import { addOffset, type AddressSpace } from '../memory/address-space.js';
+import { FieldSelection, type BitSlot, type Slot } from '../memory/field-selection.js';
+import { FieldTable, toHalves } from '../memory/field-table.js';
+import { PointerTable } from '../memory/pointer-table.js';
+import type { MetaSocket, WalkResult } from './connections.js';
+import { EndpointTable } from './endpoint-table.js';
+import {
+  expectFourTuple,
+  IPPROTO_TCP,
+  trailToMetaSocket,
+  type Family,
+  type LocatedSubflow,
+  type Walk,
+} from './family.js';
+import type { OpenFiles } from './fd-table.js';
+import { ServerWalk } from './server-walk.js';
+import { SocketReader } from './sockets.js';
+import { listsUnchanged, ListWalker, nextPointer } from './subflow-lists.js';
 
-const SUB = 'mptcp_tcp_sock';
+const SUBFLOW = 'mptcp_tcp_sock';
+
+/** Members of `mptcp_cb` that are set once a connection fell back to TCP. Their names differ between versions. */
+const FALLBACK_MEMBERS = [
+  'infinite_mapping',
+  'infinite_mapping_rcv',
+  'infinite_mapping_snd',
+  'send_infinite_mapping',
+];
 
 /**
- * multipath-tcp.org's family (v0.86 to v0.96 on Linux 3.5 to 5.4; paper, section 3.3.3): every TCP socket may be a
- * meta-socket; `tcp_sock.mpc` says so, `tcp_sock.mpcb` leads to its subflows. Subflows are `tcp_sock`, each with a
- * `mptcp_tcp_sock` that holds its priorities. They are linked through `mptcp_tcp_sock.next` (the `connection_list` of
- * `tcp_sock`) or, since v0.95, through `mptcp_tcp_sock.node` (the `conn_list` of `mptcp_tcp_sock`).
+ * MPTCP of multipath-tcp.org (v0.86 to v0.96 on Linux 3.5 to 5.4; paper, section 3.3.3). A TCP socket with `tcp_sock.mpc`
+ * is a meta-socket, and `tcp_sock.mpcb` leads to its list of subflows. A subflow is a `tcp_sock` with a `mptcp_tcp_sock`,
+ * which has its priorities. The list goes through `mptcp_tcp_sock.next`, which points to a `tcp_sock`; since v0.95 it goes
+ * through `mptcp_tcp_sock.node`, which points to the next `node`.
  */
-export class MultipathTcpOrg implements Family {
+export class MultipathTcpOrgFamily implements Family {
   readonly name = 'multipath-tcp.org';
   readonly bits: PriorityBits;
-  readonly #ends: Ends;
+  readonly #endpoints: EndpointTable;
   readonly #protocol: BitField;
   readonly #mpc: BitField;
   readonly #mpcb: Field;
@@ -36,202 +51,212 @@ export class MultipathTcpOrg implements Family {
   readonly #metaSk: Field;
   readonly #tp: Field;
 
-  /** Whether a layout is of this family. */
-  static has(layout: Layout): boolean {
-    return layout.has('tcp_sock', 'mpcb') && layout.has(SUB, 'low_prio');
-  }
-
   constructor(
     private readonly space: AddressSpace,
     private readonly layout: Layout,
     access: Access,
-    checksCopies: boolean,
+    hasHardenedUsercopy: boolean,
   ) {
-    this.bits = new PriorityBits(layout, access, multipathTcpOrgPriority(layout, access, checksCopies));
-    this.#ends = new Ends(space, layout);
+    this.bits = new PriorityBits(
+      layout,
+      access,
+      multipathTcpOrgPriority(layout, access, hasHardenedUsercopy),
+    );
+    this.#endpoints = new EndpointTable(space, layout);
     this.#protocol = layout.bits('sock', 'sk_protocol');
     this.#mpc = layout.bits('tcp_sock', 'mpc');
     this.#mpcb = layout.field('tcp_sock', 'mpcb');
     this.#mptcp = layout.field('tcp_sock', 'mptcp');
     this.#metaSk = layout.field('mptcp_cb', 'meta_sk');
-    this.#tp = layout.field(SUB, 'tp');
+    this.#tp = layout.field(SUBFLOW, 'tp');
   }
 
-  walk(pid: number): Walk {
+  createWalk(pid: number): Walk {
     return new MultipathTcpOrgWalk(this.space, this.layout, this.bits, pid);
   }
 
-  trail(pid: number, files: OpenFiles, place: Place): Trail | undefined {
-    const { sk } = place.file;
+  trail(
+    pid: number,
+    files: OpenFiles,
+    { location, subflow }: Omit<LocatedSubflow, 'guards'>,
+  ): Trail | undefined {
+    const { sk } = location.file;
     const at = (base: bigint, { offset }: Field) => base + BigInt(offset);
-    const mpcb = this.space.pointer(at(sk, this.#mpcb));
-    const trail = trailToMetaSocket(this.space, this.layout, this.#ends, pid, files, place);
+    const mpcb = this.space.readPointer(at(sk, this.#mpcb));
+    const trail = trailToMetaSocket(this.space, this.layout, this.#endpoints, pid, files, location);
     if (!trail || mpcb === undefined) return undefined;
-    const { context, socket } = place;
-    const kept =
+    const { context, socket } = location;
+    const areAccepted =
       trail.expectBitField('meta-socket', 'its protocol', sk, this.#protocol, IPPROTO_TCP) &&
       trail.expectBitField('meta-socket', 'its mpc', sk, this.#mpc, 1) &&
       trail.expectPointer('meta-socket', 'its mptcp_cb', at(sk, this.#mpcb), mpcb) &&
-      trail.expectPointer('meta-socket', 'the owner of its mptcp_cb', at(mpcb, this.#metaSk), sk) &&
-      trail.expectPointer('subflow list', 'its place in the list', place.link, place.node) &&
-      expectEnds(trail, this.#ends, 'subflow', socket, place) &&
+      trail.expectPointer('meta-socket', 'the meta_sk of its mptcp_cb', at(mpcb, this.#metaSk), sk) &&
+      trail.expectPointer('subflow list', 'the pointer to the subflow', location.link, location.node) &&
+      expectFourTuple(trail, this.#endpoints, 'subflow', socket, subflow) &&
       trail.expectPointer('subflow', 'its mptcp_cb', at(socket, this.#mpcb), mpcb) &&
       trail.expectPointer('subflow', 'its mptcp_tcp_sock', at(socket, this.#mptcp), context) &&
       trail.expectPointer('subflow', 'its socket', at(context, this.#tp), socket) &&
-      this.bits.settled.every(({ bit, value }) =>
+      this.bits.preconditions.every(({ bit, value }) =>
         trail.expectBitField('subflow', bit.name, context, bit, value),
       );
-    return kept ? trail : undefined;
+    return areAccepted ? trail : undefined;
   }
 }
 
 class MultipathTcpOrgWalk extends ServerWalk {
-  readonly #sockets: Sockets;
-  readonly #metaEnds: Ends;
-  readonly #tcpShape = new Shape();
+  readonly #sockets: SocketReader;
+  readonly #metaEndpoints: EndpointTable;
+  readonly #tcpSelection = new FieldSelection();
   readonly #mpc: BitSlot;
   readonly #mpcb: Slot;
-  readonly #tcps: Column;
-  readonly #metaShape = new Shape();
+  readonly #tcpSocks: FieldTable;
+  readonly #metaSelection = new FieldSelection();
   readonly #metaSk: Slot;
   readonly #token: Slot;
-  /** Set once a connection fell back to TCP: it has one subflow, and never more. */
-  readonly #fallenBack: readonly BitSlot[];
+  readonly #fallbacks: readonly BitSlot[];
   readonly #first: Slot;
-  readonly #metas: Column;
-  /** The list of subflows: its head in `mptcp_cb`, and the pointer to the next one in `mptcp_tcp_sock`. */
-  readonly #list: { readonly head: Field; readonly next: Field; readonly of: 'tcp_sock' | 'mptcp_tcp_sock' };
-  /** From one to the other: `tcp_sock.mptcp` and `mptcp_tcp_sock.tp`. */
-  readonly #subOf: Pointers;
-  /** The former, on the way along the lists. */
-  readonly #subsAhead: Pointers;
-  readonly #sockOf: Pointers;
-  readonly #contextShape = new Shape();
+  readonly #metas: FieldTable;
+  /** The list of subflows: its head in `mptcp_cb`, the next pointer in `mptcp_tcp_sock`, and what its nodes are part of. */
+  readonly #list: {
+    readonly head: Field;
+    readonly next: Field;
+    readonly nodesIn: 'tcp_sock' | 'mptcp_tcp_sock';
+  };
+  /** `tcp_sock.mptcp`, read after the walk along the lists. */
+  readonly #contextOf: PointerTable;
+  /** `tcp_sock.mptcp`, read on the walk along the lists. */
+  readonly #contextOnList: PointerTable;
+  /** `mptcp_tcp_sock.tp`. */
+  readonly #sockOf: PointerTable;
+  readonly #contextSelection = new FieldSelection();
   readonly #next: Slot;
   readonly #tp: Slot;
-  readonly #wishes: WishSlots;
-  readonly #contexts: Column;
-  readonly #sockShape = new Shape();
-  readonly #mpcbOf: Slot;
-  readonly #mptcpOf: Slot;
-  readonly #socks: Column;
-  readonly #ends: Ends;
-  readonly #lists: ListWalk;
+  readonly #priorities: PrioritySlots;
+  readonly #contexts: FieldTable;
+  readonly #sockSelection = new FieldSelection();
+  readonly #mpcbOfSock: Slot;
+  readonly #mptcpOfSock: Slot;
+  readonly #socks: FieldTable;
+  readonly #endpoints: EndpointTable;
+  readonly #lists: ListWalker;
 
   constructor(space: AddressSpace, layout: Layout, bits: PriorityBits, pid: number) {
     super(space, layout, bits, pid);
-    const { reading } = this;
-    this.#sockets = new Sockets(reading, layout);
-    this.#metaEnds = new Ends(reading, layout, { protocol: true });
+    const { readSet } = this;
+    this.#sockets = new SocketReader(readSet, layout);
+    this.#metaEndpoints = new EndpointTable(readSet, layout, { protocol: true });
     const [mpcb, mptcp] = [layout.field('tcp_sock', 'mpcb'), layout.field('tcp_sock', 'mptcp')];
-    this.#mpc = this.#tcpShape.addBits(layout.bits('tcp_sock', 'mpc'));
-    this.#mpcb = this.#tcpShape.add(mpcb);
-    this.#tcps = new Column(this.#tcpShape);
-    this.#metaSk = this.#metaShape.add(layout.field('mptcp_cb', 'meta_sk'));
-    this.#token = this.#metaShape.add(layout.field('mptcp_cb', 'mptcp_loc_token'));
-    this.#fallenBack = [
-      'infinite_mapping',
-      'infinite_mapping_rcv',
-      'infinite_mapping_snd',
-      'send_infinite_mapping',
-    ]
-      .filter((name) => layout.has('mptcp_cb', name))
-      .map((name) => this.#metaShape.addBits(layout.bits('mptcp_cb', name)));
+    this.#mpc = this.#tcpSelection.addBits(layout.bits('tcp_sock', 'mpc'));
+    this.#mpcb = this.#tcpSelection.add(mpcb);
+    this.#tcpSocks = new FieldTable(this.#tcpSelection);
+    this.#metaSk = this.#metaSelection.add(layout.field('mptcp_cb', 'meta_sk'));
+    this.#token = this.#metaSelection.add(layout.field('mptcp_cb', 'mptcp_loc_token'));
+    this.#fallbacks = FALLBACK_MEMBERS.filter((name) => layout.has('mptcp_cb', name)).map((name) =>
+      this.#metaSelection.addBits(layout.bits('mptcp_cb', name)),
+    );
     this.#list = layout.has('mptcp_cb', 'conn_list')
-      ? { head: layout.field('mptcp_cb', 'conn_list'), next: layout.field(SUB, 'node'), of: SUB }
+      ? { head: layout.field('mptcp_cb', 'conn_list'), next: layout.field(SUBFLOW, 'node'), nodesIn: SUBFLOW }
       : {
           head: layout.field('mptcp_cb', 'connection_list'),
-          next: layout.field(SUB, 'next'),
-          of: 'tcp_sock',
+          next: layout.field(SUBFLOW, 'next'),
+          nodesIn: 'tcp_sock',
         };
-    this.#first = this.#metaShape.add(pointerIn(this.#list.head));
-    this.#metas = new Column(this.#metaShape);
-    this.#subOf = new Pointers(reading, mptcp);
-    this.#subsAhead = new Pointers(space, mptcp);
-    this.#sockOf = new Pointers(reading, layout.field(SUB, 'tp'));
-    this.#next = this.#contextShape.add(pointerIn(this.#list.next));
-    this.#tp = this.#contextShape.add(layout.field(SUB, 'tp'));
-    this.#wishes = new WishSlots(this.#contextShape, bits);
-    this.#contexts = new Column(this.#contextShape);
-    this.#mpcbOf = this.#sockShape.add(mpcb);
-    this.#mptcpOf = this.#sockShape.add(mptcp);
-    this.#socks = new Column(this.#sockShape);
-    this.#ends = new Ends(reading, layout);
-    this.#lists = new ListWalk(space);
+    this.#first = this.#metaSelection.add(nextPointer(this.#list.head));
+    this.#metas = new FieldTable(this.#metaSelection);
+    this.#contextOf = new PointerTable(readSet, mptcp);
+    this.#contextOnList = new PointerTable(space, mptcp);
+    this.#sockOf = new PointerTable(readSet, layout.field(SUBFLOW, 'tp'));
+    this.#next = this.#contextSelection.add(nextPointer(this.#list.next));
+    this.#tp = this.#contextSelection.add(layout.field(SUBFLOW, 'tp'));
+    this.#priorities = new PrioritySlots(this.#contextSelection, bits);
+    this.#contexts = new FieldTable(this.#contextSelection);
+    this.#mpcbOfSock = this.#sockSelection.add(mpcb);
+    this.#mptcpOfSock = this.#sockSelection.add(mptcp);
+    this.#socks = new FieldTable(this.#sockSelection);
+    this.#endpoints = new EndpointTable(readSet, layout);
+    this.#lists = new ListWalker(space);
   }
 
-  protected follow(open: OpenFiles, problems: string[], plain: PlainPeer[]): Walked {
-    const { reading, counters, pid } = this;
-    const { files, socks } = this.#sockets.look(open, problems);
-    const metaEnds = this.#metaEnds.read(socks);
-    const ofTcp = new BigUint64Array(socks.length);
-    for (let row = 0; row < socks.length; row++) {
-      if (metaEnds.isEstablished(row) && metaEnds.protocol(row) === IPPROTO_TCP)
-        ofTcp[row] = socks[row] as bigint;
-    }
-    const tcps = reading.gather(ofTcp, this.#tcpShape, this.#tcps);
-    const found: Meta[] = [];
-    for (const [row, file] of files.entries()) {
-      if (!tcps.isRead(row)) continue;
-      const isMeta = tcps.bits(row, this.#mpc) === 1 && !tcps.isNull(row, this.#mpcb);
+  protected walk(files: OpenFiles, problems: string[], plain: PlainPeer[]): WalkResult {
+    const { readSet, counters, pid } = this;
+    const sockets = this.#sockets.read(files, problems);
+    const metaEndpoints = this.#metaEndpoints.read(sockets.socks);
+    const tcpSocks = this.#readTcpSocks(sockets.socks, metaEndpoints);
+    const found: MetaSocket[] = [];
+    for (const [row, file] of sockets.files.entries()) {
+      if (!tcpSocks.isRead(row)) continue;
+      const isMeta = tcpSocks.bits(row, this.#mpc) === 1 && !tcpSocks.isNull(row, this.#mpcb);
       if (isMeta) found.push({ file, row });
-      else plain.push({ pid, remote: metaEnds.remote(row) });
+      else plain.push({ pid, remote: metaEndpoints.remote(row) });
     }
-    const [sks, mpcbs] = [new BigUint64Array(found.length), new BigUint64Array(found.length)];
+    const [metaSocks, mpcbs] = [new BigUint64Array(found.length), new BigUint64Array(found.length)];
     for (const [meta, { row }] of found.entries()) {
-      sks[meta] = socks[row] as bigint;
-      mpcbs[meta] = tcps.u64(row, this.#mpcb);
+      metaSocks[meta] = sockets.socks[row] as bigint;
+      mpcbs[meta] = tcpSocks.u64(row, this.#mpcb);
     }
-    const stops = new BigUint64Array(found.length);
-    const lists = this.#lists.of(shifted(mpcbs, this.#list.head.offset), stops, (nodes) =>
-      this.#nextLinks(nodes),
-    );
-    const metas = reading.gather(mpcbs, this.#metaShape, this.#metas);
-    const { subs, subSocks } = this.#subflowsOf(lists.nodes);
-    const contexts = reading.gather(subs, this.#contextShape, this.#contexts);
-    const followed = { heads: metas, first: this.#first, nodes: contexts, next: this.#next };
-    if (!leadAlike(lists, stops, followed)) reading.doubt();
-    const tcpSocks = reading.gather(subSocks, this.#sockShape, this.#socks);
-    const ends = this.#ends.read(subSocks);
-    counters.read(subSocks);
+    const heads = addOffset(mpcbs, this.#list.head.offset);
+    // These lists end with NULL.
+    const ends = new BigUint64Array(found.length);
+    const lists = this.#lists.walk(heads, ends, (nodes) => this.#nextLinks(nodes));
+    const metas = readSet.gather(mpcbs, this.#metaSelection, this.#metas);
+    const { contextAddresses, socks } = this.#subflowsOf(lists.nodes);
+    const contexts = readSet.gather(contextAddresses, this.#contextSelection, this.#contexts);
+    const listFields = { heads: metas, first: this.#first, nodes: contexts, next: this.#next };
+    if (!listsUnchanged(lists, ends, listFields)) readSet.invalidate();
+    const sockTable = readSet.gather(socks, this.#sockSelection, this.#socks);
+    const endpoints = this.#endpoints.read(socks);
+    counters.read(socks);
 
-    const [own, ownMpcbs, ownSubs, ownSocks] = [halves(sks), halves(mpcbs), halves(subs), halves(subSocks)];
+    const [metaHalves, mpcbHalves] = [toHalves(metaSocks), toHalves(mpcbs)];
+    const [contextHalves, sockHalves] = [toHalves(contextAddresses), toHalves(socks)];
     return {
       metas: found,
-      metaEnds,
+      metaEndpoints,
       lists,
-      contexts: subs,
-      socks: subSocks,
-      ends,
+      contexts: contextAddresses,
+      socks,
+      endpoints,
       counters,
-      problem: (meta: number) =>
-        metas.holds(meta, this.#metaSk, own, meta) ? undefined : 'its mptcp_cb is not its own',
-      isPlain: (meta: number) => this.#fallenBack.some((bit) => metas.bits(meta, bit) !== 0),
+      problemOf: (meta: number) =>
+        metas.pointerEquals(meta, this.#metaSk, metaHalves, meta)
+          ? undefined
+          : 'its mptcp_cb belongs to another meta-socket',
+      isPlain: (meta: number) => this.#fallbacks.some((bit) => metas.bits(meta, bit) !== 0),
       token: (meta: number) => metas.u32(meta, this.#token),
-      // One that is being torn down on another CPU is no longer one.
       isSubflow: (node: number, meta: number) =>
         contexts.isRead(node) &&
-        contexts.holds(node, this.#tp, ownSocks, node) &&
-        tcpSocks.isRead(node) &&
-        tcpSocks.holds(node, this.#mpcbOf, ownMpcbs, meta) &&
-        tcpSocks.holds(node, this.#mptcpOf, ownSubs, node),
-      isSameMeta: (meta: number) => metas.isSame(meta),
-      isSame: (node: number) => contexts.isSame(node) && tcpSocks.isSame(node),
-      wishes: (node: number) => this.#wishes.of(contexts, node),
+        contexts.pointerEquals(node, this.#tp, sockHalves, node) &&
+        sockTable.isRead(node) &&
+        sockTable.pointerEquals(node, this.#mpcbOfSock, mpcbHalves, meta) &&
+        sockTable.pointerEquals(node, this.#mptcpOfSock, contextHalves, node),
+      isMetaUnchanged: (meta: number) => metas.isUnchanged(meta),
+      isNodeUnchanged: (node: number) => contexts.isUnchanged(node) && sockTable.isUnchanged(node),
+      priorities: (node: number) => this.#priorities.read(contexts, node),
     };
   }
 
-  /** Where the pointers to the next ones lie: in `mptcp_tcp_sock`, to which a `tcp_sock` on the list leads first. */
-  #nextLinks(nodes: BigUint64Array): BigUint64Array {
-    // an hlist_node's own `next` is its first member
-    if (this.#list.of === SUB) return nodes;
-    return shifted(this.#subsAhead.read(nodes), this.#list.next.offset);
+  /** Reads the MPTCP members of the established TCP sockets. The rows of other sockets are not read. */
+  #readTcpSocks(socks: BigUint64Array, endpoints: EndpointTable): FieldTable {
+    const addresses = new BigUint64Array(socks.length);
+    for (let row = 0; row < socks.length; row++) {
+      const isTcp = endpoints.isEstablished(row) && endpoints.protocol(row) === IPPROTO_TCP;
+      if (isTcp) addresses[row] = socks[row] as bigint;
+    }
+    return this.readSet.gather(addresses, this.#tcpSelection, this.#tcpSocks);
   }
 
-  /** The `mptcp_tcp_sock` and the `tcp_sock` of each node; 0 for what cannot be read. */
-  #subflowsOf(nodes: BigUint64Array): { subs: BigUint64Array; subSocks: BigUint64Array } {
-    if (this.#list.of !== SUB) return { subs: this.#subOf.read(nodes), subSocks: nodes };
-    const subs = shifted(nodes, -this.#list.next.offset);
-    return { subs, subSocks: this.#sockOf.read(subs) };
+  /** The addresses of the next pointers of these nodes. */
+  #nextLinks(nodes: BigUint64Array): BigUint64Array {
+    // The next pointer is the first member of an hlist_node.
+    if (this.#list.nodesIn === SUBFLOW) return nodes;
+    return addOffset(this.#contextOnList.read(nodes), this.#list.next.offset);
+  }
+
+  /** The `mptcp_tcp_sock` and the `tcp_sock` of each node; 0 for one that cannot be read. */
+  #subflowsOf(nodes: BigUint64Array): { contextAddresses: BigUint64Array; socks: BigUint64Array } {
+    if (this.#list.nodesIn !== SUBFLOW)
+      return { contextAddresses: this.#contextOf.read(nodes), socks: nodes };
+    const contextAddresses = addOffset(nodes, -this.#list.next.offset);
+    return { contextAddresses, socks: this.#sockOf.read(contextAddresses) };
   }
 }

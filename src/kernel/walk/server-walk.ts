@@ -1,24 +1,26 @@
 import type { PlainPeer } from '../../model/connection.js';
 import type { Endpoint } from '../../model/endpoint.js';
-import type { AddressSpace } from '../memory/address-space.js';
-import { Connections, type Walked } from './connections.js';
-import type { Found, Place, Walk } from './family.js';
-import type { OpenFiles } from './files.js';
-import type { Layout } from '../layout/layout.js';
+import type { GuardSequence } from '../commit/guard-table.js';
 import type { PriorityBits } from '../commit/priority-bits.js';
-import { Reading } from '../memory/reading.js';
-import { TcpCounters } from './tcp-counters.js';
+import type { Trail } from '../commit/trail.js';
+import type { Layout } from '../layout/layout.js';
+import type { AddressSpace } from '../memory/address-space.js';
+import { ReadSet } from '../memory/read-set.js';
+import { ConnectionBuilder, type WalkResult } from './connections.js';
+import { CounterTable } from './counter-table.js';
+import type { LocatedConnections, LocatedSubflow, Walk } from './family.js';
+import type { OpenFiles } from './fd-table.js';
 
 /**
- * Looks at one server. Where all is as the last look read it, and only counters went on, as is so most of the time, no
- * pointer is followed: one call of the addon tells so.
+ * Observes one server again and again. Usually nothing but counters changed since the last observation. Then one native call
+ * reports this, and no pointer is followed.
  */
 export abstract class ServerWalk implements Walk {
-  /** All but counters is read through it. */
-  protected readonly reading: Reading;
-  protected readonly counters: TcpCounters;
-  readonly #connections: Connections;
-  #last: { readonly files: OpenFiles; readonly found: Found } | undefined;
+  /** Reads everything except counters. */
+  protected readonly readSet: ReadSet;
+  protected readonly counters: CounterTable;
+  readonly #builder: ConnectionBuilder;
+  #last: { readonly files: OpenFiles; readonly result: LocatedConnections } | undefined;
 
   constructor(
     space: AddressSpace,
@@ -26,37 +28,47 @@ export abstract class ServerWalk implements Walk {
     bits: PriorityBits,
     protected readonly pid: number,
   ) {
-    this.reading = new Reading(space);
-    this.counters = new TcpCounters(space, layout);
-    this.#connections = new Connections(pid, bits.heeds);
+    this.readSet = new ReadSet(space);
+    this.counters = new CounterTable(space, layout);
+    this.#builder = new ConnectionBuilder(pid, bits.schedulerHonours);
   }
 
-  placeAt(remote: Endpoint): Place | undefined {
-    return this.#connections.placeAt(remote);
+  findByRemote(remote: Endpoint): LocatedSubflow | undefined {
+    return this.#builder.findByRemote(remote);
   }
 
-  forget(remote: Endpoint): void {
-    this.#connections.forget(remote);
+  forgetRemote(remote: Endpoint): void {
+    this.#builder.forgetRemote(remote);
   }
 
-  connections(files: OpenFiles): Found {
+  addGuards(located: LocatedSubflow, trail: Trail, target: bigint): GuardSequence {
+    return this.#builder.addGuards(located, trail, target);
+  }
+
+  connections(files: OpenFiles): LocatedConnections {
     const last = this.#last;
-    // a look that ends half-way is none to compare the next one with
+    // If this observation fails, the next one must not compare with it.
     this.#last = undefined;
-    const isThere = last?.files === files && this.reading.holds();
-    if (isThere && this.counters.readAgain()) this.#connections.recount(this.counters);
-    const found = isThere ? last.found : this.#anew(files);
-    this.#last = { files, found };
-    return found;
+    // All guards lead through the fd table. Without this, the next commit to each subflow would fail and walk again.
+    if (last?.files.table !== files.table) this.#builder.dropGuards();
+    const isUnchanged = last?.files === files && this.readSet.isUnchanged();
+    if (isUnchanged && this.counters.readAgain()) this.#builder.updateCounters(this.counters);
+    const result = isUnchanged ? last.result : this.#walkAgain(files);
+    this.#last = { files, result };
+    return result;
   }
 
-  /** Follows every pointer. @param problems and @param plain get what is no connection. */
-  protected abstract follow(files: OpenFiles, problems: string[], plain: PlainPeer[]): Walked;
+  /**
+   * Follows every pointer.
+   * @param problems receives a message for each socket that cannot be read.
+   * @param plain receives the plain TCP connections.
+   */
+  protected abstract walk(files: OpenFiles, problems: string[], plain: PlainPeer[]): WalkResult;
 
-  #anew(files: OpenFiles): Found {
+  #walkAgain(files: OpenFiles): LocatedConnections {
     const problems: string[] = [];
     const plain: PlainPeer[] = [];
-    this.reading.begin();
-    return this.#connections.of(this.follow(files, problems, plain), problems, plain);
+    this.readSet.clear();
+    return this.#builder.build(this.walk(files, problems, plain), problems, plain);
   }
 }

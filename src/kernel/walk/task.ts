@@ -1,28 +1,31 @@
-import type { AddressSpace } from '../memory/address-space.js';
-import { Column } from '../memory/column.js';
 import { KernelError } from '../../model/kernel-error.js';
 import type { Field, Layout } from '../layout/layout.js';
-import { Shape, type Slot } from '../memory/shape.js';
+import type { AddressSpace } from '../memory/address-space.js';
+import { FieldSelection, type Slot } from '../memory/field-selection.js';
+import { FieldTable } from '../memory/field-table.js';
 
-/** Linux allows 4,194,304 PIDs (PID_MAX_LIMIT); a host with this many processes has other troubles. */
+/** The largest number of processes. Linux allows 4,194,304 PIDs (PID_MAX_LIMIT), but no real host comes near this limit. */
 export const MAX_TASKS = 131_072;
 const FIRST_LIMIT = 4096;
+/** How often the list is read if a process on it exits meanwhile. */
+const ATTEMPTS = 3;
 
-/** A task as the list of all tasks shows it. */
+/** A process. */
 export interface Task {
-  /** Virtual address of its task_struct. */
+  /** Virtual address of its `task_struct`. */
   readonly address: bigint;
   readonly pid: number;
 }
 
-/** The list of processes, walked from `init_task` (paper, section 3.3.1). */
+/** The list of processes, `task_struct.tasks`, which starts at `init_task` (paper, section 3.3.1). */
 export class Tasks {
   readonly #tasks: Field;
   readonly #pid: Field;
-  readonly #known = new Map<number, bigint>();
-  readonly #shape = new Shape();
+  /** Addresses by PID, as the list had them when it was last read. */
+  readonly #addresses = new Map<number, bigint>();
+  readonly #selection = new FieldSelection();
   readonly #pidSlot: Slot;
-  readonly #column: Column;
+  readonly #table: FieldTable;
 
   constructor(
     private readonly space: AddressSpace,
@@ -31,13 +34,14 @@ export class Tasks {
   ) {
     this.#tasks = layout.field('task_struct', 'tasks');
     this.#pid = layout.field('task_struct', 'pid');
-    this.#pidSlot = this.#shape.add(this.#pid);
-    this.#column = new Column(this.#shape);
+    this.#pidSlot = this.#selection.add(this.#pid);
+    this.#table = new FieldTable(this.#selection);
   }
 
   /**
-   * Every process (not thread) there is.
-   * @throws {KernelError} if the ring does not close: the kernel changed it under us too often, or this is no kernel.
+   * Every process, without its other threads.
+   * @throws {KernelError} if the list does not lead back to `init_task`: the kernel changed it during each attempt, or the
+   * memory is not that of a kernel.
    */
   all(): readonly Task[] {
     const head = this.initTask + BigInt(this.#tasks.offset);
@@ -45,9 +49,8 @@ export class Tasks {
     let end = 'limit';
     for (let limit = FIRST_LIMIT; limit <= MAX_TASKS; limit *= end === 'limit' ? 2 : 1) {
       let list;
-      // A process that dies on our way takes us off the ring; a few tries find it whole.
-      for (let attempt = 0; attempt < 3; attempt++) {
-        list = this.space.follow(head, pid, limit);
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        list = this.space.walkList(head, pid, limit);
         end = list.end;
         if (end !== 'unreadable') break;
       }
@@ -64,21 +67,21 @@ export class Tasks {
   }
 
   /**
-   * The process of this PID. One that was found before costs one read.
-   * @throws {KernelError} if there is none.
+   * Address of the `task_struct` of a process. For a PID that was found before this takes one read.
+   * @throws {KernelError} if there is no such process.
    */
   find(pid: number): bigint {
-    const known = this.#known.get(pid);
-    if (known !== undefined && this.#pidAt(known) === pid) return known;
-    this.#known.clear();
-    for (const task of this.all()) this.#known.set(task.pid, task.address);
-    const found = this.#known.get(pid);
+    const known = this.#addresses.get(pid);
+    if (known !== undefined && this.#readPid(known) === pid) return known;
+    this.#addresses.clear();
+    for (const task of this.all()) this.#addresses.set(task.pid, task.address);
+    const found = this.#addresses.get(pid);
     if (found === undefined) throw new KernelError('task', `there is no process ${pid}`);
     return found;
   }
 
-  #pidAt(address: bigint): number | undefined {
-    const column = this.space.gather(BigUint64Array.of(address), this.#shape, this.#column);
-    return column.isRead(0) ? column.u32(0, this.#pidSlot) : undefined;
+  #readPid(address: bigint): number | undefined {
+    const table = this.space.gather(BigUint64Array.of(address), this.#selection, this.#table);
+    return table.isRead(0) ? table.u32(0, this.#pidSlot) : undefined;
   }
 }

@@ -56,11 +56,12 @@ std::string answer(Floor& floor, std::istringstream& line) {
   if (verb == "open") {
     std::string access;
     line >> floor.path >> access >> floor.end;
-    const auto wish = access == "mapped" ? subflowd::AccessWish::kMapped : subflowd::AccessWish::kBytes;
+    const auto requested =
+        access == "mapped" ? subflowd::RequestedAccess::kMapped : subflowd::RequestedAccess::kBytes;
     if (access == "mapped") floor.mapped = std::make_unique<bench::Mapped>(floor.path, floor.end);
     floor.bytes = std::make_unique<bench::Bytes>(floor.path);
     floor.guarded = std::make_unique<subflowd::PhysicalMemory>(
-        floor.path, std::vector<subflowd::Range>{{0x1000, floor.end}}, wish, true);
+        floor.path, std::vector<subflowd::Range>{{0x1000, floor.end}}, requested, true);
     return "ok";
   }
   if (verb == "set") {

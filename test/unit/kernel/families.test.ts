@@ -29,7 +29,7 @@ async function open(access: 'mapped' | 'bytes' = 'mapped'): Promise<DevmemBacken
   return backend;
 }
 
-/** A layout that is another in some way. */
+/** A copy of a layout with some differences. */
 function changed(
   { data }: Layout,
   change: Partial<LayoutData> | ((data: LayoutData) => Partial<LayoutData>),
@@ -37,7 +37,7 @@ function changed(
   return new Layout({ ...data, ...(typeof change === 'function' ? change(data) : change) });
 }
 
-/** Without these members and bit fields. */
+/** A copy of a layout without these members and bit fields. */
 function without(layout: Layout, ...names: readonly string[]): Layout {
   const { fields, bits } = layout.data;
   return new Layout({
@@ -52,7 +52,7 @@ function without(layout: Layout, ...names: readonly string[]): Layout {
 }
 
 describe.each(Object.entries(UPSTREAM))('%s', (_, layout) => {
-  it('is upstream, and a connection that fell back has neither handshake done', async () => {
+  it('is recognised as upstream, and a connection without either handshake counts as plain TCP', async () => {
     image = new KernelImage(layout);
     const fallen = image.socket({ ...ALICE, remote: LTE, subflows: [{ local: SERVER, remote: LTE }] });
     image.place(fallen.contexts[0] as bigint, 'mptcp_subflow_context', 'mp_join', 0n);
@@ -65,7 +65,7 @@ describe.each(Object.entries(UPSTREAM))('%s', (_, layout) => {
 });
 
 describe.each(Object.entries(MULTIPATH_TCP_ORG))('%s', (_, layout) => {
-  it("is multipath-tcp.org's, and a connection that fell back has an infinite mapping", async () => {
+  it('is recognised as multipath-tcp.org, and a connection with an infinite mapping counts as plain TCP', async () => {
     for (const bit of ['infinite_mapping_rcv', 'infinite_mapping_snd', 'send_infinite_mapping']) {
       image = new KernelImage(layout);
       const fallen = image.socket({ ...ALICE, remote: LTE, subflows: [{ local: SERVER, remote: LTE }] });
@@ -74,24 +74,26 @@ describe.each(Object.entries(MULTIPATH_TCP_ORG))('%s', (_, layout) => {
       const { connections, plain } = await (await open()).connections(PID);
       expect(connections).toEqual([]);
       expect(plain).toEqual([{ pid: PID, remote: LTE }]);
-      expect(backend?.kind).toMatch(/^multipath-tcp\.org, whose scheduler asks our wish and the client's/);
+      expect(backend?.kind).toMatch(
+        /^multipath-tcp\.org, whose scheduler honours our priority and the client's/,
+      );
       await backend?.close();
       image.remove();
     }
     image = undefined;
   });
 
-  it('a socket whose mptcp_cb is another meta-socket’s is none of ours, and told', async () => {
+  it('reports a socket whose mptcp_cb belongs to another meta-socket as a problem', async () => {
     image = new KernelImage(layout);
     const [alice, other] = [image.socket(ALICE), image.socket({ ...ALICE, remote: LTE })];
     image.place(other.sk, 'tcp_sock', 'mpcb', image.word(image.at(alice.sk, 'tcp_sock', 'mpcb')));
     image.task(PID, [alice.file, other.file]);
     const { connections, problems } = await (await open()).connections(PID);
     expect(connections.map(({ remote }) => remote)).toEqual([WIFI]);
-    expect(problems).toEqual([expect.stringContaining('its mptcp_cb is not its own')]);
+    expect(problems).toEqual([expect.stringContaining('its mptcp_cb belongs to another meta-socket')]);
   });
 
-  it('is not written byte-wise while the client closes the connection', async () => {
+  it('makes no byte-wise write while the client closes the connection', async () => {
     image = new KernelImage(layout);
     const alice = image.socket(ALICE);
     image.place(alice.contexts[1] as bigint, 'mptcp_tcp_sock', 'map_data_fin', 1n);
@@ -101,7 +103,7 @@ describe.each(Object.entries(MULTIPATH_TCP_ORG))('%s', (_, layout) => {
     expect(image.changes()).toEqual([]);
   });
 
-  it('is not written byte-wise where the kernel checks what is copied into its objects', async () => {
+  it('makes no byte-wise write on a kernel with CONFIG_HARDENED_USERCOPY', async () => {
     image = new KernelImage(layout, { symbols: { usercopy_abort: 0x9100n } });
     await expect(open('bytes')).rejects.toMatchObject({
       step: 'field',
@@ -112,7 +114,7 @@ describe.each(Object.entries(MULTIPATH_TCP_ORG))('%s', (_, layout) => {
   });
 });
 
-describe('an older scheduler of upstream’s, which asks the client’s wish alone', () => {
+describe('an older scheduler of upstream, which honours the client’s priority alone', () => {
   const layout = without(LINUX_6_1, 'mptcp_subflow_request_sock.request_bkup');
   const CONTEXT = 'mptcp_subflow_context';
 
@@ -127,19 +129,21 @@ describe('an older scheduler of upstream’s, which asks the client’s wish alo
     );
   }
 
-  /** The client writes its wish, and the kernel sends our MP_PRIO. */
+  /** Changes a bit as the kernel does when the client sends its priority, or when the kernel has sent ours. */
   function kernelWrites(context: bigint, name: string, value: bigint): void {
     image?.adopt();
     image?.place(context, CONTEXT, name, value);
     image?.write();
   }
 
-  it('is told by its structures, and doctor says so', async () => {
+  it('is recognised by its structures and reported to the admin', async () => {
     image = new KernelImage(layout);
-    expect((await open()).kind).toMatch(/asks the client's wish alone .*: ours is written there as well/);
+    expect((await open()).kind).toMatch(
+      /honours the client's priority alone .*: subflowd writes ours there as well/,
+    );
   });
 
-  it('gets our wish there as well, and loses it again', async () => {
+  it('has our priority in the client’s bit as well, and loses it again', async () => {
     image = new KernelImage(layout);
     const alice = image.socket(ALICE);
     image.task(PID, [alice.file]);
@@ -158,7 +162,7 @@ describe('an older scheduler of upstream’s, which asks the client’s wish alo
     expect(await seen()).toMatchObject({ ours: 'active', peers: 'active' });
   });
 
-  it('keeps the client’s wish, which is there before ours and after it', async () => {
+  it('keeps the client’s priority, which was there before ours and is there after it', async () => {
     image = new KernelImage(layout);
     const alice = image.socket({
       ...ALICE,
@@ -181,7 +185,7 @@ describe('an older scheduler of upstream’s, which asks the client’s wish alo
     expect(bits(lte)).toMatchObject({ request_bkup: false, backup: false });
   });
 
-  it('says that ours is not in force once the client took backup back', async () => {
+  it('has our priority as active once the client cleared its bit', async () => {
     image = new KernelImage(layout);
     const alice = image.socket(ALICE);
     image.task(PID, [alice.file]);
@@ -195,7 +199,7 @@ describe('an older scheduler of upstream’s, which asks the client’s wish alo
     expect(await seen()).toMatchObject({ ours: 'backup', peers: 'active' });
   });
 
-  it('cannot be written byte-wise: its bit has a busy neighbour', async () => {
+  it('cannot be written byte-wise, because its bit has an unstable neighbour', async () => {
     image = new KernelImage(layout);
     await expect(open('bytes')).rejects.toMatchObject({
       step: 'field',
@@ -225,7 +229,7 @@ describe('structures that leave no safe byte', () => {
       /request_bkup shares its byte with map_valid/,
     ],
     [
-      'a neighbour that nobody knows',
+      'a bit beside an unknown bit field',
       changed(LINUX_6_1, ({ bits }) => ({
         bits: {
           ...bits,
@@ -236,7 +240,7 @@ describe('structures that leave no safe byte', () => {
       })),
       /request_bkup shares its byte with new_thing/,
     ],
-  ])('%s: refused byte-wise, written mapped', async (_, layout, message) => {
+  ])('refuses to write %s byte-wise, and writes it mapped', async (_, layout, message) => {
     image = new KernelImage(layout);
     image.task(PID, [image.socket(ALICE).file]);
     await expect(open('bytes')).rejects.toMatchObject({
@@ -252,7 +256,7 @@ describe('structures that leave no safe byte', () => {
 describe('v0.86, which has no rcv_low_prio', () => {
   const layout = without(LINUX_4_14_MPTCP, 'mptcp_tcp_sock.rcv_low_prio');
 
-  it("reads the client's wish from the option as it was received", async () => {
+  it("reads the client's priority from the option that was received", async () => {
     image = new KernelImage(layout);
     const alice = image.socket({
       ...ALICE,
@@ -275,7 +279,7 @@ describe('v0.86, which has no rcv_low_prio', () => {
 });
 
 describe('before Linux 3.9', () => {
-  // the members that moved since: an inode behind the dentry, ports in inet_sock, IPv6 addresses in ipv6_pinfo
+  // Later kernels moved these members: the inode was behind the dentry, ports in inet_sock, IPv6 addresses in ipv6_pinfo.
   const layout = changed(
     without(
       LINUX_4_14_MPTCP,
@@ -296,34 +300,37 @@ describe('before Linux 3.9', () => {
     }),
   );
 
-  it.each(['192.168.110.2', '2001:db8::1'])('sockets are found and written: %s', async (address) => {
-    image = new KernelImage(layout);
-    const local = { address, port: 1194 };
-    const [wifi, lte] = (
-      address.includes(':') ? ['2001:db8:100::2', '2001:db8:200::2'] : [WIFI.address, LTE.address]
-    ).map((host, index) => ({ address: host, port: 5000 + index })) as [typeof WIFI, typeof LTE];
-    const alice = image.socket({
-      local,
-      remote: wifi,
-      subflows: [
-        { local, remote: wifi },
-        { local, remote: lte },
-      ],
-    });
-    image.task(PID, [image.plainFile(), alice.file]);
-    const { connections, problems } = await (await open()).connections(PID);
-    expect(problems).toEqual([]);
-    expect(connections[0]?.subflows.map((subflow) => [subflow.local, subflow.remote])).toEqual([
-      [local, wifi],
-      [local, lte],
-    ]);
-    const name = { pid: PID, connection: wifi, local, remote: lte };
-    expect(await backend?.setPriority(name, 'backup')).toMatchObject({ outcome: 'committed' });
-    expect(image.changes()).toHaveLength(1);
-  });
+  it.each(['192.168.110.2', '2001:db8::1'])(
+    'finds and writes a socket with the address %s',
+    async (address) => {
+      image = new KernelImage(layout);
+      const local = { address, port: 1194 };
+      const [wifi, lte] = (
+        address.includes(':') ? ['2001:db8:100::2', '2001:db8:200::2'] : [WIFI.address, LTE.address]
+      ).map((host, index) => ({ address: host, port: 5000 + index })) as [typeof WIFI, typeof LTE];
+      const alice = image.socket({
+        local,
+        remote: wifi,
+        subflows: [
+          { local, remote: wifi },
+          { local, remote: lte },
+        ],
+      });
+      image.task(PID, [image.plainFile(), alice.file]);
+      const { connections, problems } = await (await open()).connections(PID);
+      expect(problems).toEqual([]);
+      expect(connections[0]?.subflows.map((subflow) => [subflow.local, subflow.remote])).toEqual([
+        [local, wifi],
+        [local, lte],
+      ]);
+      const name = { pid: PID, connection: wifi, local, remote: lte };
+      expect(await backend?.setPriority(name, 'backup')).toMatchObject({ outcome: 'committed' });
+      expect(image.changes()).toHaveLength(1);
+    },
+  );
 });
 
-it('a kernel without MPTCP is told so', async () => {
+it('refuses a kernel without MPTCP', async () => {
   image = new KernelImage(without(LINUX_6_1, 'mptcp_sock.conn_list'));
   await expect(open()).rejects.toMatchObject({
     step: 'layout',

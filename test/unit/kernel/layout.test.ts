@@ -32,18 +32,18 @@ afterEach(() => {
 const text = () => readFile(sources.layout, 'utf8');
 
 describe('a layout in a file', () => {
-  it.each(ALL_LAYOUTS)('is the same when it is read again: %s', (_, layout) => {
+  it.each(ALL_LAYOUTS)('is parsed to the same layout that was formatted: %s', (_, layout) => {
     const file = { release: '1.2.3', buildId: 'abcdef', symbols: new Map([['_text', 0x123n]]), layout };
     expect(parseLayout(formatLayout(file), 'x')).toEqual(file);
   });
 
-  it('has a line for each member, for people', async () => {
+  it('has one line for each member', async () => {
     const lines = (await text()).split('\n');
     expect(lines).toContain('    "task_struct.pid": { "offset": 960, "size": 4 },');
     expect(lines).toContain('      { "name": "request_bkup", "bitOffset": 770, "bitSize": 1 },');
   });
 
-  it('is written whole or not at all', async () => {
+  it('is written completely or not at all', async () => {
     const file = path.join(directory, 'layout.json');
     writeLayout(file, parseLayout(await text(), 'x'));
     expect(await readFile(file, 'utf8')).toBe(await text());
@@ -55,37 +55,45 @@ describe('a layout in a file', () => {
   });
 
   it.each<[string, (whole: string) => string, RegExp]>([
-    ['empty', () => '', /it is cut off or no JSON/],
-    ['cut off', (whole) => whole.slice(0, whole.length / 2), /it is cut off or no JSON/],
-    ['of something else', () => '{"name": "subflowd", "version": "1"}', /subflowdLayout: /],
+    ['empty', () => '', /it is truncated or not JSON/],
+    ['truncated', (whole) => whole.slice(0, whole.length / 2), /it is truncated or not JSON/],
+    ['another JSON file', () => '{"name": "subflowd", "version": "1"}', /subflowdLayout: /],
     ['a list', () => '[]', /expected object/],
     [
-      'of a later form',
+      'from a later version',
       (whole) => whole.replace('Layout": 1', 'Layout": 2'),
-      /of another version of subflowd/,
+      /from another version of subflowd/,
     ],
-    ['with more in it', (whole) => whole.replace('"release"', '"more": 1, "release"'), /more/],
-    ['with a negative offset', (whole) => whole.replace('"offset": 960', '"offset": -8'), /task_struct\.pid/],
+    ['one with an unknown key', (whole) => whole.replace('"release"', '"more": 1, "release"'), /more/],
     [
-      'with a wild offset',
+      'one with a negative offset',
+      (whole) => whole.replace('"offset": 960', '"offset": -8'),
+      /task_struct\.pid/,
+    ],
+    [
+      'one with a huge offset',
       (whole) => whole.replace('"offset": 960', '"offset": 99999999'),
       /task_struct\.pid/,
     ],
-    ['with half an offset', (whole) => whole.replace('"offset": 960', '"offset": 0.5'), /task_struct\.pid/],
     [
-      'with words for numbers',
+      'one with a fractional offset',
+      (whole) => whole.replace('"offset": 960', '"offset": 0.5'),
+      /task_struct\.pid/,
+    ],
+    [
+      'one with text instead of a number',
       (whole) => whole.replace('"offset": 960', '"offset": "960"'),
       /task_struct\.pid/,
     ],
-    ['with a wild bit', (whole) => whole.replace('"bitSize": 1 }', '"bitSize": 4096 }'), /bitSize/],
-    ['without a build-id', (whole) => whole.replace(/"buildId": "\w+"/, '"buildId": ""'), /buildId/],
+    ['one with a huge bit field', (whole) => whole.replace('"bitSize": 1 }', '"bitSize": 4096 }'), /bitSize/],
+    ['one without a build-id', (whole) => whole.replace(/"buildId": "\w+"/, '"buildId": ""'), /buildId/],
     [
-      'with a symbol that is no address',
+      'one with text instead of an address',
       (whole) => whole.replace(/"_text": "\w+"/, '"_text": "here"'),
       /_text/,
     ],
-    ['of zeros', (whole) => '\0'.repeat(whole.length), /it is cut off or no JSON/],
-  ])('that is %s is refused, with what makes a right one', async (_, broken, message) => {
+    ['full of zeros', (whole) => '\0'.repeat(whole.length), /it is truncated or not JSON/],
+  ])('that is %s is refused, with the command that makes a layout', async (_, broken, message) => {
     const file = path.join(directory, 'layout.json');
     writeFileSync(file, broken(await text()));
     await expect(openKernel(sources, { layout: file })).rejects.toMatchObject({
@@ -110,7 +118,7 @@ describe('a layout in a file', () => {
     });
   });
 
-  it('of another build is refused, with both build-ids and the command that makes the right one', async () => {
+  it('of another build is refused, with both build-ids and the command that makes a layout', async () => {
     const file = path.join(directory, 'layout.json');
     writeFileSync(file, (await text()).replace('c0ffee00', 'deadbeef'));
     await expect(openKernel(sources, { layout: file })).rejects.toMatchObject({
@@ -120,18 +128,20 @@ describe('a layout in a file', () => {
     });
   });
 
-  it('is refused where the running kernel does not tell its build-id', async () => {
+  it('is refused if the running kernel does not report its build-id', async () => {
     await expect(
       openKernel({ ...sources, notes: '/nonexistent' }, { layout: sources.layout }),
-    ).rejects.toThrow('does not tell its own');
+    ).rejects.toThrow('does not report its build-id');
   });
 
-  it('is refused where its symbols contradict those of the running kernel', async () => {
+  it('is refused if its symbols contradict those of the running kernel', async () => {
     const file = path.join(directory, 'layout.json');
     writeFileSync(file, (await text()).replace(/("init_task": "0x[0-9a-f]+)000"/, '$1040"'));
     await expect(openKernel(sources, { layout: file })).rejects.toMatchObject({
       step: 'symbols',
-      message: expect.stringMatching(/init_task is 0x1000 behind .* 0x1040 by the layout/) as string,
+      message: expect.stringMatching(
+        /offset of init_task in the image is 0x1000 .* 0x1040 in the layout/,
+      ) as string,
     });
   });
 });
@@ -155,7 +165,7 @@ describe('a build-id', () => {
     expect(buildIdOf(Buffer.concat(notes))).toBe('aa'.repeat(20));
   });
 
-  it('is not made up', () => {
+  it('is undefined if the notes have none, or a truncated one', () => {
     expect(buildIdOf(Buffer.alloc(0))).toBeUndefined();
     expect(buildIdOf(note(3, 'GNU', 'aa'.repeat(20)).subarray(0, 24))).toBeUndefined();
     expect(buildIdOf(note(3, 'GNU', ''))).toBeUndefined();
@@ -163,15 +173,15 @@ describe('a build-id', () => {
   });
 });
 
-describe('a kernel that does not tell', () => {
-  it('its structures asks for a layout', async () => {
+describe('a kernel that does not report', () => {
+  it('its structures needs a layout', async () => {
     await expect(openKernel(sources)).rejects.toMatchObject({
       step: 'layout',
       remedy: expect.stringMatching(/CONFIG_DEBUG_INFO_BTF=y, or make a layout .* subflowd layout/) as string,
     });
   });
 
-  it('its symbols asks for a layout', async () => {
+  it('its symbols needs a layout', async () => {
     await expect(
       openKernel({ ...sources, kallsyms: '/dev/null' }, { layout: LINUX_6_1 }),
     ).rejects.toMatchObject({
@@ -181,10 +191,10 @@ describe('a kernel that does not tell', () => {
     });
   });
 
-  it('any symbols, without /proc/kallsyms (CONFIG_KALLSYMS=n), is opened by a layout', async () => {
+  it('any symbols, because it has no /proc/kallsyms (CONFIG_KALLSYMS=n), can be opened with a layout', async () => {
     const kernel = await openKernel({ ...sources, kallsyms: '/nonexistent' }, { layout: sources.layout });
     expect(kernel.proof).toContain('PID 1 is on it');
-    expect(kernel.origin).toBe(`${sources.layout}, of 4.4.83-image, build-id ${'c0ffee00'.repeat(5)}`);
+    expect(kernel.layoutOrigin).toBe(`${sources.layout}, of 4.4.83-image, build-id ${'c0ffee00'.repeat(5)}`);
     kernel.memory.close();
   });
 });

@@ -6,31 +6,20 @@ import type { Subflow, SubflowName } from '../../../src/model/subflow.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { KernelError } from '../../../src/model/kernel-error.js';
 import { familyOf } from '../../../src/kernel/walk/families.js';
-import { FdTables } from '../../../src/kernel/walk/files.js';
+import { FdTableReader } from '../../../src/kernel/walk/fd-table.js';
 import { openKernel, type OpenKernel } from '../../../src/kernel/kernel.js';
 import type { Layout } from '../../../src/kernel/layout/layout.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { KernelImage } from '../../support/kernel-image.js';
 import { ALL_LAYOUTS } from '../../support/layouts.js';
+import { generator, SEED } from '../../support/random.js';
 
-/** MUTATIONS=N makes it more or fewer, of all layouts together; SEED=N repeats a run. */
+/** MUTATIONS=N sets the number for all layouts together; SEED=N repeats a run. */
 const ROUNDS = Math.ceil(Number(process.env.MUTATIONS ?? 100_000) / ALL_LAYOUTS.length);
-const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32));
-
-/** Marsaglia's xorshift32: the same numbers for the same seed, anywhere. */
-function* numbers(seed: number): Generator<number, never> {
-  for (let x = seed | 0 || 1; ;) {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    yield x >>> 0;
-  }
-}
-
-/** The largest count that a mutation writes, but for the impossible one. */
+/** The largest count that a mutation writes, except for 2^32 - 1. */
 const MOST_FDS = 70_000;
 
-/** As `expect`, which would take most of the time. */
+/** Instead of `expect`, which would take most of the time. */
 function must(holds: boolean, what: string): void {
   if (!holds) throw new Error(what);
 }
@@ -39,7 +28,7 @@ let image: KernelImage;
 let kernel: OpenKernel;
 let backend: DevmemBackend;
 let file: number;
-/** Of every subflow, the bits that a commit may change: the byte's physical address, and which of it. */
+/** The bits that a commit may change: by physical address of the byte, a mask. */
 let fields: ReadonlyMap<number, number>;
 let pointers: readonly bigint[];
 
@@ -74,11 +63,11 @@ afterEach(async () => {
   image.remove();
 });
 
-/** One way to break an image: bytes that come to stand at a physical address. */
-function mutation(random: Generator<number, never>): { at: number; bytes: Buffer } {
+/** A random way to break an image: bytes to write to a physical address. */
+function mutation(random: () => number): { at: number; bytes: Buffer } {
   const { start, end } = image.used;
-  const next = () => random.next().value;
-  // most of a structure is zero and never read: what is not zero matters more
+  const next = () => Math.floor(random() * 2 ** 32);
+  // Most of a structure is zero and never read, so prefer words that are not zero.
   let at = start + (next() % ((end - start) / 8)) * 8;
   for (let i = 0; i < 64 && image.bytes.readBigUInt64LE(at) === 0n; i++)
     at = start + (next() % ((end - start) / 8)) * 8;
@@ -105,19 +94,19 @@ function mutation(random: Generator<number, never>): { at: number; bytes: Buffer
   return { at, bytes };
 }
 
-/** What somebody sees who never looked before. */
-function firstLook(): ServerSockets {
-  const files = new FdTables(kernel.space, kernel.layout).of(kernel.tasks.find(PID));
-  const { connections, plain, problems } = familyOf(kernel).walk(PID).connections(files);
+/** The result of a first observation. */
+function observeFirst(): ServerSockets {
+  const files = new FdTableReader(kernel.space, kernel.layout).read(kernel.tasks.find(PID));
+  const { connections, plain, problems } = familyOf(kernel).createWalk(PID).connections(files);
   return { connections: connections.map(({ connection }) => connection), plain, problems };
 }
 
-/** Without what is known from before alone, where our wish is written over the peer's. */
+/** Leaves out the peer's priority if a first observation cannot know it. */
 function lasting({ connections, plain, problems }: ServerSockets): unknown {
-  const { heeds } = familyOf(kernel).bits;
+  const { schedulerHonours: heeds } = familyOf(kernel).bits;
   const subflow = (one: Subflow) => ({ ...one, ...(heeds === 'peers' && { peers: undefined }) });
-  const told = connections.map((one) => ({ ...one, subflows: one.subflows.map(subflow) }));
-  return { connections: told, plain, problems };
+  const reported = connections.map((one) => ({ ...one, subflows: one.subflows.map(subflow) }));
+  return { connections: reported, plain, problems };
 }
 
 function contentNow(): Buffer {
@@ -131,17 +120,17 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
   beforeEach(() => breakable(layout));
 
   it(
-    `${ROUNDS} broken images end in an error or a good commit, never in another write (SEED=${SEED})`,
+    `${ROUNDS} broken images end in an error or a correct commit, never in another write (SEED=${SEED})`,
     { timeout: 900_000 },
     async () => {
-      const random = numbers(SEED);
+      const random = generator(SEED);
       const { start, end } = image.used;
       const outcomes = new Map<string, number>();
       const count = (what: string) => outcomes.set(what, (outcomes.get(what) ?? 0) + 1);
       const name: SubflowName = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
       for (let round = 0; round < ROUNDS; round++) {
         const mutations = Array.from({ length: 1 + (round % 3) }, () => mutation(random));
-        // now and then the image breaks between the look and the act
+        // in half of the rounds the image breaks between observation and commit
         const isLate = round % 2 === 0;
         const apply = () => {
           for (const { at, bytes } of mutations) writeSync(file, bytes, 0, 8, at);
@@ -155,8 +144,8 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
           if (round % 4 === 0) {
             const before = kernel.memory.reads;
             must(
-              isDeepStrictEqual(lasting(seen), lasting(firstLook())),
-              `round ${round}: another look, another tale`,
+              isDeepStrictEqual(lasting(seen), lasting(observeFirst())),
+              `round ${round}: a first observation reports something else`,
             );
             reads += kernel.memory.reads - before;
           }
@@ -168,11 +157,11 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
           must(outcome === 'committed' || outcome === 'unchanged' || reason !== undefined, outcome);
           count(outcome);
         } catch (error) {
-          // every failure names its step
+          // every error names its step
           if (!(error instanceof KernelError)) throw error;
           count(error.step);
         }
-        // bounded by what an fd table may claim here, however the lists lead
+        // bounded by the largest fd table here, whatever the lists look like
         must(
           kernel.memory.reads - reads < 8 * MOST_FDS,
           `round ${round} took ${kernel.memory.reads - reads} reads`,
@@ -189,9 +178,9 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
         }
         writeSync(file, image.bytes, start, end - start, start);
       }
-      // everything else of the file is as it was laid out
+      // the rest of the file did not change
       expect(image.changes()).toEqual([]);
-      // and the run was worth it: commits, refusals, and errors of several steps
+      // the mutations led to commits, refusals, and errors of several steps
       expect(outcomes.get('committed')).toBeGreaterThan(0);
       expect(outcomes.get('gone')).toBeGreaterThan(0);
       expect(outcomes.size).toBeGreaterThan(2);

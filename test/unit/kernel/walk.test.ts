@@ -5,7 +5,7 @@ import { familyOf } from '../../../src/kernel/walk/families.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { KernelImage, type ImageOptions } from '../../support/kernel-image.js';
-import { ALL_LAYOUTS, WAYS } from '../../support/layouts.js';
+import { ALL_LAYOUTS, SAFE_ACCESSES } from '../../support/layouts.js';
 
 const ON_LTE: SubflowName = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
 const ON_WIFI: SubflowName = { ...ON_LTE, remote: WIFI };
@@ -47,7 +47,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
     return [...bytes].sort(([a], [b]) => a - b).map(([at, after]) => [at, image.bytes[at], after]);
   }
 
-  const ways = WAYS.filter((way) => way.layout === layout).map(({ access }) => access);
+  const ways = SAFE_ACCESSES.filter((way) => way.layout === layout).map(({ access }) => access);
   describe.each(ways)('through memory that is %s', (access) => {
     it('finds a connection and its subflows among other files', async () => {
       const udp = image.socket({ protocol: 17, local: SERVER, remote: WIFI });
@@ -88,10 +88,10 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       ]);
     });
 
-    it('writes our wish, asks for MP_PRIO where it safely can, and changes no other bit', async () => {
+    it('writes our priority, asks for MP_PRIO where that is safe, and changes no other bit', async () => {
       const alice = image.socket(ALICE);
       image.task(PID, [image.plainFile(), alice.file]);
-      const { ours, sendMpPrio, silentBecause } = await bitsOf(access);
+      const { ours, sendMpPrio, cannotNotifyReason: silentBecause } = await bitsOf(access);
       const backend = await open(access);
       await backend.connections(PID);
       const tells = silentBecause === undefined;
@@ -111,7 +111,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       expect(image.changes()).toEqual(tells ? flipped(lte, sendMpPrio) : []);
     });
 
-    it('does nothing twice', async () => {
+    it('writes nothing if the priority is already set', async () => {
       image.task(PID, [image.socket(ALICE).file]);
       const backend = await open(access);
       await backend.connections(PID);
@@ -121,8 +121,8 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       expect(image.changes()).toEqual(once);
     });
 
-    it("takes the client's own wish back only when told to, and where it safely can", async () => {
-      const { peers, sendMpPrio, peersFixedBecause } = await bitsOf(access);
+    it("overrides the client's priority only on request, and where that is safe", async () => {
+      const { peers, sendMpPrio, cannotOverrideReason: peersFixedBecause } = await bitsOf(access);
       const alice = image.socket({
         ...ALICE,
         subflows: [
@@ -148,7 +148,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       }
     });
 
-    it('needs no walk for a session that is located: only its guards are read again', async () => {
+    it('needs no walk for a subflow that was found before, and reads only its guards', async () => {
       const others = Array.from({ length: 50 }, (_, i) =>
         image.socket({ ...ALICE, remote: { ...WIFI, port: 1024 + i } }),
       );
@@ -161,7 +161,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       const first = kernel.memory.reads - walked;
       await backend.setPriority(ON_WIFI, 'active');
       const second = kernel.memory.reads - walked - first;
-      // the guards and the field, and once the trail's ends; a look reads several pieces of each of the 50 others
+      // the guards and the field, and once the four-tuples for the trail; an observation reads much more for the 50 others
       expect(second).toBeLessThanOrEqual(40);
       expect(first - second).toBeLessThanOrEqual(4);
     });
@@ -188,7 +188,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
     expect((await backend.setPriority(name, 'backup')).outcome).toBe('committed');
   });
 
-  it('tells plain TCP', async () => {
+  it('reports plain TCP', async () => {
     image.task(PID, [image.socket({ protocol: 6, local: SERVER, remote: WIFI }).file]);
     const { connections, plain } = await (await open()).connections(PID);
     expect(connections).toEqual([]);
@@ -214,14 +214,14 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
 
     it.each([
       ['a cycle in the list of subflows', 'does not close'],
-      ['a list of subflows that leads out of memory', 'leads out of memory'],
+      ['a list of subflows with a wild pointer', 'cannot be read'],
     ])('%s', async (what, message) => {
       const [bad, good] = [image.socket(ALICE), image.socket({ ...ALICE, remote: LTE })];
       const [first, second] = bad.links as [(typeof bad.links)[0], (typeof bad.links)[0]];
       image.setWord(second.link, what.startsWith('a cycle') ? first.node : 0xdead_0000_0000_0122n);
       image.task(PID, [bad.file, good.file]);
       const { connections, problems } = await (await open()).connections(PID);
-      // the other connection is served all the same
+      // the other connection is not affected
       expect(connections.map(({ remote }) => remote)).toEqual([LTE]);
       expect(problems).toEqual([expect.stringContaining(message)]);
     });
@@ -234,7 +234,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       await expect((await open()).connections(PID)).rejects.toThrow(/^fd table: it claims 4294967295/);
     });
 
-    it('a subflow that nobody has', async () => {
+    it('a subflow that does not exist', async () => {
       image.task(PID, [image.socket(ALICE).file]);
       const backend = await open();
       await backend.connections(PID);
@@ -258,7 +258,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
     });
   });
 
-  describe('memory and symbols however they are arranged', () => {
+  describe('finds its way with any arrangement of memory and symbols:', () => {
     const directMaps: Record<string, ImageOptions> = {
       'at 0xffff888000000000': {},
       'at 0xffff880000000000': { directMap: { base: 0xffff_8800_0000_0000n, levels: 4 } },

@@ -1,5 +1,5 @@
-// Every entry point of the addon, with arguments that no honest caller gives. A crash of the addon ends the process, so
-// another process does the calls and names each before it is made.
+// Calls every function of the addon with invalid arguments. A crash of the addon would end the process, so another process
+// makes the calls, and prints the name of each before it makes it.
 import { createRequire } from 'node:module';
 import { execa } from 'execa';
 import { expect, it } from 'vitest';
@@ -8,7 +8,7 @@ const root = createRequire(import.meta.url)
   .resolve('subflowd/package.json')
   .replace(/\/[^/]*$/, '');
 
-/** What runs in the other process; it prints one line of JSON for each call: its name and what came of it. */
+/** The code of the other process. It prints one line of JSON for each call: its name and its result. */
 const CALLS = `
   const { mkdtempSync, rmSync, truncateSync, writeFileSync, writeSync } = require('node:fs');
   const { tmpdir } = require('node:os');
@@ -79,31 +79,33 @@ const CALLS = `
         const args = [BigUint64Array.of(0x1000n), BigUint64Array.of(0n, TOP), new BigUint64Array(2), new Uint8Array(1)];
         args[at] = array;
         call(name('gather, argument ' + at + ' is ' + index), () => memory.gather(...args));
-        call(name('hold, argument ' + at + ' is ' + index), () => memory.hold(...args));
+        call(name('isUnchanged, argument ' + at + ' is ' + index), () => memory.isUnchanged(...args));
       }
-      call(name('follow into ' + index), () => memory.follow(0x1000n, 0, 0, 8, array, new BigUint64Array(1)));
-      call(name('follow, visited is ' + index), () => memory.follow(0x1000n, 0, 0, 8, new Uint8Array(8), array));
-      call(name('commit, ways are ' + index), () => memory.commit(array, 0, new BigUint64Array(0)));
+      call(name('walkList into ' + index), () => memory.walkList(0x1000n, 0, 0, 8, array, new BigUint64Array(1)));
+      call(name('walkList, visited is ' + index), () => memory.walkList(0x1000n, 0, 0, 8, new Uint8Array(8), array));
+      call(name('commit, guards are ' + index), () => memory.commit(array, 0, new BigUint64Array(0)));
       call(name('commit, changes are ' + index), () => memory.commit(new BigUint64Array(2), 0, array));
     }
     map();
     for (const value of bigints) {
-      call(name('physical of ' + String(value)), () => memory.physical(value));
+      call(name('toPhysical of ' + String(value)), () => memory.toPhysical(value));
       call(name('readPhysical at ' + String(value)), () => memory.readPhysical(value, new Uint8Array(8)));
-      call(name('follow from ' + String(value)), () =>
-        memory.follow(value, 0, 0, 8, new Uint8Array(8), new BigUint64Array(1)));
+      call(name('walkList from ' + String(value)), () =>
+        memory.walkList(value, 0, 0, 8, new Uint8Array(8), new BigUint64Array(1)));
     }
     for (const value of numbers) {
       for (let at = 1; at < 4; at++) {
         const args = [0x1000n, 0, 0, 8, new Uint8Array(64), new BigUint64Array(8)];
         args[at] = value;
-        call(name('follow, argument ' + at + ' is ' + String(value)), () => memory.follow(...args));
+        call(name('walkList, argument ' + at + ' is ' + String(value)), () => memory.walkList(...args));
       }
+    }
+    for (const value of numbers) {
       call(name('commit at ' + String(value)), () => memory.commit(new BigUint64Array(8), value, new BigUint64Array(0)));
     }
     for (const length of [0, 2 ** 31, 2 ** 32 - 1]) {
-      call(name('follow, length ' + length), () =>
-        memory.follow(0x1000n, 0, 0, length, new Uint8Array(64), new BigUint64Array(8)));
+      call(name('walkList, length ' + length), () =>
+        memory.walkList(0x1000n, 0, 0, length, new Uint8Array(64), new BigUint64Array(8)));
     }
     // words of structures
     for (const offset of [2n ** 63n, TOP, TOP - 6n, 1n, 2n ** 40n, 2n ** 20n + 8n]) {
@@ -115,7 +117,7 @@ const CALLS = `
         memory.gather(BigUint64Array.of(address, 0x1000n), BigUint64Array.of(0n, TOP, 8n, TOP), new BigUint64Array(6), new Uint8Array(2)));
     }
     {
-      // what is written lies where the words, or the addresses, are read from
+      // the output overlaps with the words or the addresses
       const shared = BigUint64Array.of(0n, TOP, 0n, TOP, 0n, TOP, 0n, TOP);
       call(name('gather, rows in place of words'), () =>
         memory.gather(BigUint64Array.of(0x1000n), shared, shared, new Uint8Array(1)));
@@ -129,14 +131,14 @@ const CALLS = `
         const rows = new BigUint64Array(4);
         return memory.gather(BigUint64Array.of(0x1000n), BigUint64Array.of(0n, TOP), rows, new Uint8Array(rows.buffer));
       });
-      call(name('gather, words of one column in rows of another'), () => {
+      call(name('gather, words of one table in rows of another'), () => {
         const words = BigUint64Array.of(0n, TOP, 0n, TOP);
         return memory.gather(
           BigUint64Array.of(0x1000n), BigUint64Array.of(0n, TOP), words, new Uint8Array(1),
           BigUint64Array.of(0x1000n), words, new BigUint64Array(8), new Uint8Array(1));
       });
     }
-    // linear maps that lead elsewhere, or over the end of all addresses
+    // linear maps outside of RAM, or beyond the largest address
     for (const [start, end, physical] of [
       [0n, TOP, 0n], [0n, TOP, TOP], [0n, 2n ** 63n, 2n ** 63n], [TOP, 0n, 0n], [0x5000n, 0x1000n, 0n],
       [0x10000n, 0x310000n, TOP - 0xfffn], [0n, TOP, TOP - 0x1fffffn], [0n, 0x10000000n, 0n],
@@ -147,8 +149,8 @@ const CALLS = `
         const addresses = BigUint64Array.of(0x11000n, 0x11008n, address, address + 8n);
         call(name('gather through ' + piece + ' at ' + address), () =>
           memory.gather(addresses, BigUint64Array.of(0n, TOP), new BigUint64Array(8), new Uint8Array(4)));
-        call(name('follow through ' + piece + ' from ' + address), () =>
-          memory.follow(address, 0, 0, 8, new Uint8Array(64), new BigUint64Array(8)));
+        call(name('walkList through ' + piece + ' from ' + address), () =>
+          memory.walkList(address, 0, 0, 8, new Uint8Array(64), new BigUint64Array(8)));
       }
     }
     map();
@@ -162,10 +164,10 @@ const CALLS = `
         memory.commit(BigUint64Array.of(0x1000n, 2n, address, TOP, 0n, address - 8n, TOP, 0n), 0, BigUint64Array.of(0n, 1n, 1n, 1n, 1n)));
     }
     for (const count of [2n, 2n ** 32n, 2n ** 63n, TOP]) {
-      call(name('commit with ' + count + ' guards that are not there'), () =>
+      call(name('commit with ' + count + ' guards but fewer words'), () =>
         memory.commit(BigUint64Array.of(0x1000n, count, 0x1000n, TOP, 0n), 0, BigUint64Array.of(0n, 1n, 1n, 1n, 1n)));
     }
-    for (const method of ['setLinearMap', 'physical', 'readPhysical', 'gather', 'hold', 'follow', 'commit', 'close']) {
+    for (const method of ['setLinearMap', 'toPhysical', 'readPhysical', 'gather', 'isUnchanged', 'walkList', 'commit', 'close']) {
       call(name(method + ' without arguments'), () => memory[method]());
       call(name(method + ' of another object'), () => memory[method].call({}, 0n, 0, 0, 0));
       call(name(method + ' of a netlink socket'), () => memory[method].call(new NetlinkSocket(16, undefined)));
@@ -179,11 +181,11 @@ const CALLS = `
     for (const [method, ...args] of [
       ['readPhysical', 0x1000n, new Uint8Array(8)],
       ['gather', BigUint64Array.of(0x1000n), BigUint64Array.of(0n, TOP), new BigUint64Array(2), new Uint8Array(1)],
-      ['hold', BigUint64Array.of(0x1000n), BigUint64Array.of(0n, TOP), new BigUint64Array(2), new Uint8Array(1)],
-      ['follow', 0x1000n, 0, 0, 8, new Uint8Array(64), new BigUint64Array(8)],
+      ['isUnchanged', BigUint64Array.of(0x1000n), BigUint64Array.of(0n, TOP), new BigUint64Array(2), new Uint8Array(1)],
+      ['walkList', 0x1000n, 0, 0, 8, new Uint8Array(64), new BigUint64Array(8)],
       ['commit', new BigUint64Array(2), 0, new BigUint64Array(0)],
     ]) call(name(method + ' once closed'), () => memory[method](...args));
-    // memory that shrinks is not memory; what is read there by a system call is not there
+    // a file that shrinks; only byte-wise access survives this
     if (access === 'bytes') {
       const shrunk = new PhysicalMemory(file, ranges, access, true);
       truncateSync(file, 0x2000);
@@ -223,7 +225,7 @@ interface Outcome {
   readonly code?: string;
 }
 
-it('the addon answers hostile arguments by an error or a result, never by a crash', async () => {
+it('the addon never crashes on invalid arguments, but throws an error or returns a result', async () => {
   const child = await execa(process.execPath, ['-e', CALLS], { cwd: root, reject: false, timeout: 120_000 });
   const last = child.stderr.trim().split('\n').at(-1);
   expect(child.exitCode, `${last}\n${child.signal ?? ''}`).toBe(0);
@@ -241,10 +243,10 @@ it('the addon answers hostile arguments by an error or a result, never by a cras
     return found?.code;
   };
   const all = (part: string) => [...outcomes].filter(([name]) => name.startsWith(part));
-  // addresses that no physical memory has, or that end before they begin
+  // ranges beyond any physical memory, or with the end before the start
   for (const [name, { code }] of all('range ')) expect(code, name).toBe('ERANGES');
   expect(codeOf('a path with a zero')).toBe('TypeError');
-  // a number that is not a whole one of the kind that is asked for is never taken for another
+  // a number of the wrong type or range is never converted
   for (const [name, { code }] of all('a socket in namespace ')) {
     expect(code, name).toBe('TypeError');
   }

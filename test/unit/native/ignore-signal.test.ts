@@ -3,7 +3,7 @@ import { loadAddon } from '../../../src/native/addon.js';
 
 describe('ignoreSignal', () => {
   it.each([0, -1, 9, 19, 65, 1e9, 34.5, 2 ** 32 + 34, Number.NaN])(
-    'refuses %d, which is no signal or cannot be ignored',
+    'refuses %d, which is not a signal or cannot be ignored',
     (number) => {
       expect(() => {
         loadAddon().ignoreSignal(number);
@@ -11,7 +11,7 @@ describe('ignoreSignal', () => {
     },
   );
 
-  it('takes a real-time signal, which then ends nobody', () => {
+  it('ignores a real-time signal, which would end the process', () => {
     loadAddon().ignoreSignal(34);
     process.kill(process.pid, 34);
     expect(process.pid).toBeGreaterThan(0);

@@ -1,4 +1,4 @@
-// What a guarded commit costs, in instructions: valgrind counts them alike on every machine.
+// Counts the instructions of a guarded commit with valgrind. The count does not depend on the machine.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -11,7 +11,7 @@ import { PID } from '../../support/alice.js';
 import { CrowdImage } from '../../support/crowd-image.js';
 import { LINUX_6_1 } from '../../support/layouts.js';
 
-/** Instructions of a program that reads these lines. */
+/** The number of instructions of a program that reads these lines. */
 async function instructions(program: string, ...lines: readonly string[]): Promise<number> {
   const valgrind = ['--tool=callgrind', '--callgrind-out-file=/dev/null', program];
   const { stdout, stderr } = await execa('valgrind', valgrind, { input: `${lines.join('\n')}\n` });
@@ -19,7 +19,7 @@ async function instructions(program: string, ...lines: readonly string[]): Promi
   return Number(/I +refs: +([\d,]+)/.exec(stderr)?.[1]?.replaceAll(',', ''));
 }
 
-it('is at most twice what a loop takes that looks at the same words and changes the same bits', async () => {
+it('a guarded commit takes at most twice the instructions of a loop with the same reads and writes', async () => {
   const crowd = new CrowdImage(LINUX_6_1, 1);
   const directory = mkdtempSync(path.join(tmpdir(), 'instructions-'));
   try {

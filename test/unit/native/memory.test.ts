@@ -8,13 +8,13 @@ import {
   CommitResult,
   loadAddon,
   ReadStatus,
-  type GatheredRows,
+  type NativeTable,
   type NativeMemory,
 } from '../../../src/native/addon.js';
 
 const { PhysicalMemory } = loadAddon();
 const PAGE = 4096;
-/** RAM in two pieces with a hole between them, the second one over a 2 MiB window's edge. */
+/** Two ranges of RAM with a hole between them. The second one crosses the edge of a 2 MiB window. */
 const RANGES = BigUint64Array.of(0x1000n, 0x3000n, 0x10_0000n, 0x30_0000n);
 const BYTES = 0x30_0000;
 
@@ -37,26 +37,25 @@ afterEach(() => {
 const STRUCTURE = 0x1008n;
 const NO_GUARDS = guards();
 
-/** The way to the structure, by triples of address, mask and expected value. */
+/** The guards of the structure, from triples of address, mask and expected value. */
 function guards(...words: readonly bigint[]): BigUint64Array {
   return BigUint64Array.of(STRUCTURE, BigInt(Math.ceil(words.length / 3)), ...words);
 }
 
-/** Of a way that is the only one. */
-function commit(way: BigUint64Array, changes: BigUint64Array): number {
-  return memory.commit(way, 0, changes);
+function commit(sequence: BigUint64Array, changes: BigUint64Array): number {
+  return memory.commit(sequence, 0, changes);
 }
 
-function change(address: bigint, width: number, mask: number, value: number, kept = 0): BigUint64Array {
-  return BigUint64Array.of(address - STRUCTURE, ...[width, mask, value, kept].map(BigInt));
+function change(address: bigint, width: number, mask: number, value: number, readBack = 0): BigUint64Array {
+  return BigUint64Array.of(address - STRUCTURE, ...[width, mask, value, readBack].map(BigInt));
 }
 
-/** As gather wants them: words by their offset, and which bits count, if not all. */
+/** Words as gather takes them: by offset, with a mask of all bits by default. */
 function words(...wanted: readonly (readonly [offset: number, mask?: bigint])[]): BigUint64Array {
   return BigUint64Array.from(wanted.flatMap(([offset, mask = ~0n]) => [BigInt(offset), mask]));
 }
 
-/** Somebody who writes the byte at 0x1018 as it was, again and again, for half a minute. */
+/** A thread that writes the old value of the byte at 0x1018 again and again, for half a minute. */
 const RIVAL = `
   const { openSync, writeSync } = require('node:fs');
   const { workerData: file, parentPort } = require('node:worker_threads');
@@ -76,11 +75,11 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
     memory.setLinearMap(BigUint64Array.of(0xffff_0000_0000_0000n, 0xffff_0000_0030_0000n, 0n));
   });
 
-  it('says how it is accessed', () => {
+  it('reports its kind of access', () => {
     expect(memory.access).toBe(access);
   });
 
-  it('reads within System RAM only', () => {
+  it('reads only System RAM', () => {
     const read = (address: bigint, length: number) => memory.readPhysical(address, new Uint8Array(length));
     expect(read(0x1000n, 0x2000)).toBe(true);
     expect(read(0xfffn, 1)).toBe(false);
@@ -90,13 +89,13 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
     expect(read(0xffff_ffff_ffff_fff8n, 16)).toBe(false);
   });
 
-  it('reads across a window and at odd addresses', () => {
+  it('reads across two windows and at unaligned addresses', () => {
     const out = new Uint8Array(37);
     expect(memory.readPhysical(0x1f_fff3n, out)).toBe(true);
     expect(Buffer.from(out)).toEqual(readFileSync(file).subarray(0x1f_fff3, 0x1f_fff3 + 37));
   });
 
-  it('gathers many at once and says which could not be read', () => {
+  it('gathers many structures at once and reports which could not be read', () => {
     const base = 0xffff_0000_0000_0000n;
     const addresses = BigUint64Array.of(
       base + 0x1008n,
@@ -104,7 +103,7 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
       base + 0x4000n,
       base + 0x10_0010n,
       base + 0x2f_fff8n,
-      // where no structure is, though there is memory
+      // misaligned
       base + 0x1009n,
     );
     const [rows, status] = [new BigUint64Array(6 * 2).fill(~0n), new Uint8Array(6)];
@@ -122,7 +121,7 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
     expect(rows[8]).toBe(base + 0x2f_fff8n);
   });
 
-  it('gathers words in any order, across a window too, and the bits that count', () => {
+  it('gathers words in any order, also across two windows, with their masks', () => {
     const address = 0x1f_ffe0n;
     const [rows, status] = [new BigUint64Array(5), new Uint8Array(1)];
     memory.setLinearMap(BigUint64Array.of(0n, 0x30_0000n, 0n));
@@ -133,134 +132,136 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
     expect([...rows]).toEqual([address, word(0x20), word(-0x10), word(0x18) & mask, word(0x28)]);
   });
 
-  it('gathers one column after the other, each with its own status', () => {
+  it('gathers one table after the other, each with its own status', () => {
     memory.setLinearMap(BigUint64Array.of(0n, 0x30_0000n, 0n));
     const addresses = BigUint64Array.of(0x1008n, 0x10_0000n);
-    const column = () => [new BigUint64Array(2 * 2), new Uint8Array(2)] as const;
-    const [[ones, ofOnes], [others, ofOthers]] = [column(), column()];
-    const look = () =>
+    const table = () => [new BigUint64Array(2 * 2), new Uint8Array(2)] as const;
+    const [[ones, ofOnes], [others, ofOthers]] = [table(), table()];
+    const gather = () =>
       memory.gather(addresses, words([8]), ones, ofOnes, addresses, words([-8]), others, ofOthers);
-    // before the second one there is no RAM
-    expect(look()).toBe(4);
+    // there is no RAM before the second structure
+    expect(gather()).toBe(4);
     expect([...ones]).toEqual([0x1008n, 0x1010n, 0x10_0000n, 0x10_0008n]);
     expect([...others]).toEqual([0x1008n, 0x1000n, 0n, 0n]);
     writeFileSync(file, readFileSync(file).fill(7, 0x1000, 0x1001));
-    expect(look()).toBe(2);
-    expect([...ofOnes]).toEqual([ReadStatus.same, ReadStatus.same]);
+    expect(gather()).toBe(2);
+    expect([...ofOnes]).toEqual([ReadStatus.unchanged, ReadStatus.unchanged]);
     expect([...ofOthers]).toEqual([ReadStatus.changed, ReadStatus.unreadable]);
   });
 
-  it('tells which rows are as they were: the same address, and the same bits that count', () => {
+  it('reports rows as unchanged that have the same address and the same masked words', () => {
     memory.setLinearMap(BigUint64Array.of(0n, 0x30_0000n, 0n));
     const addresses = BigUint64Array.of(0x1008n, 0x2000n, 0x8000n, 0x10_0000n);
-    const column = [addresses, words([0, 0xffffn]), new BigUint64Array(4 * 2), new Uint8Array(4)] as const;
-    const look = () => {
-      const before = column.map((part) => [...part]);
-      const isHeld = memory.hold(...column);
-      expect(column.map((part) => [...part])).toEqual(before);
-      memory.gather(...column);
-      return [isHeld, ...column[3]];
+    const table = [addresses, words([0, 0xffffn]), new BigUint64Array(4 * 2), new Uint8Array(4)] as const;
+    const gather = () => {
+      const before = table.map((part) => [...part]);
+      const isUnchanged = memory.isUnchanged(...table);
+      expect(table.map((part) => [...part])).toEqual(before);
+      memory.gather(...table);
+      return [isUnchanged, ...table[3]];
     };
-    const { changed, same, unreadable } = ReadStatus;
-    look();
-    // one that could not be read and cannot be now is as it was
-    expect(look()).toEqual([true, same, same, unreadable, same]);
+    const { changed, unchanged: same, unreadable } = ReadStatus;
+    gather();
+    // a row that could not be read both times is unchanged
+    expect(gather()).toEqual([true, same, same, unreadable, same]);
     commit(NO_GUARDS, change(0x1008n, 1, 0b100, 0b100));
-    // a bit that does not count
+    // a bit outside of the mask
     commit(NO_GUARDS, change(0x2002n, 1, 0b100, 0b100));
-    expect(look()).toEqual([false, changed, same, unreadable, same]);
+    expect(gather()).toEqual([false, changed, same, unreadable, same]);
     commit(NO_GUARDS, change(0x2002n, 1, 0b100, 0));
-    expect(look()).toEqual([true, same, same, unreadable, same]);
+    expect(gather()).toEqual([true, same, same, unreadable, same]);
     addresses[2] = 0x1010n;
-    expect(look()).toEqual([false, same, same, changed, same]);
+    expect(gather()).toEqual([false, same, same, changed, same]);
     addresses[3] = 0x8000n;
-    expect(look()).toEqual([false, same, same, same, unreadable]);
-    // not there for another reason
+    expect(gather()).toEqual([false, same, same, same, unreadable]);
+    // unreadable for another reason
     addresses[3] = 0n;
-    expect(look()).toEqual([true, same, same, same, unreadable]);
+    expect(gather()).toEqual([true, same, same, same, unreadable]);
     addresses[3] = 0x10_0000n;
-    expect(look()).toEqual([false, same, same, same, changed]);
-    // another place that holds the same
+    expect(gather()).toEqual([false, same, same, same, changed]);
+    // another address with the same contents
     writeFileSync(file, readFileSync(file).fill(7));
-    expect(look()).toEqual([false, changed, changed, changed, changed]);
+    expect(gather()).toEqual([false, changed, changed, changed, changed]);
     addresses[0] = 0x1018n;
-    expect(look()).toEqual([false, changed, same, same, same]);
+    expect(gather()).toEqual([false, changed, same, same, same]);
   });
 
-  it('tells of several columns whether all hold', () => {
+  it('reports whether several tables are unchanged', () => {
     memory.setLinearMap(BigUint64Array.of(0n, 0x30_0000n, 0n));
-    const column = (address: bigint) =>
+    const table = (address: bigint) =>
       [BigUint64Array.of(address), words([0]), new BigUint64Array(2), new Uint8Array(1)] as const;
-    const [one, other] = [column(0x1008n), column(0x2000n)];
+    const [one, other] = [table(0x1008n), table(0x2000n)];
     expect(memory.gather(...one, ...other)).toBe(2);
-    expect(memory.hold(...one, ...other)).toBe(true);
+    expect(memory.isUnchanged(...one, ...other)).toBe(true);
     commit(NO_GUARDS, change(0x2000n, 1, 1, 1));
-    expect(memory.hold(...one)).toBe(true);
-    expect(memory.hold(...one, ...other)).toBe(false);
-    expect(memory.hold()).toBe(true);
+    expect(memory.isUnchanged(...one)).toBe(true);
+    expect(memory.isUnchanged(...one, ...other)).toBe(false);
+    expect(memory.isUnchanged()).toBe(true);
   });
 
-  it('changes the named bits of one byte, and no others', () => {
-    const way = guards(0x1010n, 0xffffn, 0x1010n);
-    expect(commit(way, change(0x1018n, 1, 0b110, 0b010))).toBe(CommitResult.changed);
+  it('changes the masked bits of one byte, and no others', () => {
+    const sequence = guards(0x1010n, 0xffffn, 0x1010n);
+    expect(commit(sequence, change(0x1018n, 1, 0b110, 0b010))).toBe(CommitResult.changed);
     expect(wordAt(0x1018)).toBe(0x101an);
-    expect(commit(way, change(0x1018n, 1, 0b110, 0b010))).toBe(CommitResult.heldAlready);
+    expect(commit(sequence, change(0x1018n, 1, 0b110, 0b010))).toBe(CommitResult.unchanged);
   });
 
-  it('takes the way that is asked for of many', () => {
+  it('uses the guards at the given index', () => {
     const stale = guards(0x1010n, 0xffffn, 0n);
-    const ways = BigUint64Array.of(...stale, ...guards(0x1010n, 0xffffn, 0x1010n), ...stale);
-    const at = (index: number) => memory.commit(ways, index * stale.length, change(0x1018n, 1, 0b110, 0b010));
+    const all = BigUint64Array.of(...stale, ...guards(0x1010n, 0xffffn, 0x1010n), ...stale);
+    const at = (index: number) => memory.commit(all, index * stale.length, change(0x1018n, 1, 0b110, 0b010));
     expect([at(0), wordAt(0x1018)]).toEqual([0, 0x1018n]);
     expect([at(1), wordAt(0x1018)]).toEqual([CommitResult.changed, 0x101an]);
     expect(at(2)).toBe(0);
   });
 
-  it('writes nothing when a guard does not hold, and says which', () => {
-    const way = guards(0x1010n, 0xffffn, 0x1010n, 0x10_0000n, 0xffn, 0x1n, 0x1020n, 0xffn, 0x0n);
-    expect(commit(way, change(0x1018n, 1, 0b110, 0b010))).toBe(1);
+  it('writes nothing if a guard fails, and returns its index', () => {
+    const sequence = guards(0x1010n, 0xffffn, 0x1010n, 0x10_0000n, 0xffn, 0x1n, 0x1020n, 0xffn, 0x0n);
+    expect(commit(sequence, change(0x1018n, 1, 0b110, 0b010))).toBe(1);
     expect(wordAt(0x1018)).toBe(0x1018n);
   });
 
   it.each([
     ['a guard outside System RAM', guards(0x8000n, 1n, 1n), 0x1018n, 1, 1, 1, 'EGUARD'],
-    ['a guard at an odd address', guards(0x1001n, 1n, 1n), 0x1018n, 1, 1, 1, 'EGUARD'],
-    ['a guard that expects bits it does not look at', guards(0x1010n, 1n, 2n), 0x1018n, 1, 1, 1, 'EGUARD'],
+    ['a guard at an unaligned address', guards(0x1001n, 1n, 1n), 0x1018n, 1, 1, 1, 'EGUARD'],
+    ['a guard that expects bits outside of its mask', guards(0x1010n, 1n, 2n), 0x1018n, 1, 1, 1, 'EGUARD'],
     ['a field outside System RAM', NO_GUARDS, 0x8000n, 1, 1, 1, 'ETARGET'],
-    ['a field over the end of System RAM', NO_GUARDS, 0x2ffffen, 4, 1, 1, 'ETARGET'],
+    ['a field across the end of System RAM', NO_GUARDS, 0x2ffffen, 4, 1, 1, 'ETARGET'],
     ['an empty mask', NO_GUARDS, 0x1018n, 1, 0, 0, 'ETARGET'],
     ['a value beyond the mask', NO_GUARDS, 0x1018n, 1, 1, 2, 'ETARGET'],
     ['a mask beyond the unit', NO_GUARDS, 0x1018n, 1, 0x100, 0, 'ETARGET'],
     ['an unaligned unit', NO_GUARDS, 0x1019n, 2, 1, 1, 'ETARGET'],
     ['a unit of three bytes', NO_GUARDS, 0x1018n, 3, 1, 1, 'ETARGET'],
-  ] as const)('refuses %s', (_, way, address, width, mask, value, code) => {
-    expect(() => commit(way, change(address, width, mask, value))).toThrow(expect.objectContaining({ code }));
+  ] as const)('refuses %s', (_, sequence, address, width, mask, value, code) => {
+    expect(() => commit(sequence, change(address, width, mask, value))).toThrow(
+      expect.objectContaining({ code }),
+    );
     const beyond = change(0x1018n, 1, 1, 1, 2);
     expect(() => commit(NO_GUARDS, beyond)).toThrow(expect.objectContaining({ code: 'ETARGET' }));
     expect(wordAt(0x1018)).toBe(0x1018n);
   });
 
-  it.each([2, 4] as const)('changes a unit of %i bytes only where it is mapped', (width) => {
+  it.each([2, 4] as const)('changes a unit of %i bytes only if memory is mapped', (width) => {
     const both = () => commit(NO_GUARDS, change(0x1018n, width, 0x8001, 0x8001));
     if (access === 'mapped') expect(both()).toBe(CommitResult.changed);
     else expect(both).toThrow(expect.objectContaining({ code: 'ETARGET' }));
     expect(wordAt(0x1018)).toBe(access === 'mapped' ? 0x9019n : 0x1018n);
   });
 
-  it('makes several changes in turn, and none after one that does not come about', () => {
+  it('makes several changes in order, and none after one that was not made', () => {
     const both = (second: bigint) =>
       BigUint64Array.from([...change(0x1018n, 1, 0b110, 0b010), ...change(second, 1, 1, 1, 1)]);
     expect(commit(NO_GUARDS, both(0x1020n))).toBe(CommitResult.changed);
     expect([wordAt(0x1018), wordAt(0x1020)]).toEqual([0x101an, 0x1021n]);
-    expect(commit(NO_GUARDS, both(0x1020n))).toBe(CommitResult.heldAlready);
-    // of the first byte alone it is true
-    const way = guards(0x1018n, 0xffn, 0x18n);
+    expect(commit(NO_GUARDS, both(0x1020n))).toBe(CommitResult.unchanged);
+    // this guard matches before the first change, and fails before the second one
+    const sequence = guards(0x1018n, 0xffn, 0x18n);
     writeFileSync(file, readFileSync(file).fill(0x18, 0x1018, 0x1019));
-    expect(commit(way, both(0x1028n))).toBe(0);
+    expect(commit(sequence, both(0x1028n))).toBe(0);
     expect([wordAt(0x1018), wordAt(0x1028)]).toEqual([0x101an, 0x1028n]);
   });
 
-  it('tells when somebody else wrote the bits again', async () => {
+  it('reports that somebody else overwrote the bits', async () => {
     const rival = new Worker(RIVAL, { eval: true, workerData: file });
     try {
       await once(rival, 'message');
@@ -269,15 +270,15 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
       const end = performance.now() + 100_000;
       while (seen.size < 2 && performance.now() < end) {
         for (let i = 0; i < 1000; i++) seen.add(commit(NO_GUARDS, change(0x1018n, 1, 0b111, 0b111, 0b001)));
-        seen.delete(CommitResult.heldAlready);
+        seen.delete(CommitResult.unchanged);
       }
-      expect([...seen].sort()).toEqual([CommitResult.changed, CommitResult.undone]);
+      expect([...seen].sort()).toEqual([CommitResult.changed, CommitResult.overwritten]);
     } finally {
       await rival.terminate();
     }
   }, 120_000);
 
-  it('is an error with a code once it is closed', () => {
+  it('throws an error with a code after it was closed', () => {
     memory.close();
     expect(() => memory.readPhysical(0x1000n, new Uint8Array(1))).toThrow(
       expect.objectContaining({ code: 'ECLOSED' }),
@@ -285,7 +286,7 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
   });
 });
 
-describe('what cannot be opened', () => {
+describe('physical memory refuses', () => {
   beforeEach(() => {
     memory = new PhysicalMemory(file, RANGES, 'bytes', false);
   });
@@ -301,65 +302,70 @@ describe('what cannot be opened', () => {
     expect(() => new PhysicalMemory(name, ranges, 'auto', true)).toThrow(expect.objectContaining({ code }));
   });
 
-  it('writes to memory opened for reading only', () => {
+  it('a commit to memory that was opened for reading only', () => {
     expect(() => commit(NO_GUARDS, change(0x1018n, 1, 1, 1))).toThrow(
       expect.objectContaining({ code: 'ETARGET' }),
     );
   });
 
-  it('wrong arguments are TypeErrors', () => {
+  it('wrong arguments, with a TypeError', () => {
     expect(() => memory.readPhysical(1 as unknown as bigint, new Uint8Array(1))).toThrow(TypeError);
     expect(() => commit(NO_GUARDS, BigUint64Array.of(1n))).toThrow(TypeError);
-    // no structure; no number of guards; half a guard; more guards than there are
+    // no address; no number of guards; an incomplete guard; too large a number of guards
     const endless = BigUint64Array.of(STRUCTURE, (1n << 64n) - 1n, 0x1010n, 0n, 0n);
-    for (const way of [new BigUint64Array(0), BigUint64Array.of(STRUCTURE), guards(0x1010n, 0n), endless]) {
-      expect(() => commit(way, change(0x1018n, 1, 1, 1))).toThrow(TypeError);
+    for (const sequence of [
+      new BigUint64Array(0),
+      BigUint64Array.of(STRUCTURE),
+      guards(0x1010n, 0n),
+      endless,
+    ]) {
+      expect(() => commit(sequence, change(0x1018n, 1, 1, 1))).toThrow(TypeError);
     }
     for (const at of [1, 2, -1, 2 ** 32 - 1, 'nowhere' as never]) {
       expect(() => memory.commit(NO_GUARDS, at, change(0x1018n, 1, 1, 1))).toThrow(TypeError);
     }
     expect(() => commit(new Uint8Array(24) as never, NO_GUARDS)).toThrow(TypeError);
     expect(() => commit(NO_GUARDS, 1 as never)).toThrow(TypeError);
-    const columns = (pairs: readonly bigint[], words: number, rows: number) => {
-      const column = [
+    const tables = (pairs: readonly bigint[], words: number, rows: number) => {
+      const table = [
         new BigUint64Array(2),
         BigUint64Array.from(pairs),
         new BigUint64Array(words),
         new Uint8Array(rows),
       ] as const;
-      return [() => memory.gather(...column), () => memory.hold(...column)];
+      return [() => memory.gather(...table), () => memory.isUnchanged(...table)];
     };
-    for (const call of columns([0n, 1n], 4, 2)) expect(call).not.toThrow();
+    for (const call of tables([0n, 1n], 4, 2)) expect(call).not.toThrow();
     const wrong = [
-      columns([0n, 1n], 3, 2),
-      columns([0n, 1n], 4, 1),
-      columns([], 4, 2),
-      columns([0n], 4, 2),
-      columns([4n, 1n], 4, 2),
-      columns([1n << 21n, 1n], 4, 2),
+      tables([0n, 1n], 3, 2),
+      tables([0n, 1n], 4, 1),
+      tables([], 4, 2),
+      tables([0n], 4, 2),
+      tables([4n, 1n], 4, 2),
+      tables([1n << 21n, 1n], 4, 2),
     ];
     for (const call of wrong.flat()) expect(call).toThrow(TypeError);
     const half = [new BigUint64Array(1), new BigUint64Array(2), new BigUint64Array(2)] as never[];
-    expect(() => memory.gather(...(half as unknown as GatheredRows))).toThrow(TypeError);
-    expect(() => memory.hold(...half)).toThrow(TypeError);
+    expect(() => memory.gather(...(half as unknown as NativeTable))).toThrow(TypeError);
+    expect(() => memory.isUnchanged(...half)).toThrow(TypeError);
     expect(() => {
       memory.setLinearMap(new BigUint64Array(2));
     }).toThrow(TypeError);
   });
 });
 
-describe('follow', () => {
+describe('walkList', () => {
   beforeEach(() => {
     memory = new PhysicalMemory(file, RANGES, 'mapped', true);
     memory.setLinearMap(BigUint64Array.of(0n, 0x30_0000n, 0n));
   });
 
-  it('ends at the limit on a list that never comes back, and at memory that cannot be read', () => {
-    // each word of the file points at itself: a cycle of one
+  it('ends at the limit on a list that is not closed, and at memory that cannot be read', () => {
+    // each word of the file points to itself: a cycle of one node
     const visited = new BigUint64Array(10);
     const out = new Uint8Array(80);
-    expect(memory.follow(0x1000n, 8, 0, 8, out, visited)).toEqual({ count: 10, end: 'limit' });
-    expect(memory.follow(0x8000n, 0, 0, 8, out, visited)).toEqual({ count: 0, end: 'unreadable' });
-    expect(memory.follow(0x1000n, 0, 0, 8, out, visited)).toEqual({ count: 0, end: 'closed' });
+    expect(memory.walkList(0x1000n, 8, 0, 8, out, visited)).toEqual({ count: 10, end: 'limit' });
+    expect(memory.walkList(0x8000n, 0, 0, 8, out, visited)).toEqual({ count: 0, end: 'unreadable' });
+    expect(memory.walkList(0x1000n, 0, 0, 8, out, visited)).toEqual({ count: 0, end: 'closed' });
   });
 });

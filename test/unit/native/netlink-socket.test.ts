@@ -7,7 +7,7 @@ import { until } from '../../support/until.js';
 
 const NETLINK_USERSOCK = 2;
 const NETLINK_GENERIC = 16;
-/** CTRL_CMD_GETFAMILY by number: the controller of generic netlink itself, which every kernel has. */
+/** CTRL_CMD_GETFAMILY for the controller of generic netlink, which every kernel has. */
 const REQUEST = Buffer.from('1c000000100001000100000000000000030100000600010010000000', 'hex');
 
 const { NetlinkSocket } = loadAddon();
@@ -23,7 +23,7 @@ afterEach(() => {
 const root = createRequire(import.meta.url)
   .resolve('subflowd/package.json')
   .replace(/\/[^/]*$/, '');
-/** Watches a socket and ends. */
+/** Watches a socket, and then has nothing to do. */
 const WATCH = `
   const { NetlinkSocket } = require('node-gyp-build')(${JSON.stringify(root)});
   globalThis.kept = new NetlinkSocket(${NETLINK_GENERIC}, undefined);
@@ -34,7 +34,7 @@ async function node(code: string) {
 }
 
 describe('a netlink socket', () => {
-  it('asks the kernel and gets its answer, at once', () => {
+  it('sends a request to the kernel and receives the reply at once', () => {
     expect(socket.receive(new Uint8Array(16))).toBeUndefined();
     socket.send(REQUEST);
     const answer = Buffer.alloc(4096);
@@ -44,14 +44,14 @@ describe('a netlink socket', () => {
     expect(socket.receive(answer)).toBeUndefined();
   });
 
-  it('tells the length of a datagram that was too long, and loses nothing after it', () => {
+  it('returns the length of a datagram that was too long, and loses no later datagram', () => {
     socket.send(REQUEST);
     const some = Buffer.alloc(8);
     expect(socket.receive(some)).toBe(some.readUInt32LE(0));
     expect(socket.receive(some)).toBeUndefined();
   });
 
-  it('calls back when an answer waits, again and again, and not any more once closed', async () => {
+  it('calls back as long as there is a reply, and not after it was closed', async () => {
     let calls = 0;
     socket.onReadable(() => {
       calls++;
@@ -67,7 +67,7 @@ describe('a netlink socket', () => {
     expect(calls).toBe(6);
   });
 
-  it('can be closed by what it calls', async () => {
+  it('can be closed by its callback', async () => {
     const called = new Promise<void>((resolve) => {
       socket.onReadable(() => {
         socket.close();
@@ -81,7 +81,7 @@ describe('a netlink socket', () => {
     );
   });
 
-  it('takes nothing that another process sent it', async () => {
+  it('discards a datagram from another process', async () => {
     const own = new NetlinkSocket(NETLINK_USERSOCK, undefined);
     const rows = readFileSync('/proc/self/net/netlink', 'utf8')
       .split('\n')
@@ -99,7 +99,7 @@ describe('a netlink socket', () => {
     own.close();
   });
 
-  it('keeps no process and no worker running, watched or not', async () => {
+  it('keeps no process and no worker running', async () => {
     expect(await node(WATCH)).toMatchObject({ exitCode: 0, stderr: '' });
     const worker = `new (require('node:worker_threads').Worker)(${JSON.stringify(WATCH)}, { eval: true })`;
     expect(await node(`${worker}.on('exit', (code) => console.log('worker', code))`)).toMatchObject({
@@ -109,7 +109,7 @@ describe('a netlink socket', () => {
     });
   });
 
-  it('says what the system refuses, and what it was asked wrongly', () => {
+  it('throws errors with a code for refusals of the system and for wrong arguments', () => {
     const code = (act: () => unknown) => {
       try {
         act();
@@ -120,7 +120,7 @@ describe('a netlink socket', () => {
     };
     expect(code(() => new NetlinkSocket(99, undefined))).toBe('EPROTONOSUPPORT');
     const file = openSync('/dev/null', 'r');
-    // no namespace at all; where one may not be entered that comes first
+    // not a namespace; without the capability to enter one, EPERM comes first
     expect(['EINVAL', 'EPERM']).toContain(code(() => new NetlinkSocket(NETLINK_GENERIC, file)));
     closeSync(file);
     expect(code(() => new NetlinkSocket(NETLINK_GENERIC, 1_000_000))).toBe('EBADF');

@@ -43,7 +43,7 @@ function ends(socket: Socket): [Endpoint, Endpoint] {
   ];
 }
 
-it('both ends of a unix socket have this process for a peer, and one that is closed has none', async () => {
+it('reports this process as the peer of both ends of a unix socket, and nothing after a close', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'subflowd-'));
   const [socket, accepted] = await pair(join(directory, 'socket'));
   for (const end of [socket, accepted]) expect(unixPeer(end)).toMatchObject({ pid: process.pid, uid });
@@ -52,27 +52,30 @@ it('both ends of a unix socket have this process for a peer, and one that is clo
   rmSync(directory, { recursive: true });
 });
 
-it.each(['127.0.0.1', '::1'])('sockets of %s have their owners, connected and listening', async (host) => {
-  const [socket, accepted, server] = await pair({ host, port: 0 });
-  const { port } = server.address() as AddressInfo;
-  for (const end of [socket, accepted]) {
-    const [local, remote] = ends(end);
-    expect(socketOwner(local, remote)).toMatchObject({ uid, isListening: false });
-    expect(socketOwner(local, remote)?.inode).toBeGreaterThan(0);
-  }
-  const nobody = { address: host, port: 1 };
-  const listener = socketOwner({ address: host, port }, nobody);
-  expect(listener).toMatchObject({ uid, isListening: true });
-  server.close();
-  expect(socketOwner({ address: host, port }, nobody)).toBeUndefined();
-  // one that its process has closed belongs to nobody, until the kernel forgets it
-  const [local, remote] = ends(socket);
-  socket.destroy();
-  await once(socket, 'close');
-  expect(socketOwner(local, remote)?.inode ?? 0).toBe(0);
-});
+it.each(['127.0.0.1', '::1'])(
+  'finds the owner of a connected and of a listening socket of %s',
+  async (host) => {
+    const [socket, accepted, server] = await pair({ host, port: 0 });
+    const { port } = server.address() as AddressInfo;
+    for (const end of [socket, accepted]) {
+      const [local, remote] = ends(end);
+      expect(socketOwner(local, remote)).toMatchObject({ uid, isListening: false });
+      expect(socketOwner(local, remote)?.inode).toBeGreaterThan(0);
+    }
+    const nobody = { address: host, port: 1 };
+    const listener = socketOwner({ address: host, port }, nobody);
+    expect(listener).toMatchObject({ uid, isListening: true });
+    server.close();
+    expect(socketOwner({ address: host, port }, nobody)).toBeUndefined();
+    // after a close no process has the socket, until the kernel removes it
+    const [local, remote] = ends(socket);
+    socket.destroy();
+    await once(socket, 'close');
+    expect(socketOwner(local, remote)?.inode ?? 0).toBe(0);
+  },
+);
 
-it('a socket that listens for both kinds of addresses takes IPv4 too', async () => {
+it('finds the owner of a dual-stack listener by an IPv4 address', async () => {
   const server = createServer().listen(0, '::');
   open.push(server);
   await once(server, 'listening');

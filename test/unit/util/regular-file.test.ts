@@ -152,7 +152,7 @@ describe('a vmlinux', () => {
     writeFileSync(file, header);
     truncateSync(file, 2 ** 40);
     const layout = makeLayout({ vmlinux: file, progress: () => undefined });
-    await expect(layout).rejects.toThrow(`${file} claims a part of ${MAX_SECTION_BYTES + 1} bytes`);
+    await expect(layout).rejects.toThrow(`${file} has a part of ${MAX_SECTION_BYTES + 1} bytes`);
   });
 
   it.each(OTHERS)('is refused, by its name, where it is %s', async (_what, make) => {

@@ -1,4 +1,4 @@
-import type { OpenFiles } from '../../src/kernel/walk/files.js';
+import type { OpenFiles } from '../../src/kernel/walk/fd-table.js';
 import type { OpenKernel } from '../../src/kernel/kernel.js';
 import type { Floor } from './floor.js';
 
@@ -14,7 +14,7 @@ const MEMBERS = [
 const BITS = ['request_bkup', 'backup', 'send_mp_prio'] as const;
 
 /** Tells the floor where everything lies that native/walk.cc follows. Upstream's family. */
-export async function setPlaces(
+export async function setLocations(
   floor: Floor,
   { space, layout, tasks }: OpenKernel,
   files: OpenFiles,
@@ -28,15 +28,19 @@ export async function setPlaces(
     await set(`mptcp_subflow_context.${bit}:`, layout.bits('mptcp_subflow_context', bit).bitOffset);
   await set('direct', space.directMap.base);
   await set('text', space.text);
-  await set('code', space.physical(space.text) ?? 0n);
-  await set('task', files.task);
+  await set('code', space.toPhysical(space.text) ?? 0n);
+  await set('task', files.table.task);
   // PID 1 is the first behind init_task
   const list = BigInt(layout.field('task_struct', 'tasks').offset);
-  await set('init_task', (space.pointer(tasks.find(1) + list + 8n) ?? 0n) - list);
+  await set('init_task', (space.readPointer(tasks.find(1) + list + 8n) ?? 0n) - list);
   // an array in vmalloc space is told page by page
   const { base } = space.directMap;
-  if (space.physical(files.array) === files.array - base) return;
-  const end = files.array + 8n * BigInt((files.fds.at(-1) ?? 0) + 1);
-  for (let page = files.array - (files.array % PAGE), index = 0; page < end; page += PAGE, index++)
-    await set(`array:${index}`, space.physical(page) ?? 0n);
+  if (space.toPhysical(files.table.array) === files.table.array - base) return;
+  const end = files.table.array + 8n * BigInt((files.fds.at(-1) ?? 0) + 1);
+  for (
+    let page = files.table.array - (files.table.array % PAGE), index = 0;
+    page < end;
+    page += PAGE, index++
+  )
+    await set(`array:${index}`, space.toPhysical(page) ?? 0n);
 }
