@@ -139,7 +139,7 @@ export class DevmemBackend implements Backend {
     const guards = this.#guardsOf(name.pid, last, located);
     if (!guards) return gone('the subflow closed');
     const { bits } = this.#family;
-    const { peers } = located.subflow;
+    const { peers } = located;
     const isHeldBack = priority === 'active' && peers === 'backup';
     if (isHeldBack && overridePeer && bits.cannotOverrideReason !== undefined) {
       return { outcome: 'refused', peerAsked: false, reason: bits.cannotOverrideReason };
@@ -171,7 +171,7 @@ export class DevmemBackend implements Backend {
   ): GuardSequence | undefined {
     if (located.guards) return located.guards;
     const trail = this.#family.trail(pid, files, located);
-    const context = this.kernel.space.toPhysical(located.location.context);
+    const context = this.kernel.space.toPhysical(located.context);
     if (!trail || context === undefined) return undefined;
     return walk.addGuards(located, trail, context);
   }
@@ -192,10 +192,10 @@ function find({ walk, connections }: LastObservation, name: SubflowName): Locate
   return undefined;
 }
 
-function isNamed({ subflow, location }: LocatedSubflow, { connection, local, remote }: SubflowName): boolean {
+function isNamed(located: LocatedSubflow, { connection, local, remote }: SubflowName): boolean {
   return (
-    isSameEndpoint(subflow.remote, remote) &&
-    isSameEndpoint(subflow.local, local) &&
-    isSameEndpoint(location.connection.remote, connection)
+    isSameEndpoint(located.remote, remote) &&
+    isSameEndpoint(located.local, local) &&
+    isSameEndpoint(located.connection.remote, connection)
   );
 }

@@ -80,7 +80,7 @@ class Traffic {
       .createWalk(pid)
       .connections(new FdTableReader(space, layout).read(tasks.find(pid)));
     this.#places = connections.flatMap(({ subflows }) =>
-      subflows.map(({ location: place }) => Number(space.toPhysical(place.socket)) + offset),
+      subflows.map(({ socket }) => Number(space.toPhysical(socket)) + offset),
     );
     this.#file = openSync(memory, 'r+');
   }

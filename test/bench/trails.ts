@@ -25,7 +25,7 @@ export async function writeTrails(kernel: OpenKernel, pid: number, file: string)
     const target = subflows[1];
     const trail = target && family.trail(pid, files, target);
     if (!target || !trail) throw new Error('a connection has no second subflow');
-    const context = space.toPhysical(target.location.context) ?? 0n;
+    const context = space.toPhysical(target.context) ?? 0n;
     const guards = chunk(trail.words(context).subarray(2));
     words.push(BigInt(guards.length), ...guards.flatMap((_, index) => step(kernel, guards, index)));
     for (const priority of ['backup', 'active'] as const) {

@@ -201,12 +201,12 @@ export class ConnectionBuilder {
     const { endpoints, counters, metaEndpoints } = walk;
     const last = this.#nodes[node];
     const isUnchanged =
-      last?.location.file === file &&
+      last?.file === file &&
       last.depth === depth &&
-      last.location.connection.local === metaEndpoints.local(row) &&
-      last.location.connection.remote === metaEndpoints.remote(row) &&
-      last.subflow.local === endpoints.local(node) &&
-      last.subflow.remote === endpoints.remote(node) &&
+      last.connection.local === metaEndpoints.local(row) &&
+      last.connection.remote === metaEndpoints.remote(row) &&
+      last.local === endpoints.local(node) &&
+      last.remote === endpoints.remote(node) &&
       walk.isNodeUnchanged(node) &&
       // the node before has the pointer to this one
       (depth === 0 || walk.isNodeUnchanged(node - 1));
@@ -217,37 +217,34 @@ export class ConnectionBuilder {
 
   #describe(walk: WalkResult, { file, row }: MetaSocket, node: number, depth: number): LastSubflow {
     const { lists, endpoints, counters, metaEndpoints } = walk;
-    const fourTuple = { local: endpoints.local(node), remote: endpoints.remote(node) };
     const location: SubflowLocation = {
       file,
       context: walk.contexts[node] as bigint,
       socket: walk.socks[node] as bigint,
       node: lists.nodes[node] as bigint,
       link: lists.links[node] as bigint,
+      local: endpoints.local(node),
+      remote: endpoints.remote(node),
       connection: { local: metaEndpoints.local(row), remote: metaEndpoints.remote(row) },
     };
     const atContext = this.#lastAt(node, location.context);
-    const last = atContext && isSameFourTuple(atContext.subflow, fourTuple) ? atContext : undefined;
-    const priorities = this.#priorities(walk.priorities(node), last?.subflow.peers);
-    const now = {
-      subflow: counters.addTo({ ...fourTuple, ...priorities }, node),
-      location,
-      depth,
-    };
-    const isSamePlace = last !== undefined && isSameLocation(last.location, location);
+    const last = atContext && isSameFourTuple(atContext, location) ? atContext : undefined;
+    const priorities = this.#priorities(walk.priorities(node), last?.peers);
+    const { local, remote } = location;
+    const subflow = counters.addTo({ local, remote, ...priorities }, node);
+    const now = { ...location, subflow, peers: priorities.peers, depth };
+    const isSamePlace = last !== undefined && isSameLocation(last, location);
     // The same object keeps its guards, and is found by endpoint objects that were reported earlier.
     const located = isSamePlace ? Object.assign(last, now) : { ...now, guards: undefined };
-    this.#byRemote.set(fourTuple.remote, located);
+    this.#byRemote.set(remote, located);
     return located;
   }
 
   /** The subflow that the last walk found at this context. */
   #lastAt(node: number, context: bigint): LastSubflow | undefined {
     const sameNode = this.#nodes[node];
-    if (sameNode?.location.context === context) return sameNode;
-    this.#byContext ??= new Map(
-      this.#nodes.flatMap((last) => (last ? [[last.location.context, last] as const] : [])),
-    );
+    if (sameNode?.context === context) return sameNode;
+    this.#byContext ??= new Map(this.#nodes.flatMap((last) => (last ? [[last.context, last] as const] : [])));
     return this.#byContext.get(context);
   }
 

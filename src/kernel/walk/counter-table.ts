@@ -78,8 +78,8 @@ export class CounterTable {
       const some = this.#counters.map((counter) => [counter.name, valueOf(table, row, counter)] as const);
       return { ...subflow, ...(Object.fromEntries(some) as Partial<Record<TcpCounterName, number>>) };
     }
-    // This literal takes 15 ns, a loop over the table 74 ns. If all subflows are busy, an observation would take 1.5 times as
-    // long with the loop. The compiler demands a line here for each counter of the table.
+    // With this literal a subflow takes 28 ns, with a loop over the table about 75 ns. If every counter changes, the loop makes
+    // an observation take 1.4 times as long. The compiler demands a line here for each counter of the table.
     return {
       local,
       remote,

@@ -16,7 +16,7 @@ import {
   IPPROTO_TCP,
   trailToMetaSocket,
   type Family,
-  type LocatedSubflow,
+  type SubflowLocation,
   type Walk,
 } from './family.js';
 import type { OpenFiles } from './fd-table.js';
@@ -75,11 +75,7 @@ export class MultipathTcpOrgFamily implements Family {
     return new MultipathTcpOrgWalk(this.space, this.layout, this.bits, pid);
   }
 
-  trail(
-    pid: number,
-    files: OpenFiles,
-    { location, subflow }: Omit<LocatedSubflow, 'guards'>,
-  ): Trail | undefined {
+  trail(pid: number, files: OpenFiles, location: SubflowLocation): Trail | undefined {
     const { sk } = location.file;
     const at = (base: bigint, { offset }: Field) => base + BigInt(offset);
     const mpcb = this.space.readPointer(at(sk, this.#mpcb));
@@ -92,7 +88,7 @@ export class MultipathTcpOrgFamily implements Family {
       trail.expectPointer('meta-socket', 'its mptcp_cb', at(sk, this.#mpcb), mpcb) &&
       trail.expectPointer('meta-socket', 'the meta_sk of its mptcp_cb', at(mpcb, this.#metaSk), sk) &&
       trail.expectPointer('subflow list', 'the pointer to the subflow', location.link, location.node) &&
-      expectFourTuple(trail, this.#endpoints, 'subflow', socket, subflow) &&
+      expectFourTuple(trail, this.#endpoints, 'subflow', socket, location) &&
       trail.expectPointer('subflow', 'its mptcp_cb', at(socket, this.#mpcb), mpcb) &&
       trail.expectPointer('subflow', 'its mptcp_tcp_sock', at(socket, this.#mptcp), context) &&
       trail.expectPointer('subflow', 'its socket', at(context, this.#tp), socket) &&

@@ -16,7 +16,7 @@ import {
   IPPROTO_TCP,
   trailToMetaSocket,
   type Family,
-  type LocatedSubflow,
+  type SubflowLocation,
   type Walk,
 } from './family.js';
 import type { OpenFiles } from './fd-table.js';
@@ -54,11 +54,7 @@ export class UpstreamFamily implements Family {
     return new UpstreamWalk(this.space, this.layout, this.bits, pid);
   }
 
-  trail(
-    pid: number,
-    files: OpenFiles,
-    { location, subflow }: Omit<LocatedSubflow, 'guards'>,
-  ): Trail | undefined {
+  trail(pid: number, files: OpenFiles, location: SubflowLocation): Trail | undefined {
     const { space, layout } = this;
     const { sk } = location.file;
     const { context, socket } = location;
@@ -67,7 +63,7 @@ export class UpstreamFamily implements Family {
     const areAccepted =
       trail?.expectBitField('meta-socket', 'its protocol', sk, this.#protocol, IPPROTO_MPTCP) &&
       trail.expectPointer('subflow list', 'the pointer to the subflow', location.link, location.node) &&
-      expectFourTuple(trail, this.#endpoints, 'subflow', socket, subflow) &&
+      expectFourTuple(trail, this.#endpoints, 'subflow', socket, location) &&
       trail.expectPointer('subflow', 'its socket', at(context, this.#tcpSock), socket) &&
       trail.expectPointer('subflow', 'its meta-socket', at(context, this.#conn), sk) &&
       this.bits.preconditions.every(({ bit, value }) =>

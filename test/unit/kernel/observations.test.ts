@@ -90,7 +90,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       return { files, ...walk.connections(files) };
     };
     const whole = walkOnce(familyOf(kernel).createWalk(PID));
-    const [first, second] = whole.connections[0]?.subflows.map(({ location }) => location) ?? [];
+    const [first, second] = whole.connections[0]?.subflows ?? [];
     if (!first || !second) throw new Error('Bob has two subflows');
     let seen = 0;
     for (let at = 1, calls = at; calls >= at; at++) {
@@ -120,6 +120,25 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
     // not only before or after the whole walk
     expect(seen).toBeGreaterThan(2);
     memory.close();
+  });
+
+  it('makes a new table of guards when most of a full one is unused', async () => {
+    const kernel = await openKernel(image.sources(), { access: 'mapped', layout });
+    const family = familyOf(kernel);
+    const walk = family.createWalk(PID);
+    const open = new FdTableReader(kernel.space, layout).read(kernel.tasks.find(PID));
+    const [first, second] = walk.connections(open).connections[0]?.subflows ?? [];
+    const trail = first && family.trail(PID, open, first);
+    if (!first || !second || !trail) throw new Error('Bob has two subflows');
+    const kept = walk.addGuards(second, trail, 1n);
+    for (let round = 0; round < 1000; round++) {
+      const { table, at, length } = walk.addGuards(first, trail, BigInt(round));
+      expect(table.words.subarray(at, at + length)).toEqual(trail.words(BigInt(round)));
+      expect(table.words.length).toBeLessThan(10 * length);
+    }
+    expect(second.guards).toBeUndefined();
+    expect(kept.table.words.subarray(kept.at, kept.at + kept.length)).toEqual(trail.words(1n));
+    kernel.memory.close();
   });
 
   it('reports new objects only for what changed', async () => {
