@@ -38,10 +38,16 @@ constexpr int kOverwritten = -3;
 // Byte-wise access uses pread, a change, pwrite of one byte, and pread. The caller must know that the kernel does not
 // write the other bits of this byte.
 //
-// Returns the index of the first guard that does not match (>= 0; nothing was written), kChanged, kUnchanged (memory
-// already had the value), or kOverwritten (it was written, but the bits to read back differ by now). Throws
-// MemoryError: EGUARD (a guard cannot be read), ETARGET (the change is malformed, not in System RAM, or wider than a
-// byte without mapping), EWRITE, EBUSY (the unit changed during every one of a limited number of attempts).
+// Returns one of:
+// - the index of the first guard that does not match (>= 0): nothing was written
+// - kChanged
+// - kUnchanged: memory already had the value
+// - kOverwritten: it was written, but the bits to read back differ by now
+// Throws MemoryError:
+// - EGUARD: a guard cannot be read
+// - ETARGET: the change is malformed, not in System RAM, or wider than a byte without mapping
+// - EWRITE: the write failed
+// - EBUSY: the unit changed during every one of a limited number of attempts
 int guarded_commit(PhysicalMemory& memory, const Guard* guards, std::size_t count, const Change& change);
 
 }  // namespace subflowd

@@ -27,18 +27,18 @@
  * On a kernel of multipath-tcp.org only the last part differs: tcp_sock.mpc marks a meta-socket, and tcp_sock.mpcb leads to
  * its subflows [walk/multipath-tcp-org.ts].
  *
- * Each arrow in this script reads memory of a running kernel. `memory/` translates a virtual address to a physical one and
- * reads it through /dev/mem; `layout/` knows the offset of each member in this kernel build. The kernel changes its memory
- * during the walk. So every pointer is checked before use, every loop has a limit, and a walk that cannot go on ends in a
+ * Each member access in this script reads memory of a running kernel. `memory/` translates a virtual address to a physical
+ * one and reads it through /dev/mem; `layout/` knows the offset of each member in this kernel build. The kernel changes its
+ * memory during the walk. So every pointer is checked before use, every loop has a limit, and a walk that cannot go on ends in a
  * KernelError that names the step.
  *
- * The fast way makes the same steps in a different order, because a server can have thousands of sessions:
+ * The fast way takes the same steps in a different order, because a server can have thousands of sessions:
  *
  * 1. One step for all sockets at once. A FieldTable gathers the same members of many structures in one native call. While
  *    this call reads one structure, the processor already fetches the next ones. The lists of subflows are walked side by
  *    side: first the first node of each, then the second.
  * 2. A table that is read again knows which of its rows changed. For a connection without changed rows the walk returns the
- *    object that it made the last time [walk/connections.ts].
+ *    object that it made the last time [walk/connection-builder.ts].
  * 3. Most observations walk no step at all. A ReadSet keeps every table of the last walk, and one native call compares all
  *    of it with memory. If no word changed, a new walk would follow the same pointers to the same words. So only counters,
  *    which change all the time, are read again [walk/server-walk.ts].
@@ -46,7 +46,7 @@
  * A walk must not mix two states of a list. The walk reads the pointers of a list first and the members of its nodes
  * afterwards. If these disagree, it invalidates the ReadSet, and the next observation walks again.
  *
- * To set a priority, `commit/` turns the path of the walk into guards: about thirty pairs of an address and the value that
+ * To set a priority, `commit/` turns the pointers of the walk into guards: about thirty pairs of an address and the value that
  * was there. The native commit compares all of them again, and changes only the priority bits, and only if all values are
  * the same. The guards are kept, so a second commit to the same subflow needs no walk.
  */

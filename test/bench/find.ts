@@ -109,7 +109,7 @@ export interface Finder {
   readonly run: (kernel: OpenKernel) => Contestant;
 }
 
-/** A look at the server through the public call, against the loop in C++ and whoever else finds the same. */
+/** An observation of the server through the public call, against the loop in C++ and others that find the same. */
 export async function findFigures(
   course: Course,
   { sources, layout, access, end, pid, where }: Ground,

@@ -6,7 +6,7 @@ import type { Trail } from '../commit/trail.js';
 import type { Layout } from '../layout/layout.js';
 import type { AddressSpace } from '../memory/address-space.js';
 import { ReadSet } from '../memory/read-set.js';
-import { ConnectionBuilder, type WalkResult } from './connections.js';
+import { ConnectionBuilder, type WalkResult } from './connection-builder.js';
 import { CounterTable } from './counter-table.js';
 import type { LocatedConnections, LocatedSubflow, Walk } from './family.js';
 import type { OpenFiles } from './fd-table.js';

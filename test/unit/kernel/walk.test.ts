@@ -29,7 +29,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
     image = new KernelImage(layout);
   });
 
-  /** Where the bits of our wish, the peer's and of MP_PRIO lie; what a byte of it gets. */
+  /** Where the bits of both priorities and of MP_PRIO lie, and why they cannot be written. */
   async function bitsOf(access: 'mapped' | 'bytes') {
     const kernel = await openKernel(image.sources(), { access, layout });
     const { bits } = familyOf(kernel);
@@ -37,7 +37,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
     return bits;
   }
 
-  /** What a change of these bits of a subflow comes to, as changes() tells it. */
+  /** The result of changes() if these bits of a subflow are inverted. */
   function flipped(context: bigint, ...bits: readonly { readonly bitOffset: number }[]) {
     const bytes = new Map<number, number>();
     for (const { bitOffset } of bits) {
@@ -57,16 +57,16 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       if (!first || !second) throw new Error('alice has two subflows');
       const alice = image.socket({ ...ALICE, subflows: [first, { ...second, bits: [peers.name] }] });
       image.task(PID, [image.plainFile(), 0n, udp.file, listener.file, alice.file]);
-      const tells = (member: string) => layout.has('tcp_sock', member);
+      const hasMember = (member: string) => layout.has('tcp_sock', member);
       const counters = (number: number) => ({
         rtt: number * 1000,
-        ...(tells('bytes_acked') && { bytesAcked: number * 2 ** 40, bytesReceived: number }),
+        ...(hasMember('bytes_acked') && { bytesAcked: number * 2 ** 40, bytesReceived: number }),
         retransmitted: number + 7,
       });
       for (const [index, sk] of alice.socks.entries()) {
         image.place(sk, 'tcp_sock', 'srtt_us', BigInt((index + 1) * 8000));
         image.place(sk, 'tcp_sock', 'total_retrans', BigInt(index + 8));
-        if (!tells('bytes_acked')) continue;
+        if (!hasMember('bytes_acked')) continue;
         image.place(sk, 'tcp_sock', 'bytes_acked', BigInt(index + 1) << 40n);
         image.place(sk, 'tcp_sock', 'bytes_received', BigInt(index + 1));
       }
@@ -91,24 +91,24 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
     it('writes our priority, asks for MP_PRIO where that is safe, and changes no other bit', async () => {
       const alice = image.socket(ALICE);
       image.task(PID, [image.plainFile(), alice.file]);
-      const { ours, sendMpPrio, cannotNotifyReason: silentBecause } = await bitsOf(access);
+      const { ours, sendMpPrio, cannotNotifyReason } = await bitsOf(access);
       const backend = await open(access);
       await backend.connections(PID);
-      const tells = silentBecause === undefined;
+      const canNotify = cannotNotifyReason === undefined;
       const lte = alice.contexts[1] as bigint;
       expect(await backend.setPriority(ON_LTE, 'backup')).toMatchObject({
         outcome: 'committed',
-        peerAsked: tells,
+        peerAsked: canNotify,
       });
-      expect(image.changes()).toEqual(flipped(lte, ours, ...(tells ? [sendMpPrio] : [])));
+      expect(image.changes()).toEqual(flipped(lte, ours, ...(canNotify ? [sendMpPrio] : [])));
       expect((await backend.connections(PID)).connections[0]?.subflows[1]).toMatchObject({
         ours: 'backup',
         peers: 'active',
-        mpPrioPending: tells,
+        mpPrioPending: canNotify,
       });
 
       await backend.setPriority(ON_LTE, 'active');
-      expect(image.changes()).toEqual(tells ? flipped(lte, sendMpPrio) : []);
+      expect(image.changes()).toEqual(canNotify ? flipped(lte, sendMpPrio) : []);
     });
 
     it('writes nothing if the priority is already set', async () => {
@@ -122,7 +122,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
     });
 
     it("overrides the client's priority only on request, and where that is safe", async () => {
-      const { peers, sendMpPrio, cannotOverrideReason: peersFixedBecause } = await bitsOf(access);
+      const { peers, sendMpPrio, cannotOverrideReason } = await bitsOf(access);
       const alice = image.socket({
         ...ALICE,
         subflows: [
@@ -136,7 +136,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       expect(await backend.setPriority(ON_LTE, 'active')).toMatchObject({ outcome: 'unchanged' });
       expect(image.changes()).toEqual([]);
       const result = await backend.setPriority(ON_LTE, 'active', { overridePeer: true });
-      if (peersFixedBecause === undefined) {
+      if (cannotOverrideReason === undefined) {
         expect(result.outcome).toBe('committed');
         expect(image.changes()).toEqual(flipped(alice.contexts[1] as bigint, peers));
       } else {
@@ -238,8 +238,8 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       image.task(PID, [image.socket(ALICE).file]);
       const backend = await open();
       await backend.connections(PID);
-      const nobody = { ...ON_LTE, remote: { ...LTE, port: 1 } };
-      expect(await backend.setPriority(nobody, 'backup')).toMatchObject({ outcome: 'gone' });
+      const unknown = { ...ON_LTE, remote: { ...LTE, port: 1 } };
+      expect(await backend.setPriority(unknown, 'backup')).toMatchObject({ outcome: 'gone' });
       expect(await backend.setPriority({ ...ON_LTE, pid: 1 }, 'backup')).toMatchObject({ outcome: 'gone' });
     });
 
