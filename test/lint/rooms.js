@@ -29,6 +29,7 @@ export const ROOMS = {
     'backend',
     'kernel',
     'kernel/layout',
+    'kernel/memory',
     'openvpn',
     'config',
     'native',
