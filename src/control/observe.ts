@@ -1,5 +1,5 @@
 import type { Backend, Connection, ServerSockets } from '../backend/backend.js';
-import { formatEndpoint, type Endpoint } from '../endpoint.js';
+import { formatEndpoint, isSameEndpoint } from '../endpoint.js';
 import type { AnySession } from '../openvpn/absences.js';
 import type { UnplacedSession } from '../openvpn/view.js';
 import type { Session } from '../openvpn/session.js';
@@ -162,8 +162,4 @@ function indexSockets({ connections, plain }: ServerSockets): Map<string, Found>
     found.set(key, isAlone && other !== 'several' ? connection : 'several');
   }
   return found;
-}
-
-function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {
-  return one.port === other.port && one.address === other.address;
 }
