@@ -1,6 +1,6 @@
 import type { Backend } from '../backend/backend.js';
 import type { Connection, ServerSockets } from '../model/connection.js';
-import { formatEndpoint, type Endpoint } from '../model/endpoint.js';
+import { formatEndpoint, isSameEndpoint } from '../model/endpoint.js';
 import type { AnySession, Session, UnplacedSession } from '../model/session.js';
 import type { ObservedSession, Snapshot } from '../steering/snapshot.js';
 import { place } from './place.js';
@@ -161,8 +161,4 @@ function indexSockets({ connections, plain }: ServerSockets): Map<string, Found>
     found.set(key, isAlone && other !== 'several' ? connection : 'several');
   }
   return found;
-}
-
-function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {
-  return one.port === other.port && one.address === other.address;
 }

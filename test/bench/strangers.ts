@@ -33,7 +33,7 @@ export const strangersBench: Bench = {
     "8,000 connections of another MPTCP service in the server's namespace, and 10 a second: what they cost the daemon",
   needs: networkNeeds,
   async run({ quick, output, say }) {
-    const [held, rounds, settleMs, roundMs] = quick ? [100, 1, 2_000, 5_000] : [8000, 1, SETTLE_MS, ROUND_MS];
+    const [held, settleMs, roundMs] = quick ? [100, 2_000, 5_000] : [8000, SETTLE_MS, ROUND_MS];
     const cleanup = new Cleanup();
     cleanup.onSignals();
     try {
@@ -67,27 +67,22 @@ export const strangersBench: Bench = {
         say(`${what}: ${part.toFixed(3)} % of a core`);
         return part;
       };
-      const [alone, idle, busy]: [number[], number[], number[]] = [[], [], []];
-      for (let round = 0; round < rounds; round++) {
-        alone.push(await measure('without them'));
-        const holder = peer(stranger, 'hold', ...where, `${held}`);
-        cleanup.add(holder.stop);
-        await says(holder.child.stdout, 'held');
-        say(`${await countOf(network.server)} connections`);
-        idle.push(await measure('that are idle'));
-        const visitor = peer(stranger, 'visit', ...where, `${PER_SECOND}`);
-        cleanup.add(visitor.stop);
-        busy.push(await measure(`and ${PER_SECOND} a second`));
-        await visitor.stop();
-        await holder.stop();
-      }
-      const figure = (name: string, parts: readonly number[]): Figure => ({
+      const alone = await measure('without them');
+      const holder = peer(stranger, 'hold', ...where, `${held}`);
+      cleanup.add(holder.stop);
+      await says(holder.child.stdout, 'held');
+      say(`${await countOf(network.server)} connections`);
+      const idle = await measure('that are idle');
+      const visitor = peer(stranger, 'visit', ...where, `${PER_SECOND}`);
+      cleanup.add(visitor.stop);
+      const busy = await measure(`and ${PER_SECOND} a second`);
+      const figure = (name: string, part: number): Figure => ({
         name,
         against: 'without them',
         where: 'this machine, netlink',
-        ratio: spreadOf(ratios(parts, alone)),
-        ours: spreadOf(parts),
-        theirs: spreadOf(alone),
+        ratio: spreadOf(ratios([part], [alone])),
+        ours: spreadOf([part]),
+        theirs: spreadOf([alone]),
         unit: '% of a core',
       });
       const others = `${held} idle connections of another service`;
