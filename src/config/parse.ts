@@ -13,6 +13,7 @@ import type {
 import { exceeded } from './limits.js';
 import { readLines, sectionTitle, type IniEntry, type IniSection } from './lines.js';
 import { isLoopback } from './management.js';
+import { DEFAULT_MODE, MODE_KEYS, type ModeKeys } from '../model/mode.js';
 import { hint } from '../util/nearest.js';
 import { overlaps, type PlacedPrefix } from './overlaps.js';
 import type { ConfigProblem } from './problem.js';
@@ -290,8 +291,6 @@ function readPaths(reading: Reading): { readonly paths: PathConfig[]; readonly n
   return { paths, names };
 }
 
-const NEEDS_PRIMARY = 'needs a `primary`; `primary =` with nothing behind it leaves such clients as they are';
-
 function readRule(
   reading: Reading,
   kind: 'client' | 'default',
@@ -319,13 +318,10 @@ function readRule(
   const costs = new Map(cost);
   if (cost && costs.size < cost.length) complain('cost', 'a path stands there twice');
   if (allowed?.length === 0) complain('allowed', 'no path is left; take the line away to allow every one');
-  if (mode === 'active-standby' && !primary) reading.complain(section, NEEDS_PRIMARY);
-  if (mode === 'priority-based' && (primary?.length ?? 0) < 2) {
-    const message = 'priority-based needs two paths at least, in the order in which they join';
-    if (primary) complain('primary', message);
-    else reading.complain(section, `needs a \`primary\`: ${message}`);
-  }
-  if (mode === 'active-standby' || mode === 'priority-based') {
+  const keys: ModeKeys = MODE_KEYS[mode];
+  if (keys.paths === 'primary') {
+    if (!primary) reading.complain(section, `needs a \`primary\`: ${keys.remedy}`);
+    else if (primary.length < keys.fewestPaths) complain('primary', keys.remedy);
     const open = new Set(allowed);
     const barred = (allowed && primary?.filter((name) => paths.has(name) && !open.has(name))) ?? [];
     for (const name of barred) complain('primary', `${name} is not among those allowed`);
@@ -387,7 +383,7 @@ export function parseConfig(text: string): ParseResult {
     if (rule) clients.push({ glob: name, ...rule });
   }
   let fallback: RuleConfig = {
-    mode: 'active-standby',
+    mode: DEFAULT_MODE,
     primary: [],
     allowed: all,
     peerBackup: 'respect',

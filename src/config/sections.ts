@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { MODES } from '../model/mode.js';
+import { DEFAULT_MODE, MODES } from '../model/mode.js';
 import { readListen, readManagement } from './management.js';
 import { readPrefix } from './prefix.js';
 import { countReader, readCost, readPercent, readRate, timeReader } from './quantity.js';
@@ -112,7 +112,7 @@ const pathNames = z.string().transform((value, context): string[] => {
 });
 
 const rule = z.object({
-  mode: oneOf(...MODES).default('active-standby'),
+  mode: oneOf(...MODES).default(DEFAULT_MODE),
   primary: pathNames.optional(),
   allowed: pathNames.optional(),
   'min-rate': text(readRate).optional(),

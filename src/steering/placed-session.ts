@@ -1,4 +1,5 @@
 import type { Connection } from '../model/connection.js';
+import { DEFAULT_MODE } from '../model/mode.js';
 import type { Config } from '../config/config.js';
 import { clientKey, type Session, qualifiedName } from '../model/session.js';
 import { rememberingPathFinder } from './paths.js';
@@ -54,7 +55,7 @@ function isConnection(connection: ObservedSession['connection']): connection is 
 
 /** An admin's word wins over any mode. */
 function overridden({ peerBackup }: Rule, path: string): Rule {
-  return { section: 'override', mode: 'active-standby', primary: [path], allowed: [path], peerBackup };
+  return { section: 'override', mode: DEFAULT_MODE, primary: [path], allowed: [path], peerBackup };
 }
 
 /** By server: several can use the same pool. */

@@ -3,11 +3,12 @@ import type { Priority, Subflow, SubflowName } from '../model/subflow.js';
 import type { Config } from '../config/config.js';
 import type { Session } from '../model/session.js';
 import { choicesOf } from './choice.js';
-import { NO_GUIDANCE, type Guidance } from './modes.js';
+import { NO_GUIDANCE, type Guidance } from './guidance.js';
+import { MODE_TABLE } from './modes/table.js';
 import type { PathLoad } from '../model/path-load.js';
 import { placeSessions, sessionKey, type PlacedSession } from './placed-session.js';
 import type { Rate } from '../model/rate.js';
-import type { Overrides, Rule } from './rule.js';
+import { wantedPaths, type Overrides, type Rule } from './rule.js';
 import type { ObservedSession, Snapshot } from './snapshot.js';
 import { currentPrimary, type PlacedSubflow } from './subflows.js';
 
@@ -124,8 +125,9 @@ function planSession(one: PlacedSession, guidance: Guidance): SessionPlan {
     const [state, reason] = UNSTEERABLE[unsteerable ?? connection ?? 'unseen'];
     return { session, rule, state, reason, missing: [], heldBack: false, subflows: [], wishes: [] };
   }
-  const active = activeOf(one, guidance);
-  const isUnplaced = active.length === 0 && rule.mode !== 'active-standby' && choicesOf(one).length > 0;
+  const mode = MODE_TABLE[rule.mode];
+  const active = mode.activePaths(one, guidance.choices.get(sessionKey(session)));
+  const isUnplaced = active.length === 0 && mode.usesMeasurements && choicesOf(one).length > 0;
   const primary = active.length === 1 ? active[0] : undefined;
   const subflows = active.length === 0 ? keep(placed) : steer(placed, active, rule.peerBackup === 'override');
   const wishes = wishesOf(connection, subflows);
@@ -143,7 +145,7 @@ function planSession(one: PlacedSession, guidance: Guidance): SessionPlan {
     state: isUnplaced ? 'pending' : stateOf(rule, active, wishes),
     reason: [
       isUnplaced
-        ? `is to be placed by ${rule.mode} of ${rule.section}`
+        ? `is to be placed by ${mode.decidedBy(rule)}`
         : reasonOf({ rule, active, missing, heldBack, subflows, wishes }),
       caveat,
       guidance.isDry && wishes.length > 0 && 'dry-run: nothing is set',
@@ -161,17 +163,9 @@ function planSession(one: PlacedSession, guidance: Guidance): SessionPlan {
   };
 }
 
-/** The paths that are to be active; none: the session keeps what it has. */
-function activeOf({ session, rule, placed }: PlacedSession, { choices }: Guidance): readonly string[] {
-  const has = (wanted: string) => placed.some(({ path }) => path === wanted);
-  if (rule.mode !== 'active-standby') return choices.get(sessionKey(session))?.active.filter(has) ?? [];
-  const first = rule.primary.find(has);
-  return first === undefined ? [] : [first];
-}
-
 /** What its rule wants before what it gets; everything where it gets nothing. */
 function missingOf({ rule, placed }: PlacedSession, active: readonly string[]): readonly string[] {
-  const wants = wantsOf(rule);
+  const wants = wantedPaths(rule);
   if (active.length === 0) return wants;
   if (wants !== rule.primary) return [];
   const before = wants.slice(0, wants.indexOf(active[0] ?? ''));
@@ -227,11 +221,7 @@ function wishesOf(connection: Connection, subflows: readonly SubflowPlan[]): Wis
 
 function stateOf(rule: Rule, active: readonly string[], wishes: readonly Wish[]): SessionState {
   if (active.length > 0) return wishes.length > 0 ? 'pending' : 'obeyed';
-  return wantsOf(rule).length > 0 ? 'absent' : 'unruled';
-}
-
-function wantsOf({ mode, primary, allowed }: Rule): readonly string[] {
-  return mode === 'active-standby' || mode === 'priority-based' ? primary : allowed;
+  return wantedPaths(rule).length > 0 ? 'absent' : 'unruled';
 }
 
 function reasonOf({
@@ -245,10 +235,10 @@ function reasonOf({
   readonly active: readonly string[];
 }): string {
   const parts: string[] = [];
-  const { mode, section } = rule;
-  const wants = wantsOf(rule);
+  const { section } = rule;
+  const wants = wantedPaths(rule);
   if (active.length > 0) {
-    const by = mode === 'active-standby' ? section : `${mode} of ${section}`;
+    const by = MODE_TABLE[rule.mode].decidedBy(rule);
     const verb = wishes.length > 0 ? ' to be' : '';
     parts.push(
       active.length === 1

@@ -1,10 +1,16 @@
 import type { Config, RuleConfig } from '../config/config.js';
+import { MODE_KEYS } from '../model/mode.js';
 import { readGlob } from '../util/glob.js';
 
 /** What is asked for a client, and who asks. */
 export interface Rule extends RuleConfig {
   /** `[client GLOB]` as written, `[default]`, or `override` for an admin's command. */
   readonly section: string;
+}
+
+/** The paths that a rule's mode wants: `primary` in the order of preference, or `allowed`. */
+export function wantedPaths(rule: RuleConfig): readonly string[] {
+  return rule[MODE_KEYS[rule.mode].paths];
 }
 
 /** Admins' `primary CLIENT PATH` until taken back: the path's name by {@link qualifiedName}. */

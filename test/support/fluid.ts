@@ -7,7 +7,7 @@ import {
   type Guidance,
   type ModesState,
   NO_GUIDANCE,
-} from '../../src/steering/modes.js';
+} from '../../src/steering/guidance.js';
 import { placeSessions, sessionKey } from '../../src/steering/placed-session.js';
 import type { ObservedSession } from '../../src/steering/snapshot.js';
 import { standby, STEERING } from './rules.js';

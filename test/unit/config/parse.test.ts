@@ -375,8 +375,8 @@ describe('what an admin gets wrong', () => {
       'a rule without primary',
       `${PATHS}[client a]\n[default]`,
       [
-        '6: [client a]: needs a `primary`; `primary =` with nothing behind it leaves such clients as they are',
-        '7: [default]: needs a `primary`; `primary =` with nothing behind it leaves such clients as they are',
+        '6: [client a]: needs a `primary`: `primary =` with nothing behind it leaves such clients as they are',
+        '7: [default]: needs a `primary`: `primary =` with nothing behind it leaves such clients as they are',
       ],
     ],
     [
@@ -401,9 +401,9 @@ describe('what an admin gets wrong', () => {
       'what a mode needs',
       `${PATHS}[client a]\nmode = active-standby\n[client b]\nmode = priority-based\n[client c]\nmode = priority-based\nprimary = lte`,
       [
-        '6: [client a]: needs a `primary`; `primary =` with nothing behind it leaves such clients as they are',
-        '8: [client b]: needs a `primary`: priority-based needs two paths at least, in the order in which they join',
-        '12: [client c]: primary: priority-based needs two paths at least, in the order in which they join',
+        '6: [client a]: needs a `primary`: `primary =` with nothing behind it leaves such clients as they are',
+        '8: [client b]: needs a `primary`: priority-based needs at least two paths, in the order in which they join',
+        '12: [client c]: primary: priority-based needs at least two paths, in the order in which they join',
       ],
     ],
     [

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Priority } from '../../../src/model/subflow.js';
 import type { RuleConfig } from '../../../src/config/config.js';
 import { outlookText } from '../../../src/steering/outlook.js';
-import { NO_GUIDANCE, type Guidance } from '../../../src/steering/modes.js';
+import { NO_GUIDANCE, type Guidance } from '../../../src/steering/guidance.js';
 import { sessionKey } from '../../../src/steering/placed-session.js';
 import { plan, type SessionPlan } from '../../../src/steering/plan.js';
 import type { ObservedSession } from '../../../src/steering/snapshot.js';
