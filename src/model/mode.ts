@@ -32,7 +32,7 @@ export const MODE_KEYS = {
   'active-standby': {
     paths: 'primary',
     fewestPaths: 0,
-    remedy: '`primary =` with nothing behind it leaves such clients as they are',
+    remedy: '`primary =` without a value leaves such clients as they are',
     others: [],
   },
   /** The path with the lowest round-trip time is primary. */

@@ -280,8 +280,8 @@ describe('what an admin gets wrong', () => {
       `${SERVER}[path p]\nprefix = 2001:db8::1/32, nonsense, 10.0.0.0/33`,
       [
         '3: [path p]: prefix: `2001:db8::1/32` is an address inside a network; did you mean `2001:db8::/32`?',
-        '3: [path p]: prefix: `nonsense` is no network; write one as 192.0.2.0/24 or 2001:db8::/32',
-        '3: [path p]: prefix: `10.0.0.0/33` has no length from 0 to 32 behind the /',
+        '3: [path p]: prefix: `nonsense` is not a network; write one as 192.0.2.0/24 or 2001:db8::/32',
+        '3: [path p]: prefix: `10.0.0.0/33` needs a length from 0 to 32 after the /',
       ],
     ],
     [
@@ -294,17 +294,17 @@ describe('what an admin gets wrong', () => {
     [
       'an empty item',
       `${SERVER}[path p]\nprefix = 10.0.0.0/8,`,
-      ['3: [path p]: prefix: nothing stands before, behind or between its commas'],
+      ['3: [path p]: prefix: an item beside a comma is empty'],
     ],
     [
       'spellings of addresses that nobody means',
       `${SERVER}[path p]\nprefix = 10.1/16, 0x0a000000/8, fe80::%eth0/64, 10.0.0.0/, 10.0.0.0/ 8`,
       [
-        '3: [path p]: prefix: `10.1/16` is no network; write one as 192.0.2.0/24 or 2001:db8::/32',
-        '3: [path p]: prefix: `0x0a000000/8` is no network; write one as 192.0.2.0/24 or 2001:db8::/32',
-        '3: [path p]: prefix: `fe80::%eth0/64` is no network; write one as 192.0.2.0/24 or 2001:db8::/32',
-        '3: [path p]: prefix: `10.0.0.0/` has no length from 0 to 32 behind the /',
-        '3: [path p]: prefix: `10.0.0.0/ 8` has no length from 0 to 32 behind the /',
+        '3: [path p]: prefix: `10.1/16` is not a network; write one as 192.0.2.0/24 or 2001:db8::/32',
+        '3: [path p]: prefix: `0x0a000000/8` is not a network; write one as 192.0.2.0/24 or 2001:db8::/32',
+        '3: [path p]: prefix: `fe80::%eth0/64` is not a network; write one as 192.0.2.0/24 or 2001:db8::/32',
+        '3: [path p]: prefix: `10.0.0.0/` needs a length from 0 to 32 after the /',
+        '3: [path p]: prefix: `10.0.0.0/ 8` needs a length from 0 to 32 after the /',
       ],
     ],
     [
@@ -336,7 +336,7 @@ describe('what an admin gets wrong', () => {
     [
       'a path nobody defined, in the default',
       `${SERVER}[default]\nprimary = lte`,
-      ['3: [default]: primary: no [path lte] is defined; the file defines no path at all'],
+      ['3: [default]: primary: no [path lte] is defined; the file defines no path'],
     ],
     [
       'a console that others reach without a password',
@@ -346,48 +346,48 @@ describe('what an admin gets wrong', () => {
     [
       'a console of nothing',
       '[openvpn a]\nconsole = /c',
-      ['2: [openvpn a]: console: there is nothing to share without management; add that'],
+      ['2: [openvpn a]: console: there is nothing to share without management; set management'],
     ],
     [
       'a console password without TCP',
       '[openvpn a]\nmanagement = /m\nconsole-password-file = /pw',
-      ['3: [openvpn a]: console-password-file: it is for TCP: set console-listen, or take this away'],
+      ['3: [openvpn a]: console-password-file: it is only for TCP; set console-listen, or remove this line'],
     ],
     [
       'two consoles at one place',
       '[openvpn console]\nmanagement = /m\n[openvpn a]\nmanagement = /n\nconsole = /c\n[openvpn b]\nmanagement = /o\nconsole = /c',
       [
-        '1: [openvpn console]: its console is at /run/subflowd/console.sock, as that of [console] is',
-        '6: [openvpn b]: its console is at /c, as that of [openvpn a] is',
+        '1: [openvpn console]: its console is at /run/subflowd/console.sock, and so is that of [console]; set another address in one of them',
+        '6: [openvpn b]: its console is at /c, and so is that of [openvpn a]; set another address in one of them',
       ],
     ],
     [
       'a path whose prefix is wrong is defined all the same',
       `${SERVER}[path p]\nprefix = x\n[default]\nprimary = p`,
-      ['3: [path p]: prefix: `x` is no network; write one as 192.0.2.0/24 or 2001:db8::/32'],
+      ['3: [path p]: prefix: `x` is not a network; write one as 192.0.2.0/24 or 2001:db8::/32'],
     ],
     [
       'one path wanted twice',
       `${PATHS}[default]\nprimary = lte, wifi, lte`,
-      ['7: [default]: primary: `lte` stands there twice'],
+      ['7: [default]: primary: `lte` is listed twice'],
     ],
     [
       'a rule without primary',
       `${PATHS}[client a]\n[default]`,
       [
-        '6: [client a]: needs a `primary`: `primary =` with nothing behind it leaves such clients as they are',
-        '7: [default]: needs a `primary`: `primary =` with nothing behind it leaves such clients as they are',
+        '6: [client a]: needs a `primary`: `primary =` without a value leaves such clients as they are',
+        '7: [default]: needs a `primary`: `primary =` without a value leaves such clients as they are',
       ],
     ],
     [
       'a capacity of nothing, an absurd one, and three without sense',
       `${SERVER}${['0mbit', '900tbit', '20', '20mbps', '1mbit/2mbit/3mbit'].map((capacity, index) => `[path p${index}]\nprefix = 10.${index}.0.0/16\ncapacity = ${capacity}`).join('\n')}`,
       [
-        '4: [path p0]: capacity: `0mbit` is not from 1kbit to 1tbit; take the line away where it is not known',
-        '7: [path p1]: capacity: `900tbit` is not from 1kbit to 1tbit; take the line away where it is not known',
-        '10: [path p2]: capacity: `20` is no rate; write a number and its unit (bit, kbit, mbit, gbit, tbit), e.g. 20mbit, or 50mbit/10mbit for down/up',
-        '13: [path p3]: capacity: `20mbps` is no rate; write a number and its unit (bit, kbit, mbit, gbit, tbit), e.g. 20mbit, or 50mbit/10mbit for down/up',
-        '16: [path p4]: capacity: `1mbit/2mbit/3mbit` has more than two ways; write DOWN/UP',
+        '4: [path p0]: capacity: `0mbit` is not from 1kbit to 1tbit; remove the line if the rate is not known',
+        '7: [path p1]: capacity: `900tbit` is not from 1kbit to 1tbit; remove the line if the rate is not known',
+        '10: [path p2]: capacity: `20` is not a rate; write a number and its unit (bit, kbit, mbit, gbit, tbit), e.g. 20mbit, or 50mbit/10mbit for down/up',
+        '13: [path p3]: capacity: `20mbps` is not a rate; write a number and its unit (bit, kbit, mbit, gbit, tbit), e.g. 20mbit, or 50mbit/10mbit for down/up',
+        '16: [path p4]: capacity: `1mbit/2mbit/3mbit` has more than two directions; write DOWN/UP',
       ],
     ],
     [
@@ -401,7 +401,7 @@ describe('what an admin gets wrong', () => {
       'what a mode needs',
       `${PATHS}[client a]\nmode = active-standby\n[client b]\nmode = priority-based\n[client c]\nmode = priority-based\nprimary = lte`,
       [
-        '6: [client a]: needs a `primary`: `primary =` with nothing behind it leaves such clients as they are',
+        '6: [client a]: needs a `primary`: `primary =` without a value leaves such clients as they are',
         '8: [client b]: needs a `primary`: priority-based needs at least two paths, in the order in which they join',
         '12: [client c]: primary: priority-based needs at least two paths, in the order in which they join',
       ],
@@ -410,10 +410,10 @@ describe('what an admin gets wrong', () => {
       'allowed and costs of paths that there are not, and costs that are none',
       `${PATHS}[client a]\nmode = balance\nallowed = wfi\ncost = lt 2, lte 0, lte\n[client b]\nmode = balance\nallowed =\ncost = lte 2, lte 3\n[client c]\nmode = balance\nallowed = wfi\ncost = lt 2`,
       [
-        '9: [client a]: cost: `lte 0` is not a path and a number from 0.01 to 100; write e.g. lte 2, for a path of which half is used',
-        '9: [client a]: cost: `lte` is not a path and a number from 0.01 to 100; write e.g. lte 2, for a path of which half is used',
-        '12: [client b]: allowed: no path is left; take the line away to allow every one',
-        '13: [client b]: cost: a path stands there twice',
+        '9: [client a]: cost: `lte 0` is not a path and a number from 0.01 to 100; write for example lte 2, if each bit on lte counts twice',
+        '9: [client a]: cost: `lte` is not a path and a number from 0.01 to 100; write for example lte 2, if each bit on lte counts twice',
+        '12: [client b]: allowed: no path is listed; remove the line to allow all paths',
+        '13: [client b]: cost: a path is listed twice',
         '16: [client c]: allowed: no [path wfi] is defined (did you mean `wifi`?); known: wifi, lte',
         '17: [client c]: cost: no [path lt] is defined (did you mean `lte`?); known: wifi, lte',
       ],
@@ -421,7 +421,7 @@ describe('what an admin gets wrong', () => {
     [
       'a primary that is not allowed',
       `${PATHS}[default]\nprimary = lte, wifi\nallowed = lte`,
-      ['7: [default]: primary: wifi is not among those allowed'],
+      ['7: [default]: primary: wifi is not listed in `allowed`; add it there'],
     ],
     [
       'everything of [steering]',
@@ -429,11 +429,11 @@ describe('what an admin gets wrong', () => {
       [
         '2: [steering x]: takes no name; write [steering]',
         '4: [steering]: dry-run: `maybe` is not known; known: yes, no',
-        '5: [steering]: interval: `5` is no time; write a number and its unit (ms, s, min, h), e.g. 10s',
-        '6: [steering]: dwell: `2d` is no time; write a number and its unit (ms, s, min, h), e.g. 10s',
-        '7: [steering]: moves: `0` is no whole number from 1 to 10000',
+        '5: [steering]: interval: `5` is not a time; write a number and its unit (ms, s, min, h), e.g. 10s',
+        '6: [steering]: dwell: `2d` is not a time; write a number and its unit (ms, s, min, h), e.g. 10s',
+        '7: [steering]: moves: `0` is not a whole number from 1 to 10000',
         '8: [steering]: gain: `0.1` is not from 0% to 50%',
-        '9: [steering]: max-subflows: `1` is no whole number from 2 to 64',
+        '9: [steering]: max-subflows: `1` is not a whole number from 2 to 64',
       ],
     ],
     [
@@ -471,23 +471,23 @@ describe('what an admin gets wrong', () => {
     [
       'a section twice',
       `${PATHS}[client a.b]\nprimary = lte\n[client a.b]\nprimary = wifi`,
-      ['8: [client a.b]: stands already on line 6; make one section of the two'],
+      ['8: [client a.b]: is already on line 6; join the two sections'],
     ],
     [
       'two servers of one name',
       '[openvpn]\n[openvpn default]',
-      ['2: [openvpn default]: stands already on line 1, as [openvpn]; make one section of the two'],
+      ['2: [openvpn default]: is already on line 1, as [openvpn]; join the two sections'],
     ],
     [
       'a key twice',
       `${PATHS}[default]\nprimary = lte\nprimary = wifi`,
-      ['8: [default]: primary stands already on line 7; keep one of the two'],
+      ['8: [default]: primary is already on line 7; keep one of the two'],
     ],
     [
       'servers that nobody can tell apart',
       '[openvpn a]\n[openvpn b]\nmanagement = /run/b\n[openvpn c]\nevents = /run/subflowd/../subflowd/events/',
       [
-        '5: [openvpn c]: shares the events directory /run/subflowd/events with [openvpn a] (line 1), and neither has a management, so nobody could tell whose client is whose; give one of them management or its own events',
+        '5: [openvpn c]: shares the events directory /run/subflowd/events with [openvpn a] (line 1), and neither has management. So subflowd cannot know which of the two a client is connected to; set management or another events directory in one of them',
       ],
     ],
     [
@@ -502,14 +502,14 @@ describe('what an admin gets wrong', () => {
       '[openvpn a]\nmanagement = 127.0.0.1 7505 lilies\npassword-file = lilies\nconsole-password-file = lilies',
       [
         '2: [openvpn a]: management: it has too many words; write /PATH, HOST PORT, HOST:PORT or [IPV6]:PORT; a password file goes into password-file',
-        '3: [openvpn a]: password-file: what stands there is no absolute path; write the path of a file, from /',
-        '4: [openvpn a]: console-password-file: what stands there is no absolute path; write the path of a file, from /',
+        '3: [openvpn a]: password-file: the value is not an absolute path; write the path of a file, which begins with /',
+        '4: [openvpn a]: console-password-file: the value is not an absolute path; write the path of a file, which begins with /',
       ],
     ],
     [
       'a password for nothing',
       '[openvpn a]\npassword-file = /etc/pw',
-      ['2: [openvpn a]: password-file is of no use without management; add that or take this away'],
+      ['2: [openvpn a]: password-file has no effect without management; set management, or remove this line'],
     ],
     [
       'a backend that is not there',
@@ -523,41 +523,41 @@ describe('what an admin gets wrong', () => {
       'a console nobody can make',
       `${SERVER}[console]\nsocket = run/x\nmode = 0980\ngroup = a b`,
       [
-        '3: [console]: socket: `run/x` is no absolute path; write it from /',
-        '4: [console]: mode: `0980` is no mode; write it in octal, from 0000 to 0777, e.g. 0660',
-        "5: [console]: group: `a b` is no group's name",
+        '3: [console]: socket: `run/x` is not an absolute path; begin it with /',
+        '4: [console]: mode: `0980` is not a mode; write it in octal, from 0000 to 0777, e.g. 0660',
+        "5: [console]: group: `a b` is not a group's name",
       ],
     ],
     [
       'a mode out of range',
       `${SERVER}[console]\nmode = 1777`,
-      ['3: [console]: mode: `1777` is no mode; write it in octal, from 0000 to 0777, e.g. 0660'],
+      ['3: [console]: mode: `1777` is not a mode; write it in octal, from 0000 to 0777, e.g. 0660'],
     ],
     [
       'a socket path that does not fit',
       `${SERVER}[console]\nsocket = /${'x'.repeat(107)}`,
-      ["3: [console]: socket: a socket's path is at most 107 bytes long, this one is 108"],
+      ["3: [console]: socket: a socket's path has at most 107 bytes, and this one has 108"],
     ],
     [
       'names nobody can type',
       '[openvpn a b]\n[path auto]\nprefix = 10.0.0.0/8\n[path a,b]\nprefix = 11.0.0.0/8',
       [
-        '1: [openvpn a b]: `a b` is no name; it has 1 to 64 letters, digits and _ . @ + -, the first a letter, a digit or _',
+        '1: [openvpn a b]: `a b` is not a name; a name has 1 to 64 letters, digits and _ . @ + -, the first a letter, a digit or _',
         '2: [path auto]: no path can be named `auto`: that word takes an override back',
-        '4: [path a,b]: `a,b` is no name; it has 1 to 64 letters, digits and _ . @ + -, the first a letter, a digit or _',
+        '4: [path a,b]: `a,b` is not a name; a name has 1 to 64 letters, digits and _ . @ + -, the first a letter, a digit or _',
       ],
     ],
     [
       'lines that are neither key nor section',
       "stray = 1\n[openvpn a]\nevents\n= 3\n[path p\n__proto__ = 1\n'null' = 2\nevents = '{\"a\":1}'",
       [
-        '1: stray stands before the first section; put it below a [SECTION] line',
+        '1: stray is before the first section; put it below a [SECTION] line',
         '3: [openvpn a]: events has no value; write events = VALUE',
         '4: [openvpn a]: not understood: "= 3"; write KEY = VALUE',
-        '5: not understood: "[path p"; a section stands alone on its line and ends with ]',
+        '5: not understood: "[path p"; a section is alone on its line and ends with ]',
         '6: [openvpn a]: not understood: "__proto__ = 1"; write KEY = VALUE',
         '7: [openvpn a]: not understood: "\'null\' = 2"; write KEY = VALUE',
-        '8: [openvpn a]: events has a value that is no plain text; write it without quotes',
+        '8: [openvpn a]: events has a value that is not plain text; write it without quotes',
       ],
     ],
     ['an empty file', ' \n\t\n', ['the file is empty']],
@@ -568,16 +568,16 @@ describe('what an admin gets wrong', () => {
 
   test.each([
     ['127.0.0.1', '`127.0.0.1` has no port'],
-    ['127.0.0.1 0', '`0` is no port'],
-    ['127.0.0.1:65536', '`65536` is no port'],
+    ['127.0.0.1 0', '`0` is not a port'],
+    ['127.0.0.1:65536', '`65536` is not a port'],
     ['127.0.0.1 7505 /etc/pw', 'it has too many words'],
     ['::1:7505', '`::1:7505` does not say where the address ends'],
-    ['[::g]:7505', '`::g` is no IPv6 address'],
-    ['[localhost]:99999', '`99999` is no port'],
-    ['256.0.0.1:7505', '`256.0.0.1` is no host'],
-    ['run/m.sock unix', '`run/m.sock` is no absolute path'],
-    ['-x:7505', '`-x` is no host'],
-    [':7505', '`` is no host'],
+    ['[::g]:7505', '`::g` is not an IPv6 address'],
+    ['[localhost]:99999', '`99999` is not a port'],
+    ['256.0.0.1:7505', '`256.0.0.1` is not a host'],
+    ['run/m.sock unix', '`run/m.sock` is not an absolute path'],
+    ['-x:7505', '`-x` is not a host'],
+    [':7505', '`` is not a host'],
     ['', '`` has no port'],
   ])('management = %s', (text, message) => {
     const [only, ...others] = mistakes(`[openvpn a]\nmanagement = ${text}`);

@@ -86,7 +86,7 @@ describe('a file that is loaded', () => {
     expect(error).toBeInstanceOf(ConfigError);
     expect((error as ConfigError).message.split('\n')).toEqual([
       `${file}${TOLD_MISTAKE}`,
-      `${file}:8: [path wifi]: stands already on line 2; make one section of the two`,
+      `${file}:8: [path wifi]: is already on line 2; join the two sections`,
     ]);
   });
 
