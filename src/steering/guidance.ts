@@ -3,8 +3,8 @@ import { MODES, type Mode } from '../model/mode.js';
 import type { PathLoad } from '../model/path-load.js';
 import { addRate, NO_RATE, type Rate } from '../model/rate.js';
 import { choicesOf, type Choices } from './choice.js';
-import { meter, metersOf, NO_METER, type Meter, type SubflowMeter } from './measure/meter.js';
-import { meterPaths, pathLoads, type PathMeters } from './measure/path-load.js';
+import { measureSessions, metersOf, NO_METER, type Meter, type SubflowMeter } from './measure/meter.js';
+import { measurePaths, pathLoads, type PathMeters } from './measure/path-load.js';
 import type { ModeSession, ModeStep } from './modes/definition.js';
 import { MODE_TABLE, type ModeStates } from './modes/table.js';
 import { sessionKey, type PlacedSession } from './placed-session.js';
@@ -61,8 +61,8 @@ export function stepModes(
   now: number,
 ): Guidance & { readonly state: ModesState } {
   const { steering } = config;
-  const measured = meter(before.meter, sessions, now);
-  const paths = meterPaths(before.paths, config.paths, before.meter, measured);
+  const measured = measureSessions(before.meter, sessions, now);
+  const paths = measurePaths(before.paths, config.paths, before.meter, measured);
   const loads = pathLoads(paths, config.paths);
   const loadByPath = new Map(loads.map((load) => [load.name, load]));
   const all = sessions.map((session) => measuredSession(session, measured));

@@ -45,7 +45,7 @@ const UNSTEERABLE: Readonly<
 };
 
 /** One priority to set. */
-export interface Wish {
+export interface PriorityChange {
   readonly name: SubflowName;
   readonly priority: Priority;
   /** The client's own wish for backup is to be taken back. */
@@ -93,7 +93,7 @@ export interface SessionPlan {
    * To be applied in this order: active ones first, so that at no moment all are backup. When an active one is not
    * committed, the backup ones behind it must wait for the next observation.
    */
-  readonly wishes: readonly Wish[];
+  readonly wishes: readonly PriorityChange[];
 }
 
 /** What to do about a snapshot. */
@@ -129,8 +129,9 @@ function planSession(one: PlacedSession, guidance: Guidance): SessionPlan {
   const active = mode.activePaths(one, guidance.choices.get(sessionKey(session)));
   const isUnplaced = active.length === 0 && mode.usesMeasurements && choicesOf(one).length > 0;
   const primary = active.length === 1 ? active[0] : undefined;
-  const subflows = active.length === 0 ? keep(placed) : steer(placed, active, rule.peerBackup === 'override');
-  const wishes = wishesOf(connection, subflows);
+  const subflows =
+    active.length === 0 ? planUnchanged(placed) : planActive(placed, active, rule.peerBackup === 'override');
+  const wishes = priorityChanges(connection, subflows);
   const missing = missingOf(one, active);
   const heldBack =
     active.length > 0 &&
@@ -185,7 +186,7 @@ function subflowPlan(placed: PlacedSubflow, wished: Priority | undefined, overri
   };
 }
 
-function steer(
+function planActive(
   subflows: readonly PlacedSubflow[],
   active: readonly string[],
   overrides: boolean,
@@ -199,14 +200,14 @@ function steer(
  * Without a primary everything is left as it is, but for a subflow through the tunnel, which is backup. Where all are
  * backup the schedulers use all of them alike, that one too; so if no other is active, the others become so.
  */
-function keep(subflows: readonly PlacedSubflow[]): SubflowPlan[] {
+function planUnchanged(subflows: readonly PlacedSubflow[]): SubflowPlan[] {
   const tunnelled = subflows.some(({ throughTunnel }) => throughTunnel);
   const carried = subflows.some(({ subflow, throughTunnel }) => !throughTunnel && subflow.ours === 'active');
   const others = tunnelled && !carried ? 'active' : undefined;
   return subflows.map((placed) => subflowPlan(placed, placed.throughTunnel ? 'backup' : others));
 }
 
-function wishesOf(connection: Connection, subflows: readonly SubflowPlan[]): Wish[] {
+function priorityChanges(connection: Connection, subflows: readonly SubflowPlan[]): PriorityChange[] {
   const open = subflows.filter(({ asWished }) => !asWished);
   return (['active', 'backup'] as const).flatMap((priority) =>
     open
@@ -219,7 +220,7 @@ function wishesOf(connection: Connection, subflows: readonly SubflowPlan[]): Wis
   );
 }
 
-function stateOf(rule: Rule, active: readonly string[], wishes: readonly Wish[]): SessionState {
+function stateOf(rule: Rule, active: readonly string[], wishes: readonly PriorityChange[]): SessionState {
   if (active.length > 0) return wishes.length > 0 ? 'pending' : 'obeyed';
   return wantedPaths(rule).length > 0 ? 'absent' : 'unruled';
 }

@@ -8,7 +8,7 @@ export interface Stay {
 
 /** Who stayed four times as long as it had to has found its place. */
 const SETTLED = 4;
-const MOST_DWELLS = 32;
+const MOST_MINIMUM_DWELLS = 32;
 
 /** Milliseconds since then; Infinity where the clock that told it went back. */
 export function ageOf(since: number, now: number): number {
@@ -19,17 +19,17 @@ export function ageOf(since: number, now: number): number {
  * How many dwell times a session stays at least: whoever is moved again and again, since what it or others use changes all
  * the time, is moved less and less often.
  */
-export function dwellsOf({ moves }: Pick<Stay, 'moves'>): number {
-  return Math.min(2 ** Math.max(0, moves - 1), MOST_DWELLS);
+export function minimumDwells({ moves }: Pick<Stay, 'moves'>): number {
+  return Math.min(2 ** Math.max(0, moves - 1), MOST_MINIMUM_DWELLS);
 }
 
 /** The stay after a move. @param dwell milliseconds. */
-export function moved(before: Stay, dwell: number, now: number): Stay {
-  const isSettled = ageOf(before.since, now) >= SETTLED * dwellsOf(before) * dwell;
+export function stayAfterMove(before: Stay, dwell: number, now: number): Stay {
+  const isSettled = ageOf(before.since, now) >= SETTLED * minimumDwells(before) * dwell;
   return { since: now, moves: isSettled ? 1 : before.moves + 1 };
 }
 
 /** The stay of a session that was not moved there: it came so, or had to leave. */
-export function arrived(now: number): Stay {
+export function stayAfterArrival(now: number): Stay {
   return { since: now, moves: 0 };
 }

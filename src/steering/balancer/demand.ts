@@ -2,7 +2,7 @@ import { fullness, type PathLoad } from '../../model/path-load.js';
 import { addRate, mapRate, NO_RATE, type Rate } from '../../model/rate.js';
 
 /** A session, by what it was measured to use. */
-export interface Measured {
+export interface MeasuredUse {
   readonly path?: string | undefined;
   readonly rate: Rate;
 }
@@ -21,7 +21,7 @@ const FULL = 0.92;
  * alike: each for an equal part of what they have together, over all such paths.
  * @returns in the order of the sessions.
  */
-export function demands(sessions: readonly Measured[], paths: readonly PathLoad[]): Rate[] {
+export function estimateDemands(sessions: readonly MeasuredUse[], paths: readonly PathLoad[]): Rate[] {
   const isFull = (path: PathLoad) => path.isCongested || (fullness(path) ?? 0) >= FULL;
   const full = new Set(paths.filter(isFull).map(({ name }) => name));
   const way = (sum: Rate) => (sum.up > sum.down ? 'up' : 'down');

@@ -1,11 +1,11 @@
 import type { SteeringConfig } from '../../config/config.js';
 import { balance, type BalancedPath, type BalancedSession } from './balance.js';
 import type { Choice } from '../choice.js';
-import { demands } from './demand.js';
+import { estimateDemands } from './demand.js';
 import type { PathLoad } from '../../model/path-load.js';
 import { addRate, mapRate, maxRate, minRate, NO_RATE, type Rate } from '../../model/rate.js';
 import type { Rule } from '../rule.js';
-import { ageOf, arrived, dwellsOf, moved, type Stay } from '../stay.js';
+import { ageOf, stayAfterArrival, minimumDwells, stayAfterMove, type Stay } from '../stay.js';
 
 /** A session of `balance` at one moment. */
 export interface Candidate {
@@ -20,7 +20,7 @@ export interface Candidate {
 }
 
 /** Where a session was placed. */
-export interface Place extends Choice, Stay {
+export interface PathAssignment extends Choice, Stay {
   /** When it was first seen. */
   readonly first: number;
   /** It has had the choice between paths. */
@@ -28,13 +28,13 @@ export interface Place extends Choice, Stay {
 }
 
 /** What is kept from one round to the next. */
-export interface Placement {
-  readonly places: ReadonlyMap<string, Place>;
+export interface BalanceState {
+  readonly assignments: ReadonlyMap<string, PathAssignment>;
   /** When sessions were last moved between paths, or it was weighed. */
   readonly roundAt: number;
 }
 
-export const NO_PLACEMENT: Placement = { places: new Map(), roundAt: -Infinity };
+export const NO_ASSIGNMENTS: BalanceState = { assignments: new Map(), roundAt: -Infinity };
 
 /** Milliseconds in which a client's second path comes, if it does: until then, where it first was is no choice. */
 const ARRIVING = 10_000;
@@ -46,7 +46,7 @@ const ROOM = 1.25;
 const HEAD: Rate = { down: 1, up: 1 };
 
 /** What sessions are placed by, at one moment. */
-export interface PlacementStep {
+export interface BalanceRound {
   readonly candidates: readonly Candidate[];
   readonly loads: readonly PathLoad[];
   /** By path's name: what it carries of sessions of other modes, bit/s. */
@@ -56,55 +56,61 @@ export interface PlacementStep {
 }
 
 /** One step: sessions that have no path are placed at once; every `interval`, the others are weighed. */
-export function place(before: Placement, step: PlacementStep): Placement {
+export function assignPaths(before: BalanceState, step: BalanceRound): BalanceState {
   const { candidates, loads, fixed, steering, now } = step;
   const isRound = ageOf(before.roundAt, now) >= steering.interval;
-  const placed = candidates.map((one) => placeOf(before.places.get(one.key), one, steering, now));
+  const placed = candidates.map((one) =>
+    assignmentBefore(before.assignments.get(one.key), one, steering, now),
+  );
   if (!isRound && placed.every(({ active }) => active.length > 0)) {
-    return { ...before, places: byKey(candidates, placed) };
+    return { ...before, assignments: byKey(candidates, placed) };
   }
   const { moves } = balance(
-    { paths: pathsOf(loads, fixed), sessions: weighed(step, placed), now },
+    { paths: balancedPaths(loads, fixed), sessions: balancedSessions(step, placed), now },
     { dwell: steering.dwell, moves: isRound ? steering.moves : 0, gain: steering.gain },
   );
   const to = new Map(moves.map((move) => [move.id, move.to]));
-  const places = placed.map((place, index): Place => {
+  const places = placed.map((place, index): PathAssignment => {
     const path = to.get(candidates[index]?.key ?? '');
     if (path === undefined) return place;
     const wasPlaced = place.active.length > 0;
-    return { ...place, active: [path], ...(wasPlaced ? moved(place, steering.dwell, now) : arrived(now)) };
+    return {
+      ...place,
+      active: [path],
+      ...(wasPlaced ? stayAfterMove(place, steering.dwell, now) : stayAfterArrival(now)),
+    };
   });
-  return { places: byKey(candidates, places), roundAt: isRound ? now : before.roundAt };
+  return { assignments: byKey(candidates, places), roundAt: isRound ? now : before.roundAt };
 }
 
 /** Where a session is before the round; `active` is empty: it is to be placed. */
-function placeOf(
-  before: Place | undefined,
+function assignmentBefore(
+  before: PathAssignment | undefined,
   { choices, current }: Candidate,
   { dryRun, dwell }: SteeringConfig,
   now: number,
-): Place {
+): PathAssignment {
   const hasChoice = choices.length > 1;
   if (!before) {
     const active = current !== undefined && choices.includes(current) ? [current] : [];
-    return { active, first: now, hadChoice: hasChoice, ...arrived(now) };
+    return { active, first: now, hadChoice: hasChoice, ...stayAfterArrival(now) };
   }
   const hadChoice = before.hadChoice || hasChoice;
   const isNew = !before.hadChoice && hasChoice && ageOf(before.first, now) < ARRIVING;
   const active = isNew ? [] : before.active.filter((path) => choices.includes(path));
   const isElsewhere = current !== undefined && current !== active[0] && choices.includes(current);
   if (!isNew && !dryRun && isElsewhere && ageOf(before.since, now) >= REFUSED) {
-    return { ...before, hadChoice, active: [current], ...moved(before, dwell, now) };
+    return { ...before, hadChoice, active: [current], ...stayAfterMove(before, dwell, now) };
   }
   return { ...before, hadChoice, active };
 }
 
 /** The sessions as the balancer takes them. One that just came is taken for an average one until it shows itself. */
-function weighed(
-  { candidates, loads, steering: { dwell }, now }: PlacementStep,
-  placed: readonly Place[],
+function balancedSessions(
+  { candidates, loads, steering: { dwell }, now }: BalanceRound,
+  placed: readonly PathAssignment[],
 ): BalancedSession[] {
-  const rates = demands(
+  const rates = estimateDemands(
     candidates.map(({ rate }, index) => ({ rate, path: placed[index]?.active[0] })),
     loads,
   );
@@ -120,7 +126,7 @@ function weighed(
       ...(rule.minRate && { minRate: rule.minRate }),
       ...(path !== undefined && { path }),
       // The balancer knows one dwell time for all.
-      since: since > now ? since : Math.min(now, since + (dwellsOf({ moves }) - 1) * dwell),
+      since: since > now ? since : Math.min(now, since + (minimumDwells({ moves }) - 1) * dwell),
       allowed: choices,
       ...(rule.cost && { cost: new Map(Object.entries(rule.cost)) }),
     };
@@ -131,7 +137,7 @@ function weighed(
  * The paths as the balancer takes them: what no move changes is that of others, seen and unseen. One whose capacity is not
  * known while another's is has some room, until its queue grows.
  */
-function pathsOf(loads: readonly PathLoad[], fixed: ReadonlyMap<string, Rate>): BalancedPath[] {
+function balancedPaths(loads: readonly PathLoad[], fixed: ReadonlyMap<string, Rate>): BalancedPath[] {
   const [first, ...others] = loads.flatMap(({ capacity }) => capacity ?? []);
   const smallest = first && others.reduce(minRate, first);
   return loads.map(({ name, capacity, carried, foreign }) => {
@@ -150,6 +156,9 @@ function pathsOf(loads: readonly PathLoad[], fixed: ReadonlyMap<string, Rate>): 
   });
 }
 
-function byKey(candidates: readonly Candidate[], places: readonly Place[]): Map<string, Place> {
-  return new Map(candidates.map(({ key }, index) => [key, places[index] as Place]));
+function byKey(
+  candidates: readonly Candidate[],
+  places: readonly PathAssignment[],
+): Map<string, PathAssignment> {
+  return new Map(candidates.map(({ key }, index) => [key, places[index] as PathAssignment]));
 }

@@ -4,12 +4,12 @@ import { maxRate, minRate, soundRate, type Rate } from '../../model/rate.js';
 const LEAST: Rate = { down: 1e6, up: 1e6 };
 
 /** A path's capacity as told; undefined: it is not known. */
-export function knownCapacity(capacity: Rate | undefined): Rate | undefined {
+export function validCapacity(capacity: Rate | undefined): Rate | undefined {
   return capacity && capacity.down >= 0 && capacity.up >= 0 ? soundRate(capacity) : undefined;
 }
 
 /** Whether a path can carry anything at all: 1 bit/s each way. */
-export function isOpen(capacity: Rate): boolean {
+export function canCarry(capacity: Rate): boolean {
   return capacity.down >= 1 && capacity.up >= 1;
 }
 
@@ -20,9 +20,9 @@ export function isOpen(capacity: Rate): boolean {
  * @param capacities as told, one for each path, bit/s.
  * @param loads what each path carries now, bit/s.
  */
-export function countedCapacities(capacities: readonly (Rate | undefined)[], loads: readonly Rate[]): Rate[] {
-  const known = capacities.map(knownCapacity);
-  const open = known.filter((capacity) => capacity !== undefined).filter(isOpen);
+export function assumedCapacities(capacities: readonly (Rate | undefined)[], loads: readonly Rate[]): Rate[] {
+  const known = capacities.map(validCapacity);
+  const open = known.filter((capacity) => capacity !== undefined).filter(canCarry);
   const [first, ...others] = open;
   if (!first) {
     const alike = loads.reduce(maxRate, LEAST);

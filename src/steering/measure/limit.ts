@@ -5,14 +5,14 @@ export interface Limit {
   /** Bit/s; absent: its queue has not grown yet, or that is long ago. */
   readonly rate?: number;
   /** The clock until which nothing else is tried, ms. */
-  readonly holdsUntil: number;
+  readonly validUntil: number;
   /** How long it holds, ms: twice as long each time that it was tried in vain. */
-  readonly hold: number;
+  readonly validFor: number;
 }
 
 /** Milliseconds. */
-const SHORTEST_HOLD = 120_000;
-const LONGEST_HOLD = 3_600_000;
+const SHORTEST_VALIDITY = 120_000;
+const LONGEST_VALIDITY = 3_600_000;
 /** Milliseconds: for so long a path must have been full to show what it carries. */
 const LEARNING = 3000;
 /** Milliseconds in which a limit that no longer holds goes two thirds of the way to the capacity. */
@@ -20,7 +20,7 @@ const FORGETTING = 60_000;
 /** Milliseconds in which a limit that no longer holds becomes 2.7 times as high where the capacity is not known. */
 const RISING = 600_000;
 
-export const NO_LIMIT: Limit = { holdsUntil: -Infinity, hold: SHORTEST_HOLD };
+export const NO_LIMIT: Limit = { validUntil: -Infinity, validFor: SHORTEST_VALIDITY };
 
 /** What one way of a path showed in one step. */
 export interface LimitStep {
@@ -41,12 +41,12 @@ export interface LimitStep {
  * waits twice as long.
  */
 export function learnLimit(before: Limit, { now, time, carried, isFull, capacity }: LimitStep): Limit {
-  const { rate, hold, holdsUntil } = before;
+  const { rate, validFor: hold, validUntil: holdsUntil } = before;
   if (isFull) {
     const inVain = rate !== undefined && now > holdsUntil;
-    const next = inVain ? Math.min(2 * hold, LONGEST_HOLD) : hold;
+    const next = inVain ? Math.min(2 * hold, LONGEST_VALIDITY) : hold;
     const learnt = rate === undefined ? carried : approach(rate, carried, time, LEARNING);
-    return { rate: learnt, hold: next, holdsUntil: now + next };
+    return { rate: learnt, validFor: next, validUntil: now + next };
   }
   if (rate === undefined) return before;
   const atLeast = Math.max(rate, carried);

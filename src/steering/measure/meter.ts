@@ -76,7 +76,7 @@ export function approach(from: number, to: number, time: number, memory: number)
  * @param now the clock, ms. Where it has not gone on by half a second, nothing is measured; where it went back, it begins
  * anew.
  */
-export function meter(before: Meter, sessions: readonly PlacedSession[], now: number): Meter {
+export function measureSessions(before: Meter, sessions: readonly PlacedSession[], now: number): Meter {
   const time = now - (before.at ?? -Infinity);
   if (time >= 0 && time < SHORTEST_STEP) return before;
   const connections = new Map<string, ConnectionMeter>();

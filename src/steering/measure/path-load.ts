@@ -47,7 +47,7 @@ const NEW: PathMeter = {
 };
 
 /** One step, of the same two measurements that {@link Meter} has just made. */
-export function meterPaths(
+export function measurePaths(
   before: PathMeters,
   paths: readonly PathConfig[],
   earlier: Meter,
@@ -63,12 +63,12 @@ export function meterPaths(
   return new Map(
     paths.map((path) => [
       path.name,
-      meterPath(before.get(path.name) ?? NEW, path, on.get(path.name) ?? [], now, time),
+      measurePath(before.get(path.name) ?? NEW, path, on.get(path.name) ?? [], now, time),
     ]),
   );
 }
 
-function meterPath(
+function measurePath(
   before: PathMeter,
   { capacity }: PathConfig,
   subflows: readonly SubflowMeter[],

@@ -1,19 +1,25 @@
 import { formatPercent, fullness } from '../../model/path-load.js';
 import { NO_RATE } from '../../model/rate.js';
 import { BALANCE_DEFAULTS } from '../balancer/balance.js';
-import { NO_PLACEMENT, place, type Placement } from '../balancer/placement.js';
+import { NO_ASSIGNMENTS, assignPaths, type BalanceState } from '../balancer/path-assignment.js';
 import type { SessionPlan } from '../plan.js';
 import type { ModeDefinition, Outlook } from './definition.js';
 import { MEASURED_MODE } from './measured-mode.js';
 import { stayTexts } from './texts.js';
 
 /** Each session is placed among all others of this mode, by the load of the paths; balancer/ does it. */
-export const balanceMode: ModeDefinition<Placement> = {
+export const balanceMode: ModeDefinition<BalanceState> = {
   ...MEASURED_MODE,
-  initial: NO_PLACEMENT,
+  initial: NO_ASSIGNMENTS,
   step(before, sessions, { loads, carriedByOthers, steering, now }) {
-    const state = place(before, { candidates: sessions, loads, fixed: carriedByOthers(), steering, now });
-    return { state, choices: new Map([...state.places].filter(([, { active }]) => active.length > 0)) };
+    const state = assignPaths(before, {
+      candidates: sessions,
+      loads,
+      fixed: carriedByOthers(),
+      steering,
+      now,
+    });
+    return { state, choices: new Map([...state.assignments].filter(([, { active }]) => active.length > 0)) };
   },
   moveTexts,
 };

@@ -1,7 +1,7 @@
 import type { Choice } from '../choice.js';
 import type { SubflowMeter } from '../measure/meter.js';
 import type { SessionPlan } from '../plan.js';
-import { ageOf, arrived, dwellsOf, moved, type Stay } from '../stay.js';
+import { ageOf, stayAfterArrival, minimumDwells, stayAfterMove, type Stay } from '../stay.js';
 import type { ModeDefinition, ModeRound, ModeSession } from './definition.js';
 import { eachSession, MEASURED_MODE, type ChoiceState } from './measured-mode.js';
 import { stayTexts } from './texts.js';
@@ -37,10 +37,12 @@ function quickestPath(
   const delay = (path: string) => delayOf(meters, path) ?? Infinity;
   const [first, ...others] = choices;
   const quickest = others.reduce((best, path) => (delay(path) < delay(best) ? path : best), first);
-  if (at === undefined || !choices.includes(at)) return { active: [quickest], ...arrived(now) };
-  const stay = before ?? { active: [at], ...arrived(now) };
-  if (before && ageOf(before.since, now) < dwellsOf(before) * dwell) return stay;
-  return isQuicker(delay(quickest), delay(at)) ? { active: [quickest], ...moved(stay, dwell, now) } : stay;
+  if (at === undefined || !choices.includes(at)) return { active: [quickest], ...stayAfterArrival(now) };
+  const stay = before ?? { active: [at], ...stayAfterArrival(now) };
+  if (before && ageOf(before.since, now) < minimumDwells(before) * dwell) return stay;
+  return isQuicker(delay(quickest), delay(at))
+    ? { active: [quickest], ...stayAfterMove(stay, dwell, now) }
+    : stay;
 }
 
 /** The lowest round-trip time of a path's subflows, microseconds; undefined: not known. */

@@ -13,7 +13,7 @@ describe('at rest, the fullest path is as little full as can be', () => {
       const below = (limit: number) => Math.floor(random() * limit);
       const shape = { sessions: 1 + below(12), paths: 1 + below(4), allowed: random() < 0.5 ? 1 : 0.7 };
       const before = crowd(random, { ...shape, costs: random() < 0.3 });
-      const { input: after, moves } = settle(before, { calm: 0, idle: 0 });
+      const { input: after, moves } = settle(before, { negligible: 0, idle: 0 });
       const optimum = exactOptimum(before);
       expect(fullest(after) / optimum, `crowd ${round}: ${JSON.stringify(shape)}`).toBeLessThanOrEqual(1.02);
       if (moves > 0) improved++;

@@ -142,7 +142,7 @@ describe('what keeps a session where it is', () => {
 
   test('that its path is not full enough to wait there', () => {
     expect(moves(['a', 'b'].map((id) => session(id, '0.5')))).toEqual([]);
-    expect(moves(['a', 'b'].map((id) => session(id, '0.5')), undefined, { calm: 0 })).toHaveLength(1); // prettier-ignore
+    expect(moves(['a', 'b'].map((id) => session(id, '0.5')), undefined, { negligible: 0 })).toHaveLength(1); // prettier-ignore
   });
 
   test('its rule', () => {

@@ -62,9 +62,9 @@ describe('what is left of a path', () => {
     const path = new Path(20, 14).run(20, 20_000);
     const holds: number[] = [];
     for (let time = 0; time < 10; time++) {
-      path.run(5, path.limit.hold + 20_000);
+      path.run(5, path.limit.validFor + 20_000);
       path.run(20, 10_000);
-      holds.push(path.limit.hold / MINUTE);
+      holds.push(path.limit.validFor / MINUTE);
     }
     expect(holds).toEqual([4, 8, 16, 32, 60, 60, 60, 60, 60, 60]);
   });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import type { Subflow } from '../../../src/model/subflow.js';
-import { meter, metersOf, NO_METER, rateOf, type Meter } from '../../../src/steering/measure/meter.js';
+import { measureSessions, metersOf, NO_METER, rateOf, type Meter } from '../../../src/steering/measure/meter.js';
 import type { PlacedSession } from '../../../src/steering/placed-session.js';
 import { standby } from '../../support/rules.js';
 
@@ -38,7 +38,7 @@ function rateAfter(...looks: readonly (readonly [time: number, look: PlacedSessi
   let state: Meter = NO_METER;
   for (const [time, look] of looks) {
     now += time;
-    state = meter(state, [look], now);
+    state = measureSessions(state, [look], now);
   }
   const last = looks.at(-1)?.[1];
   return last ? metersOf(state, last).map(({ rate }) => rate) : [];
@@ -62,9 +62,9 @@ describe('rates', () => {
   });
 
   test('looks that follow each other at once are one', () => {
-    const first = meter(NO_METER, [alice(bytes(0))], 1000);
-    expect(meter(first, [alice(bytes(9e9))], 1499)).toBe(first);
-    expect(meter(first, [alice(bytes(1e6))], 2000)).not.toBe(first);
+    const first = measureSessions(NO_METER, [alice(bytes(0))], 1000);
+    expect(measureSessions(first, [alice(bytes(9e9))], 1499)).toBe(first);
+    expect(measureSessions(first, [alice(bytes(1e6))], 2000)).not.toBe(first);
   });
 
   test.each<[string, PlacedSession]>([
@@ -85,10 +85,10 @@ describe('rates', () => {
   });
 
   test('a clock that went back: not known, and then measured anew', () => {
-    let state = meter(NO_METER, [alice(bytes(0))], 10_000);
-    state = meter(state, [alice(bytes(1000))], 9000);
+    let state = measureSessions(NO_METER, [alice(bytes(0))], 10_000);
+    state = measureSessions(state, [alice(bytes(1000))], 9000);
     expect(metersOf(state, alice({}))[0]).toHaveProperty('rate', undefined);
-    state = meter(state, [alice(bytes(2000))], 10_000);
+    state = measureSessions(state, [alice(bytes(2000))], 10_000);
     expect(rateOf(metersOf(state, alice({})))).toEqual({ down: 8000, up: 0 });
     expect([...state.sessions.values()]).toEqual([{ down: 8000, up: 0 }]);
   });
@@ -100,7 +100,7 @@ describe('rates', () => {
       const [wifi, lte] = [Math.min(second, 8) * 1e6, Math.min(Math.max(0, second - 8), 8) * 1e6];
       const [one, other] = [alice(bytes(wifi)), alice(bytes(lte), { port: 40_001 })];
       const both = { ...one, placed: [...one.placed, ...other.placed] };
-      state = meter(state, [both], second * 1000);
+      state = measureSessions(state, [both], second * 1000);
       rates.push([...state.sessions.values()][0]?.down);
     }
     expect(rates[0]).toBeUndefined();
@@ -115,7 +115,7 @@ describe('rates', () => {
   });
 
   test('who is gone is forgotten', () => {
-    const state = meter(meter(NO_METER, [alice(bytes(0))], 0), [], 1000);
+    const state = measureSessions(measureSessions(NO_METER, [alice(bytes(0))], 0), [], 1000);
     expect(state.connections.size).toBe(0);
   });
 
@@ -133,7 +133,7 @@ describe('rates', () => {
         for (const { time, acked, received, rtt } of looks) {
           now += time;
           const one = alice({ ...bytes(acked, received), rtt });
-          state = meter(state, [one], now);
+          state = measureSessions(state, [one], now);
           for (const { rate, last, leastRtt, loss } of metersOf(state, one)) {
             for (const way of ['down', 'up'] as const) {
               const value = rate?.[way] ?? 0;
@@ -152,7 +152,7 @@ describe('round-trip times', () => {
   const measured = (...looks: readonly Counted[]) => {
     let state: Meter = NO_METER;
     looks.forEach((look, index) => {
-      state = meter(state, [alice({ ...bytes(index), ...look })], index * 1000);
+      state = measureSessions(state, [alice({ ...bytes(index), ...look })], index * 1000);
     });
     return metersOf(state, alice({}))[0];
   };

@@ -126,7 +126,7 @@ describe('what goes wrong', { timeout: 60_000 }, () => {
     }
     const others = world.moves.slice(before).filter(({ client }) => client !== flapper.name);
     expect(others.length).toBeLessThanOrEqual(1);
-    expect(world.state.modes.balance.places.size).toBeLessThanOrEqual(10);
+    expect(world.state.modes.balance.assignments.size).toBeLessThanOrEqual(10);
   });
 
   test('a clock that goes back moves nobody, and stops nothing', () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import type { PathConfig } from '../../../src/config/config.js';
 import { NO_METER, type Meter, type SubflowMeter } from '../../../src/steering/measure/meter.js';
-import { meterPaths, pathLoads, type PathMeters } from '../../../src/steering/measure/path-load.js';
+import { measurePaths, pathLoads, type PathMeters } from '../../../src/steering/measure/path-load.js';
 import { fullness, type PathLoad } from '../../../src/model/path-load.js';
 
 const MBIT = 1e6;
@@ -27,7 +27,7 @@ function load(
       at: index * 1000,
       connections: new Map([['alice', { token: 1, subflows: [], meters: look }]]),
     };
-    meters = meterPaths(meters, paths, before, next);
+    meters = measurePaths(meters, paths, before, next);
     before = next;
   }
   const [only] = pathLoads(meters, paths);

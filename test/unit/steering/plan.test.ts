@@ -4,7 +4,7 @@ import type { Connection } from '../../../src/model/connection.js';
 import type { Priority, Subflow } from '../../../src/model/subflow.js';
 import type { Config } from '../../../src/config/config.js';
 import { type Session, qualifiedName } from '../../../src/model/session.js';
-import { plan, type SessionPlan, type Wish } from '../../../src/steering/plan.js';
+import { plan, type SessionPlan, type PriorityChange } from '../../../src/steering/plan.js';
 import { type Overrides } from '../../../src/steering/rule.js';
 import type { ObservedSession, Snapshot } from '../../../src/steering/snapshot.js';
 import { standby, STEERING } from '../../support/rules.js';
@@ -346,7 +346,7 @@ describe('any snapshot', () => {
     return { snapshot: { sessions }, config: configWith(some(), clients.slice(below(4))), overrides };
   }
 
-  function apply(snapshot: Snapshot, { name, priority, overridePeer }: Wish): Snapshot {
+  function apply(snapshot: Snapshot, { name, priority, overridePeer }: PriorityChange): Snapshot {
     return {
       sessions: snapshot.sessions.map((observed) => {
         const { connection } = observed;
