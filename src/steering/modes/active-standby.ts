@@ -16,6 +16,6 @@ export const activeStandby: ModeDefinition<undefined> = {
   decidedBy: ({ section }) => section,
   moveTexts: ({ missing }) =>
     missing.length === 0
-      ? ['nothing but another rule, or the end of its subflows']
+      ? ['only if its rule changes, or its subflows end']
       : [`to ${missing.join(', else ')} as soon as the client has a subflow there`],
 };

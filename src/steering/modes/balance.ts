@@ -34,7 +34,7 @@ function moveTexts(plan: SessionPlan, outlook: Outlook): string[] {
   const others = guidance.loads.filter(
     ({ name }) => name !== at && rule.allowed.includes(name) && subflows.some(({ path }) => path === name),
   );
-  if (others.length === 0) return ['nothing: it has one path that it may be on'];
+  if (others.length === 0) return ['nothing: it has only one path that it can use'];
   const isIdle = rate.down + rate.up < BALANCE_DEFAULTS.idle;
   return [
     ...stayTexts(plan, outlook),
@@ -43,9 +43,10 @@ function moveTexts(plan: SessionPlan, outlook: Outlook): string[] {
       const cost = new Map(Object.entries(rule.cost ?? {})).get(load.name) ?? 1;
       const then = fullness(load, { down: rate.down * cost, up: rate.up * cost });
       if (full === undefined || then === undefined)
-        return `to ${load.name} when more is known of what it can carry`;
-      const bar = formatPercent(full * (1 - steering.gain));
-      return `to ${load.name} if that were less than ${bar} full with it, as ${at} is ${formatPercent(full)}; it would be ${formatPercent(then)}`;
+        return `to ${load.name} when subflowd knows what ${load.name} and ${at} can carry`;
+      const limit = full * (1 - steering.gain);
+      const answer = then < limit ? 'yes' : 'no';
+      return `may move to ${load.name}: ${answer}; ${load.name} would be ${formatPercent(then)} full, the limit is ${formatPercent(limit)}`;
     }),
   ];
 }

@@ -48,6 +48,6 @@ function joinAndLeaveTexts({ rule, active, primary }: SessionPlan): string[] {
   const joins = next === undefined ? [] : [`${next} joins when ${now.join(' and ')} is congested`];
   const last = now.at(-1) ?? '';
   const leaves =
-    now.length < 2 ? [] : [`${last} leaves when that leaves another at most ${formatPercent(ROOMY)} full`];
+    now.length < 2 ? [] : [`${last} leaves when another path is then at most ${formatPercent(ROOMY)} full`];
   return [...joins, ...leaves];
 }

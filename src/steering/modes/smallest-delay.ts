@@ -20,7 +20,7 @@ export const smallestDelay: ModeDefinition<ChoiceState<DelayChoice>> = {
   ...eachSession(quickestPath),
   moveTexts: (plan, outlook) => [
     ...stayTexts(plan, outlook),
-    `to a path whose round-trip time is less by a fifth, and by 2 ms: ${delaysText(plan) || 'none is known yet'}`,
+    `to a path whose round-trip time is at least a fifth and 2 ms lower: ${delaysText(plan) || 'none is known yet'}`,
   ],
 };
 

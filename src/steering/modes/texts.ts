@@ -37,12 +37,10 @@ export function stayTexts(
   const since = guidance.choices.get(sessionKey(session))?.since;
   if (since === undefined) return [];
   const age = ageOf(since, now);
-  const there = `there for ${seconds(age)}`;
-  return [
-    age < steering.dwell ? `${there}; not before it has been there for ${seconds(steering.dwell)}` : there,
-  ];
+  const there = `on its path for ${seconds(age)}`;
+  return [age < steering.dwell ? `${there}; it stays there for at least ${seconds(steering.dwell)}` : there];
 }
 
 function seconds(milliseconds: number): string {
-  return milliseconds === Infinity ? 'long' : `${(milliseconds / 1000).toFixed(0)} s`;
+  return milliseconds === Infinity ? 'a long time' : `${(milliseconds / 1000).toFixed(0)} s`;
 }

@@ -1,20 +1,25 @@
 import { describe, expect, test } from 'vitest';
 
-import { Fluid, type Demand, type FluidClient, type FluidOptions } from '../../support/fluid.js';
+import {
+  FlowSimulation,
+  type Demand,
+  type SimulatedClient,
+  type SimulationOptions,
+} from '../../support/flow-simulation.js';
 import { generator, SEED } from '../../support/random.js';
 
-interface Crowd extends FluidOptions {
-  /** What the config says of both access points, Mbit/s. */
+interface TenClients extends SimulationOptions {
+  /** The capacity of both access points in the config, Mbit/s. */
   readonly told?: number | undefined;
   readonly foreign?: Demand;
 }
 
 const MINUTE = 60;
 
-/** Ten clients that have both access points, and two whom we do not see on the second. */
-function crowd(demand: Demand, options: Crowd = {}): Fluid {
+/** Ten clients that have both access points, and foreign traffic of two on the second one. */
+function tenClients(demand: Demand, options: TenClients = {}): FlowSimulation {
   const { told, foreign = demand } = { told: 20, ...options };
-  const clients = Array.from({ length: 10 }, (_, index): FluidClient => {
+  const clients = Array.from({ length: 10 }, (_, index): SimulatedClient => {
     return { name: `client${index}`, demand, paths: ['wifi', 'lte'] };
   });
   const common = { carries: 20, ...(told !== undefined && { told }) };
@@ -22,85 +27,89 @@ function crowd(demand: Demand, options: Crowd = {}): Fluid {
     { name: 'wifi', ...common, foreigners: [] },
     { name: 'lte', ...common, foreigners: [foreign, foreign] },
   ];
-  return new Fluid(paths, clients, { random: generator(SEED), ...options });
+  return new FlowSimulation(paths, clients, { random: generator(SEED), ...options });
 }
 
-/** How many moves come in so many seconds more. */
-function movesIn(world: Fluid, seconds: number): number {
+/** How many clients move in the next seconds. */
+function movesIn(world: FlowSimulation, seconds: number): number {
   const before = world.moves.length;
   world.run(seconds);
   return world.moves.length - before;
 }
 
-describe(`ten clients and two others on two access points, SEED=${SEED}`, { timeout: 120_000 }, () => {
-  test.each([
-    ['told', 20],
-    ['to be learnt', undefined],
-  ])('constant rates, capacities %s: six and four, and rest', (_what, told) => {
-    const world = crowd(2.7, { told });
-    expect(world.fullest()).toBeCloseTo(1.4, 1);
-    world.run(30);
-    expect(world.counts()).toEqual([6, 4]);
-    expect(world.fullest()).toBeLessThanOrEqual(0.92);
-    expect(movesIn(world, MINUTE)).toBe(0);
-  });
+describe(
+  `balance with ten clients and two foreign ones on two access points, SEED=${SEED}`,
+  { timeout: 120_000 },
+  () => {
+    test.each([
+      ['told', 20],
+      ['to be learnt', undefined],
+    ])('constant rates, capacities %s: ends with six and four clients', (_what, told) => {
+      const world = tenClients(2.7, { told });
+      expect(world.fullest()).toBeCloseTo(1.4, 1);
+      world.run(30);
+      expect(world.counts()).toEqual([6, 4]);
+      expect(world.fullest()).toBeLessThanOrEqual(0.92);
+      expect(movesIn(world, MINUTE)).toBe(0);
+    });
 
-  test('downloads: six and four, and rest', () => {
-    const world = crowd(Infinity);
-    world.run(30);
-    expect(world.counts()).toEqual([6, 4]);
-    expect(movesIn(world, 10 * MINUTE)).toBe(0);
-  });
+    test('downloads: ends with six and four clients', () => {
+      const world = tenClients(Infinity);
+      world.run(30);
+      expect(world.counts()).toEqual([6, 4]);
+      expect(movesIn(world, 10 * MINUTE)).toBe(0);
+    });
 
-  test('downloads, and nobody else: five and five, and rest', () => {
-    const world = crowd(Infinity);
-    for (const path of world.paths) path.foreigners = [];
-    world.run(30);
-    expect(world.counts()).toEqual([5, 5]);
-    expect(movesIn(world, 10 * MINUTE)).toBe(0);
-  });
+    test('downloads without foreign traffic: ends with five and five clients', () => {
+      const world = tenClients(Infinity);
+      for (const path of world.paths) path.foreigners = [];
+      world.run(30);
+      expect(world.counts()).toEqual([5, 5]);
+      expect(movesIn(world, 10 * MINUTE)).toBe(0);
+    });
 
-  test('where no queue can be seen, downloads are moved less and less often', () => {
-    const world = crowd(Infinity, { tellsMinRtt: false });
-    world.run(10 * MINUTE);
-    // ten clients that stay twice as long each time: 10, 10, 20, 40, 80, 160, 320 s
-    expect(movesIn(world, 10 * MINUTE)).toBeLessThanOrEqual(30);
-  });
+    test('downloads move less and less often if no queue is visible', () => {
+      const world = tenClients(Infinity, { tellsMinRtt: false });
+      world.run(10 * MINUTE);
+      // ten clients that stay twice as long each time: 10, 10, 20, 40, 80, 160, 320 s
+      expect(movesIn(world, 10 * MINUTE)).toBeLessThanOrEqual(30);
+    });
 
-  test('others who leave are noticed, and who is tried in vain is tried more seldom', () => {
-    const world = crowd(2.7);
-    world.run(30);
-    const [, lte] = world.paths;
-    if (!lte) throw new Error('no second access point');
-    // while they stay: tried after 2, 4, 8 minutes, there and back
-    expect(movesIn(world, 20 * MINUTE)).toBeLessThanOrEqual(10);
-    expect(world.fullest()).toBeLessThanOrEqual(1.1);
-    lte.foreigners = [];
-    world.run(30 * MINUTE);
-    expect(world.counts()).toEqual([5, 5]);
-    expect(movesIn(world, 30 * MINUTE)).toBe(0);
-  });
+    test('notices that foreign traffic ends, and probes less often after a probe that failed', () => {
+      const world = tenClients(2.7);
+      world.run(30);
+      const [, lte] = world.paths;
+      if (!lte) throw new Error('no second access point');
+      // while they stay: tried after 2, 4, 8 minutes, there and back
+      expect(movesIn(world, 20 * MINUTE)).toBeLessThanOrEqual(10);
+      expect(world.fullest()).toBeLessThanOrEqual(1.1);
+      lte.foreigners = [];
+      world.run(30 * MINUTE);
+      expect(world.counts()).toEqual([5, 5]);
+      expect(movesIn(world, 30 * MINUTE)).toBe(0);
+    });
 
-  test('who arrives one after the other is spread by heads before anybody uses anything', () => {
-    const world = crowd(0, { foreign: 0 });
-    for (const client of world.clients) client.isHere = false;
-    for (const client of world.clients) {
-      client.isHere = true;
-      client.paths = ['wifi'];
-      world.run(0.5);
-      world.step();
-      client.paths = ['wifi', 'lte'];
-      world.run(1);
-      world.step();
-    }
-    expect(world.counts()).toEqual([5, 5]);
-    expect(movesIn(world, 10 * MINUTE)).toBe(0);
-  });
-});
+    test('distributes clients that arrive one by one by their number before they use anything', () => {
+      const world = tenClients(0, { foreign: 0 });
+      for (const client of world.clients) client.isHere = false;
+      for (const client of world.clients) {
+        client.isHere = true;
+        client.paths = ['wifi'];
+        world.run(0.5);
+        world.step();
+        client.paths = ['wifi', 'lte'];
+        world.run(1);
+        world.step();
+      }
+      expect(world.counts()).toEqual([5, 5]);
+      expect(movesIn(world, 10 * MINUTE)).toBe(0);
+    });
+  },
+);
 
-describe('what goes wrong', { timeout: 60_000 }, () => {
-  test('a path vanishes under load: its sessions are on the other at once, and spread again when it is back', () => {
-    const world = crowd(2, { foreign: 0 });
+describe('balance in unusual situations', { timeout: 60_000 }, () => {
+  test('a path that disappears loses its sessions at once, and gets them again when it is back', () => {
+    const world = tenClients(2, { foreign: 0 });
     world.run(30);
     expect(world.counts()).toEqual([5, 5]);
     for (const client of world.clients) client.paths = ['lte'];
@@ -113,8 +122,8 @@ describe('what goes wrong', { timeout: 60_000 }, () => {
     expect(movesIn(world, MINUTE)).toBe(0);
   });
 
-  test('a session that flaps ten times a second takes nobody with it', () => {
-    const world = crowd(2.7);
+  test('a session that flaps ten times a second moves no other session', () => {
+    const world = tenClients(2.7);
     world.run(MINUTE);
     const [flapper] = world.clients;
     if (!flapper) throw new Error('no client');
@@ -129,8 +138,8 @@ describe('what goes wrong', { timeout: 60_000 }, () => {
     expect(world.state.modes.balance.assignments.size).toBeLessThanOrEqual(10);
   });
 
-  test('a clock that goes back moves nobody, and stops nothing', () => {
-    const world = crowd(2.7);
+  test('a clock that goes back moves nobody, and later moves still happen', () => {
+    const world = tenClients(2.7);
     world.run(30);
     world.now -= 3_600_000;
     world.step();
@@ -140,8 +149,8 @@ describe('what goes wrong', { timeout: 60_000 }, () => {
     expect(movesIn(world, MINUTE)).toBeGreaterThan(0);
   });
 
-  test('a clock that leaps ahead makes old limits old, no more', () => {
-    const world = crowd(2.7);
+  test('a clock that jumps ahead only makes limits expire', () => {
+    const world = tenClients(2.7);
     world.run(30);
     world.now += 3_600_000;
     world.step();
@@ -150,47 +159,47 @@ describe('what goes wrong', { timeout: 60_000 }, () => {
     expect(world.counts()).toEqual([6, 4]);
   });
 
-  test('a session of balance without a subflow on an allowed path keeps what it has', () => {
-    const world = crowd(2.7, { rule: { allowed: ['lte'] } });
+  test('a session without a subflow on an allowed path keeps what it has', () => {
+    const world = tenClients(2.7, { rule: { allowed: ['lte'] } });
     for (const client of world.clients.slice(0, 3)) client.paths = ['wifi'];
     world.run(MINUTE);
     expect(world.counts()).toEqual([3, 7]);
     expect(world.moves.map(({ client }) => client)).not.toContain('client0');
   });
 
-  test('min-rate, cost and an access point of almost nothing', () => {
-    const world = crowd(1, { foreign: 0, rule: { minRate: { down: 3e6, up: 0 }, cost: { lte: 2 } } });
+  test('uses min-rate, cost and very small capacities', () => {
+    const world = tenClients(1, { foreign: 0, rule: { minRate: { down: 3e6, up: 0 }, cost: { lte: 2 } } });
     world.run(MINUTE);
     // 3 Mbit/s are kept free for each; on lte they count for 6: 7 x 3 and 3 x 6
     expect(world.counts()).toEqual([7, 3]);
-    const narrow = crowd(1, { foreign: 0 });
+    const narrow = tenClients(1, { foreign: 0 });
     const [wifi, lte] = narrow.paths;
     if (!wifi || !lte) throw new Error('no access points');
-    const almost = new Fluid([wifi, { ...lte, carries: 0.001, told: 0.001 }], narrow.clients);
+    const almost = new FlowSimulation([wifi, { ...lte, carries: 0.001, told: 0.001 }], narrow.clients);
     almost.run(MINUTE);
     expect(almost.counts()).toEqual([10, 0]);
   });
 });
 
-describe('other modes', { timeout: 60_000 }, () => {
-  const changes = (world: Fluid) => world.moves.map(({ client, to }) => `${client} ${to}`);
+describe('the other modes', { timeout: 60_000 }, () => {
+  const changes = (world: FlowSimulation) => world.moves.map(({ client, to }) => `${client} ${to}`);
 
-  function one(demand: Demand, options: FluidOptions): Fluid {
-    const client: FluidClient = { name: 'a', demand, paths: ['wifi', 'lte'] };
+  function one(demand: Demand, options: SimulationOptions): FlowSimulation {
+    const client: SimulatedClient = { name: 'a', demand, paths: ['wifi', 'lte'] };
     const paths = [
       { name: 'wifi', carries: 20, told: 20, foreigners: [], delay: 30 },
       { name: 'lte', carries: 20, told: 20, foreigners: [], delay: 20 },
     ];
-    return new Fluid(paths, [client], options);
+    return new FlowSimulation(paths, [client], options);
   }
 
-  test('smallest-delay goes to the quicker path after the dwell time, and stays', () => {
+  test('smallest-delay moves to the quicker path after the dwell time, and stays there', () => {
     const world = one(1, { rule: { mode: 'smallest-delay' } });
     world.run(5 * MINUTE);
     expect(changes(world)).toEqual(['a lte']);
   });
 
-  test('smallest-delay leaves a path whose queue makes it slow, and not more often than the dwell time', () => {
+  test('smallest-delay leaves a path that a queue makes slow, and respects the dwell time', () => {
     const world = one(1, { rule: { mode: 'smallest-delay' }, steering: { dwell: 30_000 } });
     world.run(MINUTE);
     const [, lte] = world.paths;
@@ -198,7 +207,7 @@ describe('other modes', { timeout: 60_000 }, () => {
     lte.foreigners = [Infinity];
     world.run(20);
     expect(changes(world)).toEqual(['a lte', 'a wifi']);
-    // looked again after 30, 60, 120, 240, 480 s, and found slow each time
+    // returns after 30, 60, 120, 240, 480 s, and finds it slow each time
     world.run(15 * MINUTE);
     expect(world.moves.length).toBeLessThanOrEqual(8);
     const times = world.moves.map(({ at }) => at);
@@ -206,7 +215,7 @@ describe('other modes', { timeout: 60_000 }, () => {
       expect(at - (times[index] ?? 0)).toBeGreaterThanOrEqual(30_000);
   });
 
-  test('priority-based: the second joins while the first is congested, and leaves when it is not', () => {
+  test('priority-based adds the second path while the first is congested, and removes it later', () => {
     const world = one(25, { rule: { mode: 'priority-based', primary: ['wifi', 'lte'] } });
     world.run(MINUTE);
     expect(changes(world)).toEqual(['a wifi', 'a wifi,lte']);
@@ -216,7 +225,7 @@ describe('other modes', { timeout: 60_000 }, () => {
     expect(changes(world)).toEqual(['a wifi', 'a wifi,lte', 'a wifi']);
   });
 
-  test('load-balancing: all, also what comes later', () => {
+  test('load-balancing makes all paths active, also one that appears later', () => {
     const world = one(1, { rule: { mode: 'load-balancing' } });
     const [client] = world.clients;
     if (client) client.paths = ['wifi'];
