@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { MODES } from '../../../src/model/mode.js';
 import { mistakes, PATHS, SERVER } from '../../support/config-text.js';
 
 describe('mistakes of [path NAME] sections and of rules are reported with their line:', () => {
@@ -106,7 +107,7 @@ describe('mistakes of [path NAME] sections and of rules are reported with their 
       'an unknown mode',
       `${PATHS}[default]\nmode = balanced\nprimary = lte`,
       [
-        '7: [default]: mode: `balanced` is not known; known: active-standby, smallest-delay, priority-based, load-balancing, balance',
+        `7: [default]: mode: \`balanced\` is not known; known: ${MODES.join(', ')}`,
       ],
     ],
     [
