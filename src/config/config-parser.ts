@@ -46,7 +46,9 @@ export class ConfigParser {
     this.addProblem(section, `${key}: ${message}`, entryOf(section, key));
   }
 
-  /** The sections of one kind. Of several with one name only the first; the others are reported if `reports` is true. */
+  /**
+   * The sections of one kind. Of several with one name only the first; the others are reported if `reports` is true.
+   */
   *sectionsOf(kind: SectionKind, reports = true): Generator<NamedSection> {
     const first = new Map<string, IniSection>();
     for (const section of this.#sections) {

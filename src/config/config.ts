@@ -36,7 +36,10 @@ export interface ServerConsoleConfig {
   readonly listen?: { readonly host: string; readonly port: number };
   /** File whose first line is the password on TCP; can be absent only on loopback. */
   readonly passwordFile?: string;
-  /** Console clients are disconnected when OpenVPN is away, as OpenVPN itself does; absent: they stay and get a message. */
+  /**
+   * Console clients are disconnected when OpenVPN is away, as OpenVPN itself does; absent: they stay and get a
+   * message.
+   */
   readonly hangsUp?: true;
 }
 
@@ -44,7 +47,9 @@ export interface ServerConsoleConfig {
 export interface KernelConfig {
   /** `auto` chooses a backend that works on this host. */
   readonly backend: 'auto' | 'netlink' | 'devmem';
-  /** The source of the layout: `btf` for the running kernel's own `/sys/kernel/btf/vmlinux`, or the path of a file. */
+  /**
+   * The source of the layout: `btf` for the running kernel's own `/sys/kernel/btf/vmlinux`, or the path of a file.
+   */
   readonly layout: string;
 }
 
@@ -63,7 +68,10 @@ export interface ConsoleConfig {
 /** `[path NAME]` */
 export interface PathConfig {
   readonly name: string;
-  /** The networks of clients' addresses on this path, as canonical CIDR text, e.g. `192.168.100.0/24`, `2001:db8::/32`. */
+  /**
+   * The networks of clients' addresses on this path, as canonical CIDR text, e.g. `192.168.100.0/24`,
+   * `2001:db8::/32`.
+   */
   readonly prefixes: readonly string[];
   /** What it can carry, bit/s; absent: subflowd learns it. */
   readonly capacity?: Rate;
@@ -75,7 +83,9 @@ export interface SteeringConfig {
   readonly dryRun: boolean;
   /** Milliseconds between two rounds of `balance`. */
   readonly interval: number;
-  /** Milliseconds that a session stays at least on a path which a mode other than `active-standby` chose, if it can. */
+  /**
+   * Milliseconds that a session stays at least on a path which a mode other than `active-standby` chose, if it can.
+   */
   readonly dwell: number;
   /** The most sessions that `balance` moves in one round. */
   readonly moves: number;

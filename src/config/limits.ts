@@ -4,7 +4,10 @@ import type { ConfigProblem } from './problem.js';
 /** Far more than a server has clients, and few enough that the daemon does not stop while it reads them. */
 export const MOST_SECTIONS = 20_000;
 
-/** How many sections of one kind there can be. Each server needs sockets, and each new client is compared with all globs. */
+/**
+ * How many sections of one kind there can be. Each server needs sockets, and each new client is compared with all
+ * globs.
+ */
 export const MOST: readonly {
   readonly what: string;
   readonly most: number;
@@ -20,8 +23,8 @@ export const MOST: readonly {
 ];
 
 /**
- * Reports what a config has too much of. A config within the limits is read in a second or two on one core, also if every
- * line of it is wrong.
+ * Reports what a config has too much of. A config within the limits is read in a second or two on one core, also if
+ * every line of it is wrong.
  */
 export function exceeded(sections: readonly IniSection[]): ConfigProblem[] {
   const problems: ConfigProblem[] = [];

@@ -20,8 +20,9 @@ export interface IniSection {
 }
 
 /**
- * The name ends at the first `]` that only a comment follows, so it may contain `]`, `;` and `#`. The comment may contain
- * anything (`[^]`, because `.` does not match U+2028). So what can be a comment is one, and no later `]` is tried.
+ * The name ends at the first `]` that only a comment follows, so it may contain `]`, `;` and `#`. The comment may
+ * contain anything (`[^]`, because `.` does not match U+2028). So what can be a comment is one, and no later `]` is
+ * tried.
  */
 const HEADER = /^\s*\[(.*?)\]\s*(?:\s[;#][^]*)?$/;
 /** Lines that are neither blank nor a comment. `ini` needs some ten microseconds for each. */
@@ -35,7 +36,7 @@ export function sectionTitle({ kind, name }: { readonly kind: string; readonly n
 }
 
 /**
- * One `KEY = VALUE` line by the rules of `ini`: quotes, `\;`, comments behind the value.
+ * One `KEY = VALUE` line by the rules of `ini`: quotes, `\;`, comments after the value.
  * @returns the entry, or what is wrong with the line.
  */
 function readEntry(text: string, line: number): IniEntry | ConfigProblem {
@@ -63,8 +64,8 @@ function clip(text: string): string {
 }
 
 /**
- * Sections and entries with their lines. `ini` decodes each entry, but gets one line at a time. Given the whole text, it
- * would split section names at dots, cut them at `;`, join sections of one name and lose the line numbers.
+ * Sections and entries with their lines. `ini` decodes each entry, but gets one line at a time. Given the whole text,
+ * it would split section names at dots, cut them at `;`, join sections of one name and lose the line numbers.
  */
 export function readLines(text: string): {
   readonly sections: readonly IniSection[];

@@ -1,9 +1,9 @@
 import { readFile, realpath } from 'node:fs/promises';
 
 /**
- * The present name, on its own file system, of a file that is mounted by itself (proc(5), mountinfo). It changes when the
- * file is renamed there, and ends in `//deleted` when another file took its name. Undefined for a file that is not mounted
- * by itself.
+ * The present name, on its own file system, of a file that is mounted by itself (proc(5), mountinfo). It changes when
+ * the file is renamed there, and ends in `//deleted` when another file took its name. Undefined for a file that is
+ * not mounted by itself.
  */
 export async function mountRoot(file: string): Promise<string | undefined> {
   try {

@@ -10,7 +10,8 @@ const CONSOLE_KEYS = ['console', 'console-listen', 'console-password-file', 'con
 
 /**
  * The console of an `[openvpn NAME]` section; undefined if it has none, or if that is wrong.
- * @param directory the directory of `[console] socket`, where the console's socket is unless the section says otherwise.
+ * @param directory the directory of `[console] socket`, where the console's socket is unless the section says
+ * otherwise.
  */
 export function parseServerConsole(
   parser: ConfigParser,

@@ -79,7 +79,7 @@ export class FilePoll {
   }
 }
 
-/** Undefined if that fails: whoever reads the file reports why. */
+/** Undefined if that fails: the code that reads the file reports why. */
 async function statusOf(file: string): Promise<BigIntStats | undefined> {
   return stat(file, { bigint: true }).catch(() => undefined);
 }

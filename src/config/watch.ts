@@ -11,11 +11,14 @@ import { FilePoll } from './poll.js';
 import { ConfigError } from './problem.js';
 import { concerns, isWatched, watchTargets } from './watch-targets.js';
 
-/** Milliseconds without an event after which a changed file is read. The writes of one save follow each other faster. */
+/**
+ * Milliseconds without an event after which a changed file is read. The writes of one save follow each other faster.
+ */
 const QUIET_BEFORE_READING = 10;
 /**
- * After this many turns of this many milliseconds without an event, a file that is still wrong counts as a mistake, not as
- * half a save. It waits in turns, because time in which the whole machine was suspended is not quiet: that ends one turn.
+ * After this many turns of this many milliseconds without an event, a file that is still wrong counts as a mistake,
+ * not as half a save. It waits in turns, because time in which the whole machine was suspended is not quiet: that
+ * ends one turn.
  */
 const QUIET_TURNS = 5;
 const QUIET_TURN = 30;
@@ -259,9 +262,10 @@ class FileWatch implements ConfigWatcher {
 }
 
 /**
- * Reads a config file and watches it. The file can be written in place, replaced, removed and made again, reached through
- * links that change, or be mounted by itself. A save is reported within some 15 ms, or within a second if the kernel
- * reports no event or there are too many on the path. A mistake is reported after 150 ms without another change.
+ * Reads a config file and watches it. The file can be written in place, replaced, removed and made again, reached
+ * through links that change, or be mounted by itself. A save is reported within some 15 ms, or within a second if the
+ * kernel reports no event or there are too many on the path. A mistake is reported after 150 ms without another
+ * change.
  * @throws {ConfigError} if the file has a mistake now.
  */
 export async function watchConfig(file: string, listener: ConfigListener): Promise<ConfigWatcher> {

@@ -9,13 +9,18 @@ export interface PathLoad {
   readonly capacity?: Rate;
   /** Whether `capacity` was learnt. */
   readonly isLearnt: boolean;
-  /** Foreign traffic, which subflowd does not see: what was missing for our sessions when the queue last grew, bit/s. */
+  /**
+   * Foreign traffic, which subflowd does not see: what was missing for our sessions when the queue last grew, bit/s.
+   */
   readonly foreign: Rate;
   /** Whether its queue grows: round-trip times are well above their lowest, or segments are lost. */
   readonly isCongested: boolean;
 }
 
-/** How full a path is, in the direction where it is fuller; 1 is full. Undefined if its capacity is not known. @param more added to its load, bit/s. */
+/**
+ * How full a path is, in the direction where it is fuller; 1 is full. Undefined if its capacity is not known.
+ * @param more added to its load, bit/s.
+ */
 export function fullness({ carried, foreign, capacity }: PathLoad, more: Rate = NO_RATE): number | undefined {
   if (!capacity) return undefined;
   const load = addRate(addRate(carried, foreign), more);

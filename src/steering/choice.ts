@@ -16,8 +16,8 @@ export interface Choice {
 export type Choices = ReadonlyMap<string, Choice>;
 
 /**
- * The paths that a session can use: its rule wants them, and it has a subflow there; in the order of the rule. A path on
- * which the client asks for backup, and the rule respects that, is left out as long as there is another.
+ * The paths that a session can use: its rule wants them, and it has a subflow there; in the order of the rule. A path
+ * on which the client asks for backup, and the rule respects that, is left out as long as there is another.
  */
 export function choicesOf({ rule, placed }: PlacedSession): string[] {
   const has = wantedPaths(rule).filter((name) => placed.some(({ path }) => path === name));

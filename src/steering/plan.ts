@@ -77,7 +77,9 @@ export interface SessionPlan {
   readonly state: SessionState;
   /** One line for people. */
   readonly reason: string;
-  /** The path that the plan makes primary; present in the states `obeyed` and `pending`, if only one path is active. */
+  /**
+   * The path that the plan makes primary; present in the states `obeyed` and `pending`, if only one path is active.
+   */
   readonly primary?: string;
   /** The paths that the plan makes active together, if the mode wants several. */
   readonly active?: readonly string[];
@@ -91,8 +93,8 @@ export interface SessionPlan {
   readonly heldBack: boolean;
   readonly subflows: readonly SubflowPlan[];
   /**
-   * The priority changes. Apply them in this order: active ones first, so that at no moment all subflows are backup. If an
-   * active one is not committed, the backup ones after it must wait for the next observation.
+   * The priority changes. Apply them in this order: active ones first, so that at no moment all subflows are backup.
+   * If an active one is not committed, the backup ones after it must wait for the next observation.
    */
   readonly wishes: readonly PriorityChange[];
 }
@@ -198,8 +200,9 @@ function planActive(
 }
 
 /**
- * Without an active path all subflows are left as they are, except one through the tunnel, which becomes backup. If all
- * subflows are backup, the scheduler uses all of them, also that one. So if no other is active, the others become active.
+ * Without an active path all subflows are left as they are, except one through the tunnel, which becomes backup. If
+ * all subflows are backup, the scheduler uses all of them, also that one. So if no other is active, the others become
+ * active.
  */
 function planUnchanged(subflows: readonly PlacedSubflow[]): SubflowPlan[] {
   const hasTunnelled = subflows.some(({ throughTunnel }) => throughTunnel);

@@ -54,7 +54,10 @@ const finders = new WeakMap<Pick<Config, 'clients' | 'default'>, (commonName: st
 /** The most names to remember: more than a server has clients. */
 const MOST_REMEMBERED = 65_536;
 
-/** Finds the rule that applies to a common name; see {@link rulesFinder}. Remembers its results for as long as the config is referenced. */
+/**
+ * Finds the rule that applies to a common name; see {@link rulesFinder}. Remembers its results for as long as the
+ * config is referenced.
+ */
 export function ruleFinder(config: Pick<Config, 'clients' | 'default'>): (commonName: string) => Rule {
   const known = finders.get(config);
   if (known) return known;

@@ -17,8 +17,8 @@ export function ageOf(since: number, now: number): number {
 }
 
 /**
- * How many dwell times a session stays at least. A session that moves again and again, because its rate or that of others
- * changes all the time, moves less and less often.
+ * How many dwell times a session stays at least. A session that moves again and again, because its rate or that of
+ * others changes all the time, moves less and less often.
  */
 export function minimumDwells({ moves }: Pick<Stay, 'moves'>): number {
   return Math.min(2 ** Math.max(0, moves - 1), MOST_MINIMUM_DWELLS);

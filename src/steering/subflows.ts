@@ -27,8 +27,8 @@ export function placeSubflows(
 }
 
 /**
- * The path that is primary now: this host asks for active on all its subflows, and for backup on all others. Undefined if
- * there is no such path.
+ * The path that is primary now: this host asks for active on all its subflows, and for backup on all others.
+ * Undefined if there is no such path.
  */
 export function currentPrimary(subflows: readonly PlacedSubflow[]): string | undefined {
   const candidate = subflows.find(({ subflow }) => subflow.ours === 'active')?.path;

@@ -6,8 +6,8 @@ import type { BalanceInput } from '../../src/steering/balancer/balance.js';
 const loadHighs = highsModule.default as unknown as () => Promise<highsModule.Highs>;
 
 /**
- * A lower bound of the utilisation of the fullest path, for any distribution; 1 is full. It is the optimum of the linear
- * programme in which sessions can be split over paths. HiGHS solves it with a precision of 1 in 10 million.
+ * A lower bound of the utilisation of the fullest path, for any distribution; 1 is full. It is the optimum of the
+ * linear programme in which sessions can be split over paths. HiGHS solves it with a precision of 1 in 10 million.
  * @throws {Error} if HiGHS finds no optimal solution.
  */
 export async function linearBound({ paths, sessions }: BalanceInput): Promise<number> {

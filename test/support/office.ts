@@ -19,7 +19,10 @@ export class Office {
     readonly consoles: Consoles,
   ) {}
 
-  /** Resolves when each OpenVPN is connected. @param sections by default one, `office`, with management at the socket `m`. */
+  /**
+   * Resolves when each OpenVPN is connected.
+   * @param sections by default one, `office`, with management at the socket `m`.
+   */
   static async open(vpn: LoopbackVpn, ...sections: readonly Partial<ServerConfig>[]): Promise<Office> {
     const { directory } = vpn;
     const servers = new Servers(

@@ -44,7 +44,7 @@ export interface BalanceOptions {
   readonly gain: number;
   /** Bit/s, the sum of both directions, below which a session is idle and is not moved. */
   readonly idle: number;
-  /** The utilisation up to which a path is not relieved, because nobody waits there; 1 is full. */
+  /** The utilisation up to which a path is not relieved, because no session waits there; 1 is full. */
   readonly negligible: number;
 }
 
@@ -91,17 +91,17 @@ export interface Balance {
 }
 
 /**
- * The moves of one round, which distribute all sessions over the paths. It relieves the fullest path first, then the next
- * fullest, with as few moves as possible. The utilisation of a path is its load divided by its capacity, in the direction
- * where that is higher.
+ * The moves of one round, which distribute all sessions over the paths. It relieves the fullest path first, then the
+ * next fullest, with as few moves as possible. The utilisation of a path is its load divided by its capacity, in the
+ * direction where that is higher.
  *
- * A session moves only if its old path was fuller, by `gain`, than its new path becomes. So with constant rates the moves
- * end, and no session moves back. A session stays if it is idle, or came to its path less than `dwell` ago. A session that
- * cannot stay (its path is gone, is not allowed any more or carries nothing) moves at once. A session that may use no path
- * is left as it is.
+ * A session moves only if its old path was fuller, by `gain`, than its new path becomes. So with constant rates the
+ * moves end, and no session moves back. A session stays if it is idle, or came to its path less than `dwell` ago. A
+ * session that cannot stay (its path is gone, is not allowed any more or carries nothing) moves at once. A session
+ * that may use no path is left as it is.
  *
- * Pure: the same input gives the same moves. The 16 largest sessions are tried on all paths together, in a bounded search;
- * the others are tried one by one.
+ * Pure: the same input gives the same moves. The 16 largest sessions are tried on all paths together, in a bounded
+ * search; the others are tried one by one.
  */
 export function balance(input: BalanceInput, options: Partial<BalanceOptions> = {}): Balance {
   const settings = { ...BALANCE_DEFAULTS, ...options };

@@ -8,17 +8,21 @@ export interface MeasuredUse {
 }
 
 /**
- * A session on a congested path that uses at least this part of the largest one's rate counts as elastic: it uses whatever
- * it gets. The rates of TCP connections that share a queue differ by a factor of two or three for many seconds.
+ * A session on a congested path that uses at least this part of the largest one's rate counts as elastic: it uses
+ * whatever it gets. The rates of TCP connections that share a queue differ by a factor of two or three for many
+ * seconds.
  */
 const ELASTIC = 0.25;
-/** From this utilisation a path limits its sessions, even without a visible queue. Rates are of payload, capacities of packets. */
+/**
+ * From this utilisation a path limits its sessions, even without a visible queue. Rates are of payload, capacities
+ * of packets.
+ */
 const FULL = 0.92;
 
 /**
- * What sessions would use, bit/s. On a congested or full path, the measured rates of its largest sessions are not what they
- * ask for but what was left for each, which is partly chance. So all limited sessions count as equal: each has an equal
- * part of their total, over all such paths.
+ * What sessions would use, bit/s. On a congested or full path, the measured rates of its largest sessions are not
+ * what they ask for but what was left for each, which is partly chance. So all limited sessions count as equal: each
+ * has an equal part of their total, over all such paths.
  * @returns in the order of the sessions.
  */
 export function estimateDemands(sessions: readonly MeasuredUse[], paths: readonly PathLoad[]): Rate[] {

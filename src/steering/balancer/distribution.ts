@@ -97,7 +97,10 @@ export class Distribution {
     return this.#moves - this.#moved;
   }
 
-  /** Whether a session may move. One that had no path before the round, or has left it already, costs no further move. */
+  /**
+   * Whether a session may move. One that had no path before the round, or has left it already, costs no further
+   * move.
+   */
   canMove(session: number): boolean {
     return this.movesLeft > 0 || this.origin(session) < 0 || this.origin(session) !== this.pathOf(session);
   }
@@ -141,7 +144,10 @@ export class Distribution {
     return sum;
   }
 
-  /** The path whose pressure a session raises least, if its own path is relieved by enough more than that; otherwise -1. */
+  /**
+   * The path whose pressure a session raises least, if its own path is relieved by enough more than that; otherwise
+   * -1.
+   */
   betterPath(session: number): number {
     const from = this.pathOf(session);
     const view = this.#view;
@@ -226,7 +232,7 @@ function inverse(capacity: number | undefined): number {
 
 /** The pressures relative to one path, whose utilisation is the unit. Valid until a session moves. */
 class PressureView {
-  /** By path: how much the pressure rises for one more bit/s, at most: the true rise for more bit/s is never lower. */
+  /** By path: the slope of the pressure, per bit/s. The pressure is convex, so more load never raises it by less. */
   readonly priceDown: Float64Array;
   readonly priceUp: Float64Array;
   readonly #down: DirectionView;

@@ -5,7 +5,9 @@ import { maxRate, NO_RATE, soundRate, type Rate } from '../../model/rate.js';
 
 /** The input of the balancer, with indices for sessions and paths. */
 export interface IndexedInput extends Omit<DistributionInput, 'moves' | 'gain'> {
-  /** The largest first, by the part that they use of all paths together: the order in which the balancer tries them. */
+  /**
+   * The largest first, by the part that they use of all paths together: the order in which the balancer tries them.
+   */
   readonly sessions: readonly BalancedSession[];
   /** By path, bit/s: the given capacity, or the assumed one if it is not known. */
   readonly capacities: readonly Rate[];

@@ -55,7 +55,10 @@ export interface BalanceRound {
   readonly now: number;
 }
 
-/** One round: assigns a path to each session without one, and once in each `interval` moves others if that is worth it. */
+/**
+ * One round: assigns a path to each session without one, and once in each `interval` moves others if that is worth
+ * it.
+ */
 export function assignPaths(before: BalanceState, step: BalanceRound): BalanceState {
   const { candidates, loads, fixed, steering, now } = step;
   const isRound = ageOf(before.roundAt, now) >= steering.interval;
@@ -134,8 +137,8 @@ function balancedSessions(
 }
 
 /**
- * The paths as the input of the balancer. The load that no move changes is that of other sessions and of foreign traffic. If
- * only some capacities are known, a path without one has some headroom until its queue grows.
+ * The paths as the input of the balancer. The load that no move changes is that of other sessions and of foreign
+ * traffic. If only some capacities are known, a path without one has some headroom until its queue grows.
  */
 function balancedPaths(loads: readonly PathLoad[], fixed: ReadonlyMap<string, Rate>): BalancedPath[] {
   const [first, ...others] = loads.flatMap(({ capacity }) => capacity ?? []);

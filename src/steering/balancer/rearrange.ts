@@ -7,8 +7,8 @@ const MOST_SESSIONS = 16;
 const MOST_STEPS = 100_000;
 
 /**
- * Finds an improvement that no single move makes: moves several of the largest sessions together, so that the fullest path
- * becomes less full by at least `gain`. Of all such solutions it takes one with the fewest moves.
+ * Finds an improvement that no single move makes: moves several of the largest sessions together, so that the fullest
+ * path becomes less full by at least `gain`. Of all such solutions it takes one with the fewest moves.
  * @param movable the sessions that may be moved, the largest first.
  * @param negligible the utilisation up to which a path is not relieved.
  * @returns whether sessions were moved.

@@ -4,8 +4,8 @@ import type { Distribution } from './distribution.js';
 const MAX_SWEEPS = 100;
 
 /**
- * Moves sessions one by one from fuller to emptier paths, the fullest path first. Ends when no single move is worth it, or
- * no more moves are allowed in this round.
+ * Moves sessions one by one from fuller to emptier paths, the fullest path first. Ends when no single move is worth
+ * it, or no more moves are allowed in this round.
  * @param movable the sessions that may be moved, the largest first: each of those relieves a path most with one move.
  * @param negligible the utilisation up to which a path is not relieved.
  */

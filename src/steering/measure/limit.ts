@@ -17,7 +17,9 @@ const LONGEST_VALIDITY = 3_600_000;
 const LEARNING = 3000;
 /** Milliseconds in which a limit that is not valid any more rises by two thirds of the distance to the capacity. */
 const FORGETTING = 60_000;
-/** Milliseconds in which a limit that is not valid any more rises by a factor of 2.7, if the capacity is not known. */
+/**
+ * Milliseconds in which a limit that is not valid any more rises by a factor of 2.7, if the capacity is not known.
+ */
 const RISING = 600_000;
 
 export const NO_LIMIT: Limit = { validUntil: -Infinity, validFor: SHORTEST_VALIDITY };
@@ -36,9 +38,9 @@ export interface LimitStep {
 }
 
 /**
- * One round. Foreign traffic, which subflowd does not see, uses the path too. So what the path carries of our traffic while
- * its queue grows is all that is left for us. The foreign traffic can end, so after a while the limit rises, which probes
- * the path. If the queue grows again, the probe failed, and the next one waits twice as long.
+ * One round. Foreign traffic, which subflowd does not see, uses the path too. So what the path carries of our traffic
+ * while its queue grows is all that is left for us. The foreign traffic can end, so after a while the limit rises,
+ * which probes the path. If the queue grows again, the probe failed, and the next one waits twice as long.
  */
 export function learnLimit(before: Limit, { now, time, carried, isFull, capacity }: LimitStep): Limit {
   const { rate, validFor, validUntil } = before;

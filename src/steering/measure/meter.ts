@@ -43,8 +43,9 @@ export interface Meter {
   /** By {@link sessionKey}. */
   readonly connections: ReadonlyMap<string, ConnectionMeter>;
   /**
-   * By {@link sessionKey}: what each session uses over all its subflows, without those through the tunnel, smoothed, bit/s.
-   * It is smoothed by itself, so it does not change when a session moves between subflows. Absent if it is not known yet.
+   * By {@link sessionKey}: what each session uses over all its subflows, without those through the tunnel, smoothed,
+   * bit/s. It is smoothed by itself, so it does not change when a session moves between subflows. Absent if it is not
+   * known yet.
    */
   readonly sessions: ReadonlyMap<string, Rate>;
 }
@@ -53,7 +54,10 @@ export const NO_METER: Meter = { connections: new Map(), sessions: new Map() };
 
 /** Milliseconds. Shorter intervals measure burst timing, not throughput. */
 const SHORTEST_STEP = 500;
-/** Milliseconds after which an average shows two thirds of a change: longer than TCP oscillates, shorter than a dwell time. */
+/**
+ * Milliseconds after which an average shows two thirds of a change: longer than TCP oscillates, shorter than a dwell
+ * time.
+ */
 export const SMOOTHING = 3000;
 /** The part of its average rate below which a session has stopped. That then shows in a second or two. */
 const STOPPED = 0.01;
@@ -61,7 +65,10 @@ const STOPPED = 0.01;
 const STOPPING = 500;
 /** Milliseconds without an acknowledgement after which a round-trip time is out of date. */
 const FRESH = 10_000;
-/** Milliseconds in which the lowest round-trip time rises by two thirds of the distance to the present one. People move, routes change. */
+/**
+ * Milliseconds in which the lowest round-trip time rises by two thirds of the distance to the present one. People
+ * move, routes change.
+ */
 const DRIFT = 1_800_000;
 /** The assumed size of a segment, bytes. */
 const SEGMENT = 1400;
@@ -72,10 +79,10 @@ export function approach(from: number, to: number, time: number, memory: number)
 }
 
 /**
- * One round: computes rates from the increase of the counters since the last round. A subflow that is new, or whose counters
- * decreased, has no rate yet.
- * @param now milliseconds of a monotonic clock. If less than half a second has passed, nothing is measured. If the clock
- * went back, measuring begins again.
+ * One round: computes rates from the increase of the counters since the last round. A subflow that is new, or whose
+ * counters decreased, has no rate yet.
+ * @param now milliseconds of a monotonic clock. If less than half a second has passed, nothing is measured. If the
+ * clock went back, measuring begins again.
  */
 export function measureSessions(before: Meter, sessions: readonly PlacedSession[], now: number): Meter {
   const time = now - (before.at ?? -Infinity);

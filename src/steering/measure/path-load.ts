@@ -21,7 +21,10 @@ export interface PathMeter {
 /** By the path's name. */
 export type PathMeters = ReadonlyMap<string, PathMeter>;
 
-/** A queue grew if the round-trip time is so many microseconds above its lowest. Delayed ACKs and radio links cause less. */
+/**
+ * A queue grew if the round-trip time is so many microseconds above its lowest. Delayed ACKs and radio links cause
+ * less.
+ */
 const QUEUE_RTT = 15_000;
 /** The same as a part of the lowest round-trip time. */
 const QUEUE_RTT_PART = 0.5;
@@ -104,7 +107,10 @@ function measurePath(
   };
 }
 
-/** Whether most of what a path carries is late or lost. So one client with a bad radio link does not count as a queue. */
+/**
+ * Whether most of what a path carries is late or lost. So one client with a bad radio link does not count as a
+ * queue.
+ */
 function showsQueue(subflows: readonly SubflowMeter[]): boolean {
   let meaningful = 0;
   let late = 0;

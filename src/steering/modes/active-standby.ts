@@ -1,6 +1,9 @@
 import type { ModeDefinition } from './definition.js';
 
-/** The first path of `primary` that the client has is primary. The plan alone decides, so a change takes effect at once. */
+/**
+ * The first path of `primary` that the client has is primary. The plan alone decides, so a change takes effect at
+ * once.
+ */
 export const activeStandby: ModeDefinition<undefined> = {
   usesMeasurements: false,
   initial: undefined,

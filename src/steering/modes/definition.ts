@@ -58,8 +58,8 @@ export interface Outlook {
  */
 export interface ModeDefinition<State> {
   /**
-   * Whether its step chooses paths, from measurements. Then the controller measures in regular rounds, and a session waits
-   * for its first choice. Otherwise `activePaths` alone decides.
+   * Whether its step chooses paths, from measurements. Then the controller measures in regular rounds, and a session
+   * waits for its first choice. Otherwise `activePaths` alone decides.
    */
   readonly usesMeasurements: boolean;
   /** The state before the first round. When the daemon restarts, a mode begins here again. */

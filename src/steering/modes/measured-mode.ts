@@ -2,7 +2,7 @@ import type { Choice } from '../choice.js';
 import { keysText } from './texts.js';
 import type { ModeDefinition, ModeRound, ModeSession } from './definition.js';
 
-/** What all modes have in common whose step chooses the paths. */
+/** The parts that are the same in all modes whose step chooses the paths. */
 export const MEASURED_MODE = {
   usesMeasurements: true,
   activePaths: ({ placed }, choice) =>
@@ -16,8 +16,8 @@ export const MEASURED_MODE = {
 export type ChoiceState<C extends Choice> = ReadonlyMap<string, C>;
 
 /**
- * The state and the step of a mode that chooses for each session by itself. The state is the last choice of each session;
- * the choice of a session that is gone, or that has another mode now, is dropped.
+ * The state and the step of a mode that chooses for each session by itself. The state is the last choice of each
+ * session; the choice of a session that is gone, or that has another mode now, is dropped.
  * @param choose makes the choice of one session, from the last one; undefined: its first.
  */
 export function eachSession<C extends Choice>(

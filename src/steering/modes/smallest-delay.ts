@@ -25,8 +25,9 @@ export const smallestDelay: ModeDefinition<ChoiceState<DelayChoice>> = {
 };
 
 /**
- * The path with the lowest delay. It changes only to a path that is clearly quicker, and only after the dwell time. Nobody
- * knows the present delay of a path that carries nothing: a session that finds it slow and returns then stays longer.
+ * The path with the lowest delay. It changes only to a path that is clearly quicker, and only after the dwell time.
+ * Nobody knows the present delay of a path that carries nothing: a session that finds it slow and returns then stays
+ * longer.
  */
 function quickestPath(
   before: DelayChoice | undefined,
@@ -51,7 +52,10 @@ function delayOf(meters: readonly SubflowMeter[], name: string): number | undefi
   return least === Infinity ? undefined : least;
 }
 
-/** Whether a path is so much quicker than the present one that a move is worth it. @param delay microseconds, as `than`. */
+/**
+ * Whether a path is so much quicker than the present one that a move is worth it.
+ * @param delay microseconds, as `than`.
+ */
 function isQuicker(delay: number, than: number): boolean {
   return delay <= than * (1 - QUICKER) && delay <= than - QUICKER_BY;
 }

@@ -106,9 +106,7 @@ describe('mistakes of [path NAME] sections and of rules are reported with their 
     [
       'an unknown mode',
       `${PATHS}[default]\nmode = balanced\nprimary = lte`,
-      [
-        `7: [default]: mode: \`balanced\` is not known; known: ${MODES.join(', ')}`,
-      ],
+      [`7: [default]: mode: \`balanced\` is not known; known: ${MODES.join(', ')}`],
     ],
     [
       'keys that a mode needs and that are missing',

@@ -65,7 +65,9 @@ async function expectEvents(...expected: string[]): Promise<void> {
   events = [];
 }
 
-/** In one go: the watcher, which is in this process, does not see the file empty for however long the machine stalls. */
+/**
+ * In one go: the watcher, which is in this process, does not see the file empty for however long the machine stalls.
+ */
 function writeFile(file: string, content: string | Buffer): Promise<void> {
   writeFileSync(file, content);
   return Promise.resolve();
