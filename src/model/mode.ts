@@ -32,7 +32,8 @@ export const MODE_KEYS = {
   'active-standby': {
     paths: 'primary',
     fewestPaths: 0,
-    remedy: '`primary =` without a value leaves such clients as they are',
+    remedy:
+      'list the paths in the order of preference; `primary =` without a value leaves such clients as they are',
     others: [],
   },
   /** The path with the lowest round-trip time is primary. */

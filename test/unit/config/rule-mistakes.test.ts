@@ -88,8 +88,8 @@ describe('mistakes of [path NAME] sections and of rules are reported with their 
       'a rule without primary',
       `${PATHS}[client a]\n[default]`,
       [
-        '6: [client a]: needs a `primary`: `primary =` without a value leaves such clients as they are',
-        '7: [default]: needs a `primary`: `primary =` without a value leaves such clients as they are',
+        '6: [client a]: needs a `primary`: list the paths in the order of preference; `primary =` without a value leaves such clients as they are',
+        '7: [default]: needs a `primary`: list the paths in the order of preference; `primary =` without a value leaves such clients as they are',
       ],
     ],
     [
@@ -112,7 +112,7 @@ describe('mistakes of [path NAME] sections and of rules are reported with their 
       'keys that a mode needs and that are missing',
       `${PATHS}[client a]\nmode = active-standby\n[client b]\nmode = priority-based\n[client c]\nmode = priority-based\nprimary = lte`,
       [
-        '6: [client a]: needs a `primary`: `primary =` without a value leaves such clients as they are',
+        '6: [client a]: needs a `primary`: list the paths in the order of preference; `primary =` without a value leaves such clients as they are',
         '8: [client b]: needs a `primary`: priority-based needs at least two paths, in the order in which they join',
         '12: [client c]: primary: priority-based needs at least two paths, in the order in which they join',
       ],
