@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 
-import { randomInput, fullest, runUntilStable } from '../../support/balance-inputs.js';
-import { exactOptimum } from '../../support/exact-optimum.js';
-import { linearBound } from '../../support/linear-bound.js';
-import { generator, SEED } from '../../support/random.js';
+import { randomInput, fullest, runUntilStable } from '../../../support/balance-inputs.js';
+import { exactOptimum } from '../../../support/exact-optimum.js';
+import { linearBound } from '../../../support/linear-bound.js';
+import { generator, SEED } from '../../../support/random.js';
 
 describe('when no more sessions move, the fullest path is almost as little full as possible', () => {
   test(

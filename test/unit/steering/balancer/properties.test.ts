@@ -5,9 +5,9 @@ import {
   BALANCE_DEFAULTS,
   type BalanceInput,
   type Move,
-} from '../../../src/steering/balancer/balance.js';
-import { randomInput, fullest, afterMoves, NOW, runUntilStable } from '../../support/balance-inputs.js';
-import { generator, SEED } from '../../support/random.js';
+} from '../../../../src/steering/balancer/balance.js';
+import { randomInput, fullest, afterMoves, NOW, runUntilStable } from '../../../support/balance-inputs.js';
+import { generator, SEED } from '../../../support/random.js';
 
 const SECOND = 1000;
 

@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'vitest';
 
-import { balance, type BalancedPath, type BalancedSession } from '../../../src/steering/balancer/balance.js';
-import { NOW } from '../../support/balance-inputs.js';
+import {
+  balance,
+  type BalancedPath,
+  type BalancedSession,
+} from '../../../../src/steering/balancer/balance.js';
+import { NOW } from '../../../support/balance-inputs.js';
 
 const MBIT = 1e6;
 

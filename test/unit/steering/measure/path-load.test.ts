@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 
-import type { PathConfig } from '../../../src/config/config.js';
-import { NO_METER, type Meter, type SubflowMeter } from '../../../src/steering/measure/meter.js';
-import { measurePaths, pathLoads, type PathMeters } from '../../../src/steering/measure/path-load.js';
-import { fullness, type PathLoad } from '../../../src/model/path-load.js';
+import type { PathConfig } from '../../../../src/config/config.js';
+import { NO_METER, type Meter, type SubflowMeter } from '../../../../src/steering/measure/meter.js';
+import { measurePaths, pathLoads, type PathMeters } from '../../../../src/steering/measure/path-load.js';
+import { fullness, type PathLoad } from '../../../../src/model/path-load.js';
 
 const MBIT = 1e6;
 

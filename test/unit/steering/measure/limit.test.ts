@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { learnLimit, NO_LIMIT, type Limit } from '../../../src/steering/measure/limit.js';
+import { learnLimit, NO_LIMIT, type Limit } from '../../../../src/steering/measure/limit.js';
 
 const MINUTE = 60_000;
 

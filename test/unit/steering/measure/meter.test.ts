@@ -1,16 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import type { Subflow } from '../../../src/model/subflow.js';
+import type { Subflow } from '../../../../src/model/subflow.js';
 import {
   measureSessions,
   metersOf,
   NO_METER,
   rateOf,
   type Meter,
-} from '../../../src/steering/measure/meter.js';
-import type { PlacedSession } from '../../../src/steering/placed-session.js';
-import { standby } from '../../support/rules.js';
+} from '../../../../src/steering/measure/meter.js';
+import type { PlacedSession } from '../../../../src/steering/placed-session.js';
+import { standby } from '../../../support/rules.js';
 
 const LOCAL = { address: '192.0.2.1', port: 1194 };
 const REAL = { address: '10.0.0.1', port: 40_000 };

@@ -5,8 +5,8 @@ import {
   type Demand,
   type SimulatedClient,
   type SimulationOptions,
-} from '../../support/flow-simulation.js';
-import { generator, SEED } from '../../support/random.js';
+} from '../../../support/flow-simulation.js';
+import { generator, SEED } from '../../../support/random.js';
 
 interface TenClients extends SimulationOptions {
   /** The capacity of both access points in the config, Mbit/s. */
