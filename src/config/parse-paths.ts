@@ -2,7 +2,7 @@ import type { PathConfig } from './config.js';
 import type { ConfigParser } from './config-parser.js';
 import type { IniEntry, IniSection } from './lines.js';
 import { overlaps, type PlacedPrefix } from './overlaps.js';
-import { readPathName } from './sections.js';
+import { readPathName } from './names.js';
 
 interface WrittenPrefix extends PlacedPrefix {
   readonly section: IniSection;

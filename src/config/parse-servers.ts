@@ -3,7 +3,7 @@ import { entryOf, type ConfigParser, type NamedSection, type SectionValues } fro
 import { sectionTitle, type IniSection } from './lines.js';
 import { isLoopback } from './management.js';
 import { parseServerConsole } from './parse-server-console.js';
-import { readName } from './sections.js';
+import { readName } from './names.js';
 
 /** All `[openvpn NAME]` sections. @param directory the directory of `[console] socket`. */
 export function parseServers(parser: ConfigParser, directory: string): ServerConfig[] {

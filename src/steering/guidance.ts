@@ -66,12 +66,16 @@ export function stepModes(
   const loads = pathLoads(paths, config.paths);
   const loadByPath = new Map(loads.map((load) => [load.name, load]));
   const all = sessions.map((session) => measuredSession(session, measured));
+  const byMode = new Map<Mode, ModeSession[]>(MODES.map((mode) => [mode, []]));
+  for (const { mode, forMode } of all) if (forMode) byMode.get(mode)?.push(forMode);
   const step = <M extends Mode>(mode: M): ModeStep<ModeStates[M]> =>
-    MODE_TABLE[mode].step(
-      before.modes[mode],
-      all.flatMap((one) => (one.mode === mode && one.forMode ? [one.forMode] : [])),
-      { steering, now, loads, loadByPath, carriedByOthers: () => carriedByOthers(mode, all) },
-    );
+    MODE_TABLE[mode].step(before.modes[mode], byMode.get(mode) ?? [], {
+      steering,
+      now,
+      loads,
+      loadByPath,
+      carriedByOthers: () => carriedByOthers(mode, all),
+    });
   const steps = MODES.map((mode) => [mode, step(mode)] as const);
   return {
     state: {
