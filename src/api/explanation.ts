@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.js';
 import type { Written } from '../control/controller.js';
-import type { Guidance } from '../steering/modes.js';
+import type { Guidance } from '../steering/guidance.js';
 import { outlookText } from '../steering/outlook.js';
 import type { SessionPlan } from '../steering/plan.js';
 import { rulesFinder, type Rule } from '../steering/rule.js';

@@ -4,7 +4,7 @@ import type { Report } from './reports.js';
 import type { CounterValues } from './counters.js';
 import type { SessionPlan } from '../steering/plan.js';
 
-export { ruleText } from '../steering/rule-text.js';
+export { ruleSentence, ruleText } from '../steering/rule-text.js';
 export type { SessionPlan, SessionState, SubflowPlan } from '../steering/plan.js';
 export type { Rule } from '../steering/rule.js';
 export type { AppliedWish } from '../control/apply.js';

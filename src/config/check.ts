@@ -3,7 +3,7 @@ import { loadConfig } from './load.js';
 import { ConfigError, type ConfigProblem } from './problem.js';
 import { configWarnings, formatWarning, type ConfigWarning } from './warnings.js';
 
-/** What is to be said of a config file; `config` where it has no mistake. */
+/** The result of checking a config file; `config` is present if the file has no mistake. */
 export interface ConfigReport {
   readonly file: string;
   readonly problems: readonly ConfigProblem[];
@@ -11,7 +11,7 @@ export interface ConfigReport {
   readonly config?: Config;
 }
 
-/** Looks for mistakes, and for who is let in without being thought of. */
+/** Checks a config file for mistakes, and for people who get access by it unexpectedly. */
 export async function checkConfigFile(file: string): Promise<{ report: ConfigReport; text: string }> {
   try {
     const config = await loadConfig(file);

@@ -1,7 +1,7 @@
 import type { Mode } from '../model/mode.js';
 import type { Rate } from '../model/rate.js';
 
-/** `subflowd.ini`, read, checked and normalised: defaults filled in, nothing left to interpret. */
+/** `subflowd.ini` after parsing: checked, with all defaults filled in. */
 export interface Config {
   readonly servers: readonly ServerConfig[];
   readonly kernel: KernelConfig;
@@ -16,35 +16,40 @@ export interface Config {
 /** `[openvpn NAME]`: one OpenVPN process. */
 export interface ServerConfig {
   readonly name: string;
-  /** Where its management interface listens; absent when only the hooks tell. */
+  /** The address of its management interface; absent if subflowd knows its clients only from the hooks. */
   readonly management?: { readonly socket: string } | { readonly host: string; readonly port: number };
   /** File whose first line is the management password. */
   readonly passwordFile?: string;
-  /** Who may listen there besides root: a user's name or number. */
+  /** The user who may listen there besides root, by name or number. */
   readonly managementUser?: string;
   /** Directory that the hooks record into. */
   readonly events: string;
-  /** Where its management interface is shared; present where there is a `management`. */
+  /** The console that shares its management interface; present if there is a `management`. */
   readonly console?: ServerConsoleConfig;
 }
 
 /** The console of one server. */
 export interface ServerConsoleConfig {
-  /** Path of the unix socket; mode and group are those of `[console]`. */
+  /** Path of the unix socket. It has the mode and the group of `[console]`. */
   readonly socket: string;
-  /** Also on TCP. */
+  /** Its address on TCP, which it listens on too. */
   readonly listen?: { readonly host: string; readonly port: number };
-  /** File whose first line is the password on TCP; only on loopback there can be none. */
+  /** File whose first line is the password on TCP; can be absent only on loopback. */
   readonly passwordFile?: string;
-  /** Its clients are hung up on while OpenVPN is away, as OpenVPN itself would; absent: they stay and are told. */
+  /**
+   * Console clients are disconnected when OpenVPN is away, as OpenVPN itself does; absent: they stay and get a
+   * message.
+   */
   readonly hangsUp?: true;
 }
 
 /** `[kernel]` */
 export interface KernelConfig {
-  /** `auto` chooses the one that works on this host. */
+  /** `auto` chooses a backend that works on this host. */
   readonly backend: 'auto' | 'netlink' | 'devmem';
-  /** Where the layout comes from: `btf` is the running kernel's own `/sys/kernel/btf/vmlinux`, else a file's path. */
+  /**
+   * The source of the layout: `btf` for the running kernel's own `/sys/kernel/btf/vmlinux`, or the path of a file.
+   */
   readonly layout: string;
 }
 
@@ -56,16 +61,19 @@ export interface ConsoleConfig {
   readonly mode: number;
   /** Group that owns the socket, by name; absent: the daemon's own. */
   readonly group?: string;
-  /** File that keeps admins' overrides (`primary CLIENT PATH`) over a restart. */
+  /** File that keeps admins' overrides (`primary CLIENT PATH`) when the daemon restarts. */
   readonly overrides: string;
 }
 
 /** `[path NAME]` */
 export interface PathConfig {
   readonly name: string;
-  /** CIDR text, canonical, e.g. `192.168.100.0/24`, `2001:db8::/32`: of the client's address on that path. */
+  /**
+   * The networks of clients' addresses on this path, as canonical CIDR text, e.g. `192.168.100.0/24`,
+   * `2001:db8::/32`.
+   */
   readonly prefixes: readonly string[];
-  /** What it can carry, bit/s; absent: it is learnt. */
+  /** What it can carry, bit/s; absent: subflowd learns it. */
   readonly capacity?: Rate;
 }
 
@@ -75,28 +83,30 @@ export interface SteeringConfig {
   readonly dryRun: boolean;
   /** Milliseconds between two rounds of `balance`. */
   readonly interval: number;
-  /** Milliseconds that a session stays on a path that a mode other than `active-standby` chose, as long as it can. */
+  /**
+   * Milliseconds that a session stays at least on a path which a mode other than `active-standby` chose, if it can.
+   */
   readonly dwell: number;
-  /** How many sessions `balance` moves in one round, at most. */
+  /** The most sessions that `balance` moves in one round. */
   readonly moves: number;
-  /** How many subflows a connection may have where the kernel sets no limit, the one that it began with included; 2 to 64. */
+  /** The most subflows of a connection if the kernel sets no limit, with the one that it began with; 2 to 64. */
   readonly maxSubflows: number;
-  /** By which part a path must stay less full than the one that a session leaves was; 0 to 0.5. */
+  /** The part by which a session's new path must stay less full than its old path was; 0 to 0.5. */
   readonly gain: number;
 }
 
 /** What a `[client GLOB]` or `[default]` section asks for. */
 export interface RuleConfig {
   readonly mode: Mode;
-  /** Path names, first choice first; empty under `active-standby`: leave the client as it is. */
+  /** Path names in the order of preference; empty under `active-standby`: the client is left as it is. */
   readonly primary: readonly string[];
-  /** Names of the paths that may carry the client; as written, else those of `primary`, else all. */
+  /** Names of the paths that may carry the client: as written, otherwise those of `primary`, otherwise all. */
   readonly allowed: readonly string[];
-  /** What `balance` keeps free for the client even when it uses less, bit/s. */
+  /** The rate that `balance` reserves for the client even if it uses less, bit/s. */
   readonly minRate?: Rate;
-  /** By path: what a bit counts for there under `balance`, 0.01 to 100; 1 where nothing is said. */
+  /** By path: how much each bit counts there under `balance`, 0.01 to 100; 1 for the other paths. */
   readonly cost?: Readonly<Record<string, number>>;
-  /** Who wins where the client itself wishes backup on the primary path: it, or the rule. */
+  /** Whether the rule or the client decides if the client itself asks for backup on the primary path. */
   readonly peerBackup: 'respect' | 'override';
 }
 

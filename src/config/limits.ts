@@ -1,10 +1,13 @@
 import { sectionTitle, type IniSection } from './lines.js';
 import type { ConfigProblem } from './problem.js';
 
-/** Far more than a server has clients, far less than would keep the daemon from serving while they are read. */
+/** Far more than a server has clients, and few enough that the daemon does not stop while it reads them. */
 export const MOST_SECTIONS = 20_000;
 
-/** Of one kind of section. Each server takes sockets, and each new client is compared with all globs. */
+/**
+ * How many sections of one kind there can be. Each server needs sockets, and each new client is compared with all
+ * globs.
+ */
 export const MOST: readonly {
   readonly what: string;
   readonly most: number;
@@ -20,12 +23,12 @@ export const MOST: readonly {
 ];
 
 /**
- * Says where a config has more of something than can be read and obeyed without a pause: within a second or two, on
- * one core, also where each line of it is wrong.
+ * Reports what a config has too much of. A config within the limits is read in a second or two on one core, also if
+ * every line of it is wrong.
  */
 export function exceeded(sections: readonly IniSection[]): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
-  const tell = (section: IniSection, what: string, most: number) => {
+  const add = (section: IniSection, what: string, most: number) => {
     problems.push({
       line: section.line,
       section: sectionTitle(section),
@@ -33,10 +36,10 @@ export function exceeded(sections: readonly IniSection[]): ConfigProblem[] {
     });
   };
   const surplus = sections[MOST_SECTIONS];
-  if (surplus) tell(surplus, 'sections', MOST_SECTIONS);
+  if (surplus) add(surplus, 'sections', MOST_SECTIONS);
   for (const { what, most, counts } of MOST) {
     const first = sections.filter(counts)[most];
-    if (first) tell(first, what, most);
+    if (first) add(first, what, most);
   }
   return problems;
 }

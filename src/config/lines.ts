@@ -14,17 +14,18 @@ export interface IniSection {
   readonly line: number;
   /** The first word between the brackets. */
   readonly kind: string;
-  /** The rest between the brackets, exactly as written but for spaces at its ends; empty when there is none. */
+  /** The rest between the brackets, exactly as written but without spaces at its ends; empty if there is none. */
   readonly name: string;
   readonly entries: readonly IniEntry[];
 }
 
 /**
- * The name ends at the first `]` that only a comment can follow, so it may hold `]`, `;` and `#` itself. In the comment
- * stands anything (`[^]`, as U+2028 is no `.`): the first that could be one is one, and no later `]` is tried.
+ * The name ends at the first `]` that only a comment follows, so it may contain `]`, `;` and `#`. The comment may
+ * contain anything (`[^]`, because `.` does not match U+2028). So what can be a comment is one, and no later `]` is
+ * tried.
  */
 const HEADER = /^\s*\[(.*?)\]\s*(?:\s[;#][^]*)?$/;
-/** Lines that are neither blank nor a comment: of each, `ini` takes some ten microseconds. */
+/** Lines that are neither blank nor a comment. `ini` needs some ten microseconds for each. */
 export const MOST_LINES = 80_000;
 
 const COMMENT_OR_BLANK = /^\s*(?:[;#]|$)/;
@@ -35,7 +36,7 @@ export function sectionTitle({ kind, name }: { readonly kind: string; readonly n
 }
 
 /**
- * One `KEY = VALUE` line by the rules of `ini`: quotes, `\;`, comments behind the value.
+ * One `KEY = VALUE` line by the rules of `ini`: quotes, `\;`, comments after the value.
  * @returns the entry, or what is wrong with the line.
  */
 function readEntry(text: string, line: number): IniEntry | ConfigProblem {
@@ -43,7 +44,7 @@ function readEntry(text: string, line: number): IniEntry | ConfigProblem {
   try {
     decoded = Object.entries(ini.parse(text));
   } catch {
-    // `ini` itself stumbles over some quoted keys, e.g. `'null' = 1`
+    // `ini` itself fails on some quoted keys, e.g. `'null' = 1`
     decoded = [];
   }
   const [key, raw] = decoded[0] ?? [];
@@ -52,7 +53,7 @@ function readEntry(text: string, line: number): IniEntry | ConfigProblem {
   // `key[] = value` is one of several values in `ini`'s own notation
   const value: unknown = Array.isArray(raw) && raw.length === 1 ? raw[0] : raw;
   if (typeof value === 'object' && value !== null) {
-    return { line, key, message: `${key} has a value that is no plain text; write it without quotes` };
+    return { line, key, message: `${key} has a value that is not plain text; write it without quotes` };
   }
   return { line, key, value: String(value) };
 }
@@ -63,13 +64,13 @@ function clip(text: string): string {
 }
 
 /**
- * Sections and entries with their lines. `ini` decodes each entry, but is given one line at a time: read as a whole
- * it would split section names at dots, cut them at `;`, join sections of one name and forget where anything was.
+ * Sections and entries with their lines. `ini` decodes each entry, but gets one line at a time. Given the whole text,
+ * it would split section names at dots, cut them at `;`, join sections of one name and lose the line numbers.
  */
 export function readLines(text: string): {
   readonly sections: readonly IniSection[];
   readonly problems: readonly ConfigProblem[];
-  /** It has more lines than {@link MOST_LINES}, of which the rest was not read. */
+  /** The text has more than {@link MOST_LINES} lines; the rest was not read. */
   readonly isCut: boolean;
 } {
   let used = 0;
@@ -91,7 +92,7 @@ export function readLines(text: string): {
       continue;
     }
     if (content.trimStart().startsWith('[')) {
-      const message = `not understood: ${clip(content)}; a section stands alone on its line and ends with ]`;
+      const message = `not understood: ${clip(content)}; a section is alone on its line and ends with ]`;
       problems.push({ line, message });
       continue;
     }
@@ -101,7 +102,7 @@ export function readLines(text: string): {
     } else if (section) {
       section.entries.push(entry);
     } else {
-      const message = `${entry.key} stands before the first section; put it below a [SECTION] line`;
+      const message = `${entry.key} is before the first section; put it below a [SECTION] line`;
       problems.push({ line, key: entry.key, message });
     }
   }

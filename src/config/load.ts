@@ -6,7 +6,7 @@ import type { Config } from './config.js';
 import { parseConfig } from './parse.js';
 import { ConfigError } from './problem.js';
 
-/** Where an admin puts the config. */
+/** The config that is used unless the command line names another. */
 export const DEFAULT_CONFIG_FILE = '/etc/subflowd/subflowd.ini';
 
 /** Bytes. */

@@ -1,19 +1,19 @@
 import { lstat, readlink } from 'node:fs/promises';
 import { posix } from 'node:path';
 
-/** One name that the kernel looks up in one directory on the way to a file. */
+/** One name that the kernel looks up in one directory to find a file. */
 export interface Lookup {
-  /** Resolved: holds no symbolic link. */
+  /** Resolved: has no symbolic link in it. */
   readonly directory: string;
   readonly name: string;
-  /** Device and inode of what the name stood for; absent when there is nothing of that name. */
+  /** Device and inode of what the name refers to; absent if nothing has that name. */
   readonly identity?: string;
 }
 
-/** As many as the kernel follows (path_resolution(7)). */
+/** The kernel follows this many (path_resolution(7)). */
 const MOST_LINKS = 40;
 
-async function look(path: string): Promise<{ identity: string; link?: string } | undefined> {
+async function lookUp(path: string): Promise<{ identity: string; link?: string } | undefined> {
   try {
     const { dev, ino, ...stats } = await lstat(path, { bigint: true });
     const identity = `${dev.toString()}:${ino.toString()}`;
@@ -25,31 +25,31 @@ async function look(path: string): Promise<{ identity: string; link?: string } |
 }
 
 /**
- * Every lookup on the way to a file, through all symbolic links, in order. What a path names can only change by one of
- * these: also when a directory far above is replaced, or a link to one.
+ * All lookups that find a file, through all symbolic links, in order. What a path names can only change in one of them:
+ * also if a directory far above the file, or a link to it, is replaced.
  */
 export async function lookups(file: string): Promise<Lookup[]> {
-  const way: Lookup[] = [];
-  const ahead = posix.resolve(file).split('/').filter(Boolean);
+  const pathLookups: Lookup[] = [];
+  const remaining = posix.resolve(file).split('/').filter(Boolean);
   let directory = '/';
   let links = 0;
-  for (let name = ahead.shift(); name !== undefined; name = ahead.shift()) {
+  for (let name = remaining.shift(); name !== undefined; name = remaining.shift()) {
     if (name === '.') continue;
     if (name === '..') {
       directory = posix.dirname(directory);
       continue;
     }
     const path = posix.join(directory, name);
-    const found = await look(path);
-    if (!found) return [...way, { directory, name }];
-    way.push({ directory, name, identity: found.identity });
+    const found = await lookUp(path);
+    if (!found) return [...pathLookups, { directory, name }];
+    pathLookups.push({ directory, name, identity: found.identity });
     if (found.link === undefined) {
       directory = path;
     } else {
-      if (++links > MOST_LINKS) return way;
+      if (++links > MOST_LINKS) return pathLookups;
       if (found.link.startsWith('/')) directory = '/';
-      ahead.unshift(...found.link.split('/').filter(Boolean));
+      remaining.unshift(...found.link.split('/').filter(Boolean));
     }
   }
-  return way;
+  return pathLookups;
 }

@@ -4,7 +4,7 @@ import { canonicalAddress } from '../model/endpoint.js';
 import { readSocketPath } from './socket-path.js';
 import { ValueError } from './value-error.js';
 
-/** Where a management interface listens. */
+/** The address of a management interface. */
 export type ManagementAddress =
   { readonly socket: string } | { readonly host: string; readonly port: number };
 
@@ -15,22 +15,22 @@ function readHost(text: string): string {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return text;
   if (text.includes(':')) {
     if (ipaddr.IPv6.isValid(text)) return text.includes('%') ? text : canonicalAddress(text);
-    throw new ValueError(`\`${text}\` is no IPv6 address; ${FORMS}`);
+    throw new ValueError(`\`${text}\` is not an IPv6 address; ${FORMS}`);
   }
-  // 256.0.0.1 or 10.1 would pass as names, but are addresses gone wrong
+  // 256.0.0.1 and 10.1 could be names, but are mistyped addresses
   if (HOST_NAME.test(text) && !/^[\d.]+$/.test(text)) return text;
-  throw new ValueError(`\`${text}\` is no host; ${FORMS}`);
+  throw new ValueError(`\`${text}\` is not a host; ${FORMS}`);
 }
 
 function readPort(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (port < 1 || port > 65535)
-    throw new ValueError(`\`${text}\` is no port; it is a number from 1 to 65535`);
+    throw new ValueError(`\`${text}\` is not a port; it is a number from 1 to 65535`);
   return port;
 }
 
 /**
- * Reads where a management interface listens, also in the words of OpenVPN's own `--management` line
+ * Reads the address of a management interface, also as OpenVPN's own `--management` line writes it
  * (`127.0.0.1 7505`, `/run/openvpn/server.sock unix`).
  * @throws {ValueError}
  */
@@ -41,7 +41,7 @@ export function readManagement(text: string): ManagementAddress {
   if (words.length > 2) {
     throw new ValueError(`it has too many words; ${FORMS}; a password file goes into password-file`);
   }
-  if (second === 'unix') throw new ValueError(`\`${first}\` is no absolute path; write it from /`);
+  if (second === 'unix') throw new ValueError(`\`${first}\` is not an absolute path; begin it with /`);
   if (second !== undefined) {
     const host = /^\[(.*)\]$/.exec(first)?.[1] ?? first;
     return { host: readHost(host), port: readPort(second) };
@@ -57,17 +57,17 @@ export function readManagement(text: string): ManagementAddress {
 }
 
 /**
- * Reads where a console listens on TCP: an address, as a name could be any.
+ * Reads the TCP address that a console listens on.
  * @throws {ValueError}
  */
 export function readListen(text: string): { readonly host: string; readonly port: number } {
   const address = readManagement(text);
   if ('socket' in address)
-    throw new ValueError('the unix socket is set by console; this is for TCP: HOST PORT');
+    throw new ValueError('the key console sets the unix socket; this key is for TCP, so write HOST PORT');
   return address;
 }
 
-/** Whether only programs on this host can listen or connect there. */
+/** Whether only programs on this host can listen on the address or connect to it. */
 export function isLoopback(host: string): boolean {
   if (ipaddr.isValid(host)) return ipaddr.process(host).range() === 'loopback';
   return host.toLowerCase() === 'localhost';

@@ -1,15 +1,15 @@
 import { readFile, realpath } from 'node:fs/promises';
 
 /**
- * The name that a file which is mounted by itself has on its own file system, as the kernel tells it now (proc(5),
- * mountinfo): another one after it was renamed there, and one that ends in `//deleted` after another took its name.
- * Undefined for a file that is not mounted by itself.
+ * The present name, on its own file system, of a file that is mounted by itself (proc(5), mountinfo). It changes when
+ * the file is renamed there, and ends in `//deleted` when another file took its name. Undefined for a file that is
+ * not mounted by itself.
  */
 export async function mountRoot(file: string): Promise<string | undefined> {
   try {
     const [real, table] = await Promise.all([realpath(file), readFile('/proc/self/mountinfo', 'utf8')]);
     const target = escaped(real);
-    // of several mounts on one another, the last is seen
+    // of several mounts on top of each other, only the last is visible
     return table
       .split('\n')
       .map((line) => line.split(' '))

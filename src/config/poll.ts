@@ -3,25 +3,27 @@ import { stat } from 'node:fs/promises';
 
 import { mountRoot } from './mount-root.js';
 
-/** Milliseconds between two looks: one costs some ten microseconds. */
+/** Milliseconds between two polls. One costs some ten microseconds. */
 const PAUSE_MS = 1000;
 
 export interface FilePollListener {
-  /** The path stands for another file than at the last look, or its file was written to, or has to be read again. */
+  /** The path names another file than at the last poll, or the file was written to, or must be read again. */
   readonly onChange: () => void;
-  /** Whether the file that is there could not be read: no descriptor was left, or its disk failed. */
+  /** Whether the file exists but could not be read: no descriptor was left, or its disk failed. */
   readonly isUnread: () => boolean;
   /**
-   * The file is mounted by itself, and on its own file system it no longer has the name that it was mounted by: it was
-   * replaced there. What is saved there now cannot be seen here.
+   * The file is mounted by itself, and was replaced on its own file system: it no longer has the name there that it was
+   * mounted by. What is saved under that name now is not visible here.
    */
   readonly onCutOff: () => void;
 }
 
 /**
- * Looks at a file every second, for changes that no event reports: of a file that is mounted by itself (`mount --bind`,
- * `docker run -v FILE:FILE`, `subPath`), since the kernel tells those who watch the directory that the writer sees, not
- * the one that holds the mount; of a mount on top of it; and of network file systems, which report what this host does.
+ * Polls a file every second, for changes that the kernel reports no event for:
+ * - The file is mounted by itself (`mount --bind`, `docker run -v FILE:FILE`, `subPath`). The event then goes to the
+ *   directory that the writer sees, not to the one that has the mount.
+ * - Something was mounted on top of the file.
+ * - It is on a network file system, which reports only what this host does.
  */
 export class FilePoll {
   #last: BigIntStats | undefined;
@@ -35,9 +37,9 @@ export class FilePoll {
     private readonly listener: FilePollListener,
   ) {}
 
-  /** Resolves once the file was looked at: each change after that is reported. */
+  /** Resolves after the first poll; each change after that is reported. */
   async start(): Promise<void> {
-    this.#last = await look(this.file);
+    this.#last = await statusOf(this.file);
     this.#root = await mountRoot(this.file);
     this.#schedule();
   }
@@ -49,14 +51,14 @@ export class FilePoll {
 
   #schedule(): void {
     if (this.#isStopped) return;
-    // one at a time: a file system that does not answer holds up one look
+    // one at a time: a file system that does not answer delays one poll, and does not collect more
     this.#timer = setTimeout(() => {
-      void this.#lookAgain();
+      void this.#poll();
     }, PAUSE_MS);
   }
 
-  async #lookAgain(): Promise<void> {
-    const now = await look(this.file);
+  async #poll(): Promise<void> {
+    const now = await statusOf(this.file);
     if (this.#isStopped) return;
     const last = this.#last;
     this.#last = now;
@@ -64,12 +66,12 @@ export class FilePoll {
     const isUntouched =
       last?.size === now?.size && last?.mtimeNs === now?.mtimeNs && last?.ctimeNs === now?.ctimeNs;
     if (!isSame || !isUntouched || (now !== undefined && this.listener.isUnread())) this.listener.onChange();
-    // losing its name, to another file or a backup of itself, is a change of the file's
-    if (!isSame || !isUntouched) await this.#lookAtRoot(isSame);
+    // a file that loses its name, to another file or as a backup of itself, gets a new ctime
+    if (!isSame || !isUntouched) await this.#checkMountRoot(isSame);
     this.#schedule();
   }
 
-  async #lookAtRoot(isSame: boolean): Promise<void> {
+  async #checkMountRoot(isSame: boolean): Promise<void> {
     const last = this.#root;
     this.#root = await mountRoot(this.file);
     if (this.#isStopped || !isSame || last === undefined || this.#root === undefined) return;
@@ -77,7 +79,7 @@ export class FilePoll {
   }
 }
 
-/** What keeps it from being looked at is for those who read it to report. */
-async function look(file: string): Promise<BigIntStats | undefined> {
+/** Undefined if that fails: the code that reads the file reports why. */
+async function statusOf(file: string): Promise<BigIntStats | undefined> {
   return stat(file, { bigint: true }).catch(() => undefined);
 }

@@ -14,7 +14,7 @@ export interface Prefix {
 }
 
 function readAddress(text: string): Address | undefined {
-  // ipaddr.js also reads 10.1, 0x0a000001 and 012.0.0.1, which nobody means
+  // ipaddr.js also reads 10.1, 0x0a000001 and 012.0.0.1, which are mistakes in a config
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text);
   if (text.includes(':') && !text.includes('%') && ipaddr.IPv6.isValid(text)) return ipaddr.IPv6.parse(text);
   return undefined;
@@ -22,8 +22,8 @@ function readAddress(text: string): Address | undefined {
 
 function masked(address: Address, bits: number): Address {
   const bytes = address.toByteArray().map((byte, index) => {
-    const kept = Math.min(8, Math.max(0, bits - index * 8));
-    return byte & (0xff00 >> kept) & 0xff;
+    const keptBits = Math.min(8, Math.max(0, bits - index * 8));
+    return byte & (0xff00 >> keptBits) & 0xff;
   });
   return ipaddr.fromByteArray(bytes);
 }
@@ -31,13 +31,13 @@ function masked(address: Address, bits: number): Address {
 /**
  * Reads a network in CIDR notation. A v4-mapped network (`::ffff:192.0.2.0/120`) becomes the IPv4 one, as a
  * subflow's address does.
- * @throws {ValueError} if the text is no network, or an address inside one (host bits set).
+ * @throws {ValueError} if the text is not a network, or is an address inside one (host bits set).
  */
 export function readPrefix(text: string): Prefix {
   const [, addressText = text, bitsText] = /^([^/]*)(?:\/(.*))?$/s.exec(text) ?? [];
   const written = readAddress(addressText);
   if (!written) {
-    throw new ValueError(`\`${text}\` is no network; write one as 192.0.2.0/24 or 2001:db8::/32`);
+    throw new ValueError(`\`${text}\` is not a network; write one as 192.0.2.0/24 or 2001:db8::/32`);
   }
   const width = written.kind() === 'ipv4' ? 32 : 128;
   if (bitsText === undefined) {
@@ -47,7 +47,7 @@ export function readPrefix(text: string): Prefix {
   }
   const bitsWritten = /^\d{1,3}$/.test(bitsText) ? Number(bitsText) : Number.NaN;
   if (!(bitsWritten <= width)) {
-    throw new ValueError(`\`${text}\` has no length from 0 to ${width} behind the /`);
+    throw new ValueError(`\`${text}\` needs a length from 0 to ${width} after the /`);
   }
   const mapped = written instanceof ipaddr.IPv6 && written.isIPv4MappedAddress() && bitsWritten >= 96;
   const address = mapped ? written.toIPv4Address() : written;
@@ -60,8 +60,8 @@ export function readPrefix(text: string): Prefix {
   return { text: canonical, address: network, bits };
 }
 
-/** Whether every address of `inner` is one of `outer`. */
-export function holds(outer: Prefix, inner: Prefix): boolean {
+/** Whether every address of `inner` is also in `outer`. */
+export function contains(outer: Prefix, inner: Prefix): boolean {
   if (outer.address.kind() !== inner.address.kind() || outer.bits > inner.bits) return false;
   return masked(inner.address, outer.bits).toString() === outer.address.toString();
 }

@@ -1,21 +1,21 @@
-/** One thing that is wrong with a config file. */
+/** One mistake in a config file, or a file that cannot be read. */
 export interface ConfigProblem {
-  /** 1 for the first line; absent when the file as a whole is meant. */
+  /** 1 for the first line; absent if the problem is the file as a whole. */
   readonly line?: number;
   /** The section as written, e.g. `[path wifi]`. */
   readonly section?: string;
   readonly key?: string;
-  /** What is wrong and how to mend it, without the place. */
+  /** What is wrong and how to fix it, without the place. */
   readonly message: string;
 }
 
-/** `FILE:LINE: [SECTION]: MESSAGE`, the form that editors know how to jump to. */
+/** `FILE:LINE: [SECTION]: MESSAGE`, which editors can jump to. */
 export function formatProblem(file: string, { line, section, message }: ConfigProblem): string {
   const place = line === undefined ? file : `${file}:${line}`;
   return section === undefined ? `${place}: ${message}` : `${place}: ${section}: ${message}`;
 }
 
-/** A config file that cannot be used; carries everything that is wrong with it, in the order of the file. */
+/** A config file that cannot be used. It has everything that is wrong with the file, in the order of the file. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 

@@ -9,7 +9,7 @@ const RATE_UNITS = new Map([
   ['gbit', 1e9],
   ['tbit', 1e12],
 ]);
-/** Bit/s: OpenVPN's handshake alone takes more than what is below, and no link carries what is above. */
+/** Bit/s. OpenVPN's handshake alone needs more than the lowest rate, and no link carries more than the highest. */
 const [LEAST_RATE, MOST_RATE] = [1e3, 1e12];
 
 /** Milliseconds. */
@@ -20,24 +20,24 @@ const TIME_UNITS = new Map([
   ['h', 36e5],
 ]);
 
-/** A number and the word behind it; undefined where a text is no such thing. */
+/** A number and the unit after it; undefined if the text is something else. */
 function readQuantity(text: string): { readonly number: number; readonly unit: string } | undefined {
   const [, number, unit = ''] = /^(\d{1,15}(?:\.\d{1,9})?)\s*([a-z/%]*)$/i.exec(text.trim()) ?? [];
   return number === undefined ? undefined : { number: Number(number), unit: unit.toLowerCase() };
 }
 
-function readOneWay(text: string): number {
+function readOneDirection(text: string): number {
   const { number = 0, unit = '' } = readQuantity(text) ?? {};
   const each = RATE_UNITS.get(unit);
   if (each === undefined) {
     const known = [...RATE_UNITS.keys()].join(', ');
     throw new ValueError(
-      `\`${text}\` is no rate; write a number and its unit (${known}), e.g. 20mbit, or 50mbit/10mbit for down/up`,
+      `\`${text}\` is not a rate; write a number and its unit (${known}), e.g. 20mbit, or 50mbit/10mbit for down/up`,
     );
   }
   const rate = number * each;
   if (!(rate >= LEAST_RATE && rate <= MOST_RATE)) {
-    throw new ValueError(`\`${text}\` is not from 1kbit to 1tbit; take the line away where it is not known`);
+    throw new ValueError(`\`${text}\` is not from 1kbit to 1tbit; remove the line if the rate is not known`);
   }
   return rate;
 }
@@ -48,9 +48,9 @@ function readOneWay(text: string): number {
  * @throws {ValueError}
  */
 export function readRate(text: string): Rate {
-  const [down = '', up = down, ...more] = text.split('/').map((way) => way.trim());
-  if (more.length > 0) throw new ValueError(`\`${text}\` has more than two ways; write DOWN/UP`);
-  return { down: readOneWay(down), up: readOneWay(up) };
+  const [down = '', up = down, ...more] = text.split('/').map((rate) => rate.trim());
+  if (more.length > 0) throw new ValueError(`\`${text}\` has more than two directions; write DOWN/UP`);
+  return { down: readOneDirection(down), up: readOneDirection(up) };
 }
 
 /**
@@ -64,7 +64,7 @@ export function timeReader(least: number, most: number): (text: string) => numbe
     const each = TIME_UNITS.get(unit);
     const known = [...TIME_UNITS.keys()].join(', ');
     if (each === undefined) {
-      throw new ValueError(`\`${text}\` is no time; write a number and its unit (${known}), e.g. 10s`);
+      throw new ValueError(`\`${text}\` is not a time; write a number and its unit (${known}), e.g. 10s`);
     }
     const time = number * each;
     if (!(time >= least && time <= most)) {
@@ -96,22 +96,22 @@ export function readPercent(text: string): number {
 export function countReader(least: number, most: number): (text: string) => number {
   return (text) => {
     if (!/^\d{1,5}$/.test(text) || Number(text) < least || Number(text) > most) {
-      throw new ValueError(`\`${text}\` is no whole number from ${least} to ${most}`);
+      throw new ValueError(`\`${text}\` is not a whole number from ${least} to ${most}`);
     }
     return Number(text);
   };
 }
 
 /**
- * `lte 2`: a path, and what a bit counts for there.
- * @throws {ValueError} if it is not a name and a number from 0.01 to 100.
+ * `lte 2`: a path, and how much each bit counts on it.
+ * @throws {ValueError} if the text is not a name and a number from 0.01 to 100.
  */
 export function readCost(text: string): readonly [path: string, cost: number] {
   const [, path, number] = /^(\S+)\s+(\d{1,3}(?:\.\d{1,6})?)$/.exec(text) ?? [];
   const cost = Number(number);
   if (path === undefined || !(cost >= 0.01 && cost <= 100)) {
     throw new ValueError(
-      `\`${text}\` is not a path and a number from 0.01 to 100; write e.g. lte 2, for a path of which half is used`,
+      `\`${text}\` is not a path and a number from 0.01 to 100; write for example lte 2, if each bit on lte counts twice`,
     );
   }
   return [path, cost];

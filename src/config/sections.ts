@@ -1,13 +1,14 @@
 import { z } from 'zod';
 
-import { MODES } from '../model/mode.js';
+import { DEFAULT_MODE, MODES } from '../model/mode.js';
 import { readListen, readManagement } from './management.js';
+import { readGroup, readUser } from './names.js';
 import { readPrefix } from './prefix.js';
 import { countReader, readCost, readPercent, readRate, timeReader } from './quantity.js';
 import { readAbsolutePath, readPasswordPath, readSocketPath } from './socket-path.js';
 import { ValueError } from './value-error.js';
 
-/** A schema from a value's text; every ValueError that reading it throws becomes an issue. */
+/** A schema for one value. A ValueError that `read` throws becomes an issue. */
 function text<T>(read: (text: string) => T) {
   return z.string().transform((value, context): T => {
     try {
@@ -20,13 +21,13 @@ function text<T>(read: (text: string) => T) {
   });
 }
 
-/** A schema from `a, b, c`: every item is read by itself, so that all bad ones are told at once. */
+/** A schema for `a, b, c`. Each item is read by itself, so that all wrong ones are reported together. */
 function list<T>(read: (text: string) => T) {
   return z.string().transform((value, context): T[] => {
     const items: T[] = [];
     for (const item of value.split(',')) {
       try {
-        if (item.trim() === '') throw new ValueError('nothing stands before, behind or between its commas');
+        if (item.trim() === '') throw new ValueError('an item beside a comma is empty');
         items.push(read(item.trim()));
       } catch (error) {
         if (!(error instanceof ValueError)) throw error;
@@ -52,59 +53,24 @@ function readLayout(value: string): string {
   return readAbsolutePath(value);
 }
 
-function readMode(value: string): number {
+function readPermissions(value: string): number {
   const digits = /^(?:0o?)?([0-7]{1,3})$/.exec(value)?.[1];
   if (digits === undefined) {
-    throw new ValueError(`\`${value}\` is no mode; write it in octal, from 0000 to 0777, e.g. 0660`);
+    throw new ValueError(`\`${value}\` is not a mode; write it in octal, from 0000 to 0777, e.g. 0660`);
   }
   return Number.parseInt(digits, 8);
-}
-
-/** What useradd(8) takes for a name on Debian, at most 32 bytes. */
-function readGroup(value: string): string {
-  if (!/^[a-z_][\w.-]{0,31}$/i.test(value)) throw new ValueError(`\`${value}\` is no group's name`);
-  return value;
-}
-
-/** A user's name, as {@link readGroup}, or number. */
-function readUser(value: string): string {
-  if (!/^(?:\d{1,10}|[a-z_][\w.-]{0,31})$/i.test(value))
-    throw new ValueError(`\`${value}\` is no user's name`);
-  return value;
-}
-
-/**
- * Names of servers and paths are typed on command lines and stand in comma lists.
- * @throws {ValueError}
- */
-export function readName(value: string): string {
-  if (!/^[\p{L}\p{N}_][\p{L}\p{M}\p{N}_.@+-]{0,63}$/u.test(value)) {
-    throw new ValueError(
-      `\`${value}\` is no name; it has 1 to 64 letters, digits and _ . @ + -, the first a letter, a digit or _`,
-    );
-  }
-  return value;
-}
-
-/**
- * A path's name: any name but `auto`, which on the command line takes an override back.
- * @throws {ValueError}
- */
-export function readPathName(value: string): string {
-  if (value === 'auto') throw new ValueError('no path can be named `auto`: that word takes an override back');
-  return readName(value);
 }
 
 const pathNames = z.string().transform((value, context): string[] => {
   if (value.trim() === '') return [];
   const names = value.split(',').map((name) => name.trim());
   if (names.includes('')) {
-    context.addIssue({ code: 'custom', message: 'a path is missing before, behind or between its commas' });
+    context.addIssue({ code: 'custom', message: 'a path beside a comma is missing' });
   }
   const seen = new Set<string>();
   for (const name of names) {
     if (name !== '' && seen.has(name)) {
-      context.addIssue({ code: 'custom', message: `\`${name}\` stands there twice` });
+      context.addIssue({ code: 'custom', message: `\`${name}\` is listed twice` });
     }
     seen.add(name);
   }
@@ -112,7 +78,7 @@ const pathNames = z.string().transform((value, context): string[] => {
 });
 
 const rule = z.object({
-  mode: oneOf(...MODES).default('active-standby'),
+  mode: oneOf(...MODES).default(DEFAULT_MODE),
   primary: pathNames.optional(),
   allowed: pathNames.optional(),
   'min-rate': text(readRate).optional(),
@@ -120,7 +86,7 @@ const rule = z.object({
   'peer-backup': oneOf('respect', 'override').default('respect'),
 });
 
-/** What is right for some hundred clients whose rates are measured each second. */
+/** The defaults suit some hundred clients whose rates are measured each second. */
 const steering = z.object({
   'dry-run': oneOf('yes', 'no').default('no'),
   interval: text(timeReader(100, 60_000)).default(1000),
@@ -130,7 +96,7 @@ const steering = z.object({
   'max-subflows': text(countReader(2, 64)).default(8),
 });
 
-/** The keys of every kind of section; the only place that knows them and their defaults. */
+/** The keys of each kind of section, and their defaults. No other place has them. */
 export const sections = {
   openvpn: z.object({
     management: text(readManagement).optional(),
@@ -148,7 +114,7 @@ export const sections = {
   }),
   console: z.object({
     socket: text(readSocketPath).default('/run/subflowd/console.sock'),
-    mode: text(readMode).default(0o660),
+    mode: text(readPermissions).default(0o660),
     group: text(readGroup).optional(),
     overrides: text(readAbsolutePath).default('/var/lib/subflowd/overrides.json'),
   }),

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 
 import { ValueError } from './value-error.js';
 
-/** `sun_path` is 108 bytes with its closing zero (unix(7)). */
+/** Bytes. `sun_path` has 108 bytes, of which the last one is zero (unix(7)). */
 export const LONGEST_SOCKET = 107;
 
 /**
@@ -10,19 +10,19 @@ export const LONGEST_SOCKET = 107;
  * @throws {ValueError}
  */
 export function readAbsolutePath(text: string): string {
-  if (!text.startsWith('/')) throw new ValueError(`\`${text}\` is no absolute path; write it from /`);
-  if (text.includes('\0')) throw new ValueError('a path holds no zero byte');
+  if (!text.startsWith('/')) throw new ValueError(`\`${text}\` is not an absolute path; begin it with /`);
+  if (text.includes('\0')) throw new ValueError('a path cannot contain a zero byte');
   const path = posix.normalize(text);
   return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
 }
 
 /**
- * Reads the absolute path of a file with a password. What is none is not repeated: it may be the password.
+ * Reads the absolute path of a file with a password. The message does not repeat a wrong value: it may be the password.
  * @throws {ValueError}
  */
 export function readPasswordPath(text: string): string {
   if (!text.startsWith('/'))
-    throw new ValueError('what stands there is no absolute path; write the path of a file, from /');
+    throw new ValueError('the value is not an absolute path; write the path of a file, which begins with /');
   return readAbsolutePath(text);
 }
 
@@ -34,7 +34,7 @@ export function readSocketPath(text: string): string {
   const path = readAbsolutePath(text);
   const length = Buffer.byteLength(path);
   if (length > LONGEST_SOCKET) {
-    throw new ValueError(`a socket's path is at most ${LONGEST_SOCKET} bytes long, this one is ${length}`);
+    throw new ValueError(`a socket's path has at most ${LONGEST_SOCKET} bytes, and this one has ${length}`);
   }
   return path;
 }

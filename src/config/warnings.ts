@@ -1,12 +1,12 @@
 import type { Config } from './config.js';
 import { isLoopback } from './management.js';
 
-/** Something in a config that is no mistake, and lets in more people than its writer may think. */
+/** Something in a config that is not a mistake, but gives access to more people than its writer may expect. */
 export interface ConfigWarning {
   /** The section, e.g. `[openvpn office]`. */
   readonly section: string;
   readonly key: string;
-  /** Who is let in, and how to keep them out. */
+  /** Who gets access, and how to prevent it. */
   readonly message: string;
 }
 
@@ -15,12 +15,12 @@ export function formatWarning(file: string, { section, key, message }: ConfigWar
   return `${file}: ${section}: warning: ${key}: ${message}`;
 }
 
-/** Who can reach what, by a config that has no mistake. */
+/** Finds out who gets access by a config that has no mistake. */
 export function configWarnings({ servers, console }: Config): ConfigWarning[] {
   const warnings: ConfigWarning[] = [];
   if ((console.mode & 0o002) !== 0) {
     const message =
-      `with mode 0${console.mode.toString(8)} every user of this host can use the consoles, and stop OpenVPN there; ` +
+      `with mode 0${console.mode.toString(8)} every user of this host can use the consoles, and stop OpenVPN from there; ` +
       'set mode = 0660 and group';
     warnings.push({ section: '[console]', key: 'mode', message });
   }
@@ -30,20 +30,20 @@ export function configWarnings({ servers, console }: Config): ConfigWarning[] {
       const { host } = management;
       if (!isLoopback(host)) {
         const message =
-          `unless ${host} is this host, it cannot be checked who listens there and is sent the password, and nothing is ` +
+          `unless ${host} is this host, subflowd cannot check who listens there and receives the password, and nothing is ` +
           'encrypted; use a unix socket';
         warnings.push({ section, key: 'management', message });
       } else if (passwordFile === undefined) {
         const message =
-          'every user of this host can connect to it whenever subflowd is not, and stop OpenVPN or keep its only place; ' +
+          'every user of this host can connect while subflowd does not, and then stop OpenVPN or occupy its only connection; ' +
           'use a unix socket, or set password-file here and in OpenVPN';
         warnings.push({ section, key: 'management', message });
       }
     }
     if (shared?.listen && shared.passwordFile === undefined) {
       const message =
-        'without a password it takes those who may write to the socket of the console, and with them everybody for whom ' +
-        'a program of theirs connects (ssh -L, a proxy); set console-password-file';
+        'without a password it accepts every user who may write to the socket of the console, and everybody for whom ' +
+        'a program of such a user connects (ssh -L, a proxy); set console-password-file';
       warnings.push({ section, key: 'console-listen', message });
     }
   }

@@ -2,7 +2,6 @@ import { posix } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 
 import { watch, type FSWatcher } from 'chokidar';
-
 import { NoiseGate } from '../util/noise-gate.js';
 import type { Config } from './config.js';
 import { readConfigText } from './load.js';
@@ -10,51 +9,55 @@ import { lookups, type Lookup } from './lookups.js';
 import { parseConfig } from './parse.js';
 import { FilePoll } from './poll.js';
 import { ConfigError } from './problem.js';
+import { concerns, isWatched, watchTargets } from './watch-targets.js';
 
-/** Milliseconds without an event after which a changed file is read: the writes of one save come closer together. */
+/**
+ * Milliseconds without an event after which a changed file is read. The writes of one save follow each other faster.
+ */
 const QUIET_BEFORE_READING = 10;
 /**
- * Without an event for this many turns of this many milliseconds, a file that is still wrong is taken for a mistake, not
- * for half a save. In turns, since a machine that stood still was not quiet: that takes one turn at most.
+ * After this many turns of this many milliseconds without an event, a file that is still wrong counts as a mistake,
+ * not as half a save. It waits in turns, because time in which the whole machine was suspended is not quiet: that
+ * ends one turn.
  */
 const QUIET_TURNS = 5;
 const QUIET_TURN = 30;
-/** Milliseconds after which it is read even if the events do not cease. */
+/** Milliseconds after which the file is read even if events continue. */
 const LONGEST_WAIT = 1000;
 
-/** How often in a row what is there and is not watched is tried again. */
+/** How often in a row the watch is set up again if something that exists is not watched. */
 const MAX_RETRIES = 3;
 
 const CUT_OFF =
-  'is mounted here by itself, and was replaced where it is mounted from: what is saved there is not seen here; ' +
-  'mount its directory instead, and restart';
+  'is the mount of a single file, and the original of that was replaced: subflowd does not see what is saved there; ' +
+  'mount its directory instead, and restart subflowd';
 
-/** Who wants to know of changes to a config file. */
+/** Receives the changes of a config file. */
 export interface ConfigListener {
-  /** The file holds a new config, or again the one in force after a mistake in between. */
+  /** The file has a new config, or after a mistake the config in force again. */
   readonly onConfig: (config: Config) => void;
-  /** The file cannot be used or watched; the config in force stays. Told once per mistake. */
+  /** The file cannot be used or watched, so the config in force stays. Called once for each mistake. */
   readonly onMistake: (error: ConfigError) => void;
 }
 
-/** A config file under watch. */
+/** A config file that is watched. */
 export interface ConfigWatcher {
   /** The config in force: the last that had no mistake. */
   readonly config: Config;
   /**
-   * Reads the file now, whether or not a change of it was seen.
+   * Reads the file now, even if no change was seen.
    * @throws {ConfigError} if it has a mistake; the config in force stays.
    */
   reload(): Promise<void>;
   close(): Promise<void>;
 }
 
-type Reading =
+type ReadResult =
   | { readonly text: string; readonly config: Config }
-  /** `isUnread`: its content is not known, so that it may be right. */
+  /** `isUnread`: the file could not be read, so its content may be right. */
   | { readonly error: ConfigError; readonly isUnread: boolean };
 
-async function read(file: string): Promise<Reading> {
+async function read(file: string): Promise<ReadResult> {
   try {
     const text = await readConfigText(file);
     const result = parseConfig(text);
@@ -67,60 +70,27 @@ async function read(file: string): Promise<Reading> {
   }
 }
 
-/**
- * What has to be watched to hear of every change to a way: the directories that are looked into, with their identities.
- * Not the root: chokidar forgets everything below it. What stands there is watched itself, which misses only that
- * something new takes a removed one's name.
- */
-function watchTargets(way: readonly Lookup[]): Map<string, string | undefined> {
-  const identities = new Map(
-    way.map(({ directory, name, identity }) => [posix.join(directory, name), identity]),
-  );
-  const targets = way.map(({ directory, name }) => (directory === '/' ? `/${name}` : directory));
-  return new Map(targets.map((target) => [target, identities.get(target)]));
-}
-
-/** Whether what happened to a name in a watched directory, or to the watched thing itself, can change the way. */
-function concerns(way: readonly Lookup[], watched: string, name: string | null): boolean {
-  return way.some(
-    (lookup) =>
-      (lookup.directory === watched && (!name || name === lookup.name)) ||
-      (posix.join(lookup.directory, lookup.name) === watched && name === posix.basename(watched)),
-  );
-}
-
-/** Whether everything that is there is watched. */
-function isWatched(watcher: FSWatcher, targets: ReadonlyMap<string, string | undefined>): boolean {
-  const watched = watcher.getWatched();
-  return [...targets].every(
-    ([target, identity]) =>
-      identity === undefined ||
-      target in watched ||
-      watched[posix.dirname(target)]?.includes(posix.basename(target)),
-  );
-}
-
 class FileWatch implements ConfigWatcher {
   config: Config;
   readonly #file: string;
   readonly #listener: ConfigListener;
   /** The text in force. */
   #text: string;
-  /** What was last said to be wrong, until the file is right again. */
-  #told: string | undefined;
+  /** The mistake that was last reported; undefined: the file was right at the last read. */
+  #reported: string | undefined;
   #isUnread = false;
-  #way: readonly Lookup[] = [];
+  #pathLookups: readonly Lookup[] = [];
   #watcher: FSWatcher | undefined;
-  /** Who may write to a directory on the way can make noise there. */
+  /** Other users may write to a directory on the path, and can cause many events there. */
   readonly #gate = new NoiseGate();
-  #settle: () => void = () => undefined;
+  #stopWaiting: () => void = () => undefined;
   #quietTimer: NodeJS.Timeout | undefined;
-  /** For what the watcher is not told of. */
+  /** Finds changes that the kernel reports no event for. */
   readonly #poll: FilePoll;
   #retries = 0;
-  #closed = false;
-  /** Looks happen one after the other. */
-  #looking: Promise<void> = Promise.resolve();
+  #isClosed = false;
+  /** The last read: reads happen one after the other. */
+  #reading: Promise<void> = Promise.resolve();
   #readTimer: NodeJS.Timeout | undefined;
   #reportTimer: NodeJS.Timeout | undefined;
   #firstEvent: number | undefined;
@@ -132,7 +102,7 @@ class FileWatch implements ConfigWatcher {
     this.#text = first.text;
     this.#poll = new FilePoll(file, {
       onChange: () => {
-        this.#stir();
+        this.#scheduleRead();
       },
       isUnread: () => this.#isUnread,
       onCutOff: () => {
@@ -143,29 +113,29 @@ class FileWatch implements ConfigWatcher {
 
   async start(): Promise<void> {
     await this.#poll.start();
-    await this.#followWay();
+    await this.#followPath();
   }
 
   async reload(): Promise<void> {
-    const reading = await read(this.#file);
-    if ('error' in reading) throw reading.error;
-    const look = this.#looking.then(() => (this.#closed ? undefined : this.#readAgain(true)));
-    this.#looking = look;
-    await look;
+    const result = await read(this.#file);
+    if ('error' in result) throw result.error;
+    const next = this.#reading.then(() => (this.#isClosed ? undefined : this.#readAgain(true)));
+    this.#reading = next;
+    await next;
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#isClosed = true;
     this.#poll.stop();
     clearTimeout(this.#readTimer);
     clearTimeout(this.#reportTimer);
     clearTimeout(this.#quietTimer);
-    await this.#looking;
+    await this.#reading;
     await this.#watcher?.close();
   }
 
-  #stir(): void {
-    if (this.#closed) return;
+  #scheduleRead(): void {
+    if (this.#isClosed) return;
     const now = performance.now();
     this.#firstEvent ??= now;
     clearTimeout(this.#readTimer);
@@ -174,7 +144,7 @@ class FileWatch implements ConfigWatcher {
     this.#readTimer = setTimeout(
       () => {
         this.#firstEvent = undefined;
-        this.#look(false);
+        this.#queueRead(false);
       },
       Math.min(QUIET_BEFORE_READING, left),
     );
@@ -184,63 +154,63 @@ class FileWatch implements ConfigWatcher {
   #reportAfter(turns: number): void {
     this.#reportTimer = setTimeout(() => {
       if (turns > 1) this.#reportAfter(turns - 1);
-      else this.#look(true);
+      else this.#queueRead(true);
     }, QUIET_TURN);
   }
 
-  #look(settled: boolean): void {
-    this.#looking = this.#looking.then(async () => {
-      if (this.#closed) return;
-      await this.#readAgain(settled);
-      await this.#followWay();
+  #queueRead(isFinal: boolean): void {
+    this.#reading = this.#reading.then(async () => {
+      if (this.#isClosed) return;
+      await this.#readAgain(isFinal);
+      await this.#followPath();
     });
   }
 
-  async #readAgain(settled: boolean): Promise<void> {
-    const reading = await read(this.#file);
-    if (this.#closed) return;
-    this.#isUnread = 'error' in reading && reading.isUnread;
-    if ('error' in reading) {
-      if (settled) this.#tell(reading.error);
+  async #readAgain(isFinal: boolean): Promise<void> {
+    const result = await read(this.#file);
+    if (this.#isClosed) return;
+    this.#isUnread = 'error' in result && result.isUnread;
+    if ('error' in result) {
+      if (isFinal) this.#report(result.error);
       return;
     }
-    if (reading.text === this.#text && this.#told === undefined) return;
-    this.#told = undefined;
-    this.#text = reading.text;
-    this.config = reading.config;
-    this.#listener.onConfig(reading.config);
+    if (result.text === this.#text && this.#reported === undefined) return;
+    this.#reported = undefined;
+    this.#text = result.text;
+    this.config = result.config;
+    this.#listener.onConfig(result.config);
   }
 
-  #tell(error: ConfigError): void {
-    if (error.message === this.#told) return;
-    this.#told = error.message;
+  #report(error: ConfigError): void {
+    if (error.message === this.#reported) return;
+    this.#reported = error.message;
     this.#listener.onMistake(error);
   }
 
-  /** Too much happens: until that is over, only the poll hears of changes. */
+  /** There are too many events: until they cease, only the poll finds changes. */
   #stopWatching(): void {
-    // what it holds is closed at once, so that nothing more is heard
+    // it closes its descriptors at once, so no event follows
     void this.#watcher?.close();
-    this.#settle();
-    this.#way = [];
+    this.#stopWaiting();
+    this.#pathLookups = [];
     this.#watchLater();
   }
 
   #watchLater(): void {
     clearTimeout(this.#quietTimer);
     this.#quietTimer = setTimeout(() => {
-      this.#look(false);
+      this.#queueRead(false);
     }, this.#gate.waitMs);
   }
 
-  /** Watches everything on the way to the file; anew when some of it is no longer the same. */
-  async #followWay(): Promise<void> {
-    const way = await lookups(this.#file);
-    const targets = watchTargets(way);
-    const same = this.#watcher && isDeepStrictEqual(targets, watchTargets(this.#way));
-    this.#way = way;
-    if (this.#closed || same) return;
-    // chokidar shares one native watch per path, so the old one has to be gone before the path is watched anew
+  /** Watches all directories on the path to the file. Sets the watch up again if one of them has changed. */
+  async #followPath(): Promise<void> {
+    const pathLookups = await lookups(this.#file);
+    const targets = watchTargets(pathLookups);
+    const isSame = this.#watcher && isDeepStrictEqual(targets, watchTargets(this.#pathLookups));
+    this.#pathLookups = pathLookups;
+    if (this.#isClosed || isSame) return;
+    // chokidar shares one native watch for each path, so the old one must be closed before the path is watched again
     await this.#watcher?.close();
     this.#watcher = undefined;
     if (this.#gate.waitMs > 0) {
@@ -255,47 +225,48 @@ class FileWatch implements ConfigWatcher {
       ignored: (path: string) => !targets.has(path),
     });
     this.#watcher = watcher;
-    // it is ready, or closed before it was
-    const settled = new Promise<void>((resolve) => {
+    // until it is ready, or is closed before that
+    const ready = new Promise<void>((resolve) => {
       watcher.once('ready', resolve);
-      this.#settle = resolve;
+      this.#stopWaiting = resolve;
     });
-    // chokidar's own events drop what follows within 50 ms of another; the raw ones are all there
+    // chokidar's own events leave out what follows within 50 ms of another event; the raw ones are complete
     watcher.on('raw', (event, name: string | null, details) => {
       const { watchedPath } = details as { readonly watchedPath: string };
       if (this.#gate.count()) {
         this.#stopWatching();
         return;
       }
-      if (!concerns(this.#way, watchedPath, name)) return;
-      // one that was away just when it was to be watched may not be watched, and chokidar does not tell
-      if (event === 'rename' && targets.has(posix.join(watchedPath, name ?? ''))) this.#way = [];
-      this.#stir();
+      if (!concerns(this.#pathLookups, watchedPath, name)) return;
+      // chokidar may not watch a target that did not exist when the watch began, and does not report that
+      if (event === 'rename' && targets.has(posix.join(watchedPath, name ?? ''))) this.#pathLookups = [];
+      this.#scheduleRead();
     });
-    // chokidar lets go of a directory that was away for a moment, even if the same one is back
+    // chokidar stops watching a directory that was away for a moment, even if the same one is back
     watcher.on('unlinkDir', () => {
-      this.#way = [];
-      this.#stir();
+      this.#pathLookups = [];
+      this.#scheduleRead();
     });
     watcher.on('error', (error) => {
       const why = error instanceof Error ? error.message : String(error);
-      this.#tell(new ConfigError(this.#file, [{ message: `cannot be watched for changes: ${why}` }]));
+      this.#report(new ConfigError(this.#file, [{ message: `cannot be watched for changes: ${why}` }]));
     });
-    await settled;
+    await ready;
     if (watcher.closed) return;
-    // one that was away just then, and is back before anything else was watched; or one that cannot be
+    // a target was away just then and is back before the others were watched, or it cannot be watched
     if (isWatched(watcher, targets)) this.#retries = 0;
-    else if (this.#retries++ < MAX_RETRIES) this.#way = [];
-    // what happened before the watch was there
-    this.#stir();
+    else if (this.#retries++ < MAX_RETRIES) this.#pathLookups = [];
+    // something can have changed before the watch began
+    this.#scheduleRead();
   }
 }
 
 /**
- * Reads a config file and watches it: written in place, replaced, removed and made again, reached through links that
- * are turned elsewhere, mounted by itself. A save is told within some 15 ms, or a second where the kernel reports none
- * or somebody makes noise on the way to it; a mistake after 150 ms without another change.
- * @throws {ConfigError} if the file is wrong to begin with.
+ * Reads a config file and watches it. The file can be written in place, replaced, removed and made again, reached
+ * through links that change, or be mounted by itself. A save is reported within some 15 ms, or within a second if the
+ * kernel reports no event or there are too many on the path. A mistake is reported after 150 ms without another
+ * change.
+ * @throws {ConfigError} if the file has a mistake now.
  */
 export async function watchConfig(file: string, listener: ConfigListener): Promise<ConfigWatcher> {
   const first = await read(file);

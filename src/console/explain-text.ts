@@ -1,5 +1,5 @@
 import type { Explanation } from '../api/explanation.js';
-import { ruleText, type Rule, type SubflowPlan, type Written } from '../api/status.js';
+import { ruleSentence, type SubflowPlan, type Written } from '../api/status.js';
 import { formatEndpoint } from '../model/endpoint.js';
 import { printable } from '../util/printable.js';
 import { sessionTitle } from './status-text.js';
@@ -12,8 +12,8 @@ export function explainText({ plan, rules, written, outlook }: Explanation): str
   const [counts, ...others] = rules;
   const lines = [
     sessionTitle(plan.session),
-    `rule: ${counts === undefined ? 'none' : wantText(counts)}`,
-    ...others.map((rule) => `rule that fits but does not count: ${wantText(rule)}`),
+    `rule: ${counts === undefined ? 'none' : ruleSentence(counts)}`,
+    ...others.map((rule) => `rule that fits but does not count: ${ruleSentence(rule)}`),
     `wish: ${plan.state}, ${plan.reason}`,
     ...plan.subflows.map((subflow) => `wish: ${wishText(subflow)}`),
     ...writtenText(written),
@@ -21,15 +21,6 @@ export function explainText({ plan, rules, written, outlook }: Explanation): str
     ...outlook,
   ];
   return lines.map(printable);
-}
-
-function wantText(rule: Rule): string {
-  const { section, mode, primary } = rule;
-  if (mode !== 'active-standby') return `${section} says ${ruleText(rule) ?? ''}`;
-  const wanted = primary.length === 0 ? 'asks for no path' : `wants ${primary.join(', else ')}`;
-  return section === 'override'
-    ? `an admin's command (mptcp primary CLIENT auto takes it back) ${wanted}`
-    : `${section} ${wanted}`;
 }
 
 function wishText({ subflow, path, throughTunnel, wished, asWished }: SubflowPlan): string {

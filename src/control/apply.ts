@@ -1,9 +1,9 @@
 import type { Backend, PriorityResult } from '../backend/backend.js';
-import type { SessionPlan, Wish } from '../steering/plan.js';
+import type { SessionPlan, PriorityChange } from '../steering/plan.js';
 
 /** A wish and what came of it. */
 export interface AppliedWish {
-  readonly wish: Wish;
+  readonly wish: PriorityChange;
   readonly result: PriorityResult;
 }
 

@@ -5,7 +5,8 @@ import type { Config } from '../config/config.js';
 import { formatEndpoint } from '../model/endpoint.js';
 import { Pace } from '../util/pace.js';
 import type { AnySession, Session, UnplacedSession } from '../model/session.js';
-import { NO_GUIDANCE, NO_MODES, stepModes, type Guidance, type ModesState } from '../steering/modes.js';
+import { NO_GUIDANCE, NO_MODES, stepModes, type Guidance, type ModesState } from '../steering/guidance.js';
+import { MODE_TABLE } from '../steering/modes/table.js';
 import { placeSessions, sessionKey, type PlacedSession } from '../steering/placed-session.js';
 import { planSessions, type Plan, type SessionPlan } from '../steering/plan.js';
 import type { Overrides } from '../steering/rule.js';
@@ -180,7 +181,7 @@ export class Controller extends EventEmitter<ControllerMap> {
     const { backend, config } = this.#inputs;
     if (performance.now() < this.#eagerUntil) return this.#pace.pause({ ...PAUSES.eager, least: EAGER_MS });
     const isTold = backend.onChange !== undefined;
-    const measures = this.#plan.sessions.some(({ rule }) => rule.mode !== 'active-standby');
+    const measures = this.#plan.sessions.some(({ rule }) => MODE_TABLE[rule.mode].usesMeasurements);
     const least = Math.min(CALM_MS, config().steering.interval);
     return this.#pace.pause({ ...PAUSES[isTold && !measures ? 'told' : 'measuring'], least });
   }

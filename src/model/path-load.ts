@@ -1,21 +1,26 @@
 import { addRate, formatBothWays, formatRate, NO_RATE, unitOf, type Rate } from './rate.js';
 
-/** What a path carries and can carry; plain data, as `status --json` prints it. */
+/** What a path carries, and what it can carry. Plain data, as `status --json` prints it. */
 export interface PathLoad {
   readonly name: string;
-  /** Of our sessions, all subflows together, smoothed over some seconds, bit/s. */
+  /** The total of our sessions' subflows, smoothed over some seconds, bit/s. */
   readonly carried: Rate;
-  /** As the config says, or where it does not as learnt, bit/s; absent: not known. */
+  /** From the config, otherwise learnt, bit/s; absent: not known. */
   readonly capacity?: Rate;
-  /** `capacity` was learnt. */
+  /** Whether `capacity` was learnt. */
   readonly isLearnt: boolean;
-  /** Of others whom we do not see: what was missing for us when its queue last grew, bit/s. */
+  /**
+   * Foreign traffic, which subflowd does not see: what was missing for our sessions when the queue last grew, bit/s.
+   */
   readonly foreign: Rate;
-  /** Its queue grows: round-trip times are well above their least, or segments are lost. */
+  /** Whether its queue grows: round-trip times are well above their lowest, or segments are lost. */
   readonly isCongested: boolean;
 }
 
-/** How full a path is, in the direction where it is fuller; 1 is full. Undefined where its capacity is not known. */
+/**
+ * How full a path is, in the direction where it is fuller; 1 is full. Undefined if its capacity is not known.
+ * @param more added to its load, bit/s.
+ */
 export function fullness({ carried, foreign, capacity }: PathLoad, more: Rate = NO_RATE): number | undefined {
   if (!capacity) return undefined;
   const load = addRate(addRate(carried, foreign), more);
@@ -27,7 +32,7 @@ export function formatPercent(full: number): string {
   return `${(full * 100).toFixed(0)} %`;
 }
 
-/** What a path carries against what it can. */
+/** What a path carries, compared to what it can carry. */
 export function formatLoad(load: PathLoad): string {
   const { carried, capacity, isLearnt, foreign, isCongested } = load;
   const full = fullness(load);

@@ -1,4 +1,4 @@
-/** Bit/s each way, as the client sees it: `down` is what it receives. */
+/** A rate in each direction, bit/s. `down` is what the client receives. */
 export interface Rate {
   readonly down: number;
   readonly up: number;
@@ -6,10 +6,10 @@ export interface Rate {
 
 export const NO_RATE: Rate = { down: 0, up: 0 };
 
-/** Bit/s beyond which nothing is believed: it keeps sums finite. */
-const MOST = 1e15;
+/** Bit/s. Higher rates are cut to this, so that sums stay finite. */
+const HIGHEST = 1e15;
 
-export function mapRate(of: (way: 'down' | 'up') => number): Rate {
+export function mapRate(of: (direction: 'down' | 'up') => number): Rate {
   return { down: of('down'), up: of('up') };
 }
 
@@ -25,9 +25,9 @@ export function minRate(a: Rate, b: Rate): Rate {
   return { down: Math.min(a.down, b.down), up: Math.min(a.up, b.up) };
 }
 
-/** A rate to count with: what is no number or below 0 is 0, and what is beyond 1 Pbit/s is 1 Pbit/s. */
+/** A rate that is safe to calculate with: 0 if it is not a number or below 0, 1 Pbit/s if it is higher. */
 export function soundRate(rate: Rate): Rate {
-  return mapRate((way) => (rate[way] > 0 ? Math.min(rate[way], MOST) : 0));
+  return mapRate((direction) => (rate[direction] > 0 ? Math.min(rate[direction], HIGHEST) : 0));
 }
 
 const UNITS: readonly (readonly [string, number])[] = [
@@ -37,19 +37,21 @@ const UNITS: readonly (readonly [string, number])[] = [
   ['bit/s', 1],
 ];
 
-export function unitOf(most: number): readonly [string, number] {
-  return UNITS.find(([, each]) => most >= each) ?? ['bit/s', 1];
+/** The unit that suits a rate, and its value in bit/s. */
+export function unitOf(bitRate: number): readonly [string, number] {
+  return UNITS.find(([, each]) => bitRate >= each) ?? ['bit/s', 1];
 }
 
 function numberText(number: number): string {
   return number >= 100 ? number.toFixed(0) : String(Number(number.toPrecision(3)));
 }
 
+/** `2.7/0.1`: down and up in units of `each` bit/s. */
 export function formatBothWays({ down, up }: Rate, each: number): string {
   return `${numberText(down / each)}/${numberText(up / each)}`;
 }
 
-/** `2.7/0.1 Mbit/s`: down and up as the client sees them. */
+/** `2.7/0.1 Mbit/s`: down and up, as the client sees them. */
 export function formatRate(rate: Rate): string {
   const [unit, each] = unitOf(Math.max(rate.down, rate.up));
   return `${formatBothWays(rate, each)} ${unit}`;

@@ -3,12 +3,12 @@ import type { PathConfig } from '../config/config.js';
 
 type Finder = (address: string) => string | undefined;
 
-/** A config lives over many looks, and each shows the same addresses again. */
+/** A config lasts for many rounds, and each has the same addresses again. */
 const finders = new WeakMap<readonly PathConfig[], Finder>();
-/** Addresses that are remembered: more than a server has clients. */
+/** The most addresses to remember: more than a server has clients. */
 const MOST_REMEMBERED = 65_536;
 
-/** {@link pathFinder}, which remembers what it found as long as the paths are there. */
+/** As {@link pathFinder}, but remembers its results for as long as the paths are referenced. */
 export function rememberingPathFinder(paths: readonly PathConfig[]): Finder {
   const known = finders.get(paths);
   if (known) return known;
@@ -27,12 +27,12 @@ export function rememberingPathFinder(paths: readonly PathConfig[]): Finder {
 }
 
 /**
- * Finds the path that an address is on: the one with the longest prefix that holds it.
- * @returns a function from an address (canonical text) to the path's name, or undefined for one on no path.
+ * Finds the path of an address: the one with the longest prefix that contains it.
+ * @returns a function from an address (canonical text) to the path's name, or undefined if it is on no path.
  * @throws {Error} if a prefix is not CIDR text.
  */
 export function pathFinder(paths: readonly PathConfig[]): Finder {
-  // Of each length the networks by their own bits: an address is looked up once a length, however many there are.
+  // By prefix length, then by network. So an address needs one lookup for each length, however many networks there are.
   const lengths = {
     ipv4: new Map<number, Map<bigint, string>>(),
     ipv6: new Map<number, Map<bigint, string>>(),

@@ -1,4 +1,5 @@
 import type { Connection } from '../model/connection.js';
+import { DEFAULT_MODE } from '../model/mode.js';
 import type { Config } from '../config/config.js';
 import { clientKey, type Session, qualifiedName } from '../model/session.js';
 import { rememberingPathFinder } from './paths.js';
@@ -6,20 +7,20 @@ import { ruleFinder, type Overrides, type Rule } from './rule.js';
 import type { ObservedSession, Snapshot } from './snapshot.js';
 import { placeSubflows, type PlacedSubflow } from './subflows.js';
 
-/** A session with the rule that counts for it, and where each of its subflows runs. */
+/** A session with the rule that applies to it, and the path of each of its subflows. */
 export interface PlacedSession {
   readonly session: Session;
   readonly rule: Rule;
   readonly connection: ObservedSession['connection'];
   readonly unsteerable?: ObservedSession['unsteerable'];
-  /** Empty where the kernel shows no connection, or a plain one. */
+  /** Empty if the kernel shows no MPTCP connection. */
   readonly placed: readonly PlacedSubflow[];
 }
 
-/** Sessions live over many rounds, and each asks for them several times. */
+/** Keys are remembered, because a session lasts for many rounds and each uses its key several times. */
 const keys = new WeakMap<Session, string>();
 
-/** What tells sessions apart, from one round to the next. */
+/** The key of a session: unique, and the same in all rounds. */
 export function sessionKey(session: Session): string {
   const known = keys.get(session);
   if (known !== undefined) return known;
@@ -28,7 +29,7 @@ export function sessionKey(session: Session): string {
   return key;
 }
 
-/** Pure: the same snapshot, config and overrides give the same. */
+/** Finds the rule of each session, and the path of each subflow. Pure: the same input gives the same result. */
 export function placeSessions(snapshot: Snapshot, config: Config, overrides: Overrides): PlacedSession[] {
   const byName = ruleFinder(config);
   const pathOf = rememberingPathFinder(config.paths);
@@ -52,12 +53,12 @@ function isConnection(connection: ObservedSession['connection']): connection is 
   return connection !== undefined && connection !== 'plain';
 }
 
-/** An admin's word wins over any mode. */
+/** An override replaces the whole rule, except `peer-backup`. */
 function overridden({ peerBackup }: Rule, path: string): Rule {
-  return { section: 'override', mode: 'active-standby', primary: [path], allowed: [path], peerBackup };
+  return { section: 'override', mode: DEFAULT_MODE, primary: [path], allowed: [path], peerBackup };
 }
 
-/** By server: several can use the same pool. */
+/** The addresses inside the tunnel, by server: several servers can use the same pool. */
 function virtualAddresses({ sessions }: Snapshot): Map<string, Set<string>> {
   const byServer = new Map<string, Set<string>>();
   for (const { session } of sessions) {

@@ -3,29 +3,31 @@ import type { Priority, Subflow, SubflowName } from '../model/subflow.js';
 import type { Config } from '../config/config.js';
 import type { Session } from '../model/session.js';
 import { choicesOf } from './choice.js';
-import { NO_GUIDANCE, type Guidance } from './modes.js';
+import { NO_GUIDANCE, type Guidance } from './guidance.js';
+import { MODE_TABLE } from './modes/table.js';
+import { planReason } from './plan-reason.js';
 import type { PathLoad } from '../model/path-load.js';
 import { placeSessions, sessionKey, type PlacedSession } from './placed-session.js';
 import type { Rate } from '../model/rate.js';
-import type { Overrides, Rule } from './rule.js';
+import { wantedPaths, type Overrides, type Rule } from './rule.js';
 import type { ObservedSession, Snapshot } from './snapshot.js';
 import { currentPrimary, type PlacedSubflow } from './subflows.js';
 
 /**
- * How a session stands to its rule.
+ * Whether a session is as its rule wants it.
  * - `obeyed`: a wanted path is primary.
- * - `pending`: it is not yet; the wishes make it so.
+ * - `pending`: it is not yet; the priority changes of the plan make it so.
  * - `absent`: the client has none of the paths that its rule wants or allows, and keeps what it has.
  * - `unruled`: no rule asks for a path; the client is left as it is.
  * - `plain`: the client speaks plain TCP and cannot be steered.
  * - `udp`: the client is connected over UDP and cannot be steered.
  * - `not-let-in`: OpenVPN lists the client but has not let it in, or has refused it.
- * - `unknown`: the kernel shows no connection for the session, or it cannot be told whose it is.
+ * - `unknown`: the kernel shows no connection for the session, or subflowd cannot know whose connection it is.
  */
 export type SessionState =
   'obeyed' | 'pending' | 'absent' | 'unruled' | 'plain' | 'udp' | 'not-let-in' | 'unknown';
 
-/** What is told of sessions that have no connection which could be steered. */
+/** The state and the reason of sessions without a connection that can be steered. */
 const UNSTEERABLE: Readonly<
   Record<
     'plain' | 'unseen' | Exclude<ObservedSession['unsteerable'], undefined>,
@@ -37,17 +39,17 @@ const UNSTEERABLE: Readonly<
   'not-let-in': ['not-let-in', 'OpenVPN has not let it in yet, or refuses it'],
   disputed: [
     'unknown',
-    'another client of its server has the same address and port, and it cannot be told whose the connection is; where ' +
-      'one of them is over UDP, the management interface of OpenVPN tells which',
+    'another client of its server has the same address and port, so subflowd cannot know whose connection it is; if ' +
+      'one of them is over UDP, the management interface of OpenVPN shows which',
   ],
   unseen: ['unknown', 'the kernel shows no connection from its address'],
 };
 
 /** One priority to set. */
-export interface Wish {
+export interface PriorityChange {
   readonly name: SubflowName;
   readonly priority: Priority;
-  /** The client's own wish for backup is to be taken back. */
+  /** The client itself asks for backup there, and the change overrides that. */
   readonly overridePeer?: true;
 }
 
@@ -56,13 +58,13 @@ export interface SubflowPlan {
   readonly subflow: Subflow;
   /** Absent: on no path of the config. */
   readonly path?: string;
-  /** Runs through the tunnel itself: never on a path, always backup. */
+  /** It runs through the tunnel itself, so it is never on a path and always backup. */
   readonly throughTunnel: boolean;
-  /** Absent: left as it is. */
+  /** The priority that the plan wants; absent: the subflow is left as it is. */
   readonly wished?: Priority;
-  /** Whether nothing is to be set: `ours` already equals `wished`, or nothing is wished. */
+  /** Whether nothing has to be set: `ours` already equals `wished`, or `wished` is absent. */
   readonly asWished: boolean;
-  /** The rule overrides the client's own wish for backup. */
+  /** The rule overrides that the client itself asks for backup. */
   readonly overridePeer?: true;
 }
 
@@ -75,27 +77,29 @@ export interface SessionPlan {
   readonly state: SessionState;
   /** One line for people. */
   readonly reason: string;
-  /** The path that the plan makes primary; present in the states `obeyed` and `pending`, unless several are active. */
+  /**
+   * The path that the plan makes primary; present in the states `obeyed` and `pending`, if only one path is active.
+   */
   readonly primary?: string;
-  /** The paths that the plan makes active together, where its mode wants several. */
+  /** The paths that the plan makes active together, if the mode wants several. */
   readonly active?: readonly string[];
-  /** What it uses over all its subflows, bit/s; absent where it is not known yet. */
+  /** What it uses over all its subflows, bit/s; absent if it is not known yet. */
   readonly rate?: Rate;
-  /** The path that is primary now; absent when there is no such one path. */
+  /** The path that is primary now; absent if no single path is. */
   readonly current?: string;
   /** Wanted paths that the client does not have, and that come before `primary`. */
   readonly missing: readonly string[];
-  /** The client itself asks for backup on every subflow of `primary`: traffic stays away whatever this host wishes. */
+  /** The client itself asks for backup on all subflows of the active paths, so it sends no traffic there. */
   readonly heldBack: boolean;
   readonly subflows: readonly SubflowPlan[];
   /**
-   * To be applied in this order: active ones first, so that at no moment all are backup. When an active one is not
-   * committed, the backup ones behind it must wait for the next observation.
+   * The priority changes. Apply them in this order: active ones first, so that at no moment all subflows are backup.
+   * If an active one is not committed, the backup ones after it must wait for the next observation.
    */
-  readonly wishes: readonly Wish[];
+  readonly wishes: readonly PriorityChange[];
 }
 
-/** What to do about a snapshot. */
+/** The plan for all sessions of a snapshot. */
 export interface Plan {
   /** In the order of the snapshot. */
   readonly sessions: readonly SessionPlan[];
@@ -113,7 +117,7 @@ export function plan(
   return planSessions(placeSessions(snapshot, config, overrides), guidance);
 }
 
-/** The same, where it is known already what runs where. */
+/** The plan for sessions whose rules and paths are known already; see {@link plan}. */
 export function planSessions(sessions: readonly PlacedSession[], guidance: Guidance): Plan {
   return { sessions: sessions.map((one) => planSession(one, guidance)), paths: guidance.loads };
 }
@@ -124,11 +128,13 @@ function planSession(one: PlacedSession, guidance: Guidance): SessionPlan {
     const [state, reason] = UNSTEERABLE[unsteerable ?? connection ?? 'unseen'];
     return { session, rule, state, reason, missing: [], heldBack: false, subflows: [], wishes: [] };
   }
-  const active = activeOf(one, guidance);
-  const isUnplaced = active.length === 0 && rule.mode !== 'active-standby' && choicesOf(one).length > 0;
+  const mode = MODE_TABLE[rule.mode];
+  const active = mode.activePaths(one, guidance.choices.get(sessionKey(session)));
+  const isWaiting = active.length === 0 && mode.usesMeasurements && choicesOf(one).length > 0;
   const primary = active.length === 1 ? active[0] : undefined;
-  const subflows = active.length === 0 ? keep(placed) : steer(placed, active, rule.peerBackup === 'override');
-  const wishes = wishesOf(connection, subflows);
+  const subflows =
+    active.length === 0 ? planUnchanged(placed) : planActive(placed, active, rule.peerBackup === 'override');
+  const wishes = priorityChanges(connection, subflows);
   const missing = missingOf(one, active);
   const heldBack =
     active.length > 0 &&
@@ -140,11 +146,11 @@ function planSession(one: PlacedSession, guidance: Guidance): SessionPlan {
     session,
     connection: { pid, remote, local, token, ...(caveat !== undefined && { caveat }) },
     rule,
-    state: isUnplaced ? 'pending' : stateOf(rule, active, wishes),
+    state: isWaiting ? 'pending' : stateOf(rule, active, wishes),
     reason: [
-      isUnplaced
-        ? `is to be placed by ${rule.mode} of ${rule.section}`
-        : reasonOf({ rule, active, missing, heldBack, subflows, wishes }),
+      isWaiting
+        ? `is to be placed by ${mode.decidedBy(rule)}`
+        : planReason({ rule, active, missing, heldBack, subflows, wishes }),
       caveat,
       guidance.isDry && wishes.length > 0 && 'dry-run: nothing is set',
     ]
@@ -161,17 +167,9 @@ function planSession(one: PlacedSession, guidance: Guidance): SessionPlan {
   };
 }
 
-/** The paths that are to be active; none: the session keeps what it has. */
-function activeOf({ session, rule, placed }: PlacedSession, { choices }: Guidance): readonly string[] {
-  const has = (wanted: string) => placed.some(({ path }) => path === wanted);
-  if (rule.mode !== 'active-standby') return choices.get(sessionKey(session))?.active.filter(has) ?? [];
-  const first = rule.primary.find(has);
-  return first === undefined ? [] : [first];
-}
-
-/** What its rule wants before what it gets; everything where it gets nothing. */
+/** The wanted paths that come before the active one; all of them if none is active. */
 function missingOf({ rule, placed }: PlacedSession, active: readonly string[]): readonly string[] {
-  const wants = wantsOf(rule);
+  const wants = wantedPaths(rule);
   if (active.length === 0) return wants;
   if (wants !== rule.primary) return [];
   const before = wants.slice(0, wants.indexOf(active[0] ?? ''));
@@ -191,7 +189,7 @@ function subflowPlan(placed: PlacedSubflow, wished: Priority | undefined, overri
   };
 }
 
-function steer(
+function planActive(
   subflows: readonly PlacedSubflow[],
   active: readonly string[],
   overrides: boolean,
@@ -202,20 +200,23 @@ function steer(
 }
 
 /**
- * Without a primary everything is left as it is, but for a subflow through the tunnel, which is backup. Where all are
- * backup the schedulers use all of them alike, that one too; so if no other is active, the others become so.
+ * Without an active path all subflows are left as they are, except one through the tunnel, which becomes backup. If
+ * all subflows are backup, the scheduler uses all of them, also that one. So if no other is active, the others become
+ * active.
  */
-function keep(subflows: readonly PlacedSubflow[]): SubflowPlan[] {
-  const tunnelled = subflows.some(({ throughTunnel }) => throughTunnel);
-  const carried = subflows.some(({ subflow, throughTunnel }) => !throughTunnel && subflow.ours === 'active');
-  const others = tunnelled && !carried ? 'active' : undefined;
+function planUnchanged(subflows: readonly PlacedSubflow[]): SubflowPlan[] {
+  const hasTunnelled = subflows.some(({ throughTunnel }) => throughTunnel);
+  const hasActive = subflows.some(
+    ({ subflow, throughTunnel }) => !throughTunnel && subflow.ours === 'active',
+  );
+  const others = hasTunnelled && !hasActive ? 'active' : undefined;
   return subflows.map((placed) => subflowPlan(placed, placed.throughTunnel ? 'backup' : others));
 }
 
-function wishesOf(connection: Connection, subflows: readonly SubflowPlan[]): Wish[] {
-  const open = subflows.filter(({ asWished }) => !asWished);
+function priorityChanges(connection: Connection, subflows: readonly SubflowPlan[]): PriorityChange[] {
+  const unsatisfied = subflows.filter(({ asWished }) => !asWished);
   return (['active', 'backup'] as const).flatMap((priority) =>
-    open
+    unsatisfied
       .filter(({ wished }) => wished === priority)
       .map(({ subflow: { local, remote }, overridePeer }) => ({
         name: { pid: connection.pid, connection: connection.remote, local, remote },
@@ -225,56 +226,7 @@ function wishesOf(connection: Connection, subflows: readonly SubflowPlan[]): Wis
   );
 }
 
-function stateOf(rule: Rule, active: readonly string[], wishes: readonly Wish[]): SessionState {
+function stateOf(rule: Rule, active: readonly string[], wishes: readonly PriorityChange[]): SessionState {
   if (active.length > 0) return wishes.length > 0 ? 'pending' : 'obeyed';
-  return wantsOf(rule).length > 0 ? 'absent' : 'unruled';
-}
-
-function wantsOf({ mode, primary, allowed }: Rule): readonly string[] {
-  return mode === 'active-standby' || mode === 'priority-based' ? primary : allowed;
-}
-
-function reasonOf({
-  rule,
-  active,
-  missing,
-  heldBack,
-  subflows,
-  wishes,
-}: Pick<SessionPlan, 'rule' | 'missing' | 'heldBack' | 'subflows' | 'wishes'> & {
-  readonly active: readonly string[];
-}): string {
-  const parts: string[] = [];
-  const { mode, section } = rule;
-  const wants = wantsOf(rule);
-  if (active.length > 0) {
-    const by = mode === 'active-standby' ? section : `${mode} of ${section}`;
-    const verb = wishes.length > 0 ? ' to be' : '';
-    parts.push(
-      active.length === 1
-        ? `${active.join()} is${verb} primary by ${by}`
-        : `${active.join(', ')} are${verb} active by ${by}`,
-    );
-    if (missing.length > 0) parts.push(`the client has no subflow on ${missing.join(', ')}`);
-    if (heldBack) {
-      const overruled = rule.peerBackup === 'override' ? 'to be overridden' : 'peer-backup = respect';
-      parts.push(`held back by the client, which asks for backup on ${active.join(', ')} (${overruled})`);
-    }
-  } else if (wants.length > 0) {
-    const verb = wants === rule.primary ? 'wants' : 'allows';
-    parts.push(`${section} ${verb} ${wants.join(', ')}, where the client has no subflow: keeps what it has`);
-  } else {
-    parts.push(`${section} asks for no path: left as it is`);
-  }
-  const tunnelled = subflows.filter(({ throughTunnel }) => throughTunnel).length;
-  if (tunnelled > 0) {
-    parts.push(
-      `${tunnelled} of its subflows ${tunnelled === 1 ? 'runs' : 'run'} through the tunnel itself: backup`,
-    );
-    if (tunnelled === subflows.length) parts.push('no subflow is left to be active');
-    else if (active.length === 0 && subflows.some(({ wished }) => wished === 'active')) {
-      parts.push('no other was active, so all others become active');
-    }
-  }
-  return parts.join('; ');
+  return wantedPaths(rule).length > 0 ? 'absent' : 'unruled';
 }

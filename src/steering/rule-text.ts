@@ -1,15 +1,16 @@
 import type { RuleConfig } from '../config/config.js';
-import { formatRate } from '../model/rate.js';
+import { MODE_TABLE } from './modes/table.js';
+import type { Rule } from './rule.js';
 
-/** What a rule says, as it is written in the file; undefined where it asks for nothing. */
-export function ruleText({ mode, primary, allowed, minRate, cost }: RuleConfig): string | undefined {
-  if (mode === 'active-standby') return primary.length === 0 ? undefined : `primary = ${primary.join(', ')}`;
-  const parts = [
-    `mode = ${mode}`,
-    mode === 'priority-based' ? `primary = ${primary.join(', ')}` : `allowed = ${allowed.join(', ')}`,
-  ];
-  if (mode === 'balance' && minRate) parts.push(`min-rate = ${formatRate(minRate)}`);
-  const costs = Object.entries(cost ?? {}).map(([path, counts]) => `${path} ${counts}`);
-  if (mode === 'balance' && costs.length > 0) parts.push(`cost = ${costs.join(', ')}`);
-  return parts.join('; ');
+/** A rule as it is written in the config; undefined if it asks for nothing. */
+export function ruleText(rule: RuleConfig): string | undefined {
+  return MODE_TABLE[rule.mode].ruleText(rule);
+}
+
+/** A rule as a sentence: `[default] wants wifi, else lte`. */
+export function ruleSentence(rule: Rule): string {
+  const asks = MODE_TABLE[rule.mode].ruleSentence(rule);
+  return rule.section === 'override'
+    ? `an admin's command (mptcp primary CLIENT auto takes it back) ${asks}`
+    : `${rule.section} ${asks}`;
 }

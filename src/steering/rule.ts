@@ -1,19 +1,27 @@
 import type { Config, RuleConfig } from '../config/config.js';
+import { MODE_KEYS } from '../model/mode.js';
 import { readGlob } from '../util/glob.js';
 
-/** What is asked for a client, and who asks. */
+/** What a section of the config, or an admin's override, asks for a client. */
 export interface Rule extends RuleConfig {
   /** `[client GLOB]` as written, `[default]`, or `override` for an admin's command. */
   readonly section: string;
 }
 
-/** Admins' `primary CLIENT PATH` until taken back: the path's name by {@link qualifiedName}. */
+/** The paths that a rule's mode wants: `primary` in the order of preference, or `allowed`. */
+export function wantedPaths(rule: RuleConfig): readonly string[] {
+  return rule[MODE_KEYS[rule.mode].paths];
+}
+
+/** Admins' `primary CLIENT PATH`, until taken back: the path's name by `qualifiedName` of the client. */
 export type Overrides = ReadonlyMap<string, string>;
 
 /**
- * Finds every rule that fits a common name, the one that counts first. The section whose name is exactly the common name wins; else, of those that match,
- * the one with the most characters other than `*` and `?`, then with the fewest `*`, then the first in the file;
- * `[default]` where none matches.
+ * Finds all rules that match a common name. The first one applies:
+ * 1. the section whose glob is exactly the common name
+ * 2. of the globs that match, the one with the most characters other than `*` and `?`
+ * 3. of those, the one with the fewest `*`, then the first one in the file
+ * 4. `[default]`, if nothing matches.
  */
 export function rulesFinder(
   config: Pick<Config, 'clients' | 'default'>,
@@ -22,7 +30,7 @@ export function rulesFinder(
     glob,
     rule: { section: `[client ${glob}]`, ...rule },
   }));
-  // A common name may hold a `*` itself: equal is equal.
+  // a common name can contain a `*` itself, so equal text is compared first
   const exact = new Map(rules.map(({ glob, rule }) => [glob, rule]));
   const globs = rules
     .map(({ glob, rule }) => ({ glob: readGlob(glob), rule, wild: /[*?]/.test(glob) }))
@@ -30,20 +38,26 @@ export function rulesFinder(
     .sort(({ glob: a }, { glob: b }) => b.literals - a.literals || a.stars - b.stars);
   const fallback: Rule = { section: '[default]', ...config.default };
   return (commonName) => {
-    const same = exact.get(commonName);
+    const equal = exact.get(commonName);
     const characters = Array.from(commonName);
-    const fit = globs.filter(({ glob }) => glob.matches(characters)).map(({ rule }) => rule);
-    const [first = fallback, ...others] = [...(same ? [same] : []), ...fit.filter((rule) => rule !== same)];
+    const matching = globs.filter(({ glob }) => glob.matches(characters)).map(({ rule }) => rule);
+    const [first = fallback, ...others] = [
+      ...(equal ? [equal] : []),
+      ...matching.filter((rule) => rule !== equal),
+    ];
     return first === fallback ? [fallback] : [first, ...others, fallback];
   };
 }
 
-/** A config lives over many looks, and each shows the same names again. */
+/** A config lasts for many rounds, and each has the same names again. */
 const finders = new WeakMap<Pick<Config, 'clients' | 'default'>, (commonName: string) => Rule>();
-/** Names that are remembered: more than a server has clients. */
+/** The most names to remember: more than a server has clients. */
 const MOST_REMEMBERED = 65_536;
 
-/** The rule that counts for a common name; see {@link rulesFinder}. Remembered as long as the config is there. */
+/**
+ * Finds the rule that applies to a common name; see {@link rulesFinder}. Remembers its results for as long as the
+ * config is referenced.
+ */
 export function ruleFinder(config: Pick<Config, 'clients' | 'default'>): (commonName: string) => Rule {
   const known = finders.get(config);
   if (known) return known;

@@ -1,17 +1,17 @@
 import type { Connection } from '../model/connection.js';
 import type { Session } from '../model/session.js';
 
-/** A session and what the kernel holds for it. */
+/** A session and its connection in the kernel. */
 export interface ObservedSession {
   readonly session: Session;
   /**
-   * Why no connection is its own, whatever the kernel shows; absent: nothing speaks against it.
+   * Why the session has no connection of its own, whatever the kernel shows; absent: it can have one.
    * - `udp`: it is connected over UDP.
    * - `not-let-in`: OpenVPN has not let it in.
-   * - `disputed`: another client has the same address and port, and nothing says whose the connection is.
+   * - `disputed`: another client has the same address and port, and nothing shows whose connection it is.
    */
   readonly unsteerable?: 'udp' | 'not-let-in' | 'disputed';
-  /** `plain`: a TCP socket without MPTCP; undefined: nothing was found for it. */
+  /** `plain`: a TCP socket without MPTCP; undefined: no socket was found for it. */
   readonly connection: Connection | 'plain' | undefined;
 }
 

@@ -1,35 +1,36 @@
-/** How long a session has been on a path that was chosen for it. */
+/** Since when a session has been on a path that was chosen for it, and how often it moved before. */
 export interface Stay {
-  /** When it came there, milliseconds of a clock that is never set. */
+  /** When it came there, milliseconds of a monotonic clock. */
   readonly since: number;
-  /** How often it was moved, each time soon after the last. */
+  /** How often it moved, each time before it was settled. */
   readonly moves: number;
 }
 
-/** Who stayed four times as long as it had to has found its place. */
-const SETTLED = 4;
-const MOST_DWELLS = 32;
+/** After four minimum stays a session counts as settled. */
+const SETTLED_AFTER = 4;
+/** The longest minimum stay, in dwell times. */
+const MOST_MINIMUM_DWELLS = 32;
 
-/** Milliseconds since then; Infinity where the clock that told it went back. */
+/** Milliseconds since then; Infinity if the clock went back, so that the age is not known. */
 export function ageOf(since: number, now: number): number {
   return now >= since ? now - since : Infinity;
 }
 
 /**
- * How many dwell times a session stays at least: whoever is moved again and again, since what it or others use changes all
- * the time, is moved less and less often.
+ * How many dwell times a session stays at least. A session that moves again and again, because its rate or that of
+ * others changes all the time, moves less and less often.
  */
-export function dwellsOf({ moves }: Pick<Stay, 'moves'>): number {
-  return Math.min(2 ** Math.max(0, moves - 1), MOST_DWELLS);
+export function minimumDwells({ moves }: Pick<Stay, 'moves'>): number {
+  return Math.min(2 ** Math.max(0, moves - 1), MOST_MINIMUM_DWELLS);
 }
 
-/** The stay after a move. @param dwell milliseconds. */
-export function moved(before: Stay, dwell: number, now: number): Stay {
-  const isSettled = ageOf(before.since, now) >= SETTLED * dwellsOf(before) * dwell;
+/** The stay of a session that was moved now. @param dwell milliseconds. */
+export function stayAfterMove(before: Stay, dwell: number, now: number): Stay {
+  const isSettled = ageOf(before.since, now) >= SETTLED_AFTER * minimumDwells(before) * dwell;
   return { since: now, moves: isSettled ? 1 : before.moves + 1 };
 }
 
-/** The stay of a session that was not moved there: it came so, or had to leave. */
-export function arrived(now: number): Stay {
+/** The stay of a session that was not moved by choice: it is new, or could not stay on its old path. */
+export function stayAfterArrival(now: number): Stay {
   return { since: now, moves: 0 };
 }

@@ -1,19 +1,19 @@
 import type { Connection } from '../model/connection.js';
 import type { Subflow } from '../model/subflow.js';
 
-/** Where a subflow of a connection runs. */
+/** A subflow and its path. */
 export interface PlacedSubflow {
   readonly subflow: Subflow;
-  /** Name of its path; undefined when it is on none (elsewhere, or through the tunnel). */
+  /** Name of its path; undefined if it is on no path of the config, or runs through the tunnel. */
   readonly path: string | undefined;
-  /** Its client's address is one inside the tunnel: the tunnel would carry itself. */
+  /** Whether the client's address is one inside the tunnel, so that the tunnel would carry itself. */
   readonly throughTunnel: boolean;
 }
 
-/** The addresses that a server gave its clients inside the tunnel. */
+/** The addresses inside the tunnel that a server gave its clients. */
 export type VirtualAddresses = ReadonlySet<string>;
 
-/** Tells of each subflow which path it is on. One through the tunnel is on none, whatever the prefixes say. */
+/** Finds the path of each subflow. One through the tunnel is on no path, whatever the prefixes say. */
 export function placeSubflows(
   connection: Connection,
   pathOf: (address: string) => string | undefined,
@@ -27,12 +27,14 @@ export function placeSubflows(
 }
 
 /**
- * The path whose subflows are all active by this host's wish while every other subflow is backup; undefined when there
- * is no such one path.
+ * The path that is primary now: this host asks for active on all its subflows, and for backup on all others.
+ * Undefined if there is no such path.
  */
 export function currentPrimary(subflows: readonly PlacedSubflow[]): string | undefined {
   const candidate = subflows.find(({ subflow }) => subflow.ours === 'active')?.path;
   if (candidate === undefined) return undefined;
-  const holds = subflows.every(({ subflow, path }) => (subflow.ours === 'active') === (path === candidate));
-  return holds ? candidate : undefined;
+  const isOnlyOne = subflows.every(
+    ({ subflow, path }) => (subflow.ours === 'active') === (path === candidate),
+  );
+  return isOnlyOne ? candidate : undefined;
 }

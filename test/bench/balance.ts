@@ -1,5 +1,5 @@
 import { balance } from '../../src/steering/balancer/balance.js';
-import { crowd } from '../support/crowds.js';
+import { randomInput } from '../support/balance-inputs.js';
 import { generator, SEED } from '../support/random.js';
 import type { Bench } from './bench.js';
 import type { Figure } from './figure.js';
@@ -17,7 +17,7 @@ export const balanceBench: Bench = {
     for (const sessions of sizes) {
       course.say(`a round of ${sessions} sessions`);
       const random = generator(SEED);
-      const crowds = Array.from({ length: 4 }, () => crowd(random, { sessions, paths: PATHS }));
+      const crowds = Array.from({ length: 4 }, () => randomInput(random, { sessions, paths: PATHS }));
       const rounds = (moves: number) => (count: number) => {
         // processor time: a round never waits
         const start = process.cpuUsage();

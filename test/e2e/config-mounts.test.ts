@@ -97,8 +97,8 @@ describe('a config file that is mounted by itself', () => {
       await watch();
       replacements[how]?.();
       await comes(
-        `${file}: is mounted here by itself, and was replaced where it is mounted from: what is saved there is not ` +
-          'seen here; mount its directory instead, and restart',
+        `${file}: is the mount of a single file, and the original of that was replaced: subflowd does not see what is ` +
+          'saved there; mount its directory instead, and restart subflowd',
       );
       // what is still written to the old one is in force, without another word of that
       writeFileSync(file, text('lte, wifi'));

@@ -164,7 +164,7 @@ describe('on this machine’s own kernel, through netlink', () => {
     expect(ours(dry)).toEqual(ours(crowded));
     expect(dry.sessions.filter(({ reason }) => reason.endsWith('dry-run: nothing is set'))).toHaveLength(3);
     expect(result.dryExplained).toContainEqual(
-      expect.stringMatching(/^moves: to lte if that were less than \d+ % full with it, as wifi is \d+ %/),
+      expect.stringMatching(/^moves: may move to lte: (yes|no); lte would be \d+ % full, the limit is \d+ %/),
     );
 
     expect(spread.dryRun).toBe(false);
@@ -185,7 +185,7 @@ describe('on this machine’s own kernel, through netlink', () => {
       ),
     ]);
     expect(result.explained).toContainEqual(
-      expect.stringMatching(/^moves: to (lte|wifi) if that were less than/),
+      expect.stringMatching(/^moves: may move to (lte|wifi): (yes|no); /),
     );
   });
 

@@ -8,7 +8,7 @@ export const WIFI = { address: '192.168.100.2', port: 38456 };
 export const LTE = { address: '192.168.200.2', port: 43622 };
 export const PID = 4321;
 
-/** One client with both paths, as the kernel holds it. */
+/** One client with both paths, as the kernel has it. */
 export const ALICE: ImageSocket = {
   protocol: 262,
   local: SERVER,
@@ -20,7 +20,7 @@ export const ALICE: ImageSocket = {
   ],
 };
 
-/** The same client, as OpenVPN tells of it. */
+/** The same client, as OpenVPN reports it. */
 export const ALICE_SESSION: Session = {
   server: 'lab',
   pid: PID,
@@ -29,7 +29,7 @@ export const ALICE_SESSION: Session = {
   virtual: ['10.8.0.2'],
 };
 
-/** Two paths; everybody on `primary`. */
+/** A config with two paths. @param primary that of `[default]`. */
 export function configOf(primary: readonly string[]): Config {
   return {
     servers: [{ name: 'lab', events: '/nowhere' }],

@@ -1,12 +1,14 @@
 import type { BalanceInput } from '../../src/steering/balancer/balance.js';
 
 /**
- * How full the fullest path is at the best of all placements, each session whole: 1 is full. Tries them all, but for
- * those that begin no better than the best so far.
+ * The utilisation of the fullest path in the best distribution, with each session on one path; 1 is full. Tries all
+ * distributions, except those that begin worse than the best so far.
  */
 export function exactOptimum({ paths, sessions }: BalanceInput): number {
   const full = paths.flatMap(({ capacity, other }) =>
-    (['down', 'up'] as const).map((way) => (other?.[way] ?? 0) / (capacity?.[way] ?? Infinity)),
+    (['down', 'up'] as const).map(
+      (direction) => (other?.[direction] ?? 0) / (capacity?.[direction] ?? Infinity),
+    ),
   );
   const choices = [...sessions]
     .sort((a, b) => b.rate.down + b.rate.up - a.rate.down - a.rate.up)

@@ -2,17 +2,17 @@ import * as highsModule from 'highs';
 
 import type { BalanceInput } from '../../src/steering/balancer/balance.js';
 
-// Its types are those of the CommonJS build, where this is the default of the default.
+// Its types are of the CommonJS build, which has one more level of `default`.
 const loadHighs = highsModule.default as unknown as () => Promise<highsModule.Highs>;
 
 /**
- * How full the fullest path must be at least (1 is full), whatever is moved: the optimum of the linear programme in which
- * sessions may be split over paths, solved by HiGHS to a part in 10 million.
- * @throws {Error} if HiGHS does not call its solution optimal.
+ * A lower bound of the utilisation of the fullest path, for any distribution; 1 is full. It is the optimum of the
+ * linear programme in which sessions can be split over paths. HiGHS solves it with a precision of 1 in 10 million.
+ * @throws {Error} if HiGHS finds no optimal solution.
  */
 export async function linearBound({ paths, sessions }: BalanceInput): Promise<number> {
   const highs = await loadHighs();
-  // One column for each session on each path that it may be on: which part of it is there. The last: the bound.
+  // One column for each session and path that it may use: the part of the session there. The last column is the bound.
   const starts: number[] = [];
   const indices: number[] = [];
   const values: number[] = [];
@@ -37,7 +37,9 @@ export async function linearBound({ paths, sessions }: BalanceInput): Promise<nu
   const all = (length: number, value: number) => new Float64Array(length).fill(value);
   const numRows = sessions.length + 2 * paths.length;
   const others = paths.flatMap(({ capacity, other }) =>
-    (['down', 'up'] as const).map((way) => -(other?.[way] ?? 0) / (capacity?.[way] ?? Infinity)),
+    (['down', 'up'] as const).map(
+      (direction) => -(other?.[direction] ?? 0) / (capacity?.[direction] ?? Infinity),
+    ),
   );
   const whole = all(sessions.length, 1);
   return highs.withModel(

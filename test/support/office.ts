@@ -7,7 +7,7 @@ import type { LoopbackVpn } from './openvpn.js';
 import { Talker } from './talker.js';
 import { until } from './until.js';
 
-/** The sidecar's half before real OpenVPN: the servers and their consoles, as the daemon joins them. */
+/** Servers and their consoles in front of a real OpenVPN, joined as the daemon joins them. */
 export class Office {
   readonly problems: string[] = [];
   readonly orders: string[] = [];
@@ -19,7 +19,10 @@ export class Office {
     readonly consoles: Consoles,
   ) {}
 
-  /** Resolves when each OpenVPN is there. @param sections by default one, `office`, at the socket `m`. */
+  /**
+   * Resolves when each OpenVPN is connected.
+   * @param sections by default one, `office`, with management at the socket `m`.
+   */
   static async open(vpn: LoopbackVpn, ...sections: readonly Partial<ServerConfig>[]): Promise<Office> {
     const { directory } = vpn;
     const servers = new Servers(
@@ -50,7 +53,7 @@ export class Office {
     );
   }
 
-  /** A client of a console that has been greeted. */
+  /** Connects a console client, and resolves after the console's greeting. */
   async join(name = 'office.sock'): Promise<Talker> {
     const talker = await Talker.connect(join(this.directory, name));
     this.#talkers.push(talker);

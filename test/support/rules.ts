@@ -1,6 +1,6 @@
 import type { RuleConfig, SteeringConfig } from '../../src/config/config.js';
 
-/** `[steering]` where nothing is written below it. */
+/** The defaults of `[steering]`. */
 export const STEERING: SteeringConfig = {
   dryRun: false,
   maxSubflows: 8,
@@ -10,7 +10,7 @@ export const STEERING: SteeringConfig = {
   gain: 0.04,
 };
 
-/** A rule of `active-standby`, which has these paths. */
+/** A rule of `active-standby` with these paths. */
 export function standby(
   primary: readonly string[],
   peerBackup: RuleConfig['peerBackup'] = 'respect',

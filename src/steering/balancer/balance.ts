@@ -1,5 +1,5 @@
-import { count, loadsOn, type Counted } from './count.js';
-import { Crowd } from './crowd.js';
+import { indexInput, loadsOn, type IndexedInput } from './indexed-input.js';
+import { Distribution } from './distribution.js';
 import { NO_RATE, type Rate } from '../../model/rate.js';
 import { rearrange } from './rearrange.js';
 import { relieve } from './relieve.js';
@@ -8,44 +8,44 @@ import { relieve } from './relieve.js';
 export interface BalancedPath {
   readonly name: string;
   /**
-   * What it can carry, bit/s each way; absent, or not above 0 and not 0: not known. Below 1 bit/s in either direction
-   * it carries nothing: its sessions leave, and none come.
+   * What it can carry, bit/s; absent or not a valid rate: not known. A path below 1 bit/s in either direction carries
+   * nothing: its sessions leave, and none come.
    */
   readonly capacity?: Rate;
-  /** What it carries that no move changes, bit/s each way: of sessions that are not balanced, or of others than us. */
+  /** The load that no move changes, bit/s: of sessions that are not balanced, and of traffic that is not ours. */
   readonly other?: Rate;
 }
 
-/** A session that is to be placed among all others. */
+/** A session to place among all others. */
 export interface BalancedSession {
-  /** Whatever names it to the caller; unique. */
+  /** A unique name, which the caller chooses. */
   readonly id: string;
-  /** What it uses, bit/s each way, over all its subflows. */
+  /** What it uses over all its subflows, bit/s. */
   readonly rate: Rate;
-  /** What is kept free for it even when it uses less, bit/s each way. */
+  /** What is reserved for it even if it uses less, bit/s. */
   readonly minRate?: Rate;
-  /** Its primary path now; absent where there is none. */
+  /** Its primary path now; absent if it has none. */
   readonly path?: string;
-  /** When it came to that path, by a move or as it connected; milliseconds of a clock that is never set. */
+  /** When it came to that path, by a move or when it connected; milliseconds of a monotonic clock. */
   readonly since: number;
-  /** The paths that it may be on: it has a subflow there, and its rule allows it. */
+  /** The paths that it may use: it has a subflow there, and its rule allows them. */
   readonly allowed: readonly string[];
-  /** By path: what a bit counts for there, above 0, 1 where nothing is said. At 2 the path takes half as much. */
+  /** By path: how much each bit counts there, above 0; 1 for the other paths. At 2 the path carries half as much. */
   readonly cost?: ReadonlyMap<string, number>;
 }
 
-/** How eagerly sessions are moved. */
+/** How often sessions are moved, and for how much gain. */
 export interface BalanceOptions {
-  /** Milliseconds that a session stays on a path that it came to, as long as it may be there. */
+  /** Milliseconds that a session stays at least on a path that it came to, while it may use that path. */
   readonly dwell: number;
-  /** How many sessions are moved in one round, from 0. Those that have no path are placed all the same. */
+  /** The most sessions to move in one round, 0 or more. Sessions without a path are placed in addition. */
   readonly moves: number;
-  /** By which part the path that a session goes to must stay less full than the one it leaves was: 0 to below 1. */
+  /** The part by which a session's new path must stay less full than its old path was: 0 to below 1. */
   readonly gain: number;
-  /** Bit/s, both ways together, below which a session is idle and is not moved. */
+  /** Bit/s, the sum of both directions, below which a session is idle and is not moved. */
   readonly idle: number;
-  /** How full a path may be and yet is left alone, 1 is full: nobody waits there. */
-  readonly calm: number;
+  /** The utilisation up to which a path is not relieved, because no session waits there; 1 is full. */
+  readonly negligible: number;
 }
 
 export const BALANCE_DEFAULTS: BalanceOptions = {
@@ -53,21 +53,21 @@ export const BALANCE_DEFAULTS: BalanceOptions = {
   moves: 32,
   gain: 0.004,
   idle: 8_000,
-  calm: 0.05,
+  negligible: 0.05,
 };
 
-/** What is to be balanced, at one moment. */
+/** The paths and sessions at one moment. */
 export interface BalanceInput {
   readonly paths: readonly BalancedPath[];
   readonly sessions: readonly BalancedSession[];
-  /** The clock of `since`, now. */
+  /** The present time of the clock of `since`. */
   readonly now: number;
 }
 
 /** One session's new primary path. */
 export interface Move {
   readonly id: string;
-  /** Absent: it had none. */
+  /** Absent: it had no path. */
   readonly from?: string;
   readonly to: string;
 }
@@ -75,102 +75,109 @@ export interface Move {
 /** A path before and after the moves. */
 export interface PathBalance {
   readonly name: string;
-  /** What was counted with, bit/s each way: as told, or as taken for one that is not known. */
+  /** The capacity that was used, bit/s: the given one, or the assumed one if it is not known. */
   readonly capacity: Rate;
-  /** What it was asked to carry, bit/s each way: `other`, and of each session its rate or `minRate`, whatever is more. */
+  /** Its load, bit/s: `other`, and of each session the rate or `minRate`, whichever is more. */
   readonly before: Rate;
-  /** What it is asked to carry when the moves are made. */
+  /** Its load after the moves, bit/s. */
   readonly after: Rate;
 }
 
 export interface Balance {
-  /** First the sessions that have no path, then the others, the largest first. */
+  /** First the sessions without a path, then the others, the largest first. */
   readonly moves: readonly Move[];
   /** In the order of the input. */
   readonly paths: readonly PathBalance[];
 }
 
 /**
- * Places each session among all others so that the fullest path is as little full as can be, then the next fullest: the
- * moves of one round. How full a path is, is what it is asked to carry / its capacity, in the direction where that is
- * more.
+ * The moves of one round, which distribute all sessions over the paths. It relieves the fullest path first, then the
+ * next fullest, with as few moves as possible. The utilisation of a path is its load divided by its capacity, in the
+ * direction where that is higher.
  *
- * A session moves only where that is worth it: the path that it leaves was fuller, by `gain`, than the other becomes. So
- * under constant rates the rounds come to rest, and then no session is moved back. Idle sessions, and those that came to
- * their path less than `dwell` ago, stay. One that may not stay (its path is gone, is no longer allowed or carries
- * nothing) is placed at once; where it may be nowhere, it is left as it is.
+ * A session moves only if its old path was fuller, by `gain`, than its new path becomes. So with constant rates the
+ * moves end, and no session moves back. A session stays if it is idle, or came to its path less than `dwell` ago. A
+ * session that cannot stay (its path is gone, is not allowed any more or carries nothing) moves at once. A session
+ * that may use no path is left as it is.
  *
- * Pure: the same input gives the same moves. The largest 16 sessions are tried on all paths together, as far as a bounded
- * search and the round's moves go, the others one by one.
+ * Pure: the same input gives the same moves. The 16 largest sessions are tried on all paths together, in a bounded
+ * search; the others are tried one by one.
  */
 export function balance(input: BalanceInput, options: Partial<BalanceOptions> = {}): Balance {
   const settings = { ...BALANCE_DEFAULTS, ...options };
-  const counted = count(input);
-  const crowd = new Crowd({ ...counted, ...settings });
-  const all = counted.sessions
+  const indexed = indexInput(input);
+  const distribution = new Distribution({ ...indexed, ...settings });
+  const all = indexed.sessions
     .map((_, session) => session)
-    .filter((session) => counted.choices[session] !== 0);
-  const homeless = all.filter((session) => crowd.origin(session) < 0);
-  if (homeless.length > 0) placeHomeless(crowd, counted, homeless);
-  const movable = all.filter((session) => isMovable(counted, session, input.now, settings));
-  // The fullest path is relieved by `gain` each time, so there is an end; this is for the reader's peace.
+    .filter((session) => indexed.choices[session] !== 0);
+  const withoutPath = all.filter((session) => distribution.origin(session) < 0);
+  if (withoutPath.length > 0) placeSessionsWithoutPath(distribution, indexed, withoutPath);
+  const movable = all.filter((session) => isMovable(indexed, session, input.now, settings));
+  // Safety bound: each time relieves the fullest path by `gain`, so the loop always ends.
   for (let times = 0; times < 10; times++) {
-    relieve(crowd, movable, settings.calm);
-    if (!rearrange(crowd, movable, settings.calm)) break;
+    relieve(distribution, movable, settings.negligible);
+    if (!rearrange(distribution, movable, settings.negligible)) break;
   }
-  return told(input, counted, crowd);
+  return toResult(input, indexed, distribution);
 }
 
 /**
- * Puts sessions that have no path where they fill least. Until one has shown what it uses it is taken for an average
- * one, lest all newcomers go to the same path.
+ * Puts each session without a path on the path that stays emptiest. Until its rate is known it counts as an average
+ * session; otherwise all new sessions would go to the same path.
  */
-function placeHomeless(crowd: Crowd, counted: Counted, homeless: readonly number[]): void {
-  const { rate } = counted;
+function placeSessionsWithoutPath(
+  distribution: Distribution,
+  indexed: IndexedInput,
+  withoutPath: readonly number[],
+): void {
+  const { rate } = indexed;
   const expected = { down: rate.down.slice(), up: rate.up.slice() };
-  for (const way of ['down', 'up'] as const) {
-    // 1 bit/s: where nobody uses anything, heads are counted.
-    const average = Math.max(1, rate[way].reduce((sum, more) => sum + more, 0) / rate[way].length);
-    for (const session of homeless) {
-      expected[way][session] = Math.max(average, rate[way][session] ?? 0);
+  for (const direction of ['down', 'up'] as const) {
+    // 1 bit/s: if nobody uses anything, this counts sessions.
+    const average = Math.max(
+      1,
+      rate[direction].reduce((sum, more) => sum + more, 0) / rate[direction].length,
+    );
+    for (const session of withoutPath) {
+      expected[direction][session] = Math.max(average, rate[direction][session] ?? 0);
     }
   }
-  const guess = new Crowd({ ...counted, rate: expected, moves: 0, gain: 0 });
-  for (const session of homeless) {
-    guess.put(session, guess.emptiest(session));
-    crowd.put(session, guess.at(session));
+  const guess = new Distribution({ ...indexed, rate: expected, moves: 0, gain: 0 });
+  for (const session of withoutPath) {
+    guess.move(session, guess.emptiestPath(session));
+    distribution.move(session, guess.pathOf(session));
   }
 }
 
 function isMovable(
-  { sessions, rate, choices, origin }: Counted,
+  { sessions, rate, choices, origin }: IndexedInput,
   session: number,
   now: number,
   { dwell, idle }: BalanceOptions,
 ): boolean {
   if ((choices[session] ?? 0) < 2 || (rate.down[session] ?? 0) + (rate.up[session] ?? 0) < idle) return false;
   const age = now - (sessions[session]?.since ?? 0);
-  // What comes after now was told by another clock: nothing is known of it.
+  // A time after now is of another clock, so the age is not known.
   return origin[session] === -1 || age < 0 || age >= dwell;
 }
 
-function told({ paths }: BalanceInput, counted: Counted, crowd: Crowd): Balance {
-  const homeless: Move[] = [];
+function toResult({ paths }: BalanceInput, indexed: IndexedInput, distribution: Distribution): Balance {
+  const withoutPath: Move[] = [];
   const others: Move[] = [];
-  counted.sessions.forEach(({ id, path: from }, session) => {
-    const to = paths[crowd.at(session)]?.name;
-    if (to === undefined || crowd.at(session) === crowd.origin(session)) return;
-    const moves = crowd.origin(session) < 0 ? homeless : others;
+  indexed.sessions.forEach(({ id, path: from }, session) => {
+    const to = paths[distribution.pathOf(session)]?.name;
+    if (to === undefined || distribution.pathOf(session) === distribution.origin(session)) return;
+    const moves = distribution.origin(session) < 0 ? withoutPath : others;
     moves.push({ id, ...(from !== undefined && { from }), to });
   });
-  const at = counted.origin.map((_, session) => crowd.at(session));
-  const after = loadsOn(counted.fixed, counted.rate, at);
+  const at = indexed.origin.map((_, session) => distribution.pathOf(session));
+  const after = loadsOn(indexed.fixed, indexed.rate, at);
   return {
-    moves: [...homeless, ...others],
+    moves: [...withoutPath, ...others],
     paths: paths.map(({ name }, path) => ({
       name,
-      capacity: counted.capacities[path] ?? NO_RATE,
-      before: counted.loads[path] ?? NO_RATE,
+      capacity: indexed.capacities[path] ?? NO_RATE,
+      before: indexed.loads[path] ?? NO_RATE,
       after: after[path] ?? NO_RATE,
     })),
   };

@@ -1,26 +1,26 @@
-import type { Crowd } from './crowd.js';
+import type { Distribution } from './distribution.js';
 
-/** Each lowers the crowd's pressure, so there is an end; this is for the reader's peace. */
+/** Safety bound: each sweep lowers the pressure, so the loop always ends. */
 const MAX_SWEEPS = 100;
 
 /**
- * Moves sessions one by one from fuller to emptier paths, the fullest path first, until no single move is worth it or
- * the round's moves are spent.
- * @param movable the sessions that may be moved, the largest first: those relieve most with a move each.
- * @param calm the utilisation up to which a path is left alone.
+ * Moves sessions one by one from fuller to emptier paths, the fullest path first. Ends when no single move is worth
+ * it, or no more moves are allowed in this round.
+ * @param movable the sessions that may be moved, the largest first: each of those relieves a path most with one move.
+ * @param negligible the utilisation up to which a path is not relieved.
  */
-export function relieve(crowd: Crowd, movable: readonly number[], calm: number): void {
+export function relieve(distribution: Distribution, movable: readonly number[], negligible: number): void {
   for (let sweep = 0; sweep < MAX_SWEEPS; sweep++) {
     let moved = false;
-    const sessions: number[][] = Array.from({ length: crowd.paths }, () => []);
-    for (const session of movable) sessions[crowd.at(session)]?.push(session);
-    for (const from of crowd.fullestFirst()) {
-      if (crowd.utilisation(from) <= calm) break;
+    const sessions: number[][] = Array.from({ length: distribution.paths }, () => []);
+    for (const session of movable) sessions[distribution.pathOf(session)]?.push(session);
+    for (const from of distribution.fullestFirst()) {
+      if (distribution.utilisation(from) <= negligible) break;
       for (const session of sessions[from] ?? []) {
-        if (!crowd.affords(session)) continue;
-        const to = crowd.better(session);
+        if (!distribution.canMove(session)) continue;
+        const to = distribution.betterPath(session);
         if (to < 0) continue;
-        crowd.put(session, to);
+        distribution.move(session, to);
         moved = true;
       }
     }

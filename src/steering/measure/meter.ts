@@ -7,17 +7,17 @@ import { addRate, mapRate, NO_RATE, type Rate } from '../../model/rate.js';
 export interface SubflowMeter {
   /** Undefined: on no path of the config. */
   readonly path?: string | undefined;
-  /** Smoothed over some seconds, bit/s; here and below undefined where nothing could be measured yet. */
+  /** Smoothed over some seconds, bit/s. This and the following are undefined if nothing could be measured yet. */
   readonly rate?: Rate | undefined;
-  /** Between the last two steps, bit/s. */
+  /** Between the last two rounds, bit/s. */
   readonly last?: Rate | undefined;
-  /** The least round-trip time of the last half hour or so, microseconds. */
+  /** The lowest round-trip time of about the last half hour, microseconds. */
   readonly leastRtt?: number | undefined;
-  /** Smoothed by the kernel, microseconds; where nothing was acknowledged for a while, the least one. */
+  /** Smoothed by the kernel, microseconds; the lowest one if nothing was acknowledged for a while. */
   readonly rtt?: number | undefined;
-  /** The segments that were sent again / those that were sent, between the last two steps. */
+  /** The part of segments that were retransmitted between the last two rounds, 0 to 1. */
   readonly loss?: number | undefined;
-  /** The clock when the client last acknowledged something, ms. */
+  /** When the client last acknowledged something, milliseconds of a monotonic clock. */
   readonly acknowledgedAt: number;
   readonly counters?: Counters | undefined;
 }
@@ -28,7 +28,7 @@ interface Counters {
   readonly retransmitted: number;
 }
 
-/** What was measured of one connection's subflows, those through the tunnel left out. */
+/** The measurements of one connection's subflows, without those through the tunnel. */
 export interface ConnectionMeter {
   readonly token: number;
   readonly subflows: readonly Pick<Subflow, 'local' | 'remote'>[];
@@ -36,47 +36,55 @@ export interface ConnectionMeter {
   readonly meters: readonly SubflowMeter[];
 }
 
-/** What was measured of all subflows. Plain data: a step makes a new one. */
+/** The measurements of all subflows. Plain data: each round makes a new one. */
 export interface Meter {
-  /** Milliseconds of a clock that is never set; absent before the first step. */
+  /** Milliseconds of a monotonic clock; absent before the first round. */
   readonly at?: number;
   /** By {@link sessionKey}. */
   readonly connections: ReadonlyMap<string, ConnectionMeter>;
   /**
-   * By {@link sessionKey}: what each uses over all its subflows, those through the tunnel left out, smoothed, bit/s. Of its
-   * own, so that it stays the same while it goes from one subflow to another. Absent where it is not known yet.
+   * By {@link sessionKey}: what each session uses over all its subflows, without those through the tunnel, smoothed,
+   * bit/s. It is smoothed by itself, so it does not change when a session moves between subflows. Absent if it is not
+   * known yet.
    */
   readonly sessions: ReadonlyMap<string, Rate>;
 }
 
 export const NO_METER: Meter = { connections: new Map(), sessions: new Map() };
 
-/** Milliseconds: over less, a rate says more of the packets' rhythm than of what is used. */
+/** Milliseconds. Shorter intervals measure burst timing, not throughput. */
 const SHORTEST_STEP = 500;
-/** Milliseconds after which a change of rate shows by two thirds: longer than a TCP's swings, shorter than a dwell. */
+/**
+ * Milliseconds after which an average shows two thirds of a change: longer than TCP oscillates, shorter than a dwell
+ * time.
+ */
 export const SMOOTHING = 3000;
-/** The part of its rate below which a session has stopped rather than swung: then it shows in a second or two. */
+/** The part of its average rate below which a session has stopped. That then shows in a second or two. */
 const STOPPED = 0.01;
+/** Milliseconds, as {@link SMOOTHING}, for a session that has stopped. */
 const STOPPING = 500;
-/** Milliseconds after which a round-trip time is out of date. */
+/** Milliseconds without an acknowledgement after which a round-trip time is out of date. */
 const FRESH = 10_000;
-/** Milliseconds in which a least round-trip time goes two thirds of the way to today's: people walk, routes change. */
+/**
+ * Milliseconds in which the lowest round-trip time rises by two thirds of the distance to the present one. People
+ * move, routes change.
+ */
 const DRIFT = 1_800_000;
-/** Bytes: what counts as one segment. */
+/** The assumed size of a segment, bytes. */
 const SEGMENT = 1400;
 
-/** How far an average of so much memory goes to what it was shown for so long; both in the same unit. */
+/** An exponential average after `time` at the value `to`. @param memory its time constant, in the unit of `time`. */
 export function approach(from: number, to: number, time: number, memory: number): number {
   return to + (from - to) * Math.exp(-time / memory);
 }
 
 /**
- * One step: rates from what the counters rose by since the last. A subflow that is new, or whose counters went back, has
- * no rate yet; one that is gone is forgotten.
- * @param now the clock, ms. Where it has not gone on by half a second, nothing is measured; where it went back, it begins
- * anew.
+ * One round: computes rates from the increase of the counters since the last round. A subflow that is new, or whose
+ * counters decreased, has no rate yet.
+ * @param now milliseconds of a monotonic clock. If less than half a second has passed, nothing is measured. If the
+ * clock went back, measuring begins again.
  */
-export function meter(before: Meter, sessions: readonly PlacedSession[], now: number): Meter {
+export function measureSessions(before: Meter, sessions: readonly PlacedSession[], now: number): Meter {
   const time = now - (before.at ?? -Infinity);
   if (time >= 0 && time < SHORTEST_STEP) return before;
   const connections = new Map<string, ConnectionMeter>();
@@ -103,7 +111,7 @@ export function meter(before: Meter, sessions: readonly PlacedSession[], now: nu
   return { at: now, connections, sessions: rates };
 }
 
-/** What is known of a subflow: one of another connection between the same ends is another. */
+/** The last measurement of a subflow. A subflow of another connection between the same ends is a different one. */
 function meterOf(earlier: ConnectionMeter | undefined, { local, remote }: Subflow): SubflowMeter | undefined {
   const index = earlier?.subflows.findIndex(
     (one) => isSameEndpoint(one.remote, remote) && isSameEndpoint(one.local, local),
@@ -111,12 +119,12 @@ function meterOf(earlier: ConnectionMeter | undefined, { local, remote }: Subflo
   return earlier?.meters[index ?? -1];
 }
 
-/** A session's rate; the first is no average of anything. */
+/** A session's smoothed rate; the first rate is not averaged. */
 function smooth(before: Rate | undefined, last: Rate, time: number): Rate {
   if (!before) return last;
   const hasStopped = last.down + last.up < STOPPED * (before.down + before.up);
   const memory = hasStopped ? STOPPING : SMOOTHING;
-  return mapRate((way) => approach(before[way], last[way], time, memory));
+  return mapRate((direction) => approach(before[direction], last[direction], time, memory));
 }
 
 function measure(
@@ -126,15 +134,15 @@ function measure(
   now: number,
   time: number,
 ): SubflowMeter {
-  const rtt = known(subflow.rtt);
+  const rtt = measuredRtt(subflow.rtt);
   const earlier = before?.leastRtt;
   const drifted = earlier && rtt && approach(earlier, rtt, Math.max(0, time), DRIFT);
-  const leastRtt = leastOf(drifted ?? earlier, known(subflow.minRtt), rtt);
+  const leastRtt = leastOf(drifted ?? earlier, measuredRtt(subflow.minRtt), rtt);
   const counters = countersOf(subflow);
-  const ran = time > 0 ? difference(before?.counters, counters) : undefined;
-  const acknowledgedAt = before && ran?.down === 0 ? before.acknowledgedAt : now;
+  const increase = time > 0 ? difference(before?.counters, counters) : undefined;
+  const acknowledgedAt = before && increase?.down === 0 ? before.acknowledgedAt : now;
   const rttNow = now - acknowledgedAt < FRESH ? rtt : leastRtt;
-  const rates = ran && ratesOf(before?.rate, ran, time);
+  const rates = increase && ratesOf(before?.rate, increase, time);
   return {
     path,
     leastRtt,
@@ -150,32 +158,34 @@ function measure(
 function ratesOf(before: Rate | undefined, { down, up, retransmitted }: Counters, time: number) {
   const last = { down: down * (8000 / time), up: up * (8000 / time) };
   return {
-    // the first is no average of anything
-    rate: before ? mapRate((way) => approach(before[way], last[way], time, SMOOTHING)) : last,
+    // the first rate is not averaged
+    rate: before
+      ? mapRate((direction) => approach(before[direction], last[direction], time, SMOOTHING))
+      : last,
     last,
     loss: retransmitted / Math.max(1, retransmitted + down / SEGMENT),
   };
 }
 
-/** Undefined where the backend cannot tell. */
+/** Undefined if the backend does not know them. */
 function countersOf({ bytesAcked, bytesReceived, retransmitted = 0 }: Subflow): Counters | undefined {
   if (bytesAcked === undefined || bytesReceived === undefined) return undefined;
   return { down: bytesAcked, up: bytesReceived, retransmitted };
 }
 
-/** What counters rose by; undefined where they were not there before, or went back. */
+/** The increase of the counters; undefined if they were not known before, or decreased. */
 function difference(before: Counters | undefined, now: Counters | undefined): Counters | undefined {
   if (!before || !now) return undefined;
-  const ran = {
+  const increase = {
     down: now.down - before.down,
     up: now.up - before.up,
     retransmitted: now.retransmitted - before.retransmitted,
   };
-  return ran.down >= 0 && ran.up >= 0 && ran.retransmitted >= 0 ? ran : undefined;
+  return increase.down >= 0 && increase.up >= 0 && increase.retransmitted >= 0 ? increase : undefined;
 }
 
-/** 0 is a time that was not measured yet. */
-function known(rtt: number | undefined): number | undefined {
+/** A round-trip time of 0 was not measured yet. */
+function measuredRtt(rtt: number | undefined): number | undefined {
   return rtt === 0 ? undefined : rtt;
 }
 
@@ -188,7 +198,7 @@ function leastOf(
   return least === Infinity ? undefined : least;
 }
 
-/** What was measured of a session's subflows, those through the tunnel left out. */
+/** The measurements of a session's subflows, without those through the tunnel. */
 export function metersOf(
   { connections }: Meter,
   { session, connection }: PlacedSession,
@@ -197,7 +207,7 @@ export function metersOf(
   return connections.get(sessionKey(session))?.meters ?? [];
 }
 
-/** What subflows carry together, bit/s. */
+/** The total of what subflows carry, bit/s. */
 export function rateOf(meters: readonly SubflowMeter[]): Rate {
   return meters.reduce((sum, { rate = NO_RATE }) => addRate(sum, rate), NO_RATE);
 }

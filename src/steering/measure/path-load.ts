@@ -4,39 +4,42 @@ import { learnLimit, NO_LIMIT, type Limit } from './limit.js';
 import { approach, SMOOTHING as RATE_SMOOTHING, type Meter, type SubflowMeter } from './meter.js';
 import { addRate, mapRate, NO_RATE, type Rate } from '../../model/rate.js';
 
-/** What is kept of a path from one step to the next. */
+/** What is kept of a path from one round to the next. */
 export interface PathMeter {
   readonly carried: Rate;
-  /** The last step showed a queue. */
+  /** Whether the last round showed a queue. */
   readonly isQueued: boolean;
-  /** How much of the last second or so it showed one, 0 to 1. */
+  /** The part of about the last second with a queue, 0 to 1. */
   readonly queued: number;
   readonly isCongested: boolean;
-  /** For how long without a break, ms. */
+  /** For how long without a break, milliseconds. */
   readonly congestedFor: number;
   readonly down: Limit;
   readonly up: Limit;
 }
 
-/** By path's name. */
+/** By the path's name. */
 export type PathMeters = ReadonlyMap<string, PathMeter>;
 
-/** Microseconds that a round-trip time is above its least where a queue grew: more than what delayed ACKs and radios do. */
-const QUEUE = 15_000;
-/** The same as a part of the least one. */
-const QUEUE_PART = 0.5;
-/** The part of segments sent again from which a path is taken for full that has no queue. */
-const LOSS = 0.02;
-/** Bit/s acknowledged, below which a subflow shows the rhythm of ACKs rather than a queue. */
-const TELLING = 80_000;
-/** Milliseconds. */
-const SMOOTHING = 1000;
-/** Milliseconds in which a crowd of TCPs that begin together overfill a path before they fill it. */
-const BEGINNING = 2500;
-/** How much of the time a queue shows where congestion begins, and below which it ends. */
+/**
+ * A queue grew if the round-trip time is so many microseconds above its lowest. Delayed ACKs and radio links cause
+ * less.
+ */
+const QUEUE_RTT = 15_000;
+/** The same as a part of the lowest round-trip time. */
+const QUEUE_RTT_PART = 0.5;
+/** The part of retransmitted segments above which a path counts as full, even without a queue. */
+const HIGH_LOSS = 0.02;
+/** Bit/s acknowledged. Below, the round-trip time depends on the timing of ACKs more than on a queue. */
+const LEAST_MEANINGFUL_RATE = 80_000;
+/** The time constant of `queued`, milliseconds. */
+const QUEUE_SMOOTHING = 1000;
+/** Milliseconds for which TCP connections that start together can overfill a path. */
+const OVERSHOOT = 2500;
+/** The parts of the time with a queue above which congestion begins, and below which it ends. */
 const [BEGINS, ENDS] = [0.6, 0.3];
 
-const NEW: PathMeter = {
+const NEW_PATH: PathMeter = {
   carried: NO_RATE,
   isQueued: false,
   queued: 0,
@@ -46,8 +49,8 @@ const NEW: PathMeter = {
   up: NO_LIMIT,
 };
 
-/** One step, of the same two measurements that {@link Meter} has just made. */
-export function meterPaths(
+/** One round, from the last two measurements of the subflows. */
+export function measurePaths(
   before: PathMeters,
   paths: readonly PathConfig[],
   earlier: Meter,
@@ -63,12 +66,12 @@ export function meterPaths(
   return new Map(
     paths.map((path) => [
       path.name,
-      meterPath(before.get(path.name) ?? NEW, path, on.get(path.name) ?? [], now, time),
+      measurePath(before.get(path.name) ?? NEW_PATH, path, on.get(path.name) ?? [], now, time),
     ]),
   );
 }
 
-function meterPath(
+function measurePath(
   before: PathMeter,
   { capacity }: PathConfig,
   subflows: readonly SubflowMeter[],
@@ -77,22 +80,24 @@ function meterPath(
 ): PathMeter {
   const last = subflows.reduce((sum, { last = NO_RATE }) => addRate(sum, last), NO_RATE);
   const isQueued = showsQueue(subflows);
-  const queued = approach(before.queued, isQueued ? 1 : 0, time, SMOOTHING);
+  const queued = approach(before.queued, isQueued ? 1 : 0, time, QUEUE_SMOOTHING);
   const isCongested = queued > (before.isCongested ? ENDS : BEGINS);
   const congestedFor = isCongested && before.isCongested ? before.congestedFor + time : 0;
-  // While it empties, and while TCPs begin, what it carries is not what it can.
-  const isFull = congestedFor >= BEGINNING && isQueued && before.isQueued;
-  const way = fullerWay(last, capacity);
-  const learn = (one: 'down' | 'up') =>
-    learnLimit(before[one], {
+  // While the queue drains, and while TCP connections start, the rate is not the path's limit.
+  const isFull = congestedFor >= OVERSHOOT && isQueued && before.isQueued;
+  const fuller = fullerDirection(last, capacity);
+  const learn = (direction: 'down' | 'up') =>
+    learnLimit(before[direction], {
       now,
       time,
-      carried: last[one],
-      isFull: isFull && one === way,
-      capacity: capacity?.[one],
+      carried: last[direction],
+      isFull: isFull && direction === fuller,
+      capacity: capacity?.[direction],
     });
   return {
-    carried: mapRate((way) => approach(before.carried[way], last[way], time, RATE_SMOOTHING)),
+    carried: mapRate((direction) =>
+      approach(before.carried[direction], last[direction], time, RATE_SMOOTHING),
+    ),
     isQueued,
     queued,
     isCongested,
@@ -102,35 +107,40 @@ function meterPath(
   };
 }
 
-/** Whether most of what a path carries comes late or is lost. One client with bad air does not make a queue. */
+/**
+ * Whether most of what a path carries is late or lost. So one client with a bad radio link does not count as a
+ * queue.
+ */
 function showsQueue(subflows: readonly SubflowMeter[]): boolean {
-  let telling = 0;
+  let meaningful = 0;
   let late = 0;
   for (const { last, rtt, leastRtt, loss = 0 } of subflows) {
-    if (!last || last.down < TELLING) continue;
-    telling += last.down;
+    if (!last || last.down < LEAST_MEANINGFUL_RATE) continue;
+    meaningful += last.down;
     const isLate =
-      rtt !== undefined && leastRtt !== undefined && rtt - leastRtt > Math.max(QUEUE, QUEUE_PART * leastRtt);
-    if (isLate || loss > LOSS) late += last.down;
+      rtt !== undefined &&
+      leastRtt !== undefined &&
+      rtt - leastRtt > Math.max(QUEUE_RTT, QUEUE_RTT_PART * leastRtt);
+    if (isLate || loss > HIGH_LOSS) late += last.down;
   }
-  return telling > 0 && late > telling / 2;
+  return meaningful > 0 && late > meaningful / 2;
 }
 
-/** A round trip has both ways: that one is full which is nearer to it. */
-function fullerWay({ down, up }: Rate, capacity: Rate = { down: 1, up: 1 }): 'down' | 'up' {
+/** A round-trip time covers both directions. The queue is in the direction that is closer to its capacity. */
+function fullerDirection({ down, up }: Rate, capacity: Rate = { down: 1, up: 1 }): 'down' | 'up' {
   return up / capacity.up > down / capacity.down ? 'up' : 'down';
 }
 
-/** What is known of the paths now, in the order of the config. */
+/** The present loads of the paths, in the order of the config. */
 export function pathLoads(meters: PathMeters, paths: readonly PathConfig[]): PathLoad[] {
   return paths.map(({ name, capacity }) => {
-    const { carried, isCongested, down, up } = meters.get(name) ?? NEW;
+    const { carried, isCongested, down, up } = meters.get(name) ?? NEW_PATH;
     const learnt = learntCapacity(down.rate, up.rate);
-    const counted = capacity ?? learnt;
+    const effective = capacity ?? learnt;
     return {
       name,
       carried,
-      ...(counted && { capacity: counted }),
+      ...(effective && { capacity: effective }),
       isLearnt: !capacity && learnt !== undefined,
       foreign: {
         down: foreign(capacity?.down, down.rate),
@@ -141,7 +151,7 @@ export function pathLoads(meters: PathMeters, paths: readonly PathConfig[]): Pat
   });
 }
 
-/** The way whose queue has not grown is taken for as wide as the other. */
+/** A direction whose queue has not grown counts as having the capacity of the other one. */
 function learntCapacity(down: number | undefined, up: number | undefined): Rate | undefined {
   if (down === undefined && up === undefined) return undefined;
   const wider = Math.max(down ?? 0, up ?? 0);

@@ -1,55 +1,71 @@
 import type { Choice } from '../choice.js';
 import type { SubflowMeter } from '../measure/meter.js';
-import { ageOf, arrived, dwellsOf, moved, type Stay } from '../stay.js';
+import type { SessionPlan } from '../plan.js';
+import { ageOf, stayAfterArrival, minimumDwells, stayAfterMove, type Stay } from '../stay.js';
+import type { ModeDefinition, ModeRound, ModeSession } from './definition.js';
+import { eachSession, MEASURED_MODE, type ChoiceState } from './measured-mode.js';
+import { stayTexts } from './texts.js';
 
-/** A session of `smallest-delay` at one moment. */
-export interface DelayStep {
-  /** The paths that it may be on, at least one. */
-  readonly choices: readonly [string, ...string[]];
-  /** Of all its subflows. */
-  readonly meters: readonly SubflowMeter[];
-  /** The path that is primary now; absent: no one path. */
-  readonly current?: string | undefined;
-  readonly now: number;
-  /** Milliseconds. */
-  readonly dwell: number;
-}
-
-/** The part by which a path must be quicker ... */
+/** A path must be quicker by this part of the round-trip time ... */
 const QUICKER = 0.2;
-/** ... and microseconds: below that it is the same to a person. */
+/** ... and by so many microseconds: a person does not notice less. */
 const QUICKER_BY = 2000;
 
-/** The least round-trip time of a path's subflows, microseconds; undefined: not known. */
-export function delayOf(meters: readonly SubflowMeter[], path: string): number | undefined {
-  const least = Math.min(
-    ...meters.map(({ path: its, rtt }) => (its === path ? (rtt ?? Infinity) : Infinity)),
-  );
-  return least === Infinity ? undefined : least;
-}
-
-/** Whether a path is so much quicker that it is worth going there; microseconds. */
-export function isQuicker(delay: number, than: number): boolean {
-  return delay <= than * (1 - QUICKER) && delay <= than - QUICKER_BY;
-}
-
-/** A choice, and how long it lasts. */
+/** A choice, and how long the session must stay with it. */
 export type DelayChoice = Choice & Stay;
 
+/** The path with the lowest round-trip time is primary. */
+export const smallestDelay: ModeDefinition<ChoiceState<DelayChoice>> = {
+  ...MEASURED_MODE,
+  ...eachSession(quickestPath),
+  moveTexts: (plan, outlook) => [
+    ...stayTexts(plan, outlook),
+    `to a path whose round-trip time is at least a fifth and 2 ms lower: ${delaysText(plan) || 'none is known yet'}`,
+  ],
+};
+
 /**
- * The path with the least delay; it changes only for one that is clearly quicker, and after the dwell time. Of a path that
- * carries nothing nobody knows how quick it is now: who finds it slow and comes back stays longer.
+ * The path with the lowest delay. It changes only to a path that is clearly quicker, and only after the dwell time.
+ * Nobody knows the present delay of a path that carries nothing: a session that finds it slow and returns then stays
+ * longer.
  */
-export function smallestDelay(
+function quickestPath(
   before: DelayChoice | undefined,
-  { choices, meters, current, now, dwell }: DelayStep,
+  { choices, meters, current }: ModeSession,
+  { now, steering: { dwell } }: ModeRound,
 ): DelayChoice {
   const at = before?.active[0] ?? current;
   const delay = (path: string) => delayOf(meters, path) ?? Infinity;
   const [first, ...others] = choices;
   const quickest = others.reduce((best, path) => (delay(path) < delay(best) ? path : best), first);
-  if (at === undefined || !choices.includes(at)) return { active: [quickest], ...arrived(now) };
-  const stay = before ?? { active: [at], ...arrived(now) };
-  if (before && ageOf(before.since, now) < dwellsOf(before) * dwell) return stay;
-  return isQuicker(delay(quickest), delay(at)) ? { active: [quickest], ...moved(stay, dwell, now) } : stay;
+  if (at === undefined || !choices.includes(at)) return { active: [quickest], ...stayAfterArrival(now) };
+  const stay = before ?? { active: [at], ...stayAfterArrival(now) };
+  if (before && ageOf(before.since, now) < minimumDwells(before) * dwell) return stay;
+  return isQuicker(delay(quickest), delay(at))
+    ? { active: [quickest], ...stayAfterMove(stay, dwell, now) }
+    : stay;
+}
+
+/** The lowest round-trip time of a path's subflows, microseconds; undefined: not known. */
+function delayOf(meters: readonly SubflowMeter[], name: string): number | undefined {
+  const least = Math.min(...meters.map(({ path, rtt }) => (path === name ? (rtt ?? Infinity) : Infinity)));
+  return least === Infinity ? undefined : least;
+}
+
+/**
+ * Whether a path is so much quicker than the present one that a move is worth it.
+ * @param delay microseconds, as `than`.
+ */
+function isQuicker(delay: number, than: number): boolean {
+  return delay <= than * (1 - QUICKER) && delay <= than - QUICKER_BY;
+}
+
+function delaysText({ rule, subflows }: SessionPlan): string {
+  return subflows
+    .flatMap(({ path, subflow }) =>
+      path === undefined || !rule.allowed.includes(path) || !subflow.rtt
+        ? []
+        : [`${path} ${(subflow.rtt / 1000).toFixed(1)} ms`],
+    )
+    .join(', ');
 }

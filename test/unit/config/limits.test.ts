@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../../../src/config/parse.js';
 
-/** Characters of the largest text that is read. */
+/** The most characters that are read. */
 const LARGEST = 1_048_576;
 const SERVER = '[openvpn a]\n';
 const PATH = '[path wifi]\nprefix = 10.0.0.0/8\n';
@@ -10,7 +10,7 @@ function repeated(count: number, text: (index: number) => string): string {
   return Array.from({ length: count }, (_, index) => text(index)).join('');
 }
 
-/** A text of the largest size. */
+/** A text of the largest size, filled with `piece`. */
 function filled(before: string, piece: string, after = ''): string {
   return before + piece.repeat(Math.floor((LARGEST - before.length - after.length) / piece.length)) + after;
 }
@@ -22,7 +22,7 @@ function problems(text: string): string[] {
 
 const prefix = (index: number) => `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}/32`;
 
-describe('what a config may have, and what is said of one more', () => {
+describe('a config up to the limits is read, and more than that is reported', () => {
   test.each<[string, number, (index: number) => string, string]>([
     ['sections', 20_000, (index) => `[client ${index}]\nprimary =\n`, 'sections'],
     ['servers', 256, (index) => `[openvpn s${index}]\nmanagement = /m${index}\n`, '[openvpn NAME] sections'],
@@ -52,14 +52,14 @@ describe('what a config may have, and what is said of one more', () => {
   });
 });
 
-/** Of the largest size, each of what once took minutes, or more problems than a call takes arguments. */
-describe('a large config is read, or refused, while nobody waits', () => {
+/** Texts of the largest size. Each of these once took minutes, or had more problems than a call takes arguments. */
+describe('a config of the largest size is read or refused in a second or two', () => {
   test.each<[string, string]>([
     ['empty sections', filled('', '[]\n')],
-    ['sections of no kind', filled('', '[x]\n')],
+    ['sections of an unknown kind', filled('', '[x]\n')],
     ['sections of one name', filled('', '[client x]\n')],
-    ['lines that are nothing', filled('', 'a\n')],
-    ['lines that are nothing, in a section', filled('[default]\n', 'a\n')],
+    ['lines that are not understood', filled('', 'a\n')],
+    ['lines that are not understood, in a section', filled('[default]\n', 'a\n')],
     ['unknown keys', filled('[default]\n', 'a=1\n')],
     ['brackets and comments that do not end a header', filled('[', '] ;', '\u2028')],
     ['brackets and blanks', filled('[', ']  ', 'x')],
@@ -74,13 +74,13 @@ describe('a large config is read, or refused, while nobody waits', () => {
   test.each<[string, string]>([
     ['the same prefix again and again', filled(`${SERVER}[path wifi]\n`, 'prefix = 10.0.0.0/8\n')],
     [
-      'a thousand paths and thousands of clients that may use each',
+      'a thousand paths and thousands of clients that may use all of them',
       SERVER +
         repeated(1000, (index) => `[path p${index}]\nprefix = ${prefix(index)}\n`) +
         repeated(18_000, (index) => `[client c${index}]\nprimary =\n`),
     ],
     [
-      'as many servers as there may be, with consoles',
+      'as many servers with consoles as are allowed',
       repeated(
         256,
         (index) => `[openvpn s${index}]\nmanagement = /m${index}\nconsole-listen = 127.0.0.1 ${index + 1}\n`,

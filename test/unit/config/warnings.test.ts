@@ -19,11 +19,11 @@ it.each([
   ['[openvpn a]\nmanagement = localhost 7505', [/management: every user of this host can/]],
   [
     '[openvpn a]\nmanagement = 192.0.2.1 7505\npassword-file = /pw',
-    [/management: unless 192\.0\.2\.1 is this host, it cannot be checked who listens there/],
+    [/management: unless 192\.0\.2\.1 is this host, subflowd cannot check who listens there/],
   ],
   [
     '[openvpn a]\nmanagement = /run/m\nconsole-listen = ::1 7506',
-    [/console-listen: without a password it takes those who may write to the socket/],
+    [/console-listen: without a password it accepts every user who may write to the socket/],
   ],
   ['[openvpn a]\nmanagement = /run/m\nconsole-listen = ::1 7506\nconsole-password-file = /pw', []],
   [

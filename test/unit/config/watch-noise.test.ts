@@ -45,7 +45,7 @@ async function isWatched(): Promise<boolean> {
   return infos.some((info) => info.includes(`inotify wd:`) && info.includes(` ino:${ino.toString(16)} `));
 }
 
-test('while somebody makes and removes files beside it, it is looked at and not watched, and a save is seen', async () => {
+test('while other files are made and removed beside the config, it is polled and a save is still noticed', async () => {
   await save('first');
   await chmod(directory, 0o1777);
   watcher = await watchConfig(file(), {

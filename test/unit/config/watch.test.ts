@@ -65,7 +65,9 @@ async function expectEvents(...expected: string[]): Promise<void> {
   events = [];
 }
 
-/** In one go: the watcher, which is in this process, does not see the file empty for however long the machine stalls. */
+/**
+ * In one go: the watcher, which is in this process, does not see the file empty for however long the machine stalls.
+ */
 function writeFile(file: string, content: string | Buffer): Promise<void> {
   writeFileSync(file, content);
   return Promise.resolve();
@@ -77,7 +79,7 @@ async function replace(file: string, content: string): Promise<void> {
 }
 
 describe('a file that is loaded', () => {
-  test('its config, or all that is wrong with it, with file and line', async () => {
+  test('gives its config, or all its mistakes with file and line', async () => {
     const file = join(directory, 'subflowd.ini');
     await writeFile(file, text('lte'));
     expect(primaryOf(await loadConfig(file))).toBe('lte');
@@ -86,7 +88,7 @@ describe('a file that is loaded', () => {
     expect(error).toBeInstanceOf(ConfigError);
     expect((error as ConfigError).message.split('\n')).toEqual([
       `${file}${TOLD_MISTAKE}`,
-      `${file}:8: [path wifi]: stands already on line 2; make one section of the two`,
+      `${file}:8: [path wifi]: is already on line 2; join the two sections`,
     ]);
   });
 
@@ -119,7 +121,7 @@ describe('a file under watch', () => {
     await watchIni(file);
   });
 
-  test('nothing is told of a config that did not change', async () => {
+  test('a config that did not change is not reported', async () => {
     expect(watcher && primaryOf(watcher.config)).toBe('wifi');
     await writeFile(file, text('wifi'));
     await expectEvents();
@@ -142,14 +144,14 @@ describe('a file under watch', () => {
     await expectEvents('lte,wifi');
   });
 
-  test('moved to a backup, written anew, backup removed, as vim does', async () => {
+  test('moved to a backup and written again, as vim does', async () => {
     await rename(file, `${file}~`);
     await writeFile(file, text('lte'));
     await unlink(`${file}~`);
     await expectEvents('lte');
   });
 
-  test('removed: a mistake, the config stays; made again: mended', async () => {
+  test('removed: a mistake, and the config stays in force until it is made again', async () => {
     await unlink(file);
     await expectEvents(': does not exist');
     expect(watcher && primaryOf(watcher.config)).toBe('wifi');
@@ -163,7 +165,7 @@ describe('a file under watch', () => {
     expect(watcher && primaryOf(watcher.config)).toBe('wifi');
   });
 
-  test('a mistake is told once with its line, the config stays, and is told again once mended', async () => {
+  test('a mistake is reported once with its line, and the config is reported again when it is fixed', async () => {
     await writeFile(file, MISTAKE);
     await expectEvents(TOLD_MISTAKE);
     await appendFile(file, '; no better\n');
@@ -241,7 +243,7 @@ describe('a file under watch', () => {
     }
   });
 
-  test('once closed nothing is told', async () => {
+  test('nothing is reported after close', async () => {
     await watcher?.close();
     await writeFile(file, text('lte'));
     await expectEvents();
@@ -249,7 +251,7 @@ describe('a file under watch', () => {
 });
 
 describe('a file behind symbolic links', () => {
-  test('a link to its directory turned elsewhere, as configuration mounts do', async () => {
+  test('a link to its directory that changes, as configuration mounts do', async () => {
     for (const [name, primary] of [
       ['one', 'wifi'],
       ['two', 'lte'],
@@ -270,7 +272,7 @@ describe('a file behind symbolic links', () => {
     expect(await readFile(join(directory, 'subflowd.ini'), 'utf8')).toBe(text('lte, wifi'));
   });
 
-  test('links that go in circles are a mistake, not a hang', async () => {
+  test('links in a circle are a mistake, and do not hang', async () => {
     const file = join(directory, 'subflowd.ini');
     await writeFile(file, text('wifi'));
     await watchIni(file);
@@ -284,7 +286,7 @@ describe('a file behind symbolic links', () => {
   });
 });
 
-test('a file that is wrong to begin with is not watched', async () => {
+test('a file that has a mistake at the start is not watched', async () => {
   const file = join(directory, 'subflowd.ini');
   await expect(watchIni(file)).rejects.toThrow(`${file}: does not exist`);
 });

@@ -396,7 +396,7 @@ it('mptcp explain tells the rule, the wish, what was written and what the kernel
     'written: 1970-01-01T00:00:00.000Z 192.168.200.2:43622 backup: committed, the client is asked to follow',
     'kernel: 192.168.100.2:38456 is active by us and active by the client: used',
     'kernel: 192.168.200.2:43622 is active by us and active by the client: used',
-    'moves: nothing but another rule, or the end of its subflows',
+    'moves: only if its rule changes, or its subflows end',
     'END',
   ]);
 });

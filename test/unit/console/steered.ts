@@ -10,7 +10,7 @@ import type { Written } from '../../../src/control/controller.js';
 import { OverrideStore } from '../../../src/control/overrides.js';
 import type { Endpoint } from '../../../src/model/endpoint.js';
 import { qualifiedName, type Session } from '../../../src/model/session.js';
-import { NO_GUIDANCE } from '../../../src/steering/modes.js';
+import { NO_GUIDANCE } from '../../../src/steering/guidance.js';
 import { plan } from '../../../src/steering/plan.js';
 import type { ObservedSession } from '../../../src/steering/snapshot.js';
 import { configOf, LTE, PID, SERVER, WIFI } from '../../support/alice.js';

@@ -8,7 +8,7 @@ import { MOST_PORTS } from '../../../src/backend/netlink/port-filter.js';
 import { MOST as MOST_OF_KIND, MOST_SECTIONS } from '../../../src/config/limits.js';
 import { MOST_LINES } from '../../../src/config/lines.js';
 import { LARGEST_FILE as LARGEST_CONFIG } from '../../../src/config/load.js';
-import * as parse from '../../../src/config/parse.js';
+import { LONGEST_MESSAGE, MOST_PROBLEMS } from '../../../src/config/problem-list.js';
 import { sections } from '../../../src/config/sections.js';
 import { LONGEST_SOCKET } from '../../../src/config/socket-path.js';
 import { MAX_BLOCK_BYTES } from '../../../src/console/block.js';
@@ -71,8 +71,8 @@ const VALUES: Readonly<Record<string, number>> = {
   '`[openvpn NAME]` sections': mostSections('[openvpn'),
   '`[path NAME]` sections': mostSections('[path'),
   '`[client GLOB]` sections with `*` or `?`': mostSections('[client'),
-  'Mistakes that are reported one by one': parse.MOST_PROBLEMS,
-  'Characters of one such report': parse.LONGEST_MESSAGE,
+  'Mistakes that are reported one by one': MOST_PROBLEMS,
+  'Characters of one such report': LONGEST_MESSAGE,
   'Bytes of a unix socket’s path': LONGEST_SOCKET,
   'Changes in directories on the way to it within 100 ms': MOST_EVENTS,
   'Password files': LARGEST_PASSWORD_FILE,

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Priority } from '../../../src/model/subflow.js';
 import type { RuleConfig } from '../../../src/config/config.js';
 import { outlookText } from '../../../src/steering/outlook.js';
-import { NO_GUIDANCE, type Guidance } from '../../../src/steering/modes.js';
+import { NO_GUIDANCE, type Guidance } from '../../../src/steering/guidance.js';
 import { sessionKey } from '../../../src/steering/placed-session.js';
 import { plan, type SessionPlan } from '../../../src/steering/plan.js';
 import type { ObservedSession } from '../../../src/steering/snapshot.js';
@@ -63,8 +63,8 @@ function planned(
 const wishes = ({ wishes }: SessionPlan) =>
   wishes.map(({ name, priority }) => `${name.remote.address} ${priority}`);
 
-describe('a session whose mode chose', () => {
-  test('one path: that is primary, by the mode', () => {
+describe('a session whose mode chooses in steps', () => {
+  test('gets the one path that the mode chose as primary', () => {
     const made = planned(alice('active', 'backup'), {}, guided(['lte']));
     expect(made).toMatchObject({
       state: 'pending',
@@ -78,7 +78,7 @@ describe('a session whose mode chose', () => {
     expect(JSON.parse(JSON.stringify(made))).toEqual(made);
   });
 
-  test('several paths: they are active together, and none is primary', () => {
+  test('gets several paths active together, and none primary', () => {
     const made = planned(
       alice('backup', 'active'),
       { mode: 'load-balancing' },
@@ -92,56 +92,56 @@ describe('a session whose mode chose', () => {
     expect(wishes(made)).toEqual([`${WIFI.address} active`]);
   });
 
-  test('a path that it has lost meanwhile: it keeps what it has', () => {
+  test('keeps what it has if it has lost the chosen path', () => {
     const made = planned(alice('active'), { allowed: ['lte'] }, guided(['lte']));
     expect(made).toMatchObject({ state: 'absent', missing: ['lte'], wishes: [] });
     expect(made.reason).toContain('[default] allows lte, where the client has no subflow: keeps what it has');
   });
 
-  test('nothing yet: it is told so, and left as it is', () => {
+  test('is pending before the first choice, and left as it is', () => {
     const made = planned(alice('active', 'active'), {}, guided([]));
     expect(made).toMatchObject({ state: 'pending', wishes: [] });
     expect(made.reason).toBe('is to be placed by balance of [default]');
   });
 
-  test('an override wins over any mode', () => {
+  test('follows an override, whatever its mode chose', () => {
     const made = planned(alice('active', 'backup'), {}, guided(['wifi']), new Map([['lab/alice', 'lte']]));
     expect(made).toMatchObject({ state: 'pending', primary: 'lte', rule: { section: 'override' } });
   });
 });
 
-describe('what would move it', () => {
+describe('the outlook says what would move a session', () => {
   const text = (made: SessionPlan, guidance: Guidance, now = 4000) =>
     outlookText(made, { guidance, steering: STEERING, now });
 
-  test('balance: how full the others may be', () => {
+  test('of balance: how full the other paths would be, and the limit', () => {
     const guidance = guided(['wifi']);
     expect(text(planned(alice('active', 'backup'), {}, guidance), guidance)).toEqual([
       'load: it uses 2/0.1 Mbit/s',
       'load: path wifi carries 16/0 of 20/20 Mbit/s, 80 % full',
       'load: path lte carries 8/0 of 20/20 Mbit/s, 40 % full',
-      'moves: there for 4 s; not before it has been there for 10 s',
-      'moves: to lte if that were less than 77 % full with it, as wifi is 80 %; it would be 50 %',
+      'moves: on its path for 4 s; it stays there for at least 10 s',
+      'moves: may move to lte: yes; lte would be 50 % full, the limit is 77 %',
     ]);
     const costly = planned(alice('active', 'backup'), { cost: { lte: 2 } }, guidance);
     expect(text(costly, guidance, 20_000).slice(-2)).toEqual([
-      'moves: there for 20 s',
-      'moves: to lte if that were less than 77 % full with it, as wifi is 80 %; it would be 60 %',
+      'moves: on its path for 20 s',
+      'moves: may move to lte: yes; lte would be 60 % full, the limit is 77 %',
     ]);
   });
 
-  test('balance: who is idle, has one path, or of whose paths little is known', () => {
+  test('of balance: that it is idle, has one path, or that a capacity is unknown', () => {
     const idle = guided(['wifi'], { rates: new Map() });
     expect(text(planned(alice('active', 'backup'), {}, idle), idle)).toContain('moves: not while it is idle');
     const one = guided(['wifi']);
     expect(text(planned(alice('active'), {}, one), one).at(-1)).toBe(
-      'moves: nothing: it has one path that it may be on',
+      'moves: nothing: it has only one path that it can use',
     );
     const { name, carried, isLearnt, foreign, isCongested } = path('lte', 1);
     const unknown = { name, carried, isLearnt, foreign, isCongested };
     const young = guided(['wifi'], { loads: [path('wifi', 16), unknown] });
     expect(text(planned(alice('active', 'backup'), {}, young), young).at(-1)).toBe(
-      'moves: to lte when more is known of what it can carry',
+      'moves: to lte when subflowd knows what lte and wifi can carry',
     );
   });
 
@@ -151,8 +151,8 @@ describe('what would move it', () => {
       { mode: 'smallest-delay' },
       ['wifi'],
       [
-        'there for 20 s',
-        'to a path whose round-trip time is less by a fifth, and by 2 ms: wifi 30.0 ms, lte 50.0 ms',
+        'on its path for 20 s',
+        'to a path whose round-trip time is at least a fifth and 2 ms lower: wifi 30.0 ms, lte 50.0 ms',
       ],
     ],
     [
@@ -165,7 +165,7 @@ describe('what would move it', () => {
       'priority-based, both',
       { mode: 'priority-based', primary: ['wifi', 'lte'] },
       ['wifi', 'lte'],
-      ['lte leaves when that leaves another at most 80 % full'],
+      ['lte leaves when another path is then at most 80 % full'],
     ],
     [
       'load-balancing',
@@ -177,7 +177,7 @@ describe('what would move it', () => {
       'active-standby',
       { mode: 'active-standby', primary: ['wifi'] },
       [],
-      ['nothing but another rule, or the end of its subflows'],
+      ['only if its rule changes, or its subflows end'],
     ],
   ])('%s', (_what, more, active, expected) => {
     const guidance = guided(active);
@@ -187,7 +187,7 @@ describe('what would move it', () => {
     );
   });
 
-  test('active-standby: a path that it wants and does not have', () => {
+  test('of active-standby: which path it waits for', () => {
     const made = planned(alice('active'), { mode: 'active-standby', primary: ['lte', 'wifi'] }, NO_GUIDANCE);
     expect(text(made, NO_GUIDANCE)).toEqual(['moves: to lte as soon as the client has a subflow there']);
   });

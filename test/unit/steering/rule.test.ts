@@ -36,13 +36,13 @@ describe('globs', () => {
     expect(readGlob(glob).matches(name)).toBe(expected);
   });
 
-  test('many stars against a long name end soon', { timeout: 60_000 }, () => {
+  test('a glob with many stars is compared with a long name in time', { timeout: 60_000 }, () => {
     const glob = readGlob(`${'*a'.repeat(200)}*b`);
     // 8 million steps at most; going back to every star would not end within the age of the universe
     expect(glob.matches('a'.repeat(20_000))).toBe(false);
   });
 
-  test('agrees with the same glob as a regular expression', { timeout: 60_000 }, () => {
+  test('match the same names as regular expressions do', { timeout: 60_000 }, () => {
     const alphabet = ['a', 'b', '*', '?'];
     const words = (length: number): string[] =>
       length === 0 ? [''] : words(length - 1).flatMap((word) => alphabet.map((letter) => word + letter));
@@ -56,7 +56,7 @@ describe('globs', () => {
   });
 });
 
-describe('which client section wins', () => {
+describe('which section applies to a client', () => {
   const sectionFor = (name: string, ...globs: string[]) =>
     ruleFinder({
       clients: globs.map((glob) => ({ glob, ...standby(['p']) })),
@@ -83,7 +83,7 @@ describe('which client section wins', () => {
     expect(sectionFor(name, ...globs)).toBe(section);
   });
 
-  test('the rule carries what the section asks for', () => {
+  test('the rule has all that its section asks for', () => {
     const find = ruleFinder({
       clients: [
         { glob: 'a*', ...standby(['lte', 'wifi'], 'override') },
@@ -120,12 +120,12 @@ describe('which path an address is on', () => {
     for (let time = 0; time < 2; time++) expect(rememberingPathFinder(paths)(address)).toBe(path);
   });
 
-  test('changed paths are no longer what was remembered', () => {
+  test('a new list of paths does not use remembered results', () => {
     expect(rememberingPathFinder(paths)('10.2.0.1')).toBe('all');
     expect(rememberingPathFinder([])('10.2.0.1')).toBeUndefined();
   });
 
-  test('without paths none', () => {
+  test('no path, if the config has none', () => {
     expect(pathFinder([])('10.0.0.1')).toBeUndefined();
   });
 });

@@ -1,36 +1,38 @@
 import type { BalancedSession, BalanceInput } from './balance.js';
-import { countedCapacities, isOpen } from '../measure/capacity.js';
-import type { CrowdInput, Ways } from './crowd.js';
+import { assumedCapacities, canCarry } from '../measure/capacity.js';
+import type { DistributionInput, Directions } from './distribution.js';
 import { maxRate, NO_RATE, soundRate, type Rate } from '../../model/rate.js';
 
-/** What is to be balanced, in numbers: sessions and paths are indices. */
-export interface Counted extends Omit<CrowdInput, 'moves' | 'gain'> {
-  /** The largest first, by what they use of all paths together: the order in which they are looked at. */
+/** The input of the balancer, with indices for sessions and paths. */
+export interface IndexedInput extends Omit<DistributionInput, 'moves' | 'gain'> {
+  /**
+   * The largest first, by the part that they use of all paths together: the order in which the balancer tries them.
+   */
   readonly sessions: readonly BalancedSession[];
-  /** By path, bit/s: as told, or as taken for one that is not known. */
+  /** By path, bit/s: the given capacity, or the assumed one if it is not known. */
   readonly capacities: readonly Rate[];
-  /** By path, bit/s: what it is asked to carry by all sessions that are on it, and others. */
+  /** By path, bit/s: the load of all sessions that are on it, and of others. */
   readonly loads: readonly Rate[];
-  /** By session: on how many open paths it may be. */
+  /** By session: how many paths it may use that can carry something. */
   readonly choices: Int32Array;
 }
 
-/** Makes indices of names, and sound numbers of what was measured or written. */
-export function count(input: Pick<BalanceInput, 'paths' | 'sessions'>): Counted {
+/** Replaces names by indices, and numbers that are not valid by ones that are. */
+export function indexInput(input: Pick<BalanceInput, 'paths' | 'sessions'>): IndexedInput {
   const { paths } = input;
   const indices = new Map(paths.map(({ name }, index) => [name, index]));
   const indexOf = ({ path }: BalancedSession) => (path === undefined ? -1 : (indices.get(path) ?? -1));
-  const fixed = waysOf(paths.map(({ other }) => soundRate(other ?? NO_RATE)));
-  const unsorted = input.sessions.map(countedRate);
-  const loads = loadsOn(fixed, waysOf(unsorted), Int32Array.from(input.sessions.map(indexOf)));
-  const capacities = countedCapacities(
+  const fixed = directionsOf(paths.map(({ other }) => soundRate(other ?? NO_RATE)));
+  const unsorted = input.sessions.map(plannedRate);
+  const loads = loadsOn(fixed, directionsOf(unsorted), Int32Array.from(input.sessions.map(indexOf)));
+  const capacities = assumedCapacities(
     paths.map(({ capacity }) => capacity),
     loads,
   );
-  const capacity = waysOf(capacities.map((capacity) => (isOpen(capacity) ? capacity : NO_RATE)));
+  const capacity = directionsOf(capacities.map((capacity) => (canCarry(capacity) ? capacity : NO_RATE)));
   const order = largestFirst(unsorted, capacity);
   const sessions = order.map((index) => input.sessions[index] as BalancedSession);
-  const rate = waysOf(order.map((index) => unsorted[index] as Rate));
+  const rate = directionsOf(order.map((index) => unsorted[index] as Rate));
 
   const cost = new Float64Array(sessions.length * paths.length);
   const choices = new Int32Array(sessions.length);
@@ -51,15 +53,15 @@ export function count(input: Pick<BalanceInput, 'paths' | 'sessions'>): Counted 
   return { sessions, rate, capacity, fixed, cost, origin, capacities, loads, choices };
 }
 
-function largestFirst(rates: readonly Rate[], capacity: Ways): number[] {
+function largestFirst(rates: readonly Rate[], capacity: Directions): number[] {
   const down = 1 / capacity.down.reduce((sum, more) => sum + more, 0);
   const up = 1 / capacity.up.reduce((sum, more) => sum + more, 0);
   const sizes = rates.map((rate) => Math.max(rate.down * down, rate.up * up));
   return rates.map((_, index) => index).sort((a, b) => (sizes[b] ?? 0) - (sizes[a] ?? 0));
 }
 
-/** What each path is asked to carry, bit/s, if each session is at its path; -1: at none. */
-export function loadsOn(fixed: Ways, rate: Ways, at: Int32Array): Rate[] {
+/** The load of each path, bit/s. @param at by session, its path; -1: none. */
+export function loadsOn(fixed: Directions, rate: Directions, at: Int32Array): Rate[] {
   const loads = { down: fixed.down.slice(), up: fixed.up.slice() };
   at.forEach((path, session) => {
     add(loads, path, rate, session);
@@ -67,26 +69,26 @@ export function loadsOn(fixed: Ways, rate: Ways, at: Int32Array): Rate[] {
   return Array.from(loads.down, (down, path) => ({ down, up: loads.up[path] ?? 0 }));
 }
 
-function add({ down, up }: Ways, path: number, rate: Ways, session: number): void {
+function add({ down, up }: Directions, path: number, rate: Directions, session: number): void {
   if (path < 0) return;
   down[path] = (down[path] ?? 0) + (rate.down[session] ?? 0);
   up[path] = (up[path] ?? 0) + (rate.up[session] ?? 0);
 }
 
-function waysOf(rates: readonly Rate[]): Ways {
-  const ways = { down: new Float64Array(rates.length), up: new Float64Array(rates.length) };
+function directionsOf(rates: readonly Rate[]): Directions {
+  const directions = { down: new Float64Array(rates.length), up: new Float64Array(rates.length) };
   rates.forEach(({ down, up }, index) => {
-    ways.down[index] = down;
-    ways.up[index] = up;
+    directions.down[index] = down;
+    directions.up[index] = up;
   });
-  return ways;
+  return directions;
 }
 
-function countedRate({ rate, minRate }: BalancedSession): Rate {
+function plannedRate({ rate, minRate }: BalancedSession): Rate {
   return minRate ? maxRate(soundRate(rate), soundRate(minRate)) : soundRate(rate);
 }
 
 function costOf({ cost }: BalancedSession, path: string): number {
-  const told = cost?.get(path) ?? 1;
-  return told > 0 && told < Infinity ? told : 1;
+  const given = cost?.get(path) ?? 1;
+  return given > 0 && given < Infinity ? given : 1;
 }

@@ -8,26 +8,26 @@ import {
   type BalancedSession,
 } from '../../src/steering/balancer/balance.js';
 
-/** Every session has long been on its path at this time. */
+/** At this time the dwell time of all sessions has passed. */
 export const NOW = 3_600_000;
 
 const MBIT = 1e6;
 
-export interface CrowdShape {
+export interface InputShape {
   readonly sessions: number;
   readonly paths: number;
-  /** Which part of the paths a session may be on, on average. */
+  /** The part of the paths that a session may use, on average. */
   readonly allowed?: number;
-  /** Which part of the sessions uses nothing. */
+  /** The part of the sessions that is idle. */
   readonly idle?: number;
-  /** Some sessions count more on some paths. */
+  /** Whether some sessions have costs. */
   readonly costs?: boolean;
 }
 
-/** Sessions of very different rates on paths of very different capacities, wherever chance put them. */
-export function crowd(
+/** Sessions of very different rates on random paths of very different capacities. */
+export function randomInput(
   random: () => number,
-  { sessions, paths, allowed = 0.7, idle = 0, costs = false }: CrowdShape,
+  { sessions, paths, allowed = 0.7, idle = 0, costs = false }: InputShape,
 ): BalanceInput {
   const names = Array.from({ length: paths }, (_, path) => `path ${path}`);
   const some = () => names.filter(() => random() < allowed);
@@ -56,8 +56,12 @@ export function crowd(
   };
 }
 
-/** What the next round sees when these moves were made. */
-export function moved(input: BalanceInput, { moves }: Pick<Balance, 'moves'>, now = input.now): BalanceInput {
+/** The input of the next round, after these moves. */
+export function afterMoves(
+  input: BalanceInput,
+  { moves }: Pick<Balance, 'moves'>,
+  now = input.now,
+): BalanceInput {
   const to = new Map(moves.map((move) => [move.id, move.to]));
   return {
     ...input,
@@ -70,10 +74,11 @@ export function moved(input: BalanceInput, { moves }: Pick<Balance, 'moves'>, no
 }
 
 /**
- * Rounds, each after everybody's dwell time, until one moves nothing: what stands then, and how many sessions moved.
- * @throws {Error} if none does within 100 rounds.
+ * Runs rounds, each after the dwell time of all sessions, until one makes no move.
+ * @returns the input of that round, and the number of all moves.
+ * @throws {Error} if 100 rounds all make moves.
  */
-export function settle(
+export function runUntilStable(
   input: BalanceInput,
   options?: Partial<BalanceOptions>,
 ): { readonly input: BalanceInput; readonly moves: number } {
@@ -83,18 +88,18 @@ export function settle(
     const made = balance(current, options);
     if (made.moves.length === 0) return { input: current, moves };
     moves += made.moves.length;
-    current = moved(current, made, current.now + (options?.dwell ?? BALANCE_DEFAULTS.dwell));
+    current = afterMoves(current, made, current.now + (options?.dwell ?? BALANCE_DEFAULTS.dwell));
   }
-  throw new Error('no rest within 100 rounds');
+  throw new Error('moves in each of 100 rounds');
 }
 
-/** How full the fullest path is, in the direction where that is more: 1 is full. */
+/** The utilisation of the fullest path, in the direction where that is higher; 1 is full. */
 export function fullest({ paths, sessions }: BalanceInput): number {
   const utilisations = paths.flatMap(({ name, capacity, other }) => {
     const here = sessions.filter(({ path }) => path === name);
-    return (['down', 'up'] as const).map((way) => {
-      const load = here.reduce((sum, { rate, cost }) => sum + rate[way] * (cost?.get(name) ?? 1), 0);
-      return (load + (other?.[way] ?? 0)) / (capacity?.[way] ?? Infinity);
+    return (['down', 'up'] as const).map((direction) => {
+      const load = here.reduce((sum, { rate, cost }) => sum + rate[direction] * (cost?.get(name) ?? 1), 0);
+      return (load + (other?.[direction] ?? 0)) / (capacity?.[direction] ?? Infinity);
     });
   });
   return Math.max(0, ...utilisations);

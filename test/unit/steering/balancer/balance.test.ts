@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'vitest';
 
-import { balance, type BalancedPath, type BalancedSession } from '../../../src/steering/balancer/balance.js';
-import { NOW } from '../../support/crowds.js';
+import {
+  balance,
+  type BalancedPath,
+  type BalancedSession,
+} from '../../../../src/steering/balancer/balance.js';
+import { NOW } from '../../../support/balance-inputs.js';
 
 const MBIT = 1e6;
 
@@ -23,7 +27,7 @@ function session(id: string, used: string, more: Partial<BalancedSession> = {}):
   return { id, rate: rate(used), path: 'wifi', since: 0, allowed: ['wifi', 'lte'], ...more };
 }
 
-function newcomer(id: string, used: string): BalancedSession {
+function newSession(id: string, used: string): BalancedSession {
   return { id, rate: rate(used), since: NOW, allowed: ['wifi', 'lte'] };
 }
 
@@ -44,8 +48,8 @@ function placed(sessions: readonly BalancedSession[], paths = [WIFI, LTE]): Reco
   return Object.fromEntries(paths.map(({ name }) => [name, at(name).map(({ id }) => id)]));
 }
 
-describe('the crowd', () => {
-  test('ten clients on one access point: half of them go to the other', () => {
+describe('balance distributes sessions', () => {
+  test('moves half of ten clients to an empty path of the same capacity', () => {
     const made = balance({ paths: [WIFI, LTE], sessions: ALL.map((id) => session(id, '2.7/0.1')), now: NOW });
     expect(made.moves).toHaveLength(5);
     expect(made.moves[0]).toEqual({ id: 'a', from: 'wifi', to: 'lte' });
@@ -59,23 +63,23 @@ describe('the crowd', () => {
     expect(JSON.parse(JSON.stringify(made))).toEqual(made);
   });
 
-  test('load that is not ours counts: four of ten go where two others are', () => {
+  test('counts foreign traffic: moves four of ten clients to a path with the traffic of two others', () => {
     const sessions = ALL.map((id) => session(id, '2.7'));
     expect(moves(sessions, [WIFI, path('lte', '20/20', '5.4')])).toHaveLength(4);
   });
 
-  test('capacities count: the path of twice the capacity gets twice the sessions', () => {
+  test('gives a path of twice the capacity twice the sessions', () => {
     const sessions = ALL.slice(0, 9).map((id) => session(id, '3'));
     expect(moves(sessions, [WIFI, path('lte', '40/40')])).toHaveLength(6);
   });
 
-  test('the direction that is fuller decides', () => {
+  test('compares paths by the direction that is fuller', () => {
     const uploads = ['a', 'b', 'c', 'd'].map((id) => session(id, '0.1/2'));
     const made = placed(uploads, [path('wifi', '100/2'), path('lte', '20/6')]);
     expect(made).toMatchObject({ wifi: [expect.any(String)] });
   });
 
-  test('downloads and uploads share what is scarce both ways', () => {
+  test('pairs downloads with uploads if both directions are scarce', () => {
     const down = ['a', 'b'].map((id) => session(id, '9/0.1'));
     const up = ['c', 'd'].map((id) => session(id, '0.1/9', { path: 'lte' }));
     const made = placed([...down, ...up], [path('wifi', '10/10'), path('lte', '10/10')]);
@@ -85,7 +89,7 @@ describe('the crowd', () => {
     }
   });
 
-  test('several at once, where no single move helps', () => {
+  test('moves several sessions together if no single move helps', () => {
     // 7 + 5 and 4 + 4 + 2: only 7 + 4 and 5 + 4 + 2 is even
     const sessions = [
       session('7', '7'),
@@ -96,7 +100,7 @@ describe('the crowd', () => {
     expect(after).toEqual([11 * MBIT, 11 * MBIT]);
   });
 
-  test('after the fullest, the next: what cannot be relieved does not keep the others crowded', () => {
+  test('relieves the next fullest path even if it cannot relieve the fullest', () => {
     const stuck = session('stuck', '30', { path: 'dsl', allowed: ['dsl'] });
     const others = ['a', 'b', 'c', 'd'].map((id) => session(id, '2'));
     const made = placed([stuck, ...others], [path('dsl', '1/1'), WIFI, LTE]);
@@ -104,10 +108,10 @@ describe('the crowd', () => {
   });
 });
 
-describe('what keeps a session where it is', () => {
+describe('a session stays on its path', () => {
   const crowded = ['a', 'b', 'c', 'd'].map((id) => session(id, '5'));
 
-  test('its dwell time', () => {
+  test('before its dwell time has passed', () => {
     const since = (age: number) => crowded.map((session) => ({ ...session, since: NOW - age }));
     expect(moves(since(29_999))).toEqual([]);
     expect(moves(since(30_000))).toHaveLength(2);
@@ -116,20 +120,20 @@ describe('what keeps a session where it is', () => {
     expect(moves(since(-1_000_000))).toHaveLength(2);
   });
 
-  test('the number of moves in a round: the largest session relieves most', () => {
+  test('if the moves of the round are used up, which the largest sessions get first', () => {
     const sessions = [session('small', '1'), session('large', '8'), session('larger', '9')];
     expect(moves(sessions, undefined, { moves: 1 }).map(({ id }) => id)).toEqual(['larger']);
     expect(moves(sessions, undefined, { moves: 0 })).toEqual([]);
   });
 
-  test('that it is idle', () => {
+  test('while it is idle', () => {
     const idle = ALL.map((id) => session(id, '0.0039/0.0039'));
     expect(moves([session('busy', '15', { allowed: ['wifi'] }), ...idle])).toEqual([]);
     // but what is kept free for it counts
     expect(moves(idle.map((session) => ({ ...session, minRate: rate('2/0.1') })))).toHaveLength(5);
   });
 
-  test('that the gain is not worth it', () => {
+  test('if the gain is too small', () => {
     const even = [session('a', '5'), session('b', '5.02'), session('c', '5', { path: 'lte' })];
     expect(moves([...even, session('d', '4.98', { path: 'lte' })])).toEqual([]);
     const uneven = [session('a', '1'), session('b', '9'), session('c', '9', { path: 'lte' })];
@@ -140,12 +144,12 @@ describe('what keeps a session where it is', () => {
     expect(moves(third, undefined, { gain: 0.4 })).toEqual([]);
   });
 
-  test('that its path is not full enough to wait there', () => {
+  test('if its path is almost empty', () => {
     expect(moves(['a', 'b'].map((id) => session(id, '0.5')))).toEqual([]);
-    expect(moves(['a', 'b'].map((id) => session(id, '0.5')), undefined, { calm: 0 })).toHaveLength(1); // prettier-ignore
+    expect(moves(['a', 'b'].map((id) => session(id, '0.5')), undefined, { negligible: 0 })).toHaveLength(1); // prettier-ignore
   });
 
-  test('its rule', () => {
+  test('if its rule does not allow the other path', () => {
     expect(moves(crowded.map((session) => ({ ...session, allowed: ['wifi'] })))).toEqual([]);
     const dear = { cost: new Map([['lte', 3]]) };
     expect(moves(crowded.map((session) => ({ ...session, ...dear })))).toHaveLength(1);
@@ -153,14 +157,14 @@ describe('what keeps a session where it is', () => {
 });
 
 describe('a session without a path', () => {
-  test('goes where it fills least, at once and beyond the moves of the round', () => {
-    const fresh = newcomer('new', '5');
+  test('goes to the path that stays emptiest, at once and in addition to the moves of the round', () => {
+    const fresh = newSession('new', '5');
     const others = ['a', 'b'].map((id) => session(id, '5'));
     expect(moves([...others, fresh], undefined, { moves: 0 })).toEqual([{ id: 'new', to: 'lte' }]);
   });
 
-  test('newcomers that use nothing yet do not all go to the same path', () => {
-    const newcomers = ALL.map((id) => newcomer(id, '0'));
+  test('does not follow all other new sessions to the same path', () => {
+    const newcomers = ALL.map((id) => newSession(id, '0'));
     for (const others of [[], [session('busy', '5', { path: 'lte' }), session('busier', '6')]]) {
       const made = moves([...newcomers, ...others]).filter(({ to }) => to === 'wifi');
       expect(made.length).toBeGreaterThanOrEqual(4);
@@ -172,7 +176,7 @@ describe('a session without a path', () => {
     ['its path vanished', [LTE, path('dsl', '20/20')]],
     ['its path carries nothing', [path('wifi', '0/0'), LTE, path('dsl', '20/20')]],
     ['its path carries nothing one way', [path('wifi', '20/0'), LTE, path('dsl', '20/20')]],
-  ])('%s under load: all of it is placed at once, evenly', (_, paths) => {
+  ])('%s under load: all its sessions get a path at once, evenly', (_, paths) => {
     const sessions = ALL.map((id) => session(id, '3', { since: NOW, allowed: ['wifi', 'lte', 'dsl'] }));
     const made = moves(sessions, paths, { moves: 1 });
     expect(made).toHaveLength(10);
@@ -180,30 +184,30 @@ describe('a session without a path', () => {
     expect(made.filter(({ to }) => to === 'lte')).toHaveLength(5);
   });
 
-  test('its rule no longer allows the path', () => {
+  test('gets another path if its rule does not allow the old one any more', () => {
     expect(moves([session('a', '0', { since: NOW, allowed: ['lte'] })])).toEqual([
       { id: 'a', from: 'wifi', to: 'lte' },
     ]);
   });
 
-  test('is left as it is where it may be nowhere, and its load counts', () => {
+  test('is left as it is if it may use no path, and its load counts', () => {
     const nowhere = session('nowhere', '10', { allowed: ['gone'] });
     expect(moves([nowhere])).toEqual([]);
     expect(moves([nowhere, session('a', '5')])).toEqual([{ id: 'a', from: 'wifi', to: 'lte' }]);
   });
 });
 
-describe('capacities that nobody knows, or nobody believes', () => {
+describe('capacities and rates that are unknown or not valid', () => {
   const sessions = ALL.map((id) => session(id, '2'));
 
-  test('unknown: taken for the smallest that is known, and for what it carries', () => {
+  test('an unknown capacity counts as the smallest known one, or as the load if that is more', () => {
     const made = balance({ paths: [WIFI, path('dsl', '4/1'), path('lte')], sessions, now: NOW });
     expect(made.paths[2]?.capacity).toEqual(rate('4/1'));
     const [first] = balance({ paths: [path('wifi'), path('lte', '4/4')], sessions, now: NOW }).paths;
     expect(first?.capacity).toEqual(rate('20/4'));
   });
 
-  test('none is known: all are alike', () => {
+  test('paths count as equal if no capacity is known', () => {
     expect(moves(sessions, [path('wifi'), path('lte')])).toHaveLength(5);
   });
 
@@ -211,33 +215,33 @@ describe('capacities that nobody knows, or nobody believes', () => {
     ['negative', { down: -1, up: -1 }],
     ['no number', { down: NaN, up: NaN }],
     ['half a number', { down: 20 * MBIT, up: NaN }],
-  ])('%s is unknown', (_, capacity) => {
+  ])('the capacity %s counts as unknown', (_, capacity) => {
     expect(moves(sessions, [WIFI, { name: 'lte', capacity }])).toHaveLength(5);
   });
 
-  test('without end: everything that relieves goes there', () => {
+  test('a path of infinite capacity gets all sessions whose move relieves a path', () => {
     const made = moves(sessions, [WIFI, { name: 'lte', capacity: { down: Infinity, up: 1e300 } }]);
     // one alone, a tenth of the path, still is more than a 20 million times larger path is filled by all
     expect(made.length).toBeGreaterThanOrEqual(9);
   });
 
-  test('of nothing everywhere: nobody can be anywhere better', () => {
+  test('nobody moves if all capacities are 0', () => {
     expect(moves(sessions, [path('wifi', '0/0'), path('lte', '0/0')])).toEqual([]);
   });
 
-  test('rates that cannot be are none, or as much as can be', () => {
+  test('rates that are not valid count as 0 or as the highest rate', () => {
     const absurd = [NaN, -5, Infinity, 1e300].map((down, index) => ({ ...session(`${index}`, '0'), rate: { down, up: down } })); // prettier-ignore
     const made = balance({ paths: [WIFI, LTE], sessions: [...absurd, ...sessions], now: NOW });
     expect(made.paths.every(({ after }) => Number.isFinite(after.down))).toBe(true);
     expect(made.moves.filter(({ id }) => id === '0' || id === '1')).toEqual([]);
   });
 
-  test('a cost that cannot be is none', () => {
+  test('a cost that is not valid counts as 1', () => {
     const costs = [0, -1, NaN, Infinity].map((cost) => new Map([['lte', cost]]));
     for (const cost of costs) expect(moves(sessions.map((one) => ({ ...one, cost })))).toHaveLength(5);
   });
 
-  test('no paths, no sessions, names that are nowhere, a path told twice', () => {
+  test('no paths, no sessions, unknown names and a duplicate path give no moves', () => {
     expect(balance({ paths: [], sessions: [], now: 0 })).toEqual({ moves: [], paths: [] });
     expect(moves(sessions, [])).toEqual([]);
     expect(moves([], [WIFI])).toEqual([]);

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 
-import type { PathConfig } from '../../../src/config/config.js';
-import { NO_METER, type Meter, type SubflowMeter } from '../../../src/steering/measure/meter.js';
-import { meterPaths, pathLoads, type PathMeters } from '../../../src/steering/measure/path-load.js';
-import { fullness, type PathLoad } from '../../../src/model/path-load.js';
+import type { PathConfig } from '../../../../src/config/config.js';
+import { NO_METER, type Meter, type SubflowMeter } from '../../../../src/steering/measure/meter.js';
+import { measurePaths, pathLoads, type PathMeters } from '../../../../src/steering/measure/path-load.js';
+import { fullness, type PathLoad } from '../../../../src/model/path-load.js';
 
 const MBIT = 1e6;
 
@@ -27,7 +27,7 @@ function load(
       at: index * 1000,
       connections: new Map([['alice', { token: 1, subflows: [], meters: look }]]),
     };
-    meters = meterPaths(meters, paths, before, next);
+    meters = measurePaths(meters, paths, before, next);
     before = next;
   }
   const [only] = pathLoads(meters, paths);
@@ -39,12 +39,12 @@ const times = (count: number, ...look: readonly SubflowMeter[]) => Array.from({ 
 const capacity = { down: 20 * MBIT, up: 20 * MBIT };
 
 describe('congestion', () => {
-  test('most of what a path carries comes late', () => {
+  test('shows if most of what a path carries is late', () => {
     expect(load(times(4, subflow(5, 40), subflow(4, 0)))).toMatchObject({ isCongested: true });
     expect(load(times(4, subflow(5, 0), subflow(4, 40)))).toMatchObject({ isCongested: false });
   });
 
-  test('delayed ACKs, a little jitter and who carries next to nothing are no queue', () => {
+  test('does not show for delayed ACKs, a little jitter or very low rates', () => {
     expect(load(times(4, subflow(5, 12)))).toMatchObject({ isCongested: false });
     expect(load(times(4, subflow(0.01, 200)))).toMatchObject({ isCongested: false });
     expect(load(times(4, subflow(5, 40, { leastRtt: 100_000, rtt: 140_000 })))).toMatchObject({
@@ -52,11 +52,11 @@ describe('congestion', () => {
     });
   });
 
-  test('a path that drops what it cannot carry has no queue, and is full all the same', () => {
+  test('shows on a path that drops packets instead of queueing them', () => {
     expect(load(times(4, subflow(5, 0, { loss: 0.05 })))).toMatchObject({ isCongested: true });
   });
 
-  test('begins and ends not at once', () => {
+  test('begins and ends after a delay', () => {
     const [late, soon] = [subflow(5, 40), subflow(5, 0)];
     expect(load([[soon], [late]])).toMatchObject({ isCongested: true });
     expect(load([...times(4, late), [soon]])).toMatchObject({ isCongested: true });
@@ -72,25 +72,25 @@ describe('capacity', () => {
     expect(load(times(6, subflow(12, 0)))).not.toHaveProperty('capacity');
   });
 
-  test('where it is told, what is missing of it is of others', () => {
+  test('from the config: the missing part is foreign traffic', () => {
     const told = load(times(30, subflow(13, 40)), { capacity });
     expect(told).toMatchObject({ isLearnt: false, capacity, foreign: { down: 7 * MBIT, up: 0 } });
     expect(fullness(told)).toBeCloseTo(1);
     expect(load(times(6, subflow(13, 0)), { capacity }).foreign).toEqual({ down: 0, up: 0 });
   });
 
-  test('where it is told too small, nobody else is there', () => {
+  test('from the config, but too small: there is no foreign traffic', () => {
     expect(load(times(6, subflow(30, 40)), { capacity }).foreign).toEqual({ down: 0, up: 0 });
   });
 
-  test('is learnt of the way that is fuller', () => {
+  test('is learnt in the direction that is fuller', () => {
     const rate = { down: 2 * MBIT, up: 4 * MBIT };
     const adsl = { down: 50 * MBIT, up: 5 * MBIT };
     const uploads = load(times(6, subflow(2, 40, { rate, last: rate })), { capacity: adsl });
     expect(uploads.foreign).toEqual({ down: 0, up: 1 * MBIT });
   });
 
-  test('is not learnt while TCPs begin', () => {
+  test('is not learnt while TCP connections start', () => {
     const beginning = [subflow(0.5, 0), subflow(4, 40), subflow(6, 40), subflow(8, 40)].map((one) => [one]);
     expect(load(beginning, { capacity })).toMatchObject({ isCongested: true, foreign: { down: 0 } });
     const { foreign } = load([...beginning, ...times(5, subflow(19, 40))], { capacity });
@@ -104,7 +104,7 @@ describe('capacity', () => {
     expect(foreign.down / MBIT).toBeLessThan(5);
   });
 
-  test('a session more makes it fuller', () => {
+  test('fullness includes the rate of one more session', () => {
     const told = load(times(30, subflow(10, 0)), { capacity });
     expect(fullness(told, { down: 5 * MBIT, up: 0 })).toBeCloseTo(0.75);
     expect(fullness(load(times(3, subflow(10, 0))))).toBeUndefined();

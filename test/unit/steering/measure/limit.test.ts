@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { learnLimit, NO_LIMIT, type Limit } from '../../../src/steering/measure/limit.js';
+import { learnLimit, NO_LIMIT, type Limit } from '../../../../src/steering/measure/limit.js';
 
 const MINUTE = 60_000;
 
@@ -33,18 +33,18 @@ class Path {
   }
 }
 
-describe('what is left of a path', () => {
-  test('is not known before its queue grew', () => {
+describe('the limit of a path', () => {
+  test('is not known before the queue grew', () => {
     expect(new Path(20, 14).run(10, MINUTE).mbit).toBeUndefined();
   });
 
-  test('is what it carries while its queue grows, and is kept while it does not', () => {
+  test('is what the path carries while its queue grows, and is kept after that', () => {
     const path = new Path(20, 14).run(20, 20_000);
     expect(path.mbit).toBeCloseTo(14, 1);
     expect(path.run(5, MINUTE).mbit).toBeCloseTo(14, 1);
   });
 
-  test('follows when others come, and when we carry more than we thought we could', () => {
+  test('falls when foreign traffic begins, and rises when the path carries more', () => {
     const path = new Path(20, 14).run(20, 20_000);
     path.left = 6;
     expect(path.run(20, 20_000).mbit).toBeCloseTo(6, 1);
@@ -52,24 +52,24 @@ describe('what is left of a path', () => {
     expect(path.run(16, 2000).mbit).toBe(16);
   });
 
-  test('is forgotten when nothing speaks for it any more', () => {
+  test('is dropped when it has risen to the capacity', () => {
     const path = new Path(20, 14).run(20, 20_000);
     expect(path.run(5, 3 * MINUTE).mbit).toBeGreaterThan(15);
     expect(path.run(5, 5 * MINUTE).limit).toBe(NO_LIMIT);
   });
 
-  test('holds twice as long each time that it was forgotten in vain, up to an hour', () => {
+  test('is valid twice as long after each probe that failed, up to an hour', () => {
     const path = new Path(20, 14).run(20, 20_000);
     const holds: number[] = [];
     for (let time = 0; time < 10; time++) {
-      path.run(5, path.limit.hold + 20_000);
+      path.run(5, path.limit.validFor + 20_000);
       path.run(20, 10_000);
-      holds.push(path.limit.hold / MINUTE);
+      holds.push(path.limit.validFor / MINUTE);
     }
     expect(holds).toEqual([4, 8, 16, 32, 60, 60, 60, 60, 60, 60]);
   });
 
-  test('rises without end where the capacity is not known, and slowly', () => {
+  test('rises slowly and without end if the capacity is not known', () => {
     const path = new Path(undefined, 14).run(20, 20_000);
     expect(path.run(5, 12 * MINUTE).mbit).toBeGreaterThan(20);
     expect(path.mbit).toBeLessThan(50);

@@ -1,10 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import type { Subflow } from '../../../src/model/subflow.js';
-import { meter, metersOf, NO_METER, rateOf, type Meter } from '../../../src/steering/measure/meter.js';
-import type { PlacedSession } from '../../../src/steering/placed-session.js';
-import { standby } from '../../support/rules.js';
+import type { Subflow } from '../../../../src/model/subflow.js';
+import {
+  measureSessions,
+  metersOf,
+  NO_METER,
+  rateOf,
+  type Meter,
+} from '../../../../src/steering/measure/meter.js';
+import type { PlacedSession } from '../../../../src/steering/placed-session.js';
+import { standby } from '../../../support/rules.js';
 
 const LOCAL = { address: '192.0.2.1', port: 1194 };
 const REAL = { address: '10.0.0.1', port: 40_000 };
@@ -38,21 +44,21 @@ function rateAfter(...looks: readonly (readonly [time: number, look: PlacedSessi
   let state: Meter = NO_METER;
   for (const [time, look] of looks) {
     now += time;
-    state = meter(state, [look], now);
+    state = measureSessions(state, [look], now);
   }
   const last = looks.at(-1)?.[1];
   return last ? metersOf(state, last).map(({ rate }) => rate) : [];
 }
 
 describe('rates', () => {
-  test('what the counters rose by, in bit/s', () => {
+  test('are the increase of the counters, in bit/s', () => {
     expect(rateAfter([0, alice(bytes(1000, 500))])).toEqual([undefined]);
     expect(rateAfter([0, alice(bytes(1000, 500))], [1000, alice(bytes(2000, 750))])).toEqual([
       { down: 8000, up: 2000 },
     ]);
   });
 
-  test('a change shows by two thirds after three seconds', () => {
+  test('show two thirds of a change after three seconds', () => {
     const [rate] = rateAfter(
       [0, alice(bytes(0))],
       [1000, alice(bytes(0))],
@@ -61,10 +67,10 @@ describe('rates', () => {
     expect(rate?.down).toBeCloseTo(8e6 * (1 - Math.exp(-1)));
   });
 
-  test('looks that follow each other at once are one', () => {
-    const first = meter(NO_METER, [alice(bytes(0))], 1000);
-    expect(meter(first, [alice(bytes(9e9))], 1499)).toBe(first);
-    expect(meter(first, [alice(bytes(1e6))], 2000)).not.toBe(first);
+  test('are not measured again within half a second', () => {
+    const first = measureSessions(NO_METER, [alice(bytes(0))], 1000);
+    expect(measureSessions(first, [alice(bytes(9e9))], 1499)).toBe(first);
+    expect(measureSessions(first, [alice(bytes(1e6))], 2000)).not.toBe(first);
   });
 
   test.each<[string, PlacedSession]>([
@@ -73,7 +79,7 @@ describe('rates', () => {
     ['another connection between the same ends', alice(bytes(5000), { token: 2 })],
     ['another port', alice(bytes(5000), { port: 40_001 })],
     ['a backend that tells no counters any more', alice({})],
-  ])('%s: not known, and then measured anew', (_what, next) => {
+  ])('are unknown after %s, and then measured again', (_what, next) => {
     const before = [
       [0, alice(bytes(1000))],
       [1000, alice(bytes(2000))],
@@ -84,23 +90,23 @@ describe('rates', () => {
     expect(rateAfter(...before, [1000, next], [1000, next])).toEqual([{ down: 0, up: 0 }]);
   });
 
-  test('a clock that went back: not known, and then measured anew', () => {
-    let state = meter(NO_METER, [alice(bytes(0))], 10_000);
-    state = meter(state, [alice(bytes(1000))], 9000);
+  test('are unknown after the clock went back, and then measured again', () => {
+    let state = measureSessions(NO_METER, [alice(bytes(0))], 10_000);
+    state = measureSessions(state, [alice(bytes(1000))], 9000);
     expect(metersOf(state, alice({}))[0]).toHaveProperty('rate', undefined);
-    state = meter(state, [alice(bytes(2000))], 10_000);
+    state = measureSessions(state, [alice(bytes(2000))], 10_000);
     expect(rateOf(metersOf(state, alice({})))).toEqual({ down: 8000, up: 0 });
     expect([...state.sessions.values()]).toEqual([{ down: 8000, up: 0 }]);
   });
 
-  test('a session’s rate stays the same while it goes to another subflow, and ends when it stops', () => {
+  test('of a session stay the same while it moves to another subflow, and end when it stops', () => {
     const rates: (number | undefined)[] = [];
     let state: Meter = NO_METER;
     for (let second = 0; second < 20; second++) {
       const [wifi, lte] = [Math.min(second, 8) * 1e6, Math.min(Math.max(0, second - 8), 8) * 1e6];
       const [one, other] = [alice(bytes(wifi)), alice(bytes(lte), { port: 40_001 })];
       const both = { ...one, placed: [...one.placed, ...other.placed] };
-      state = meter(state, [both], second * 1000);
+      state = measureSessions(state, [both], second * 1000);
       rates.push([...state.sessions.values()][0]?.down);
     }
     expect(rates[0]).toBeUndefined();
@@ -109,17 +115,17 @@ describe('rates', () => {
     expect(rates[19]).toBeLessThan(0.03e6);
   });
 
-  test('what runs through the tunnel itself is no use of a path', () => {
+  test('do not include subflows through the tunnel itself', () => {
     const looks = [0, 1e6].map((count) => alice(bytes(count), { throughTunnel: true }));
     expect(rateAfter(...looks.map((look) => [1000, look] as const))).toEqual([]);
   });
 
-  test('who is gone is forgotten', () => {
-    const state = meter(meter(NO_METER, [alice(bytes(0))], 0), [], 1000);
+  test('of a session that is gone are dropped', () => {
+    const state = measureSessions(measureSessions(NO_METER, [alice(bytes(0))], 0), [], 1000);
     expect(state.connections.size).toBe(0);
   });
 
-  test('any counters at any times: never below 0, never more than the greatest step, finite', () => {
+  test('are finite, 0 or more, and at most the largest step, for any counters at any times', () => {
     const look = fc.record({
       time: fc.integer({ min: -2000, max: 10_000 }),
       acked: fc.maxSafeNat(),
@@ -133,7 +139,7 @@ describe('rates', () => {
         for (const { time, acked, received, rtt } of looks) {
           now += time;
           const one = alice({ ...bytes(acked, received), rtt });
-          state = meter(state, [one], now);
+          state = measureSessions(state, [one], now);
           for (const { rate, last, leastRtt, loss } of metersOf(state, one)) {
             for (const way of ['down', 'up'] as const) {
               const value = rate?.[way] ?? 0;
@@ -152,12 +158,12 @@ describe('round-trip times', () => {
   const measured = (...looks: readonly Counted[]) => {
     let state: Meter = NO_METER;
     looks.forEach((look, index) => {
-      state = meter(state, [alice({ ...bytes(index), ...look })], index * 1000);
+      state = measureSessions(state, [alice({ ...bytes(index), ...look })], index * 1000);
     });
     return metersOf(state, alice({}))[0];
   };
 
-  test('the least is the kernel’s, or the least that was seen', () => {
+  test('have the lowest value of the kernel, or the lowest that was observed', () => {
     expect(measured({ rtt: 30_000 }, { rtt: 80_000 })?.leastRtt).toBeCloseTo(30_000, -2);
     expect(measured({ rtt: 30_000, minRtt: 4000 })).toMatchObject({ rtt: 30_000, leastRtt: 4000 });
     // not measured yet
@@ -165,13 +171,13 @@ describe('round-trip times', () => {
     expect(measured({ rtt: 0 })).toHaveProperty('rtt', undefined);
   });
 
-  test('one of which nothing was acknowledged for ten seconds is as it was at best', () => {
+  test('are the lowest value again after ten seconds without an acknowledgement', () => {
     const idle = Array.from({ length: 12 }, () => ({ rtt: 80_000, ...bytes(0) }));
     expect(measured({ rtt: 5000 }, ...idle.slice(0, 5))?.rtt).toBe(80_000);
     expect(measured({ rtt: 5000, minRtt: 5000 }, ...idle)?.rtt).toBeLessThan(6000);
   });
 
-  test('segments sent again are a part of those sent', () => {
+  test('loss is the part of segments that were retransmitted', () => {
     const [before, after] = [{ retransmitted: 0 }, { retransmitted: 10, ...bytes(90 * 1400) }];
     expect(measured(before, after)?.loss).toBeCloseTo(0.1);
   });

@@ -1,31 +1,31 @@
-/** One number for each way. */
-export interface Ways {
+/** Numbers for both directions, by index. `down` is what the client receives. */
+export interface Directions {
   readonly down: Float64Array;
   readonly up: Float64Array;
 }
 
-/** What a {@link Crowd} is made of; sessions and paths are indices. */
-export interface CrowdInput {
+/** The input of a {@link Distribution}. Sessions and paths are indices. */
+export interface DistributionInput {
   /** By session, bit/s. */
-  readonly rate: Ways;
-  /** By path, bit/s; 0: closed. */
-  readonly capacity: Ways;
-  /** By path, bit/s that no move changes. */
-  readonly fixed: Ways;
-  /** By session, then by path: what a bit counts for there; 0: the session may not be there. */
+  readonly rate: Directions;
+  /** By path, bit/s; 0: the path carries nothing. */
+  readonly capacity: Directions;
+  /** By path, the load that no move changes, bit/s. */
+  readonly fixed: Directions;
+  /** By session, then by path: how much each bit counts there; 0: the session may not use the path. */
   readonly cost: Float64Array;
-  /** By session: the path that it is on; -1: none. */
+  /** By session: its path before the round; -1: none. */
   readonly origin: Int32Array;
-  /** How many sessions of those that have a path may leave it. */
+  /** How many of the sessions that have a path may leave it. */
   readonly moves: number;
-  /** By which part the path that a session goes to must stay less full than the one it leaves was: 0 to below 1. */
+  /** The part by which a session's new path must stay less full than its old path was: 0 to below 1. */
   readonly gain: number;
 }
 
 /**
- * log2 of the power that makes a utilisation a pressure. The sum of all pressures is what every step lowers, so steps
- * never lead back to where they began. The power is this high so that the fullest path decides, as max-min asks: of the
- * 16 directions of 8 paths, one that is 2.2 % fuller weighs more than all others together.
+ * The pressure of a path is its utilisation to a power; this is log2 of that power. Each move lowers the sum of all
+ * pressures, so moves never lead back to an earlier distribution. The power is high so that the fullest path decides
+ * (max-min fairness): of the 16 directions of 8 paths, one that is 2.2 % fuller weighs more than all others together.
  */
 const POWER_LOG2 = 7;
 const POWER = 2 ** POWER_LOG2;
@@ -37,38 +37,39 @@ function pressure(utilisation: number): number {
 }
 
 /**
- * Who is on which path, and how full that makes each: its utilisation is load / capacity in the direction where that is
- * more, 1 is full. The balancer's own arithmetic, in arrays, since it weighs some hundred thousand moves in a round.
+ * The distribution of sessions over paths, and the utilisation of each path: its load divided by its capacity, in the
+ * direction where that is higher; 1 is full. All numbers are in arrays, because a round compares some hundred thousand
+ * moves.
  */
-export class Crowd {
+export class Distribution {
   readonly sessions: number;
   readonly paths: number;
   readonly gain: number;
   readonly #moves: number;
   readonly #origin: Int32Array;
-  readonly #at: Int32Array;
+  readonly #pathOf: Int32Array;
   readonly #costs: Float64Array;
   readonly #rateDown: Float64Array;
   readonly #rateUp: Float64Array;
-  /** By path: what one bit/s adds to the utilisation. */
+  /** By path: how much one bit/s adds to the utilisation. */
   readonly #unitDown: Float64Array;
   readonly #unitUp: Float64Array;
   /** By path: the utilisation. */
   readonly #fullDown: Float64Array;
   readonly #fullUp: Float64Array;
-  /** How much more the path that is left must be relieved than the other is burdened. */
+  /** The factor by which the pressure of the new path may rise, compared to how much that of the old path falls. */
   readonly #worth: number;
-  #left = 0;
-  readonly #view: View;
+  #moved = 0;
+  readonly #view: PressureView;
 
-  constructor(input: CrowdInput) {
+  constructor(input: DistributionInput) {
     const { rate, capacity, fixed, cost, origin, moves, gain } = input;
     this.gain = gain;
     this.paths = capacity.down.length;
     this.sessions = origin.length;
     this.#moves = moves;
     this.#origin = origin;
-    this.#at = origin.slice();
+    this.#pathOf = origin.slice();
     this.#costs = cost;
     this.#rateDown = rate.down;
     this.#rateUp = rate.up;
@@ -77,28 +78,31 @@ export class Crowd {
     this.#fullDown = fixed.down.map((load, path) => load * inverse(capacity.down[path]));
     this.#fullUp = fixed.up.map((load, path) => load * inverse(capacity.up[path]));
     this.#worth = (1 - gain) ** POWER;
-    this.#view = new View(this.#fullDown, this.#fullUp, this.#unitDown, this.#unitUp);
-    for (let session = 0; session < this.sessions; session++) this.#load(session, this.at(session), 1);
+    this.#view = new PressureView(this.#fullDown, this.#fullUp, this.#unitDown, this.#unitUp);
+    for (let session = 0; session < this.sessions; session++) this.#load(session, this.pathOf(session), 1);
   }
 
   /** The path of a session; -1: none. */
-  at(session: number): number {
-    return this.#at[session] ?? -1;
+  pathOf(session: number): number {
+    return this.#pathOf[session] ?? -1;
   }
 
-  /** Where the session was at first. */
+  /** The path of a session before the round; -1: none. */
   origin(session: number): number {
     return this.#origin[session] ?? -1;
   }
 
-  /** How many more sessions may leave the path that they had at first. */
+  /** How many more sessions may leave their path of before the round. */
   get movesLeft(): number {
-    return this.#moves - this.#left;
+    return this.#moves - this.#moved;
   }
 
-  /** Whether a session may be put elsewhere: what had no path at first, or has left it already, costs no further move. */
-  affords(session: number): boolean {
-    return this.movesLeft > 0 || this.origin(session) < 0 || this.origin(session) !== this.at(session);
+  /**
+   * Whether a session may move. One that had no path before the round, or has left it already, costs no further
+   * move.
+   */
+  canMove(session: number): boolean {
+    return this.movesLeft > 0 || this.origin(session) < 0 || this.origin(session) !== this.pathOf(session);
   }
 
   allows(session: number, path: number): boolean {
@@ -109,7 +113,7 @@ export class Crowd {
     return Math.max(this.#fullDown[path] ?? 0, this.#fullUp[path] ?? 0);
   }
 
-  /** The utilisation of a path if a session came to it that is elsewhere. */
+  /** The utilisation of a path with a session that is now on another path. */
   utilisationWith(session: number, path: number): number {
     return Math.max(
       (this.#fullDown[path] ?? 0) + this.#shareDown(session, path),
@@ -140,17 +144,20 @@ export class Crowd {
     return sum;
   }
 
-  /** The path that a session burdens least, if that is worth it for what its own path is relieved by; else -1. */
-  better(session: number): number {
-    const from = this.at(session);
+  /**
+   * The path whose pressure a session raises least, if its own path is relieved by enough more than that; otherwise
+   * -1.
+   */
+  betterPath(session: number): number {
+    const from = this.pathOf(session);
     const view = this.#view;
-    view.lookFrom(from);
+    view.viewFrom(from);
     const { priceDown, priceUp } = view;
     const costs = this.#costs;
     const row = session * this.paths;
     const down = this.#rateDown[session] ?? 0;
     const up = this.#rateUp[session] ?? 0;
-    // By the price the relief is never less than it is, nor a burden more: mostly it is enough to say no.
+    // The prices overestimate the relief and underestimate the burden. So they rule out most paths at low cost.
     const most =
       (costs[row + from] ?? 0) * (down * (priceDown[from] ?? 0) + up * (priceUp[from] ?? 0)) * this.#worth;
     let least = -1;
@@ -161,7 +168,7 @@ export class Crowd {
       if (cost * (down * (priceDown[path] ?? 0) + up * (priceUp[path] ?? 0)) > most) continue;
       if (least < 0) least = this.#worth * -this.#change(session, from, -1);
       const burden = this.#change(session, path, 1);
-      // Far emptier paths have no pressure to speak of: of those, the emptiest.
+      // Paths that are far emptier have almost no pressure. Of those, take the emptiest.
       const emptier = best >= 0 && this.utilisationWith(session, path) < this.utilisationWith(session, best);
       if (burden < least || (burden === least && emptier)) {
         least = burden;
@@ -171,8 +178,8 @@ export class Crowd {
     return best;
   }
 
-  /** The path that a session without one fills least; -1: it may be nowhere. */
-  emptiest(session: number): number {
+  /** The path that stays emptiest with a session which has no path; -1: it may use none. */
+  emptiestPath(session: number): number {
     let best = -1;
     for (let path = 0; path < this.paths; path++) {
       if (!this.allows(session, path)) continue;
@@ -181,14 +188,14 @@ export class Crowd {
     return best;
   }
 
-  put(session: number, path: number): void {
-    const from = this.at(session);
+  move(session: number, path: number): void {
+    const from = this.pathOf(session);
     const origin = this.origin(session);
     this.#load(session, from, -1);
     this.#load(session, path, 1);
-    this.#at[session] = path;
-    this.#view.forget();
-    if (origin >= 0) this.#left += Number(path !== origin) - Number(from !== origin);
+    this.#pathOf[session] = path;
+    this.#view.invalidate();
+    if (origin >= 0) this.#moved += Number(path !== origin) - Number(from !== origin);
   }
 
   #load(session: number, path: number, times: number): void {
@@ -201,7 +208,7 @@ export class Crowd {
     return this.#costs[session * this.paths + path] ?? 0;
   }
 
-  /** How the pressure of a path changes when the session comes (1) or goes (-1). */
+  /** How the pressure of a path changes when the session comes (`times` 1) or leaves (`times` -1). */
   #change(session: number, path: number, times: number): number {
     return this.#view.change(
       path,
@@ -223,32 +230,32 @@ function inverse(capacity: number | undefined): number {
   return capacity ? 1 / capacity : 0;
 }
 
-/** The pressures as seen from one path, whose utilisation is the unit; kept until a session is put elsewhere. */
-class View {
-  /** By path: what the pressure rises by for one more bit/s, where that is little: never more than it does. */
+/** The pressures relative to one path, whose utilisation is the unit. Valid until a session moves. */
+class PressureView {
+  /** By path: the slope of the pressure, per bit/s. The pressure is convex, so more load never raises it by less. */
   readonly priceDown: Float64Array;
   readonly priceUp: Float64Array;
-  readonly #down: Way;
-  readonly #up: Way;
+  readonly #down: DirectionView;
+  readonly #up: DirectionView;
   #of = -1;
 
   constructor(fullDown: Float64Array, fullUp: Float64Array, unitDown: Float64Array, unitUp: Float64Array) {
-    this.#down = new Way(fullDown, unitDown);
-    this.#up = new Way(fullUp, unitUp);
+    this.#down = new DirectionView(fullDown, unitDown);
+    this.#up = new DirectionView(fullUp, unitUp);
     this.priceDown = this.#down.price;
     this.priceUp = this.#up.price;
   }
 
-  forget(): void {
+  invalidate(): void {
     this.#of = -1;
   }
 
-  lookFrom(path: number): void {
+  viewFrom(path: number): void {
     if (path === this.#of) return;
     this.#of = path;
     const unit = Math.max(this.#down.full[path] ?? 0, this.#up.full[path] ?? 0);
-    this.#down.look(unit);
-    this.#up.look(unit);
+    this.#down.update(unit);
+    this.#up.update(unit);
   }
 
   /** How a path's pressure changes when its utilisation does. */
@@ -257,8 +264,8 @@ class View {
   }
 }
 
-/** One direction of a {@link View}, by path. */
-class Way {
+/** One direction of a {@link PressureView}, by path. */
+class DirectionView {
   readonly full: Float64Array;
   readonly price: Float64Array;
   readonly #each: Float64Array;
@@ -272,7 +279,7 @@ class Way {
     this.#pressure = new Float64Array(full.length);
   }
 
-  look(unit: number): void {
+  update(unit: number): void {
     this.#unit = unit;
     for (let path = 0; path < this.full.length; path++) {
       const full = this.full[path] ?? 0;

@@ -7,28 +7,28 @@ import {
   type Guidance,
   type ModesState,
   NO_GUIDANCE,
-} from '../../src/steering/modes.js';
+} from '../../src/steering/guidance.js';
 import { placeSessions, sessionKey } from '../../src/steering/placed-session.js';
 import type { ObservedSession } from '../../src/steering/snapshot.js';
 import { standby, STEERING } from './rules.js';
 
-/** Mbit/s of payload that somebody asks for; Infinity: a download, which takes what it gets. */
+/** Mbit/s of payload that a client asks for; Infinity: a download, which uses all it gets. */
 export type Demand = number;
 
 /** An access point. */
-export interface FluidPath {
+export interface SimulatedPath {
   readonly name: string;
-  /** Mbit/s of packets, headers and all. */
+  /** Mbit/s of packets, with their headers. */
   readonly carries: number;
-  /** What the config says; absent: nothing. */
+  /** The capacity in the config, Mbit/s; absent: none is written there. */
   readonly told?: number;
-  /** Demands of those whom we do not see; can be changed. */
+  /** Demands of foreign traffic, which subflowd does not see; can be changed. */
   foreigners: Demand[];
   /** Round-trip time without a queue, ms. */
   readonly delay?: number;
 }
 
-export interface FluidClient {
+export interface SimulatedClient {
   readonly name: string;
   demand: Demand;
   /** Names of the paths that it has; can be changed. */
@@ -36,28 +36,28 @@ export interface FluidClient {
   isHere?: boolean;
 }
 
-export interface FluidOptions {
+export interface SimulationOptions {
   readonly steering?: Partial<SteeringConfig>;
   readonly rule?: Partial<RuleConfig>;
   readonly random?: () => number;
-  /** As through netlink; true by default. */
+  /** Whether subflows have `minRtt`, as with the netlink backend; true by default. */
   readonly tellsMinRtt?: boolean;
 }
 
 /** Milliseconds. */
 const TICK = 100;
-/** Packets are so much more than their payload: TCP, IP, Ethernet, and what MPTCP adds. */
+/** The size of packets, as a multiple of their payload: headers of Ethernet, IP, TCP and MPTCP. */
 const HEADERS = 1.06;
-/** What OpenVPN adds. */
+/** The same for what OpenVPN adds. */
 const TUNNEL = 1.04;
-/** Milliseconds: what the access point keeps before it drops. */
+/** The queue of an access point when it begins to drop packets, milliseconds. */
 const BUFFER = 50;
 
 /**
- * A world of flows without packets, in which modes are stepped as the controller steps them: each access point shares
- * what it carries among all that ask, alike; where they ask for more, its queue is full.
+ * Simulates flows without packets, and steps the modes as the controller does. Each access point divides its capacity
+ * equally among all flows. If they ask for more, its queue is full.
  */
-export class Fluid {
+export class FlowSimulation {
   now = 1_000_000;
   state: ModesState = NO_MODES;
   guidance: Guidance = NO_GUIDANCE;
@@ -69,9 +69,9 @@ export class Fluid {
   #stepAt = 0;
 
   constructor(
-    readonly paths: readonly FluidPath[],
-    readonly clients: FluidClient[],
-    readonly options: FluidOptions = {},
+    readonly paths: readonly SimulatedPath[],
+    readonly clients: SimulatedClient[],
+    readonly options: SimulationOptions = {},
   ) {}
 
   get config(): Config {
@@ -134,7 +134,7 @@ export class Fluid {
     return Object.values(this.placement()).map((clients) => clients.length);
   }
 
-  /** What the fullest path is asked to carry / what it can: constant demands only. */
+  /** The load of the fullest path divided by its capacity, for constant demands only; 1 is full. */
   fullest(): number {
     return Math.max(
       ...this.paths.map((path) => {
@@ -144,8 +144,8 @@ export class Fluid {
     );
   }
 
-  /** A client as observed. */
-  observe(client: FluidClient): ObservedSession {
+  /** A client as an observation has it. */
+  observe(client: SimulatedClient): ObservedSession {
     const number = this.clients.indexOf(client);
     const end = (path: string) => ({
       address: `10.${this.paths.findIndex(({ name }) => name === path)}.${number >> 8}.${number & 255}`,
@@ -178,17 +178,17 @@ export class Fluid {
     };
   }
 
-  #here({ name }: FluidPath): FluidClient[] {
+  #here({ name }: SimulatedPath): SimulatedClient[] {
     return this.clients.filter((client) => (client.isHere ?? true) && this.#on(client).includes(name));
   }
 
-  /** Where it is primary; by the path that it came by, until it is placed. */
-  #on(client: FluidClient): readonly string[] {
+  /** The active paths of a client: the first path that it has, until its mode chose. */
+  #on(client: SimulatedClient): readonly string[] {
     const chosen = (this.#primary.get(client.name) ?? []).filter((path) => client.paths.includes(path));
     return chosen.length > 0 ? chosen : client.paths.slice(0, 1);
   }
 
-  #counter(client: FluidClient, path: string): { acked: number; received: number } {
+  #counter(client: SimulatedClient, path: string): { acked: number; received: number } {
     const key = `${client.name} ${path}`;
     const counter = this.#counters.get(key) ?? { acked: 0, received: 0 };
     this.#counters.set(key, counter);
@@ -210,7 +210,7 @@ export class Fluid {
         asks: (client.demand / this.#on(client).length) * TUNNEL,
       }));
       const foreign = path.foreigners.map((demand) => ({ client: undefined, asks: demand * TUNNEL }));
-      // Infinite demands weigh differently from one second to the next, as TCPs do.
+      // the shares of infinite demands vary with time, as those of TCP connections do
       let flows = [...here, ...foreign].map((flow) => ({ ...flow, weight: 0.8 + 0.4 * this.#random() }));
       let left = path.carries / HEADERS;
       const asked = flows.reduce((sum, { asks }) => sum + asks, 0);
@@ -228,7 +228,7 @@ export class Fluid {
     }
   }
 
-  #carry(client: FluidClient | undefined, path: string, mbit: number): void {
+  #carry(client: SimulatedClient | undefined, path: string, mbit: number): void {
     if (!client) return;
     const counter = this.#counter(client, path);
     counter.acked += (mbit * 1e6 * TICK) / 8000;

@@ -1,0 +1,54 @@
+import type { PathConfig } from './config.js';
+import type { ConfigParser } from './config-parser.js';
+import type { IniEntry, IniSection } from './lines.js';
+import { overlaps, type PlacedPrefix } from './overlaps.js';
+import { readPathName } from './names.js';
+
+interface WrittenPrefix extends PlacedPrefix {
+  readonly section: IniSection;
+  readonly entry: IniEntry;
+}
+
+/**
+ * All `[path NAME]` sections.
+ * @returns the paths without mistakes, and the names of all: a rule can name a path whose own section is wrong.
+ */
+export function parsePaths(parser: ConfigParser): {
+  readonly paths: PathConfig[];
+  readonly names: ReadonlySet<string>;
+} {
+  const paths: PathConfig[] = [];
+  const names = new Set<string>();
+  const written: WrittenPrefix[] = [];
+  for (const named of parser.sectionsOf('path')) {
+    const { section, name } = named;
+    names.add(name);
+    parser.checkName(named, readPathName);
+    const values = parser.valuesOf('path', section);
+    if (!values) continue;
+    const entries = section.entries.filter(({ key }) => key === 'prefix');
+    for (const [index, prefixes] of values.prefix.entries()) {
+      const entry = entries[index];
+      if (!entry) continue;
+      for (const prefix of prefixes) written.push({ path: name, prefix, line: entry.line, section, entry });
+    }
+    const { capacity } = values;
+    const texts = [...new Set(values.prefix.flat().map(({ text }) => text))];
+    paths.push({ name, prefixes: texts, ...(capacity && { capacity }) });
+  }
+  checkOverlaps(parser, written);
+  return { paths, names };
+}
+
+function checkOverlaps(parser: ConfigParser, written: readonly WrittenPrefix[]): void {
+  const writtenAs = new Map<PlacedPrefix, WrittenPrefix>(written.map((prefix) => [prefix, prefix]));
+  for (const { outer, inner } of overlaps(written)) {
+    const [earlier, later] = outer.line <= inner.line ? [outer, inner] : [inner, outer];
+    const place = writtenAs.get(later);
+    if (!place) continue;
+    const message =
+      `prefix: paths ${earlier.path} (${earlier.prefix.text}, line ${earlier.line}) and ${later.path} ` +
+      `(${later.prefix.text}) overlap in ${inner.prefix.text}; an address can be on one path only`;
+    parser.addProblem(place.section, message, place.entry);
+  }
+}

@@ -1,0 +1,94 @@
+import { DEFAULT_MODE, MODE_KEYS, type ModeKeys } from '../model/mode.js';
+import { hint } from '../util/nearest.js';
+import type { ClientConfig, RuleConfig } from './config.js';
+import type { ConfigParser, SectionValues } from './config-parser.js';
+import type { IniSection } from './lines.js';
+
+/** Path names that a message lists. */
+const MOST_LISTED = 20;
+
+/** All `[client GLOB]` sections, and `[default]`. @param paths the names of all paths. */
+export function parseRules(
+  parser: ConfigParser,
+  paths: ReadonlySet<string>,
+): { readonly clients: ClientConfig[]; readonly default: RuleConfig } {
+  // one list for all rules: thousands of sections can refer to a thousand paths
+  const all = [...paths];
+  const clients: ClientConfig[] = [];
+  for (const { section, name } of parser.sectionsOf('client')) {
+    const rule = parseRule(parser, 'client', section, paths, all);
+    if (rule) clients.push({ glob: name, ...rule });
+  }
+  let fallback: RuleConfig = { mode: DEFAULT_MODE, primary: [], allowed: all, peerBackup: 'respect' };
+  for (const { section } of parser.sectionsOf('default')) {
+    fallback = parseRule(parser, 'default', section, paths, all) ?? fallback;
+  }
+  return { clients, default: fallback };
+}
+
+function parseRule(
+  parser: ConfigParser,
+  kind: 'client' | 'default',
+  section: IniSection,
+  paths: ReadonlySet<string>,
+  all: readonly string[],
+): RuleConfig | undefined {
+  const values = parser.valuesOf(kind, section);
+  if (!values) return undefined;
+  checkPathNames(parser, section, values, paths);
+  const { mode, primary, allowed, 'min-rate': minRate, cost, 'peer-backup': peerBackup } = values;
+  const costs = new Map(cost);
+  if (cost && costs.size < cost.length) parser.addKeyProblem(section, 'cost', 'a path is listed twice');
+  if (allowed?.length === 0) {
+    parser.addKeyProblem(section, 'allowed', 'no path is listed; remove the line to allow all paths');
+  }
+  checkPrimary(parser, section, values, paths);
+  return {
+    mode,
+    primary: primary ?? [],
+    allowed: allowed ?? (primary?.length ? primary : all),
+    ...(minRate && { minRate }),
+    ...(cost && { cost: Object.fromEntries(costs) }),
+    peerBackup,
+  };
+}
+
+/** Reports every name of a path that no section defines. */
+function checkPathNames(
+  parser: ConfigParser,
+  section: IniSection,
+  { primary = [], allowed = [], cost = [] }: SectionValues<'client'>,
+  paths: ReadonlySet<string>,
+): void {
+  const named = [
+    ...primary.map((name) => ['primary', name] as const),
+    ...allowed.map((name) => ['allowed', name] as const),
+    ...cost.map(([name]) => ['cost', name] as const),
+  ];
+  for (const [key, name] of named) {
+    if (paths.has(name)) continue;
+    const known =
+      paths.size > 0 ? `known: ${[...paths].slice(0, MOST_LISTED).join(', ')}` : 'the file defines no path';
+    parser.addKeyProblem(section, key, `no [path ${name}] is defined${hint(name, paths)}; ${known}`);
+  }
+}
+
+/** Reports a `primary` that is missing, too short or not allowed, if the mode uses it. */
+function checkPrimary(
+  parser: ConfigParser,
+  section: IniSection,
+  { mode, primary, allowed }: SectionValues<'client'>,
+  paths: ReadonlySet<string>,
+): void {
+  const keys: ModeKeys = MODE_KEYS[mode];
+  if (keys.paths !== 'primary') return;
+  if (!primary) parser.addProblem(section, `needs a \`primary\`: ${keys.remedy}`);
+  else if (primary.length < keys.fewestPaths) parser.addKeyProblem(section, 'primary', keys.remedy);
+  if (!allowed || !primary) return;
+  const isAllowed = new Set(allowed);
+  for (const name of primary) {
+    if (paths.has(name) && !isAllowed.has(name)) {
+      parser.addKeyProblem(section, 'primary', `${name} is not listed in \`allowed\`; add it there`);
+    }
+  }
+}

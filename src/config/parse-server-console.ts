@@ -1,0 +1,74 @@
+import { posix } from 'node:path';
+import type { ServerConfig, ServerConsoleConfig } from './config.js';
+import { entryOf, type ConfigParser, type NamedSection, type SectionValues } from './config-parser.js';
+import { sectionTitle } from './lines.js';
+import { isLoopback } from './management.js';
+import { readSocketPath } from './socket-path.js';
+import { ValueError } from './value-error.js';
+
+const CONSOLE_KEYS = ['console', 'console-listen', 'console-password-file', 'console-hangup'];
+
+/**
+ * The console of an `[openvpn NAME]` section; undefined if it has none, or if that is wrong.
+ * @param directory the directory of `[console] socket`, where the console's socket is unless the section says
+ * otherwise.
+ */
+export function parseServerConsole(
+  parser: ConfigParser,
+  { section, name }: NamedSection,
+  values: SectionValues<'openvpn'>,
+  directory: string,
+): ServerConsoleConfig | undefined {
+  const { 'console-listen': listen, 'console-password-file': passwordFile } = values;
+  if (!values.management) {
+    for (const key of CONSOLE_KEYS.filter((key) => entryOf(section, key))) {
+      parser.addKeyProblem(section, key, 'there is nothing to share without management; set management');
+    }
+    return undefined;
+  }
+  if (passwordFile !== undefined && !listen) {
+    const message = 'it is only for TCP; set console-listen, or remove this line';
+    parser.addKeyProblem(section, 'console-password-file', message);
+  }
+  if (listen && !isLoopback(listen.host) && passwordFile === undefined) {
+    const message = `${listen.host} can be reached from other hosts; set console-password-file`;
+    parser.addKeyProblem(section, 'console-listen', message);
+  }
+  let socket = values.console;
+  try {
+    socket ??= readSocketPath(posix.join(directory, `${name}.sock`));
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error;
+    parser.addProblem(section, `${error.message}: set console`);
+    return undefined;
+  }
+  return {
+    socket,
+    ...(listen && { listen }),
+    ...(passwordFile !== undefined && { passwordFile }),
+    ...(values['console-hangup'] === 'yes' && { hangsUp: true }),
+  };
+}
+
+/** Reports consoles that have the same socket or the same address. @param own `[console] socket`. */
+export function checkConsoleAddresses(
+  parser: ConfigParser,
+  own: string,
+  servers: readonly ServerConfig[],
+): void {
+  const sectionAt = new Map([[own, '[console]']]);
+  const byName = new Map(servers.map((server) => [server.name, server]));
+  for (const { section, name } of parser.sectionsOf('openvpn', false)) {
+    const console = byName.get(name)?.console;
+    if (!console) continue;
+    const { socket, listen } = console;
+    for (const address of [socket, ...(listen ? [`${listen.host} ${listen.port}`] : [])]) {
+      const other = sectionAt.get(address);
+      if (other !== undefined) {
+        const message = `its console is at ${address}, and so is that of ${other}; set another address in one of them`;
+        parser.addProblem(section, message);
+      }
+      sectionAt.set(address, sectionTitle(section));
+    }
+  }
+}

@@ -1,0 +1,167 @@
+import type { SteeringConfig } from '../../config/config.js';
+import { balance, type BalancedPath, type BalancedSession } from './balance.js';
+import type { Choice } from '../choice.js';
+import { estimateDemands } from './demand.js';
+import type { PathLoad } from '../../model/path-load.js';
+import { addRate, mapRate, maxRate, minRate, NO_RATE, type Rate } from '../../model/rate.js';
+import type { Rule } from '../rule.js';
+import { ageOf, stayAfterArrival, minimumDwells, stayAfterMove, type Stay } from '../stay.js';
+
+/** A session of `balance` at one moment. */
+export interface Candidate {
+  readonly key: string;
+  readonly rule: Rule;
+  /** The paths that it can use, at least one. */
+  readonly choices: readonly string[];
+  /** The path that is primary now; undefined: no single path is. */
+  readonly current: string | undefined;
+  /** What it uses over all its subflows, bit/s. */
+  readonly rate: Rate;
+}
+
+/** The path that a session was assigned to. */
+export interface PathAssignment extends Choice, Stay {
+  /** When it was first observed, milliseconds of a monotonic clock. */
+  readonly firstSeen: number;
+  /** Whether it ever had the choice between two paths. */
+  readonly hadChoice: boolean;
+}
+
+/** What the mode keeps from one round to the next. */
+export interface BalanceState {
+  readonly assignments: ReadonlyMap<string, PathAssignment>;
+  /** When sessions were last compared in a full round, milliseconds of a monotonic clock. */
+  readonly roundAt: number;
+}
+
+export const NO_ASSIGNMENTS: BalanceState = { assignments: new Map(), roundAt: -Infinity };
+
+/** Milliseconds in which a client's second path appears, if it has one. Until then its first path was not chosen. */
+const SECOND_PATH_WITHIN = 10_000;
+/** Milliseconds after which a session that did not get to its assigned path counts on the path that it is on. */
+const ASSIGNMENT_FAILED_AFTER = 3000;
+/** The assumed capacity of a path whose queue has not grown, as a multiple of what it carries. */
+const ASSUMED_LEAST_RATEROOM = 1.25;
+/** Bit/s. If nobody uses anything, this makes the balancer count sessions. */
+const LEAST_RATE: Rate = { down: 1, up: 1 };
+
+/** The input of one round. */
+export interface BalanceRound {
+  readonly candidates: readonly Candidate[];
+  readonly loads: readonly PathLoad[];
+  /** By the path's name: what sessions of other modes use there, bit/s. */
+  readonly fixed: ReadonlyMap<string, Rate>;
+  readonly steering: SteeringConfig;
+  readonly now: number;
+}
+
+/**
+ * One round: assigns a path to each session without one, and once in each `interval` moves others if that is worth
+ * it.
+ */
+export function assignPaths(before: BalanceState, step: BalanceRound): BalanceState {
+  const { candidates, loads, fixed, steering, now } = step;
+  const isRound = ageOf(before.roundAt, now) >= steering.interval;
+  const assigned = candidates.map((one) =>
+    assignmentBefore(before.assignments.get(one.key), one, steering, now),
+  );
+  if (!isRound && assigned.every(({ active }) => active.length > 0)) {
+    return { ...before, assignments: byKey(candidates, assigned) };
+  }
+  const { moves } = balance(
+    { paths: balancedPaths(loads, fixed), sessions: balancedSessions(step, assigned), now },
+    { dwell: steering.dwell, moves: isRound ? steering.moves : 0, gain: steering.gain },
+  );
+  const to = new Map(moves.map((move) => [move.id, move.to]));
+  const assignments = assigned.map((assignment, index): PathAssignment => {
+    const path = to.get(candidates[index]?.key ?? '');
+    if (path === undefined) return assignment;
+    const hadPath = assignment.active.length > 0;
+    return {
+      ...assignment,
+      active: [path],
+      ...(hadPath ? stayAfterMove(assignment, steering.dwell, now) : stayAfterArrival(now)),
+    };
+  });
+  return { assignments: byKey(candidates, assignments), roundAt: isRound ? now : before.roundAt };
+}
+
+/** The path of a session before the round; `active` is empty if it needs one. */
+function assignmentBefore(
+  before: PathAssignment | undefined,
+  { choices, current }: Candidate,
+  { dryRun, dwell }: SteeringConfig,
+  now: number,
+): PathAssignment {
+  const hasChoice = choices.length > 1;
+  if (!before) {
+    const active = current !== undefined && choices.includes(current) ? [current] : [];
+    return { active, firstSeen: now, hadChoice: hasChoice, ...stayAfterArrival(now) };
+  }
+  const hadChoice = before.hadChoice || hasChoice;
+  const isNew = !before.hadChoice && hasChoice && ageOf(before.firstSeen, now) < SECOND_PATH_WITHIN;
+  const active = isNew ? [] : before.active.filter((path) => choices.includes(path));
+  const isElsewhere = current !== undefined && current !== active[0] && choices.includes(current);
+  if (!isNew && !dryRun && isElsewhere && ageOf(before.since, now) >= ASSIGNMENT_FAILED_AFTER) {
+    return { ...before, hadChoice, active: [current], ...stayAfterMove(before, dwell, now) };
+  }
+  return { ...before, hadChoice, active };
+}
+
+/** The input of the balancer. A new session counts as an average one at least, until its rate is known. */
+function balancedSessions(
+  { candidates, loads, steering: { dwell }, now }: BalanceRound,
+  assigned: readonly PathAssignment[],
+): BalancedSession[] {
+  const rates = estimateDemands(
+    candidates.map(({ rate }, index) => ({ rate, path: assigned[index]?.active[0] })),
+    loads,
+  );
+  const sum = rates.reduce(addRate, NO_RATE);
+  const average = mapRate((way) => sum[way] / Math.max(1, rates.length));
+  return candidates.map(({ key, rule, choices }, index) => {
+    const { active = [], since = now, firstSeen = now, moves = 0 } = assigned[index] ?? {};
+    const [path] = active;
+    const least = maxRate(LEAST_RATE, ageOf(firstSeen, now) < dwell ? average : LEAST_RATE);
+    return {
+      id: key,
+      rate: maxRate(rates[index] ?? NO_RATE, least),
+      ...(rule.minRate && { minRate: rule.minRate }),
+      ...(path !== undefined && { path }),
+      // the balancer has one dwell time for all sessions
+      since: since > now ? since : Math.min(now, since + (minimumDwells({ moves }) - 1) * dwell),
+      allowed: choices,
+      ...(rule.cost && { cost: new Map(Object.entries(rule.cost)) }),
+    };
+  });
+}
+
+/**
+ * The paths as the input of the balancer. The load that no move changes is that of other sessions and of foreign
+ * traffic. If only some capacities are known, a path without one has some headroom until its queue grows.
+ */
+function balancedPaths(loads: readonly PathLoad[], fixed: ReadonlyMap<string, Rate>): BalancedPath[] {
+  const [first, ...others] = loads.flatMap(({ capacity }) => capacity ?? []);
+  const smallest = first && others.reduce(minRate, first);
+  return loads.map(({ name, capacity, carried, foreign }) => {
+    const room =
+      smallest &&
+      maxRate(
+        smallest,
+        mapRate((way) => ASSUMED_LEAST_RATEROOM * carried[way]),
+      );
+    const counted = capacity ?? room;
+    return {
+      name,
+      ...(counted && { capacity: counted }),
+      other: addRate(foreign, fixed.get(name) ?? NO_RATE),
+    };
+  });
+}
+
+function byKey(
+  candidates: readonly Candidate[],
+  assignments: readonly PathAssignment[],
+): Map<string, PathAssignment> {
+  return new Map(candidates.map(({ key }, index) => [key, assignments[index] as PathAssignment]));
+}

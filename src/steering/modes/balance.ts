@@ -1,0 +1,52 @@
+import { formatPercent, fullness } from '../../model/path-load.js';
+import { NO_RATE } from '../../model/rate.js';
+import { BALANCE_DEFAULTS } from '../balancer/balance.js';
+import { NO_ASSIGNMENTS, assignPaths, type BalanceState } from '../balancer/path-assignment.js';
+import type { SessionPlan } from '../plan.js';
+import type { ModeDefinition, Outlook } from './definition.js';
+import { MEASURED_MODE } from './measured-mode.js';
+import { stayTexts } from './texts.js';
+
+/** Each session is placed among all others of this mode, by the load of the paths; balancer/ does it. */
+export const balanceMode: ModeDefinition<BalanceState> = {
+  ...MEASURED_MODE,
+  initial: NO_ASSIGNMENTS,
+  step(before, sessions, { loads, carriedByOthers, steering, now }) {
+    const state = assignPaths(before, {
+      candidates: sessions,
+      loads,
+      fixed: carriedByOthers(),
+      steering,
+      now,
+    });
+    return { state, choices: new Map([...state.assignments].filter(([, { active }]) => active.length > 0)) };
+  },
+  moveTexts,
+};
+
+function moveTexts(plan: SessionPlan, outlook: Outlook): string[] {
+  const { rule, rate = NO_RATE, subflows } = plan;
+  // in a dry run the session stays where it was
+  const at = plan.current ?? plan.primary ?? '';
+  const { guidance, steering } = outlook;
+  const own = guidance.loads.find(({ name }) => name === at);
+  const full = own && fullness(own);
+  const others = guidance.loads.filter(
+    ({ name }) => name !== at && rule.allowed.includes(name) && subflows.some(({ path }) => path === name),
+  );
+  if (others.length === 0) return ['nothing: it has only one path that it can use'];
+  const isIdle = rate.down + rate.up < BALANCE_DEFAULTS.idle;
+  return [
+    ...stayTexts(plan, outlook),
+    ...(isIdle ? ['not while it is idle'] : []),
+    ...others.map((load) => {
+      const cost = new Map(Object.entries(rule.cost ?? {})).get(load.name) ?? 1;
+      const then = fullness(load, { down: rate.down * cost, up: rate.up * cost });
+      if (full === undefined || then === undefined)
+        return `to ${load.name} when subflowd knows what ${load.name} and ${at} can carry`;
+      const limit = full * (1 - steering.gain);
+      const answer = then < limit ? 'yes' : 'no';
+      return `may move to ${load.name}: ${answer}; ${load.name} would be ${formatPercent(then)} full, the limit is ${formatPercent(limit)}`;
+    }),
+  ];
+}
