@@ -125,7 +125,7 @@ Exit 1 if something is BAD. Run it as root.`,
   .action(async ({ config, json }: Common) => {
     const [{ examine }, { checkText }] = await Promise.all([
       import('./doctor/doctor.js'),
-      import('./doctor/check.js'),
+      import('./doctor/check-text.js'),
     ]);
     const checks = await examine(config);
     print(json ? printableJson(checks, 2) : checks.map(checkText).join('\n'));

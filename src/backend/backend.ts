@@ -1,3 +1,4 @@
+import type { BackendName } from '../model/backend-name.js';
 import type { ServerSockets } from '../model/connection.js';
 import type { Priority, SubflowName } from '../model/subflow.js';
 import type { ExcessSubflows, SubflowLimits } from '../model/subflow-limits.js';
@@ -27,7 +28,7 @@ export interface PriorityOptions {
 
 /** A way to see and set priorities. */
 export interface Backend {
-  readonly name: 'devmem' | 'netlink';
+  readonly name: BackendName;
   /** One line for an admin: how this backend writes on this host. */
   readonly description: string;
   /** Whether the client is told of a changed priority; if not, only what the server sends moves. */

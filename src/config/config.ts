@@ -1,3 +1,4 @@
+import type { BackendName } from '../model/backend-name.js';
 import type { Mode } from '../model/mode.js';
 import type { Rate } from '../model/rate.js';
 
@@ -43,7 +44,7 @@ export interface ServerConsoleConfig {
 /** `[kernel]` */
 export interface KernelConfig {
   /** `auto` chooses the one that works on this host. */
-  readonly backend: 'auto' | 'netlink' | 'devmem';
+  readonly backend: 'auto' | BackendName;
   /** Where the layout comes from: `btf` is the running kernel's own `/sys/kernel/btf/vmlinux`, else a file's path. */
   readonly layout: string;
 }

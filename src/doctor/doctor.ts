@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Backend } from '../backend/backend.js';
 import type { Config, ConsoleConfig, ServerConfig } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
 import { configWarnings } from '../config/warnings.js';
@@ -8,9 +7,10 @@ import type { DaemonStatus } from '../api/status.js';
 import { inspectOverrides } from '../control/overrides-file.js';
 import { ConsoleUnreachable } from '../console/reach.js';
 import { ConsoleRefusal, talk } from '../console/talk.js';
+import type { BackendName } from '../model/backend-name.js';
 import { userNumber } from '../openvpn/events-directory.js';
 import { Servers } from '../openvpn/servers.js';
-import { bad, note, ok, type Check } from './check.js';
+import { bad, note, ok, type Check } from '../model/check.js';
 import { checkHost } from './host.js';
 import { checkServer, checkSessions } from './servers.js';
 
@@ -74,7 +74,7 @@ function checkManagementUser({ name, managementUser: user }: ServerConfig): Chec
   ];
 }
 
-async function checkServers(config: Config, backend: Backend['name']): Promise<Check[]> {
+async function checkServers(config: Config, backend: BackendName): Promise<Check[]> {
   // A management interface serves one client at a time: a running daemon has it, and tells what it knows.
   let status: DaemonStatus;
   try {
@@ -92,7 +92,7 @@ async function checkServers(config: Config, backend: Backend['name']): Promise<C
   return [ok('daemon', 'subflowd run is up'), ...servers.flat(), ...checkSessions(status)];
 }
 
-async function listen(config: Config, backend: Backend['name']): Promise<Check[]> {
+async function listen(config: Config, backend: BackendName): Promise<Check[]> {
   const servers = new Servers(config.servers);
   const problems = new Set<string>();
   servers.on('problem', (problem) => problems.add(problem));

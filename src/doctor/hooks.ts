@@ -2,7 +2,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ServerStatus } from '../openvpn/server.js';
 import { readRegularFile } from '../util/regular-file.js';
-import { note, type Check } from './check.js';
+import { note, type Check } from '../model/check.js';
 
 /** Bytes of a config that are read; keys and certificates can stand in it. */
 export const MOST_BYTES = 256 * 1024;

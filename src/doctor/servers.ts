@@ -2,7 +2,7 @@ import type { DaemonStatus, SessionPlan } from '../api/status.js';
 import type { ServerStatus } from '../openvpn/server.js';
 import type { Session } from '../model/session.js';
 
-import { bad, note, ok, unknown, type Check } from './check.js';
+import { bad, note, ok, unknown, type Check } from '../model/check.js';
 import { checkHooks } from './hooks.js';
 import { checkPathManager } from './path-manager.js';
 import { socketKinds, type SocketKinds } from './sockets.js';

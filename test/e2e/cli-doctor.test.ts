@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Check } from '../../src/doctor/check.js';
+import type { Check } from '../../src/model/check.js';
 import { needs } from '../lab/needs.js';
 import { LoopbackVpn } from '../support/openvpn.js';
 import { until } from '../support/until.js';
@@ -71,7 +71,7 @@ describe('subflowd doctor on a real OpenVPN server', () => {
       {
         name: `server lab, process ${pid}`,
         verdict: 'bad',
-        found: 'net.mptcp.pm_type = 0 in its network namespace: no priority can be set by netlink',
+        found: 'net.mptcp.pm_type = 0 in its network namespace: netlink cannot set priorities there',
         remedy: expect.stringMatching(/subflowd-sysctl\.conf .* until they reconnect/) as string,
       },
     ]);

@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Console } from '../../src/console/console.js';
 import type { DaemonStatus } from '../../src/api/status.js';
-import type { Check } from '../../src/doctor/check.js';
+import type { Check } from '../../src/model/check.js';
 import { qualifiedName } from '../../src/model/session.js';
 import { until } from '../support/until.js';
 import { client, Steered, switchOf } from '../unit/console/steered.js';

@@ -7,7 +7,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { execa } from 'execa';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Console } from '../../src/console/console.js';
-import type { Check } from '../../src/doctor/check.js';
+import type { Check } from '../../src/model/check.js';
 import { needs } from '../lab/needs.js';
 import { until } from '../support/until.js';
 import { client, Steered, switchOf } from '../unit/console/steered.js';

@@ -15,7 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeFileAtomically } from '../../src/util/atomic-file.js';
-import type { Check } from '../../src/doctor/check.js';
+import type { Check } from '../../src/model/check.js';
 import type { DaemonStatus } from '../../src/api/status.js';
 import { OverrideStore } from '../../src/control/overrides.js';
 import { needs } from '../lab/needs.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Check } from '../../src/doctor/check.js';
+import type { Check } from '../../src/model/check.js';
 import { runInGuest } from '../lab/guest.js';
 import { labKernel } from '../lab/kernel.js';
 import { needs } from '../lab/needs.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { DaemonStatus } from '../../src/api/status.js';
-import type { Check } from '../../src/doctor/check.js';
+import type { Check } from '../../src/model/check.js';
 import { needs } from '../lab/needs.js';
 import { runScenario } from '../lab/scenarios/run.js';
 import type { Sandboxed } from '../lab/scenarios/systemd-unit.js';
