@@ -94,7 +94,7 @@ export class Daemon implements DaemonApi {
     backend.onExcess?.((excess) => {
       const text = excessText(excess, this.#servers.sessions());
       this.events.publish({ kind: 'excess-subflows', ...excess, text });
-      this.#reports.happened(text, 'excess subflows', Date.now());
+      this.#reports.addEvent(text, 'excess subflows', Date.now());
     });
     this.#consoles = new Consoles(this.#config.console, this, {
       onProblem: (problem) => {
@@ -163,7 +163,7 @@ export class Daemon implements DaemonApi {
     if (!isDeepStrictEqual(old.servers, config.servers)) {
       this.#servers.reconfigure(config.servers);
       // each that cannot be opened is told of anew
-      this.#reports.resolveThose((key) => key.startsWith('console '));
+      this.#reports.resolveMatching((key) => key.startsWith('console '));
       this.#consoles.follow(this.#servers.servers());
     }
     void this.#controller.refresh();
@@ -188,7 +188,7 @@ export class Daemon implements DaemonApi {
   }
 
   observe(): Promise<void> {
-    return this.#controller.look();
+    return this.#controller.observe();
   }
 
   config(): Config {
@@ -233,7 +233,7 @@ export class Daemon implements DaemonApi {
   #listenTo(configs: readonly ServerConfig[]): Servers {
     return new Servers(configs)
       .on('status', () => {
-        this.#backend.attend?.(this.#pids());
+        this.#backend.trackServers?.(this.#pids());
       })
       .on('change', () => {
         void this.#controller.refresh();

@@ -31,7 +31,7 @@ const program = new Command('subflowd')
   .addHelpText(
     'after',
     `
-Begin with: subflowd doctor        what must be true on this host, and what mends it
+Begin with: subflowd doctor        what must be true on this host, and how to fix it
             subflowd check         the config file
             subflowd run           the daemon; under systemd: systemctl enable --now subflowd
             subflowd status        what it sees and does
@@ -111,15 +111,15 @@ A warning says who is let in that you may not think of; it changes neither the e
     if (report.problems.length > 0) process.exitCode = EXIT_NO;
   });
 
-command('doctor', 'Say what must be true on this host and, where it is not, what mends it.')
+command('doctor', 'Check what must be true on this host, and say how to fix what is not.')
   .option('--json', 'as JSON')
   .addHelpText(
     'after',
     `
-ok       is as it must be
-note     works, and could be better
-BAD      is not as it must be; 'mend:' is the command or the change that mends it
-unknown  cannot be told before something else is mended
+ok       nothing to do
+note     it works, but could work better
+BAD      it does not work; 'to fix it:' is the command or the change that helps
+unknown  it cannot be checked before something else is fixed
 Exit 1 if something is BAD. Run it as root.`,
   )
   .action(async ({ config, json }: Common) => {
@@ -292,7 +292,7 @@ function fail(error: unknown): never {
   const text = isExpected(error as Error) ? message : (stack ?? message);
   process.stderr.write(`subflowd: ${printableLines(text)}\n`);
   if (error instanceof KernelError && error.remedy !== undefined) {
-    process.stderr.write(`mend: ${printable(error.remedy)} (subflowd doctor tells everything)\n`);
+    process.stderr.write(`to fix it: ${printable(error.remedy)} (subflowd doctor checks everything)\n`);
   }
   process.exit(EXIT_NO);
 }

@@ -11,22 +11,22 @@ export class ServiceManager {
 
   /** It serves; from now on it also says that it lives, as often as systemd wants (WatchdogSec=). */
   ready(status: string): void {
-    this.#tell('READY=1', `STATUS=${status}`);
+    this.#notify('READY=1', `STATUS=${status}`);
     const wanted = Number(this.environment.WATCHDOG_USEC ?? 0);
     if (!(wanted > 0)) return;
     // twice as often as is asked for (sd_watchdog_enabled(3))
     this.#watchdog = setInterval(() => {
-      this.#tell('WATCHDOG=1');
+      this.#notify('WATCHDOG=1');
     }, wanted / 2_000);
     this.#watchdog.unref();
   }
 
   stopping(): void {
     clearInterval(this.#watchdog);
-    this.#tell('STOPPING=1');
+    this.#notify('STOPPING=1');
   }
 
-  #tell(...assignments: readonly string[]): void {
+  #notify(...assignments: readonly string[]): void {
     if (this.environment.NOTIFY_SOCKET === undefined) return;
     try {
       execFile('systemd-notify', assignments, { env: this.environment }, () => undefined);

@@ -1,4 +1,4 @@
-import type { AppliedWish } from '../control/apply.js';
+import type { AppliedChange } from '../control/apply.js';
 import type { Plan } from '../steering/plan.js';
 import type { DaemonEvent, EventStream } from './events.js';
 import { RoundChanges, type Transferred } from './round-changes.js';
@@ -21,7 +21,7 @@ export interface CounterValues {
   /** Switches of a client's primary path that a later observation confirmed. */
   readonly switches: number;
   /** Priorities that were set, or should have been, by what came of it. */
-  readonly priorityChanges: Readonly<Record<AppliedWish['result']['outcome'], number>>;
+  readonly priorityChanges: Readonly<Record<AppliedChange['result']['outcome'], number>>;
   /** Overrides that were set or taken back. */
   readonly overrides: number;
   /** Changed configs that came into force, and files with mistakes. */
@@ -104,7 +104,7 @@ export class Counters {
   }
 
   /** Priorities of one session were set. */
-  apply(applied: readonly AppliedWish[]): void {
+  apply(applied: readonly AppliedChange[]): void {
     for (const { result } of applied) this.#priorityChanges[result.outcome] += 1;
   }
 

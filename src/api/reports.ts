@@ -20,7 +20,7 @@ export class Reports {
    * @param now Unix time, milliseconds.
    */
   add(text: string, key: string | undefined, now: number): void {
-    if (key === undefined) this.happened(text, text, now);
+    if (key === undefined) this.addEvent(text, text, now);
     else {
       const id = `problem ${key}`;
       this.#show(id, { text, since: this.#shown.get(id)?.since ?? now, isEvent: false });
@@ -31,7 +31,7 @@ export class Reports {
    * Takes what happened just now.
    * @param kind of what happens often: only the last of a kind is shown.
    */
-  happened(text: string, kind: string, now: number): void {
+  addEvent(text: string, kind: string, now: number): void {
     this.#show(`event ${kind}`, { text, since: now, isEvent: true });
   }
 
@@ -51,7 +51,7 @@ export class Reports {
     return known;
   }
 
-  resolveThose(isOver: (key: string) => boolean): void {
+  resolveMatching(isOver: (key: string) => boolean): void {
     for (const id of [...this.#shown.keys()]) {
       const [, key] = /^problem (.*)$/s.exec(id) ?? [];
       if (key !== undefined && isOver(key)) this.#shown.delete(id);

@@ -7,7 +7,7 @@ import type { SessionPlan } from '../steering/plan.js';
 export { ruleText } from '../steering/rule-text.js';
 export type { SessionPlan, SessionState, SubflowPlan } from '../steering/plan.js';
 export type { Rule } from '../steering/rule.js';
-export type { AppliedWish } from '../control/apply.js';
+export type { AppliedChange as AppliedWish } from '../control/apply.js';
 export type { Written } from '../control/controller.js';
 
 /** How a backend writes on this host; see Backend. */

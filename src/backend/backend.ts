@@ -44,7 +44,7 @@ export interface Backend {
    * These servers are there, though nobody may be connected yet: for a backend that has to be ready before. What is
    * remembered of others may be forgotten.
    */
-  attend?(pids: readonly number[]): void;
+  trackServers?(pids: readonly number[]): void;
   /** Calls back when connections or subflows came, went or changed; absent: only looking tells. */
   onChange?(listener: () => void): void;
   /**

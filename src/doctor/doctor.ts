@@ -32,7 +32,10 @@ export async function examine(configFile: string): Promise<Check[]> {
     config = await loadConfig(configFile);
   } catch (error) {
     const { checks } = await checkHost({ backend: 'auto', layout: 'btf' });
-    return [...checks, bad('config', (error as Error).message, `mend ${configFile}, then: subflowd check`)];
+    return [
+      ...checks,
+      bad('config', (error as Error).message, `correct ${configFile}, then: subflowd check`),
+    ];
   }
   const { checks, backend } = await checkHost(config.kernel);
   return [

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ServerConfig } from '../config/config.js';
 import { formatEndpoint } from '../model/endpoint.js';
-import { containFault, isFault } from '../util/faults.js';
+import { containBug, isBug } from '../util/contain-bug.js';
 import { Pace } from '../util/pace.js';
 import { Problems, type ProblemMap } from '../util/problems.js';
 import { Absences } from './absences.js';
@@ -55,7 +55,7 @@ const GATHER_MS = 100;
 /** Least milliseconds between two `status` that news ask for. */
 const MIN_STATUS_MS = 1_000;
 /** How seldom `status` is asked for where it is read for safety alone. */
-const SPARING = { times: 4000, longest: 300_000 };
+const SPARING = { factor: 4000, longestMs: 300_000 };
 /** When to look whether the process lives after its management interface hung up, in milliseconds. */
 const LOOK_AFTER_MS = [50, 500, 2_000];
 
@@ -155,7 +155,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
       this.update();
       // where hooks tell of everybody, the answer is read for safety alone, and a long one less often
       const isTold = this.#view.recorded === this.#view.sessions.length;
-      this.#pollAfter(isTold ? this.#pace.pause({ ...SPARING, least: this.#pollMs }) : this.#pollMs);
+      this.#pollAfter(isTold ? this.#pace.pauseMs({ ...SPARING, leastMs: this.#pollMs }) : this.#pollMs);
     }, wait);
   }
 
@@ -220,7 +220,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
 
   /** A fault is this server's trouble: it keeps the sessions that it had, and the others are served. */
   #contain(what: string, act: () => void): void {
-    containFault(this.#problems, this.name, what, act);
+    containBug(this.#problems, this.name, what, act);
   }
 
   #update(): void {
@@ -308,7 +308,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     if (reply.beyond !== undefined) this.#tellBeyond();
     else if (reply.problems.length === 0) this.#discardStale();
     // and then it is joined with what else is known
-    this.#pace.took(performance.now() - start + this.#lookMs);
+    this.#pace.addDuration(performance.now() - start + this.#lookMs);
     this.update();
   }
 
@@ -450,12 +450,12 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
         `OpenVPN ${this.name} uses data-channel offload, which does no MPTCP: add disable-dco to its config`,
       );
     }
-    this.#problems.resolveThose((key) =>
+    this.#problems.resolveMatching((key) =>
       key === 'dco'
         ? !reply.dco
         : key === 'beyond'
           ? reply.beyond === undefined
-          : key !== 'process' && !isFault(key) && !unreadable.has(key),
+          : key !== 'process' && !isBug(key) && !unreadable.has(key),
     );
   }
 

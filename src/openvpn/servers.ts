@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { ServerConfig } from '../config/config.js';
-import { containFault } from '../util/faults.js';
+import { containBug } from '../util/contain-bug.js';
 import { Problems } from '../util/problems.js';
 import type { AnySession, Session, UnplacedSession } from '../model/session.js';
 import { ownerOf } from './attribution.js';
@@ -80,12 +80,12 @@ export class Servers extends EventEmitter<ServerMap> {
 
   #remove(server: Server): void {
     server.stop();
-    this.#problems.resolveThose((key) => key.startsWith(`server ${server.name} `));
+    this.#problems.resolveMatching((key) => key.startsWith(`server ${server.name} `));
     for (const [path, { events, servers }] of this.#directories) {
       if (!servers.delete(server) || servers.size > 0) continue;
       events.stop();
       this.#directories.delete(path);
-      this.#problems.resolveThose((key) => key.startsWith(`events ${path} `));
+      this.#problems.resolveMatching((key) => key.startsWith(`events ${path} `));
     }
   }
 
@@ -95,7 +95,7 @@ export class Servers extends EventEmitter<ServerMap> {
     for (const { events } of this.#directories.values()) events.start();
     clearInterval(this.#timer);
     this.#timer = setInterval(() => {
-      containFault(this.#problems, 'hooks', 'tell whose records are nobody’s', () => {
+      containBug(this.#problems, 'hooks', 'tell whose records are nobody’s', () => {
         this.#tellStrays();
       });
     }, this.#strayMs);
@@ -171,6 +171,6 @@ export class Servers extends EventEmitter<ServerMap> {
         );
       }
     }
-    this.#problems.resolveThose((key) => key.startsWith('stray ') && !found.has(key));
+    this.#problems.resolveMatching((key) => key.startsWith('stray ') && !found.has(key));
   }
 }

@@ -100,12 +100,12 @@ export class FairWork {
       const [work] = this.#queue;
       if (work === undefined) return;
       this.#queue.delete(work);
-      this.#take(work);
+      this.#runSlice(work);
       if (this.#queue.size > 0) this.#schedule();
     });
   }
 
-  #take(work: SlicedWork): void {
+  #runSlice(work: SlicedWork): void {
     const turn = { work, goesOn: undefined as boolean | undefined };
     this.#turn = turn;
     const start = performance.now();

@@ -43,7 +43,7 @@ export class Problems {
     return this.#open.has(key);
   }
 
-  resolveThose(isOver: (key: string) => boolean): void {
+  resolveMatching(isOver: (key: string) => boolean): void {
     for (const key of [...this.#open.keys()].filter(isOver)) this.resolve(key);
   }
 }

@@ -83,7 +83,7 @@ describe('subflowd doctor on a real OpenVPN server', () => {
     expect(signal?.found).toContain('announces none of its endpoints (192.0.2.7)');
   });
 
-  it('says that one without it listens with plain TCP, with the mend', async () => {
+  it('says that one without it listens with plain TCP, and how to fix it', async () => {
     const { pid } = await vpn.server(managed());
     await vpn.client('alice');
     const [first, ...rest] = await doctor();
@@ -98,7 +98,7 @@ describe('subflowd doctor on a real OpenVPN server', () => {
     ]);
   });
 
-  it('says that one serves UDP, with the mend, under mptcpize too', async () => {
+  it('says that one serves UDP, and how to fix it, under mptcpize too', async () => {
     const { pid } = await vpn.server({ ...managed(['proto udp4']), wrapper: ['mptcpize', 'run'] });
     const [first, ...rest] = await doctor();
     answers(first);

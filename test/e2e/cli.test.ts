@@ -78,7 +78,7 @@ async function run([file = '', ...args]: readonly string[]) {
 describe('subflowd', () => {
   it.each([
     ['check', ['FILE:LINE', '--json', '/etc/subflowd/subflowd.ini']],
-    ['doctor', ['mend:', '--json', 'Exit 1']],
+    ['doctor', ['to fix it:', '--json', 'Exit 1']],
     ['run', ['--log-level', '--log-format', 'standard error']],
     ['status', ['CLIENT WISHES', '--json']],
     ['primary', ['<client>', '<path>', 'auto', 'For example']],
@@ -364,12 +364,12 @@ describe('subflowd doctor', () => {
     expect(daemon?.found).toContain('it hung up');
   });
 
-  it('goes on to the end with a wrong config, and names its mend', async () => {
+  it('goes on to the end with a wrong config, and says how to fix it', async () => {
     ini(['nonsense']);
     const { code, out } = await cli(['doctor', '-c', config]);
     expect(code).toBe(1);
     expect(out).toContain(`BAD     config: ${config}:12: `);
-    expect(out).toContain(`mend: mend ${config}, then: subflowd check`);
+    expect(out).toContain(`to fix it: correct ${config}, then: subflowd check`);
   });
 
   it('names a console group that does not exist', async () => {
@@ -377,7 +377,7 @@ describe('subflowd doctor', () => {
     const { code, out } = await cli(['doctor', '-c', config]);
     expect(code).toBe(1);
     expect(out).toContain('BAD     console: there is no group no-such-group, which [console] names');
-    expect(out).toContain('mend: groupadd --system no-such-group');
+    expect(out).toContain('to fix it: groupadd --system no-such-group');
   });
 
   describe('as another user', () => {
@@ -387,7 +387,7 @@ describe('subflowd doctor', () => {
       const { code, out } = await asNobody(['doctor', '-c', config]);
       expect(code).toBe(1);
       expect(out).toContain(`BAD     root: running as user ${NOBODY}`);
-      expect(out).toContain('mend: run it as root: sudo subflowd doctor');
+      expect(out).toContain('to fix it: run it as root: sudo subflowd doctor');
     });
   });
 });
@@ -418,10 +418,10 @@ describe('on a host that lacks', () => {
       'sysctl -w net.mptcp.enabled=1',
     ],
     ['MPTCP', 'mount -t tmpfs none /proc/sys/net/mptcp', 'mptcp', 'has no MPTCP', 'CONFIG_MPTCP=y'],
-  ])('%s, doctor says so, with the mend', async (_, change, name, found, remedy) => {
+  ])('%s, doctor says so, and how to fix it', async (_, change, name, found, remedy) => {
     const text = await elsewhere(change, ['doctor']);
     expect([text.code, text.err]).toEqual([1, '']);
-    expect(text.out).toMatch(new RegExp(`^BAD {5}${name}: .*${found}.*\\n +mend: .*${remedy}`, 'm'));
+    expect(text.out).toMatch(new RegExp(`^BAD {5}${name}: .*${found}.*\\n +to fix it: .*${remedy}`, 'm'));
     const json = await elsewhere(change, ['doctor', '--json']);
     expect([json.code, json.err]).toEqual([1, '']);
     const checks = JSON.parse(json.out) as Check[];
@@ -442,12 +442,14 @@ describe('on a host that lacks', () => {
     ['/dev/mem', NO_MEM, 'memory', 'CONFIG_DEVMEM=y'],
     ['BTF', 'mount -t tmpfs none /sys/kernel/btf', 'layout', 'CONFIG_DEBUG_INFO_BTF=y'],
   ])(
-    '%s, run ends, naming the step and the mend, and leaves nothing behind',
+    '%s, run ends, names the step and how to fix it, and leaves nothing behind',
     async (_, change, step, remedy) => {
       const { code, out, err } = await elsewhere(change, ['run']);
       expect([code, out]).toEqual([1, '']);
       expect(err).toMatch(
-        new RegExp(`^subflowd: ${step}: .*\\nmend: .*${remedy}.* \\(subflowd doctor tells everything\\)\\n$`),
+        new RegExp(
+          `^subflowd: ${step}: .*\\nto fix it: .*${remedy}.* \\(subflowd doctor checks everything\\)\\n$`,
+        ),
       );
       expect(existsSync(join(directory, 'console.sock'))).toBe(false);
     },

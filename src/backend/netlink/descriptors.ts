@@ -5,14 +5,14 @@ import { KernelError } from '../../model/kernel-error.js';
  * Descriptors of a process that are looked at: twice as many as a server's sessions. Each takes a system call, and who has
  * the rights of OpenVPN's user can open as many as the machine allows.
  */
-export const MOST_DESCRIPTORS = 32_768;
+export const MAX_DESCRIPTORS = 32_768;
 
 /**
  * What a process's descriptors are, as `/proc/PID/fd` names them: `socket:[INODE]`, `/dev/net/tun`.
  * @throws {KernelError} if they are more than `most`. {Error} ENOENT or ESRCH if the process is gone; EACCES if it is not
  * ours to look at.
  */
-export function descriptors(pid: number, most = MOST_DESCRIPTORS): string[] {
+export function descriptors(pid: number, most = MAX_DESCRIPTORS): string[] {
   const path = `/proc/${pid}/fd`;
   const names: string[] = [];
   const directory = opendirSync(path, { bufferSize: 1_024 });

@@ -92,7 +92,7 @@ export interface ListeningSocket {
 export function metaSockets(socket: RequestSocket, ports?: ReadonlySet<number>): MetaSocket[] {
   const read = (message: Message): MetaSocket => {
     const { payload } = message;
-    const { local, remote } = readEnds(message);
+    const { local, remote } = readFourTuple(message);
     const info = readAttributes(payload, DIAG_MESSAGE).offset(INET_DIAG_INFO, 16);
     return {
       local,
@@ -112,7 +112,7 @@ export function metaSockets(socket: RequestSocket, ports?: ReadonlySet<number>):
 /** All TCP sockets of the socket's network namespace that listen. @throws {NetlinkError} */
 export function listeningSockets(socket: RequestSocket): ListeningSocket[] {
   return dump(socket, { protocol: IPPROTO_TCP, state: TCP_LISTEN }, (message) => {
-    const { address, port } = readEnds(message).local;
+    const { address, port } = readFourTuple(message).local;
     return { address, port, inode: message.payload.readUInt32LE(68) };
   });
 }
@@ -160,7 +160,7 @@ export function subflowNow(socket: RequestSocket, ends: Omit<DiagSocket, 'inode'
 }
 
 /** Which sockets are asked for; `state` is TCP_ESTABLISHED unless given. */
-interface Wanted {
+interface SocketSelection {
   readonly protocol: number;
   readonly state?: number;
 }
@@ -168,7 +168,7 @@ interface Wanted {
 /** A socket for both is IPv6's, whatever its peer speaks: so both have to be asked. */
 function dump<T>(
   socket: RequestSocket,
-  wanted: Wanted,
+  wanted: SocketSelection,
   read: (message: Message) => T,
   writeMore: WritePayload = () => undefined,
 ): T[] {
@@ -186,7 +186,7 @@ function dump<T>(
 
 function writeRequest(
   request: MessageWriter,
-  { protocol, state = TCP_ESTABLISHED }: Wanted,
+  { protocol, state = TCP_ESTABLISHED }: SocketSelection,
   family: number,
   ends?: Omit<DiagSocket, 'inode'>,
 ): void {
@@ -211,7 +211,7 @@ function familyOf({ address }: Endpoint): number {
   return address.includes(':') ? AF_INET6 : AF_INET;
 }
 
-function readEnds({ payload }: Message): Pick<DiagSocket, 'local' | 'remote'> {
+function readFourTuple({ payload }: Message): Pick<DiagSocket, 'local' | 'remote'> {
   if (payload.length < DIAG_MESSAGE) throw malformed('socket');
   const size = payload.readUInt8(0) === AF_INET6 ? 16 : 4;
   return {
@@ -223,9 +223,9 @@ function readEnds({ payload }: Message): Pick<DiagSocket, 'local' | 'remote'> {
 function readTcp(message: Message, known: ReadonlyMap<number, TcpSocket>): TcpSocket {
   const { payload } = message;
   if (payload.length < DIAG_MESSAGE) throw malformed('socket');
-  const cookie = readCount(payload, 44);
+  const cookie = readU64(payload, 44);
   const before = known.get(cookie);
-  const { local, remote } = before ?? readEnds(message);
+  const { local, remote } = before ?? readFourTuple(message);
   const attributes = readAttributes(payload, DIAG_MESSAGE);
   const info = attributes.offset(INET_DIAG_INFO, TCP_INFO_BYTES);
   const now = {
@@ -237,20 +237,20 @@ function readTcp(message: Message, known: ReadonlyMap<number, TcpSocket>): TcpSo
     mptcp: readSubflow(attributes),
     counters: readCounters(payload, info),
   };
-  return keepIfEqual(before, now, isSame);
+  return keepIfEqual(before, now, isUnchanged);
 }
 
 /** @param info where `tcp_info` starts in the message. */
 function readCounters(payload: Buffer, info: number): TcpCounters {
   const counters: Partial<Record<TcpCounterName, number>> = {};
   for (const [name, { offset, size }] of TCP_INFO) {
-    counters[name] = size === 8 ? readCount(payload, info + offset) : payload.readUInt32LE(info + offset);
+    counters[name] = size === 8 ? readU64(payload, info + offset) : payload.readUInt32LE(info + offset);
   }
   return counters;
 }
 
 /** Of what can change while a socket lives. */
-function isSame(one: TcpSocket, other: TcpSocket): boolean {
+function isUnchanged(one: TcpSocket, other: TcpSocket): boolean {
   const [ones, others] = [one.mptcp, other.mptcp];
   return (
     one.device === other.device &&
@@ -264,7 +264,7 @@ function isSame(one: TcpSocket, other: TcpSocket): boolean {
 }
 
 /** 64 bits; a BigInt for each would be most of what a look leaves to be collected. */
-function readCount(bytes: Buffer, at: number): number {
+function readU64(bytes: Buffer, at: number): number {
   return bytes.readUInt32LE(at + 4) * 2 ** 32 + bytes.readUInt32LE(at);
 }
 

@@ -5,7 +5,7 @@ import { readEvent, type PathManagerEvent } from './pm-event.js';
 /** The longest event has some 150 bytes; of one that is longer the beginning would not do. */
 const LONGEST_EVENT = 1_024;
 /** Taken in one go; others wait for the next turn of the event loop. */
-const MOST_EVENTS = 1_000;
+const EVENTS_PER_TURN = 1_000;
 
 /** Who hears of events. */
 export interface EventSink {
@@ -41,7 +41,7 @@ export class EventSocket {
 
   #drain(): void {
     let hasLost = false;
-    for (let taken = 0; taken < MOST_EVENTS; taken++) {
+    for (let taken = 0; taken < EVENTS_PER_TURN; taken++) {
       try {
         const length = this.#native.receive(this.#buffer);
         if (length === undefined) break;

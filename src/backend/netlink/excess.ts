@@ -1,7 +1,7 @@
 import { isSameEndpoint } from '../../model/endpoint.js';
 import type { Connection } from '../../model/connection.js';
 import type { Subflow } from '../../model/subflow.js';
-import { subflowKey } from './watched-servers.js';
+import { subflowKey } from './tracked-servers.js';
 
 /**
  * Which subflows of a connection to close, so that it has no more than its limit. Kept are, as far as the limit goes, the

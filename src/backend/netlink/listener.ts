@@ -1,11 +1,11 @@
 import type { Connection } from '../../model/connection.js';
 import type { ExcessSubflows, SubflowLimits } from '../../model/subflow-limits.js';
 import { descriptors, socketInodes } from './descriptors.js';
-import { Doorbell } from './doorbell.js';
+import { ChangeNotifier } from './change-notifier.js';
 import type { EventSink } from './events.js';
-import { explain } from './explain.js';
+import { toKernelError } from './to-kernel-error.js';
 import type { Family } from './family.js';
-import { SubflowLimiter } from './limiter.js';
+import { SubflowLimiter } from './subflow-limiter.js';
 import { NetworkNamespace } from './namespace.js';
 import { NetworkNamespaces } from './namespaces.js';
 import { findPathManager } from './path-manager.js';
@@ -19,7 +19,7 @@ export class PathManagerListener {
   readonly family: Family;
   readonly namespaces: NetworkNamespaces;
   readonly #limiter: SubflowLimiter;
-  readonly #doorbell = new Doorbell(() => {
+  readonly #notifier = new ChangeNotifier(() => {
     this.#onChange();
   });
   #onChange: () => void = () => undefined;
@@ -27,18 +27,18 @@ export class PathManagerListener {
   /** @throws {KernelError} if this host's kernel has no such path manager, or does not let us listen. */
   constructor() {
     try {
-      const own = NetworkNamespace.of('self');
+      const own = NetworkNamespace.openFor('self');
       try {
         this.family = findPathManager(own.generic);
       } finally {
         own.close();
       }
       this.#limiter = new SubflowLimiter(this.family, () => {
-        this.#doorbell.ring();
+        this.#notifier.notify();
       });
       this.namespaces = new NetworkNamespaces(this.family, (namespace) => this.#sinkOf(namespace));
     } catch (error) {
-      throw explain(error);
+      throw toKernelError(error);
     }
   }
 
@@ -51,18 +51,18 @@ export class PathManagerListener {
   }
 
   /** Servers, though nobody may be connected yet; what is known of others is forgotten. */
-  attend(pids: readonly number[]): void {
+  trackServers(pids: readonly number[]): void {
     for (const pid of pids) {
       try {
-        const { servers } = this.namespaces.of(pid);
-        const server = servers.of(pid);
-        if (!server.wasSeen) server.ports ??= this.#portsOf(pid);
+        const { servers } = this.namespaces.getOrOpen(pid);
+        const server = servers.getOrAdd(pid);
+        if (!server.isObserved) server.ports ??= this.#portsOf(pid);
       } catch {
         // looking at it will say why
       }
     }
     const wanted = new Set(pids);
-    for (const { servers } of this.namespaces.all()) servers.keep(wanted);
+    for (const { servers } of this.namespaces.all()) servers.keepOnly(wanted);
   }
 
   /**
@@ -70,43 +70,51 @@ export class PathManagerListener {
    * @param connections those too that the process has not accepted yet.
    * @param ports of this host that its connections are on; undefined: not known, they may be on any.
    */
-  saw(pid: number, connections: readonly Connection[], ports: ReadonlySet<number> | undefined): void {
-    this.namespaces.of(pid).servers.of(pid).saw(connections, ports);
+  storeObservation(
+    pid: number,
+    connections: readonly Connection[],
+    ports: ReadonlySet<number> | undefined,
+  ): void {
+    this.namespaces.getOrOpen(pid).servers.getOrAdd(pid).storeObservation(connections, ports);
   }
 
   /** The same of a look that does not ask the kernel's sockets: ports are looked up where they are not those of before. */
-  sawElsewhere(pid: number, connections: readonly Connection[]): void {
+  storeForeignObservation(pid: number, connections: readonly Connection[]): void {
     try {
-      const server = this.namespaces.of(pid).servers.of(pid);
+      const server = this.namespaces.getOrOpen(pid).servers.getOrAdd(pid);
       const isKnown = connections.every(({ local }) => server.ports?.has(local.port));
       const ports = isKnown ? server.ports : this.#portsOf(pid);
-      server.saw(connections, ports && new Set([...ports, ...connections.map(({ local }) => local.port)]));
+      server.storeObservation(
+        connections,
+        ports && new Set([...ports, ...connections.map(({ local }) => local.port)]),
+      );
     } catch {
       // its namespace cannot be entered, or it is gone: nothing is heard of it then
     }
   }
 
   /** Connections as the last look showed them, each without the subflows that are above its limit. */
-  kept(pid: number, connections: readonly Connection[]): readonly Connection[] {
+  withoutExcess(pid: number, connections: readonly Connection[]): readonly Connection[] {
     for (const namespace of this.namespaces.all()) {
       const server = namespace.servers.known(pid);
-      if (server) return connections.map((connection) => this.#limiter.kept(namespace, server, connection));
+      if (server)
+        return connections.map((connection) => this.#limiter.withoutExcess(namespace, server, connection));
     }
     return connections;
   }
 
-  limit(limits: SubflowLimits): void {
-    this.#limiter.limit(limits, this.namespaces.all());
+  setLimits(limits: SubflowLimits): void {
+    this.#limiter.setLimits(limits, this.namespaces.all());
   }
 
   close(): void {
     this.#limiter.close();
-    this.#doorbell.close();
+    this.#notifier.close();
     this.namespaces.close();
   }
 
   #portsOf(pid: number): ReadonlySet<number> | undefined {
-    const { diag, generic } = this.namespaces.of(pid);
+    const { diag, generic } = this.namespaces.getOrOpen(pid);
     return serverPorts(diag, generic, this.family, socketInodes(descriptors(pid))).ports;
   }
 
@@ -115,15 +123,15 @@ export class PathManagerListener {
     return {
       onEvent: (event) => {
         const { token, port } = event;
-        const found = token === undefined ? undefined : servers.find(token);
+        const found = token === undefined ? undefined : servers.findConnection(token);
         const isNews = found
-          ? this.#limiter.heard(namespace, found.server, found.connection, event)
-          : port !== undefined && servers.concerns(port);
-        if (isNews) this.#doorbell.ring();
+          ? this.#limiter.onEvent(namespace, found.server, found.connection, event)
+          : port !== undefined && servers.mayUsePort(port);
+        if (isNews) this.#notifier.notify();
       },
       onLost: () => {
         for (const server of servers.all()) server.isStale = true;
-        this.#doorbell.ring();
+        this.#notifier.notify();
       },
     };
   }

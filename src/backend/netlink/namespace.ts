@@ -3,7 +3,7 @@ import { loadAddon, type NativeNetlinkSocket } from '../../native/addon.js';
 import { metaSockets } from './diag.js';
 import { EventSocket, type EventSink } from './events.js';
 import type { Family } from './family.js';
-import { WatchedServers } from './watched-servers.js';
+import { TrackedServers } from './tracked-servers.js';
 import { RequestSocket } from './socket.js';
 
 // include/uapi/linux/netlink.h
@@ -18,13 +18,13 @@ export class NetworkNamespace {
   readonly diag: RequestSocket;
   readonly generic: RequestSocket;
   /** Those that are in it. */
-  readonly servers = new WatchedServers();
+  readonly servers = new TrackedServers();
   readonly #inode: number;
   /** Absent for our own namespace. */
   readonly #fd: number | undefined;
   #events: EventSocket | undefined;
   /** Tokens of the connections that were there before somebody listened. */
-  #early: ReadonlySet<number> = new Set();
+  #tokensBeforeListening: ReadonlySet<number> = new Set();
   #isOpen = true;
 
   private constructor(fd: number, inode: number) {
@@ -37,13 +37,13 @@ export class NetworkNamespace {
   }
 
   /** The one that a process is in. @throws {Error} ENOENT if it is gone; EACCES if it is not ours to look at. */
-  static of(pid: number | 'self'): NetworkNamespace {
+  static openFor(pid: number | 'self'): NetworkNamespace {
     const fd = openSync(`/proc/${pid}/ns/net`, 'r');
     return new NetworkNamespace(fd, fstatSync(fd).ino);
   }
 
   /** Whether a process is in it, as far as we may know. */
-  holds(pid: number): boolean {
+  contains(pid: number): boolean {
     try {
       return statSync(`/proc/${pid}/ns/net`).ino === this.#inode;
     } catch {
@@ -54,7 +54,7 @@ export class NetworkNamespace {
 
   /** From now on, calls back when something happens in it. @throws {Error} EPERM without the capabilities. */
   listen({ events }: Family, sink: EventSink): void {
-    this.#early = new Set(metaSockets(this.diag).map(({ token }) => token));
+    this.#tokensBeforeListening = new Set(metaSockets(this.diag).map(({ token }) => token));
     const native = this.#socket(NETLINK_GENERIC);
     try {
       this.#events = new EventSocket(native, events, sink);
@@ -65,8 +65,8 @@ export class NetworkNamespace {
   }
 
   /** Whether a connection may be older than our listening. */
-  isEarly(token: number): boolean {
-    return this.#early.has(token);
+  mayPredateListening(token: number): boolean {
+    return this.#tokensBeforeListening.has(token);
   }
 
   /** False once it was closed. */

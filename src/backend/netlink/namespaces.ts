@@ -3,29 +3,29 @@ import type { Family } from './family.js';
 import { NetworkNamespace } from './namespace.js';
 
 /** How often, in milliseconds, namespaces are let go of that no server is in any more. */
-const SWEEP_MS = 5_000;
+const CLOSE_UNUSED_MS = 5_000;
 
 /** The network namespaces of the servers that are looked at, each opened once. */
 export class NetworkNamespaces {
-  readonly #own = NetworkNamespace.of('self');
+  readonly #own = NetworkNamespace.openFor('self');
   readonly #byPid = new Map<number, NetworkNamespace>();
   readonly #family: Family;
   readonly #sinkOf: (namespace: NetworkNamespace) => EventSink;
-  readonly #sweeper: NodeJS.Timeout;
+  readonly #timer: NodeJS.Timeout;
 
   /** Listens in our own namespace. @throws {Error} EPERM without CAP_NET_ADMIN. */
   constructor(family: Family, sinkOf: (namespace: NetworkNamespace) => EventSink) {
     this.#family = family;
     this.#sinkOf = sinkOf;
     this.#own.listen(family, sinkOf(this.#own));
-    this.#sweeper = setInterval(() => {
-      this.#sweep();
-    }, SWEEP_MS).unref();
+    this.#timer = setInterval(() => {
+      this.#closeUnused();
+    }, CLOSE_UNUSED_MS).unref();
   }
 
   /** The one that a process is in, listened to. @throws {Error} if it is gone, or may not be entered. */
-  of(pid: number): NetworkNamespace {
-    const known = this.all().find((one) => one.holds(pid));
+  getOrOpen(pid: number): NetworkNamespace {
+    const known = this.all().find((one) => one.contains(pid));
     const namespace = known ?? this.#open(pid);
     this.#byPid.set(pid, namespace);
     return namespace;
@@ -37,13 +37,13 @@ export class NetworkNamespaces {
   }
 
   close(): void {
-    clearInterval(this.#sweeper);
+    clearInterval(this.#timer);
     for (const namespace of this.all()) namespace.close();
     this.#byPid.clear();
   }
 
   #open(pid: number): NetworkNamespace {
-    const namespace = NetworkNamespace.of(pid);
+    const namespace = NetworkNamespace.openFor(pid);
     try {
       namespace.listen(this.#family, this.#sinkOf(namespace));
       return namespace;
@@ -54,9 +54,9 @@ export class NetworkNamespaces {
   }
 
   /** An open namespace stays in being, with its devices, though its last process has ended. */
-  #sweep(): void {
+  #closeUnused(): void {
     const before = new Set(this.#byPid.values());
-    for (const [pid, namespace] of this.#byPid) if (!namespace.holds(pid)) this.#byPid.delete(pid);
+    for (const [pid, namespace] of this.#byPid) if (!namespace.contains(pid)) this.#byPid.delete(pid);
     const kept = new Set([this.#own, ...this.#byPid.values()]);
     for (const namespace of before) if (!kept.has(namespace)) namespace.close();
   }

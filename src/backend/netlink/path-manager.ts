@@ -18,13 +18,13 @@ const AF_INET = 2;
 const AF_INET6 = 10;
 
 /** Both ends of a subflow. */
-export interface Ends {
+export interface FourTuple {
   readonly local: Endpoint;
   readonly remote: Endpoint;
 }
 
 /** The ends of no subflow: TCP gives no socket an address of all zeros. */
-const NOWHERE: Endpoint = { address: '0.0.0.0', port: 1 };
+const NO_ENDPOINT: Endpoint = { address: '0.0.0.0', port: 1 };
 
 /**
  * The kernel's MPTCP path manager.
@@ -48,18 +48,18 @@ export function setPriority(
   socket: RequestSocket,
   family: Family,
   token: number,
-  { local, remote }: Ends,
+  { local, remote }: FourTuple,
   priority: Priority,
 ): void {
   socket.command(family.id, (request) => {
     writeGenericHeader(request, COMMAND.setFlags);
     request.u32(ATTR.token, token);
     request.nested(ATTR.address, () => {
-      writeEnd(request, local);
+      writeEndpoint(request, local);
       request.u32(ADDRESS_ATTR.flags, priority === 'backup' ? ADDRESS_BACKUP : 0);
     });
     request.nested(ATTR.remote, () => {
-      writeEnd(request, remote);
+      writeEndpoint(request, remote);
     });
   });
 }
@@ -72,11 +72,11 @@ export function setPriority(
  * @returns false if the connection has no such subflow.
  * @throws {NetlinkError} EINVAL if there is no such connection, or it is not in userspace's hands.
  */
-export function closeSubflow(
+export function destroySubflow(
   socket: RequestSocket,
   family: Family,
   token: number,
-  { local, remote }: Ends,
+  { local, remote }: FourTuple,
   isMapped = false,
 ): boolean {
   try {
@@ -84,10 +84,10 @@ export function closeSubflow(
       writeGenericHeader(request, COMMAND.subflowDestroy);
       request.u32(ATTR.token, token);
       request.nested(ATTR.address, () => {
-        writeEnd(request, local, isMapped);
+        writeEndpoint(request, local, isMapped);
       });
       request.nested(ATTR.remote, () => {
-        writeEnd(request, remote, isMapped);
+        writeEndpoint(request, remote, isMapped);
       });
     });
     return true;
@@ -118,9 +118,9 @@ export function endpointPorts(socket: RequestSocket, family: Family): number[] {
  * a subflow that cannot exist: only where userspace may close any at all does the kernel look for it.
  * @throws {NetlinkError} if there is no such connection, too.
  */
-export function isUserspace(socket: RequestSocket, family: Family, token: number): boolean {
+export function isUserspacePm(socket: RequestSocket, family: Family, token: number): boolean {
   try {
-    closeSubflow(socket, family, token, { local: NOWHERE, remote: NOWHERE });
+    destroySubflow(socket, family, token, { local: NO_ENDPOINT, remote: NO_ENDPOINT });
     return true;
   } catch (error) {
     if (error instanceof NetlinkError && error.code === 'EINVAL') return false;
@@ -129,7 +129,7 @@ export function isUserspace(socket: RequestSocket, family: Family, token: number
 }
 
 /** @param isMapped an IPv4 address is written as the IPv6 one that it is mapped to. */
-function writeEnd(request: MessageWriter, { address, port }: Endpoint, isMapped = false): void {
+function writeEndpoint(request: MessageWriter, { address, port }: Endpoint, isMapped = false): void {
   const isV4 = !address.includes(':');
   const isShort = isV4 && !isMapped;
   request.u16(ADDRESS_ATTR.family, isShort ? AF_INET : AF_INET6);

@@ -10,16 +10,16 @@ const OPERATION = 4;
 const STEP = 3 * OPERATION;
 
 /** Ports that one request has room for. */
-export const MOST_PORTS = 24;
+export const MAX_PORTS = 24;
 
 /**
  * Has the kernel leave out of a dump what is on none of these ports of this host, so that it is not copied to us: a small
  * program of the kernel's own language for that (net/ipv4/inet_diag.c, inet_diag_bc_run). It takes a socket where it ends
  * exactly at its own end, and rejects one where it goes beyond.
- * @param ports 1 to {@link MOST_PORTS}; of more, none is left out.
+ * @param ports 1 to {@link MAX_PORTS}; of more, none is left out.
  */
 export function writePortFilter(request: MessageWriter, ports: ReadonlySet<number>): void {
-  if (ports.size === 0 || ports.size > MOST_PORTS) return;
+  if (ports.size === 0 || ports.size > MAX_PORTS) return;
   const length = ports.size * STEP - OPERATION;
   const start = request.attribute(INET_DIAG_REQ_BYTECODE, length);
   const { bytes } = request;

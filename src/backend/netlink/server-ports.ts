@@ -34,7 +34,7 @@ export function serverPorts(
 }
 
 /** Whether one of these takes what comes to an end of this host. */
-export function isTaken(listeners: readonly ListeningSocket[], { address, port }: Endpoint): boolean {
+export function hasListenerFor(listeners: readonly ListeningSocket[], { address, port }: Endpoint): boolean {
   return listeners.some(
     (one) => one.port === port && (one.address === address || ANY_ADDRESS.has(one.address)),
   );

@@ -41,7 +41,7 @@ export class RequestSocket {
 
   /** One object. @throws {NetlinkError} with the kernel's answer as its code, and its reason where it gives one. */
   get<T>(type: number, write: WritePayload, read: (message: Message) => T): T {
-    const [answer] = this.#ask(type, 0, write, read);
+    const [answer] = this.#request(type, 0, write, read);
     if (answer === undefined) throw malformed('answer');
     return answer;
   }
@@ -51,14 +51,14 @@ export class RequestSocket {
    * kernel's word for that would take a twentieth of the time that it takes. @throws {NetlinkError}
    */
   command(type: number, write: WritePayload): void {
-    this.#ask(type, 0, write);
+    this.#request(type, 0, write);
   }
 
   /** All objects of a kind. @throws {NetlinkError} */
   dump<T>(type: number, write: WritePayload, read: (message: Message) => T): T[] {
     for (let attempt = 1; ; attempt++) {
       let seen = 0;
-      const answers = this.#ask(type, NLM_F_DUMP, write, (message) => {
+      const answers = this.#request(type, NLM_F_DUMP, write, (message) => {
         seen |= message.flags;
         return read(message);
       });
@@ -71,7 +71,7 @@ export class RequestSocket {
     this.#native = undefined;
   }
 
-  #ask<T>(type: number, flags: number, write: WritePayload, read?: (message: Message) => T): T[] {
+  #request<T>(type: number, flags: number, write: WritePayload, read?: (message: Message) => T): T[] {
     const sequence = (this.#sequence = (this.#sequence + 1) >>> 0);
     try {
       const native = (this.#native ??= this.#open());
@@ -104,7 +104,7 @@ export class RequestSocket {
       for (const message of readMessages(this.#buffer.subarray(0, length))) {
         if (message.sequence !== sequence) continue;
         if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
-          refuse(message);
+          throwIfRefused(message);
           return answers;
         }
         if (read) answers.push(read(message));
@@ -115,7 +115,7 @@ export class RequestSocket {
 }
 
 /** @throws {NetlinkError} if an end of an answer holds an error. */
-function refuse({ type, flags, payload }: Message): void {
+function throwIfRefused({ type, flags, payload }: Message): void {
   if (type === NLMSG_DONE && payload.length < 4) return;
   if (payload.length < 4) throw malformed('error');
   const errno = payload.readInt32LE(0);

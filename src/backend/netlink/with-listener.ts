@@ -12,19 +12,19 @@ export function withListener(backend: Backend, listener: PathManagerListener): B
     tellsPeer: backend.tellsPeer,
     connections: async (pid) => {
       const sockets = await backend.connections(pid);
-      listener.sawElsewhere(pid, sockets.connections);
-      return { ...sockets, connections: listener.kept(pid, sockets.connections) };
+      listener.storeForeignObservation(pid, sockets.connections);
+      return { ...sockets, connections: listener.withoutExcess(pid, sockets.connections) };
     },
     setPriority: (subflow, priority, options) => backend.setPriority(subflow, priority, options),
-    attend: (pids) => {
-      listener.attend(pids);
-      backend.attend?.(pids);
+    trackServers: (pids) => {
+      listener.trackServers(pids);
+      backend.trackServers?.(pids);
     },
     onChange: (changed) => {
       listener.onChange(changed);
     },
     limitSubflows: (limits) => {
-      listener.limit(limits);
+      listener.setLimits(limits);
     },
     onExcess: (excess) => {
       listener.onExcess(excess);

@@ -63,7 +63,7 @@ describe('Problems', () => {
     problems.open('b', 'three');
     problems.resolve('a');
     problems.resolve('a');
-    problems.resolveThose(() => true);
+    problems.resolveMatching(() => true);
     expect(told).toEqual(['a: one', 'a: two', 'b: three', 'a is over', 'b is over']);
   });
 });

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { expect, it } from 'vitest';
-import { descriptors, MOST_DESCRIPTORS, socketInodes } from '../../../src/backend/netlink/descriptors.js';
+import { descriptors, MAX_DESCRIPTORS, socketInodes } from '../../../src/backend/netlink/descriptors.js';
 import { KernelError } from '../../../src/model/kernel-error.js';
 
 it('the descriptors of a process are named as the kernel names them', async () => {
@@ -14,7 +14,7 @@ it('the descriptors of a process are named as the kernel names them', async () =
 });
 
 it('a process with more descriptors than 32,768 is not looked at, and no more than that are read', () => {
-  expect(MOST_DESCRIPTORS).toBe(32_768);
+  expect(MAX_DESCRIPTORS).toBe(32_768);
   // that of the directory itself is among them
   const { length } = readdirSync('/proc/self/fd');
   expect(descriptors(process.pid, length + 1).length).toBeGreaterThan(1);

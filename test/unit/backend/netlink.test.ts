@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { addressText, writeAddress } from '../../../src/backend/netlink/address.js';
 import { tcpSockets } from '../../../src/backend/netlink/diag.js';
-import { look, type SeenConnection } from '../../../src/backend/netlink/look.js';
+import { observeSockets, type ObservedConnection } from '../../../src/backend/netlink/observe-sockets.js';
 import { NetlinkError } from '../../../src/backend/netlink/netlink-error.js';
-import { findPathManager, isUserspace, setPriority } from '../../../src/backend/netlink/path-manager.js';
-import { lookAtServer } from '../../../src/backend/netlink/server-look.js';
+import { findPathManager, isUserspacePm, setPriority } from '../../../src/backend/netlink/path-manager.js';
+import { observeServer } from '../../../src/backend/netlink/observe-server.js';
 import { RequestSocket } from '../../../src/backend/netlink/socket.js';
 import type { NativeNetlinkSocket } from '../../../src/native/addon.js';
 import * as recorded from '../../support/netlink-messages.js';
@@ -107,8 +107,8 @@ describe('a look at a server', () => {
     kernel: ScriptedKernel,
     inodes: number[],
     port: number,
-    last?: ReturnType<typeof lookAtServer>,
-  ) => lookAtServer(kernel.socket(), PID, new Set(inodes), { listeners: [], ports: new Set([port]) }, last);
+    last?: ReturnType<typeof observeServer>,
+  ) => observeServer(kernel.socket(), PID, new Set(inodes), { listeners: [], ports: new Set([port]) }, last);
   const lookTwice = () => new ScriptedKernel(...META, ...TCP, ...META, ...TCP);
 
   it('is on all ports the first time, and then on those that it listens on', () => {
@@ -139,7 +139,7 @@ describe('a look at a server', () => {
 
 describe('a look', () => {
   it('joins meta-sockets and subflows of a process', () => {
-    const { connections, plain } = look(wholeLook().socket(), PID, new Set([INODE]));
+    const { connections, plain } = observeSockets(wholeLook().socket(), PID, new Set([INODE]));
     expect(plain).toEqual([]);
     expect(connections.map(({ connection }) => connection)).toEqual([
       {
@@ -160,7 +160,7 @@ describe('a look', () => {
   });
 
   it('leaves other processes’ sockets out', () => {
-    expect(look(wholeLook().socket(), PID, new Set([1]))).toEqual({
+    expect(observeSockets(wholeLook().socket(), PID, new Set([1]))).toEqual({
       connections: [],
       plain: [],
       waiting: [],
@@ -173,10 +173,16 @@ describe('a look', () => {
     const unaccepted = Buffer.from(dump);
     unaccepted.writeUInt32LE(0, 16 + 68);
     const lookAt = (address: string, port = SERVER.port, ...metas: readonly Buffer[]) =>
-      look(new ScriptedKernel(metas, answer(recorded.META_V6), ...TCP).socket(), PID, new Set([1]), [], {
-        listeners: [{ address, port, inode: 1 }],
-        ports: undefined,
-      });
+      observeSockets(
+        new ScriptedKernel(metas, answer(recorded.META_V6), ...TCP).socket(),
+        PID,
+        new Set([1]),
+        [],
+        {
+          listeners: [{ address, port, inode: 1 }],
+          ports: undefined,
+        },
+      );
     for (const address of [SERVER.address, '0.0.0.0', '::']) {
       const { connections, plain, waiting } = lookAt(address, SERVER.port, unaccepted, done);
       expect([connections, plain]).toEqual([[], []]);
@@ -198,7 +204,8 @@ describe('a look', () => {
       ...[...META, ...TCP, ...META, ...TCP],
       ...[...META, [changed, done], TCP[1] as Buffer[]],
     ).socket();
-    const own = (before?: SeenConnection[]) => look(socket, PID, new Set([INODE]), before).connections[0];
+    const own = (before?: ObservedConnection[]) =>
+      observeSockets(socket, PID, new Set([INODE]), before).connections[0];
     const first = own();
     if (!first) throw new Error('there is a connection');
     expect(own([first])).toBe(first);
@@ -285,7 +292,7 @@ describe('a look', () => {
         }),
       );
       try {
-        look(new ScriptedKernel(...scripts).socket(), PID, new Set([INODE]));
+        observeSockets(new ScriptedKernel(...scripts).socket(), PID, new Set([INODE]));
         ended++;
       } catch (error) {
         if (!(error instanceof NetlinkError))
@@ -319,7 +326,7 @@ describe('the path manager', () => {
   });
 
   it('tells who manages a connection by its answer', () => {
-    const ask = (datagram: Buffer) => isUserspace(new ScriptedKernel([datagram]).socket(), family, TOKEN);
+    const ask = (datagram: Buffer) => isUserspacePm(new ScriptedKernel([datagram]).socket(), family, TOKEN);
     expect(ask((answer(recorded.NO_SUBFLOW) as [Buffer])[0])).toBe(true);
     expect(ask(refusal(22))).toBe(false);
     expect(codeOf(() => ask(refusal(1)))).toBe('EPERM');

@@ -4,12 +4,12 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { descriptors, socketInodes } from '../../../src/backend/netlink/descriptors.js';
 import { listeningSockets, metaSockets, tcpSockets } from '../../../src/backend/netlink/diag.js';
-import { MOST_PORTS } from '../../../src/backend/netlink/port-filter.js';
+import { MAX_PORTS } from '../../../src/backend/netlink/port-filter.js';
 import { RequestSocket } from '../../../src/backend/netlink/socket.js';
 import { loadAddon } from '../../../src/native/addon.js';
 
 const NETLINK_SOCK_DIAG = 4;
-const SERVERS = MOST_PORTS + 1;
+const SERVERS = MAX_PORTS + 1;
 
 const servers: Server[] = [];
 const clients: Socket[] = [];
@@ -69,7 +69,7 @@ function shown(wanted?: readonly number[]): number[] {
   return ports.filter((port) => sockets.some(({ local }) => local.port === port));
 }
 
-it.each([1, 2, 3, 7, MOST_PORTS])('the kernel leaves out what is on none of %i ports', (count) => {
+it.each([1, 2, 3, 7, MAX_PORTS])('the kernel leaves out what is on none of %i ports', (count) => {
   const wanted = ports.slice(0, count);
   expect(shown(wanted)).toEqual(wanted);
   const sockets = tcpSockets(diag, undefined, new Set(wanted));

@@ -177,12 +177,12 @@ it('looks again for whoever asks, where the last look is not of now', async () =
   image.task(PID, [image.socket(ALICE).file]);
   const controller = await start();
   const looks = vi.spyOn(backend, 'connections');
-  await controller.look();
+  await controller.observe();
   expect(looks).not.toHaveBeenCalled();
   const now = performance.now();
   const clock = vi.spyOn(performance, 'now').mockReturnValue(now + 10_000);
   try {
-    await controller.look();
+    await controller.observe();
   } finally {
     clock.mockRestore();
   }

@@ -35,7 +35,7 @@ it('says whose subflows were closed: a session’s, or a stranger’s', () => {
     { pid, client: real, token: 2, limit: 8, closed: 1 },
   ];
   expect(excessText({ closed: 5_003, connections: 5, worst }, [ALICE_SESSION])).toBe(
-    `closed 5003 subflows above the limit: 4999 of 192.0.2.9:4000, who has no session at process ${pid}, limit 2; ` +
+    `closed 5003 subflows above the limit: 4999 of 192.0.2.9:4000, which has no session at process ${pid}, limit 2; ` +
       `1 of alice, server lab, from ${real.address}:${real.port}, limit 8; and of 3 more connections`,
   );
 });

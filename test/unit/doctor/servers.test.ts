@@ -78,7 +78,7 @@ describe('checkServer', () => {
     }
   });
 
-  it('names a plain-TCP listener without /dev/net/tun, with what mends both', async () => {
+  it('names a plain-TCP listener without /dev/net/tun, and says how to fix both', async () => {
     listener = createServer().listen(0, '127.0.0.1');
     await once(listener, 'listening');
     const name = `server lab, process ${process.pid}`;
@@ -128,7 +128,7 @@ describe('checkSessions', () => {
       'it has a subflow through the tunnel itself',
       'no MPTCP endpoint on the tun device',
     ],
-  ])('notes %s, with the mend', (_, one, found, remedy) => {
+  ])('notes %s, and how to fix it', (_, one, found, remedy) => {
     const checks = checkSessions(status([one]));
     expect(checks).toHaveLength(1);
     expect(checks[0]).toMatchObject({ name: 'client alice', verdict: 'note' });

@@ -6,7 +6,7 @@ import type { Problems } from './problems.js';
  * the same work is done again and goes well.
  * @param what the work is, as `cannot ...` goes on.
  */
-export function containFault(problems: Problems, who: string, what: string, act: () => void): void {
+export function containBug(problems: Problems, who: string, what: string, act: () => void): void {
   const key = `fault ${what}`;
   try {
     act();
@@ -19,7 +19,7 @@ export function containFault(problems: Problems, who: string, what: string, act:
   }
 }
 
-/** Whether a problem is one of {@link containFault}. */
-export function isFault(key: string): boolean {
+/** Whether a problem is one of {@link containBug}. */
+export function isBug(key: string): boolean {
   return key.startsWith('fault ');
 }

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { afterEach, expect, it } from 'vitest';
 import { descriptors, socketInodes } from '../../../src/backend/netlink/descriptors.js';
 import { listeningSockets } from '../../../src/backend/netlink/diag.js';
-import { look } from '../../../src/backend/netlink/look.js';
+import { observeSockets } from '../../../src/backend/netlink/observe-sockets.js';
 import { NetworkNamespace } from '../../../src/backend/netlink/namespace.js';
-import { lookAtServer, type ServerLook } from '../../../src/backend/netlink/server-look.js';
+import { observeServer, type ServerObservation } from '../../../src/backend/netlink/observe-server.js';
 import { until } from '../../support/until.js';
 
 const HOST = '127.0.0.1';
@@ -43,7 +43,7 @@ it.each([
 ])('finds a connection on a port that its server does not listen on, looked for %s', async (_, isEarly) => {
   const [server, ports] = await start(SERVER);
   const [usual = 0, other = 0] = ports.split(' ').map(Number);
-  const namespace = NetworkNamespace.of('self');
+  const namespace = NetworkNamespace.openFor('self');
   try {
     const pid = server.pid ?? 0;
     const { diag } = namespace;
@@ -52,10 +52,10 @@ it.each([
       const listeners = listeningSockets(diag).filter(({ inode }) => inodes.has(inode));
       return { inodes, where: { listeners, ports: new Set(listeners.map(({ port }) => port)) } };
     };
-    let last: ServerLook | undefined;
+    let last: ServerObservation | undefined;
     const lookAgain = () => {
       const { inodes, where } = now();
-      last = lookAtServer(diag, pid, inodes, where, last);
+      last = observeServer(diag, pid, inodes, where, last);
       return {
         ports: last.ports,
         connectionsOn: last.connections.map(({ connection }) => connection.local.port),
@@ -68,7 +68,7 @@ it.each([
     await until('nobody listens there', () => !now().where.ports.has(other));
     // which those on the ports that it listens on are not
     const { inodes, where } = now();
-    expect(look(diag, pid, inodes, [], where).connections).toEqual([]);
+    expect(observeSockets(diag, pid, inodes, [], where).connections).toEqual([]);
     for (let count = 0; count < 3; count++)
       expect(lookAgain()).toEqual({ ports: undefined, connectionsOn: [other] });
     client.kill('SIGKILL');

@@ -1,17 +1,17 @@
-import { closeSubflow, type Ends } from './path-manager.js';
+import { destroySubflow, type FourTuple } from './path-manager.js';
 import type { Family } from './family.js';
 import type { NetworkNamespace } from './namespace.js';
 import { NetlinkError } from './netlink-error.js';
-import { subflowKey } from './watched-servers.js';
+import { subflowKey } from './tracked-servers.js';
 
 /** What is needed of a network namespace to close subflows in it. */
 export type LimitedNamespace = Pick<NetworkNamespace, 'generic' | 'isOpen' | 'servers'>;
 
 /** A subflow to close. */
-export interface Closing {
+export interface CloseRequest {
   readonly namespace: LimitedNamespace;
   readonly token: number;
-  readonly ends: Ends;
+  readonly ends: FourTuple;
   /** It was closed. */
   readonly onClosed: () => void;
   /** The kernel refuses to close any subflow of this connection. */
@@ -19,17 +19,17 @@ export interface Closing {
 }
 
 /** Closed in one go, some milliseconds' work; others have a turn of the event loop in between. */
-const AT_ONCE = 64;
+const REQUESTS_PER_TURN = 64;
 /** Subflows that wait to be closed at most. */
-export const MOST = 4_096;
+export const MAX_QUEUED = 4_096;
 
 /** Closes subflows one after another, without keeping anybody waiting. */
 export class SubflowCloser {
   readonly #family: Family;
   readonly #onOverflow: () => void;
-  #queue: Closing[] = [];
+  #queue: CloseRequest[] = [];
   /** Of those that wait: a look shows them again, and each would be asked for twice. */
-  readonly #waiting = new Set<string>();
+  readonly #queuedKeys = new Set<string>();
   #turn: NodeJS.Immediate | undefined;
   #hasOverflown = false;
   /** Whether IPv4 subflows were last found as IPv6 ones: which a server has is tried first. */
@@ -42,14 +42,14 @@ export class SubflowCloser {
   }
 
   /** False if there is no room. */
-  add(closing: Closing): boolean {
+  add(closing: CloseRequest): boolean {
     const key = keyOf(closing);
-    if (this.#waiting.has(key)) return true;
-    if (this.#queue.length >= MOST) {
+    if (this.#queuedKeys.has(key)) return true;
+    if (this.#queue.length >= MAX_QUEUED) {
       this.#hasOverflown = true;
       return false;
     }
-    this.#waiting.add(key);
+    this.#queuedKeys.add(key);
     this.#queue.push(closing);
     this.#schedule();
     return true;
@@ -57,7 +57,7 @@ export class SubflowCloser {
 
   close(): void {
     this.#queue = [];
-    this.#waiting.clear();
+    this.#queuedKeys.clear();
     clearImmediate(this.#turn);
     this.#turn = undefined;
   }
@@ -65,9 +65,9 @@ export class SubflowCloser {
   #schedule(): void {
     this.#turn ??= setImmediate(() => {
       this.#turn = undefined;
-      const now = this.#queue.splice(0, AT_ONCE);
+      const now = this.#queue.splice(0, REQUESTS_PER_TURN);
       for (const closing of now) {
-        this.#waiting.delete(keyOf(closing));
+        this.#queuedKeys.delete(keyOf(closing));
         this.#closeOne(closing);
       }
       if (this.#queue.length > 0) this.#schedule();
@@ -78,9 +78,10 @@ export class SubflowCloser {
     });
   }
 
-  #closeOne({ namespace, token, ends, onClosed, onRefused }: Closing): void {
+  #closeOne({ namespace, token, ends, onClosed, onRefused }: CloseRequest): void {
     if (!namespace.isOpen) return;
-    const close = (isMapped: boolean) => closeSubflow(namespace.generic, this.#family, token, ends, isMapped);
+    const close = (isMapped: boolean) =>
+      destroySubflow(namespace.generic, this.#family, token, ends, isMapped);
     try {
       let isClosed = close(this.#isMapped);
       if (!isClosed && !ends.local.address.includes(':')) {
@@ -95,6 +96,6 @@ export class SubflowCloser {
   }
 }
 
-function keyOf({ token, ends }: Closing): string {
+function keyOf({ token, ends }: CloseRequest): string {
   return `${token} ${subflowKey(ends)}`;
 }

@@ -1,9 +1,9 @@
 import { formatEndpoint } from '../../model/endpoint.js';
 import type { Connection } from '../../model/connection.js';
-import type { Ends } from './path-manager.js';
+import type { FourTuple } from './path-manager.js';
 
 /** A server of a network namespace, and what the last look at it showed. */
-export class WatchedServer {
+export class TrackedServer {
   /** Ports of this host that its connections are on; undefined: not known, they may be on any. */
   ports: ReadonlySet<number> | undefined;
   /** At the last look; at the one before it. */
@@ -20,7 +20,7 @@ export class WatchedServer {
 
   constructor(readonly pid: number) {}
 
-  saw(connections: readonly Connection[], ports: ReadonlySet<number> | undefined): void {
+  storeObservation(connections: readonly Connection[], ports: ReadonlySet<number> | undefined): void {
     this.#first ??= new Set(connections.map(({ token }) => token));
     [this.#before, this.#beforeByToken] = [this.#connections, this.#byToken];
     this.#connections = connections;
@@ -31,7 +31,7 @@ export class WatchedServer {
   }
 
   /** Whether it was looked at: its ports are then what the last look found. */
-  get wasSeen(): boolean {
+  get isObserved(): boolean {
     return this.#first !== undefined;
   }
 
@@ -44,12 +44,12 @@ export class WatchedServer {
   }
 
   /** At the look before the last one. */
-  earlier(token: number): Connection | undefined {
+  connectionBefore(token: number): Connection | undefined {
     return (this.#beforeByToken ??= byToken(this.#before)).get(token);
   }
 
   /** Whether a connection was there at the first look. */
-  isFirst(token: number): boolean {
+  wasInFirstObservation(token: number): boolean {
     return this.#first?.has(token) ?? false;
   }
 
@@ -64,38 +64,40 @@ export class WatchedServer {
 }
 
 /** The servers in one network namespace, and so which of its events concern us. */
-export class WatchedServers {
-  readonly #servers = new Map<number, WatchedServer>();
+export class TrackedServers {
+  readonly #servers = new Map<number, TrackedServer>();
 
-  of(pid: number): WatchedServer {
-    const known = this.#servers.get(pid);
-    if (known) return known;
-    const server = new WatchedServer(pid);
+  getOrAdd(pid: number): TrackedServer {
+    const get = this.#servers.get(pid);
+    if (get) return get;
+    const server = new TrackedServer(pid);
     this.#servers.set(pid, server);
     return server;
   }
 
-  known(pid: number): WatchedServer | undefined {
+  known(pid: number): TrackedServer | undefined {
     return this.#servers.get(pid);
   }
 
   /** Forgets those that are not among these. */
-  keep(pids: ReadonlySet<number>): void {
+  keepOnly(pids: ReadonlySet<number>): void {
     for (const pid of this.#servers.keys()) if (!pids.has(pid)) this.#servers.delete(pid);
   }
 
-  *all(): Generator<WatchedServer> {
+  *all(): Generator<TrackedServer> {
     yield* this.#servers.values();
   }
 
   /** Whether what happens on a port of this host may be a server's. */
-  concerns(port: number): boolean {
+  mayUsePort(port: number): boolean {
     for (const { ports } of this.#servers.values()) if (ports?.has(port) ?? true) return true;
     return false;
   }
 
   /** The server that has a connection of this token, as the last look showed. */
-  find(token: number): { readonly server: WatchedServer; readonly connection: Connection } | undefined {
+  findConnection(
+    token: number,
+  ): { readonly server: TrackedServer; readonly connection: Connection } | undefined {
     for (const server of this.#servers.values()) {
       const connection = server.connection(token);
       if (connection) return { server, connection };
@@ -105,7 +107,7 @@ export class WatchedServers {
 }
 
 /** Names a subflow among those of one connection. */
-export function subflowKey({ local, remote }: Ends): string {
+export function subflowKey({ local, remote }: FourTuple): string {
   return `${formatEndpoint(local)} ${formatEndpoint(remote)}`;
 }
 

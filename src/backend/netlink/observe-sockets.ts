@@ -2,22 +2,22 @@ import { isSameEndpoint, type Endpoint } from '../../model/endpoint.js';
 import type { Connection, PlainPeer } from '../../model/connection.js';
 import type { Subflow } from '../../model/subflow.js';
 import { metaSockets, tcpSockets, type MetaSocket, type TcpSocket } from './diag.js';
-import { isTaken, type ServerPorts } from './server-ports.js';
+import { hasListenerFor, type ServerPorts } from './server-ports.js';
 import type { RequestSocket } from './socket.js';
 
 /** A connection and its subflows as sock_diag showed them. */
-export interface SeenConnection {
+export interface ObservedConnection {
   readonly connection: Connection;
   /** One for each of its subflows, in the same order. */
   readonly sockets: readonly TcpSocket[];
 }
 
 /** Everything that one look at a process's sockets shows. */
-export interface Seen {
-  readonly connections: readonly SeenConnection[];
+export interface SocketObservation {
+  readonly connections: readonly ObservedConnection[];
   readonly plain: readonly PlainPeer[];
   /** Connections that wait for the process to accept them: no session's yet, but with subflows already. */
-  readonly waiting: readonly SeenConnection[];
+  readonly waiting: readonly ObservedConnection[];
   /** The port of this host that each of the process's established sockets is on, by inode. */
   readonly portOf: ReadonlyMap<number, number>;
 }
@@ -29,17 +29,19 @@ export interface Seen {
  * @param where it listens, and the ports that its connections are on.
  * @throws {NetlinkError}
  */
-export function look(
+export function observeSockets(
   diag: RequestSocket,
   pid: number,
   inodes: ReadonlySet<number>,
-  before: readonly SeenConnection[] = [],
+  before: readonly ObservedConnection[] = [],
   { listeners, ports }: ServerPorts = { listeners: [], ports: undefined },
-): Seen {
+): SocketObservation {
   // Meta-sockets first: a subflow that comes between the two has its connection already.
   const all = metaSockets(diag, ports);
-  const metas = eachOnce(all.filter(({ inode }) => inodes.has(inode)));
-  const waiting = eachOnce(all.filter(({ inode, local }) => inode === 0 && isTaken(listeners, local)));
+  const metas = withoutDuplicates(all.filter(({ inode }) => inodes.has(inode)));
+  const waiting = withoutDuplicates(
+    all.filter(({ inode, local }) => inode === 0 && hasListenerFor(listeners, local)),
+  );
   const known = new Map<number, TcpSocket>();
   for (const { sockets } of before) for (const socket of sockets) known.set(socket.cookie, socket);
   const sockets = tcpSockets(diag, known, ports);
@@ -55,10 +57,10 @@ export function look(
   const connectionsOf = (some: readonly MetaSocket[]) =>
     some
       .filter(({ fellBack }) => !fellBack)
-      .map(({ token, local, remote }): SeenConnection => {
+      .map(({ token, local, remote }): ObservedConnection => {
         const its = byToken.get(token) ?? [];
         const one = earlier.get(token);
-        if (one && isSame(one, remote, its)) return one;
+        if (one && isUnchanged(one, remote, its)) return one;
         return { connection: { pid, remote, local, token, subflows: subflowsOf(its) }, sockets: its };
       });
   return {
@@ -70,12 +72,12 @@ export function look(
 }
 
 /** A dump goes on by counting, and tells one twice if another came before it meanwhile. */
-function eachOnce(metas: readonly MetaSocket[]): MetaSocket[] {
+function withoutDuplicates(metas: readonly MetaSocket[]): MetaSocket[] {
   return [...new Map(metas.map((meta) => [meta.token, meta])).values()];
 }
 
-function isSame(
-  { connection, sockets }: SeenConnection,
+function isUnchanged(
+  { connection, sockets }: ObservedConnection,
   remote: Endpoint,
   its: readonly TcpSocket[],
 ): boolean {

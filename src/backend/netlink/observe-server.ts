@@ -1,9 +1,9 @@
-import { look, type Seen, type SeenConnection } from './look.js';
+import { observeSockets, type SocketObservation, type ObservedConnection } from './observe-sockets.js';
 import type { ServerPorts } from './server-ports.js';
 import type { RequestSocket } from './socket.js';
 
 /** A look at a server, and what the next one is to know of it. */
-export interface ServerLook extends Seen {
+export interface ServerObservation extends SocketObservation {
   /** Of all sockets that the process had. */
   readonly inodes: ReadonlySet<number>;
   /** Ports of this host that its connections are on; undefined: they may be on any. */
@@ -13,8 +13,8 @@ export interface ServerLook extends Seen {
 }
 
 /** What a look goes by that of a server's connections before it. */
-type LastLook = Pick<ServerLook, 'inodes' | 'portOf' | 'isOnOtherPorts'> & {
-  readonly connections: readonly SeenConnection[];
+type LastObservation = Pick<ServerObservation, 'inodes' | 'portOf' | 'isOnOtherPorts'> & {
+  readonly connections: readonly ObservedConnection[];
 };
 
 /**
@@ -25,24 +25,28 @@ type LastLook = Pick<ServerLook, 'inodes' | 'portOf' | 'isOnOtherPorts'> & {
  * @param where it listens.
  * @throws {NetlinkError}
  */
-export function lookAtServer(
+export function observeServer(
   diag: RequestSocket,
   pid: number,
   inodes: ReadonlySet<number>,
   { listeners, ports: listening }: ServerPorts,
-  last: LastLook | undefined,
-): ServerLook {
+  last: LastObservation | undefined,
+): ServerObservation {
   const lookOn = (ports?: ReadonlySet<number>) =>
-    look(diag, pid, inodes, last?.connections, { listeners, ports });
+    observeSockets(diag, pid, inodes, last?.connections, { listeners, ports });
   let seen = last && !last.isOnOtherPorts ? lookOn(listening) : lookOn();
-  if (last && !last.isOnOtherPorts && listening && hidesAny(inodes, seen, last)) seen = lookOn();
+  if (last && !last.isOnOtherPorts && listening && mayHideConnection(inodes, seen, last)) seen = lookOn();
   const isOnOtherPorts =
     listening !== undefined && [...seen.portOf.values()].some((port) => !listening.has(port));
   return { ...seen, inodes, isOnOtherPorts, ports: isOnOtherPorts ? undefined : listening };
 }
 
 /** Whether a socket that it did not have, or that was shown as a connection, is not shown now: it may be on another port. */
-function hidesAny(inodes: ReadonlySet<number>, seen: Seen, last: LastLook): boolean {
+function mayHideConnection(
+  inodes: ReadonlySet<number>,
+  seen: SocketObservation,
+  last: LastObservation,
+): boolean {
   for (const inode of inodes) {
     if (!seen.portOf.has(inode) && (!last.inodes.has(inode) || last.portOf.has(inode))) return true;
   }

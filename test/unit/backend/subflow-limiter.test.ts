@@ -2,12 +2,12 @@ import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Connection } from '../../../src/model/connection.js';
 import type { ExcessSubflows, SubflowLimits } from '../../../src/model/subflow-limits.js';
-import type { LimitedNamespace } from '../../../src/backend/netlink/closer.js';
-import { SubflowLimiter } from '../../../src/backend/netlink/limiter.js';
-import type { Ends } from '../../../src/backend/netlink/path-manager.js';
+import type { LimitedNamespace } from '../../../src/backend/netlink/subflow-closer.js';
+import { SubflowLimiter } from '../../../src/backend/netlink/subflow-limiter.js';
+import type { FourTuple } from '../../../src/backend/netlink/path-manager.js';
 import { EventType, readEvent } from '../../../src/backend/netlink/pm-event.js';
 import { RequestSocket } from '../../../src/backend/netlink/socket.js';
-import { WatchedServers } from '../../../src/backend/netlink/watched-servers.js';
+import { TrackedServers } from '../../../src/backend/netlink/tracked-servers.js';
 import { pathManagerEvent } from '../../support/pm-event.js';
 
 const PID = 4321;
@@ -32,7 +32,7 @@ beforeEach(() => {
   reports = [];
   namespace = {
     isOpen: true,
-    servers: new WatchedServers(),
+    servers: new TrackedServers(),
     generic: new RequestSocket(() => {
       let waiting: Buffer | undefined;
       return {
@@ -69,7 +69,7 @@ function refusal(code: number, sequence: number): Buffer {
   return bytes;
 }
 
-function ends(port: number): Ends {
+function ends(port: number): FourTuple {
   return { local: SERVER, remote: { address: '192.168.100.2', port } };
 }
 
@@ -86,21 +86,21 @@ function limits(claimed = false): SubflowLimits {
 
 /** Looks, and then says what the limits are, as the controller does. */
 function look(seen: Connection, claimed = false): void {
-  namespace.servers.of(PID).saw([seen], new Set([1194]));
-  limiter.limit(limits(claimed), [namespace]);
+  namespace.servers.getOrAdd(PID).storeObservation([seen], new Set([1194]));
+  limiter.setLimits(limits(claimed), [namespace]);
 }
 
 /** Looks at a connection that was not there at the first look. */
 function lookAtNew(seen: Connection, claimed = false): void {
-  namespace.servers.of(PID).saw([], new Set([1194]));
+  namespace.servers.getOrAdd(PID).storeObservation([], new Set([1194]));
   look(seen, claimed);
 }
 
 /** @returns whether it is news. */
 function hear(type: number, port: number): boolean {
-  const found = namespace.servers.find(TOKEN);
+  const found = namespace.servers.findConnection(TOKEN);
   if (!found) throw new Error('there is no connection');
-  return limiter.heard(
+  return limiter.onEvent(
     namespace,
     found.server,
     found.connection,
@@ -143,8 +143,8 @@ it('counts no subflow twice that the look has shown already', () => {
 
 it('closes what a look shows above the limit: the newest, and never the first', async () => {
   lookAtNew(connection(2));
-  namespace.servers.of(PID).saw([connection(5, 4, 2)], new Set([1194]));
-  limiter.limit(limits(), [namespace]);
+  namespace.servers.getOrAdd(PID).storeObservation([connection(5, 4, 2)], new Set([1194]));
+  limiter.setLimits(limits(), [namespace]);
   await turns(2);
   expect(closed.sort()).toEqual([4, 5]);
 });
@@ -159,7 +159,7 @@ it('spares what was there before anybody looked up to a session’s limit: who i
 });
 
 it('closes nothing before it is told limits', async () => {
-  namespace.servers.of(PID).saw([connection()], new Set([1194]));
+  namespace.servers.getOrAdd(PID).storeObservation([connection()], new Set([1194]));
   for (let port = 2; port < 100; port++) expect(join(port)).toBe(true);
   await turns(2);
   expect(closed).toEqual([]);
@@ -167,7 +167,7 @@ it('closes nothing before it is told limits', async () => {
 
 it('leaves it to the next look where events were lost', async () => {
   lookAtNew(connection());
-  namespace.servers.of(PID).isStale = true;
+  namespace.servers.getOrAdd(PID).isStale = true;
   for (let port = 2; port < 100; port++) expect(join(port)).toBe(true);
   await turns(2);
   expect(closed).toEqual([]);
@@ -193,10 +193,10 @@ it('does a bounded part of the work between two turns of the event loop, and loo
 it('shows a connection without what is above its limit, so that nothing is wished for that', () => {
   const many = connection(...Array.from({ length: 3_000 }, (_, index) => index + 2));
   lookAtNew(many, true);
-  const server = namespace.servers.of(PID);
-  const kept = limiter.kept(namespace, server, many);
+  const server = namespace.servers.getOrAdd(PID);
+  const kept = limiter.withoutExcess(namespace, server, many);
   expect(kept.subflows.map(({ remote }) => remote.port)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
-  expect(limiter.kept(namespace, server, kept)).toBe(kept);
+  expect(limiter.withoutExcess(namespace, server, kept)).toBe(kept);
 });
 
 it('asks once for a subflow that waits to be closed, however many looks show it', async () => {
@@ -217,7 +217,7 @@ it('tries once only to close subflows of a connection that the kernel manages it
   expect(closed).toHaveLength(1);
   expect(join(4)).toBe(true);
   const all = connection(2, 3, 4);
-  expect(limiter.kept(namespace, namespace.servers.of(PID), all)).toBe(all);
+  expect(limiter.withoutExcess(namespace, namespace.servers.getOrAdd(PID), all)).toBe(all);
 });
 
 it('asks for an IPv4 subflow as an IPv6 one where there is none, and counts neither where there is none at all', async () => {

@@ -1,15 +1,15 @@
 import type { Connection } from '../../model/connection.js';
 import type { ExcessSubflows, SubflowLimits } from '../../model/subflow-limits.js';
-import { SubflowCloser, type LimitedNamespace } from './closer.js';
+import { SubflowCloser, type LimitedNamespace } from './subflow-closer.js';
 import { excessSubflows } from './excess.js';
-import { ExcessTally } from './excess-tally.js';
+import { ExcessReporter } from './excess-reporter.js';
 import type { Family } from './family.js';
-import type { Ends } from './path-manager.js';
+import type { FourTuple } from './path-manager.js';
 import { EventType, type PathManagerEvent } from './pm-event.js';
-import { subflowKey, type WatchedServer } from './watched-servers.js';
+import { subflowKey, type TrackedServer } from './tracked-servers.js';
 
 /** Connections whose subflows cannot be closed that are remembered; of more, all are forgotten, and tried again. */
-const MOST_REFUSED = 10_000;
+const MAX_REFUSED = 10_000;
 
 /**
  * Closes the subflows that a connection has above its limit. The kernel has no limit of its own for connections in
@@ -20,7 +20,7 @@ const MOST_REFUSED = 10_000;
  */
 export class SubflowLimiter {
   readonly #closer: SubflowCloser;
-  readonly #tally: ExcessTally;
+  readonly #reporter: ExcessReporter;
   #limits: SubflowLimits | undefined;
   /** By namespace, tokens of connections that the kernel closes no subflow of. */
   #refused = new WeakMap<LimitedNamespace, Set<number>>();
@@ -28,15 +28,15 @@ export class SubflowLimiter {
   /** @param lookAgain something can only be decided by a look. */
   constructor(family: Family, lookAgain: () => void) {
     this.#closer = new SubflowCloser(family, lookAgain);
-    this.#tally = new ExcessTally();
+    this.#reporter = new ExcessReporter();
   }
 
   onExcess(listener: (excess: ExcessSubflows) => void): void {
-    this.#tally.onExcess(listener);
+    this.#reporter.onExcess(listener);
   }
 
   /** The limits from now on; until the first ones there are none. */
-  limit(limits: SubflowLimits, namespaces: Iterable<LimitedNamespace>): void {
+  setLimits(limits: SubflowLimits, namespaces: Iterable<LimitedNamespace>): void {
     this.#limits = limits;
     const least = Math.min(limits.most, limits.mostUnclaimed);
     for (const namespace of namespaces) {
@@ -52,23 +52,23 @@ export class SubflowLimiter {
    * A connection without the subflows that it has above its limit: they are being closed, and nothing is to be wished for
    * thousands of them meanwhile.
    */
-  kept(namespace: LimitedNamespace, server: WatchedServer, connection: Connection): Connection {
+  withoutExcess(namespace: LimitedNamespace, server: TrackedServer, connection: Connection): Connection {
     const limits = this.#limits;
     const limit = limits ? limitOf(server, connection, limits) : Infinity;
     if (connection.subflows.length <= limit || !this.#isClosable(namespace, connection)) return connection;
-    const excess = new Set(excessSubflows(connection, limit, server.earlier(connection.token)));
+    const excess = new Set(excessSubflows(connection, limit, server.connectionBefore(connection.token)));
     return { ...connection, subflows: connection.subflows.filter((subflow) => !excess.has(subflow)) };
   }
 
   /** An event of a connection that is a server's. @returns whether it is news to whoever looks. */
-  heard(
+  onEvent(
     namespace: LimitedNamespace,
-    server: WatchedServer,
+    server: TrackedServer,
     connection: Connection,
     event: PathManagerEvent,
   ): boolean {
     if (event.type !== EventType.subflowEstablished && event.type !== EventType.subflowClosed) return true;
-    const ends = event.ends();
+    const ends = event.fourTuple();
     if (!ends || server.isStale) return true;
     const subflows = server.subflows(connection);
     const key = subflowKey(ends);
@@ -89,19 +89,19 @@ export class SubflowLimiter {
 
   close(): void {
     this.#closer.close();
-    this.#tally.close();
+    this.#reporter.close();
   }
 
   #trim(
     namespace: LimitedNamespace,
-    server: WatchedServer,
+    server: TrackedServer,
     connection: Connection,
     limits: SubflowLimits,
   ): void {
     const limit = limitOf(server, connection, limits);
     if (connection.subflows.length <= limit || !this.#isClosable(namespace, connection)) return;
     const subflows = server.subflows(connection);
-    for (const subflow of excessSubflows(connection, limit, server.earlier(connection.token))) {
+    for (const subflow of excessSubflows(connection, limit, server.connectionBefore(connection.token))) {
       const { local, remote } = subflow;
       if (!this.#close(namespace, server, connection, { local, remote }, limits)) return;
       subflows.delete(subflowKey(subflow));
@@ -115,9 +115,9 @@ export class SubflowLimiter {
   /** False if there is no room to remember it. */
   #close(
     namespace: LimitedNamespace,
-    server: WatchedServer,
+    server: TrackedServer,
     connection: Connection,
-    ends: Ends,
+    ends: FourTuple,
     limits: SubflowLimits,
   ): boolean {
     const { token, remote: client } = connection;
@@ -126,11 +126,11 @@ export class SubflowLimiter {
       token,
       ends,
       onClosed: () => {
-        this.#tally.add({ pid: server.pid, client, token, limit: limitOf(server, connection, limits) });
+        this.#reporter.add({ pid: server.pid, client, token, limit: limitOf(server, connection, limits) });
       },
       onRefused: () => {
         const refused = this.#refused.get(namespace) ?? new Set();
-        if (refused.size >= MOST_REFUSED) refused.clear();
+        if (refused.size >= MAX_REFUSED) refused.clear();
         refused.add(token);
         this.#refused.set(namespace, refused);
       },
@@ -140,9 +140,9 @@ export class SubflowLimiter {
 
 /** Of a connection that was there before anybody looked, nobody can say yet that no session claims it. */
 function limitOf(
-  server: WatchedServer,
+  server: TrackedServer,
   { token }: Connection,
   { most, mostUnclaimed, claimed }: SubflowLimits,
 ): number {
-  return server.isFirst(token) || claimed.get(server.pid)?.has(token) ? most : mostUnclaimed;
+  return server.wasInFirstObservation(token) || claimed.get(server.pid)?.has(token) ? most : mostUnclaimed;
 }

@@ -2,7 +2,7 @@ import { release } from 'node:os';
 import { KernelError } from '../../model/kernel-error.js';
 import { NetlinkError } from './netlink-error.js';
 
-const MENDS: Readonly<Record<string, string>> = {
+const REMEDIES: Readonly<Record<string, string>> = {
   EPERM:
     'run subflowd as root, or give it CAP_NET_ADMIN, and for servers in other network namespaces CAP_SYS_ADMIN and ' +
     'RestrictNamespaces=net (openvpn-conf/subflowd.service, and subflowd.service.d/namespaces.conf beside it)',
@@ -12,7 +12,7 @@ const MENDS: Readonly<Record<string, string>> = {
 };
 
 /** The error that an admin reads, with what mends it. @param pid of the server that was asked about. */
-export function explain(error: unknown, pid?: number): KernelError {
+export function toKernelError(error: unknown, pid?: number): KernelError {
   if (error instanceof KernelError) return error;
   const { code = '', message } = error as NodeJS.ErrnoException;
   if (pid !== undefined && !(error instanceof NetlinkError) && (code === 'ENOENT' || code === 'ESRCH')) {
@@ -26,5 +26,5 @@ export function explain(error: unknown, pid?: number): KernelError {
       { cause: error },
     );
   }
-  return new KernelError('netlink', message, MENDS[code], { cause: error });
+  return new KernelError('netlink', message, REMEDIES[code], { cause: error });
 }

@@ -1,7 +1,7 @@
 import type { ClosedSubflows, ExcessSubflows } from '../../model/subflow-limits.js';
 
 /** From the first subflow that was closed to the report of it, milliseconds: more come with it ... */
-const GATHER_MS = 500;
+const FIRST_PAUSE_MS = 500;
 /** ... and from one report to the next. */
 export const PAUSE_MS = 10_000;
 /** Connections that one report names, and that are counted apart until then. */
@@ -9,7 +9,7 @@ export const NAMED = 10;
 const COUNTED = 1_000;
 
 /** Counts the subflows that were closed, by connection, and reports them now and then. */
-export class ExcessTally {
+export class ExcessReporter {
   #listener: (excess: ExcessSubflows) => void = () => undefined;
   readonly #closed = new Map<string, ClosedSubflows>();
   /** Of connections that are not counted apart. */
@@ -31,7 +31,7 @@ export class ExcessTally {
       () => {
         this.#report();
       },
-      Math.max(GATHER_MS, this.#reportedAt + PAUSE_MS - performance.now()),
+      Math.max(FIRST_PAUSE_MS, this.#reportedAt + PAUSE_MS - performance.now()),
     ).unref();
   }
 
