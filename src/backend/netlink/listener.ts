@@ -12,8 +12,9 @@ import { findPathManager } from './path-manager.js';
 import { serverPorts } from './server-ports.js';
 
 /**
- * Listens to the kernel's path manager in our own network namespace and in those of the servers: what concerns a server is
- * news, and what a connection has above its limit is closed. Whoever else is in these namespaces starts no look.
+ * Listens to the kernel's path manager in our own network namespace and in those of the servers. It reports changes that
+ * concern a server, and closes subflows above the limit of their connection. Connections of other processes in these namespaces
+ * do not cause observations.
  */
 export class PathManagerListener {
   readonly family: Family;
@@ -24,7 +25,7 @@ export class PathManagerListener {
   });
   #onChange: () => void = () => undefined;
 
-  /** @throws {KernelError} if this host's kernel has no such path manager, or does not let us listen. */
+  /** @throws {KernelError} if this kernel has no path manager for userspace, or does not let us listen to it. */
   constructor() {
     try {
       const own = NetworkNamespace.openFor('self');
@@ -50,7 +51,7 @@ export class PathManagerListener {
     this.#limiter.onExcess(listener);
   }
 
-  /** Servers, though nobody may be connected yet; what is known of others is forgotten. */
+  /** Tracks these servers, also those without sessions. Forgets all others. */
   trackServers(pids: readonly number[]): void {
     for (const pid of pids) {
       try {
@@ -58,7 +59,7 @@ export class PathManagerListener {
         const server = servers.getOrAdd(pid);
         if (!server.isObserved) server.ports ??= this.#portsOf(pid);
       } catch {
-        // looking at it will say why
+        // the next observation of this server throws the reason
       }
     }
     const wanted = new Set(pids);
@@ -66,9 +67,9 @@ export class PathManagerListener {
   }
 
   /**
-   * What a look at a server showed.
-   * @param connections those too that the process has not accepted yet.
-   * @param ports of this host that its connections are on; undefined: not known, they may be on any.
+   * Stores an observation of a server.
+   * @param connections also those that the process has not accepted yet.
+   * @param ports local ports of its connections; undefined: not known, any port is possible.
    */
   storeObservation(
     pid: number,
@@ -78,7 +79,7 @@ export class PathManagerListener {
     this.namespaces.getOrOpen(pid).servers.getOrAdd(pid).storeObservation(connections, ports);
   }
 
-  /** The same of a look that does not ask the kernel's sockets: ports are looked up where they are not those of before. */
+  /** Stores an observation of another backend, which knows no listening ports. They are read if a new port appears. */
   storeForeignObservation(pid: number, connections: readonly Connection[]): void {
     try {
       const server = this.namespaces.getOrOpen(pid).servers.getOrAdd(pid);
@@ -89,11 +90,11 @@ export class PathManagerListener {
         ports && new Set([...ports, ...connections.map(({ local }) => local.port)]),
       );
     } catch {
-      // its namespace cannot be entered, or it is gone: nothing is heard of it then
+      // The process is gone or its namespace cannot be entered: there are no events of it.
     }
   }
 
-  /** Connections as the last look showed them, each without the subflows that are above its limit. */
+  /** The connections of the last observation, each without its subflows above the limit. */
   withoutExcess(pid: number, connections: readonly Connection[]): readonly Connection[] {
     for (const namespace of this.namespaces.all()) {
       const server = namespace.servers.known(pid);
@@ -124,10 +125,10 @@ export class PathManagerListener {
       onEvent: (event) => {
         const { token, port } = event;
         const found = token === undefined ? undefined : servers.findConnection(token);
-        const isNews = found
+        const isChange = found
           ? this.#limiter.onEvent(namespace, found.server, found.connection, event)
           : port !== undefined && servers.mayUsePort(port);
-        if (isNews) this.#notifier.notify();
+        if (isChange) this.#notifier.notify();
       },
       onLost: () => {
         for (const server of servers.all()) server.isStale = true;

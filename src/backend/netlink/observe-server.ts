@@ -2,27 +2,28 @@ import { observeSockets, type SocketObservation, type ObservedConnection } from 
 import type { ServerPorts } from './server-ports.js';
 import type { RequestSocket } from './socket.js';
 
-/** A look at a server, and what the next one is to know of it. */
+/** An observation of a server, with what the next one needs of it. */
 export interface ServerObservation extends SocketObservation {
-  /** Of all sockets that the process had. */
+  /** Inodes of all sockets that the process had. */
   readonly inodes: ReadonlySet<number>;
-  /** Ports of this host that its connections are on; undefined: they may be on any. */
+  /** Local ports of its connections; undefined: any port is possible. */
   readonly ports: ReadonlySet<number> | undefined;
-  /** It has connections on ports that it does not listen on. */
+  /** It has connections on local ports that it does not listen on. */
   readonly isOnOtherPorts: boolean;
 }
 
-/** What a look goes by that of a server's connections before it. */
+/** The members of the last observation that the next one uses. */
 type LastObservation = Pick<ServerObservation, 'inodes' | 'portOf' | 'isOnOtherPorts'> & {
   readonly connections: readonly ObservedConnection[];
 };
 
 /**
- * Looks at a server on the ports that it listens on, so that who else is in its network namespace costs nothing. TPROXY and
- * programs of BPF (sk_lookup) give it connections on any other port all the same, and nobody can ask the kernel which: so
- * the first look is on all ports, and so is each while it has such a connection, or has a socket, new or of a connection,
- * that is not on those that it listens on.
- * @param where it listens.
+ * Observes a server on the ports that it listens on, so that other processes in its network namespace cost nothing.
+ *
+ * TPROXY and BPF programs (sk_lookup) can give it connections on any other port, and the kernel does not show which ports.
+ * So these observations are on all ports: the first one; each one while the server has such a connection; and each one in
+ * which a socket is missing that is new or was a connection.
+ * @param serverPorts where it listens.
  * @throws {NetlinkError}
  */
 export function observeServer(
@@ -32,23 +33,24 @@ export function observeServer(
   { listeners, ports: listening }: ServerPorts,
   last: LastObservation | undefined,
 ): ServerObservation {
-  const lookOn = (ports?: ReadonlySet<number>) =>
+  const observeOn = (ports?: ReadonlySet<number>) =>
     observeSockets(diag, pid, inodes, last?.connections, { listeners, ports });
-  let seen = last && !last.isOnOtherPorts ? lookOn(listening) : lookOn();
-  if (last && !last.isOnOtherPorts && listening && mayHideConnection(inodes, seen, last)) seen = lookOn();
+  let observed = last && !last.isOnOtherPorts ? observeOn(listening) : observeOn();
+  if (last && !last.isOnOtherPorts && listening && mayHideConnection(inodes, observed, last))
+    observed = observeOn();
   const isOnOtherPorts =
-    listening !== undefined && [...seen.portOf.values()].some((port) => !listening.has(port));
-  return { ...seen, inodes, isOnOtherPorts, ports: isOnOtherPorts ? undefined : listening };
+    listening !== undefined && [...observed.portOf.values()].some((port) => !listening.has(port));
+  return { ...observed, inodes, isOnOtherPorts, ports: isOnOtherPorts ? undefined : listening };
 }
 
-/** Whether a socket that it did not have, or that was shown as a connection, is not shown now: it may be on another port. */
+/** Whether a socket is missing that is new or was a connection before: it may be on another port. */
 function mayHideConnection(
   inodes: ReadonlySet<number>,
-  seen: SocketObservation,
+  observed: SocketObservation,
   last: LastObservation,
 ): boolean {
   for (const inode of inodes) {
-    if (!seen.portOf.has(inode) && (!last.inodes.has(inode) || last.portOf.has(inode))) return true;
+    if (!observed.portOf.has(inode) && (!last.inodes.has(inode) || last.portOf.has(inode))) return true;
   }
   return false;
 }

@@ -5,50 +5,50 @@ import { metaSockets, tcpSockets, type MetaSocket, type TcpSocket } from './diag
 import { hasListenerFor, type ServerPorts } from './server-ports.js';
 import type { RequestSocket } from './socket.js';
 
-/** A connection and its subflows as sock_diag showed them. */
+/** A connection and its subflows as sock_diag(7) shows them. */
 export interface ObservedConnection {
   readonly connection: Connection;
-  /** One for each of its subflows, in the same order. */
+  /** The TCP socket of each subflow, in the order of `connection.subflows`. */
   readonly sockets: readonly TcpSocket[];
 }
 
-/** Everything that one look at a process's sockets shows. */
+/** The sockets of one process. */
 export interface SocketObservation {
   readonly connections: readonly ObservedConnection[];
   readonly plain: readonly PlainPeer[];
-  /** Connections that wait for the process to accept them: no session's yet, but with subflows already. */
+  /** Connections that the process has not accepted yet. They can have subflows, but no session. */
   readonly waiting: readonly ObservedConnection[];
-  /** The port of this host that each of the process's established sockets is on, by inode. */
+  /** By inode: the local port of each established socket of the process. */
   readonly portOf: ReadonlyMap<number, number>;
 }
 
 /**
- * The MPTCP connections and the plain TCP sockets of a process.
- * @param inodes of the process's sockets: who else is in its network namespace is no business of ours.
- * @param before its connections at the last look: what is as it was stays the same object.
- * @param where it listens, and the ports that its connections are on.
+ * Observes the MPTCP connections and the plain TCP sockets of a process.
+ * @param inodes of the process's sockets. Sockets of other processes in its network namespace are ignored.
+ * @param last its connections in the last observation. An unchanged connection stays the same object.
+ * @param serverPorts where it listens, and the local ports of its connections.
  * @throws {NetlinkError}
  */
 export function observeSockets(
   diag: RequestSocket,
   pid: number,
   inodes: ReadonlySet<number>,
-  before: readonly ObservedConnection[] = [],
+  last: readonly ObservedConnection[] = [],
   { listeners, ports }: ServerPorts = { listeners: [], ports: undefined },
 ): SocketObservation {
-  // Meta-sockets first: a subflow that comes between the two has its connection already.
+  // Meta-sockets first: then each subflow of the second dump has its connection in the first, also a new one.
   const all = metaSockets(diag, ports);
   const metas = withoutDuplicates(all.filter(({ inode }) => inodes.has(inode)));
   const waiting = withoutDuplicates(
     all.filter(({ inode, local }) => inode === 0 && hasListenerFor(listeners, local)),
   );
-  const known = new Map<number, TcpSocket>();
-  for (const { sockets } of before) for (const socket of sockets) known.set(socket.cookie, socket);
-  const sockets = tcpSockets(diag, known, ports);
+  const byCookie = new Map<number, TcpSocket>();
+  for (const { sockets } of last) for (const socket of sockets) byCookie.set(socket.cookie, socket);
+  const sockets = tcpSockets(diag, byCookie, ports);
   const byToken = new Map<number, TcpSocket[]>([...metas, ...waiting].map(({ token }) => [token, []]));
   for (const socket of sockets) if (socket.mptcp) byToken.get(socket.mptcp.token)?.push(socket);
 
-  const earlier = new Map(before.map((one) => [one.connection.token, one]));
+  const lastByToken = new Map(last.map((one) => [one.connection.token, one]));
   const metaInodes = new Set(metas.map(({ inode }) => inode));
   const plainSockets = sockets.filter(
     ({ mptcp, inode }) => !mptcp && inodes.has(inode) && !metaInodes.has(inode),
@@ -58,10 +58,10 @@ export function observeSockets(
     some
       .filter(({ fellBack }) => !fellBack)
       .map(({ token, local, remote }): ObservedConnection => {
-        const its = byToken.get(token) ?? [];
-        const one = earlier.get(token);
-        if (one && isUnchanged(one, remote, its)) return one;
-        return { connection: { pid, remote, local, token, subflows: subflowsOf(its) }, sockets: its };
+        const own = byToken.get(token) ?? [];
+        const one = lastByToken.get(token);
+        if (one && isUnchanged(one, remote, own)) return one;
+        return { connection: { pid, remote, local, token, subflows: subflowsOf(own) }, sockets: own };
       });
   return {
     connections: connectionsOf(metas),
@@ -71,7 +71,7 @@ export function observeSockets(
   };
 }
 
-/** A dump goes on by counting, and tells one twice if another came before it meanwhile. */
+/** A dump can list a socket twice if another was added meanwhile. */
 function withoutDuplicates(metas: readonly MetaSocket[]): MetaSocket[] {
   return [...new Map(metas.map((meta) => [meta.token, meta])).values()];
 }
@@ -79,12 +79,12 @@ function withoutDuplicates(metas: readonly MetaSocket[]): MetaSocket[] {
 function isUnchanged(
   { connection, sockets }: ObservedConnection,
   remote: Endpoint,
-  its: readonly TcpSocket[],
+  now: readonly TcpSocket[],
 ): boolean {
   return (
     isSameEndpoint(connection.remote, remote) &&
-    sockets.length === its.length &&
-    sockets.every((socket, index) => socket === its[index])
+    sockets.length === now.length &&
+    sockets.every((socket, index) => socket === now[index])
   );
 }
 
@@ -93,9 +93,9 @@ function subflowsOf(sockets: readonly TcpSocket[]): Subflow[] {
   for (const { local, remote, mptcp, counters } of sockets) {
     if (!mptcp) continue;
     const { id, ours, peers } = mptcp;
-    // The kernel sends MP_PRIO in the same call that sets the wish.
-    const wishes = { ours, peers, mpPrioPending: false };
-    subflows.push({ local, remote, ...wishes, id, ...counters });
+    // The kernel sends MP_PRIO in the same call that sets our priority, so none is ever pending.
+    const priorities = { ours, peers, mpPrioPending: false };
+    subflows.push({ local, remote, ...priorities, id, ...counters });
   }
   return subflows;
 }

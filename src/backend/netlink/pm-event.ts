@@ -7,22 +7,22 @@ import type { FourTuple } from './path-manager.js';
 // include/uapi/linux/mptcp.h, enum mptcp_event_attr
 const ATTR = { token: 1, sourceV4: 5, sourceV6: 6, destinationV4: 7, destinationV6: 8, sourcePort: 9, destinationPort: 10 } as const; // prettier-ignore
 
-/** enum mptcp_event_type: those that are told apart. */
+/** The values of enum mptcp_event_type that subflowd distinguishes. */
 export const EventType = { subflowEstablished: 10, subflowClosed: 11 } as const;
 
-/** What the kernel's path manager reports. */
+/** An event of the kernel's path manager. */
 export interface PathManagerEvent {
-  /** One of {@link EventType}, or another number. */
+  /** One of {@link EventType}, or another number of enum mptcp_event_type. */
   readonly type: number;
-  /** The connection's; absent where a listener came or went. */
+  /** The token of the connection; absent if the event is about a listening socket. */
   readonly token?: number;
-  /** Port of this host; absent where only the connection is named. */
+  /** Local port; absent if the event names only the connection. */
   readonly port?: number;
-  /** Both ends of the subflow; absent likewise. Good as long as the event's bytes are. */
+  /** The addresses and ports of the subflow; undefined if the event names only the connection. Valid as long as the event is. */
   fourTuple(): FourTuple | undefined;
 }
 
-/** @throws {NetlinkError} EBADMSG if the datagram is not one whole event. */
+/** @throws {NetlinkError} EBADMSG if the datagram is not one complete event. */
 export function readEvent(datagram: Buffer): PathManagerEvent {
   const [message] = readMessages(datagram);
   if (!message || message.payload.length < GENERIC_HEADER) throw malformed('event');

@@ -4,44 +4,44 @@ import type { NetworkNamespace } from './namespace.js';
 import { NetlinkError } from './netlink-error.js';
 import { subflowKey } from './tracked-servers.js';
 
-/** What is needed of a network namespace to close subflows in it. */
+/** The members of a network namespace that closing subflows in it needs. */
 export type LimitedNamespace = Pick<NetworkNamespace, 'generic' | 'isOpen' | 'servers'>;
 
 /** A subflow to close. */
 export interface CloseRequest {
   readonly namespace: LimitedNamespace;
   readonly token: number;
-  readonly ends: FourTuple;
-  /** It was closed. */
+  readonly fourTuple: FourTuple;
+  /** Called when the subflow was closed. */
   readonly onClosed: () => void;
-  /** The kernel refuses to close any subflow of this connection. */
+  /** Called when the kernel refuses to close subflows of this connection. */
   readonly onRefused: () => void;
 }
 
-/** Closed in one go, some milliseconds' work; others have a turn of the event loop in between. */
+/** Subflows closed in one turn of the event loop: some milliseconds of work. */
 const REQUESTS_PER_TURN = 64;
-/** Subflows that wait to be closed at most. */
+/** Longest queue. */
 export const MAX_QUEUED = 4_096;
 
-/** Closes subflows one after another, without keeping anybody waiting. */
+/** Closes subflows one after another, some in each turn of the event loop, so that other work does not wait. */
 export class SubflowCloser {
   readonly #family: Family;
   readonly #onOverflow: () => void;
   #queue: CloseRequest[] = [];
-  /** Of those that wait: a look shows them again, and each would be asked for twice. */
+  /** Keys of the queued requests: an observation shows a queued subflow again, and it must not be queued twice. */
   readonly #queuedKeys = new Set<string>();
   #turn: NodeJS.Immediate | undefined;
   #hasOverflown = false;
-  /** Whether IPv4 subflows were last found as IPv6 ones: which a server has is tried first. */
+  /** Whether the last closed IPv4 subflow was an IPv4-mapped IPv6 one. This form is tried first. */
   #isMapped = false;
 
-  /** @param onOverflow more were to be closed than there was room for, and there is room again. */
+  /** @param onOverflow called when there is room again after {@link add} returned false. */
   constructor(family: Family, onOverflow: () => void) {
     this.#family = family;
     this.#onOverflow = onOverflow;
   }
 
-  /** False if there is no room. */
+  /** Queues a request. @returns false if the queue is full. */
   add(closing: CloseRequest): boolean {
     const key = keyOf(closing);
     if (this.#queuedKeys.has(key)) return true;
@@ -78,24 +78,24 @@ export class SubflowCloser {
     });
   }
 
-  #closeOne({ namespace, token, ends, onClosed, onRefused }: CloseRequest): void {
+  #closeOne({ namespace, token, fourTuple, onClosed, onRefused }: CloseRequest): void {
     if (!namespace.isOpen) return;
     const close = (isMapped: boolean) =>
-      destroySubflow(namespace.generic, this.#family, token, ends, isMapped);
+      destroySubflow(namespace.generic, this.#family, token, fourTuple, isMapped);
     try {
       let isClosed = close(this.#isMapped);
-      if (!isClosed && !ends.local.address.includes(':')) {
+      if (!isClosed && !fourTuple.local.address.includes(':')) {
         isClosed = close(!this.#isMapped);
         if (isClosed) this.#isMapped = !this.#isMapped;
       }
       if (isClosed) onClosed();
     } catch (error) {
-      // the connection closed meanwhile, or it is in the kernel's hands, which limits it itself
+      // The connection closed meanwhile, or the in-kernel path manager manages it. That one has its own limit.
       if (error instanceof NetlinkError && error.code === 'EINVAL') onRefused();
     }
   }
 }
 
-function keyOf({ token, ends }: CloseRequest): string {
-  return `${token} ${subflowKey(ends)}`;
+function keyOf({ token, fourTuple }: CloseRequest): string {
+  return `${token} ${subflowKey(fourTuple)}`;
 }

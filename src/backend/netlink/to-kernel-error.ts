@@ -11,7 +11,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   EMFILE: 'raise LimitNOFILE= of subflowd',
 };
 
-/** The error that an admin reads, with what mends it. @param pid of the server that was asked about. */
+/** The error that an admin reads, with its remedy. @param pid of the server that was observed. */
 export function toKernelError(error: unknown, pid?: number): KernelError {
   if (error instanceof KernelError) return error;
   const { code = '', message } = error as NodeJS.ErrnoException;
@@ -21,7 +21,7 @@ export function toKernelError(error: unknown, pid?: number): KernelError {
   if (code === 'ENOENT' || code === 'EPROTONOSUPPORT') {
     return new KernelError(
       'netlink',
-      `kernel ${release()} has no MPTCP path manager to ask (${message})`,
+      `kernel ${release()} has no MPTCP path manager (${message})`,
       'boot Linux 5.19 or later with CONFIG_MPTCP=y and CONFIG_INET_DIAG (Debian has them)',
       { cause: error },
     );

@@ -2,20 +2,21 @@ import { formatEndpoint } from '../../model/endpoint.js';
 import type { Connection } from '../../model/connection.js';
 import type { FourTuple } from './path-manager.js';
 
-/** A server of a network namespace, and what the last look at it showed. */
+/** A server in a network namespace, with its last observation. */
 export class TrackedServer {
-  /** Ports of this host that its connections are on; undefined: not known, they may be on any. */
+  /** Local ports of its connections; undefined: not known, any port is possible. */
   ports: ReadonlySet<number> | undefined;
-  /** At the last look; at the one before it. */
+  /** Of the last observation. */
   #connections: readonly Connection[] = [];
+  /** Of the observation before it. */
   #before: readonly Connection[] = [];
   #byToken: Map<number, Connection> | undefined;
   #beforeByToken: Map<number, Connection> | undefined;
-  /** Tokens of the first look, whose connections began before anybody looked; undefined before it. */
+  /** Tokens of the first observation; undefined before it. Nobody knows when these connections began. */
   #first: ReadonlySet<number> | undefined;
-  /** Subflows of a connection that events spoke of since the look, by token: as they are with those events. */
+  /** By token: the subflows of a connection after the events since the last observation. */
   readonly #subflows = new Map<number, Set<string>>();
-  /** Events were lost since the look. */
+  /** Whether events were lost since the last observation. */
   isStale = false;
 
   constructor(readonly pid: number) {}
@@ -30,7 +31,7 @@ export class TrackedServer {
     this.isStale = false;
   }
 
-  /** Whether it was looked at: its ports are then what the last look found. */
+  /** Whether there was an observation; then its ports are those of the last one. */
   get isObserved(): boolean {
     return this.#first !== undefined;
   }
@@ -43,17 +44,17 @@ export class TrackedServer {
     return (this.#byToken ??= byToken(this.#connections)).get(token);
   }
 
-  /** At the look before the last one. */
+  /** A connection in the observation before the last one. */
   connectionBefore(token: number): Connection | undefined {
     return (this.#beforeByToken ??= byToken(this.#before)).get(token);
   }
 
-  /** Whether a connection was there at the first look. */
+  /** Whether a connection was in the first observation. */
   wasInFirstObservation(token: number): boolean {
     return this.#first?.has(token) ?? false;
   }
 
-  /** The subflows that a connection has by the last look and what events said since, each by {@link subflowKey}. */
+  /** The {@link subflowKey} of each subflow of a connection, by the last observation and the events since then. */
   subflows(connection: Connection): Set<string> {
     const known = this.#subflows.get(connection.token);
     if (known) return known;
@@ -63,7 +64,7 @@ export class TrackedServer {
   }
 }
 
-/** The servers in one network namespace, and so which of its events concern us. */
+/** The servers in one network namespace. They decide which events of it concern us. */
 export class TrackedServers {
   readonly #servers = new Map<number, TrackedServer>();
 
@@ -79,7 +80,7 @@ export class TrackedServers {
     return this.#servers.get(pid);
   }
 
-  /** Forgets those that are not among these. */
+  /** Forgets all servers but these. */
   keepOnly(pids: ReadonlySet<number>): void {
     for (const pid of this.#servers.keys()) if (!pids.has(pid)) this.#servers.delete(pid);
   }
@@ -88,13 +89,13 @@ export class TrackedServers {
     yield* this.#servers.values();
   }
 
-  /** Whether what happens on a port of this host may be a server's. */
+  /** Whether a server may have connections on this local port. */
   mayUsePort(port: number): boolean {
     for (const { ports } of this.#servers.values()) if (ports?.has(port) ?? true) return true;
     return false;
   }
 
-  /** The server that has a connection of this token, as the last look showed. */
+  /** The server that had a connection with this token in the last observation. */
   findConnection(
     token: number,
   ): { readonly server: TrackedServer; readonly connection: Connection } | undefined {
@@ -106,7 +107,7 @@ export class TrackedServers {
   }
 }
 
-/** Names a subflow among those of one connection. */
+/** A text that identifies a subflow among those of one connection. */
 export function subflowKey({ local, remote }: FourTuple): string {
   return `${formatEndpoint(local)} ${formatEndpoint(remote)}`;
 }

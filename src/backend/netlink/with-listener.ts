@@ -2,8 +2,8 @@ import type { Backend } from '../backend.js';
 import type { PathManagerListener } from './listener.js';
 
 /**
- * A backend of another kind, told early of subflows by the same events. That somebody listens also lets clients join where
- * net.mptcp.pm_type is 1, without any limit but ours.
+ * Adds the events of the kernel's path manager to another backend, so that it reports changes at once. While we listen, the
+ * kernel accepts further subflows under net.mptcp.pm_type = 1, without a limit of its own; ours applies.
  */
 export function withListener(backend: Backend, listener: PathManagerListener): Backend {
   return {

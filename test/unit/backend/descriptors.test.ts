@@ -20,7 +20,7 @@ it('a process with more descriptors than 32,768 is not looked at, and no more th
   expect(descriptors(process.pid, length + 1).length).toBeGreaterThan(1);
   expect(() => descriptors(process.pid, 2)).toThrow(KernelError);
   expect(() => descriptors(process.pid, 2)).toThrow(
-    `process ${process.pid} has more than 2 descriptors, and is not looked at`,
+    `process ${process.pid} has more than 2 descriptors, so subflowd does not read them`,
   );
   // and leaves none of its own open
   expect(readdirSync('/proc/self/fd')).toHaveLength(length);
