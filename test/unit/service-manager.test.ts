@@ -16,7 +16,7 @@ print("bound", flush=True)
 while True: print(listener.recv(4096).decode().replace("\\n", " "), flush=True)
 `;
 
-it('tells systemd when it serves, that it lives, and when it stops', async () => {
+it('notifies systemd when it is ready, that it is alive, and when it stops', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'subflowd-'));
   const socket = join(directory, 'notify');
   const systemd = execa('python3', ['-c', SYSTEMD, socket], { reject: false });
@@ -34,7 +34,7 @@ it('tells systemd when it serves, that it lives, and when it stops', async () =>
   rmSync(directory, { recursive: true });
 });
 
-it('starts nothing where nobody wants to know', async () => {
+it('starts no process without NOTIFY_SOCKET', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'subflowd-'));
   writeFileSync(join(directory, 'systemd-notify'), `#!/bin/sh\n: >${directory}/started\n`, { mode: 0o755 });
   const manager = (socket: object) => new ServiceManager({ PATH: directory, ...socket });
@@ -46,7 +46,7 @@ it('starts nothing where nobody wants to know', async () => {
   rmSync(directory, { recursive: true });
 });
 
-it('goes on where no process can be started', async () => {
+it('continues if no process can be started', async () => {
   // more than execve(2) takes; with too little memory Node throws as well
   const environment = { ...process.env, TOO_LONG: 'x'.repeat(1 << 20) };
   const manager = new ServiceManager({ ...environment, NOTIFY_SOCKET: '/nowhere', WATCHDOG_USEC: '20000' });

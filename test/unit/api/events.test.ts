@@ -17,7 +17,7 @@ describe('an event', () => {
     expect(seen).toEqual(['one stopped', 'two stopped', 'two stopped']);
   });
 
-  it('reaches a listener twice that has subscribed twice', () => {
+  it('reaches a listener twice if it has subscribed twice', () => {
     const events = new EventStream();
     let count = 0;
     const listener = () => (count += 1);
@@ -41,7 +41,7 @@ function logged(event: DaemonEvent): readonly unknown[] {
 }
 
 describe('the log', () => {
-  it('has the members that it always had of a switch, and who asked for it', () => {
+  it('has all members of a switch, also who asked for it', () => {
     expect(logged(switchOf({ peerNotified: false }))).toEqual([
       {
         level: 30,
@@ -66,7 +66,7 @@ describe('the log', () => {
     ]);
   });
 
-  it('says of an override who set it', () => {
+  it('names who set an override', () => {
     expect(logged({ kind: 'override', client: 'lab/alice', to: 'lte', by: 'user root' })).toMatchObject([
       { event: 'override', key: 'lab/alice', path: 'lte', by: 'user root' },
     ]);
@@ -75,7 +75,7 @@ describe('the log', () => {
     ]);
   });
 
-  it('has no line of a subflow: there are thousands', () => {
+  it('has no line for a subflow, because there are thousands', () => {
     const remote = { address: '192.0.2.1', port: 1 };
     expect(
       logged({

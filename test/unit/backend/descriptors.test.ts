@@ -13,7 +13,7 @@ it('the descriptors of a process are named as the kernel names them', async () =
   server.close();
 });
 
-it('a process with more descriptors than 32,768 is not looked at, and no more than that are read', () => {
+it('a process with more than 32,768 descriptors is not observed, and no more of them are read', () => {
   expect(MAX_DESCRIPTORS).toBe(32_768);
   // that of the directory itself is among them
   const { length } = readdirSync('/proc/self/fd');

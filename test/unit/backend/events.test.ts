@@ -37,7 +37,7 @@ function hear(...datagrams: readonly (Buffer | { readonly code: string })[]) {
   return heard;
 }
 
-it('an event says which connection it is of, and both ends of the subflow', () => {
+it('an event names its connection and the endpoints of the subflow', () => {
   const event = readEvent(pathManagerEvent(EventType.subflowEstablished, TOKEN, ENDS));
   expect(event).toMatchObject({ type: EventType.subflowEstablished, token: TOKEN, port: 1194 });
   expect(event.fourTuple()).toEqual(ENDS);
@@ -47,13 +47,13 @@ it('an event says which connection it is of, and both ends of the subflow', () =
   expect(closed.fourTuple()).toBeUndefined();
 });
 
-it('what was lost, or cannot be read, is said once, after all that could be', () => {
+it('lost or unreadable events are reported once, after all that could be read', () => {
   const good = pathManagerEvent(1, TOKEN, ENDS);
   const heard = hear({ code: 'ENOBUFS' }, good, Buffer.alloc(3), Buffer.alloc(2_000), good);
   expect(heard.map((one) => (one === 'lost' ? one : one.token))).toEqual([TOKEN, TOKEN, 'lost']);
 });
 
-it('an event cut off anywhere, or with any byte changed, is read or said to be broken', () => {
+it('an event that is truncated, or has one byte changed, is read or causes a NetlinkError', () => {
   const good = pathManagerEvent(EventType.subflowClosed, TOKEN, ENDS);
   for (let at = 0; at < good.length; at++) {
     for (const value of [0, 1, 4, 0x7f, 0xff]) {
@@ -70,7 +70,7 @@ it('an event cut off anywhere, or with any byte changed, is read or said to be b
   }
 });
 
-it('only what happens on a server’s ports, or to its connections, concerns it', () => {
+it('an event concerns a server only if it is about its ports or its connections', () => {
   const servers = new TrackedServers();
   expect(servers.mayUsePort(1194)).toBe(false);
   const connection: Connection = { pid: 1, token: TOKEN, ...ENDS, subflows: [] };

@@ -9,7 +9,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('names the ten connections of which most was closed, and counts all, every ten seconds at most', () => {
+it('names the ten connections with the most closed subflows, and counts all, at most every ten seconds', () => {
   const reports: ExcessSubflows[] = [];
   const tally = new ExcessReporter();
   tally.onExcess((excess) => reports.push(excess));

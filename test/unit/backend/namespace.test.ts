@@ -4,7 +4,7 @@ import { NetworkNamespace } from '../../../src/backend/netlink/namespace.js';
 
 const NOBODY = 65534;
 
-it('a network namespace holds no process that is gone, or kept from us', () => {
+it('a network namespace does not contain a process that is gone, or that we may not read', () => {
   const namespace = NetworkNamespace.openFor('self');
   try {
     expect(namespace.contains(process.pid)).toBe(true);

@@ -102,7 +102,7 @@ function codeOf(act: () => unknown): string | undefined {
   }
 }
 
-describe('a look at a server', () => {
+describe('an observation of a server', () => {
   const again = (
     kernel: ScriptedKernel,
     inodes: number[],
@@ -111,7 +111,7 @@ describe('a look at a server', () => {
   ) => observeServer(kernel.socket(), PID, new Set(inodes), { listeners: [], ports: new Set([port]) }, last);
   const lookTwice = () => new ScriptedKernel(...META, ...TCP, ...META, ...TCP);
 
-  it('is on all ports the first time, and then on those that it listens on', () => {
+  it('covers all ports the first time, and then the ports that the server listens on', () => {
     const first = again(wholeLook(), [INODE], SERVER.port);
     expect(first.ports).toEqual(new Set([SERVER.port]));
     const kernel = lookTwice();
@@ -126,7 +126,7 @@ describe('a look at a server', () => {
     expect(once.requests).toHaveLength(4);
   });
 
-  it('is on all ports while a connection is on one that it does not listen on', () => {
+  it('covers all ports while a connection is on a port that the server does not listen on', () => {
     const first = again(wholeLook(), [INODE], SERVER.port + 1);
     expect(first.connections).toHaveLength(1);
     expect(first.ports).toBeUndefined();
@@ -137,7 +137,7 @@ describe('a look at a server', () => {
   });
 });
 
-describe('a look', () => {
+describe('observeSockets', () => {
   it('joins meta-sockets and subflows of a process', () => {
     const { connections, plain } = observeSockets(wholeLook().socket(), PID, new Set([INODE]));
     expect(plain).toEqual([]);
@@ -159,7 +159,7 @@ describe('a look', () => {
     ]);
   });
 
-  it('leaves other processes’ sockets out', () => {
+  it('ignores sockets of other processes', () => {
     expect(observeSockets(wholeLook().socket(), PID, new Set([1]))).toEqual({
       connections: [],
       plain: [],
@@ -168,7 +168,7 @@ describe('a look', () => {
     });
   });
 
-  it('finds the connections that wait for the process to accept them, at the address where it listens', () => {
+  it('finds connections that the process has not accepted yet, by the address where it listens', () => {
     const [dump, done] = answer(recorded.META_V4) as [Buffer, Buffer];
     const unaccepted = Buffer.from(dump);
     unaccepted.writeUInt32LE(0, 16 + 68);
@@ -196,7 +196,7 @@ describe('a look', () => {
     expect(lookAt(SERVER.address, SERVER.port, dump, done).waiting).toEqual([]);
   });
 
-  it('keeps what is as it was, and makes anew what is not', () => {
+  it('returns the same object for an unchanged connection, and a new one otherwise', () => {
     const [dump, done] = answer(recorded.TCP_V4) as [Buffer, Buffer];
     const changed = Buffer.from(dump);
     changed.writeUInt32LE(INODE + 1, 16 + 68); // of the first of the two
@@ -217,7 +217,7 @@ describe('a look', () => {
     expect(third?.sockets[1]).toBe(first.sockets[1]);
   });
 
-  it('takes datagrams in pieces or together, and leaves out what answers another request', () => {
+  it('reads an answer from one or several datagrams, and ignores answers to other requests', () => {
     const [dump, done] = answer(recorded.TCP_V4) as [Buffer, Buffer];
     const first = dump.subarray(0, dump.readUInt32LE(0));
     const second = dump.subarray(dump.readUInt32LE(0));
@@ -250,7 +250,7 @@ describe('a look', () => {
     expect(codeOf(() => tcpSockets(foreign))).toBe('EPERM');
   });
 
-  it('begins again on a new socket after lost datagrams, a silent kernel, one too large', () => {
+  it('opens a new socket after lost datagrams, no answer, or a datagram that is too large', () => {
     const [dump] = answer(recorded.TCP_V4) as [Buffer];
     const kernel = new ScriptedKernel([dump, { code: 'ENOBUFS' }], [dump], [Buffer.alloc(70_000)], ...TCP);
     const socket = kernel.socket();
@@ -261,7 +261,7 @@ describe('a look', () => {
     expect([kernel.opened, kernel.closed]).toEqual([4, 3]);
   });
 
-  it('ends a truncated answer in an error that says so, at every length', () => {
+  it('throws an error that says so if an answer is truncated, at every length', () => {
     const [dump, done] = answer(recorded.TCP_V4) as [Buffer, Buffer];
     for (let length = 1; length < dump.length; length++) {
       // a whole message is shorter, not broken
@@ -274,7 +274,7 @@ describe('a look', () => {
     }
   });
 
-  it('ends whatever it is answered: sockets, or an error that says so', { timeout: 60_000 }, () => {
+  it('returns sockets or throws an error that says why, whatever the answer is', { timeout: 60_000 }, () => {
     let x = SEED | 0 || 1;
     const random = (below: number) => {
       x ^= x << 13;
@@ -316,7 +316,7 @@ describe('the path manager', () => {
     expect(codeOf(() => findPathManager(new ScriptedKernel([refusal(2)]).socket()))).toBe('ENOENT');
   });
 
-  it('is too old where it has no commands for connections', () => {
+  it('is too old if it has no commands for connections', () => {
     const [whole] = answer(recorded.FAMILY) as [Buffer];
     const last = Buffer.from([0x08, 0, 1, 0, 11, 0, 0, 0]);
     const at = whole.indexOf(last);
@@ -325,14 +325,14 @@ describe('the path manager', () => {
     expect(codeOf(() => findPathManager(new ScriptedKernel([whole]).socket()))).toBe('EOPNOTSUPP');
   });
 
-  it('tells who manages a connection by its answer', () => {
+  it('shows by its answer whether it manages a connection', () => {
     const ask = (datagram: Buffer) => isUserspacePm(new ScriptedKernel([datagram]).socket(), family, TOKEN);
     expect(ask((answer(recorded.NO_SUBFLOW) as [Buffer])[0])).toBe(true);
     expect(ask(refusal(22))).toBe(false);
     expect(codeOf(() => ask(refusal(1)))).toBe('EPERM');
   });
 
-  it('is told token, ends and wish, and its reason is passed on', () => {
+  it('gets token, endpoints and priority, and its reason is passed on', () => {
     const kernel = new ScriptedKernel([], answer(recorded.NO_CONNECTION));
     const socket = kernel.socket();
     const ends = { local: SERVER, remote: { address: '2001:db8::2', port: 4000 } };
@@ -367,11 +367,11 @@ describe('an address', () => {
     ['255.255.255.255', 4],
     ['2001:db8::1', 16],
     ['::1', 16],
-  ])('%s comes back from its bytes', (text, size) => {
+  ])('%s is read back from its bytes', (text, size) => {
     expect(addressText(bytesOf(text, size))).toBe(text);
   });
 
-  it('mapped into IPv6 is the IPv4 one', () => {
+  it('is the IPv4 address if it is an IPv4-mapped IPv6 one', () => {
     expect(addressText(bytesOf('::ffff:192.0.2.1', 16))).toBe('192.0.2.1');
   });
 });

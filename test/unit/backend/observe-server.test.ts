@@ -40,7 +40,7 @@ async function start(code: string, ...args: readonly string[]): Promise<[ChildPr
 it.each([
   ['after the listener of its port is closed', false],
   ['before it is closed, too', true],
-])('finds a connection on a port that its server does not listen on, looked for %s', async (_, isEarly) => {
+])('finds a connection on a port that its server does not listen on, observed %s', async (_, isEarly) => {
   const [server, ports] = await start(SERVER);
   const [usual = 0, other = 0] = ports.split(' ').map(Number);
   const namespace = NetworkNamespace.openFor('self');

@@ -69,7 +69,7 @@ function shown(wanted?: readonly number[]): number[] {
   return ports.filter((port) => sockets.some(({ local }) => local.port === port));
 }
 
-it.each([1, 2, 3, 7, MAX_PORTS])('the kernel leaves out what is on none of %i ports', (count) => {
+it.each([1, 2, 3, 7, MAX_PORTS])('the kernel returns only sockets on %i ports', (count) => {
   const wanted = ports.slice(0, count);
   expect(shown(wanted)).toEqual(wanted);
   const sockets = tcpSockets(diag, undefined, new Set(wanted));
@@ -77,12 +77,12 @@ it.each([1, 2, 3, 7, MAX_PORTS])('the kernel leaves out what is on none of %i po
   expect(metaSockets(diag, new Set(wanted))).toEqual([]);
 });
 
-it('more ports than a request has room for leave nothing out', () => {
+it('there is no filter if a request has no room for all ports', () => {
   expect(shown(ports)).toEqual(ports);
   expect(shown()).toEqual(ports);
 });
 
-it('what is left out is not copied to us', () => {
+it('the kernel does not copy the other sockets', () => {
   received = 0;
   shown();
   const all = received;
@@ -92,7 +92,7 @@ it('what is left out is not copied to us', () => {
   expect(received).toBeLessThan(all / 10);
 });
 
-it('finds what a process listens on', () => {
+it('finds the ports that a process listens on', () => {
   const inodes = socketInodes(descriptors(process.pid));
   const own = listeningSockets(diag).filter(({ inode }) => inodes.has(inode));
   for (const port of ports) expect(own.map((one) => one.port)).toContain(port);

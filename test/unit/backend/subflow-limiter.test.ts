@@ -114,7 +114,7 @@ async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await setImmediate();
 }
 
-it('closes what joins to a connection that no session claims, from the third subflow on, and starts no look for it', async () => {
+it('closes subflows of a connection without a session from the third on, and causes no observation', async () => {
   lookAtNew(connection());
   expect(join(2)).toBe(true);
   for (let port = 10; port < 1_010; port++) expect(join(port)).toBe(false);
@@ -124,7 +124,7 @@ it('closes what joins to a connection that no session claims, from the third sub
   for (let port = 10; port < 1_010; port++) expect(leave(port)).toBe(false);
 });
 
-it('allows a session eight, and another one when one has left', async () => {
+it('allows eight subflows with a session, and another one after one was removed', async () => {
   lookAtNew(connection(), true);
   for (let port = 2; port <= 8; port++) expect(join(port)).toBe(true);
   expect(join(9)).toBe(false);
@@ -135,13 +135,13 @@ it('allows a session eight, and another one when one has left', async () => {
   expect(closed).toEqual([9]);
 });
 
-it('counts no subflow twice that the look has shown already', () => {
+it('does not count a subflow twice that the observation showed already', () => {
   lookAtNew(connection(2));
   expect(join(2)).toBe(true);
   expect(closed).toEqual([]);
 });
 
-it('closes what a look shows above the limit: the newest, and never the first', async () => {
+it('closes the newest subflows if an observation shows more than the limit, and never the initial one', async () => {
   lookAtNew(connection(2));
   namespace.servers.getOrAdd(PID).storeObservation([connection(5, 4, 2)], new Set([1194]));
   limiter.setLimits(limits(), [namespace]);
@@ -149,7 +149,7 @@ it('closes what a look shows above the limit: the newest, and never the first', 
   expect(closed.sort()).toEqual([4, 5]);
 });
 
-it('spares what was there before anybody looked up to a session’s limit: who it is may not be known yet', async () => {
+it('applies the larger limit to connections of the first observation, whose session may not be known yet', async () => {
   look(connection(2, 3, 4));
   await turns(2);
   expect(closed).toEqual([]);
@@ -158,14 +158,14 @@ it('spares what was there before anybody looked up to a session’s limit: who i
   expect(closed).toHaveLength(1);
 });
 
-it('closes nothing before it is told limits', async () => {
+it('closes nothing before limits are set', async () => {
   namespace.servers.getOrAdd(PID).storeObservation([connection()], new Set([1194]));
   for (let port = 2; port < 100; port++) expect(join(port)).toBe(true);
   await turns(2);
   expect(closed).toEqual([]);
 });
 
-it('leaves it to the next look where events were lost', async () => {
+it('waits for the next observation if events were lost', async () => {
   lookAtNew(connection());
   namespace.servers.getOrAdd(PID).isStale = true;
   for (let port = 2; port < 100; port++) expect(join(port)).toBe(true);
@@ -176,7 +176,7 @@ it('leaves it to the next look where events were lost', async () => {
   expect(closed).toEqual([3]);
 });
 
-it('does a bounded part of the work between two turns of the event loop, and looks again for what it had no room for', async () => {
+it('closes a bounded number in each turn of the event loop, and requests an observation for those that its queue had no room for', async () => {
   lookAtNew(connection(...Array.from({ length: 10_000 }, (_, index) => index + 2)));
   let before = 0;
   let turn = 0;
@@ -190,7 +190,7 @@ it('does a bounded part of the work between two turns of the event loop, and loo
   expect(lookedAgain).toBe(1);
 });
 
-it('shows a connection without what is above its limit, so that nothing is wished for that', () => {
+it('shows a connection without its subflows above the limit, so that no priority is set for them', () => {
   const many = connection(...Array.from({ length: 3_000 }, (_, index) => index + 2));
   lookAtNew(many, true);
   const server = namespace.servers.getOrAdd(PID);
@@ -199,7 +199,7 @@ it('shows a connection without what is above its limit, so that nothing is wishe
   expect(limiter.withoutExcess(namespace, server, kept)).toBe(kept);
 });
 
-it('asks once for a subflow that waits to be closed, however many looks show it', async () => {
+it('asks once to close a subflow, however many observations show it meanwhile', async () => {
   lookAtNew(connection(2, 3, 4));
   look(connection(2, 3, 4));
   look(connection(2, 3, 4));
@@ -207,7 +207,7 @@ it('asks once for a subflow that waits to be closed, however many looks show it'
   expect(closed.sort()).toEqual([3, 4]);
 });
 
-it('tries once only to close subflows of a connection that the kernel manages itself', async () => {
+it('tries only once to close subflows of a connection of the in-kernel path manager', async () => {
   errno = 22;
   lookAtNew(connection(2, 3));
   await turns(2);
@@ -220,7 +220,7 @@ it('tries once only to close subflows of a connection that the kernel manages it
   expect(limiter.withoutExcess(namespace, namespace.servers.getOrAdd(PID), all)).toBe(all);
 });
 
-it('asks for an IPv4 subflow as an IPv6 one where there is none, and counts neither where there is none at all', async () => {
+it('tries the IPv4-mapped address if there is no such IPv4 subflow, and counts nothing if neither exists', async () => {
   errno = 3;
   lookAtNew(connection(2, 3));
   await turns(2);
@@ -229,7 +229,7 @@ it('asks for an IPv4 subflow as an IPv6 one where there is none, and counts neit
   expect(reports).toEqual([]);
 });
 
-it('reports who it was, soon and then every ten seconds at most', async () => {
+it('reports the clients soon, and then at most every ten seconds', async () => {
   lookAtNew(connection());
   join(2);
   const one = { pid: PID, client: ends(1).remote, token: TOKEN, limit: 2 };

@@ -13,21 +13,24 @@ it.each([
   [3, 8, 3],
   [20, 8, 8],
   [20, 64, 20],
-])('with %i paths and max-subflows = %i a stranger has %i subflows', (paths, maxSubflows, unclaimed) => {
-  const config = configOf([]);
-  const path = { name: 'x', prefixes: ['192.0.2.0/24'] };
-  const limits = subflowLimits(
-    {
-      ...config,
-      steering: { ...config.steering, maxSubflows },
-      paths: Array.from({ length: paths }, () => path),
-    },
-    claimed,
-  );
-  expect(limits).toEqual({ most: maxSubflows, mostUnclaimed: unclaimed, claimed });
-});
+])(
+  'with %i paths and max-subflows = %i a connection without a session has %i subflows',
+  (paths, maxSubflows, unclaimed) => {
+    const config = configOf([]);
+    const path = { name: 'x', prefixes: ['192.0.2.0/24'] };
+    const limits = subflowLimits(
+      {
+        ...config,
+        steering: { ...config.steering, maxSubflows },
+        paths: Array.from({ length: paths }, () => path),
+      },
+      claimed,
+    );
+    expect(limits).toEqual({ most: maxSubflows, mostUnclaimed: unclaimed, claimed });
+  },
+);
 
-it('says whose subflows were closed: a session’s, or a stranger’s', () => {
+it('names the clients whose subflows were closed, with and without a session', () => {
   const { pid, real } = ALICE_SESSION;
   const stranger = { address: '192.0.2.9', port: 4000 };
   const worst = [

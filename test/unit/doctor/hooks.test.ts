@@ -22,14 +22,14 @@ async function check(status: Partial<ServerStatus>, lines?: Partial<HookLines>) 
 }
 
 describe('checkHooks', () => {
-  it('has nothing to say where hooks tell of everybody, are not used, or nobody can compare', async () => {
+  it('reports nothing if hooks recorded all sessions, are not used, or management is not connected', async () => {
     expect(await check({ recorded: 3 }, { connects: true })).toEqual([]);
     expect(await check({ unrecorded: 3 }, {})).toEqual([]);
     expect(await check({ unrecorded: 3 })).toEqual([]);
     expect(await check({ unrecorded: 3, management: 'unreachable' }, { connects: true })).toEqual([]);
   });
 
-  it('names sessions that no hook recorded, though the config has hooks', async () => {
+  it('reports sessions that no hook recorded although the config has hooks', async () => {
     expect(await check({ unrecorded: 3 }, { connects: true, chroot: '/srv/jail' })).toEqual([
       {
         name: 'server office',
@@ -40,7 +40,7 @@ describe('checkHooks', () => {
     ]);
   });
 
-  it('names them where hooks recorded others, whatever can be read of the config', async () => {
+  it('reports them if hooks recorded others, even if the config cannot be read', async () => {
     const [found] = await check({ unrecorded: 1, recorded: 2 });
     expect(found).toMatchObject({
       found: 'the hooks have not recorded 1 of its sessions, though they recorded 2',
@@ -50,7 +50,7 @@ describe('checkHooks', () => {
 });
 
 describe('parseHookLines', () => {
-  it('finds the options, and not what is a comment or another', () => {
+  it('finds the options, and ignores comments and other options', () => {
     expect(parseHookLines('client-connect "/a b/hook"\n  chroot /jail\n')).toEqual({
       connects: true,
       chroot: '/jail',
@@ -60,14 +60,14 @@ describe('parseHookLines', () => {
     });
   });
 
-  it('is not asked of a process without a config', async () => {
+  it('finds nothing for a process without a config', async () => {
     expect(await readHookLines(process.pid)).toBeUndefined();
     expect(await readHookLines(4_194_305)).toBeUndefined();
   });
 });
 
 describe('readHookLines', () => {
-  it('reads a config of 256 KiB, and none that is larger', async () => {
+  it('reads a config of 256 KiB, and not a larger one', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'subflowd-hooks-'));
     const file = join(directory, 'large.conf');
     writeFileSync(file, `client-connect /hook\n${'#'.repeat(MOST_BYTES - 22)}\n`);

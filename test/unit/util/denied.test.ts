@@ -32,14 +32,14 @@ function told(use: 'read' | 'write', path: string): string {
   return execFileSync('setpriv', [...user, ...program], { encoding: 'utf8', cwd: '/' }).trim();
 }
 
-it('names a directory that may not be written to, whose it is, and what helps', () => {
+it('names a directory that may not be written to, its owner, and how to fix it', () => {
   expect(told('write', join(directory, 'file'))).toBe(
     `${directory}/file cannot be written: EACCES: user ${USER} may not write to ${directory}, which has owner root:root and ` +
       'mode 0755: let that user write there, or name another place in subflowd.ini',
   );
 });
 
-it('names the directory that a link leads to', () => {
+it('names the target directory of a link', () => {
   const link = join(directory, 'link');
   mkdirSync(join(directory, 'real'));
   writeFileSync(join(directory, 'real/file'), '');
@@ -47,7 +47,7 @@ it('names the directory that a link leads to', () => {
   expect(told('write', link)).toContain(`user ${USER} may not write to ${directory}/real, which has owner`);
 });
 
-it('names a file that may not be read, or the directory above that it is hidden in', () => {
+it('names a file that may not be read, or the directory above it that may not be searched', () => {
   const file = join(directory, 'hidden/password');
   mkdirSync(join(directory, 'hidden'));
   writeFileSync(file, 'open sesame\n', { mode: 0o640 });
@@ -64,7 +64,7 @@ it('names a file that may not be read, or the directory above that it is hidden 
   expect(told('read', file)).toBe('open sesame');
 });
 
-it('leaves anything else as the system says it', () => {
+it('leaves other errors as the system reports them', () => {
   expect(told('read', join(directory, 'none'))).toBe(
     `${directory}/none cannot be read: ENOENT: no such file or directory, stat '${directory}/none'`,
   );

@@ -21,7 +21,7 @@ class Endless implements SlicedWork {
 }
 
 describe('FairWork', () => {
-  it('gives each its turn, and everything else between two turns', async () => {
+  it('gives each piece of work a turn, and lets other events run between two turns', async () => {
     const fair = new FairWork();
     const all = [1, 2, 3].map(() => new Endless(new WorkBudget({ burstMs: 60_000, share: 1 })));
     let turns = 0;
@@ -37,7 +37,7 @@ describe('FairWork', () => {
     expect(all.map((work) => work.slices)).toEqual(slices);
   });
 
-  it('lets work that has used up its budget wait, and the others go on', async () => {
+  it('lets work without budget wait, and continues the others', async () => {
     const fair = new FairWork();
     const poor = new Endless(new WorkBudget({ burstMs: 10, share: 0.01 }));
     const rich = new Endless(new WorkBudget({ burstMs: 60_000, share: 1 }));
@@ -48,7 +48,7 @@ describe('FairWork', () => {
     expect(poor.slices).toBeLessThan(rich.slices / 4);
   });
 
-  it('does what is asked for twice once', async () => {
+  it('does work once that is requested twice', async () => {
     const fair = new FairWork();
     let times = 0;
     const work: SlicedWork = {
@@ -66,7 +66,7 @@ describe('FairWork', () => {
     await until('again', () => times === 2);
   });
 
-  it('does no more of what was cancelled while it was being done', async () => {
+  it('stops work that is cancelled during its turn', async () => {
     const fair = new FairWork();
     let times = 0;
     const work: SlicedWork = {
@@ -84,7 +84,7 @@ describe('FairWork', () => {
   });
 
   // who asks, or cancels, is another work in its turn, the work itself, or somebody else between two turns
-  it('does what was asked for, and nothing that was cancelled since, whoever asks or cancels, and when', async () => {
+  it('does requested work and no cancelled work, whoever requests or cancels it, and whenever', async () => {
     const act = fc.record({ does: fc.constantFrom('request' as const, 'cancel' as const), to: fc.nat(2) });
     const acts = fc.array(act, { maxLength: 4 });
     const turn = fc.record({ acts, isLeft: fc.boolean() });

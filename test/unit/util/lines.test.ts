@@ -18,7 +18,7 @@ function cut(bytes: Buffer, at: readonly number[]): Buffer[] {
 }
 
 describe('a stream of bytes', () => {
-  it('is the same lines however it is cut', () => {
+  it('gives the same lines, however it is divided into chunks', () => {
     fc.assert(
       fc.property(text, fc.array(fc.nat()), (bytes, at) => {
         const splitter = new LineSplitter(bytes.length);
@@ -34,7 +34,7 @@ describe('a stream of bytes', () => {
     );
   });
 
-  it('is refused at a line of more bytes than allowed, and only then', () => {
+  it('is refused if a line is longer than allowed, and only then', () => {
     fc.assert(
       fc.property(text, fc.array(fc.nat()), fc.nat(12), (bytes, at, most) => {
         const splitter = new LineSplitter(most);
