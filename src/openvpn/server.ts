@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { ServerConfig } from '../config/config.js';
 import { formatEndpoint } from '../model/endpoint.js';
-import { containBug, isBug } from '../util/contain-bug.js';
+import { containFault, isFault } from '../util/faults.js';
 import { Pace } from '../util/pace.js';
 import { Problems, type ProblemMap } from '../util/problems.js';
 import { Absences } from './absences.js';
@@ -220,7 +220,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
 
   /** A fault is this server's trouble: it keeps the sessions that it had, and the others are served. */
   #contain(what: string, act: () => void): void {
-    containBug(this.#problems, this.name, what, act);
+    containFault(this.#problems, this.name, what, act);
   }
 
   #update(): void {
@@ -455,7 +455,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
         ? !reply.dco
         : key === 'beyond'
           ? reply.beyond === undefined
-          : key !== 'process' && !isBug(key) && !unreadable.has(key),
+          : key !== 'process' && !isFault(key) && !unreadable.has(key),
     );
   }
 

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { ServerConfig } from '../config/config.js';
-import { containBug } from '../util/contain-bug.js';
+import { containFault } from '../util/faults.js';
 import { Problems } from '../util/problems.js';
 import type { AnySession, Session, UnplacedSession } from '../model/session.js';
 import { ownerOf } from './attribution.js';
@@ -95,7 +95,7 @@ export class Servers extends EventEmitter<ServerMap> {
     for (const { events } of this.#directories.values()) events.start();
     clearInterval(this.#timer);
     this.#timer = setInterval(() => {
-      containBug(this.#problems, 'hooks', 'tell whose records are nobody’s', () => {
+      containFault(this.#problems, 'hooks', 'tell whose records are nobody’s', () => {
         this.#tellStrays();
       });
     }, this.#strayMs);
