@@ -2,7 +2,7 @@ import { PM_TYPE_REMEDY } from '../backend/netlink/pm-type.js';
 import { bad, note, type Check } from '../model/check.js';
 import { runInNamespaceOf } from './namespace.js';
 
-/** What must be true in a server's network namespace for netlink to set priorities. */
+/** Checks whether netlink can set priorities in the network namespace of a server. */
 export async function checkPathManager(what: string, pid: number): Promise<Check[]> {
   const pmType = Number(await runInNamespaceOf(pid, ['cat', '/proc/sys/net/mptcp/pm_type']));
   if (pmType !== 1) {
@@ -14,8 +14,8 @@ export async function checkPathManager(what: string, pid: number): Promise<Check
   return [
     note(
       what,
-      `under net.mptcp.pm_type = 1 the kernel announces none of its endpoints (${announced.join(', ')})`,
-      'let clients connect to an address that all their paths reach; they join to that one',
+      `under net.mptcp.pm_type = 1 the kernel does not announce its endpoints (${announced.join(', ')})`,
+      'let clients connect to an address that all their paths reach; their other subflows connect to the same address',
     ),
   ];
 }

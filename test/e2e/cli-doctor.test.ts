@@ -80,7 +80,7 @@ describe('subflowd doctor on a real OpenVPN server', () => {
     await execa('nsenter', [...inside, 'ip', 'mptcp', 'endpoint', 'add', '192.0.2.7', 'signal']);
     const [, , signal] = await doctor('netlink');
     expect(signal).toMatchObject({ verdict: 'note' });
-    expect(signal?.found).toContain('announces none of its endpoints (192.0.2.7)');
+    expect(signal?.found).toContain('does not announce its endpoints (192.0.2.7)');
   });
 
   it('says that one without it listens with plain TCP, and how to fix it', async () => {

@@ -138,7 +138,7 @@ describe('a client that is named like an option or a word of ours', () => {
     const { code, err } = await cli('primary', '-n', 'lte');
     expect(code).toBe(2);
     expect(err).toBe(
-      "error: unknown option '-n'\nA name that begins with - goes behind --, as in: subflowd primary -- -n lte",
+      "error: unknown option '-n'\nWrite -- before a name that begins with -, for example: subflowd primary -- -n lte",
     );
     expect((await cli('paths', '-n')).err).toBe("error: unknown option '-n'");
   });

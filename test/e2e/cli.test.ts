@@ -100,13 +100,13 @@ describe('subflowd', () => {
     [[], 'Usage: subflowd'],
     [['stauts'], "unknown command 'stauts'"],
     [['status', 'alice', 'bob'], 'too many arguments'],
-    [['status', 'alice', '--json'], '--json is of everything'],
-    [['rules', 'relaod'], 'It is reload, or nothing.'],
+    [['status', 'alice', '--json'], '--json prints everything'],
+    [['rules', 'relaod'], 'Write reload, or nothing.'],
     [['explain'], "missing required argument 'client'"],
     [['status', '--jsno'], "unknown option '--jsno'"],
     [['primary'], "missing required argument 'client'"],
     [['primary', 'alice'], "missing required argument 'path'"],
-    [['primary', 'alice\nhelp', 'lte'], 'It holds a line break.'],
+    [['primary', 'alice\nhelp', 'lte'], 'It contains a line break.'],
     [['primary', 'alice', 'lte', 'now'], 'too many arguments'],
     [['run', '--log-level', 'loud'], 'Allowed choices are debug, info, warn, error'],
     [['check', '--config'], 'argument missing'],
@@ -347,9 +347,9 @@ describe('with a console', () => {
     daemon.problems = ['process 7: fd table: it claims too much'];
     const { out } = await cli(['doctor', '--json', '-c', config]);
     const checks = JSON.parse(out) as Check[];
-    expect(checks).toContainEqual({ name: 'daemon', verdict: 'ok', found: 'subflowd run is up' });
+    expect(checks).toContainEqual({ name: 'daemon', verdict: 'ok', found: 'subflowd runs' });
     expect(checks).toContainEqual({ name: 'daemon', verdict: 'note', found: daemon.problems[0] });
-    expect(checks.find(({ name }) => name === 'client alice')?.found).toBe('it has one subflow only');
+    expect(checks.find(({ name }) => name === 'client alice')?.found).toBe('it has only one subflow');
   });
 });
 
@@ -376,7 +376,7 @@ describe('subflowd doctor', () => {
     ini(['group = no-such-group']);
     const { code, out } = await cli(['doctor', '-c', config]);
     expect(code).toBe(1);
-    expect(out).toContain('BAD     console: there is no group no-such-group, which [console] names');
+    expect(out).toContain('BAD     console: [console] names the group no-such-group, which does not exist');
     expect(out).toContain('to fix it: groupadd --system no-such-group');
   });
 

@@ -34,7 +34,7 @@ describe('checkHooks', () => {
       {
         name: 'server office',
         verdict: 'note',
-        found: `the hooks have not recorded 3 of its sessions, though client-connect is in ${FILE}`,
+        found: `the hooks have not recorded 3 of its sessions, although ${FILE} has client-connect`,
         remedy: expect.stringMatching(/chroot \/srv\/jail: the hooks need \/bin\/sh/) as string,
       },
     ]);
@@ -43,7 +43,7 @@ describe('checkHooks', () => {
   it('reports them if hooks recorded others, even if the config cannot be read', async () => {
     const [found] = await check({ unrecorded: 1, recorded: 2 });
     expect(found).toMatchObject({
-      found: 'the hooks have not recorded 1 of its sessions, though they recorded 2',
+      found: 'the hooks have not recorded 1 of its sessions, but they have recorded 2 others',
       remedy: expect.stringContaining('script-security 2') as string,
     });
   });

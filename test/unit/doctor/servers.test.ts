@@ -46,14 +46,14 @@ describe('checkServer', () => {
     const [check] = await checkServer(
       server({ management: 'unreachable', managementTrouble: 'away', recorded: 3, pids: [NO_PID] }),
     );
-    expect(check).toMatchObject({ verdict: 'note', found: 'away; the hooks tell of 3 sessions' });
+    expect(check).toMatchObject({ verdict: 'note', found: 'away; the hooks have recorded 3 sessions' });
   });
 
   it('reports a process that is gone', async () => {
     expect(await checkServer(server({ pids: [NO_PID] }))).toContainEqual({
       name: `server lab, process ${NO_PID}`,
       verdict: 'unknown',
-      found: 'it is gone',
+      found: 'the process is gone',
     });
   });
 
@@ -70,9 +70,9 @@ describe('checkServer', () => {
         (await checkServer(server({ pids: [process.pid], ...status })))
           .map((check) => check.found)
           .join('\n');
-      expect(await found({})).toContain('it serves UDP and TCP, and hooks are not told');
+      expect(await found({})).toContain('it serves UDP and TCP, and hooks cannot see');
       expect(await found({ management: 'unreachable' })).toContain('it serves UDP and TCP');
-      expect(await found({ management: 'connected' })).not.toContain('hooks are not told');
+      expect(await found({ management: 'connected' })).not.toContain('hooks cannot see');
     } finally {
       udp.close();
     }
@@ -114,19 +114,19 @@ describe('checkSessions', () => {
   });
 
   it.each([
-    ['plain TCP', { session, connection: 'plain' as const }, 'it speaks plain TCP', 'mptcpize run'],
+    ['plain TCP', { session, connection: 'plain' as const }, 'it uses plain TCP', 'mptcpize run'],
     [
       'a connection that another client claims too',
       { session, connection: undefined, unsteerable: 'disputed' as const },
       'another client of its server has the same address and port',
       undefined,
     ],
-    ['one subflow', client('alice', { remotes: [LTE] }), 'it has one subflow only', 'ip mptcp endpoint add'],
+    ['one subflow', client('alice', { remotes: [LTE] }), 'it has only one subflow', 'ip mptcp endpoint add'],
     [
       'a subflow through the tunnel',
       client('alice', { remotes: [WIFI, LTE, { address: '10.8.0.2', port: 1 }] }),
       'it has a subflow through the tunnel itself',
-      'no MPTCP endpoint on the tun device',
+      'remove the MPTCP endpoint of the tun device',
     ],
   ])('notes %s, and how to fix it', (_, one, found, remedy) => {
     const checks = checkSessions(status([one]));
