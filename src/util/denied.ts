@@ -33,7 +33,7 @@ export function whyDenied(error: unknown, use: Use, path: string, remedy?: strin
   const { at, stats } = obstacleAt(path);
   if (stats === undefined) return message;
   const user = ownName();
-  const verb = at === path ? use : use === 'read' ? 'look into' : 'make anything in';
+  const verb = at === path ? use : use === 'read' ? 'search' : 'create a file in';
   return `${code}: user ${user} may not ${verb} ${at}, which has ${ownerText(stats)}: ${remedy ?? remedyOf(use, path, user, stats)}`;
 }
 
@@ -52,9 +52,9 @@ function ownerText({ uid, gid, mode }: Stats): string {
 /** The path itself, or the nearest directory above it that this process can stat(2). */
 function obstacleAt(path: string): { readonly at: string; readonly stats?: Stats } {
   for (let at = path; ; at = dirname(at)) {
-    for (const look of [statSync, lstatSync]) {
+    for (const readStats of [statSync, lstatSync]) {
       try {
-        return { at, stats: look(at) };
+        return { at, stats: readStats(at) };
       } catch {
         // Try the link itself if its target is missing or hidden, and then the directory above.
       }
@@ -72,7 +72,7 @@ function remedyOf(use: Use, path: string, user: string, stats: Stats): string {
     return isMade ? `run it as root; for the daemon ${USE_UNIT}` : MAKE_DIRECTORIES;
   }
   if (isIn(path, STATE_DIRECTORY)) return `chown -R ${user}: ${STATE_DIRECTORY}`;
-  return 'let that user write there, or name another place in subflowd.ini';
+  return 'let that user write there, or choose another path in subflowd.ini';
 }
 
 /** How to make a path writable: ProtectSystem=strict in the daemon's unit makes all other paths read-only. */

@@ -32,9 +32,9 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   if (word.length > LONGEST) return undefined;
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
-  let looked = 0;
+  let compared = 0;
   for (const candidate of known) {
-    if (++looked > MOST_KNOWN) break;
+    if (++compared > MOST_KNOWN) break;
     if (candidate.length > LONGEST) continue;
     const far = distance(word.toLowerCase(), candidate.toLowerCase());
     if (far < bestDistance) {

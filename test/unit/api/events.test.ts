@@ -54,15 +54,15 @@ describe('the log', () => {
         by: '[default]',
         reason: 'lte is primary by [default]',
         peerTold: false,
-        msg: 'alice: from wifi to lte (the client is not told)',
+        msg: 'alice: from wifi to lte (the client is not notified)',
       },
     ]);
   });
 
   it('has one line for each mistake in the config', () => {
     expect(logged({ kind: 'config-mistake', mistakes: ['a:1: x', 'a:2: y'] })).toMatchObject([
-      { level: 50, event: 'config-mistake', msg: 'a:1: x (the old rules go on)' },
-      { level: 50, event: 'config-mistake', msg: 'a:2: y (the old rules go on)' },
+      { level: 50, event: 'config-mistake', msg: 'a:1: x (the old config stays in force)' },
+      { level: 50, event: 'config-mistake', msg: 'a:2: y (the old config stays in force)' },
     ]);
   });
 

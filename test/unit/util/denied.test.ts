@@ -35,7 +35,7 @@ function told(use: 'read' | 'write', path: string): string {
 it('names a directory that may not be written to, its owner, and how to fix it', () => {
   expect(told('write', join(directory, 'file'))).toBe(
     `${directory}/file cannot be written: EACCES: user ${USER} may not write to ${directory}, which has owner root:root and ` +
-      'mode 0755: let that user write there, or name another place in subflowd.ini',
+      'mode 0755: let that user write there, or choose another path in subflowd.ini',
   );
 });
 
@@ -57,7 +57,7 @@ it('names a file that may not be read, or the directory above it that may not be
   );
   chmodSync(join(directory, 'hidden'), 0o700);
   expect(told('read', file)).toContain(
-    `user ${USER} may not look into ${directory}/hidden, which has owner root:root and mode 0700`,
+    `user ${USER} may not search ${directory}/hidden, which has owner root:root and mode 0700`,
   );
   chmodSync(join(directory, 'hidden'), 0o755);
   chmodSync(file, 0o644);
