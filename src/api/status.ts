@@ -1,4 +1,5 @@
 import type { ServerStatus } from '../openvpn/server.js';
+import type { BackendName } from '../model/backend-name.js';
 import type { PathLoad } from '../model/path-load.js';
 import type { Report } from './reports.js';
 import type { CounterValues } from './counters.js';
@@ -12,7 +13,7 @@ export type { Written } from '../control/controller.js';
 
 /** How a backend sets priorities on this host; see Backend. */
 export interface BackendStatus {
-  readonly name: string;
+  readonly name: BackendName;
   readonly description: string;
   readonly tellsPeer: boolean;
 }

@@ -3,11 +3,9 @@ import type { Check } from '../model/check.js';
 import { KernelError } from '../model/kernel-error.js';
 import type { Backend } from './backend.js';
 import { DevmemBackend } from './devmem.js';
-import { probeDevmem } from './devmem-probe.js';
 import { NetlinkBackend } from './netlink.js';
 import { PathManagerListener } from './netlink/listener.js';
 import { readPmType } from './netlink/pm-type.js';
-import { probeNetlink } from './netlink/probe.js';
 import { withListener } from './netlink/with-listener.js';
 
 /** Everything that the daemon and `subflowd doctor` need to know of one backend before it is open. */
@@ -19,24 +17,35 @@ export interface BackendDefinition {
   open(layout: string): Promise<Backend>;
   /** What must be true on this host for `open` to work. None of the checks is `bad` if it works. */
   probe(layout: string): Promise<readonly Check[]>;
+  /**
+   * What must be true for a server with MPTCP besides that; absent: nothing.
+   * @param name of the checks: it names the server and the process.
+   * @throws {Error} as `runInNamespaceOf` does.
+   */
+  probeServer?(name: string, pid: number): Promise<readonly Check[]>;
   /** Why `auto` takes it: the end of the sentence "chosen because ...". */
   readonly advantage: string;
   /** Why `auto` tries the other backends first, although this one works; undefined: nothing speaks against it. */
   drawback(): string | undefined;
 }
 
-/** One line for each backend. A new backend needs its name in `model/backend-name.ts` and its line here. */
+/**
+ * One entry for each backend. A new backend needs its name in `model/backend-name.ts` and its entry here. Only doctor needs the
+ * probes, so the daemon does not load them.
+ */
 export const BACKENDS: Readonly<Record<BackendName, BackendDefinition>> = {
   netlink: {
     open: () => NetlinkBackend.open(),
-    probe: probeNetlink,
+    probe: async () => (await import('./netlink/probe.js')).probeNetlink(),
+    probeServer: async (name, pid) =>
+      (await import('./netlink/probe-server.js')).probeServerForNetlink(name, pid),
     advantage: 'net.mptcp.pm_type is 1',
     // It can still be of use: a server can run in a network namespace that has a pm_type of its own.
     drawback: () => (readPmType() === 1 ? undefined : 'net.mptcp.pm_type is not 1'),
   },
   devmem: {
     open: openDevmem,
-    probe: probeDevmem,
+    probe: async (layout) => (await import('./devmem-probe.js')).probeDevmem(layout),
     advantage: '/dev/mem is open',
     drawback: () => undefined,
   },

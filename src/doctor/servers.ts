@@ -1,10 +1,10 @@
+import { BACKENDS } from '../backend/backends.js';
 import type { DaemonStatus, SessionPlan } from '../api/status.js';
 import type { ServerStatus } from '../openvpn/server.js';
+import type { BackendName } from '../model/backend-name.js';
 import type { Session } from '../model/session.js';
-
 import { bad, note, ok, unknown, type Check } from '../model/check.js';
 import { checkHooks } from './hooks.js';
-import { checkPathManager } from './path-manager.js';
 import { socketKinds, type SocketKinds } from './sockets.js';
 
 const RESTART = 'systemctl restart openvpn-server@NAME';
@@ -15,9 +15,9 @@ export const MOST_PEERS = 10;
 
 /**
  * Checks one server: its management interface, its hooks and its processes.
- * @param backend if it is netlink, also checks the network namespace of each process.
+ * @param backend adds its own checks of each process; undefined: none.
  */
-export async function checkServer(server: ServerStatus, backend?: string): Promise<Check[]> {
+export async function checkServer(server: ServerStatus, backend?: BackendName): Promise<Check[]> {
   const { pids } = server;
   const processes = await Promise.all(pids.map((pid) => checkProcess(server, pid, backend)));
   return [checkManagement(server), ...(await checkHooks(server)), ...processes.flat()];
@@ -49,18 +49,19 @@ function checkManagement({
       );
 }
 
-async function checkProcess(server: ServerStatus, pid: number, backend?: string): Promise<Check[]> {
+async function checkProcess(server: ServerStatus, pid: number, backend?: BackendName): Promise<Check[]> {
   const what = `server ${server.name}, process ${pid}`;
   let kinds: SocketKinds;
-  let pathManager: readonly Check[] = [];
+  let forBackend: readonly Check[] = [];
   try {
     kinds = await socketKinds(pid);
-    if (backend === 'netlink' && kinds.mptcpListeners > 0) pathManager = await checkPathManager(what, pid);
+    if (backend !== undefined && kinds.mptcpListeners > 0)
+      forBackend = (await BACKENDS[backend].probeServer?.(what, pid)) ?? [];
   } catch (error) {
     return [unreadableSockets(what, error as NodeJS.ErrnoException)];
   }
   const { mptcpListeners, plainPeers, tun } = kinds;
-  const checks = [checkSockets(what, kinds, server), ...pathManager];
+  const checks = [checkSockets(what, kinds, server), ...forBackend];
   if (mptcpListeners > 0 && plainPeers.length > 0) {
     checks.push(note(what, `plain TCP comes from ${peersText(plainPeers)}`, PLAIN_CLIENT_REMEDY));
   }

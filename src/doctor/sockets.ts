@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { descriptors, socketInodes } from '../backend/netlink/descriptors.js';
-import { runInNamespaceOf } from './namespace.js';
+import { runInNamespaceOf } from '../util/run-in-namespace.js';
 
 /** The kinds of sockets of a process, as `/proc` and ss(8) show them. */
 export interface SocketKinds {

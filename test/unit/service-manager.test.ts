@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { ServiceManager } from '../../src/service-manager.js';
 import { until } from '../support/until.js';
 
-/** Binds what systemd would, and prints each message on a line of its own. */
+/** Binds a socket as systemd would, and prints each message on its own line. */
 const SYSTEMD = `
 import socket, sys
 listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -47,11 +47,11 @@ it('starts no process without NOTIFY_SOCKET', async () => {
 });
 
 it('continues if no process can be started', async () => {
-  // more than execve(2) takes; with too little memory Node throws as well
+  // longer than execve(2) accepts; without enough memory Node throws as well
   const environment = { ...process.env, TOO_LONG: 'x'.repeat(1 << 20) };
   const manager = new ServiceManager({ ...environment, NOTIFY_SOCKET: '/nowhere', WATCHDOG_USEC: '20000' });
   manager.ready('serves');
-  // the watchdog's turn comes a few times: what it threw would end this test's process
+  // the watchdog runs several times; an error there would end the process of this test
   await sleep(100);
   expect(() => {
     manager.stopping();

@@ -22,7 +22,7 @@ function round(...sessions: ObservedSession[]): Plan {
   return plan({ sessions }, configOf(['wifi']), new Map());
 }
 
-/** The session, with its subflow at this end as a test has it. */
+/** The session with this client endpoint on its subflow. */
 function withSubflow(one: ObservedSession, port: number, more: Partial<Subflow>): ObservedSession {
   const { connection } = one;
   if (connection === undefined || connection === 'plain')

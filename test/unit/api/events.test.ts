@@ -30,7 +30,7 @@ describe('an event', () => {
   });
 });
 
-/** What the log gets of one event, without time. */
+/** The lines that one event adds to the log, without their time. */
 function logged(event: DaemonEvent): readonly unknown[] {
   const lines: unknown[] = [];
   const log = pino({ base: null, timestamp: false }, { write: (line) => lines.push(JSON.parse(line)) });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { chooseBackend } from '../../../src/backend/choose.js';
 import type { BackendName } from '../../../src/model/backend-name.js';
 
-/** Chooses where only these backends work. `drawbacks` says what speaks against each. */
+/** Chooses on a host where only these backends work, with these drawbacks. */
 async function choose(usable: readonly BackendName[], drawbacks: Partial<Record<BackendName, string>> = {}) {
   const { chosen, tried } = await chooseBackend(
     (name) => Promise.resolve({ isUsable: usable.includes(name) }),

@@ -15,13 +15,13 @@ it('the descriptors of a process are named as the kernel names them', async () =
 
 it('a process with more than 32,768 descriptors is not observed, and no more of them are read', () => {
   expect(MAX_DESCRIPTORS).toBe(32_768);
-  // that of the directory itself is among them
+  // the descriptor of the directory itself is one of them
   const { length } = readdirSync('/proc/self/fd');
   expect(descriptors(process.pid, length + 1).length).toBeGreaterThan(1);
   expect(() => descriptors(process.pid, 2)).toThrow(KernelError);
   expect(() => descriptors(process.pid, 2)).toThrow(
     `process ${process.pid} has more than 2 descriptors, so subflowd does not read them`,
   );
-  // and leaves none of its own open
+  // it closes its own descriptor
   expect(readdirSync('/proc/self/fd')).toHaveLength(length);
 });

@@ -10,7 +10,7 @@ const SERVER = { address: '192.168.110.2', port: 1194 };
 const ENDS = { local: SERVER, remote: { address: '192.168.100.2', port: 57506 } };
 const TOKEN = 0xdc95f6d4;
 
-/** What a listener hears of these datagrams, in one turn. */
+/** The events and losses that a sink receives from these datagrams, in one turn. */
 function hear(...datagrams: readonly (Buffer | { readonly code: string })[]) {
   const heard: (PathManagerEvent | 'lost')[] = [];
   const waiting = [...datagrams];
@@ -78,7 +78,7 @@ it('an event concerns a server only if it is about its ports or its connections'
   expect([servers.mayUsePort(1194), servers.mayUsePort(443)]).toEqual([true, false]);
   expect(servers.findConnection(TOKEN)?.connection).toBe(connection);
   expect(servers.findConnection(1)).toBeUndefined();
-  // one that does not listen yet may do so anywhere
+  // a server that does not listen yet may use any port
   servers.getOrAdd(2);
   expect(servers.mayUsePort(443)).toBe(true);
   servers.keepOnly(new Set([1]));

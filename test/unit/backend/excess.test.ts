@@ -5,14 +5,14 @@ import { excessSubflows } from '../../../src/backend/netlink/excess.js';
 
 const SERVER = { address: '192.168.110.2', port: 1194 };
 
-/** A subflow from this port, that has carried nothing. */
+/** A subflow from this port that has carried no data. */
 function subflow(port: number, more: Partial<Subflow> = {}): Subflow {
   const remote = { address: '192.168.100.2', port };
-  const wishes = { ours: 'active', peers: 'active', mpPrioPending: false } as const;
-  return { local: SERVER, remote, ...wishes, bytesAcked: 0, bytesReceived: 0, ...more };
+  const priorities = { ours: 'active', peers: 'active', mpPrioPending: false } as const;
+  return { local: SERVER, remote, ...priorities, bytesAcked: 0, bytesReceived: 0, ...more };
 }
 
-/** One that began with the subflow from port 1. */
+/** A connection with the initial subflow from port 1. */
 function connection(...subflows: readonly Subflow[]): Connection {
   return { pid: 1, token: 7, local: SERVER, remote: { address: '192.168.100.2', port: 1 }, subflows };
 }

@@ -8,7 +8,7 @@ it('a network namespace does not contain a process that is gone, or that we may 
   const namespace = NetworkNamespace.openFor('self');
   try {
     expect(namespace.contains(process.pid)).toBe(true);
-    // above the largest that a kernel gives
+    // larger than any PID of a kernel
     expect(namespace.contains(2 ** 22 + 1)).toBe(false);
     process.seteuid?.(NOBODY);
     expect(() => statSync('/proc/1/ns/net')).toThrow('EACCES');

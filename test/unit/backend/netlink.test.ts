@@ -13,15 +13,15 @@ const TOKEN = 3700815572;
 const INODE = 855774;
 const PID = 4321;
 const SERVER = { address: '192.168.110.2', port: 1194 };
-/** MUTATIONS=N makes it more or fewer. */
+/** Number of mutations; the environment variable MUTATIONS changes it. */
 const ROUNDS = Number(process.env.MUTATIONS ?? 5_000);
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32));
 
 type Datagram = Buffer | { readonly code: string };
 
 /**
- * A kernel that says what it is told to: a real one cannot be asked for broken, lost or foreign messages. Answers take
- * the sequence number of the request, as the kernel's do.
+ * A fake kernel with given answers: a real one does not send broken, lost or foreign messages on request. Answers get the
+ * sequence number of the request, as from a real kernel.
  */
 class ScriptedKernel {
   opened = 0;
@@ -62,13 +62,13 @@ class ScriptedKernel {
   }
 }
 
-/** Gives every message of a datagram this sequence number, as far as it is made of messages. */
+/** Sets the sequence number of every complete message in a datagram. */
 function numbered(datagram: Buffer, sequence: number): Buffer {
   const copy = Buffer.from(datagram);
   for (let at = 0; at + 16 <= copy.length;) {
     copy.writeUInt32LE(sequence, at + 8);
     const length = copy.readUInt32LE(at);
-    // a broken one may say anything
+    // a broken message may have any number
     if (length < 16 || length > copy.length - at) break;
     at += (length + 3) & ~3;
   }
@@ -79,7 +79,7 @@ function answer(base64: readonly string[]): Buffer[] {
   return base64.map((one) => Buffer.from(one, 'base64'));
 }
 
-/** An error as the kernel answers it: the errno and the request's header. */
+/** An error message of the kernel: the errno and the header of the request. */
 function refusal(errno: number): Buffer {
   const bytes = Buffer.alloc(36);
   bytes.writeUInt32LE(36, 0);
@@ -117,7 +117,7 @@ describe('an observation of a server', () => {
     const kernel = lookTwice();
     expect(again(kernel, [INODE], SERVER.port, first)).toEqual(first);
     expect(kernel.requests).toHaveLength(4);
-    // one more socket, which the first four do not show
+    // a further socket, which the first four dumps do not show
     const more = lookTwice();
     const third = again(more, [INODE, 1], SERVER.port, first);
     expect(more.requests).toHaveLength(8);
@@ -192,14 +192,14 @@ describe('observeSockets', () => {
     }
     expect(lookAt('192.168.110.3', SERVER.port, unaccepted, done).waiting).toEqual([]);
     expect(lookAt(SERVER.address, 443, unaccepted, done).waiting).toEqual([]);
-    // another process's
+    // the socket of another process
     expect(lookAt(SERVER.address, SERVER.port, dump, done).waiting).toEqual([]);
   });
 
   it('returns the same object for an unchanged connection, and a new one otherwise', () => {
     const [dump, done] = answer(recorded.TCP_V4) as [Buffer, Buffer];
     const changed = Buffer.from(dump);
-    changed.writeUInt32LE(INODE + 1, 16 + 68); // of the first of the two
+    changed.writeUInt32LE(INODE + 1, 16 + 68); // of the first socket
     const socket = new ScriptedKernel(
       ...[...META, ...TCP, ...META, ...TCP],
       ...[...META, [changed, done], TCP[1] as Buffer[]],
@@ -230,7 +230,7 @@ describe('observeSockets', () => {
     const socket = kernel.socket();
     expect(tcpSockets(socket)).toEqual(tcpSockets(socket));
 
-    // its own number stays on it: the end of a dump before
+    // keeps its own sequence number: the end of an earlier dump
     const foreign = new RequestSocket(() => {
       const waiting = [...answer(recorded.TCP_V4).map((one) => numbered(one, 0xffffffff)), refusal(1)];
       let sequence = 0;
@@ -264,7 +264,7 @@ describe('observeSockets', () => {
   it('throws an error that says so if an answer is truncated, at every length', () => {
     const [dump, done] = answer(recorded.TCP_V4) as [Buffer, Buffer];
     for (let length = 1; length < dump.length; length++) {
-      // a whole message is shorter, not broken
+      // an answer of complete messages is shorter, not broken
       if (length === dump.readUInt32LE(0)) continue;
       const kernel = new ScriptedKernel([dump.subarray(0, length), done], ...TCP);
       expect(

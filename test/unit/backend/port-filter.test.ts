@@ -1,4 +1,4 @@
-// What the kernel shows of this process's own sockets: asked without privileges, as anybody may.
+// Reads this process's own sockets from the kernel, which needs no privileges.
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -43,7 +43,7 @@ beforeAll(async () => {
     };
   });
   for (let index = 0; index < SERVERS; index++) {
-    // of both families
+    // in both families
     const server = createServer((socket) => accepted.push(socket)).listen(
       0,
       index % 2 === 0 ? '127.0.0.1' : '::1',
@@ -63,7 +63,7 @@ afterAll(() => {
   for (const server of servers) server.close();
 });
 
-/** Ports of this process's accepted sockets that a dump shows, in the order of the servers. */
+/** Ports of this process's accepted sockets in a dump, in the order of the servers. */
 function shown(wanted?: readonly number[]): number[] {
   const sockets = tcpSockets(diag, undefined, wanted && new Set(wanted));
   return ports.filter((port) => sockets.some(({ local }) => local.port === port));
@@ -88,7 +88,7 @@ it('the kernel does not copy the other sockets', () => {
   const all = received;
   received = 0;
   shown(ports.slice(0, 1));
-  // each socket takes some 300 bytes, the end of a dump of each family 20
+  // a socket takes about 300 bytes, the end of a dump 20 bytes for each family
   expect(received).toBeLessThan(all / 10);
 });
 

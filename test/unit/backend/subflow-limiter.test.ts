@@ -15,9 +15,9 @@ const TOKEN = 7;
 const SERVER = { address: '192.168.110.2', port: 1194 };
 const family = { id: 28, events: 9, commands: new Set<number>() };
 
-/** What the kernel was asked to close, by the client's port; it closes everything. */
+/** Client ports of the subflows that the kernel was asked to close. This fake kernel closes them all. */
 let closed: number[];
-/** Errno of each answer; 0: none, it is done. */
+/** Errno of each answer; 0: success without an answer. */
 let errno: number;
 let lookedAgain: number;
 let namespace: LimitedNamespace;
@@ -39,7 +39,7 @@ beforeEach(() => {
         join: () => undefined,
         onReadable: () => undefined,
         close: () => undefined,
-        // the client's port is the last attribute
+        // the last attribute has the client's port
         send: (bytes) => {
           closed.push(Buffer.from(bytes).readUInt16LE(bytes.length - 4));
           waiting = errno === 0 ? undefined : refusal(errno, Buffer.from(bytes).readUInt32LE(8));
@@ -73,10 +73,10 @@ function ends(port: number): FourTuple {
   return { local: SERVER, remote: { address: '192.168.100.2', port } };
 }
 
-/** A connection that began with the subflow from port 1, and has one from each of these. */
+/** A connection with the initial subflow from port 1, and one from each of these ports. */
 function connection(...ports: readonly number[]): Connection {
-  const wishes = { ours: 'active', peers: 'active', mpPrioPending: false } as const;
-  const subflows = [1, ...ports].map((port) => ({ ...ends(port), ...wishes }));
+  const priorities = { ours: 'active', peers: 'active', mpPrioPending: false } as const;
+  const subflows = [1, ...ports].map((port) => ({ ...ends(port), ...priorities }));
   return { pid: PID, token: TOKEN, ...ends(1), subflows };
 }
 
@@ -84,19 +84,19 @@ function limits(claimed = false): SubflowLimits {
   return { most: 8, mostUnclaimed: 2, claimed: new Map([[PID, new Set(claimed ? [TOKEN] : [])]]) };
 }
 
-/** Looks, and then says what the limits are, as the controller does. */
+/** Stores an observation and then sets limits, as the controller does. */
 function look(seen: Connection, claimed = false): void {
   namespace.servers.getOrAdd(PID).storeObservation([seen], new Set([1194]));
   limiter.setLimits(limits(claimed), [namespace]);
 }
 
-/** Looks at a connection that was not there at the first look. */
+/** Observes a connection that was not in the first observation. */
 function lookAtNew(seen: Connection, claimed = false): void {
   namespace.servers.getOrAdd(PID).storeObservation([], new Set([1194]));
   look(seen, claimed);
 }
 
-/** @returns whether it is news. */
+/** @returns whether the event makes an observation necessary. */
 function hear(type: number, port: number): boolean {
   const found = namespace.servers.findConnection(TOKEN);
   if (!found) throw new Error('there is no connection');
@@ -120,7 +120,7 @@ it('closes subflows of a connection without a session from the third on, and cau
   for (let port = 10; port < 1_010; port++) expect(join(port)).toBe(false);
   await turns(100);
   expect(closed).toEqual(Array.from({ length: 1_000 }, (_, index) => index + 10));
-  // the kernel reports each that was closed: no news, either
+  // the kernel reports each closed subflow, which needs no observation either
   for (let port = 10; port < 1_010; port++) expect(leave(port)).toBe(false);
 });
 

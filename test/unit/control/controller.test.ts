@@ -213,7 +213,7 @@ it('reports which connections belong to sessions, and observes servers without s
     claimed: new Map([[PID, new Set([alice?.token])]]),
   });
   expect(looks).toContain(77);
-  // that there is no such process is nobody's problem
+  // a missing process without sessions is not a problem
   expect(problems).toEqual([]);
 
   const { real, ...rest } = ALICE_SESSION;
@@ -245,6 +245,6 @@ it('observes less often if an observation takes long', async () => {
   }));
   looks = 0;
   await sleep(1500);
-  // of the first seconds' ten looks a second a tenth of the time is left
+  // in the first seconds, rounds take a tenth of the time
   expect(looks).toBeLessThanOrEqual(2);
 });

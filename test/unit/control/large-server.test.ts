@@ -16,7 +16,7 @@ import { KernelImage } from '../../support/kernel-image.js';
 import { LINUX_6_1 } from '../../support/layouts.js';
 import { until } from '../../support/until.js';
 
-// not timed: each wait has its own bound
+// no time limit of the test: each wait has its own
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 const OTHER_PID = 100;
@@ -51,7 +51,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** A management interface that lists `rows`, each as `NAME ADDRESS CID`, and says `more` once it is asked. */
+/** A management interface that lists `rows`, each as `NAME ADDRESS CID`, and sends `more` after a request. */
 async function listen(name: string, pid: number, rows: readonly string[], more = ''): Promise<void> {
   const status = [
     HEADER,

@@ -16,7 +16,7 @@ const CONNECTION = {
   ),
 };
 
-/** What a look shows, without a kernel. */
+/** A backend that returns these sockets, without a kernel. */
 function showing(sockets: Partial<ServerSockets> | Error): Backend {
   return {
     name: 'netlink',
@@ -65,7 +65,7 @@ it('gives a session no connection if its address and port have two, to different
     const { snapshot } = await observe(showing({ connections }), [alice], []);
     expect(snapshot.sessions).toMatchObject([{ connection: undefined, unsteerable: 'disputed' }]);
   }
-  // the same client again, whose last connection is still there
+  // the same client again; its last connection still exists
   const again = await observe(
     showing({ connections: [CONNECTION, { ...CONNECTION, token: 2 }] }),
     [alice],

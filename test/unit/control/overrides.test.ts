@@ -44,7 +44,7 @@ it('has no override without a file, and does not create one', () => {
   expect(kept()).toEqual([]);
   expect(existsSync(path.dirname(file))).toBe(false);
   new OverrideStore(file).set('a/b', 'c');
-  // removed by an admin who wants none
+  // removed by an admin to delete all overrides
   rmSync(file);
   expect(kept()).toEqual([]);
 });

@@ -6,7 +6,7 @@ import { ALICE_SESSION, configOf } from '../../support/alice.js';
 const claimed = new Map([[1, new Set([7])]]);
 
 it.each([
-  // paths, max-subflows, before OpenVPN knows the client
+  // paths, max-subflows, the limit before OpenVPN has authenticated the client
   [0, 8, 2],
   [1, 8, 2],
   [2, 8, 2],

@@ -71,7 +71,7 @@ describe('readHookLines', () => {
     const directory = mkdtempSync(join(tmpdir(), 'subflowd-hooks-'));
     const file = join(directory, 'large.conf');
     writeFileSync(file, `client-connect /hook\n${'#'.repeat(MOST_BYTES - 22)}\n`);
-    // a process that was started with a config, as OpenVPN is
+    // a process with a config on its command line, as OpenVPN has
     const server = spawn('sh', ['-c', 'read line', 'sh', '--config', file], {
       stdio: ['pipe', 'ignore', 'ignore'],
     });

@@ -10,7 +10,7 @@ import { plan } from '../../../src/steering/plan.js';
 import { configOf, LTE, WIFI } from '../../support/alice.js';
 import { client, statusOf } from '../console/steered.js';
 
-/** More than PID_MAX_LIMIT: never a process. */
+/** Larger than PID_MAX_LIMIT, so no process has this PID. */
 const NO_PID = 4_194_305;
 
 function server(more: Partial<ServerStatus>): ServerStatus {

@@ -20,7 +20,7 @@ async function stop(child: ChildProcess): Promise<void> {
   await once(child, 'exit');
 }
 
-/** Runs a program of node that prints what it was asked for and stays. */
+/** Runs a program in Node that prints a line and then waits. */
 async function run(code: string, ...wrapper: readonly string[]): Promise<{ pid: number; said: string }> {
   const command = [process.execPath, '--input-type=commonjs', '-e', code];
   const all = [...wrapper, ...command];

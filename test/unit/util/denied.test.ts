@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 const DIST = resolve(import.meta.dirname, '../../dist/src');
-/** Of nobody on this host, and without a name. */
+/** A user number without an account on this host. */
 const USER = 54_321;
 
 let directory: string;
@@ -19,7 +19,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-/** What another user is told who reads that password file, or keeps an override in that file. */
+/** The error for another user who reads this password file, or keeps an override in this file. */
 function told(use: 'read' | 'write', path: string): string {
   const script = `
     import { readPasswordFile } from ${JSON.stringify(join(DIST, 'password-file.js'))};

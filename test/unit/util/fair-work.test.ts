@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { FairWork, WorkBudget, type SlicedWork } from '../../../src/util/fair-work.js';
 import { until } from '../../support/until.js';
 
-/** Work that never ends, and what it got. */
+/** Endless work that records its slices. */
 class Endless implements SlicedWork {
   slices = 0;
   spentMs = 0;
@@ -83,7 +83,7 @@ describe('FairWork', () => {
     expect(times).toBe(1);
   });
 
-  // who asks, or cancels, is another work in its turn, the work itself, or somebody else between two turns
+  // the caller is another work in its turn, the work itself, or code between two turns
   it('does requested work and no cancelled work, whoever requests or cancels it, and whenever', async () => {
     const act = fc.record({ does: fc.constantFrom('request' as const, 'cancel' as const), to: fc.nat(2) });
     const acts = fc.array(act, { maxLength: 4 });
@@ -105,7 +105,7 @@ describe('FairWork', () => {
           const works = turns.map((own, who): SlicedWork => {
             const left = [...own];
             return {
-              // with the least share, what is used up waits for a timer
+              // with this small share, work without budget waits for a timer
               budget: new WorkBudget({ burstMs: who === 2 ? 0.001 : 1_000, share: 1 }),
               work: () => {
                 if (!isDue[who]) wrong.push(`${who} has a turn though nobody wants it`);

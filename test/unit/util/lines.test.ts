@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LineSplitter } from '../../../src/util/lines.js';
 
-/** Bytes with line ends of both kinds, and characters that are cut, broken or none. */
+/** Bytes with both kinds of line end, and with divided and invalid characters. */
 const text = fc
   .array(
     fc.oneof(

@@ -22,7 +22,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-/** What an admin may have named by mistake. */
+/** Paths that an admin may name by mistake. */
 const OTHERS: readonly [string, (file: string) => unknown][] = [
   ['a FIFO that nobody writes to', (path) => execa('mkfifo', [path])],
   [
@@ -60,14 +60,14 @@ async function listen(path: string): Promise<void> {
   server.unref();
 }
 
-/** Both ways to read give the same. */
+/** Checks that the synchronous and the asynchronous function return the same. */
 async function readBoth(path: string, most: number): Promise<string> {
   const read = (await readRegularFile(path, most)).toString();
   expect(readRegularFileSync(path, most).toString()).toBe(read);
   return read;
 }
 
-/** Both ways to read refuse for the same reason. */
+/** Checks that both functions throw the same error. */
 async function refusal(path: string, most: number): Promise<unknown> {
   const refused: unknown = await readRegularFile(path, most).catch((error: unknown) => error);
   expect(() => readRegularFileSync(path, most)).toThrow((refused as Error).message);
@@ -162,7 +162,7 @@ describe('a vmlinux', () => {
   });
 
   it('is refused with its name if it cannot be read', async () => {
-    // whose first page is never there
+    // the first page of this file does not exist
     symlinkSync('/proc/self/mem', file);
     const layout = makeLayout({ vmlinux: file, progress: () => undefined });
     await expect(layout).rejects.toThrow(`layout: ${file} cannot be read: EIO`);
