@@ -134,8 +134,8 @@ command('status', 'Show sessions, their subflows and priorities, their rule and 
   .addHelpText(
     'after',
     `
-For each session: the rule that applies to it, its state, and its subflows, each with its path. WE WISH is the
-priority that this host asks for, CLIENT WISHES the one that the client asks for. A subflow is active if both say so.`,
+For each session: the rule that applies to it, its state, and its subflows, each with its path. OUR PRIORITY is what
+this host asks for, CLIENT'S PRIORITY what the client asks for. A subflow is used as active if both are active.`,
   )
   .action(async (client: string | undefined, { config, json }: Common) => {
     if (json && client !== undefined) program.error('error: --json prints everything: leave the client out');

@@ -80,7 +80,7 @@ describe('subflowd', () => {
     ['check', ['FILE:LINE', '--json', '/etc/subflowd/subflowd.ini']],
     ['doctor', ['to fix it:', '--json', 'Exit 1']],
     ['run', ['--log-level', '--log-format', 'standard error']],
-    ['status', ['CLIENT WISHES', '--json']],
+    ['status', ["CLIENT'S PRIORITY", '--json']],
     ['primary', ['<client>', '<path>', 'auto', 'For example']],
   ])('%s --help teaches', async (command, words) => {
     const { code, out, err } = await cli([command, '--help']);
