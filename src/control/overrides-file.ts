@@ -12,7 +12,7 @@ export const LARGEST_FILE = 1 << 24;
 export const MOST_SET_ASIDE = 10;
 
 /** What an admin should do after a damaged file was renamed. */
-export const HOW_TO_FIX = 'set again what is missing, then remove that file';
+export const HOW_TO_FIX = 'set the missing overrides again, then remove that file';
 
 /** The overrides in a file, or why there are none. */
 export type Found =
@@ -42,9 +42,7 @@ export function readOverrides(file: string): Found {
 export function formatOverrides(overrides: Overrides): string {
   const text = JSON.stringify({ version: 1, overrides: Object.fromEntries(overrides) });
   if (Buffer.byteLength(text) <= LARGEST_FILE) return text;
-  throw new Error(
-    `${overrides.size} overrides are more than a file of 16 MiB holds; take some back with auto`,
-  );
+  throw new Error(`${overrides.size} overrides do not fit in a file of 16 MiB; remove some with auto`);
 }
 
 /** The path of the copy of a file of overrides. */
@@ -80,22 +78,22 @@ export function foundAside(file: string): string[] {
 /** Problems with a file of overrides and the renamed files beside it, each with its remedy. Changes nothing. */
 export function inspectOverrides(file: string): { readonly problem: string; readonly remedy: string }[] {
   const found = readOverrides(file);
-  const restart = 'systemctl restart subflowd sets it aside and goes on with its copy';
-  const replace = `put a regular file there that subflowd can read, or set [console] overrides`;
+  const restart = 'systemctl restart subflowd renames it and uses its copy';
+  const replace = `replace it by a regular file that subflowd can read, or set [console] overrides`;
   return [
     ...('overrides' in found
       ? []
       : [{ problem: found.problem, remedy: found.state === 'damaged' ? restart : replace }]),
     ...foundAside(file).map((name) => ({
-      problem: `a file of overrides that could not be read is set aside as ${name}`,
-      remedy: `set again what \`subflowd rules\` does not show of it, with subflowd primary; then: rm ${name}`,
+      problem: `a file of overrides that could not be read was renamed to ${name}`,
+      remedy: `with subflowd primary, set its overrides that \`subflowd rules\` does not show; then: rm ${name}`,
     })),
   ];
 }
 
 /** The problem that an admin reads about a file that was renamed. */
 export function asideText(name: string): string {
-  return `a file of overrides that could not be read is set aside as ${name}: ${HOW_TO_FIX}`;
+  return `a file of overrides that could not be read was renamed to ${name}: ${HOW_TO_FIX}`;
 }
 
 function namesAside(file: string): string[] {

@@ -17,8 +17,8 @@ import {
 const FILE_MODE = 0o600;
 
 /**
- * Admins' overrides. Each is kept until an admin takes it back. They are the only thing that cannot be observed again after a
- * restart, so they are in a file. It is written whole and synchronously before the command that changed them is answered. A
+ * Admins' overrides. Each is kept until an admin removes it. They are the only thing that cannot be observed again after a
+ * restart, so they are in a file. It is written synchronously, completely or not at all, before the command that changed them is answered. A
  * copy beside it (`FILE.copy`) is read if the file is damaged.
  */
 export class OverrideStore {
@@ -46,8 +46,7 @@ export class OverrideStore {
     }
     if ('overrides' in copy) this.#overrides = copy.overrides;
     const { size } = this.#overrides;
-    const instead =
-      size === 0 ? 'no override is in force' : `in force is what its copy holds, overrides: ${size}`;
+    const instead = size === 0 ? 'no override is in force' : `its copy is in force, overrides: ${size}`;
     this.#unread = `${found.problem}; ${instead}`;
     if (found.state === 'unreadable') return;
     try {
@@ -72,8 +71,8 @@ export class OverrideStore {
   }
 
   /**
-   * Sets an override, or takes it back when `path` is undefined.
-   * @throws {Error} if it cannot be kept; then nothing has changed.
+   * Sets an override, or removes it if `path` is undefined.
+   * @throws {Error} if the file cannot be written; then nothing has changed.
    */
   set(key: string, path: string | undefined): void {
     const next = new Map(this.#overrides);
@@ -94,7 +93,7 @@ export class OverrideStore {
     makeDirectory(dirname(this.path));
     if (this.#unread !== undefined) {
       const name = setAside(this.path);
-      const problem = `${this.#unread}; it is set aside as ${name ?? ''}: ${HOW_TO_FIX}`;
+      const problem = `${this.#unread}; it was renamed to ${name ?? ''}: ${HOW_TO_FIX}`;
       if (name !== undefined) this.#aside = { name, problem };
     }
     writeFileAtomically(this.path, text, FILE_MODE);
@@ -109,7 +108,7 @@ export class OverrideStore {
     try {
       writeFileAtomically(copy, formatOverrides(overrides), FILE_MODE);
     } catch (error) {
-      this.#uncopied = `the overrides are kept in ${this.path} alone: ${(error as Error).message}`;
+      this.#uncopied = `the overrides are only in ${this.path}: ${(error as Error).message}`;
       if (existsSync(copy)) removeCopy(copy);
     }
   }

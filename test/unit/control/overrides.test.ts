@@ -76,8 +76,8 @@ describe.each(['', '{"version":1', '[]', '{"version":2,"overrides":{}}', '\0'.re
       ]);
       expect(readFileSync(`${file}.damaged`, 'utf8')).toBe(text);
       expect(store.problems()).toEqual([
-        `${file} is not a file of overrides; in force is what its copy holds, overrides: 2; it is set aside as ` +
-          `${file}.damaged: set again what is missing, then remove that file`,
+        `${file} is not a file of overrides; its copy is in force, overrides: 2; it was renamed to ` +
+          `${file}.damaged: set the missing overrides again, then remove that file`,
       ]);
       store.set('e/f', 'lte');
       expect(kept()).toHaveLength(3);
@@ -86,8 +86,10 @@ describe.each(['', '{"version":1', '[]', '{"version":2,"overrides":{}}', '\0'.re
     it('is a problem over restarts until an admin removes it', () => {
       expect(kept()).toHaveLength(2);
       const store = new OverrideStore(file);
-      const problem = `a file of overrides that could not be read is set aside as ${file}.damaged`;
-      expect(store.problems()).toEqual([`${problem}: set again what is missing, then remove that file`]);
+      const problem = `a file of overrides that could not be read was renamed to ${file}.damaged`;
+      expect(store.problems()).toEqual([
+        `${problem}: set the missing overrides again, then remove that file`,
+      ]);
       expect(inspectOverrides(file)).toMatchObject([
         { problem, remedy: expect.stringContaining('rm ') as string },
       ]);
@@ -166,9 +168,7 @@ describe('a file that cannot be read', () => {
     new OverrideStore(file).set('a/b', 'lte');
     writeFileSync(file, Buffer.alloc((1 << 24) + 1, 0x20));
     const store = new OverrideStore(file);
-    expect(store.problems()).toEqual([
-      `${file} is larger than 16 MiB; in force is what its copy holds, overrides: 1`,
-    ]);
+    expect(store.problems()).toEqual([`${file} is larger than 16 MiB; its copy is in force, overrides: 1`]);
     store.set('c/d', 'wifi');
     expect(beside()).toEqual(['overrides.json', 'overrides.json.copy', 'overrides.json.damaged']);
     expect(kept()).toHaveLength(2);
@@ -203,7 +203,7 @@ describe('the copy', () => {
     store.set('a/b', 'lte');
     expect(kept()).toEqual([['a/b', 'lte']]);
     expect(store.problems()).toEqual([
-      `the overrides are kept in ${file} alone: ${file}.copy cannot be written: it is not a regular file`,
+      `the overrides are only in ${file}: ${file}.copy cannot be written: it is not a regular file`,
     ]);
     rmSync(`${file}.copy`, { recursive: true });
     store.set('a/b', 'wifi');
@@ -216,6 +216,6 @@ it('more overrides than the largest file can have are refused', () => {
   store.set('a/b', 'lte');
   expect(() => {
     store.set(`a/${'x'.repeat(1 << 24)}`, 'lte');
-  }).toThrow('2 overrides are more than a file of 16 MiB holds');
+  }).toThrow('2 overrides do not fit in a file of 16 MiB');
   expect(kept()).toEqual([['a/b', 'lte']]);
 });
