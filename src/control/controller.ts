@@ -2,33 +2,24 @@ import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.js';
 import type { Config } from '../config/config.js';
-import { formatEndpoint } from '../model/endpoint.js';
 import { Pace } from '../util/pace.js';
 import type { AnySession, Session, UnplacedSession } from '../model/session.js';
 import { NO_GUIDANCE, NO_MODES, stepModes, type Guidance, type ModesState } from '../steering/modes.js';
-import { placeSessions, sessionKey, type PlacedSession } from '../steering/placed-session.js';
+import { placeSessions, type PlacedSession } from '../steering/placed-session.js';
 import { planSessions, type Plan, type SessionPlan } from '../steering/plan.js';
 import type { Overrides } from '../steering/rule.js';
 import { apply, type AppliedChange } from './apply.js';
+import {
+  describeRefusals,
+  findChangedSessions,
+  findSwitches,
+  hasSameSubflows,
+  keyOf,
+  type Switch,
+} from './compare-plans.js';
 import { observe } from './observe.js';
 import { PAUSES } from './pauses.js';
 import { subflowLimits } from './subflow-limits.js';
-
-/** A change of a session's primary path that was committed and that the next observation confirmed. */
-export interface Switch {
-  readonly session: Session;
-  /** Absent: no single path was primary before. */
-  readonly from?: string;
-  readonly to: string;
-  /** Unix time, milliseconds, of the last commit. */
-  readonly committedAt: number;
-  /** Why `to` is primary, one line. */
-  readonly reason: string;
-  /** The section of the rule that asked for it, or `override`. */
-  readonly by: string;
-  /** Whether the client was asked to follow (MP_PRIO). */
-  readonly peerNotified: boolean;
-}
 
 /** The last attempt to set a session's priorities. */
 export interface Written {
@@ -208,10 +199,11 @@ export class Controller extends EventEmitter<ControllerMap> {
       }
       const after =
         applied.size > 0 ? planSessions(await this.#takeSnapshot(config, problems), guidance) : before;
-      this.#reportSessions(after);
+      for (const session of findChangedSessions(this.#plan, after)) this.emit('session', session);
       if (!hasSameSubflows(this.#plan, after)) this.#frequentUntil = performance.now() + FREQUENT_FOR_MS;
       this.#plan = after;
-      this.#reportApplied(applied, after, committedAt, problems);
+      for (const text of describeRefusals(applied)) problems.add(text);
+      for (const made of findSwitches(applied, after, committedAt)) this.emit('switch', made);
       this.#forgetWritten(after);
       this.emit('round', after);
     } catch (error) {
@@ -243,76 +235,9 @@ export class Controller extends EventEmitter<ControllerMap> {
     return placeSessions(observation.snapshot, config, overrides());
   }
 
-  #reportApplied(
-    applied: ReadonlyMap<SessionPlan, readonly AppliedChange[]>,
-    after: Plan,
-    committedAt: number,
-    problems: Set<string>,
-  ): void {
-    if (applied.size === 0) return;
-    const now = new Map(after.sessions.map((session) => [keyOf(session), session]));
-    for (const [before, changes] of applied) {
-      const { session, current: from } = before;
-      for (const { change, result } of changes) {
-        if (result.outcome !== 'refused') continue;
-        problems.add(
-          `${session.commonName}: ${formatEndpoint(change.name.remote)} cannot be made ${change.priority}: ${result.reason ?? 'refused'}`,
-        );
-      }
-      const reached = now.get(keyOf(before));
-      if (reached?.state !== 'obeyed' || reached.primary === undefined || reached.primary === from) continue;
-      const to = reached.primary;
-      const peerNotified = changes.every(({ result }) => result.peerAsked || result.outcome === 'unchanged');
-      const { reason, rule } = reached;
-      this.emit('switch', {
-        session,
-        ...(from !== undefined && { from }),
-        to,
-        committedAt,
-        reason,
-        by: rule.section,
-        peerNotified,
-      });
-    }
-  }
-
-  #reportSessions(after: Plan): void {
-    const before = new Map(this.#plan.sessions.map((session) => [keyOf(session), session]));
-    for (const session of after.sessions) {
-      if (!sameReport(before.get(keyOf(session)), session)) this.emit('session', session);
-    }
-  }
-
   #forgetWritten({ sessions }: Plan): void {
     if (this.#written.size === 0) return;
     const there = new Set(sessions.map(keyOf));
     for (const key of this.#written.keys()) if (!there.has(key)) this.#written.delete(key);
   }
-}
-
-function keyOf({ session }: SessionPlan): string {
-  return sessionKey(session);
-}
-
-function sameReport(one: SessionPlan | undefined, other: SessionPlan): boolean {
-  return one?.state === other.state && one.reason === other.reason && one.primary === other.primary;
-}
-
-/** Whether no subflow was added or removed. After such a change, more are likely. */
-function hasSameSubflows(one: Plan, other: Plan): boolean {
-  return (
-    one.sessions.length === other.sessions.length &&
-    one.sessions.every((session, index) => {
-      const now = other.sessions[index];
-      return (
-        now !== undefined &&
-        keyOf(session) === keyOf(now) &&
-        session.subflows.length === now.subflows.length &&
-        session.subflows.every(({ subflow: { remote } }, at) => {
-          const end = now.subflows[at]?.subflow.remote;
-          return remote.port === end?.port && remote.address === end.address;
-        })
-      );
-    })
-  );
 }
