@@ -102,7 +102,7 @@ describe('connections in userspace’s hands', () => {
     startSidecar(stage.network.server, stage);
     const status = await untilStatus(stage.files, 'alice', ({ sessions }) => sessions[0]?.state === 'absent');
     expect(only(status).subflows).toHaveLength(1);
-    expect(only(status).reason).toContain('the kernel refuses further subflows while nobody listens');
+    expect(only(status).reason).toContain('the kernel refuses further subflows while no program listens');
     await tunnel.stop();
     await stage.connect(0, 'alice');
     await obeyed(stage, 'alice', 'lte');

@@ -35,7 +35,7 @@ describe('checkHooks', () => {
         name: 'server office',
         verdict: 'note',
         found: `the hooks have not recorded 3 of its sessions, although ${FILE} has client-connect`,
-        remedy: expect.stringMatching(/chroot \/srv\/jail: the hooks need \/bin\/sh/) as string,
+        remedy: expect.stringMatching(/chroot \/srv\/jail: this directory must contain \/bin\/sh/) as string,
       },
     ]);
   });
