@@ -47,7 +47,7 @@ async function attempt(name: BackendName, layout: string): Promise<Attempt> {
 
 function reasonFor({ name, drawback }: Candidate<Attempt>, others: readonly Candidate<Attempt>[]): string {
   if (drawback === undefined) return [BACKENDS[name].advantage, ...others.map(reasonAgainst)].join(', and ');
-  return `no other backend works here, although ${drawback}: ${others.map(reasonAgainst).join('; ')}`;
+  return `no other backend works here (${others.map(reasonAgainst).join('; ')}), although ${drawback}`;
 }
 
 function reasonAgainst({ result, drawback }: Candidate<Attempt>): string {
