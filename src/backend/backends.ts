@@ -25,7 +25,7 @@ export interface BackendDefinition {
   probeServer?(name: string, pid: number): Promise<readonly Check[]>;
   /** Why `auto` takes it: the end of the sentence "chosen because ...". */
   readonly advantage: string;
-  /** Why `auto` tries the other backends first, although this one works; undefined: nothing speaks against it. */
+  /** Why `auto` tries the other backends first, although this one works; undefined: no reason. */
   drawback(): string | undefined;
 }
 
