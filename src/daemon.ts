@@ -21,8 +21,8 @@ import type { Logger } from './util/log.js';
 import { VERSION } from './version.js';
 
 /**
- * The sidecar: builds the parts and joins them. What it does to the kernel stays as it is when it stops, and everything
- * it knows but the overrides it can observe again.
+ * The daemon: creates the parts and connects them. When it stops, all priorities stay as they are. After a restart it observes
+ * everything again, except the overrides, which are in a file.
  */
 export class Daemon implements DaemonApi {
   readonly #counters: Counters;
@@ -34,12 +34,12 @@ export class Daemon implements DaemonApi {
   readonly #servers: Servers;
   readonly #consoles: Consoles;
   #config: Config;
-  /** What servers told of: for an admin who has no log at hand. */
+  /** Problems and events for status: not every admin reads the log. */
   readonly #reports = new Reports();
 
   /**
    * Starts serving a config file.
-   * @throws {ConfigError} if the file is wrong; {KernelError} if this kernel cannot be used; {Error} if the console
+   * @throws {ConfigError} if the file has a mistake; {KernelError} if no backend works on this host; {Error} if a console
    * cannot be opened.
    */
   static async start(configFile: string, log: Logger): Promise<Daemon> {
@@ -94,7 +94,7 @@ export class Daemon implements DaemonApi {
     backend.onExcess?.((excess) => {
       const text = excessText(excess, this.#servers.sessions());
       this.events.publish({ kind: 'excess-subflows', ...excess, text });
-      this.#reports.happened(text, 'excess subflows', Date.now());
+      this.#reports.addEvent(text, 'excess subflows', Date.now());
     });
     this.#consoles = new Consoles(this.#config.console, this, {
       onProblem: (problem) => {
@@ -140,7 +140,7 @@ export class Daemon implements DaemonApi {
     });
   }
 
-  /** Stops looking and listening; every subflow stays as it is. */
+  /** Stops observing and serving. Every subflow stays as it is. */
   async stop(): Promise<void> {
     await this.#watcher.close();
     this.#servers.stop();
@@ -150,7 +150,7 @@ export class Daemon implements DaemonApi {
     this.events.publish({ kind: 'stopped' });
   }
 
-  /** Takes a new config into force. */
+  /** Applies a new config. */
   reconfigure(config: Config): void {
     const old = this.#config;
     this.#config = config;
@@ -162,8 +162,8 @@ export class Daemon implements DaemonApi {
     });
     if (!isDeepStrictEqual(old.servers, config.servers)) {
       this.#servers.reconfigure(config.servers);
-      // each that cannot be opened is told of anew
-      this.#reports.resolveThose((key) => key.startsWith('console '));
+      // each console that cannot be opened is reported again
+      this.#reports.resolveMatching((key) => key.startsWith('console '));
       this.#consoles.follow(this.#servers.servers());
     }
     void this.#controller.refresh();
@@ -188,7 +188,7 @@ export class Daemon implements DaemonApi {
   }
 
   observe(): Promise<void> {
-    return this.#controller.look();
+    return this.#controller.observe();
   }
 
   config(): Config {
@@ -233,7 +233,7 @@ export class Daemon implements DaemonApi {
   #listenTo(configs: readonly ServerConfig[]): Servers {
     return new Servers(configs)
       .on('status', () => {
-        this.#backend.attend?.(this.#pids());
+        this.#backend.trackServers?.(this.#pids());
       })
       .on('change', () => {
         void this.#controller.refresh();

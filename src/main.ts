@@ -2,23 +2,19 @@
 import './no-debugger.js';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_CONFIG_FILE, loadConfig } from './config/load.js';
-import { ConfigError } from './config/problem.js';
-import { ConsoleUnreachable } from './console/reach.js';
-import { ConsoleRefusal, talk } from './console/talk.js';
+import { talk } from './console/talk.js';
+import { EXIT_NO, fail, print, printableLines } from './output.js';
 import { printable, printableJson } from './util/printable.js';
 import { quoteWord } from './util/words.js';
-import { KernelError } from './model/kernel-error.js';
 import { VERSION } from './version.js';
 
-/** The answer is no. */
-const EXIT_NO = 1;
-/** Wrong use. */
+/** Exit code of a wrong command line. */
 const EXIT_USAGE = 2;
 
-const DASHES = 'A name that begins with - goes behind --, as in: subflowd primary -- -n lte\n';
+const DASHES = 'Write -- before a name that begins with -, for example: subflowd primary -- -n lte\n';
 
 const program = new Command('subflowd')
-  .description('Decides, per client of an OpenVPN server, which MPTCP subflow carries its tunnel.')
+  .description('Decides for each client of an OpenVPN server which MPTCP subflow carries its tunnel.')
   .version(VERSION)
   .configureOutput({
     outputError: (text, write) => {
@@ -31,12 +27,12 @@ const program = new Command('subflowd')
   .addHelpText(
     'after',
     `
-Begin with: subflowd doctor        what must be true on this host, and what mends it
-            subflowd check         the config file
-            subflowd run           the daemon; under systemd: systemctl enable --now subflowd
-            subflowd status        what it sees and does
-            subflowd console       all of it, and OpenVPN's own commands
-Exit codes: 0 fine, 1 the answer is no, 2 wrong use`,
+Begin with: subflowd doctor        check this host, and say how to fix it
+            subflowd check         check the config file
+            subflowd run           run the daemon; under systemd: systemctl enable --now subflowd
+            subflowd status        show what the daemon observes and does
+            subflowd console       give all commands, also those of OpenVPN
+Exit codes: 0 success, 1 the answer is no, or an error, 2 wrong command line`,
   );
 
 function command(name: string, description: string): Command {
@@ -47,7 +43,7 @@ function command(name: string, description: string): Command {
 }
 
 const CLIENT =
-  'common name, CID, real or virtual address, or one of them behind SERVER/; behind -- also what begins with -';
+  'common name, CID, real or virtual address, also as SERVER/...; write -- before one that begins with -';
 
 interface Common {
   readonly config: string;
@@ -58,19 +54,19 @@ command('run', 'Serve the servers of the config file until SIGTERM, SIGINT or SI
   .addHelpText(
     'after',
     `
-It follows the config file: a save takes effect at once, and a file with a mistake changes nothing. It can be stopped
-and started at any moment: clients keep the primary they have. It logs to standard error. SIGHUP reads the file again.`,
+It watches the config file: a change takes effect at once, and a file with a mistake changes nothing. SIGHUP makes it
+read the file again. You can stop and start it at any time: clients keep their primary path. It logs to standard error.`,
   )
   .addOption(
-    new Option('--log-level <level>', 'least level to log')
+    new Option('--log-level <level>', 'lowest level that is logged')
       .choices(['debug', 'info', 'warn', 'error'])
       .default('info'),
   )
   .addOption(new Option('--log-format <format>', 'text on a terminal, else json').choices(['text', 'json']))
   .action(
     async ({ config, logLevel, logFormat }: Common & { logLevel: string; logFormat?: 'text' | 'json' }) => {
-      // Here and below: what only one command needs is loaded by it alone, so that the others answer at once.
-      const [{ Daemon }, { createLog }, { ServiceManager }, { obeySignals }] = await Promise.all([
+      // Each command loads the modules that only it needs, so that the others start fast.
+      const [{ Daemon }, { createLog }, { ServiceManager }, { handleSignals }] = await Promise.all([
         import('./daemon.js'),
         import('./util/log.js'),
         import('./service-manager.js'),
@@ -81,7 +77,7 @@ and started at any moment: clients keep the primary they have. It logs to standa
         format: logFormat ?? (process.stderr.isTTY ? 'text' : 'json'),
         isJournal: process.env.JOURNAL_STREAM !== undefined && !process.stderr.isTTY,
       });
-      const signals = obeySignals(log);
+      const signals = handleSignals(log);
       const daemon = await Daemon.start(config, log);
       const manager = new ServiceManager();
       manager.ready(`serves ${config}`);
@@ -96,13 +92,13 @@ and started at any moment: clients keep the primary they have. It logs to standa
     },
   );
 
-command('check', 'Say whether the config file has a mistake, and where.')
+command('check', 'Check the config file for mistakes.')
   .option('--json', 'as JSON')
   .addHelpText(
     'after',
     `
-Every mistake is told as FILE:LINE: [SECTION]: what is wrong and what to write instead. Exit 1 if there is one.
-A warning says who is let in that you may not think of; it changes neither the exit code nor what the daemon does.`,
+It prints each mistake as FILE:LINE: [SECTION]: what is wrong and what to write instead. Exit 1 if there is one.
+A warning names people who have access and whom you may not expect. It changes neither the exit code nor the daemon.`,
   )
   .action(async ({ config, json }: Common) => {
     const { checkConfigFile } = await import('./config/check.js');
@@ -111,84 +107,87 @@ A warning says who is let in that you may not think of; it changes neither the e
     if (report.problems.length > 0) process.exitCode = EXIT_NO;
   });
 
-command('doctor', 'Say what must be true on this host and, where it is not, what mends it.')
+command('doctor', 'Check what must be true on this host, and say how to fix what is not.')
   .option('--json', 'as JSON')
   .addHelpText(
     'after',
     `
-ok       is as it must be
-note     works, and could be better
-BAD      is not as it must be; 'mend:' is the command or the change that mends it
-unknown  cannot be told before something else is mended
+ok       nothing to do
+note     it works, but could work better
+BAD      it does not work; 'to fix it:' is the command or the change that helps
+unknown  it cannot be checked before something else is fixed
 Exit 1 if something is BAD. Run it as root.`,
   )
   .action(async ({ config, json }: Common) => {
     const [{ examine }, { checkText }] = await Promise.all([
       import('./doctor/doctor.js'),
-      import('./doctor/check.js'),
+      import('./doctor/check-text.js'),
     ]);
     const checks = await examine(config);
     print(json ? printableJson(checks, 2) : checks.map(checkText).join('\n'));
     if (checks.some(({ verdict }) => verdict === 'bad')) process.exitCode = EXIT_NO;
   });
 
-command('status', 'Show sessions, their subflows, whose wish is what, rule and primary.')
+command('status', 'Show sessions, their subflows and priorities, their rule and their primary path.')
   .argument('[client]', CLIENT, word)
   .option('--json', 'as JSON')
   .addHelpText(
     'after',
     `
-Of each session: the rule that counts for it, what came of that, and its subflows with the path each is on. WE WISH is
-what this host asks for, CLIENT WISHES what the client asks for; a subflow is used as active where both say so.`,
+For each session: the rule that applies to it, its state, and its subflows, each with its path. OUR PRIORITY is what
+this host asks for, CLIENT'S PRIORITY what the client asks for. A subflow is used as active if both are active.`,
   )
   .action(async (client: string | undefined, { config, json }: Common) => {
-    if (json && client !== undefined) program.error('error: --json is of everything: leave the client out');
+    if (json && client !== undefined) program.error('error: --json prints everything: leave the client out');
     const whom = client === undefined ? '' : clientWord(client);
     const lines = await ask(config, json ? 'mptcp status json' : `mptcp status ${whom}`);
     print(json ? printableJson(JSON.parse(lines.join('')), 2) : lines.join('\n'));
   });
 
-command('paths', 'Show the paths, what is on each, and what it carries of what it can.').action(
+command('paths', 'Show the paths, the sessions on each, its rate and its capacity.').action(
   async ({ config }: Common) => {
     print((await ask(config, 'mptcp paths')).join('\n'));
   },
 );
 
-command('rules', 'Show the rules and overrides, and for how many sessions each counts.')
-  .argument('[reload]', 'read the config file again, also where no change of it was seen', reloadWord)
+command('rules', 'Show the rules and overrides, and to how many sessions each applies.')
+  .argument('[reload]', 'read the config file again, even if no change was noticed', reloadWord)
   .action(async (reload: string | undefined, { config }: Common) => {
     print((await ask(config, `mptcp rules ${reload ?? ''}`)).join('\n'));
   });
 
 command(
   'explain',
-  'Say which rule counts for a client, which wish, what was written and done with it, what would move it.',
+  'Explain which rule applies to a client, what was set and with what result, and what would move the client.',
 )
   .argument('<client>', CLIENT, word)
   .action(async (client: string, { config }: Common) => {
     print((await ask(config, `mptcp explain ${clientWord(client)}`)).join('\n'));
   });
 
-command('watch', 'Tell of switches and subflows as they happen, until interrupted.')
+command('watch', 'Print switches and changes of subflows as they happen, until interrupted.')
   .addHelpText(
     'after',
     `
-One line each, Unix time first and the client last:
+One line for each, with the Unix time first and the client last:
   TIME,SWITCH,FROM,TO,SERVER/COMMON NAME
-  TIME,SUBFLOW,ADDED|REMOVED|CHANGED,PATH,CLIENT'S END,OUR WISH,CLIENT'S WISH,SERVER/COMMON NAME`,
+  TIME,SUBFLOW,ADDED|REMOVED|CHANGED,PATH,CLIENT'S ENDPOINT,OUR PRIORITY,CLIENT'S PRIORITY,SERVER/COMMON NAME`,
   )
   .action(async ({ config }: Common) => {
     const { follow } = await import('./console/follow.js');
     await follow((await loadConfig(config)).console.socket, print);
   });
 
-command('console', "Type at a console: mptcp commands, and at a server's OpenVPN's own.")
-  .argument('[server]', 'NAME of an [openvpn NAME] section; where there is one, it is that', word)
+command(
+  'console',
+  'Open a console: for mptcp commands, and at the console of a server also for those of OpenVPN.',
+)
+  .argument('[server]', 'NAME of an [openvpn NAME] section; by default the console of subflowd', word)
   .addHelpText(
     'after',
     `
-With history, completion by Tab, and colour (unless NO_COLOR is set). Ends with exit or Ctrl-D. What is piped into it is
-said line by line, and the answers are printed: echo 'status 3' | subflowd console office`,
+It has a history, completion with Tab, and colours (unless NO_COLOR is set). It ends with exit or Ctrl-D. It sends piped
+input line by line, and prints the answers: echo 'status 3' | subflowd console office`,
   )
   .action(async (server: string | undefined, { config: file }: Common) => {
     const { interact } = await import('./console/interact.js');
@@ -202,16 +201,19 @@ said line by line, and the answers are printed: echo 'status 3' | subflowd conso
     await interact(chosen?.console?.socket ?? console.socket);
   });
 
-command('primary', "Put a client on a path whatever its rule says, until 'auto' takes it back.")
+command(
+  'primary',
+  "Override the rule of a client: make this path primary, until 'auto' removes the override.",
+)
   .argument('<client>', CLIENT, word)
   .argument('<path>', 'a path of the config, or auto', word)
   .addHelpText(
     'after',
     `
-It is kept over reconnects and restarts. For example:
+The override is kept over reconnects and restarts. For example:
   subflowd primary alice.example.com lte
-  subflowd primary 'office/Bob "The Builder"' wifi    where the servers office and home both know a Bob
-  subflowd primary alice.example.com auto             the rules decide again`,
+  subflowd primary 'office/Bob "The Builder"' wifi    if the servers office and home both have a Bob
+  subflowd primary alice.example.com auto             remove the override`,
   )
   .action(async (client: string, path: string, { config }: Common) => {
     print((await ask(config, `mptcp primary ${clientWord(client)} ${quoteWord(path)}`)).join('\n'));
@@ -219,15 +221,15 @@ It is kept over reconnects and restarts. For example:
 
 program
   .command('layout')
-  .description('Make the layout of a kernel that does not describe its structures itself (without BTF).')
+  .description('Make a layout file for a kernel that does not describe its structures (without BTF).')
   .requiredOption('--vmlinux <file>', "the running kernel's build: uncompressed, with debug information")
   .option('--system-map <file>', "that build's System.map, for a vmlinux without symbols")
   .requiredOption('-o, --output <file>', 'where to write it')
   .addHelpText(
     'after',
     `
-Needs pahole (apt-get install dwarves), unless the vmlinux holds BTF. A layout is for one exact build, known by its
-build-id; on another one it is refused. For example:
+This needs pahole (apt-get install dwarves), unless the vmlinux contains BTF. A layout is for one exact build, which the
+build-id identifies; subflowd refuses it on another build. For example:
   subflowd layout --vmlinux /usr/lib/debug/boot/vmlinux-$(uname -r) --output /etc/subflowd/layout.json
 then, in subflowd.ini:
   [kernel]
@@ -248,18 +250,18 @@ then, in subflowd.ini:
   });
 
 function reloadWord(text: string): string {
-  if (text !== 'reload') throw new InvalidArgumentError('It is reload, or nothing.');
+  if (text !== 'reload') throw new InvalidArgumentError('Write reload, or nothing.');
   return text;
 }
 
-/** A client as the console takes it, also one that is named like something else. */
+/** The words for a client in a console command, also if its name looks like an option or a keyword. */
 function clientWord(client: string): string {
   const word = quoteWord(client);
   return client === 'json' || client.startsWith('-') ? `-- ${word}` : word;
 }
 
 function word(text: string): string {
-  if (/[\r\n]/.test(text)) throw new InvalidArgumentError('It holds a line break.');
+  if (/[\r\n]/.test(text)) throw new InvalidArgumentError('It contains a line break.');
   return text;
 }
 
@@ -268,36 +270,7 @@ async function ask(configFile: string, line: string): Promise<readonly string[]>
   return talk(console.socket, line);
 }
 
-function print(text: string): void {
-  process.stdout.write(`${printableLines(text)}\n`);
-}
-
-function printableLines(text: string): string {
-  return text.split('\n').map(printable).join('\n');
-}
-
-/** Errors that were thrown to be read: ours, and the system's. Others are mistakes of this program. */
-function isExpected(error: Error): boolean {
-  return (
-    error.name === 'Error' ||
-    error instanceof ConfigError ||
-    error instanceof ConsoleRefusal ||
-    error instanceof ConsoleUnreachable ||
-    error instanceof KernelError
-  );
-}
-
-function fail(error: unknown): never {
-  const { message, stack } = error as Error;
-  const text = isExpected(error as Error) ? message : (stack ?? message);
-  process.stderr.write(`subflowd: ${printableLines(text)}\n`);
-  if (error instanceof KernelError && error.remedy !== undefined) {
-    process.stderr.write(`mend: ${printable(error.remedy)} (subflowd doctor tells everything)\n`);
-  }
-  process.exit(EXIT_NO);
-}
-
-// Who reads our output may have seen enough (subflowd status | head).
+// The reader of our output may close the pipe early (subflowd status | head).
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();

@@ -1,13 +1,13 @@
 import { loadAddon } from './native/addon.js';
 import type { Logger } from './util/log.js';
 
-/** What the daemon does on each signal that it can do something about (signal(7)); man subflowd(8) says the same. */
+/** What the daemon does on each signal that it can handle (signal(7)). The manual page subflowd(8) lists the same. */
 export const SIGNALS = {
-  /** It ends, and leaves everything as it is; a second one ends it at once. */
+  /** It ends; all priorities stay as they are. A second signal ends it at once. */
   end: ['SIGTERM', 'SIGINT', 'SIGQUIT'],
   /** It reads its config again. */
   reload: ['SIGHUP'],
-  /** It goes on, and logs that it was sent. OpenVPN's own signals are among them. */
+  /** It logs the signal and goes on. The signals that OpenVPN uses are among these. */
   logged: [
     'SIGUSR1',
     'SIGUSR2',
@@ -22,31 +22,32 @@ export const SIGNALS = {
 } as const satisfies Readonly<Record<string, readonly NodeJS.Signals[]>>;
 
 /**
- * The real-time signals, which are ignored without a word, as Node cannot listen to them. The first two, 32 and 33, are
- * the C library's own (nptl(7)), which it catches or does not use.
+ * The real-time signals. They are ignored without a log line, because Node cannot listen to them. The C library uses 32 and 33
+ * itself (nptl(7)).
  */
 export const REAL_TIME = { first: 34, last: 64 } as const;
 
-/** What signals are for, once the daemon serves. */
-export interface Served {
-  /** Ends it; the process then ends with 0. */
+/** What the signals do once the daemon serves. */
+export interface SignalActions {
+  /** Stops the daemon. Afterwards the process exits with 0. */
   readonly stop: () => Promise<void>;
   readonly reload: () => Promise<void>;
-  /** Where {@link stop} fails. */
+  /** Called if {@link stop} fails. */
   readonly fail: (error: unknown) => void;
 }
 
-/** How {@link obeySignals} is told that the daemon serves. */
-export interface ObeyedSignals {
-  readonly serve: (served: Served) => void;
+/** Signals that are handled from now on. */
+export interface HandledSignals {
+  /** Call this once the daemon serves. */
+  readonly serve: (served: SignalActions) => void;
 }
 
 /**
- * Takes over all signals that can be taken over. Before the daemon serves, those that end it do so at once, and a reload
- * is done when it does.
+ * Handles all signals that a process can handle. Before the daemon serves, a signal of `end` ends it at once, and a reload
+ * waits until the daemon serves.
  */
-export function obeySignals(log: Logger): ObeyedSignals {
-  let served: Served | undefined;
+export function handleSignals(log: Logger): HandledSignals {
+  let served: SignalActions | undefined;
   let isReloadWanted = false;
   const stop = () => {
     if (served === undefined) process.exit(0);
@@ -66,7 +67,7 @@ export function obeySignals(log: Logger): ObeyedSignals {
     process.on(name, () => {
       log.warn(
         { event: 'signal', signal: name },
-        `${name} is ignored: subflowd(8) says which signals it obeys`,
+        `${name} is ignored; subflowd(8) lists the signals with an effect`,
       );
     });
   }

@@ -1,4 +1,4 @@
-import type { AppliedWish } from '../control/apply.js';
+import type { AppliedChange } from '../control/apply.js';
 import type { Plan } from '../steering/plan.js';
 import type { DaemonEvent, EventStream } from './events.js';
 import { RoundChanges, type Transferred } from './round-changes.js';
@@ -9,31 +9,31 @@ export interface CounterValues {
   readonly since: number;
   /** Rounds: observe, plan, apply, verify. */
   readonly rounds: number;
-  /** Sessions that were seen, those of the first round included. */
+  /** Sessions that were observed, also those of the first round. */
   readonly sessions: number;
   readonly subflows: {
-    /** That were seen, those of the first round included. */
+    /** Observed subflows, also those of the first round. */
     readonly added: number;
     readonly removed: number;
-    /** That were closed because their connection had more than its limit. */
+    /** Subflows that were closed because their connection had more than its limit. */
     readonly closedAboveLimit: number;
   };
   /** Switches of a client's primary path that a later observation confirmed. */
   readonly switches: number;
-  /** Priorities that were set, or should have been, by what came of it. */
-  readonly priorityChanges: Readonly<Record<AppliedWish['result']['outcome'], number>>;
-  /** Overrides that were set or taken back. */
+  /** Attempts to set a priority, by their result. */
+  readonly priorityChanges: Readonly<Record<AppliedChange['result']['outcome'], number>>;
+  /** Overrides that were set or removed. */
   readonly overrides: number;
   /** Changed configs that came into force, and files with mistakes. */
   readonly configs: number;
   readonly configMistakes: number;
   /** Commands of console clients that changed OpenVPN for everybody. */
   readonly orders: number;
-  /** Reports of wrong passwords on TCP; one report can be of several tries. */
+  /** Reports of wrong passwords on TCP. One report can be about several attempts. */
   readonly wrongPasswords: number;
   /** Problems that were reported. */
   readonly problems: number;
-  /** By path, what its subflows carried: TCP payload, bytes. */
+  /** By path: TCP payload that its subflows carried, bytes. */
   readonly paths: Readonly<Record<string, Transferred>>;
 }
 
@@ -56,7 +56,7 @@ const BY_EVENT = {
   resolved: undefined,
 } as const satisfies Readonly<Record<DaemonEvent['kind'], keyof CounterValues | undefined>>;
 
-/** Counts what the daemon does and sees, from its events and its rounds. */
+/** Counts what the daemon does and observes, from its events and its rounds. */
 export class Counters {
   readonly #counted: Omit<Counted, 'paths' | 'subflows' | 'priorityChanges'>;
   readonly #subflows = { added: 0, removed: 0, closedAboveLimit: 0 };
@@ -65,7 +65,7 @@ export class Counters {
   readonly #rounds: RoundChanges;
 
   /**
-   * @param events counted, and told of each subflow that changed from one round to the next.
+   * @param events are counted. An event of each subflow that changed from one round to the next is published there.
    * @param now Unix time, milliseconds.
    */
   constructor(events: EventStream, now: number) {
@@ -104,7 +104,7 @@ export class Counters {
   }
 
   /** Priorities of one session were set. */
-  apply(applied: readonly AppliedWish[]): void {
+  apply(applied: readonly AppliedChange[]): void {
     for (const { result } of applied) this.#priorityChanges[result.outcome] += 1;
   }
 

@@ -4,10 +4,11 @@ import type { EventStream } from './events.js';
 import type { Explanation } from './explanation.js';
 import type { DaemonStatus } from './status.js';
 
-/** What an admin can have the daemon do. `by` is who asks, for people: it is logged. */
+/** Orders that an admin can give to the daemon. `by` names the person or program for the log. */
 export interface Orders {
   /**
-   * Sets an override, or takes it back where `path` is undefined. Durable when it resolves, and the switch was tried.
+   * Sets an override, or removes it if `path` is undefined. When this resolves, the override is on disk and a round has tried
+   * to apply it.
    * @param client `SERVER/COMMON NAME`
    * @throws {Error} if the override cannot be kept; then nothing has changed.
    */
@@ -19,7 +20,7 @@ export interface Orders {
 /** What the daemon reports to the outside, and the orders that it takes. Consoles, web pages and metrics adapt it. */
 export interface DaemonApi extends Orders {
   readonly events: Pick<EventStream, 'subscribe'>;
-  /** Observes the servers, unless that was done a moment ago, so that what follows is up to date. */
+  /** Observes the servers, unless this was done a moment ago, so that the other methods return current data. */
   observe(): Promise<void>;
   status(): DaemonStatus;
   config(): Config;

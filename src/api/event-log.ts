@@ -32,7 +32,7 @@ const LOGGED: { readonly [Kind in DaemonEvent['kind']]: (event: EventOf<Kind>) =
         reason,
         peerTold: peerNotified,
       },
-      `${commonName}: ${from === undefined ? '' : `from ${from} `}to ${to}${peerNotified ? '' : ' (the client is not told)'}`,
+      `${commonName}: ${from === undefined ? '' : `from ${from} `}to ${to}${peerNotified ? '' : ' (the client is not notified)'}`,
     ],
   ],
   session: ({ kind, server, commonName, state, reason }) => [
@@ -45,31 +45,31 @@ const LOGGED: { readonly [Kind in DaemonEvent['kind']]: (event: EventOf<Kind>) =
   config: ({ kind, needRestart }) => [
     ['info', { event: kind }, 'the changed config is in force'],
     ...needRestart.map((section): LogLine => {
-      const text = `[${section}] changed: that takes effect when subflowd is restarted`;
+      const text = `[${section}] changed: this takes effect when subflowd is restarted`;
       return ['warn', { event: kind }, text];
     }),
   ],
   'config-mistake': ({ kind, mistakes }) =>
-    mistakes.map((mistake) => ['error', { event: kind }, `${mistake} (the old rules go on)`]),
+    mistakes.map((mistake) => ['error', { event: kind }, `${mistake} (the old config stays in force)`]),
   override: ({ kind, client, to, by }) => [
     [
       'info',
       { event: kind, key: client, path: to ?? null, by },
-      `override of ${client}: ${to ?? 'taken back'} (by ${by})`,
+      `override of ${client}: ${to ?? 'removed'} (by ${by})`,
     ],
   ],
   order: ({ kind, server, client, command }) => [
     [
       'info',
       { event: kind, server, client, command },
-      `${server}: client ${client} of its console says ${command}`,
+      `${server}: client ${client} of its console sends ${command}`,
     ],
   ],
   'wrong-password': ({ kind, server, text }) => [
     ['warn', { event: kind, server }, `${server}: ${text} at its console on TCP`],
   ],
   problem: ({ kind, text }) => [['warn', { event: kind }, text]],
-  resolved: ({ kind, text }) => [['info', { event: kind }, `no longer: ${text}`]],
+  resolved: ({ kind, text }) => [['info', { event: kind }, `resolved: ${text}`]],
 };
 
 /** Logs each event from now on. */

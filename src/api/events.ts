@@ -62,7 +62,7 @@ export interface SubflowEvent extends OfClient {
 /** Subflows above a connection's limit were closed. */
 export interface ExcessSubflowsEvent extends ExcessSubflows {
   readonly kind: 'excess-subflows';
-  /** Whose they were, one sentence. */
+  /** The clients whose subflows were closed, one sentence. */
   readonly text: string;
 }
 
@@ -79,14 +79,14 @@ export interface ConfigMistakeEvent {
   readonly mistakes: readonly string[];
 }
 
-/** An admin set an override or took it back. */
+/** An admin set or removed an override. */
 export interface OverrideEvent {
   readonly kind: 'override';
   /** `SERVER/COMMON NAME` */
   readonly client: string;
-  /** The path; absent: the override was taken back. */
+  /** The path; absent: the override was removed. */
   readonly to?: string;
-  /** Who gave the command, for people. */
+  /** Who gave the command, as text for an admin. */
   readonly by: string;
 }
 
@@ -99,11 +99,11 @@ export interface OrderEvent {
   readonly command: string;
 }
 
-/** Somebody gave wrong passwords at the console of a server, on TCP. */
+/** Somebody used wrong passwords at the console of a server on TCP. */
 export interface WrongPasswordEvent {
   readonly kind: 'wrong-password';
   readonly server: string;
-  /** Who, and how many, one sentence. */
+  /** The addresses and the number of attempts, one sentence. */
   readonly text: string;
 }
 
@@ -120,7 +120,7 @@ export interface ResolvedEvent {
   readonly text: string;
 }
 
-/** What happened, as data: the log, `mptcp watch` and counters are made of these. */
+/** What happened, as data. The log, `mptcp watch` and the counters are derived from these. */
 export type DaemonEvent =
   | ReadyEvent
   | StoppedEvent
@@ -139,13 +139,13 @@ export type DaemonEvent =
 /** An event of one kind. */
 export type EventOf<Kind extends DaemonEvent['kind']> = Extract<DaemonEvent, { readonly kind: Kind }>;
 
-/** Passes each event to everybody who has subscribed, in the order in which they subscribed. */
+/** Passes each event to all subscribers, in the order in which they subscribed. */
 export class EventStream {
   readonly #listeners = new Set<(event: DaemonEvent) => void>();
 
   /** @returns the function that ends the subscription. */
   subscribe(listener: (event: DaemonEvent) => void): () => void {
-    // a function of its own, so that the same listener can subscribe twice
+    // A new function, so that the same listener can subscribe twice.
     const own = (event: DaemonEvent) => {
       listener(event);
     };

@@ -5,14 +5,14 @@ import { outlookText } from '../steering/outlook.js';
 import type { SessionPlan } from '../steering/plan.js';
 import { rulesFinder, type Rule } from '../steering/rule.js';
 
-/** Everything between one session's rule and its packets. */
+/** Explains one session: from its rule to the priorities of its subflows. */
 export interface Explanation {
   readonly plan: SessionPlan;
-  /** Every rule that fits, the one that counts first. */
+  /** Every rule that matches. The first one applies. */
   readonly rules: readonly Rule[];
-  /** The last priorities that were set for it; undefined: none yet. */
+  /** The last attempt to set its priorities; undefined: none yet. */
   readonly written: Written | undefined;
-  /** What it uses, what its paths carry, and what would move it, one line each. */
+  /** Its rate, the load of its paths, and what would move it, one line each. */
   readonly outlook: readonly string[];
 }
 
@@ -20,7 +20,7 @@ export interface Explanation {
 export interface ExplanationInputs {
   readonly config: Config;
   readonly guidance: Guidance;
-  /** Milliseconds of the clock of `guidance`. */
+  /** Time on the clock of `guidance` (`performance.now()`), milliseconds. */
   readonly now: number;
   readonly written: (plan: SessionPlan) => Written | undefined;
 }

@@ -1,26 +1,27 @@
-/** Something that a server, its hooks or its management told of. */
+/** A problem or an event of a server, its hooks or its management interface. */
 export interface Report {
   /** One sentence. */
   readonly text: string;
-  /** Unix time, milliseconds, at which it began or happened. */
+  /** Unix time at which it began or happened, milliseconds. */
   readonly since: number;
 }
 
-/** How long something that happened once is shown, milliseconds. */
+/** How long an event is shown, milliseconds. */
 export const EVENT_MS = 15 * 60_000;
-/** Of more, the oldest are no longer shown, those that happened once before those that last. */
+/** Largest number of reports. Of more, the oldest events are dropped, then the oldest problems. */
 export const MOST = 20;
 
-/** What `status` shows of problems: one that lasts for as long as it does, what happened once for a while. */
+/** The problems and events that `status` shows. A problem is shown until it is resolved, an event for some time. */
 export class Reports {
   readonly #shown = new Map<string, Report & { readonly isEvent: boolean }>();
 
   /**
-   * @param key of a problem that lasts until it is resolved; without, it happened once, and again counts from now.
+   * Adds a problem or an event.
+   * @param key of a problem that lasts until it is resolved. Without a key it is an event; a repeated event gets a new time.
    * @param now Unix time, milliseconds.
    */
   add(text: string, key: string | undefined, now: number): void {
-    if (key === undefined) this.happened(text, text, now);
+    if (key === undefined) this.addEvent(text, text, now);
     else {
       const id = `problem ${key}`;
       this.#show(id, { text, since: this.#shown.get(id)?.since ?? now, isEvent: false });
@@ -28,10 +29,10 @@ export class Reports {
   }
 
   /**
-   * Takes what happened just now.
-   * @param kind of what happens often: only the last of a kind is shown.
+   * Adds an event that happened now.
+   * @param kind only the last event of a kind is shown.
    */
-  happened(text: string, kind: string, now: number): void {
+  addEvent(text: string, kind: string, now: number): void {
     this.#show(`event ${kind}`, { text, since: now, isEvent: true });
   }
 
@@ -44,14 +45,14 @@ export class Reports {
     if (oldest !== undefined) this.#shown.delete(oldest);
   }
 
-  /** Returns what was shown under this key, and no longer is. */
+  /** Removes the problem with this key. @returns it, if it was shown. */
   resolve(key: string): Report | undefined {
     const known = this.#shown.get(`problem ${key}`);
     this.#shown.delete(`problem ${key}`);
     return known;
   }
 
-  resolveThose(isOver: (key: string) => boolean): void {
+  resolveMatching(isOver: (key: string) => boolean): void {
     for (const id of [...this.#shown.keys()]) {
       const [, key] = /^problem (.*)$/s.exec(id) ?? [];
       if (key !== undefined && isOver(key)) this.#shown.delete(id);

@@ -10,18 +10,18 @@ export interface Transferred {
   readonly up: number;
 }
 
-/** Who learns what changed from one round to the next. */
+/** Receives the changes from one round to the next. */
 export interface RoundListener {
-  /** A session that the round before did not have. */
+  /** Called for each session that the round before did not have. */
   readonly onSession: () => void;
   readonly onSubflow: (event: SubflowEvent) => void;
-  /** A subflow on this path carried more data. */
+  /** Called if a subflow on this path carried more data. */
   readonly onTransfer: (path: string, transferred: Transferred) => void;
 }
 
 /**
- * Compares each round with the one before. Sessions whose subflows are unchanged are compared by identity: backends give
- * the same object again while nothing about it changed, so a round at rest costs little.
+ * Compares each round with the one before. Unchanged subflows are found by comparing objects: a backend returns the same
+ * object while nothing in it changes, so a round without changes costs little.
  */
 export class RoundChanges {
   /** By {@link sessionKey}; undefined before the first round. */
@@ -58,7 +58,7 @@ export class RoundChanges {
       const id = idOf(one);
       const earlier = last.get(id);
       last.delete(id);
-      // what a subflow carried before the daemon's first round is not counted
+      // Traffic of a subflow before the first round of the daemon is not counted.
       if (earlier !== undefined || !isFirst) this.#update(session, earlier, one);
       if (!earlier) this.listener.onSubflow(eventOf(session, one, 'added'));
     }
@@ -73,7 +73,7 @@ export class RoundChanges {
       };
       if (transferred.down + transferred.up > 0) this.listener.onTransfer(now.path, transferred);
     }
-    if (before && !looksTheSame(before, now)) this.listener.onSubflow(eventOf(session, now, 'changed'));
+    if (before && !isSameInEvent(before, now)) this.listener.onSubflow(eventOf(session, now, 'changed'));
   }
 }
 
@@ -98,8 +98,8 @@ function isSameSubflow({ subflow: one }: SubflowPlan, other: SubflowPlan | undef
   );
 }
 
-/** Whether a `changed` event would show nothing new. */
-function looksTheSame(one: SubflowPlan, other: SubflowPlan): boolean {
+/** Whether two states of a subflow are the same in all members of a `changed` event. */
+function isSameInEvent(one: SubflowPlan, other: SubflowPlan): boolean {
   return (
     one.path === other.path &&
     one.throughTunnel === other.throughTunnel &&

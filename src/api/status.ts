@@ -1,4 +1,5 @@
 import type { ServerStatus } from '../openvpn/server.js';
+import type { BackendName } from '../model/backend-name.js';
 import type { PathLoad } from '../model/path-load.js';
 import type { Report } from './reports.js';
 import type { CounterValues } from './counters.js';
@@ -7,37 +8,37 @@ import type { SessionPlan } from '../steering/plan.js';
 export { ruleSentence, ruleText } from '../steering/rule-text.js';
 export type { SessionPlan, SessionState, SubflowPlan } from '../steering/plan.js';
 export type { Rule } from '../steering/rule.js';
-export type { AppliedWish } from '../control/apply.js';
+export type { AppliedChange as AppliedWish } from '../control/apply.js';
 export type { Written } from '../control/controller.js';
 
-/** How a backend writes on this host; see Backend. */
+/** How a backend sets priorities on this host; see Backend. */
 export interface BackendStatus {
-  readonly name: string;
+  readonly name: BackendName;
   readonly description: string;
   readonly tellsPeer: boolean;
 }
 
 /** Everything the daemon knows, as `status --json` prints it. */
 export interface DaemonStatus {
-  /** subflowd's. */
+  /** Version of subflowd. */
   readonly version: string;
   /** `uname -r`. */
   readonly kernel: string;
   readonly backend: BackendStatus;
   readonly servers: readonly ServerStatus[];
-  /** Nothing is set: `[steering] dry-run = yes`. */
+  /** Whether no priorities are set: `[steering] dry-run = yes`. */
   readonly dryRun: boolean;
-  /** What the paths carry and can carry. */
+  /** Load and capacity of the paths. */
   readonly paths: readonly PathLoad[];
   readonly sessions: readonly SessionPlan[];
   /** By `SERVER/COMMON NAME`: the path an admin asked for. */
   readonly overrides: Readonly<Record<string, string>>;
-  /** What was counted since the daemon started. */
+  /** Counts since the daemon started. */
   readonly counters: CounterValues;
-  /** What cannot be seen or set now, one sentence each. */
+  /** What cannot be observed or set now, one sentence each. */
   readonly problems: readonly string[];
-  /** What servers, their hooks and their management tell of now, and what happened in the last 15 minutes. */
+  /** Current problems of servers, their hooks and management interfaces, and events of the last 15 minutes. */
   readonly reports: readonly string[];
-  /** The same in the same order, each with its time. */
+  /** The same reports in the same order, each with its time. */
   readonly reported: readonly Report[];
 }

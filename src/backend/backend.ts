@@ -1,57 +1,58 @@
+import type { BackendName } from '../model/backend-name.js';
 import type { ServerSockets } from '../model/connection.js';
 import type { Priority, SubflowName } from '../model/subflow.js';
 import type { ExcessSubflows, SubflowLimits } from '../model/subflow-limits.js';
 
-/** What came of one wish for a subflow's priority. */
+/** Result of setting one subflow's priority. */
 export interface PriorityResult {
   /**
    * - `committed`: the field was changed and read back.
-   * - `unchanged`: it held the wish already.
-   * - `gone`: a guard no longer held (the subflow or its connection closed, or was never there): nothing was written.
-   * - `refused`: this kernel gives no safe way to write it: nothing was written.
+   * - `unchanged`: the field had this value already.
+   * - `gone`: the subflow or its connection closed, or never existed: nothing was written.
+   * - `refused`: this kernel has no safe way to set it: nothing was written.
    */
   readonly outcome: 'committed' | 'unchanged' | 'gone' | 'refused';
-  /** Whether the kernel was asked to tell the client (MP_PRIO). */
+  /** Whether the kernel was asked to notify the client (MP_PRIO). */
   readonly peerAsked: boolean;
-  /** Why, in words for an admin, unless all is as wished. */
+  /** Why, for an admin. Absent if the priority is set and the client is notified. */
   readonly reason?: string;
 }
 
 export interface PriorityOptions {
   /**
-   * Our wish wins: where the subflow is to be active and its peer wishes backup, that wish is taken back in this kernel.
-   * False by default. A backend that cannot refuses.
+   * If the subflow shall be active and the peer asks for backup, override the peer's priority in this kernel. False by
+   * default. A backend that cannot do this returns `refused`.
    */
   readonly overridePeer?: boolean;
 }
 
-/** A way to see and set priorities. */
+/** A way to observe and set priorities. */
 export interface Backend {
-  readonly name: 'devmem' | 'netlink';
-  /** One line for an admin: how this backend writes on this host. */
+  readonly name: BackendName;
+  /** How this backend sets priorities on this host, one line for an admin. */
   readonly description: string;
-  /** Whether the client is told of a changed priority; if not, only what the server sends moves. */
+  /** Whether the client is notified of a changed priority (MP_PRIO). If not, only the server's packets change path. */
   readonly tellsPeer: boolean;
   /**
-   * Everything the server's process has open now.
-   * @throws {KernelError} if the process cannot be found or its sockets cannot be walked at all.
+   * All connections that the server's process has now. A connection that did not change is the same object as before.
+   * @throws {KernelError} if there is no such process, or if its sockets cannot be read.
    */
   connections(pid: number): Promise<ServerSockets>;
-  /** Never throws for a subflow that is gone or a field that cannot be written; see the result. */
+  /** Does not throw if the subflow is gone or cannot be set; see the result. */
   setPriority(subflow: SubflowName, priority: Priority, options?: PriorityOptions): Promise<PriorityResult>;
   /**
-   * These servers are there, though nobody may be connected yet: for a backend that has to be ready before. What is
-   * remembered of others may be forgotten.
+   * Names all servers that run, also those without sessions: a backend may have to listen before a client connects. The
+   * backend forgets what it knows of other processes.
    */
-  attend?(pids: readonly number[]): void;
-  /** Calls back when connections or subflows came, went or changed; absent: only looking tells. */
+  trackServers?(pids: readonly number[]): void;
+  /** Calls the listener when connections or subflows were added, removed or changed. Absent: only observing finds changes. */
   onChange?(listener: () => void): void;
   /**
-   * Closes what connections have above these limits, and from now on what comes above them; absent where the kernel sets
-   * limits itself. Returns before it is done.
+   * Closes the subflows above these limits, and from now on those that are added above them. Returns before this is done.
+   * Absent if the kernel has a limit of its own.
    */
   limitSubflows?(limits: SubflowLimits): void;
-  /** Calls back when subflows were closed above a limit: half a second after the first, then every 10 s at most. */
+  /** Calls the listener when subflows above a limit were closed: half a second after the first, then at most every 10 s. */
   onExcess?(listener: (excess: ExcessSubflows) => void): void;
   close(): Promise<void>;
 }

@@ -85,7 +85,7 @@ export class DevmemBackend implements Backend {
     return `${name}, whose scheduler ${honours}; layout: ${this.kernel.layoutOrigin}`;
   }
 
-  attend(pids: readonly number[]): void {
+  trackServers(pids: readonly number[]): void {
     for (const pid of this.#last.keys()) if (!pids.includes(pid)) this.#last.delete(pid);
   }
 

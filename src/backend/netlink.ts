@@ -5,53 +5,57 @@ import type { ExcessSubflows, SubflowLimits } from '../model/subflow-limits.js';
 import type { Priority, SubflowName } from '../model/subflow.js';
 import { descriptors, socketInodes } from './netlink/descriptors.js';
 import { subflowNow, type SubflowInfo, type TcpSocket } from './netlink/diag.js';
-import { explain } from './netlink/explain.js';
+import { toKernelError } from './netlink/to-kernel-error.js';
 import { PathManagerListener } from './netlink/listener.js';
-import type { SeenConnection } from './netlink/look.js';
+import type { ObservedConnection } from './netlink/observe-sockets.js';
 import type { NetworkNamespace } from './netlink/namespace.js';
-import { isUserspace, setPriority } from './netlink/path-manager.js';
-import { lookAtServer, type ServerLook } from './netlink/server-look.js';
+import { isUserspacePm, setPriority } from './netlink/path-manager.js';
+import { observeServer, type ServerObservation } from './netlink/observe-server.js';
 import { serverPorts } from './netlink/server-ports.js';
 
-/** The last look at a server. */
-interface Known extends ServerLook {
+/** The last observation of a server. */
+interface LastObservation extends ServerObservation {
   readonly namespace: NetworkNamespace;
-  /** By {@link formatEndpoint} of the meta-socket's peer; made when it is needed. */
-  byPeer?: ReadonlyMap<string, readonly SeenConnection[]>;
-  /** By token: whether the connection began under net.mptcp.pm_type = 1, which lasts as long as it does. */
-  readonly userspace: ReadonlyMap<number, boolean>;
-  /** What was seen to be our wish after it was set, later than the look. */
-  readonly set: Map<TcpSocket, Priority>;
+  /** By {@link formatEndpoint} of the meta-socket's peer. Built at the first use. */
+  byPeer?: ReadonlyMap<string, readonly ObservedConnection[]>;
+  /** By token: whether the userspace path manager manages the connection. This never changes for a connection. */
+  readonly userspacePm: ReadonlyMap<number, boolean>;
+  /** Our priority as read after it was set, which is later than this observation. */
+  readonly setSince: Map<TcpSocket, Priority>;
 }
 
-const OLD =
-  'its priorities cannot be set, because it began under net.mptcp.pm_type = 0: set that to 1 where its server runs, ' +
-  'and let it reconnect';
-const EARLY =
-  'it was there before subflowd: the kernel refuses further subflows while nobody listens; they come when it reconnects';
+const CONNECTED_UNDER_PM_TYPE_0 =
+  'its priorities cannot be set, because it connected under net.mptcp.pm_type = 0: set that to 1 in the network ' +
+  'namespace of its server, and let it reconnect';
+const CONNECTED_BEFORE_US =
+  'it connected before subflowd started: the kernel refuses further subflows while no program listens to its events; ' +
+  'they come when it reconnects';
 
-const HELD_BACK =
-  'the client asks for backup, and through netlink that cannot be taken back: peer-backup = override takes backend = devmem';
+const CANNOT_OVERRIDE_PEER =
+  'the client asks for backup, and netlink cannot override that: peer-backup = override needs backend = devmem';
 
-/** Sees priorities through sock_diag and asks the kernel's path manager to set them, in the servers' namespaces. */
+/**
+ * Observes priorities through sock_diag(7), and asks the kernel's userspace path manager to set them. It does both in the
+ * network namespaces of the servers.
+ */
 export class NetlinkBackend implements Backend {
   readonly name = 'netlink';
   readonly tellsPeer = true;
-  readonly description = 'the kernel is asked, subflow by subflow, and tells the client at once';
+  readonly description = 'the kernel is asked to set each priority, and notifies the client at once';
   readonly #listener: PathManagerListener;
-  readonly #known = new Map<number, Known>();
+  readonly #last = new Map<number, LastObservation>();
 
   private constructor(listener: PathManagerListener) {
     this.#listener = listener;
   }
 
-  /** @throws {KernelError} if this host's kernel has no such path manager, or does not let us ask it. */
+  /** @throws {KernelError} if this kernel has no userspace path manager, or does not give us access to it. */
   static async open(): Promise<NetlinkBackend> {
     return Promise.resolve(new NetlinkBackend(new PathManagerListener()));
   }
 
-  attend(pids: readonly number[]): void {
-    this.#listener.attend(pids);
+  trackServers(pids: readonly number[]): void {
+    this.#listener.trackServers(pids);
   }
 
   onChange(listener: () => void): void {
@@ -59,7 +63,7 @@ export class NetlinkBackend implements Backend {
   }
 
   limitSubflows(limits: SubflowLimits): void {
-    this.#listener.limit(limits);
+    this.#listener.setLimits(limits);
   }
 
   onExcess(listener: (excess: ExcessSubflows) => void): void {
@@ -68,23 +72,23 @@ export class NetlinkBackend implements Backend {
 
   async connections(pid: number): Promise<ServerSockets> {
     try {
-      const known = this.#look(pid);
+      const observation = this.#observe(pid);
       return await Promise.resolve({
         connections: this.#listener
-          .kept(
+          .withoutExcess(
             pid,
-            known.connections.map(({ connection }) => connection),
+            observation.connections.map(({ connection }) => connection),
           )
           .map((connection) => {
-            const caveat = caveatOf(connection, known);
+            const caveat = caveatOf(connection, observation);
             return caveat === undefined ? connection : { ...connection, caveat };
           }),
-        plain: known.plain,
+        plain: observation.plain,
         problems: [],
       });
     } catch (error) {
-      this.#known.delete(pid);
-      throw explain(error, pid);
+      this.#last.delete(pid);
+      throw toKernelError(error, pid);
     }
   }
 
@@ -97,121 +101,128 @@ export class NetlinkBackend implements Backend {
     try {
       result = this.#set(name, priority, overridePeer);
     } catch (error) {
-      result = refused(explain(error, name.pid).message);
+      result = refused(toKernelError(error, name.pid).message);
     }
     return Promise.resolve(result);
   }
 
   close(): Promise<void> {
-    this.#known.clear();
+    this.#last.clear();
     this.#listener.close();
     return Promise.resolve();
   }
 
-  #look(pid: number): Known {
-    const namespace = this.#listener.namespaces.of(pid);
-    const last = this.#known.get(pid);
+  #observe(pid: number): LastObservation {
+    const namespace = this.#listener.namespaces.getOrOpen(pid);
+    const last = this.#last.get(pid);
     const inodes = socketInodes(descriptors(pid));
     const where = serverPorts(namespace.diag, namespace.generic, this.#listener.family, inodes);
-    const seen = lookAtServer(namespace.diag, pid, inodes, where, last);
-    const userspace = new Map<number, boolean>();
-    for (const { connection } of seen.connections) {
+    const observed = observeServer(namespace.diag, pid, inodes, where, last);
+    const userspacePm = new Map<number, boolean>();
+    for (const { connection } of observed.connections) {
       const { token } = connection;
-      const known = last?.userspace.get(token) ?? this.#isUserspace(namespace, token);
-      if (known !== undefined) userspace.set(token, known);
+      const isUserspace = last?.userspacePm.get(token) ?? this.#isUserspace(namespace, token);
+      if (isUserspace !== undefined) userspacePm.set(token, isUserspace);
     }
-    const known: Known = { ...seen, namespace, userspace, set: new Map() };
-    for (const [other, { namespace: its }] of this.#known) if (!its.holds(other)) this.#known.delete(other);
-    this.#known.set(pid, known);
-    this.#listener.saw(
+    const observation: LastObservation = { ...observed, namespace, userspacePm, setSince: new Map() };
+    for (const [other, { namespace: its }] of this.#last) if (!its.contains(other)) this.#last.delete(other);
+    this.#last.set(pid, observation);
+    this.#listener.storeObservation(
       pid,
-      [...seen.connections, ...seen.waiting].map(({ connection }) => connection),
-      seen.ports,
+      [...observed.connections, ...observed.waiting].map(({ connection }) => connection),
+      observed.ports,
     );
-    return known;
+    return observation;
   }
 
   #set(name: SubflowName, priority: Priority, overridePeer: boolean): PriorityResult {
-    const known = this.#known.get(name.pid);
-    const found = known && find(known, name);
-    if (!found) return gone;
-    const { namespace, userspace, set } = known;
+    const last = this.#last.get(name.pid);
+    const found = last && find(last, name);
+    if (!found) return GONE;
+    const { namespace, userspacePm, setSince } = last;
     const { connection, socket } = found;
     const now = () => {
       const subflow = subflowNow(namespace.diag, socket);
       if (subflow?.token !== connection.token) return undefined;
-      set.set(socket, subflow.ours);
+      setSince.set(socket, subflow.ours);
       return subflow;
     };
-    const isHeldBack = ({ peers }: SubflowInfo) =>
+    const isHeldBackByPeer = ({ peers }: SubflowInfo) =>
       overridePeer && priority === 'active' && peers === 'backup';
-    const isOld = userspace.get(connection.token) === false;
-    // What was seen to be otherwise, moments ago, is not looked at once more: the request names token and ends, so that it
-    // reaches this subflow or none, and the look after it tells what came of it.
-    if (isOld || (set.get(socket) ?? socket.mptcp?.ours) === priority) {
+    const isUnderPmType0 = userspacePm.get(connection.token) === false;
+    // Skip the read before the request: a priority that differed just now still needs setting. The request names the token
+    // and the endpoints, so it reaches this subflow or none, and the read after it shows the result.
+    if (isUnderPmType0 || (setSince.get(socket) ?? socket.mptcp?.ours) === priority) {
       const before = now();
-      if (!before) return gone;
+      if (!before) return GONE;
       if (before.ours === priority) {
-        return isHeldBack(before) ? refused(HELD_BACK) : { outcome: 'unchanged', peerAsked: false };
+        return isHeldBackByPeer(before)
+          ? refused(CANNOT_OVERRIDE_PEER)
+          : { outcome: 'unchanged', peerAsked: false };
       }
-      if (isOld) return refused(OLD);
+      if (isUnderPmType0) return refused(CONNECTED_UNDER_PM_TYPE_0);
     }
     try {
       setPriority(namespace.generic, this.#listener.family, connection.token, socket, priority);
     } catch (error) {
-      // The kernel has one answer for all that can be wrong with a request: the subflow may just have closed.
-      if (!now()) return gone;
+      // The kernel gives the same error for everything that can be wrong with a request. The subflow may just have closed.
+      if (!now()) return GONE;
       throw error;
     }
     const after = now();
-    if (!after) return gone;
-    if (after.ours !== priority) return refused('the kernel took the request and changed nothing');
-    return isHeldBack(after) ? refused(HELD_BACK) : { outcome: 'committed', peerAsked: true };
+    if (!after) return GONE;
+    if (after.ours !== priority) return refused('the kernel accepted the request and changed nothing');
+    return isHeldBackByPeer(after)
+      ? refused(CANNOT_OVERRIDE_PEER)
+      : { outcome: 'committed', peerAsked: true };
   }
 
-  /** Undefined if it closed meanwhile, or this kernel does not say. */
+  /** Undefined if the connection closed meanwhile, or if this kernel does not show it. */
   #isUserspace(namespace: NetworkNamespace, token: number): boolean | undefined {
     try {
-      return isUserspace(namespace.generic, this.#listener.family, token);
+      return isUserspacePm(namespace.generic, this.#listener.family, token);
     } catch {
       return undefined;
     }
   }
 }
 
-const gone: PriorityResult = { outcome: 'gone', peerAsked: false, reason: 'there is no such subflow' };
+const GONE: PriorityResult = { outcome: 'gone', peerAsked: false, reason: 'there is no such subflow' };
 
 function refused(reason: string): PriorityResult {
   return { outcome: 'refused', peerAsked: false, reason };
 }
 
-/** A client can use one port for several connections, to several addresses of the server. */
+/** Finds a subflow by all of its name: one port of a client can have several connections, to several addresses of the server. */
 function find(
-  known: Known,
+  last: LastObservation,
   { connection, local, remote }: SubflowName,
 ): { connection: Connection; socket: TcpSocket } | undefined {
-  known.byPeer ??= indexByPeer(known.connections);
-  for (const seen of known.byPeer.get(formatEndpoint(connection)) ?? []) {
-    const socket = seen.sockets.find(
+  last.byPeer ??= indexByPeer(last.connections);
+  for (const observed of last.byPeer.get(formatEndpoint(connection)) ?? []) {
+    const socket = observed.sockets.find(
       (one) => isSameEndpoint(one.remote, remote) && isSameEndpoint(one.local, local),
     );
-    if (socket) return { connection: seen.connection, socket };
+    if (socket) return { connection: observed.connection, socket };
   }
   return undefined;
 }
 
-function indexByPeer(connections: readonly SeenConnection[]): Map<string, SeenConnection[]> {
-  const byPeer = new Map<string, SeenConnection[]>();
-  for (const seen of connections) {
-    const key = formatEndpoint(seen.connection.remote);
+function indexByPeer(connections: readonly ObservedConnection[]): Map<string, ObservedConnection[]> {
+  const byPeer = new Map<string, ObservedConnection[]>();
+  for (const observed of connections) {
+    const key = formatEndpoint(observed.connection.remote);
     const others = byPeer.get(key);
-    if (others) others.push(seen);
-    else byPeer.set(key, [seen]);
+    if (others) others.push(observed);
+    else byPeer.set(key, [observed]);
   }
   return byPeer;
 }
 
-function caveatOf({ token, subflows }: Connection, { userspace, namespace }: Known): string | undefined {
-  if (userspace.get(token) === false) return OLD;
-  return subflows.length < 2 && namespace.isEarly(token) ? EARLY : undefined;
+function caveatOf(
+  { token, subflows }: Connection,
+  { userspacePm, namespace }: LastObservation,
+): string | undefined {
+  if (userspacePm.get(token) === false) return CONNECTED_UNDER_PM_TYPE_0;
+  return subflows.length < 2 && namespace.mayPredateListening(token) ? CONNECTED_BEFORE_US : undefined;
 }

@@ -1,3 +1,4 @@
+import type { BackendName } from '../model/backend-name.js';
 import type { Mode } from '../model/mode.js';
 import type { Rate } from '../model/rate.js';
 
@@ -46,7 +47,7 @@ export interface ServerConsoleConfig {
 /** `[kernel]` */
 export interface KernelConfig {
   /** `auto` chooses a backend that works on this host. */
-  readonly backend: 'auto' | 'netlink' | 'devmem';
+  readonly backend: 'auto' | BackendName;
   /**
    * The source of the layout: `btf` for the running kernel's own `/sys/kernel/btf/vmlinux`, or the path of a file.
    */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+import { BACKEND_NAMES } from '../model/backend-name.js';
 import { DEFAULT_MODE, MODES } from '../model/mode.js';
 import { readListen, readManagement } from './management.js';
 import { readGroup, readUser } from './names.js';
@@ -109,7 +110,7 @@ export const sections = {
     'console-hangup': oneOf('yes', 'no').default('no'),
   }),
   kernel: z.object({
-    backend: oneOf('auto', 'netlink', 'devmem').default('auto'),
+    backend: oneOf('auto', ...BACKEND_NAMES).default('auto'),
     layout: text(readLayout).default('btf'),
   }),
   console: z.object({

@@ -38,7 +38,7 @@ function writtenText(written: Written | undefined): string[] {
   if (written === undefined)
     return ['written: nothing since the daemon started, or since this connection was made'];
   const at = new Date(written.at).toISOString();
-  return written.wishes.map(({ wish, result }) => {
+  return written.changes.map(({ change: wish, result }) => {
     const { outcome, peerAsked, reason } = result;
     const asked = outcome === 'committed' ? (peerAsked ? ', the client is asked to follow' : ', the client is not asked') : '';
     const why = reason === undefined ? '' : `: ${reason}`;

@@ -2,7 +2,7 @@ import type { ClosedSubflows, ExcessSubflows } from '../model/subflow-limits.js'
 import { formatEndpoint } from '../model/endpoint.js';
 import type { Session } from '../model/session.js';
 
-/** What was closed above limits, and whose it was, in one sentence for an admin; common names as OpenVPN gives them. */
+/** Which subflows above a limit were closed, and for which sessions: one sentence for an admin. */
 export function excessText(
   { closed, connections, worst }: ExcessSubflows,
   sessions: readonly Session[],
@@ -11,16 +11,16 @@ export function excessText(
   const others = connections - worst.length;
   return [
     `closed ${closed} ${closed === 1 ? 'subflow' : 'subflows'} above the limit: `,
-    worst.map((one) => whose(one, byEnd.get(keyOf(one.pid, one.client)))).join('; '),
+    worst.map((one) => closedText(one, byEnd.get(keyOf(one.pid, one.client)))).join('; '),
     ...(others > 0 ? [`; and of ${others} more connections`] : []),
   ].join('');
 }
 
-function whose({ pid, client, limit, closed }: ClosedSubflows, session: Session | undefined): string {
-  const who = session
+function closedText({ pid, client, limit, closed }: ClosedSubflows, session: Session | undefined): string {
+  const owner = session
     ? `of ${session.commonName}, server ${session.server}, from ${formatEndpoint(client)}`
-    : `of ${formatEndpoint(client)}, who has no session at process ${pid}`;
-  return `${closed} ${who}, limit ${limit}`;
+    : `of ${formatEndpoint(client)}, which has no session at process ${pid}`;
+  return `${closed} ${owner}, limit ${limit}`;
 }
 
 function keyOf(pid: number, end: Session['real']): string {

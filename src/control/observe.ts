@@ -3,26 +3,28 @@ import type { Connection, ServerSockets } from '../model/connection.js';
 import { formatEndpoint, isSameEndpoint } from '../model/endpoint.js';
 import type { AnySession, Session, UnplacedSession } from '../model/session.js';
 import type { ObservedSession, Snapshot } from '../steering/snapshot.js';
-import { place } from './place.js';
+import { assignPorts } from './assign-ports.js';
 
-/** A snapshot and what could not be seen on the way to it. */
+/** A snapshot of all servers, and what could not be observed. */
 export interface Observation {
   readonly snapshot: Snapshot;
+  /** One sentence each. */
   readonly problems: readonly string[];
-  /** Tokens of the connections that are sessions', or may be, by the server's process. */
+  /** By PID of the server: tokens of the connections that belong to a session, or may belong to one. */
   readonly claimed: ReadonlyMap<number, ReadonlySet<number>>;
-  /** Sessions that may be over TCP and of whom the kernel shows no socket, where a look at its process showed everything. */
+  /** Sessions that may be over TCP, but have no socket in an observation of their server that had no problems. */
   readonly missing: readonly AnySession[];
 }
 
-/** Of one process, that are told one by one. */
+/** Problems of one process that are listed one by one. */
 export const MOST_PROBLEMS = 100;
 
 /**
- * Joins OpenVPN's sessions with the kernel's connections: by process and the client's real address and port. A session
- * whose port is not known is placed by its address, where that leaves no doubt. However many sessions a server has, and
- * whatever fails for it, the others are observed.
- * @param idle processes of servers to look at even where nobody has a session: strangers may be connected.
+ * Joins OpenVPN's sessions with the kernel's connections: by process and by the client's real address and port. A session
+ * without a port is joined by its address, if only one connection comes from there. If one server cannot be observed, the
+ * others still are.
+ * @param idle processes of servers to observe even if they have no session: clients may be connected that are not
+ * authenticated.
  */
 export async function observe(
   backend: Backend,
@@ -37,7 +39,7 @@ export async function observe(
   const pids = new Set([...sessions, ...unplaced].map((session) => session.pid));
   for (const pid of idle) {
     if (pids.has(pid)) continue;
-    // nobody misses it: where it cannot be looked at, that is said as soon as it has a session
+    // an error is not reported before the server has a session
     await backend.connections(pid).catch(() => undefined);
   }
   for (const pid of pids) {
@@ -46,19 +48,22 @@ export async function observe(
       const sockets = await backend.connections(pid);
       const found = indexSockets(sockets);
       const others = unplaced.filter((session) => session.pid === pid);
-      claimed.set(pid, claims(sockets, own, unplaced));
-      // a socket that could not be followed may be anybody's
+      claimed.set(pid, claimedTokens(sockets, own, unplaced));
+      // a socket that could not be read may belong to any session
       if (sockets.problems.length === 0) missing.push(missingOf(own, others, sockets, found));
-      const more = place(others, own, sockets);
-      observed.push(assign([...own, ...more.sessions], found));
+      const more = assignPorts(others, own, sockets);
+      observed.push(assignConnections([...own, ...more.sessions], found));
       problems.push(
-        few([...sockets.problems.map((problem) => `process ${pid}: ${problem}`), ...more.problems], pid),
+        limitProblems(
+          [...sockets.problems.map((problem) => `process ${pid}: ${problem}`), ...more.problems],
+          pid,
+        ),
       );
     } catch (error) {
-      // A server that is gone or cannot be walked leaves the others alone; its sessions are shown as unknown.
+      // Sessions of a server that is gone or cannot be observed are shown as unknown.
       const { message, remedy } = error as Error & { remedy?: string };
-      problems.push([`process ${pid}: ${message}${remedy === undefined ? '' : `; mend: ${remedy}`}`]);
-      observed.push(assign(own, new Map()));
+      problems.push([`process ${pid}: ${message}${remedy === undefined ? '' : `; to fix it: ${remedy}`}`]);
+      observed.push(assignConnections(own, new Map()));
     }
   }
   return {
@@ -70,17 +75,20 @@ export async function observe(
 }
 
 /**
- * What a look shows of one address and port of a client. `several`: connections to several of the server's ports, of which
- * nothing says whose each is.
+ * What one address and port of a client leads to. `plain`: plain TCP. `several`: connections to several ports of the
+ * server, and nothing shows which of them belongs to which session.
  */
-type Found = Connection | 'plain' | 'several';
+type Match = Connection | 'plain' | 'several';
 
-/** Gives each session its connection, and none to two. */
-function assign(sessions: readonly Session[], found: ReadonlyMap<string, Found>): ObservedSession[] {
+/** Gives each session its connection. No connection goes to two sessions. */
+function assignConnections(
+  sessions: readonly Session[],
+  found: ReadonlyMap<string, Match>,
+): ObservedSession[] {
   const disputes = disputesOf(sessions);
   return sessions.map((session) => {
     const endpoint = formatEndpoint(session.real);
-    const unsteerable = whyUnsteerable(session, disputes.get(endpoint));
+    const unsteerable = unsteerableReason(session, disputes.get(endpoint));
     if (unsteerable) return { session, connection: undefined, unsteerable };
     const connection = found.get(endpoint);
     return connection === 'several'
@@ -89,7 +97,7 @@ function assign(sessions: readonly Session[], found: ReadonlyMap<string, Found>)
   });
 }
 
-function whyUnsteerable(
+function unsteerableReason(
   session: Session,
   rivals: readonly Session[] | undefined,
 ): ObservedSession['unsteerable'] {
@@ -99,7 +107,7 @@ function whyUnsteerable(
   return session.notLetIn ? 'not-let-in' : undefined;
 }
 
-/** Sessions that have one address and port, and may be over TCP all: a server at one port has at most one such client. */
+/** By endpoint: sessions that share it and may all be over TCP. A server on one port has at most one such client. */
 function disputesOf(sessions: readonly Session[]): Map<string, readonly Session[]> {
   const first = new Map<string, Session>();
   const disputes = new Map<string, readonly Session[]>();
@@ -113,8 +121,8 @@ function disputesOf(sessions: readonly Session[]): Map<string, readonly Session[
   return disputes;
 }
 
-/** Of one whose protocol is not known, it may be. */
-function isOverTcp({ protocol }: AnySession): boolean {
+/** Whether a session is over TCP, or may be: its protocol can be unknown. */
+function mayBeOverTcp({ protocol }: AnySession): boolean {
   return protocol !== 'udp';
 }
 
@@ -122,24 +130,27 @@ function missingOf(
   sessions: readonly Session[],
   unplaced: readonly UnplacedSession[],
   { connections, plain }: ServerSockets,
-  found: ReadonlyMap<string, Found>,
+  found: ReadonlyMap<string, Match>,
 ): AnySession[] {
-  const missing = sessions.filter((one) => isOverTcp(one) && !found.has(formatEndpoint(one.real)));
+  const missing = sessions.filter((one) => mayBeOverTcp(one) && !found.has(formatEndpoint(one.real)));
   if (unplaced.length === 0) return missing;
   const addresses = new Set([...connections, ...plain].map(({ remote }) => remote.address));
-  return [...missing, ...unplaced.filter((one) => isOverTcp(one) && !addresses.has(one.address))];
+  return [...missing, ...unplaced.filter((one) => mayBeOverTcp(one) && !addresses.has(one.address))];
 }
 
-/** Of a session whose port is not known, each connection from its address may be it; of one that is not let in, none is. */
-function claims(
+/**
+ * Tokens of the connections that may belong to a session. For a session without a port, this is each connection from its
+ * address. A session that OpenVPN has not let in claims none.
+ */
+function claimedTokens(
   { connections }: ServerSockets,
   sessions: readonly Session[],
   unplaced: readonly UnplacedSession[],
 ): Set<number> {
   const ends = new Set(
-    sessions.filter((one) => isOverTcp(one) && !one.notLetIn).map(({ real }) => formatEndpoint(real)),
+    sessions.filter((one) => mayBeOverTcp(one) && !one.notLetIn).map(({ real }) => formatEndpoint(real)),
   );
-  const addresses = new Set(unplaced.filter(isOverTcp).map(({ address }) => address));
+  const addresses = new Set(unplaced.filter(mayBeOverTcp).map(({ address }) => address));
   return new Set(
     connections
       .filter(({ remote }) => addresses.has(remote.address) || ends.has(formatEndpoint(remote)))
@@ -147,13 +158,13 @@ function claims(
   );
 }
 
-function few(problems: readonly string[], pid: number): string[] {
+function limitProblems(problems: readonly string[], pid: number): string[] {
   if (problems.length <= MOST_PROBLEMS) return [...problems];
   return [...problems.slice(0, MOST_PROBLEMS), `process ${pid}: there are more problems of this kind`];
 }
 
-function indexSockets({ connections, plain }: ServerSockets): Map<string, Found> {
-  const found = new Map<string, Found>(plain.map(({ remote }) => [formatEndpoint(remote), 'plain']));
+function indexSockets({ connections, plain }: ServerSockets): Map<string, Match> {
+  const found = new Map<string, Match>(plain.map(({ remote }) => [formatEndpoint(remote), 'plain']));
   for (const connection of connections) {
     const key = formatEndpoint(connection.remote);
     const other = found.get(key);

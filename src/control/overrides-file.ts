@@ -6,21 +6,21 @@ import type { Overrides } from '../steering/rule.js';
 
 const FORM = z.object({ version: z.literal(1), overrides: z.record(z.string(), z.string()) });
 
-/** Bytes: some hundred thousand overrides. */
+/** Largest file of overrides, bytes: some hundred thousand overrides. */
 export const LARGEST_FILE = 1 << 24;
-/** Damaged files that are kept; what is damaged after that takes the place of the last. */
+/** Damaged files that are kept. A further one replaces the last of them. */
 export const MOST_SET_ASIDE = 10;
 
-/** Once a file was set aside. */
-export const HOW_TO_FIX = 'set again what is missing, then remove that file';
+/** What an admin should do after a damaged file was renamed. */
+export const HOW_TO_FIX = 'set the missing overrides again, then remove that file';
 
-/** What a file of overrides holds, or what keeps it from being one. */
+/** The overrides in a file, or why there are none. */
 export type Found =
   | { readonly overrides: Overrides }
-  /** `damaged`: its content is no list of overrides; `unreadable`: its content is not known. */
+  /** `damaged`: its content is not a list of overrides; `unreadable`: its content is not known. */
   | { readonly state: 'damaged' | 'unreadable'; readonly problem: string };
 
-/** Reads a file of overrides. One that is missing holds none. */
+/** Reads a file of overrides. A missing file has none. */
 export function readOverrides(file: string): Found {
   let bytes: Buffer;
   try {
@@ -36,25 +36,23 @@ export function readOverrides(file: string): Found {
 }
 
 /**
- * Overrides as the text of a file.
- * @throws {Error} if they are more than {@link readOverrides} would read.
+ * The text of a file with these overrides.
+ * @throws {Error} if it is larger than {@link readOverrides} accepts.
  */
 export function formatOverrides(overrides: Overrides): string {
   const text = JSON.stringify({ version: 1, overrides: Object.fromEntries(overrides) });
   if (Buffer.byteLength(text) <= LARGEST_FILE) return text;
-  throw new Error(
-    `${overrides.size} overrides are more than a file of 16 MiB holds; take some back with auto`,
-  );
+  throw new Error(`${overrides.size} overrides do not fit in a file of 16 MiB; remove some with auto`);
 }
 
-/** Where the overrides stand a second time. */
+/** The path of the copy of a file of overrides. */
 export function copyOf(file: string): string {
   return `${file}.copy`;
 }
 
 /**
- * Gives a file that could not be read another name, so that it outlives that its own is taken by a new one.
- * @returns the name; undefined where there is no such file. @throws {Error} from the file system.
+ * Renames a file that could not be read, so that a new one can take its place.
+ * @returns the new name; undefined if there is no such file. @throws {Error} from the file system.
  */
 export function setAside(file: string): string | undefined {
   const inode = inodeOf(file);
@@ -66,36 +64,36 @@ export function setAside(file: string): string | undefined {
   try {
     linkSync(file, name);
   } catch {
-    // the last of them is taken, or this file system has no links
+    // All names are used, or this file system has no hard links.
     renameSync(file, name);
   }
   return name;
 }
 
-/** The files that were set aside and are still there. */
+/** Files that were renamed and still exist. */
 export function foundAside(file: string): string[] {
   return namesAside(file).filter((name) => existsSync(name));
 }
 
-/** What is wrong with a file of overrides and with what lies beside it, and how to fix it; changes nothing. */
+/** Problems with a file of overrides and the renamed files beside it, each with its remedy. Changes nothing. */
 export function inspectOverrides(file: string): { readonly problem: string; readonly remedy: string }[] {
   const found = readOverrides(file);
-  const restart = 'systemctl restart subflowd sets it aside and goes on with its copy';
-  const replace = `put a regular file there that subflowd can read, or set [console] overrides`;
+  const restart = 'systemctl restart subflowd renames it and uses its copy';
+  const replace = `replace it by a regular file that subflowd can read, or set [console] overrides`;
   return [
     ...('overrides' in found
       ? []
       : [{ problem: found.problem, remedy: found.state === 'damaged' ? restart : replace }]),
     ...foundAside(file).map((name) => ({
-      problem: `a file of overrides that could not be read is set aside as ${name}`,
-      remedy: `set again what \`subflowd rules\` does not show of it, with subflowd primary; then: rm ${name}`,
+      problem: `a file of overrides that could not be read was renamed to ${name}`,
+      remedy: `with subflowd primary, set its overrides that \`subflowd rules\` does not show; then: rm ${name}`,
     })),
   ];
 }
 
-/** What an admin is told of a file that was set aside. */
+/** The problem that an admin reads about a file that was renamed. */
 export function asideText(name: string): string {
-  return `a file of overrides that could not be read is set aside as ${name}: ${HOW_TO_FIX}`;
+  return `a file of overrides that could not be read was renamed to ${name}: ${HOW_TO_FIX}`;
 }
 
 function namesAside(file: string): string[] {
@@ -105,7 +103,7 @@ function namesAside(file: string): string[] {
   );
 }
 
-/** Of a regular file. */
+/** The inode of a regular file; undefined if there is none. */
 function inodeOf(file: string): number | undefined {
   const stats = statSync(file, { throwIfNoEntry: false });
   return stats?.isFile() ? stats.ino : undefined;

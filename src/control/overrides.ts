@@ -17,37 +17,36 @@ import {
 const FILE_MODE = 0o600;
 
 /**
- * Admins' overrides, each kept until it is taken back: in a file, since they are the one thing that cannot be observed
- * again after a restart. Written whole and synchronously, before the command that changed them is answered, and then
- * once more beside it (`FILE.copy`), which is read should the file be damaged.
+ * Admins' overrides. Each is kept until an admin removes it. They are the only thing that cannot be observed again after a
+ * restart, so they are in a file. It is written synchronously, completely or not at all, before the command that changed them is answered. A
+ * copy beside it (`FILE.copy`) is read if the file is damaged.
  */
 export class OverrideStore {
   #overrides: Overrides = new Map();
-  /** What keeps the file from being read, and what is in force instead; until it is written anew. */
+  /** Why the file cannot be read, and what is in force instead. Undefined once it is written again. */
   #unread: string | undefined;
-  /** What this process has set aside. */
+  /** The damaged file that this process renamed. */
   #aside: { readonly name: string; readonly problem: string } | undefined;
   /** Why there is no copy. */
   #uncopied: string | undefined;
 
   /**
-   * Reads what is there; a missing file holds none. Where the file is damaged or cannot be read, the overrides of the
-   * copy are in force, or none if that is no better: {@link problems} says so. A damaged file is then set aside under
-   * another name (`FILE.damaged`) and written anew.
+   * Reads the file; a missing file has no overrides. If the file is damaged or cannot be read, the overrides of the copy
+   * are in force, or none if the copy cannot be read either; see {@link problems}. A damaged file is then renamed to
+   * `FILE.damaged`, and a new one is written.
    */
   constructor(private readonly path: string) {
     const found = readOverrides(path);
     const copy = readOverrides(copyOf(path));
     if ('overrides' in found) {
       this.#overrides = found.overrides;
-      // from before there were copies, or only the first of the two was written
+      // An older version wrote no copy, or this process ended between the two writes.
       if (existsSync(path) && !isDeepStrictEqual(found, copy)) this.#writeCopy(found.overrides);
       return;
     }
     if ('overrides' in copy) this.#overrides = copy.overrides;
     const { size } = this.#overrides;
-    const instead =
-      size === 0 ? 'no override is in force' : `in force is what its copy holds, overrides: ${size}`;
+    const instead = size === 0 ? 'no override is in force' : `its copy is in force, overrides: ${size}`;
     this.#unread = `${found.problem}; ${instead}`;
     if (found.state === 'unreadable') return;
     try {
@@ -61,7 +60,7 @@ export class OverrideStore {
     return this.#overrides;
   }
 
-  /** What is wrong with the file, one sentence each, until it is mended. */
+  /** What is wrong with the file, one sentence each, until it is fixed. */
   problems(): string[] {
     const aside = this.#aside;
     return [
@@ -72,8 +71,8 @@ export class OverrideStore {
   }
 
   /**
-   * Sets an override, or takes it back when `path` is undefined.
-   * @throws {Error} if it cannot be kept; then nothing has changed.
+   * Sets an override, or removes it if `path` is undefined.
+   * @throws {Error} if the file cannot be written; then nothing has changed.
    */
   set(key: string, path: string | undefined): void {
     const next = new Map(this.#overrides);
@@ -82,7 +81,7 @@ export class OverrideStore {
     try {
       this.#write(next);
     } catch (error) {
-      // in its place, but the device does not promise that it lasts (EIO): what a restart would read is in force
+      // The new file is in place, but the device reported an error (EIO). A restart would read it, so it is in force.
       if (isDeepStrictEqual(readOverrides(this.path), { overrides: next })) this.#overrides = next;
       throw error;
     }
@@ -94,7 +93,7 @@ export class OverrideStore {
     makeDirectory(dirname(this.path));
     if (this.#unread !== undefined) {
       const name = setAside(this.path);
-      const problem = `${this.#unread}; it is set aside as ${name ?? ''}: ${HOW_TO_FIX}`;
+      const problem = `${this.#unread}; it was renamed to ${name ?? ''}: ${HOW_TO_FIX}`;
       if (name !== undefined) this.#aside = { name, problem };
     }
     writeFileAtomically(this.path, text, FILE_MODE);
@@ -102,14 +101,14 @@ export class OverrideStore {
     this.#writeCopy(overrides);
   }
 
-  /** The overrides are kept without it as well. An old copy would bring back what was taken back. */
+  /** Does not fail: the file itself is written. An old copy is removed, because it could restore removed overrides. */
   #writeCopy(overrides: Overrides): void {
     const copy = copyOf(this.path);
     this.#uncopied = undefined;
     try {
       writeFileAtomically(copy, formatOverrides(overrides), FILE_MODE);
     } catch (error) {
-      this.#uncopied = `the overrides are kept in ${this.path} alone: ${(error as Error).message}`;
+      this.#uncopied = `the overrides are only in ${this.path}: ${(error as Error).message}`;
       if (existsSync(copy)) removeCopy(copy);
     }
   }
@@ -119,6 +118,6 @@ function removeCopy(copy: string): void {
   try {
     rmSync(copy);
   } catch {
-    // it cannot be written either: nothing changes there
+    // The directory cannot be written to, so the old copy stays.
   }
 }

@@ -1,12 +1,12 @@
 import type { SubflowLimits } from '../model/subflow-limits.js';
 import type { Config } from '../config/config.js';
 
-/** An OpenVPN client that is not authenticated yet has joined with no more than this, or with one for each path. */
+/** The least limit for a connection that no session claims yet: its client is not authenticated. */
 export const LEAST_UNCLAIMED = 2;
 
 /**
- * How many subflows a connection may have. Before OpenVPN knows who the client is, one for each path of the config is
- * enough; it may join the moment that it is connected, so that fewer would take paths from honest ones.
+ * How many subflows a connection may have. A client joins its paths as soon as it is connected, before OpenVPN has
+ * authenticated it. So it may have one subflow for each path of the config, and not more.
  */
 export function subflowLimits(
   { steering: { maxSubflows: most }, paths }: Config,

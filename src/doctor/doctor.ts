@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Backend } from '../backend/backend.js';
 import type { Config, ConsoleConfig, ServerConfig } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
 import { configWarnings } from '../config/warnings.js';
@@ -8,23 +7,23 @@ import type { DaemonStatus } from '../api/status.js';
 import { inspectOverrides } from '../control/overrides-file.js';
 import { ConsoleUnreachable } from '../console/reach.js';
 import { ConsoleRefusal, talk } from '../console/talk.js';
+import type { BackendName } from '../model/backend-name.js';
 import { userNumber } from '../openvpn/events-directory.js';
 import { Servers } from '../openvpn/servers.js';
-import { bad, note, ok, type Check } from './check.js';
+import { bad, note, ok, type Check } from '../model/check.js';
 import { checkHost } from './host.js';
 import { checkServer, checkSessions } from './servers.js';
 
 /**
- * How long to wait at most for management interfaces when no daemon runs that has them already, in milliseconds; one
- * that says nothing is given up after 5 s.
+ * How long to wait for management interfaces if no daemon runs, milliseconds. A silent one counts as unreachable after 5 s.
  */
 const LISTEN_MS = 6_000;
-/** For hooks' records to be read, and for the clients that a management interface tells of. */
+/** How long to wait for the records of hooks and for the clients of a management interface, milliseconds. */
 const SETTLE_MS = 300;
 
 /**
- * Looks at everything that must be true on this host. Steers nobody; where no daemon runs it listens to the servers as
- * the daemon would.
+ * Checks everything that must be true on this host, and changes nothing. If no daemon runs, it connects to the management
+ * interfaces as the daemon would.
  */
 export async function examine(configFile: string): Promise<Check[]> {
   let config: Config;
@@ -32,7 +31,10 @@ export async function examine(configFile: string): Promise<Check[]> {
     config = await loadConfig(configFile);
   } catch (error) {
     const { checks } = await checkHost({ backend: 'auto', layout: 'btf' });
-    return [...checks, bad('config', (error as Error).message, `mend ${configFile}, then: subflowd check`)];
+    return [
+      ...checks,
+      bad('config', (error as Error).message, `correct ${configFile}, then: subflowd check`),
+    ];
   }
   const { checks, backend } = await checkHost(config.kernel);
   return [
@@ -61,21 +63,25 @@ function checkGroup(group: string | undefined): Check[] {
     return [];
   } catch {
     return [
-      bad('console', `there is no group ${group}, which [console] names`, `groupadd --system ${group}`),
+      bad(
+        'console',
+        `[console] names the group ${group}, which does not exist`,
+        `groupadd --system ${group}`,
+      ),
     ];
   }
 }
 
 function checkManagementUser({ name, managementUser: user }: ServerConfig): Check[] {
   if (user === undefined || userNumber(user) !== undefined) return [];
-  const found = `there is no user ${user}, whom management-user names`;
+  const found = `management-user names the user ${user}, who does not exist`;
   return [
     bad(`server ${name}`, found, `set management-user in [openvpn ${name}] to the user that OpenVPN runs as`),
   ];
 }
 
-async function checkServers(config: Config, backend: Backend['name']): Promise<Check[]> {
-  // A management interface serves one client at a time: a running daemon has it, and tells what it knows.
+async function checkServers(config: Config, backend: BackendName): Promise<Check[]> {
+  // A management interface serves one client at a time. If the daemon runs, it has that connection, so ask the daemon.
   let status: DaemonStatus;
   try {
     const [json] = await talk(config.console.socket, 'mptcp status json');
@@ -89,10 +95,10 @@ async function checkServers(config: Config, backend: Backend['name']): Promise<C
     return [bad('daemon', found, remedy)];
   }
   const servers = await Promise.all(status.servers.map((server) => checkServer(server, status.backend.name)));
-  return [ok('daemon', 'subflowd run is up'), ...servers.flat(), ...checkSessions(status)];
+  return [ok('daemon', 'subflowd runs'), ...servers.flat(), ...checkSessions(status)];
 }
 
-async function listen(config: Config, backend: Backend['name']): Promise<Check[]> {
+async function listen(config: Config, backend: BackendName): Promise<Check[]> {
   const servers = new Servers(config.servers);
   const problems = new Set<string>();
   servers.on('problem', (problem) => problems.add(problem));
@@ -107,12 +113,12 @@ async function listen(config: Config, backend: Backend['name']): Promise<Check[]
     if (!isOpen) break;
     await sleep(SETTLE_MS);
   }
-  // Before the end: a server that is no longer listened to counts as unreachable.
+  // Before stop(): afterwards every server counts as unreachable.
   const found = statuses();
   servers.stop();
   for (const { managementTrouble } of found) problems.delete(managementTrouble ?? '');
   return [
-    note('daemon', 'subflowd run is not up', 'systemctl start subflowd'),
+    note('daemon', 'subflowd does not run', 'systemctl start subflowd'),
     ...(await Promise.all(found.map((server) => checkServer(server, backend)))).flat(),
     ...[...problems].map((problem) => note('openvpn', problem)),
   ];

@@ -2,25 +2,26 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ServerStatus } from '../openvpn/server.js';
 import { readRegularFile } from '../util/regular-file.js';
-import { note, type Check } from './check.js';
+import { note, type Check } from '../model/check.js';
 
-/** Bytes of a config that are read; keys and certificates can stand in it. */
+/** Largest config that is read, bytes. A config can contain keys and certificates. */
 export const MOST_BYTES = 256 * 1024;
-/** Where Debian's units run OpenVPN: a process in a chroot no longer shows where it was started. */
+/** Working directories of OpenVPN in Debian's units. A process in a chroot no longer shows its own. */
 const USUAL_DIRECTORIES = ['/etc/openvpn/server', '/etc/openvpn'];
 
-/** What a server's config says of hooks. */
+/** The options of a server's config that concern hooks. */
 export interface HookLines {
   readonly file: string;
-  /** It has the option client-connect. */
+  /** Whether it has the option client-connect. */
   readonly connects: boolean;
-  /** Directory that OpenVPN locks itself into. */
+  /** The directory of the option chroot. */
   readonly chroot?: string;
 }
 
 /**
- * Sessions that no hook recorded, where hooks are in use. Management tells of them all the same, later.
- * @param linesOf what the config of a process says; replaced by tests that have no OpenVPN at hand.
+ * Notes sessions that no hook recorded although hooks are in use. The daemon learns of these through the management interface,
+ * but later.
+ * @param linesOf reads the config of a process; replaced by tests that run without OpenVPN.
  */
 export async function checkHooks(
   { name, management, pids, recorded, unrecorded = 0 }: ServerStatus,
@@ -31,19 +32,21 @@ export async function checkHooks(
   const lines = await linesOf(pid);
   if (recorded === 0 && lines?.connects !== true) return [];
   const why =
-    recorded > 0 ? `though they recorded ${recorded}` : `though client-connect is in ${lines?.file ?? ''}`;
+    recorded > 0
+      ? `but they have recorded ${recorded} others`
+      : `although ${lines?.file ?? ''} has client-connect`;
   const found = `the hooks have not recorded ${unrecorded} of its sessions, ${why}`;
   return [note(`server ${name}`, found, remedyOf(lines))];
 }
 
 function remedyOf(lines: HookLines | undefined): string {
   const log =
-    'look for client-connect in its log; clients that came before the hooks are recorded when they reconnect';
+    'look for client-connect in its log; clients that connected before the hooks were set up are recorded when they reconnect';
   if (lines?.chroot === undefined)
-    return `script-security 2 and both hooks of openvpn-conf/server.conf; ${log}`;
+    return `add script-security 2 and both hooks of openvpn-conf/server.conf to its config; ${log}`;
   return (
-    `its config says chroot ${lines.chroot}: the hooks need /bin/sh, /bin/rm, themselves and the events directory in there ` +
-    `at the same paths; ${log}`
+    `its config has chroot ${lines.chroot}: this directory must contain /bin/sh, /bin/rm, the hooks and the events ` +
+    `directory at the same paths; ${log}`
   );
 }
 
@@ -61,12 +64,12 @@ export async function readHookLines(pid: number): Promise<HookLines | undefined>
       if (text !== undefined) return { file, ...parseHookLines(text) };
     }
   } catch {
-    // it is gone, or not ours to look at: what the process is, other checks say
+    // The process is gone, or we do not have the right to read it. Other checks report that.
   }
   return undefined;
 }
 
-/** Finds the options in the text of a config; the last of each counts, as for OpenVPN. */
+/** Finds the options in the text of a config. If one occurs twice, the last one counts, as in OpenVPN. */
 export function parseHookLines(text: string): Omit<HookLines, 'file'> {
   const values = new Map<string, string>();
   for (const line of text.split('\n')) {

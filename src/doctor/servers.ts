@@ -1,23 +1,23 @@
+import { BACKENDS } from '../backend/backends.js';
 import type { DaemonStatus, SessionPlan } from '../api/status.js';
 import type { ServerStatus } from '../openvpn/server.js';
+import type { BackendName } from '../model/backend-name.js';
 import type { Session } from '../model/session.js';
-
-import { bad, note, ok, unknown, type Check } from './check.js';
+import { bad, note, ok, unknown, type Check } from '../model/check.js';
 import { checkHooks } from './hooks.js';
-import { checkPathManager } from './path-manager.js';
 import { socketKinds, type SocketKinds } from './sockets.js';
 
 const RESTART = 'systemctl restart openvpn-server@NAME';
 const DROP_IN = `openvpn-conf/openvpn-server@.service.d/mptcp.conf is a drop-in for its unit (openvpn@.service.d for openvpn@NAME), then systemctl daemon-reload && ${RESTART}`;
 const PLAIN_CLIENT_REMEDY = 'start its OpenVPN under mptcpize run, on a kernel with MPTCP';
-/** That are named one by one. */
+/** Largest number of peers that are named one by one. */
 export const MOST_PEERS = 10;
 
 /**
- * What must be true of one server's process and of how it is reached.
- * @param backend by whose name `netlink` there is more to be true of the process's network namespace.
+ * Checks one server: its management interface, its hooks and its processes.
+ * @param backend adds its own checks of each process; undefined: none.
  */
-export async function checkServer(server: ServerStatus, backend?: string): Promise<Check[]> {
+export async function checkServer(server: ServerStatus, backend?: BackendName): Promise<Check[]> {
   const { pids } = server;
   const processes = await Promise.all(pids.map((pid) => checkProcess(server, pid, backend)));
   return [checkManagement(server), ...(await checkHooks(server)), ...processes.flat()];
@@ -38,29 +38,30 @@ function checkManagement({
     const found = managementTrouble ?? 'its management interface has not answered yet';
     const remedy = `start OpenVPN with the management line of openvpn-conf/server.conf, and name its socket in [openvpn ${name}]`;
     return pids.length > 0
-      ? note(what, `${found}; the hooks tell of ${recorded} sessions`, remedy)
+      ? note(what, `${found}; the hooks have recorded ${recorded} sessions`, remedy)
       : bad(what, found, remedy);
   }
   return pids.length > 0
-    ? ok(what, `no management configured; the hooks tell of ${recorded} sessions`)
+    ? ok(what, `no management configured; the hooks have recorded ${recorded} sessions`)
     : unknown(
         what,
         'no management configured, and no hook has recorded a session yet: connect a client; where some are connected, see its log for client-connect',
       );
 }
 
-async function checkProcess(server: ServerStatus, pid: number, backend?: string): Promise<Check[]> {
+async function checkProcess(server: ServerStatus, pid: number, backend?: BackendName): Promise<Check[]> {
   const what = `server ${server.name}, process ${pid}`;
   let kinds: SocketKinds;
-  let pathManager: readonly Check[] = [];
+  let forBackend: readonly Check[] = [];
   try {
     kinds = await socketKinds(pid);
-    if (backend === 'netlink' && kinds.mptcpListeners > 0) pathManager = await checkPathManager(what, pid);
+    if (backend !== undefined && kinds.mptcpListeners > 0)
+      forBackend = (await BACKENDS[backend].probeServer?.(what, pid)) ?? [];
   } catch (error) {
-    return [unseen(what, error as NodeJS.ErrnoException)];
+    return [unreadableSockets(what, error as NodeJS.ErrnoException)];
   }
   const { mptcpListeners, plainPeers, tun } = kinds;
-  const checks = [checkSockets(what, kinds, server), ...pathManager];
+  const checks = [checkSockets(what, kinds, server), ...forBackend];
   if (mptcpListeners > 0 && plainPeers.length > 0) {
     checks.push(note(what, `plain TCP comes from ${peersText(plainPeers)}`, PLAIN_CLIENT_REMEDY));
   }
@@ -68,7 +69,7 @@ async function checkProcess(server: ServerStatus, pid: number, backend?: string)
     checks.push(
       bad(
         what,
-        'data-channel offload is on (it does not hold /dev/net/tun): it does not do MPTCP',
+        'data-channel offload is on (/dev/net/tun is not open), which does not work with MPTCP',
         `add disable-dco to its config, and ${RESTART}`,
       ),
     );
@@ -84,14 +85,14 @@ function checkSockets(
   if (udp > 0 && mptcpListeners + plainListeners > 0 && management !== 'connected') {
     return bad(
       what,
-      'it serves UDP and TCP, and hooks are not told which of them a client uses: of two with one address and port neither is steered',
+      'it serves UDP and TCP, and hooks cannot see which of them a client uses: if two clients have the same address and port, neither is steered',
       `add the management line of openvpn-conf/server.conf to its config, and name its socket in [openvpn ${name}]; or serve ` +
-        'UDP by a process of its own',
+        'UDP in a separate process',
     );
   }
   if (mptcpListeners > 0) {
     return udp > 0
-      ? note(what, 'it serves MPTCP, and UDP too, whose clients cannot be steered')
+      ? note(what, 'it serves MPTCP, and also UDP, whose clients cannot be steered')
       : ok(what, 'it serves MPTCP');
   }
   if (udp > 0) {
@@ -105,33 +106,33 @@ function checkSockets(
   if (plainListeners > 0) {
     return bad(what, 'it listens with plain TCP', `start it under mptcpize: ${DROP_IN}`);
   }
-  return unknown(what, 'it listens nowhere: it is starting, or it is no server (proto tcp-server)');
+  return unknown(what, 'it does not listen: it is starting, or it is not a server (proto tcp-server)');
 }
 
-function unseen(what: string, { code, message }: NodeJS.ErrnoException): Check {
+function unreadableSockets(what: string, { code, message }: NodeJS.ErrnoException): Check {
   if (code === 'ENOENT' || code === 'ESRCH') {
     const program = /spawn (\S+) ENOENT/.exec(message)?.[1];
     return program === undefined
-      ? unknown(what, 'it is gone')
+      ? unknown(what, 'the process is gone')
       : bad(
           what,
-          `its sockets cannot be seen: there is no ${program}`,
+          `its sockets cannot be read: there is no ${program}`,
           'apt-get install iproute2 util-linux',
         );
   }
   if (code === 'EACCES' || code === 'EPERM') {
-    return bad(what, 'its sockets may not be seen by this user', 'run it as root: sudo subflowd doctor');
+    return bad(what, 'this user may not read its sockets', 'run it as root: sudo subflowd doctor');
   }
-  return unknown(what, `its sockets cannot be seen: ${message}`);
+  return unknown(what, `its sockets cannot be read: ${message}`);
 }
 
-/** The first of them by name, and how many more there are. */
+/** The first peers, and the number of the others. */
 export function peersText(peers: readonly string[]): string {
   const more = peers.length > MOST_PEERS ? ` and ${peers.length - MOST_PEERS} more` : '';
   return `${peers.slice(0, MOST_PEERS).join(', ')}${more}`;
 }
 
-/** What stands in the way of single clients. */
+/** Problems of the daemon, and what keeps single clients from being steered. */
 export function checkSessions({ sessions, problems, reports }: DaemonStatus): Check[] {
   return [
     ...[...problems, ...reports].map((problem) => note('daemon', problem)),
@@ -141,13 +142,13 @@ export function checkSessions({ sessions, problems, reports }: DaemonStatus): Ch
 
 function reconnectRemedy({ cid }: Session): string {
   const kill = cid === undefined ? 'kill and its common name' : `client-kill ${cid}`;
-  return `let it reconnect, when it suits: ${kill} on OpenVPN's management interface`;
+  return `make it reconnect at a suitable time: ${kill} on OpenVPN's management interface`;
 }
 
 function checkSession({ session, connection, state, reason, subflows }: SessionPlan): Check[] {
   const what = `client ${session.commonName}`;
   if (state === 'plain') {
-    return [note(what, 'it speaks plain TCP', PLAIN_CLIENT_REMEDY)];
+    return [note(what, 'it uses plain TCP', PLAIN_CLIENT_REMEDY)];
   }
   if (state === 'unknown') return [note(what, reason)];
   if (state === 'udp' || state === 'not-let-in') return [];
@@ -158,7 +159,7 @@ function checkSession({ session, connection, state, reason, subflows }: SessionP
     checks.push(
       note(
         what,
-        'it has one subflow only',
+        'it has only one subflow',
         'at the client: ip mptcp limits set subflows 4 && ip mptcp endpoint add ADDRESS dev DEVICE subflow',
       ),
     );
@@ -167,8 +168,8 @@ function checkSession({ session, connection, state, reason, subflows }: SessionP
     checks.push(
       note(
         what,
-        'it has a subflow through the tunnel itself; that one is kept backup',
-        'at the client: no MPTCP endpoint on the tun device (multipath-tcp.org kernels: ip link set dev tun0 multipath off)',
+        'it has a subflow through the tunnel itself, which stays backup',
+        'at the client: remove the MPTCP endpoint of the tun device (multipath-tcp.org kernels: ip link set dev tun0 multipath off)',
       ),
     );
   }

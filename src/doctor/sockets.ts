@@ -1,26 +1,26 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { descriptors, socketInodes } from '../backend/netlink/descriptors.js';
-import { runInNamespaceOf } from './namespace.js';
+import { runInNamespaceOf } from '../util/run-in-namespace.js';
 
-/** What kinds of sockets a process has, as `/proc` and ss(8) tell without a look at kernel memory. */
+/** The kinds of sockets of a process, as `/proc` and ss(8) show them. */
 export interface SocketKinds {
-  /** How many are UDP. */
+  /** Number of UDP sockets. */
   readonly udp: number;
   readonly mptcpListeners: number;
   readonly plainListeners: number;
-  /** `ADDRESS:PORT` of who is connected with plain TCP, those on this host left out: they are no clients. */
+  /** `ADDRESS:PORT` of the peers with plain TCP, without those on this host, which are not clients. */
   readonly plainPeers: readonly string[];
-  /** Whether it holds /dev/net/tun: with data-channel offload it does not. */
+  /** Whether it has /dev/net/tun open. With data-channel offload it does not. */
   readonly tun: boolean;
 }
 
 /** Column of the tables in /proc/PID/net that holds a socket's inode (man 5 proc). */
 const INODE_COLUMN = 9;
-/** multipath-tcp.org's kernels speak MPTCP on every TCP socket; who is plain all the same, only the backend can tell. */
+/** Exists on kernels of multipath-tcp.org. They use MPTCP on every TCP socket; only the backend shows which peers are plain. */
 const EVERY_SOCKET = '/proc/sys/net/mptcp/mptcp_enabled';
 
 /**
- * @throws {Error} if the process is gone or not ours to look at, or if ss cannot tell.
+ * @throws {Error} if the process is gone, if we may not read it, or if ss fails.
  */
 export async function socketKinds(pid: number): Promise<SocketKinds> {
   const names = descriptors(pid);
@@ -49,13 +49,13 @@ export interface TcpSocket {
   readonly peer: string;
   readonly inode: number;
   /**
-   * A subflow: its upper-layer protocol is MPTCP's. /proc/net/tcp does not tell: the kernel gives the subflows of an
-   * MPTCP socket that socket's inode (subflow.c, mptcp_subflow_create_socket).
+   * Whether it is a subflow: its upper-layer protocol is that of MPTCP. /proc/net/tcp does not show this: the kernel gives the
+   * subflows of an MPTCP socket the inode of that socket (subflow.c, mptcp_subflow_create_socket).
    */
   readonly isMptcp: boolean;
 }
 
-/** Reads what ss says; lines of sockets without an inode (time-wait) are left out. */
+/** Parses the output of ss. Sockets without an inode (time-wait) are left out. */
 export function parseTcp(text: string): TcpSocket[] {
   return text.split('\n').flatMap((line) => {
     const words = line.trim().split(/\s+/);

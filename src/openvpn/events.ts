@@ -42,7 +42,7 @@ export interface EventsOptions {
 /** Directories of users that are read. */
 export const MAX_USERS = 64;
 /** How seldom the list of directories is looked at without news. */
-const SPARING = { times: 4000, longest: 300_000 };
+const SPARING = { factor: 4000, longestMs: 300_000 };
 /** How often the processes that have records are looked at: one that is killed runs no hook. */
 const LIVENESS_MS = 1_000;
 /** How often the list is read while too much happens to it to be watched, milliseconds. */
@@ -185,10 +185,10 @@ export class Events extends EventEmitter<EventsMap> {
       if (!this.#directories.has(name)) this.#directories.set(name, this.#follow(join(this.directory, name)));
       this.#directories.get(name)?.check();
     }
-    this.#pace.took(performance.now() - start);
+    this.#pace.addDuration(performance.now() - start);
     const isPolled = !this.#watch.isWatching;
     const noisyMs = this.#watch.isNoisy ? POLL_MS : this.#rescanMs;
-    const wait = isPolled ? noisyMs : this.#pace.pause({ ...SPARING, least: this.#rescanMs });
+    const wait = isPolled ? noisyMs : this.#pace.pauseMs({ ...SPARING, leastMs: this.#rescanMs });
     this.#timer = setTimeout(() => {
       this.#requestList();
     }, wait);

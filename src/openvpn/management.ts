@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { Backoff } from '../util/backoff.js';
 import { reasonOf } from '../util/errno.js';
 import { Exchanges, type Request, type Taker } from './exchanges.js';
-import { LineSplitter, ownCopy, TooLongError } from '../util/lines.js';
+import { LineSplitter, detachedCopy, TooLongError } from '../util/lines.js';
 import { readPasswordFile } from '../util/password-file.js';
 import { describeConnectError, describeTarget, quote } from './management-text.js';
 import { watchListener, type ManagementTarget } from './listener.js';
@@ -349,7 +349,7 @@ export class Management extends EventEmitter<ManagementMap> {
     const fields = new Map<string, string>();
     for (const variable of variables) {
       const [, name = '', value = ''] = /^>CLIENT:ENV,([^=]*)=(.*)$/s.exec(variable) ?? [];
-      if (KEPT_VARIABLES.has(name)) fields.set(name, ownCopy(value));
+      if (KEPT_VARIABLES.has(name)) fields.set(name, detachedCopy(value));
     }
     this.emit('client', { type, cid: Number(cid), fields });
   }

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { canonicalAddress, type Endpoint } from '../model/endpoint.js';
 import type { Protocol } from '../model/session.js';
-import { ownCopy } from '../util/lines.js';
+import { detachedCopy } from '../util/lines.js';
 
 /**
  * Longest record that is read, in bytes. The longest common name of a certificate has 64 characters; what a directory full
@@ -137,7 +137,7 @@ export function parseProtocol(text: string): Protocol | undefined {
 /** Canonical text without a zone: the kernel's sockets know the interface by number, not in the address. */
 export function parseAddress(text: string): string | undefined {
   const bare = text.replace(/%.*$/, '');
-  return isIP(bare) === 0 ? undefined : ownCopy(canonicalAddress(bare));
+  return isIP(bare) === 0 ? undefined : detachedCopy(canonicalAddress(bare));
 }
 
 function parseEndpoint(addressText: string | undefined, portText: string | undefined): Endpoint | undefined {

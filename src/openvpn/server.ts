@@ -55,7 +55,7 @@ const GATHER_MS = 100;
 /** Least milliseconds between two `status` that news ask for. */
 const MIN_STATUS_MS = 1_000;
 /** How seldom `status` is asked for where it is read for safety alone. */
-const SPARING = { times: 4000, longest: 300_000 };
+const SPARING = { factor: 4000, longestMs: 300_000 };
 /** When to look whether the process lives after its management interface hung up, in milliseconds. */
 const LOOK_AFTER_MS = [50, 500, 2_000];
 
@@ -155,7 +155,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
       this.update();
       // where hooks tell of everybody, the answer is read for safety alone, and a long one less often
       const isTold = this.#view.recorded === this.#view.sessions.length;
-      this.#pollAfter(isTold ? this.#pace.pause({ ...SPARING, least: this.#pollMs }) : this.#pollMs);
+      this.#pollAfter(isTold ? this.#pace.pauseMs({ ...SPARING, leastMs: this.#pollMs }) : this.#pollMs);
     }, wait);
   }
 
@@ -308,7 +308,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
     if (reply.beyond !== undefined) this.#tellBeyond();
     else if (reply.problems.length === 0) this.#discardStale();
     // and then it is joined with what else is known
-    this.#pace.took(performance.now() - start + this.#lookMs);
+    this.#pace.addDuration(performance.now() - start + this.#lookMs);
     this.update();
   }
 
@@ -450,7 +450,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
         `OpenVPN ${this.name} uses data-channel offload, which does no MPTCP: add disable-dco to its config`,
       );
     }
-    this.#problems.resolveThose((key) =>
+    this.#problems.resolveMatching((key) =>
       key === 'dco'
         ? !reply.dco
         : key === 'beyond'

@@ -80,12 +80,12 @@ export class Servers extends EventEmitter<ServerMap> {
 
   #remove(server: Server): void {
     server.stop();
-    this.#problems.resolveThose((key) => key.startsWith(`server ${server.name} `));
+    this.#problems.resolveMatching((key) => key.startsWith(`server ${server.name} `));
     for (const [path, { events, servers }] of this.#directories) {
       if (!servers.delete(server) || servers.size > 0) continue;
       events.stop();
       this.#directories.delete(path);
-      this.#problems.resolveThose((key) => key.startsWith(`events ${path} `));
+      this.#problems.resolveMatching((key) => key.startsWith(`events ${path} `));
     }
   }
 
@@ -171,6 +171,6 @@ export class Servers extends EventEmitter<ServerMap> {
         );
       }
     }
-    this.#problems.resolveThose((key) => key.startsWith('stray ') && !found.has(key));
+    this.#problems.resolveMatching((key) => key.startsWith('stray ') && !found.has(key));
   }
 }

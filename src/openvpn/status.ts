@@ -1,4 +1,4 @@
-import { ownCopy } from '../util/lines.js';
+import { detachedCopy } from '../util/lines.js';
 import { parseAddress, parseProtocol } from './record.js';
 import type { Protocol } from '../model/session.js';
 
@@ -57,7 +57,7 @@ export function parseStatus(lines: readonly string[]): StatusReply {
   for (const line of lines) {
     // half of it all, and seldom of use
     if (line.startsWith('ROUTING_TABLE\t')) continue;
-    const [kind, ...cells] = ownCopy(line).split('\t');
+    const [kind, ...cells] = detachedCopy(line).split('\t');
     if (kind === 'HEADER' && cells[0] === 'CLIENT_LIST') columns = cells.slice(1);
     else if (kind === 'TIME') time = parseWhole(cells[1] ?? '');
     else if (kind === 'GLOBAL_STATS' && cells[0] === 'dco_enabled') dco = cells[1] === '1';

@@ -34,7 +34,7 @@ export interface UserDirectoryOptions {
 /** Names read from a directory at once. */
 const BATCH = 64;
 /** How seldom everything is looked at. */
-const SPARING = { times: 4000, longest: 300_000 };
+const SPARING = { factor: 4000, longestMs: 300_000 };
 /** How often a directory is read that is too noisy to be watched, milliseconds. */
 const POLL_MS = 250;
 /** What one directory may cost: a second after a rest, as for ten thousand records at once, and then a tenth of a core. */
@@ -233,7 +233,7 @@ export class UserDirectory implements SlicedWork {
   }
 
   #planNextScan(): void {
-    this.#pace.took(this.#scanMs);
+    this.#pace.addDuration(this.#scanMs);
     const { rescanMs } = this.options;
     if (this.#watch.isNoisy) {
       this.#checkLater(POLL_MS);
@@ -246,7 +246,7 @@ export class UserDirectory implements SlicedWork {
     }
     // what may still be finished gets no event if it is not
     this.#checkLater(
-      this.#files.hasUnfinished ? rescanMs : this.#pace.pause({ ...SPARING, least: rescanMs }),
+      this.#files.hasUnfinished ? rescanMs : this.#pace.pauseMs({ ...SPARING, leastMs: rescanMs }),
     );
   }
 

@@ -1,11 +1,11 @@
 import { readRegularFileSync } from './regular-file.js';
 
-/** Bytes of /etc/passwd and of /etc/group; what only a directory service knows is not in them. */
+/** Largest size of /etc/passwd and /etc/group, bytes. Accounts of a directory service are not in these files. */
 export const LARGEST_ACCOUNTS_FILE = 1 << 24;
 
 /**
  * The rows of a file such as passwd(5) and group(5), each as its fields.
- * @throws {Error} from the file system; {UnusableFileError} if it is no regular file, or larger than 16 MiB.
+ * @throws {Error} from the file system; {UnusableFileError} if it is not a regular file, or larger than 16 MiB.
  */
 export function readAccounts(file: string): string[][] {
   return readRegularFileSync(file, LARGEST_ACCOUNTS_FILE)
@@ -14,11 +14,11 @@ export function readAccounts(file: string): string[][] {
     .map((line) => line.split(':'));
 }
 
-/** The name of a user or a group by number; the number where it has none, or the file cannot be read. */
+/** The name of a user or a group by its number; the number itself if there is no name or the file cannot be read. */
 export function accountName(kind: 'passwd' | 'group', id: number): string {
   try {
     return readAccounts(`/etc/${kind}`).find(([, , number]) => number === String(id))?.[0] ?? String(id);
   } catch {
-    return String(id); // a name for a message is no reason to fail
+    return String(id); // the name is only for a message
   }
 }

@@ -19,13 +19,12 @@ import { whyDenied } from './denied.js';
 import { UnusableFileError } from './regular-file.js';
 
 /**
- * Writes a file whole or not at all: when this returns, the content is on the disk and will be there after a loss of
- * power; when it throws, what stood there before is unchanged and nothing is left beside it. A file that is there keeps
- * its mode and, as far as we may give it, its owner; a symbolic link stays, and the file that it leads to is written.
- * @param mode of a new file; the umask cuts it.
- * @throws {Error} naming the file if it cannot be written: no space (ENOSPC, EDQUOT), a limit on size (EFBIG), a
- * read-only file system (EROFS), no descriptor left (EMFILE), a device that fails (EIO), or something else than a
- * regular file under that name.
+ * Writes a file completely or not at all. When this returns, the content is on the disk, also after a loss of power. When it
+ * throws, the old content is unchanged and no other file remains. An existing file keeps its mode and, if we have the right
+ * to set it, its owner. If the path is a symbolic link, its target is written.
+ * @param mode of a new file; the umask applies.
+ * @throws {Error} that names the file if it cannot be written: no space (ENOSPC, EDQUOT), a limit on its size (EFBIG), a
+ * read-only file system (EROFS), no free descriptor (EMFILE), a failing device (EIO), or a path that is not a regular file.
  */
 export function writeFileAtomically(file: string, content: string, mode: number): void {
   let target = file;
@@ -41,16 +40,16 @@ export function writeFileAtomically(file: string, content: string, mode: number)
 
 function reasonOf(error: unknown, directory: string): string {
   const { errno } = error as NodeJS.ErrnoException;
-  // Node has no word for a quota, and calls it UNKNOWN
+  // Node does not know EDQUOT and reports UNKNOWN.
   if (errno === -osConstants.errno.EDQUOT) return 'EDQUOT: disk quota exceeded';
   return whyDenied(error, 'write to', directory);
 }
 
 function replace(file: string, bytes: Buffer, mode: number, before: Stats | undefined): void {
-  // Opened first: no descriptor has to be had any more once the file is in its place.
+  // Open the directory first: once the file is in place, an error must not happen for lack of a descriptor.
   const directory = openSync(dirname(file), constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    // In the same directory, as a rename does not cross file systems. One of a process that had our number is stale.
+    // In the same directory, because rename(2) does not cross file systems. An old file of another process with our PID is stale.
     const next = `${file}.${process.pid}.new`;
     rmSync(next, { force: true });
     try {
@@ -70,7 +69,7 @@ function writeDurably(file: string, bytes: Buffer, mode: number, before: Stats |
   const fd = openSync(file, 'wx', mode);
   try {
     if (before) adopt(fd, before);
-    // The kernel writes as much as there is room for, and says no only when it is asked for the rest.
+    // If space runs out, write(2) writes a part first, and only the next call reports the error.
     for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done);
     fsyncSync(fd);
   } finally {
@@ -78,21 +77,21 @@ function writeDurably(file: string, bytes: Buffer, mode: number, before: Stats |
   }
 }
 
-/** Owner and mode of the file that is replaced. */
+/** Sets the mode and the owner of the file that is replaced. */
 function adopt(fd: number, before: Stats): void {
-  // the mode first: of another's file we may not be allowed to change it (CAP_FOWNER)
+  // The mode first: after the owner changed, that would need CAP_FOWNER.
   fchmodSync(fd, before.mode & 0o7777);
   const { uid, gid } = fstatSync(fd);
   if (uid === before.uid && gid === before.gid) return;
   try {
     fchownSync(fd, before.uid, before.gid);
   } catch (error) {
-    // it is ours then, as a new one would be
+    // Without the right to give the file away, it belongs to us, as a new one would.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
   }
 }
 
-/** Makes a rename last. Some file systems have nothing to sync there, and say EINVAL (fsync(2)). */
+/** Makes a rename durable. Some file systems do not support this, and report EINVAL (fsync(2)). */
 function syncDirectory(fd: number): void {
   try {
     fsyncSync(fd);

@@ -1,4 +1,4 @@
-/** Exponential back-off with jitter: many sidecars do not knock at the same moment. */
+/** Exponential back-off with jitter, so that many processes do not retry at the same moment. */
 export class Backoff {
   readonly #minMs: number;
   readonly #maxMs: number;
@@ -9,7 +9,7 @@ export class Backoff {
     this.#maxMs = maxMs;
   }
 
-  /** Milliseconds to wait before the next try: between half and the whole of a span that doubles up to the maximum. */
+  /** Milliseconds to wait before the next attempt: 50 to 100 % of a time that doubles with each failure up to the maximum. */
   next(): number {
     const span = Math.min(this.#maxMs, this.#minMs * 2 ** Math.min(this.#failures, 30));
     this.#failures += 1;

@@ -3,11 +3,11 @@ import { dirname } from 'node:path';
 import { accountName } from './accounts.js';
 import { UnusableFileError } from './regular-file.js';
 
-/** What openvpn-conf/subflowd-tmpfiles.conf makes, and openvpn-conf/subflowd.service lets the daemon write to. */
+/** Created by openvpn-conf/subflowd-tmpfiles.conf; openvpn-conf/subflowd.service lets the daemon write to it. */
 const RUN_DIRECTORY = '/run/subflowd';
-/** What StateDirectory= in openvpn-conf/subflowd.service makes and gives to the daemon's user. */
+/** Created by StateDirectory= in openvpn-conf/subflowd.service; it belongs to the daemon's user. */
 const STATE_DIRECTORY = '/var/lib/subflowd';
-/** Of the daemon alone; it may write to the first of these directories. */
+/** A group with only the daemon in it. It may write to {@link RUN_DIRECTORY}. */
 const DAEMON_GROUP = 'subflowd-hooks';
 
 const RESTART = 'systemctl daemon-reload && systemctl restart subflowd';
@@ -16,14 +16,14 @@ const MAKE_DIRECTORIES =
   'systemd-tmpfiles --create && systemctl restart subflowd';
 const USE_UNIT = `install openvpn-conf/subflowd.service anew, then: ${RESTART}`;
 
-/** What a process does with a file, or with what is in a directory. */
+/** How a process uses a file, or the files in a directory. */
 export type Use = 'read' | 'write to';
 
 /**
- * Why something cannot be read or written, in words for an admin: where the system does not let this process, that
- * names what stands in the way, whose it is, and how to fix it; anything else is said as the system says it.
- * @param path the file that is read, or the directory that something is made in.
- * @param remedy how to fix it, where the caller knows better than what is said of such a path in general.
+ * Why a path cannot be read or written, for an admin. If this process does not have the right, the text names the file or
+ * directory that denies it, its owner, and how to fix it. Any other error is returned as the system reports it.
+ * @param path the file that is read, or the directory in which something is created.
+ * @param remedy how to fix it, if the caller has a better remedy than the general one for such a path.
  */
 export function whyDenied(error: unknown, use: Use, path: string, remedy?: string): string {
   const { code, message } = error as NodeJS.ErrnoException;
@@ -33,11 +33,11 @@ export function whyDenied(error: unknown, use: Use, path: string, remedy?: strin
   const { at, stats } = obstacleAt(path);
   if (stats === undefined) return message;
   const user = ownName();
-  const verb = at === path ? use : use === 'read' ? 'look into' : 'make anything in';
+  const verb = at === path ? use : use === 'read' ? 'search' : 'create a file in';
   return `${code}: user ${user} may not ${verb} ${at}, which has ${ownerText(stats)}: ${remedy ?? remedyOf(use, path, user, stats)}`;
 }
 
-/** What keeps a file from being read, in one sentence that names it. */
+/** Why a file cannot be read: one sentence that names it. */
 export function unreadable(path: string, error: unknown): string {
   if (error instanceof UnusableFileError) return `${path} ${error.message}`;
   return `${path} cannot be read: ${whyDenied(error, 'read', path)}`;
@@ -49,21 +49,21 @@ function ownerText({ uid, gid, mode }: Stats): string {
   return `owner ${owner} and mode 0${(mode & 0o7777).toString(8)}`;
 }
 
-/** The path, or what is above it where this process cannot look that far, or it is not there yet. */
+/** The path itself, or the nearest directory above it that this process can stat(2). */
 function obstacleAt(path: string): { readonly at: string; readonly stats?: Stats } {
   for (let at = path; ; at = dirname(at)) {
-    for (const look of [statSync, lstatSync]) {
+    for (const readStats of [statSync, lstatSync]) {
       try {
-        return { at, stats: look(at) };
+        return { at, stats: readStats(at) };
       } catch {
-        // of a link that leads nowhere, or where we may not look, the link itself; else what is above it
+        // Try the link itself if its target is missing or hidden, and then the directory above.
       }
     }
     if (at === dirname(at)) return { at };
   }
 }
 
-/** @param stats of what stands in the way. */
+/** @param stats of the file or directory that denies access. */
 function remedyOf(use: Use, path: string, user: string, stats: Stats): string {
   if (use === 'read')
     return `run it as root, or let that user read it; for the daemon, whose unit has CAP_DAC_READ_SEARCH, ${USE_UNIT}`;
@@ -72,10 +72,10 @@ function remedyOf(use: Use, path: string, user: string, stats: Stats): string {
     return isMade ? `run it as root; for the daemon ${USE_UNIT}` : MAKE_DIRECTORIES;
   }
   if (isIn(path, STATE_DIRECTORY)) return `chown -R ${user}: ${STATE_DIRECTORY}`;
-  return 'let that user write there, or name another place in subflowd.ini';
+  return 'let that user write there, or choose another path in subflowd.ini';
 }
 
-/** By ProtectSystem=strict the daemon's unit makes read-only to it what it does not name. */
+/** How to make a path writable: ProtectSystem=strict in the daemon's unit makes all other paths read-only. */
 function writableAgain(path: string): string {
   if (isIn(path, RUN_DIRECTORY)) return MAKE_DIRECTORIES;
   if (isIn(path, STATE_DIRECTORY)) return `for the daemon ${USE_UNIT}; else mount it read-write`;

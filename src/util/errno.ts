@@ -5,7 +5,7 @@ export function hasCode(error: unknown, ...codes: readonly string[]): error is N
   );
 }
 
-/** An error in one line, for a message that already names the thing. */
+/** The message of an error, for a sentence that already names the file or process. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,12 +1,12 @@
-/** How much time a piece of work may take, as a bucket of milliseconds that fills steadily. */
+/** How much time a piece of work may take: a token bucket of milliseconds. */
 export interface BudgetLimits {
-  /** Most that can be saved up, milliseconds: what is done at once after a rest. */
+  /** Size of the bucket, milliseconds: the time that work may take at once after a pause. */
   readonly burstMs: number;
-  /** Part of the time that it may take in the long run: 0.1 is a tenth of a core. */
+  /** Share of the time that it may take in the long run, 0 to 1: 0.1 is a tenth of a core. */
   readonly share: number;
 }
 
-/** The time that one piece of work has left. */
+/** The time that one piece of work may still take. */
 export class WorkBudget {
   #leftMs: number;
   #filledAt = performance.now();
@@ -20,7 +20,7 @@ export class WorkBudget {
     this.#leftMs -= ms;
   }
 
-  /** Milliseconds until there is something to spend again; 0 if there is. */
+  /** Milliseconds until the budget is positive again; 0 if it is. */
   waitMs(): number {
     this.#fill();
     return this.#leftMs > 0 ? 0 : (1 - this.#leftMs) / this.limits.share;
@@ -34,44 +34,43 @@ export class WorkBudget {
   }
 }
 
-/** Work that can be interrupted. */
+/** Work that can be done in slices. */
 export interface SlicedWork {
   readonly budget: WorkBudget;
   /**
-   * Works until nothing is left to do or the deadline (`performance.now()`) has passed. Must not throw.
-   * @returns whether something is left.
+   * Works until the work is done or the deadline (`performance.now()`) has passed. Must not throw.
+   * @returns whether work is left.
    */
   work(deadline: number): boolean;
 }
 
-/** Longest that one piece of work keeps everything else waiting, milliseconds. */
+/** Longest slice, milliseconds. Everything else waits that long. */
 const SLICE_MS = 3;
 
 /**
- * Does several pieces of work side by side, a slice of each in turn. Between two slices the event loop serves whatever
- * else there is, so that much work for one delays nobody else by more than a slice of each. Work that has used up its
- * budget waits until there is something to spend again.
+ * Does several pieces of work in turn, one slice at a time. Between two slices the event loop handles other events. So a large
+ * piece of work delays everything else by at most one slice of each piece. Work without budget waits until it has some again.
  */
 export class FairWork {
   readonly #queue = new Set<SlicedWork>();
   readonly #waiting = new Map<SlicedWork, NodeJS.Timeout>();
   #next: NodeJS.Immediate | undefined;
-  /** What has its turn: whether it is to go on, as it is asked for or cancelled meanwhile; undefined: as it says itself. */
-  #turn: { readonly work: SlicedWork; goesOn: boolean | undefined } | undefined;
+  /** The running slice. `continues` is set by a request or a cancellation meanwhile; undefined: the work itself decides. */
+  #turn: { readonly work: SlicedWork; continues: boolean | undefined } | undefined;
 
-  /** Does this work soon, unless it is about to be done anyway. */
+  /** Schedules this work, unless it is scheduled already. */
   request(work: SlicedWork): void {
     if (this.#turn?.work === work) {
-      this.#turn.goesOn = true;
+      this.#turn.continues = true;
       return;
     }
     if (this.#queue.has(work) || this.#waiting.has(work)) return;
     this.#enqueue(work);
   }
 
-  /** Does this work no more until it is asked for again, also where it is being done just now. */
+  /** Stops this work until it is requested again, also during its slice. */
   cancel(work: SlicedWork): void {
-    if (this.#turn?.work === work) this.#turn.goesOn = false;
+    if (this.#turn?.work === work) this.#turn.continues = false;
     this.#queue.delete(work);
     clearTimeout(this.#waiting.get(work));
     this.#waiting.delete(work);
@@ -100,18 +99,18 @@ export class FairWork {
       const [work] = this.#queue;
       if (work === undefined) return;
       this.#queue.delete(work);
-      this.#take(work);
+      this.#runSlice(work);
       if (this.#queue.size > 0) this.#schedule();
     });
   }
 
-  #take(work: SlicedWork): void {
-    const turn = { work, goesOn: undefined as boolean | undefined };
+  #runSlice(work: SlicedWork): void {
+    const turn = { work, continues: undefined as boolean | undefined };
     this.#turn = turn;
     const start = performance.now();
     const isLeft = work.work(start + SLICE_MS);
     work.budget.spend(performance.now() - start);
     this.#turn = undefined;
-    if (turn.goesOn ?? isLeft) this.#enqueue(work);
+    if (turn.continues ?? isLeft) this.#enqueue(work);
   }
 }

@@ -1,10 +1,11 @@
 import type { Problems } from './problems.js';
 
 /**
- * Does work on what one server, or one user, makes of this: where that goes wrong by a fault of ours, it is a problem of
- * that one and not the end of all. For work that a timer or an event begins, which nobody waits for. The problem lasts until
- * the same work is done again and goes well.
- * @param what the work is, as `cannot ...` goes on.
+ * Does work for one server or one user. If a fault of subflowd makes it throw, that is a problem of this server or user, and the
+ * daemon goes on. For work that a timer or an event starts and nobody waits for. The problem lasts until the same work
+ * succeeds.
+ * @param who the server or user.
+ * @param what the work: the end of the sentence "cannot ...".
  */
 export function containFault(problems: Problems, who: string, what: string, act: () => void): void {
   const key = `fault ${what}`;
@@ -19,7 +20,7 @@ export function containFault(problems: Problems, who: string, what: string, act:
   }
 }
 
-/** Whether a problem is one of {@link containFault}. */
+/** Whether the key of a problem is one of {@link containFault}. */
 export function isFault(key: string): boolean {
   return key.startsWith('fault ');
 }

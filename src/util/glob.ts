@@ -1,15 +1,15 @@
-/** A `[client GLOB]` name, ready to be matched. */
+/** The parsed GLOB of a `[client GLOB]` section. */
 export interface Glob {
   /** Characters (code points) that are neither `*` nor `?`. */
   readonly literals: number;
   readonly stars: number;
-  /** @param name by its code points where many globs are asked of one name, so that it is taken apart once. */
+  /** @param name as an array of code points if many globs are matched with one name, so that it is split only once. */
   matches(name: string | readonly string[]): boolean;
 }
 
 /**
- * Reads a glob: `*` stands for any characters, also none, `?` for exactly one (a Unicode code point), everything else
- * for itself. Matching takes at most (length of the glob) x (length of the name) steps.
+ * Parses a glob: `*` matches any characters, also none; `?` matches exactly one Unicode code point; all others match
+ * themselves. Matching takes at most (length of the glob) x (length of the name) steps.
  */
 export function readGlob(text: string): Glob {
   const glob = Array.from(text);
@@ -24,8 +24,8 @@ export function readGlob(text: string): Glob {
 
 function matches(glob: readonly string[], name: readonly string[]): boolean {
   let at = 0;
-  // The last star and what it stands for so far. An earlier star never has to be tried again: whatever it could still
-  // take, the last one can take as well.
+  // The last star and the characters that it matches so far. Earlier stars need no second try: the last one can match
+  // whatever an earlier one could.
   let star = -1;
   let taken = 0;
   for (let next = 0; next < name.length;) {

@@ -1,11 +1,11 @@
 import { readAccounts } from './accounts.js';
 
-/** The number of a group of /etc/group, undefined if it is not there; Node has no getgrnam(3). */
+/** The number of a group in /etc/group; undefined if it is not there. Node has no getgrnam(3). */
 export function groupNumber(name: string): number | undefined {
   return groups().find((group) => group.name === name)?.gid;
 }
 
-/** Whether /etc/group lists a user as a member of a group. Of a user's own group, which /etc/passwd names, it lists none. */
+/** Whether /etc/group lists a user as a member of a group. It does not list the primary group of a user, which is in /etc/passwd. */
 export function isListedMember(user: string, gid: number): boolean {
   return groups().some((group) => group.gid === gid && group.members.includes(user));
 }
@@ -16,7 +16,7 @@ interface Group {
   readonly members: readonly string[];
 }
 
-/** group(5); none where the file cannot be read. */
+/** The rows of /etc/group (group(5)); none if it cannot be read. */
 function groups(): Group[] {
   let rows: string[][];
   try {

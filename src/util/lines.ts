@@ -1,20 +1,20 @@
 const LF = 10;
 
-/** Who sent it breaks the rules: a line, or what belongs together, is longer than is taken. */
+/** A line, or a group of lines, is longer than allowed. */
 export class TooLongError extends RangeError {
   override readonly name = 'TooLongError';
 }
 
 /**
- * Cuts a stream of bytes into lines, holding no more than one unfinished line.
- * Lines end in LF or CRLF; a line is UTF-8, bytes that are not become U+FFFD.
+ * Splits a stream of bytes into lines, and stores at most one unfinished line.
+ * Lines end in LF or CRLF. They are UTF-8; invalid bytes become U+FFFD.
  */
 export class LineSplitter {
   readonly #maxBytes: number;
   #parts: Buffer[] = [];
   #bytes = 0;
 
-  /** @param maxBytes longest line, without its end. */
+  /** @param maxBytes of a line, without its line end. */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
@@ -30,7 +30,7 @@ export class LineSplitter {
       this.#keep(chunk);
       return [];
     }
-    // all at once: no byte of LF's value is part of another character
+    // Decode all lines at once: in UTF-8 the byte of LF is never part of another character.
     const whole = chunk.subarray(0, end);
     const text = (this.#parts.length === 0 ? whole : Buffer.concat([...this.#parts, whole])).toString('utf8');
     this.clear();
@@ -38,7 +38,7 @@ export class LineSplitter {
     return text.split('\n').map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line));
   }
 
-  /** The unfinished line: a prompt, which no line end follows. */
+  /** The unfinished line, such as a prompt without a line end. */
   get rest(): string {
     return Buffer.concat(this.#parts).toString('utf8');
   }
@@ -69,9 +69,9 @@ export class LineSplitter {
 }
 
 /**
- * The same line, in memory of its own: V8 keeps all of a text for as long as it keeps a slice of it, and lines are slices
- * of what came with them. For what is kept long.
+ * Copies a line that is kept for long. A line is a slice of a larger text, and V8 keeps the whole text in memory as long as
+ * one of its slices.
  */
-export function ownCopy(line: string): string {
+export function detachedCopy(line: string): string {
   return Buffer.from(line).toString();
 }

@@ -8,17 +8,17 @@ export interface LogOptions {
   readonly level: string;
   /** `json`: one object per line, for machines; `text`: a time, a level and a sentence. */
   readonly format: 'json' | 'text';
-  /** Whether the journal reads it: each line then begins with its level (sd-daemon(3)). */
+  /** Whether the journal reads the log: then each line begins with its level (sd-daemon(3)). */
   readonly isJournal?: boolean;
 }
 
-/** syslog(3)'s levels, by pino's. */
+/** Levels of syslog(3) by levels of pino. */
 const SYSLOG: Readonly<Record<number, number>> = { 10: 7, 20: 7, 30: 6, 40: 4, 50: 3, 60: 2 };
 
 /**
- * The daemon's log: on standard error, so that the journal and a terminal both have it. Written synchronously. A line
- * that cannot be written (a full disk, a reader that is gone) is lost, and the daemon serves on; once one can be again,
- * the number of those that were lost is written behind it.
+ * Creates the daemon's log on standard error, for the journal or a terminal. It is written synchronously. A line that cannot be
+ * written (full disk, closed pipe) is lost, and the daemon goes on. After the next line that can be written, the log says how
+ * many were lost.
  */
 export function createLog({ level, format, isJournal = false }: LogOptions): Logger {
   let lost = 0;
@@ -39,7 +39,7 @@ export function createLog({ level, format, isJournal = false }: LogOptions): Log
     lost = 0;
     write(`${JSON.stringify(line)}\n`);
   };
-  // without a listener the stream would end the process; each write hears of its own error
+  // Without a listener an error of the stream would end the process. Each write handles its own error.
   process.stderr.on('error', () => undefined);
   return pino({ level, base: null }, { write });
 }

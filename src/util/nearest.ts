@@ -1,8 +1,8 @@
 const LONGEST = 64;
-/** Known words that are looked at: a hint is not worth seconds. */
+/** Known words that are compared: a hint must not take seconds. */
 const MOST_KNOWN = 200;
 
-/** Insertions, deletions, replacements and swaps of neighbours that make one text of the other. */
+/** Number of insertions, deletions, replacements and swaps of neighbours that turn one text into the other. */
 function distance(from: string, to: string): number {
   const width = to.length + 1;
   let beforeLast: number[] = [];
@@ -27,14 +27,14 @@ function distance(from: string, to: string): number {
   return last[to.length] ?? 0;
 }
 
-/** The known word that a mistyped one most likely means; undefined when none is near. Case is no difference. */
+/** The known word that is most similar to a mistyped one; undefined if none is similar. Ignores case. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   if (word.length > LONGEST) return undefined;
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
-  let looked = 0;
+  let compared = 0;
   for (const candidate of known) {
-    if (++looked > MOST_KNOWN) break;
+    if (++compared > MOST_KNOWN) break;
     if (candidate.length > LONGEST) continue;
     const far = distance(word.toLowerCase(), candidate.toLowerCase());
     if (far < bestDistance) {
@@ -45,7 +45,7 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   return best;
 }
 
-/** ` (did you mean X?)`, or nothing. */
+/** ` (did you mean X?)`, or an empty text. */
 export function hint(word: string, known: Iterable<string>): string {
   const near = nearest(word, known);
   return near === undefined ? '' : ` (did you mean \`${near}\`?)`;

@@ -1,14 +1,17 @@
-/** Most events within one interval. A hook causes three, and one OpenVPN runs some three hundred hooks a second. */
+/** Largest number of events in one interval. A hook causes three events, and one OpenVPN runs about 300 hooks per second. */
 export const MOST_EVENTS = 500;
+/** Milliseconds. */
 export const INTERVAL_MS = 100;
-/** How long what is noisy is not watched at first, and at most; milliseconds. */
+/** How long a noisy directory is not watched: the first time, and at most; milliseconds. */
 const PAUSE_MS = { first: 1_000, longest: 30_000 };
 
 /**
- * Says when too much happens to go on watching, and for how long not to. libuv reads the events of inotify until there are
- * none left (src/unix/linux.c, uv__inotify_read), so who makes them faster than we take them would keep the whole process at
- * that for ever; and all watches of a process share one queue of fs.inotify.max_queued_events, so that those of others would
- * be lost. Closing the watch ends both: what is queued of it is skipped.
+ * Decides when a directory has too many events to be watched, and how long not to watch it. There are two reasons:
+ * - libuv reads events of inotify until there are none (src/unix/linux.c, uv__inotify_read). Whoever causes them faster than
+ *   we read them would stop the whole process.
+ * - All watches of a process share one queue of fs.inotify.max_queued_events. If it is full, events of other directories are
+ *   lost.
+ * After the watch is closed, its queued events are skipped.
  */
 export class NoiseGate {
   #events = 0;
@@ -17,18 +20,18 @@ export class NoiseGate {
   #quietAt = 0;
   #pauseMs = PAUSE_MS.first;
 
-  /** Milliseconds until it may be watched again; 0 if it may. */
+  /** Milliseconds until the directory may be watched again; 0 if it may now. */
   get waitMs(): number {
     return Math.max(0, this.#quietAt - performance.now());
   }
 
-  /** It is watched from now on. */
+  /** Call this when the watch begins. */
   begin(): void {
     this.#events = 0;
     this.#since = performance.now();
   }
 
-  /** One more event. @returns whether it was too many, so that the watch has to be closed. */
+  /** Counts an event. @returns whether there were too many, so that the watch must be closed. */
   count(): boolean {
     const now = performance.now();
     if (now >= this.#intervalEnd) {
@@ -36,7 +39,7 @@ export class NoiseGate {
       this.#events = 0;
     }
     if (++this.#events <= MOST_EVENTS) return false;
-    // noisy again at once: the next pause is longer
+    // noisy again soon after the last pause: make the next pause longer
     const wasQuiet = now - this.#since > 2 * PAUSE_MS.first;
     this.#pauseMs = wasQuiet ? PAUSE_MS.first : Math.min(2 * this.#pauseMs, PAUSE_MS.longest);
     this.#quietAt = now + this.#pauseMs;

@@ -1,33 +1,34 @@
-/** How seldom a repeated piece of work may become; milliseconds where it is not a number of times. */
-export interface Sparing {
-  /** Least pause. */
-  readonly least: number;
-  /** How many times as long as the work takes is waited. */
-  readonly times: number;
-  /** Longest pause. */
-  readonly longest: number;
+/** How long to wait between two runs of a repeated piece of work. */
+export interface RateLimit {
+  /** Shortest pause, milliseconds. */
+  readonly leastMs: number;
+  /** The pause is this many times as long as one run takes. So the work uses at most 1 / (1 + factor) of a core. */
+  readonly factor: number;
+  /** Longest pause, milliseconds. */
+  readonly longestMs: number;
 }
 
 /**
- * How long a repeated piece of work takes, and so how long to wait for the next: work that grows is done less often. Of the
- * last two times the lesser counts, so that one moment in which the machine stood still makes nothing seldom.
+ * Measures how long a repeated piece of work takes, and derives the pause before the next run: work that takes longer is
+ * done less often. The shorter of the last two durations counts. So one run during which the machine stood still does not
+ * make the next pause long.
  */
 export class Pace {
   #last = 0;
   #before = 0;
 
-  /** @param ms how long it took, milliseconds. */
-  took(ms: number): void {
+  /** @param ms duration of one run, milliseconds. */
+  addDuration(ms: number): void {
     [this.#before, this.#last] = [this.#last, ms];
   }
 
-  /** How long it takes, milliseconds; 0 until it was done twice. */
-  get ms(): number {
+  /** Duration of one run, milliseconds; 0 until there were two. */
+  get durationMs(): number {
     return Math.min(this.#before, this.#last);
   }
 
-  /** Milliseconds to wait for the next. */
-  pause({ least, times, longest }: Sparing): number {
-    return Math.max(least, Math.min(times * this.ms, longest));
+  /** Milliseconds to wait before the next run. */
+  pauseMs({ leastMs, factor, longestMs }: RateLimit): number {
+    return Math.max(leastMs, Math.min(factor * this.durationMs, longestMs));
   }
 }

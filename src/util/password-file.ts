@@ -1,13 +1,13 @@
 import { unreadable } from './denied.js';
 import { readRegularFileSync } from './regular-file.js';
 
-/** Bytes: OpenVPN takes a first line of some hundred, and ignores what stands below. */
+/** Bytes. OpenVPN reads about a hundred bytes of the first line and ignores the rest. */
 export const LARGEST_FILE = 65_536;
 
 /**
- * The first line of a password file. Read at each use, so that a new password is in force at once.
- * @throws {Error} naming the file if it cannot be read, is not a regular file, is larger than 64 KiB, or if its first
- * line is empty.
+ * Reads the first line of a password file. It is read at each use, so that a new password is in force at once.
+ * @throws {Error} that names the file if it cannot be read, is not a regular file, is larger than 64 KiB, or has an empty first
+ * line.
  */
 export function readPasswordFile(file: string): string {
   let bytes: Buffer;

@@ -1,35 +1,35 @@
 /**
- * What nobody sees, or what changes how the text around it is seen: control characters (Cc), format characters (Cf: among
- * them the bidirectional controls of UAX #9 and the zero-width ones), what Unicode lets a font leave out
- * (Default_Ignorable_Code_Point), every blank and line end but the plain blank (Z), halves of surrogate pairs (Cs),
- * characters of private use (Co) and those that do not exist (Cn), and the blank Braille pattern.
+ * Characters that are invisible, or that change how the text around them looks: control characters (Cc); format characters
+ * (Cf), such as the bidirectional controls of UAX #9 and the zero-width ones; characters that a font may leave out
+ * (Default_Ignorable_Code_Point); every separator but the plain space (Z); unpaired surrogates (Cs); characters for private use
+ * (Co); unassigned characters (Cn); and the blank Braille pattern.
  */
-const UNSEEN = /(?! )[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Z}\p{Default_Ignorable_Code_Point}\u{2800}]/gu;
-/** All that is not plain ASCII: where there is none, as nearly always, there is nothing else to look for. */
-const NOT_PLAIN = /[^ -~]/;
+const INVISIBLE = /(?! )[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Z}\p{Default_Ignorable_Code_Point}\u{2800}]/gu;
+/** Any character but printable ASCII. Most texts have none, and need no further search. */
+const NOT_ASCII = /[^ -~]/;
 
 /**
- * Text as a terminal, a log and a reader may have it: names come from certificates and files. Characters that are not
- * seen, or that reorder or end what is seen, are shown as `\x1b`, `\u202e` or `\u{e0001}`, not obeyed.
+ * Makes a text safe for a terminal and a log: names come from certificates and files. Invisible characters, and characters that
+ * reorder or end the visible text, are escaped as `\x1b`, `\u202e` or `\u{e0001}`.
  */
 export function printable(text: string): string {
-  return NOT_PLAIN.test(text) ? text.replace(UNSEEN, escaped) : text;
+  return NOT_ASCII.test(text) ? text.replace(INVISIBLE, escaped) : text;
 }
 
-/** Whether all of a text is seen as it is. */
+/** Whether {@link printable} leaves a text unchanged. */
 export function isPrintable(text: string): boolean {
   return printable(text) === text;
 }
 
-/** The JSON of a value, with the characters that {@link printable} shows escaped: who parses it has the value as it was. */
+/** The JSON of a value. Characters that {@link printable} escapes are escaped as JSON does it: parsed, it is the same value. */
 export function printableJson(value: unknown, indent?: number): string {
   return escapeJson(JSON.stringify(value, null, indent));
 }
 
-/** The same for text that is JSON already: these characters can only stand in its strings, but for line ends. */
+/** The same for a text that is JSON already. Apart from line ends, these characters occur only in its strings. */
 export function escapeJson(json: string): string {
-  return NOT_PLAIN.test(json)
-    ? json.replace(UNSEEN, (character) => (character === '\n' ? character : inJson(character)))
+  return NOT_ASCII.test(json)
+    ? json.replace(INVISIBLE, (character) => (character === '\n' ? character : inJson(character)))
     : json;
 }
 
@@ -39,7 +39,7 @@ function escaped(character: string): string {
   return hex.length <= 4 ? `\\u${hex.padStart(4, '0')}` : `\\u{${hex}}`;
 }
 
-/** JSON knows no more than 16 bits in one escape. */
+/** One escape of JSON has 16 bits. */
 function inJson(character: string): string {
   return [...Array(character.length).keys()]
     .map((index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`)

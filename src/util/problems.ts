@@ -1,28 +1,28 @@
-/** What emitters of problems emit. */
+/** Events of an emitter of problems. */
 export interface ProblemMap {
   /**
-   * Something that an admin should fix, in one sentence. With a key it lasts until the key is resolved, and one with the
-   * same key takes its place; without, it was an event and is over.
+   * Something that an admin should fix, one sentence. With a key it lasts until the key is resolved; a later problem with the
+   * same key replaces it. Without a key it happened once.
    */
   problem: [text: string, key?: string];
   /** The problem with this key is over. */
   resolved: [key: string];
 }
 
-/** Who is told of problems. */
+/** Receives problems. */
 export interface ProblemListener {
   onProblem(text: string, key: string): void;
   onResolved(key: string): void;
 }
 
-/** That are open at once, of one source of problems. */
+/** Largest number of open problems of one source. */
 export const MOST_OPEN = 64;
 
-/** Problems that last, each told of once until it is over or is another. */
+/** Lasting problems. Each is reported once, again if its text changes, and when it is resolved. */
 export class Problems {
   readonly #open = new Map<string, string>();
 
-  /** @param most that are open at once; more are not told of. */
+  /** @param most open problems; further ones are not reported. */
   constructor(
     private readonly listener: ProblemListener,
     private readonly most = MOST_OPEN,
@@ -43,7 +43,7 @@ export class Problems {
     return this.#open.has(key);
   }
 
-  resolveThose(isOver: (key: string) => boolean): void {
+  resolveMatching(isOver: (key: string) => boolean): void {
     for (const key of [...this.#open.keys()].filter(isOver)) this.resolve(key);
   }
 }

@@ -1,19 +1,19 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 
-/** Should a FIFO have taken the file's name since it was looked at: opening or reading it does not wait. */
+/** O_NONBLOCK: if a FIFO replaced the file after its check, opening and reading it do not wait. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 const CHUNK_BYTES = 65_536;
 
-/** A path that stands for something else than a file of a sensible size. The message does not repeat the path. */
+/** A path is not a regular file, or the file is too large. The message does not contain the path. */
 export class UnusableFileError extends Error {
   override readonly name = 'UnusableFileError';
 }
 
 /**
- * Opens a file that an admin names. A FIFO or a device, named by mistake, is neither opened nor waited for: opening
- * alone can have an effect (watchdog(4)).
- * @throws {UnusableFileError} if it is no regular file. {Error} from the file system.
+ * Opens a file that an admin names. A FIFO or a device, named by mistake, is not opened: opening can have effects
+ * (watchdog(4)) or wait.
+ * @throws {UnusableFileError} if it is not a regular file. {Error} from the file system.
  */
 export async function openRegularFile(path: string): Promise<FileHandle> {
   if (!(await stat(path)).isFile()) throw notRegular();
@@ -28,9 +28,9 @@ export async function openRegularFile(path: string): Promise<FileHandle> {
 }
 
 /**
- * The bytes of a file that an admin names.
- * @param most bytes: a larger file is refused, and no more than that is read of it.
- * @throws {UnusableFileError} if it is no regular file, or larger. {Error} from the file system.
+ * Reads a file that an admin names.
+ * @param most bytes. A larger file is refused, and never read beyond this size.
+ * @throws {UnusableFileError} if it is not a regular file, or larger. {Error} from the file system.
  */
 export async function readRegularFile(path: string, most: number): Promise<Buffer> {
   const handle = await openRegularFile(path);
@@ -48,7 +48,7 @@ export async function readRegularFile(path: string, most: number): Promise<Buffe
   }
 }
 
-/** As {@link readRegularFile}, for what has to be known before anything else is done. */
+/** As {@link readRegularFile}, synchronously. */
 export function readRegularFileSync(path: string, most: number): Buffer {
   if (!statSync(path).isFile()) throw notRegular();
   const fd = openSync(path, FLAGS);
@@ -68,7 +68,7 @@ export function readRegularFileSync(path: string, most: number): Buffer {
   }
 }
 
-/** What was read so far. That the size of a file is small is not believed: it can grow, and in /proc it is 0. */
+/** The bytes read so far. They are counted, because the size of a file is not reliable: it can grow, and in /proc it is 0. */
 class Chunks {
   readonly #chunks: Buffer[] = [];
   #length = 0;

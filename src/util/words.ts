@@ -1,12 +1,12 @@
-/** A command line that cannot be split into words; the message is for the one who typed it. */
+/** A command line cannot be split into words. The message is for the person who typed it. */
 export class WordsError extends Error {
   override readonly name = 'WordsError';
 }
 
 /**
- * Splits a line into words as OpenVPN's management interface does: blanks part words, "double quotes" hold blanks, and a
- * backslash takes the next character as it is, inside double quotes and outside.
- * @throws {WordsError} if a quote is left open or the line ends in a backslash.
+ * Splits a line into words as OpenVPN's management interface does: words are separated by spaces and tabs; text in "double
+ * quotes" can contain them; the character after a backslash is taken literally, inside double quotes and outside.
+ * @throws {WordsError} if a quote is not closed or the line ends in a backslash.
  */
 export function splitWords(line: string): string[] {
   const { words, word, open } = scan(line);
@@ -14,17 +14,17 @@ export function splitWords(line: string): string[] {
   return word === undefined ? words : [...words, word.text];
 }
 
-/** A line that is being typed. */
+/** A line during typing. */
 export interface TypedLine {
-  /** The words that are finished. */
+  /** The complete words. */
   readonly before: readonly string[];
-  /** The word at the end, without its quotes; empty behind a blank. */
+  /** The incomplete word at the end, without its quotes; empty after a space. */
   readonly last: string;
-  /** Where in the line that begins. */
+  /** The index in the line at which `last` begins. */
   readonly start: number;
 }
 
-/** Splits a line that is not finished, whose last quote may still be open. */
+/** Splits an unfinished line, whose last quote may be open. */
 export function splitTyped(line: string): TypedLine {
   const { words, word } = scan(line);
   return { before: words, last: word?.text ?? '', start: word?.start ?? line.length };
@@ -32,9 +32,9 @@ export function splitTyped(line: string): TypedLine {
 
 interface Scanned {
   readonly words: string[];
-  /** The last one, if the line does not end behind it. */
+  /** The last word, if the line ends in it. */
   readonly word: { readonly text: string; readonly start: number } | undefined;
-  /** What is not finished. */
+  /** Why the line is incomplete. */
   readonly open: string | undefined;
 }
 

@@ -29,7 +29,7 @@ export const netlinkBench: Bench = {
       const backend = await NetlinkBackend.open();
       cleanup.add(() => backend.close());
       // from here on clients can join
-      backend.attend([pid]);
+      backend.trackServers([pid]);
       await sessions.add(wanted);
       const connections = await until('every subflow', PATIENCE_MS, async () => {
         const { connections: found } = await backend.connections(pid);

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Check } from '../../src/doctor/check.js';
+import type { Check } from '../../src/model/check.js';
 import { needs } from '../lab/needs.js';
 import { LoopbackVpn } from '../support/openvpn.js';
 import { until } from '../support/until.js';
@@ -71,7 +71,7 @@ describe('subflowd doctor on a real OpenVPN server', () => {
       {
         name: `server lab, process ${pid}`,
         verdict: 'bad',
-        found: 'net.mptcp.pm_type = 0 in its network namespace: no priority can be set by netlink',
+        found: 'net.mptcp.pm_type = 0 in its network namespace: netlink cannot set priorities there',
         remedy: expect.stringMatching(/subflowd-sysctl\.conf .* until they reconnect/) as string,
       },
     ]);
@@ -80,10 +80,10 @@ describe('subflowd doctor on a real OpenVPN server', () => {
     await execa('nsenter', [...inside, 'ip', 'mptcp', 'endpoint', 'add', '192.0.2.7', 'signal']);
     const [, , signal] = await doctor('netlink');
     expect(signal).toMatchObject({ verdict: 'note' });
-    expect(signal?.found).toContain('announces none of its endpoints (192.0.2.7)');
+    expect(signal?.found).toContain('does not announce its endpoints (192.0.2.7)');
   });
 
-  it('says that one without it listens with plain TCP, with the mend', async () => {
+  it('says that one without it listens with plain TCP, and how to fix it', async () => {
     const { pid } = await vpn.server(managed());
     await vpn.client('alice');
     const [first, ...rest] = await doctor();
@@ -98,7 +98,7 @@ describe('subflowd doctor on a real OpenVPN server', () => {
     ]);
   });
 
-  it('says that one serves UDP, with the mend, under mptcpize too', async () => {
+  it('says that one serves UDP, and how to fix it, under mptcpize too', async () => {
     const { pid } = await vpn.server({ ...managed(['proto udp4']), wrapper: ['mptcpize', 'run'] });
     const [first, ...rest] = await doctor();
     answers(first);

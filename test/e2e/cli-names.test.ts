@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Console } from '../../src/console/console.js';
 import type { DaemonStatus } from '../../src/api/status.js';
-import type { Check } from '../../src/doctor/check.js';
+import type { Check } from '../../src/model/check.js';
 import { qualifiedName } from '../../src/model/session.js';
 import { until } from '../support/until.js';
 import { client, Steered, switchOf } from '../unit/console/steered.js';
@@ -138,7 +138,7 @@ describe('a client that is named like an option or a word of ours', () => {
     const { code, err } = await cli('primary', '-n', 'lte');
     expect(code).toBe(2);
     expect(err).toBe(
-      "error: unknown option '-n'\nA name that begins with - goes behind --, as in: subflowd primary -- -n lte",
+      "error: unknown option '-n'\nWrite -- before a name that begins with -, for example: subflowd primary -- -n lte",
     );
     expect((await cli('paths', '-n')).err).toBe("error: unknown option '-n'");
   });

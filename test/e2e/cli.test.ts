@@ -7,7 +7,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { execa } from 'execa';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Console } from '../../src/console/console.js';
-import type { Check } from '../../src/doctor/check.js';
+import type { Check } from '../../src/model/check.js';
 import { needs } from '../lab/needs.js';
 import { until } from '../support/until.js';
 import { client, Steered, switchOf } from '../unit/console/steered.js';
@@ -78,9 +78,9 @@ async function run([file = '', ...args]: readonly string[]) {
 describe('subflowd', () => {
   it.each([
     ['check', ['FILE:LINE', '--json', '/etc/subflowd/subflowd.ini']],
-    ['doctor', ['mend:', '--json', 'Exit 1']],
+    ['doctor', ['to fix it:', '--json', 'Exit 1']],
     ['run', ['--log-level', '--log-format', 'standard error']],
-    ['status', ['CLIENT WISHES', '--json']],
+    ['status', ["CLIENT'S PRIORITY", '--json']],
     ['primary', ['<client>', '<path>', 'auto', 'For example']],
   ])('%s --help teaches', async (command, words) => {
     const { code, out, err } = await cli([command, '--help']);
@@ -100,13 +100,13 @@ describe('subflowd', () => {
     [[], 'Usage: subflowd'],
     [['stauts'], "unknown command 'stauts'"],
     [['status', 'alice', 'bob'], 'too many arguments'],
-    [['status', 'alice', '--json'], '--json is of everything'],
-    [['rules', 'relaod'], 'It is reload, or nothing.'],
+    [['status', 'alice', '--json'], '--json prints everything'],
+    [['rules', 'relaod'], 'Write reload, or nothing.'],
     [['explain'], "missing required argument 'client'"],
     [['status', '--jsno'], "unknown option '--jsno'"],
     [['primary'], "missing required argument 'client'"],
     [['primary', 'alice'], "missing required argument 'path'"],
-    [['primary', 'alice\nhelp', 'lte'], 'It holds a line break.'],
+    [['primary', 'alice\nhelp', 'lte'], 'It contains a line break.'],
     [['primary', 'alice', 'lte', 'now'], 'too many arguments'],
     [['run', '--log-level', 'loud'], 'Allowed choices are debug, info, warn, error'],
     [['check', '--config'], 'argument missing'],
@@ -347,9 +347,9 @@ describe('with a console', () => {
     daemon.problems = ['process 7: fd table: it claims too much'];
     const { out } = await cli(['doctor', '--json', '-c', config]);
     const checks = JSON.parse(out) as Check[];
-    expect(checks).toContainEqual({ name: 'daemon', verdict: 'ok', found: 'subflowd run is up' });
+    expect(checks).toContainEqual({ name: 'daemon', verdict: 'ok', found: 'subflowd runs' });
     expect(checks).toContainEqual({ name: 'daemon', verdict: 'note', found: daemon.problems[0] });
-    expect(checks.find(({ name }) => name === 'client alice')?.found).toBe('it has one subflow only');
+    expect(checks.find(({ name }) => name === 'client alice')?.found).toBe('it has only one subflow');
   });
 });
 
@@ -364,20 +364,20 @@ describe('subflowd doctor', () => {
     expect(daemon?.found).toContain('it hung up');
   });
 
-  it('goes on to the end with a wrong config, and names its mend', async () => {
+  it('goes on to the end with a wrong config, and says how to fix it', async () => {
     ini(['nonsense']);
     const { code, out } = await cli(['doctor', '-c', config]);
     expect(code).toBe(1);
     expect(out).toContain(`BAD     config: ${config}:12: `);
-    expect(out).toContain(`mend: mend ${config}, then: subflowd check`);
+    expect(out).toContain(`to fix it: correct ${config}, then: subflowd check`);
   });
 
   it('names a console group that does not exist', async () => {
     ini(['group = no-such-group']);
     const { code, out } = await cli(['doctor', '-c', config]);
     expect(code).toBe(1);
-    expect(out).toContain('BAD     console: there is no group no-such-group, which [console] names');
-    expect(out).toContain('mend: groupadd --system no-such-group');
+    expect(out).toContain('BAD     console: [console] names the group no-such-group, which does not exist');
+    expect(out).toContain('to fix it: groupadd --system no-such-group');
   });
 
   describe('as another user', () => {
@@ -387,7 +387,7 @@ describe('subflowd doctor', () => {
       const { code, out } = await asNobody(['doctor', '-c', config]);
       expect(code).toBe(1);
       expect(out).toContain(`BAD     root: running as user ${NOBODY}`);
-      expect(out).toContain('mend: run it as root: sudo subflowd doctor');
+      expect(out).toContain('to fix it: run it as root: sudo subflowd doctor');
     });
   });
 });
@@ -418,10 +418,10 @@ describe('on a host that lacks', () => {
       'sysctl -w net.mptcp.enabled=1',
     ],
     ['MPTCP', 'mount -t tmpfs none /proc/sys/net/mptcp', 'mptcp', 'has no MPTCP', 'CONFIG_MPTCP=y'],
-  ])('%s, doctor says so, with the mend', async (_, change, name, found, remedy) => {
+  ])('%s, doctor says so, and how to fix it', async (_, change, name, found, remedy) => {
     const text = await elsewhere(change, ['doctor']);
     expect([text.code, text.err]).toEqual([1, '']);
-    expect(text.out).toMatch(new RegExp(`^BAD {5}${name}: .*${found}.*\\n +mend: .*${remedy}`, 'm'));
+    expect(text.out).toMatch(new RegExp(`^BAD {5}${name}: .*${found}.*\\n +to fix it: .*${remedy}`, 'm'));
     const json = await elsewhere(change, ['doctor', '--json']);
     expect([json.code, json.err]).toEqual([1, '']);
     const checks = JSON.parse(json.out) as Check[];
@@ -442,12 +442,14 @@ describe('on a host that lacks', () => {
     ['/dev/mem', NO_MEM, 'memory', 'CONFIG_DEVMEM=y'],
     ['BTF', 'mount -t tmpfs none /sys/kernel/btf', 'layout', 'CONFIG_DEBUG_INFO_BTF=y'],
   ])(
-    '%s, run ends, naming the step and the mend, and leaves nothing behind',
+    '%s, run ends, names the step and how to fix it, and leaves nothing behind',
     async (_, change, step, remedy) => {
       const { code, out, err } = await elsewhere(change, ['run']);
       expect([code, out]).toEqual([1, '']);
       expect(err).toMatch(
-        new RegExp(`^subflowd: ${step}: .*\\nmend: .*${remedy}.* \\(subflowd doctor tells everything\\)\\n$`),
+        new RegExp(
+          `^subflowd: ${step}: .*\\nto fix it: .*${remedy}.* \\(subflowd doctor checks everything\\)\\n$`,
+        ),
       );
       expect(existsSync(join(directory, 'console.sock'))).toBe(false);
     },

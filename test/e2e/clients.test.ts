@@ -55,7 +55,7 @@ async function serve(section: Partial<ServerConfig> = {}): Promise<void> {
   });
   servers
     .on('status', () => {
-      backend.attend(servers.servers().flatMap((server) => server.status().pids));
+      backend.trackServers(servers.servers().flatMap((server) => server.status().pids));
     })
     .on('change', () => void controller.refresh())
     .on('look', () => void controller.refresh())

@@ -15,7 +15,7 @@ import { dirname, join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Console } from '../../src/console/console.js';
-import type { Check } from '../../src/doctor/check.js';
+import type { Check } from '../../src/model/check.js';
 import { needs } from '../lab/needs.js';
 import { until } from '../support/until.js';
 import { client, Steered } from '../unit/console/steered.js';

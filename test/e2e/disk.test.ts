@@ -15,7 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeFileAtomically } from '../../src/util/atomic-file.js';
-import type { Check } from '../../src/doctor/check.js';
+import type { Check } from '../../src/model/check.js';
 import type { DaemonStatus } from '../../src/api/status.js';
 import { OverrideStore } from '../../src/control/overrides.js';
 import { needs } from '../lab/needs.js';
@@ -112,7 +112,7 @@ describe('overrides', () => {
     const store = new OverrideStore(file);
     expect([...store.all()]).toEqual([['office/alice', 'lte']]);
     expect(store.problems()).toEqual([
-      expect.stringMatching(/is not a file of overrides; in force is .*EROFS/),
+      expect.stringMatching(/is not a file of overrides; its copy is in force.*EROFS/),
     ]);
     await execa('mount', ['-o', 'remount,rw', disk]);
     expect(sets(store, 'office/bob')).toBe('');
@@ -212,7 +212,7 @@ describe('a daemon', () => {
     writeFileSync(file, Buffer.alloc(4096));
     await start();
     expect(await rules()).toContain('override office/alice: lte');
-    const problem = `${file} is not a file of overrides; in force is what its copy holds, overrides: 1`;
+    const problem = `${file} is not a file of overrides; its copy is in force, overrides: 1`;
     const { stdout } = await cli('status', '--json');
     expect((JSON.parse(stdout) as DaemonStatus).problems).toEqual([expect.stringContaining(problem)]);
     expect(readFileSync(join(directory, 'log'), 'utf8')).toContain(problem);
@@ -220,7 +220,7 @@ describe('a daemon', () => {
     expect(checks).toContainEqual({
       name: 'overrides',
       verdict: 'bad',
-      found: `a file of overrides that could not be read is set aside as ${file}.damaged`,
+      found: `a file of overrides that could not be read was renamed to ${file}.damaged`,
       remedy: expect.stringContaining(`rm ${file}.damaged`) as string,
     });
   });

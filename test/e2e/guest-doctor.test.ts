@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Check } from '../../src/doctor/check.js';
+import type { Check } from '../../src/model/check.js';
 import { runInGuest } from '../lab/guest.js';
 import { labKernel } from '../lab/kernel.js';
 import { needs } from '../lab/needs.js';
@@ -64,7 +64,7 @@ describe('subflowd doctor on a guest kernel', () => {
     ]);
   });
 
-  test('says what byte-wise writing lacks on Linux 6.1, with the mend', TIMEOUT, async () => {
+  test('says what byte-wise writing lacks on Linux 6.1, and how to fix it', TIMEOUT, async () => {
     const { checks } = await doctor('6.1', '');
     expect(checks).toEqual([
       {
@@ -79,13 +79,13 @@ describe('subflowd doctor on a guest kernel', () => {
   });
 
   test(
-    'says why byte-wise writing is refused on Linux 6.12, with the mend, and so does run',
+    'says why byte-wise writing is refused on Linux 6.12, and how to fix it, and so does run',
     TIMEOUT,
     async () => {
       const { checks, run } = await doctor('6.12', '', 'run');
       const found = expect.stringContaining('request_bkup shares its byte with map_valid') as string;
       expect(checks).toEqual([{ name: 'kernel', verdict: 'bad', found, remedy: NOPAT }]);
-      expect(run).toMatch(/^subflowd: .*request_bkup shares its byte with map_valid.*\nmend: .*nopat/);
+      expect(run).toMatch(/^subflowd: .*request_bkup shares its byte with map_valid.*\nto fix it: .*nopat/);
     },
   );
 });

@@ -118,7 +118,7 @@ describe('a flood of joins', () => {
     expect(await tunnel.reconnects()).toBe(0);
     expect(await other.reconnects()).toBe(0);
     const wifi = stranger.addresses.wifi?.v4 ?? '';
-    const words = new RegExp(`closed \\d+ subflows above the limit: .*of ${wifi}:\\d+, who has no session`);
+    const words = new RegExp(`closed \\d+ subflows above the limit: .*of ${wifi}:\\d+, which has no session`);
     const { reports } = await untilStatus(stage.files, 'the report', ({ reports }) =>
       words.test(reports.join('\n')),
     );

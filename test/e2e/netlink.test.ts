@@ -78,7 +78,7 @@ describe('the netlink backend', () => {
     await says(server.stdout, 'listening');
     backend = await NetlinkBackend.open();
     cleanup.add(() => backend.close());
-    backend.attend([pid]);
+    backend.trackServers([pid]);
     return () => cleanup.run();
   });
 
@@ -253,7 +253,7 @@ describe('the netlink backend', () => {
     });
 
     // another listener with as small a buffer shows that datagrams are lost
-    const namespace = NetworkNamespace.of(pid);
+    const namespace = NetworkNamespace.openFor(pid);
     cleanup.add(() => {
       namespace.close();
       return Promise.resolve();
@@ -319,7 +319,7 @@ describe('the netlink backend', () => {
   test('lets go of a namespace whose last process ended', async () => {
     await hold(network.serverAddress.v4, 1);
     await onlyConnection(2);
-    const namespace = NetworkNamespace.of(pid);
+    const namespace = NetworkNamespace.openFor(pid);
     expect(metaSockets(namespace.diag)).toHaveLength(1);
     namespace.close();
     process.kill(pid, 'SIGKILL');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { DaemonStatus } from '../../src/api/status.js';
-import type { Check } from '../../src/doctor/check.js';
+import type { Check } from '../../src/model/check.js';
 import { needs } from '../lab/needs.js';
 import { runScenario } from '../lab/scenarios/run.js';
 import type { Sandboxed } from '../lab/scenarios/systemd-unit.js';
@@ -135,7 +135,9 @@ describe('installed as openvpn-conf says, under systemd', () => {
     const van = { client: VAN, rule: '[client *.vans.example.com]', ours: { lte: 'active', wifi: 'backup' } };
     const early = { ...van, ours: { wifi: 'active' } };
     expect(only(result.afterStart)).toEqual(early);
-    expect(result.afterStart.sessions[0]?.reason).toMatch(/no subflow on lte; it was there before subflowd/);
+    expect(result.afterStart.sessions[0]?.reason).toMatch(
+      /no subflow on lte; it connected before subflowd started/,
+    );
     expect(only(result.afterKill)).toEqual(early);
     expect(result.restarts).toBe('1');
 

@@ -102,7 +102,7 @@ describe('connections in userspace’s hands', () => {
     startSidecar(stage.network.server, stage);
     const status = await untilStatus(stage.files, 'alice', ({ sessions }) => sessions[0]?.state === 'absent');
     expect(only(status).subflows).toHaveLength(1);
-    expect(only(status).reason).toContain('the kernel refuses further subflows while nobody listens');
+    expect(only(status).reason).toContain('the kernel refuses further subflows while no program listens');
     await tunnel.stop();
     await stage.connect(0, 'alice');
     await obeyed(stage, 'alice', 'lte');
@@ -117,7 +117,7 @@ describe('connections in userspace’s hands', () => {
     startSidecar(stage.network.server, stage);
     const status = await untilStatus(stage.files, 'the problem', ({ problems }) => problems.length > 0);
     expect(only(status).subflows.map(({ subflow }) => subflow.ours)).toEqual(['active', 'active']);
-    expect(only(status).reason).toContain('it began under net.mptcp.pm_type = 0');
+    expect(only(status).reason).toContain('it connected under net.mptcp.pm_type = 0');
     expect(status.problems.join()).toMatch(/alice: .* cannot be made backup: .*let it reconnect/);
     await tunnel.stop();
     await stage.connect(0, 'alice');
@@ -159,8 +159,8 @@ describe('connections in userspace’s hands', () => {
   });
 
   test.each([
-    ['net_admin', 1, /netlink: join: Operation not permitted\nmend: .*CAP_NET_ADMIN/],
-    ['sys_admin', 0, /process \d+: netlink: setns.*mend: .*CAP_SYS_ADMIN/],
+    ['net_admin', 1, /netlink: join: Operation not permitted\nto fix it: .*CAP_NET_ADMIN/],
+    ['sys_admin', 0, /process \d+: netlink: setns.*to fix it: .*CAP_SYS_ADMIN/],
   ])('without CAP_%s the sidecar says what it lacks', async (capability, ends, words) => {
     const stage = await buildStage(cleanup, { paths, backend: 'netlink' });
     await writeRules(stage.files, paths, { alice: 'lte' });

@@ -39,7 +39,7 @@ if (whose !== 'session') {
   await once(socket, 'data');
   socket.on('error', () => undefined).resume();
 }
-const namespace = NetworkNamespace.of('self');
+const namespace = NetworkNamespace.openFor('self');
 // the kernel lets nobody join where nobody listens
 const { id: family, events } = findPathManager(namespace.generic);
 const { NetlinkSocket } = loadAddon();

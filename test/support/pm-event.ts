@@ -1,10 +1,10 @@
 import { writeAddress } from '../../src/backend/netlink/address.js';
 import { writeGenericHeader } from '../../src/backend/netlink/generic.js';
 import { MessageWriter } from '../../src/backend/netlink/message.js';
-import type { Ends } from '../../src/backend/netlink/path-manager.js';
+import type { FourTuple } from '../../src/backend/netlink/path-manager.js';
 
 /** As the kernel's path manager writes an event (Linux 6.1, net/mptcp/pm_netlink.c, mptcp_event_add_subflow). */
-export function pathManagerEvent(type: number, token: number, ends?: Ends): Buffer {
+export function pathManagerEvent(type: number, token: number, ends?: FourTuple): Buffer {
   const writer = new MessageWriter();
   writer.begin(28, 0, 0);
   writeGenericHeader(writer, type);

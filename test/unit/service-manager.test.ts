@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 import { ServiceManager } from '../../src/service-manager.js';
 import { until } from '../support/until.js';
 
-/** Binds what systemd would, and prints each message on a line of its own. */
+/** Binds a socket as systemd would, and prints each message on its own line. */
 const SYSTEMD = `
 import socket, sys
 listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -16,7 +16,7 @@ print("bound", flush=True)
 while True: print(listener.recv(4096).decode().replace("\\n", " "), flush=True)
 `;
 
-it('tells systemd when it serves, that it lives, and when it stops', async () => {
+it('notifies systemd when it is ready, that it is alive, and when it stops', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'subflowd-'));
   const socket = join(directory, 'notify');
   const systemd = execa('python3', ['-c', SYSTEMD, socket], { reject: false });
@@ -34,7 +34,7 @@ it('tells systemd when it serves, that it lives, and when it stops', async () =>
   rmSync(directory, { recursive: true });
 });
 
-it('starts nothing where nobody wants to know', async () => {
+it('starts no process without NOTIFY_SOCKET', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'subflowd-'));
   writeFileSync(join(directory, 'systemd-notify'), `#!/bin/sh\n: >${directory}/started\n`, { mode: 0o755 });
   const manager = (socket: object) => new ServiceManager({ PATH: directory, ...socket });
@@ -46,12 +46,12 @@ it('starts nothing where nobody wants to know', async () => {
   rmSync(directory, { recursive: true });
 });
 
-it('goes on where no process can be started', async () => {
-  // more than execve(2) takes; with too little memory Node throws as well
+it('continues if no process can be started', async () => {
+  // longer than execve(2) accepts; without enough memory Node throws as well
   const environment = { ...process.env, TOO_LONG: 'x'.repeat(1 << 20) };
   const manager = new ServiceManager({ ...environment, NOTIFY_SOCKET: '/nowhere', WATCHDOG_USEC: '20000' });
   manager.ready('serves');
-  // the watchdog's turn comes a few times: what it threw would end this test's process
+  // the watchdog runs several times; an error there would end the process of this test
   await sleep(100);
   expect(() => {
     manager.stopping();

@@ -22,15 +22,15 @@ export function writeAddress(address: string, out: Buffer, at: number): void {
   out[end] = byte;
 }
 
-/** The canonical text of an address of 4 or 16 bytes. */
+/** Canonical text of an address of 4 or 16 bytes, in network order. */
 export function addressText(bytes: Buffer, at = 0, size = bytes.length): string {
   if (size === 4) return v4Text(bytes, at);
-  // most often, a server that listens for both has its clients' IPv4 addresses so
+  // the usual form of a client's IPv4 address on a socket that accepts both families
   if (isMapped(bytes, at)) return v4Text(bytes, at + 12);
   return canonicalAddress(ipaddr.fromByteArray([...bytes.subarray(at, at + size)]).toString());
 }
 
-/** Whether an IPv6 address is ::ffff:0:0/96 (RFC 4291 section 2.5.5.2). */
+/** Whether an IPv6 address is an IPv4-mapped one, in ::ffff:0:0/96 (RFC 4291 section 2.5.5.2). */
 function isMapped(bytes: Buffer, at: number): boolean {
   return (
     bytes.readUInt32BE(at + 8) === 0xffff && bytes.readUInt32BE(at + 4) === 0 && bytes.readUInt32BE(at) === 0

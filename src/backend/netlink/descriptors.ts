@@ -2,17 +2,17 @@ import { opendirSync, readlinkSync } from 'node:fs';
 import { KernelError } from '../../model/kernel-error.js';
 
 /**
- * Descriptors of a process that are looked at: twice as many as a server's sessions. Each takes a system call, and who has
- * the rights of OpenVPN's user can open as many as the machine allows.
+ * Largest number of descriptors that is read of one process: twice as many as a server's sessions. Each takes a system call,
+ * and whoever has the rights of OpenVPN's user can open as many as the machine allows.
  */
-export const MOST_DESCRIPTORS = 32_768;
+export const MAX_DESCRIPTORS = 32_768;
 
 /**
- * What a process's descriptors are, as `/proc/PID/fd` names them: `socket:[INODE]`, `/dev/net/tun`.
- * @throws {KernelError} if they are more than `most`. {Error} ENOENT or ESRCH if the process is gone; EACCES if it is not
- * ours to look at.
+ * The targets of a process's descriptors, as `/proc/PID/fd` names them: `socket:[INODE]`, `/dev/net/tun`.
+ * @throws {KernelError} if there are more than `most`. {Error} ENOENT or ESRCH if the process is gone; EACCES without the
+ * right to read them.
  */
-export function descriptors(pid: number, most = MOST_DESCRIPTORS): string[] {
+export function descriptors(pid: number, most = MAX_DESCRIPTORS): string[] {
   const path = `/proc/${pid}/fd`;
   const names: string[] = [];
   const directory = opendirSync(path, { bufferSize: 1_024 });
@@ -27,7 +27,7 @@ export function descriptors(pid: number, most = MOST_DESCRIPTORS): string[] {
   return names;
 }
 
-/** Empty: it was closed meanwhile. */
+/** The target of one descriptor; empty if it was closed meanwhile. */
 function nameOf(path: string): string {
   try {
     return readlinkSync(path);
@@ -39,14 +39,14 @@ function nameOf(path: string): string {
 function tooMany(pid: number, most: number): KernelError {
   return new KernelError(
     'fd table',
-    `process ${pid} has more than ${most} descriptors, and is not looked at`,
+    `process ${pid} has more than ${most} descriptors, so subflowd does not read them`,
     'end it if it is not OpenVPN',
   );
 }
 
 const SOCKET = 'socket:[';
 
-/** The inodes of the sockets among them. */
+/** The inodes of the sockets among these targets. */
 export function socketInodes(names: readonly string[]): Set<number> {
   const inodes = new Set<number>();
   for (const name of names) if (name.startsWith(SOCKET)) inodes.add(parseInt(name.slice(SOCKET.length), 10));

@@ -12,7 +12,7 @@ const SOCK_DIAG_BY_FAMILY = 20;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const IPPROTO_TCP = 6;
-/** A number that the request's byte for it cannot hold: an attribute does. */
+/** IPPROTO_MPTCP does not fit in the request's byte for it: the byte is IPPROTO_RAW, and an attribute has the number. */
 const IPPROTO_RAW = 255;
 const IPPROTO_MPTCP = 262;
 const INET_DIAG_REQ_PROTOCOL = 3;
@@ -43,30 +43,30 @@ const SUBFLOW_FLAG = { mpCapable: 1 << 0, mpJoin: 1 << 2, peers: 1 << 4, ours: 1
 export interface DiagSocket {
   readonly local: Endpoint;
   readonly remote: Endpoint;
-  /** Index of the device that it is bound to; 0: none. */
+  /** Index of the interface that it is bound to; 0: none. */
   readonly device: number;
-  /** What `/proc/PID/fd` calls `socket:[inode]`; 0: no process has it open, or has accepted it yet. */
+  /** The number in `socket:[inode]` of `/proc/PID/fd`; 0: no process has it open, or none has accepted it yet. */
   readonly inode: number;
 }
 
 /** A meta-socket. */
 export interface MetaSocket extends DiagSocket {
   readonly token: number;
-  /** It goes on as plain TCP. */
+  /** It fell back to plain TCP (RFC 8684 section 3.7). */
   readonly fellBack: boolean;
 }
 
-/** A TCP socket; its inode is its meta-socket's if it is a subflow. */
+/** A TCP socket. If it is a subflow, its inode is the one of its meta-socket. */
 export interface TcpSocket extends DiagSocket {
-  /** No other socket of this host has or will have the same (include/linux/cookie.h: counted up from boot). */
+  /** Unique on this host since boot (include/linux/cookie.h). */
   readonly cookie: number;
-  /** Undefined: plain TCP, or fallen back to it at the handshake. */
+  /** Undefined: plain TCP, or fallen back to plain TCP during the handshake. */
   readonly mptcp: SubflowInfo | undefined;
   readonly counters: TcpCounters;
 }
 
 export interface SubflowInfo {
-  /** Its connection's, on this host. */
+  /** The token of its connection on this host. */
   readonly token: number;
   /** The peer's address ID (RFC 8684 section 3.2), 0 to 255. */
   readonly id: number;
@@ -74,9 +74,9 @@ export interface SubflowInfo {
   readonly peers: Priority;
 }
 
-/** A TCP socket that listens, an MPTCP one's among them. */
+/** A listening TCP socket, also that of a listening MPTCP socket. */
 export interface ListeningSocket {
-  /** Canonical text; `0.0.0.0` or `::` where it takes what comes to any. */
+  /** Canonical text; `0.0.0.0` or `::` if it accepts connections to any address. */
   readonly address: string;
   /** 1 to 65535, host byte order. */
   readonly port: number;
@@ -86,13 +86,13 @@ export interface ListeningSocket {
 
 /**
  * All established meta-sockets of the socket's network namespace.
- * @param ports the kernel shows those on these ports of this host only; undefined: all.
+ * @param ports the kernel returns only sockets on these local ports; undefined: all.
  * @throws {NetlinkError}
  */
 export function metaSockets(socket: RequestSocket, ports?: ReadonlySet<number>): MetaSocket[] {
   const read = (message: Message): MetaSocket => {
     const { payload } = message;
-    const { local, remote } = readEnds(message);
+    const { local, remote } = readFourTuple(message);
     const info = readAttributes(payload, DIAG_MESSAGE).offset(INET_DIAG_INFO, 16);
     return {
       local,
@@ -109,36 +109,36 @@ export function metaSockets(socket: RequestSocket, ports?: ReadonlySet<number>):
   });
 }
 
-/** All TCP sockets of the socket's network namespace that listen. @throws {NetlinkError} */
+/** All listening TCP sockets of the socket's network namespace. @throws {NetlinkError} */
 export function listeningSockets(socket: RequestSocket): ListeningSocket[] {
   return dump(socket, { protocol: IPPROTO_TCP, state: TCP_LISTEN }, (message) => {
-    const { address, port } = readEnds(message).local;
+    const { address, port } = readFourTuple(message).local;
     return { address, port, inode: message.payload.readUInt32LE(68) };
   });
 }
 
 /**
  * All established TCP sockets of the socket's network namespace, subflows among them.
- * @param known those of an earlier look, by cookie: one that is as it was stays the same object.
- * @param ports the kernel shows those on these ports of this host only; undefined: all.
+ * @param last by cookie: the sockets of an earlier observation. An unchanged socket stays the same object.
+ * @param ports the kernel returns only sockets on these local ports; undefined: all.
  * @throws {NetlinkError}
  */
 export function tcpSockets(
   socket: RequestSocket,
-  known: ReadonlyMap<number, TcpSocket> = new Map(),
+  last: ReadonlyMap<number, TcpSocket> = new Map(),
   ports?: ReadonlySet<number>,
 ): TcpSocket[] {
   return dump(
     socket,
     { protocol: IPPROTO_TCP },
-    (message) => readTcp(message, known),
+    (message) => readTcp(message, last),
     (request) => {
       if (ports) writePortFilter(request, ports);
     },
   );
 }
 
-/** What the one with these ends is as a subflow; undefined if there is none any more, or it is none. @throws {NetlinkError} */
+/** Reads the subflow with these endpoints; undefined if there is none, or if it is not a subflow. @throws {NetlinkError} */
 export function subflowNow(socket: RequestSocket, ends: Omit<DiagSocket, 'inode'>): SubflowInfo | undefined {
   try {
     return socket.get(
@@ -148,7 +148,7 @@ export function subflowNow(socket: RequestSocket, ends: Omit<DiagSocket, 'inode'
       },
       ({ payload }) => {
         if (payload.length < DIAG_MESSAGE) throw malformed('socket');
-        // Where no connection has these ends, the kernel gives the listener that would take one.
+        // If no connection has these endpoints, the kernel returns the listening socket that would accept one.
         const found = payload[1] === TCP_ESTABLISHED ? readAttributes(payload, DIAG_MESSAGE) : undefined;
         return { subflow: found && readSubflow(found) };
       },
@@ -159,16 +159,16 @@ export function subflowNow(socket: RequestSocket, ends: Omit<DiagSocket, 'inode'
   }
 }
 
-/** Which sockets are asked for; `state` is TCP_ESTABLISHED unless given. */
-interface Wanted {
+/** Which sockets a request is for; default of `state`: TCP_ESTABLISHED. */
+interface SocketSelection {
   readonly protocol: number;
   readonly state?: number;
 }
 
-/** A socket for both is IPv6's, whatever its peer speaks: so both have to be asked. */
+/** Dumps both families: a socket that accepts IPv4 and IPv6 is listed under IPv6, even if its peer uses IPv4. */
 function dump<T>(
   socket: RequestSocket,
-  wanted: Wanted,
+  selection: SocketSelection,
   read: (message: Message) => T,
   writeMore: WritePayload = () => undefined,
 ): T[] {
@@ -176,7 +176,7 @@ function dump<T>(
     socket.dump(
       SOCK_DIAG_BY_FAMILY,
       (request) => {
-        writeRequest(request, wanted, family);
+        writeRequest(request, selection, family);
         writeMore(request);
       },
       read,
@@ -186,7 +186,7 @@ function dump<T>(
 
 function writeRequest(
   request: MessageWriter,
-  { protocol, state = TCP_ESTABLISHED }: Wanted,
+  { protocol, state = TCP_ESTABLISHED }: SocketSelection,
   family: number,
   ends?: Omit<DiagSocket, 'inode'>,
 ): void {
@@ -211,7 +211,7 @@ function familyOf({ address }: Endpoint): number {
   return address.includes(':') ? AF_INET6 : AF_INET;
 }
 
-function readEnds({ payload }: Message): Pick<DiagSocket, 'local' | 'remote'> {
+function readFourTuple({ payload }: Message): Pick<DiagSocket, 'local' | 'remote'> {
   if (payload.length < DIAG_MESSAGE) throw malformed('socket');
   const size = payload.readUInt8(0) === AF_INET6 ? 16 : 4;
   return {
@@ -220,12 +220,12 @@ function readEnds({ payload }: Message): Pick<DiagSocket, 'local' | 'remote'> {
   };
 }
 
-function readTcp(message: Message, known: ReadonlyMap<number, TcpSocket>): TcpSocket {
+function readTcp(message: Message, last: ReadonlyMap<number, TcpSocket>): TcpSocket {
   const { payload } = message;
   if (payload.length < DIAG_MESSAGE) throw malformed('socket');
-  const cookie = readCount(payload, 44);
-  const before = known.get(cookie);
-  const { local, remote } = before ?? readEnds(message);
+  const cookie = readU64(payload, 44);
+  const before = last.get(cookie);
+  const { local, remote } = before ?? readFourTuple(message);
   const attributes = readAttributes(payload, DIAG_MESSAGE);
   const info = attributes.offset(INET_DIAG_INFO, TCP_INFO_BYTES);
   const now = {
@@ -237,20 +237,20 @@ function readTcp(message: Message, known: ReadonlyMap<number, TcpSocket>): TcpSo
     mptcp: readSubflow(attributes),
     counters: readCounters(payload, info),
   };
-  return keepIfEqual(before, now, isSame);
+  return keepIfEqual(before, now, isUnchanged);
 }
 
 /** @param info where `tcp_info` starts in the message. */
 function readCounters(payload: Buffer, info: number): TcpCounters {
   const counters: Partial<Record<TcpCounterName, number>> = {};
   for (const [name, { offset, size }] of TCP_INFO) {
-    counters[name] = size === 8 ? readCount(payload, info + offset) : payload.readUInt32LE(info + offset);
+    counters[name] = size === 8 ? readU64(payload, info + offset) : payload.readUInt32LE(info + offset);
   }
   return counters;
 }
 
-/** Of what can change while a socket lives. */
-function isSame(one: TcpSocket, other: TcpSocket): boolean {
+/** Compares the members that can change while a socket exists. */
+function isUnchanged(one: TcpSocket, other: TcpSocket): boolean {
   const [ones, others] = [one.mptcp, other.mptcp];
   return (
     one.device === other.device &&
@@ -263,14 +263,14 @@ function isSame(one: TcpSocket, other: TcpSocket): boolean {
   );
 }
 
-/** 64 bits; a BigInt for each would be most of what a look leaves to be collected. */
-function readCount(bytes: Buffer, at: number): number {
+/** A number of 64 bits. It is not a BigInt, because these would be most of the garbage of an observation. */
+function readU64(bytes: Buffer, at: number): number {
   return bytes.readUInt32LE(at + 4) * 2 ** 32 + bytes.readUInt32LE(at);
 }
 
 function readSubflow(attributes: Attributes): SubflowInfo | undefined {
   const subflow = attributes.nested(INET_DIAG_ULP_INFO)?.nested(INET_ULP_INFO_MPTCP);
-  // An empty one: the kernel is just taking the subflow apart.
+  // Empty: the kernel is releasing the subflow.
   if (!subflow || subflow.isEmpty) return undefined;
   const flags = subflow.u32(MPTCP_SUBFLOW_ATTR.flags);
   if ((flags & (SUBFLOW_FLAG.mpCapable | SUBFLOW_FLAG.mpJoin)) === 0) return undefined;

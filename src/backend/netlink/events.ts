@@ -2,30 +2,31 @@ import type { NativeNetlinkSocket } from '../../native/addon.js';
 import { NetlinkError } from './netlink-error.js';
 import { readEvent, type PathManagerEvent } from './pm-event.js';
 
-/** The longest event has some 150 bytes; of one that is longer the beginning would not do. */
+/** Bytes. The longest event has about 150; a longer one is not read. */
 const LONGEST_EVENT = 1_024;
-/** Taken in one go; others wait for the next turn of the event loop. */
-const MOST_EVENTS = 1_000;
+/** Events read in one turn of the event loop. */
+const EVENTS_PER_TURN = 1_000;
 
-/** Who hears of events. */
+/** Receives the events of one network namespace. */
 export interface EventSink {
-  /** The event's bytes are good during the call only. */
+  /** @param event valid only during the call. */
   onEvent(event: PathManagerEvent): void;
-  /** Events were lost: the kernel had no room for them (ENOBUFS), or one could not be read. */
+  /** Events were lost: the socket's buffer was full (ENOBUFS), or an event could not be parsed. */
   onLost(): void;
 }
 
 /**
- * Hears that connections or subflows came, went or changed in a network namespace. Events can be lost, and a look cannot:
- * they say that a look is due, and nothing is concluded from them that the next look does not find by itself. While
- * somebody listens the kernel lets clients join to connections that are in userspace's hands.
+ * Receives the events of the kernel's path manager in one network namespace: a connection or subflow was added, removed or
+ * changed. Events can be lost. So an event only causes an observation, which does not depend on it. While a socket listens to
+ * these events, the kernel accepts MP_JOIN on connections of the userspace path manager (net/mptcp/pm.c,
+ * mptcp_pm_allow_new_subflow).
  */
 export class EventSocket {
   readonly #native: NativeNetlinkSocket;
   readonly #sink: EventSink;
   readonly #buffer = Buffer.alloc(LONGEST_EVENT);
 
-  /** Takes the socket over. @throws {Error} EPERM without CAP_NET_ADMIN. */
+  /** Takes ownership of the socket. @throws {Error} EPERM without CAP_NET_ADMIN. */
   constructor(native: NativeNetlinkSocket, group: number, sink: EventSink) {
     this.#native = native;
     this.#sink = sink;
@@ -41,7 +42,7 @@ export class EventSocket {
 
   #drain(): void {
     let hasLost = false;
-    for (let taken = 0; taken < MOST_EVENTS; taken++) {
+    for (let taken = 0; taken < EVENTS_PER_TURN; taken++) {
       try {
         const length = this.#native.receive(this.#buffer);
         if (length === undefined) break;

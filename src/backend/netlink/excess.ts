@@ -1,14 +1,14 @@
 import { isSameEndpoint } from '../../model/endpoint.js';
 import type { Connection } from '../../model/connection.js';
 import type { Subflow } from '../../model/subflow.js';
-import { subflowKey } from './watched-servers.js';
+import { subflowKey } from './tracked-servers.js';
 
 /**
- * Which subflows of a connection to close, so that it has no more than its limit. Kept are, as far as the limit goes, the
- * one that it began with; then those that have carried data, and the only one that is active; then those that were there
- * before; and the newest go.
+ * Which subflows of a connection to close, so that it has no more than its limit. These are kept first: the initial subflow;
+ * then subflows that have carried data, and the only active one; then subflows of an earlier observation. The newest are
+ * closed.
  * @param limit 1 or more.
- * @param before the connection at an earlier look; undefined: it was not there.
+ * @param before the connection in an earlier observation; undefined: it was not there.
  */
 export function excessSubflows(
   connection: Connection,
@@ -19,16 +19,16 @@ export function excessSubflows(
   if (subflows.length <= limit) return [];
   const earlier = new Set(before?.subflows.map(subflowKey));
   const active = subflows.filter(({ ours }) => ours === 'active');
-  const worth = (subflow: Subflow): number => {
+  const rank = (subflow: Subflow): number => {
     if (isSameEndpoint(subflow.remote, remote) && isSameEndpoint(subflow.local, local)) return 3;
     const carried = (subflow.bytesAcked ?? 0) + (subflow.bytesReceived ?? 0);
     if (carried > 0 || (active.length === 1 && active[0] === subflow)) return 2;
     return earlier.has(subflowKey(subflow)) ? 1 : 0;
   };
-  // of those that are worth the same, the order in which they were seen
+  // The sort is stable: of equal ones, the first observed are kept.
   return subflows
-    .map((subflow) => ({ subflow, worth: worth(subflow) }))
-    .sort((one, other) => other.worth - one.worth)
+    .map((subflow) => ({ subflow, rank: rank(subflow) }))
+    .sort((one, other) => other.rank - one.rank)
     .slice(limit)
     .map(({ subflow }) => subflow);
 }

@@ -9,10 +9,10 @@ const CTRL_ATTR = { familyId: 1, familyName: 2, operations: 6, groups: 7 } as co
 const OPERATION_ID = 1;
 const GROUP = { name: 1, id: 2 } as const;
 
-/** Where the kernel's path manager is spoken to; the same numbers in every network namespace. */
+/** A generic netlink family. Its numbers are the same in every network namespace. */
 export interface Family {
   readonly id: number;
-  /** Multicast group of its events. */
+  /** Number of the multicast group of its events. */
   readonly events: number;
   /** Numbers of the commands that this kernel has. */
   readonly commands: ReadonlySet<number>;
@@ -43,7 +43,7 @@ function readFamily(payload: Buffer, eventGroup: string): Family {
   };
 }
 
-/** An attribute that holds one nested attribute per element. */
+/** Reads an attribute that has one nested attribute for each element. */
 function list(attributes: Attributes, type: number): Attributes[] {
   const elements = attributes.get(type);
   return elements ? [...readAttributes(elements).values()].map((element) => readAttributes(element)) : [];

@@ -2,10 +2,10 @@ import type { MessageWriter } from './message.js';
 
 /** `genlmsghdr`, bytes (include/uapi/linux/genetlink.h). */
 export const GENERIC_HEADER = 4;
-/** Of the family mptcp_pm (MPTCP_PM_VER); the controller of families takes any. */
+/** MPTCP_PM_VER. The family nlctrl accepts any version. */
 const VERSION = 1;
 
-/** What a generic netlink request's payload begins with; attributes follow. */
+/** Writes the header of a generic netlink request. Attributes follow it. */
 export function writeGenericHeader(request: MessageWriter, command: number): void {
   const at = request.reserve(GENERIC_HEADER);
   request.bytes[at] = command;

@@ -1,44 +1,45 @@
 import type { Connection } from '../../model/connection.js';
 import type { ExcessSubflows, SubflowLimits } from '../../model/subflow-limits.js';
 import { descriptors, socketInodes } from './descriptors.js';
-import { Doorbell } from './doorbell.js';
+import { ChangeNotifier } from './change-notifier.js';
 import type { EventSink } from './events.js';
-import { explain } from './explain.js';
+import { toKernelError } from './to-kernel-error.js';
 import type { Family } from './family.js';
-import { SubflowLimiter } from './limiter.js';
+import { SubflowLimiter } from './subflow-limiter.js';
 import { NetworkNamespace } from './namespace.js';
 import { NetworkNamespaces } from './namespaces.js';
 import { findPathManager } from './path-manager.js';
 import { serverPorts } from './server-ports.js';
 
 /**
- * Listens to the kernel's path manager in our own network namespace and in those of the servers: what concerns a server is
- * news, and what a connection has above its limit is closed. Whoever else is in these namespaces starts no look.
+ * Listens to the kernel's path manager in our own network namespace and in those of the servers. It reports changes that
+ * concern a server, and closes subflows above the limit of their connection. Connections of other processes in these namespaces
+ * do not cause observations.
  */
 export class PathManagerListener {
   readonly family: Family;
   readonly namespaces: NetworkNamespaces;
   readonly #limiter: SubflowLimiter;
-  readonly #doorbell = new Doorbell(() => {
+  readonly #notifier = new ChangeNotifier(() => {
     this.#onChange();
   });
   #onChange: () => void = () => undefined;
 
-  /** @throws {KernelError} if this host's kernel has no such path manager, or does not let us listen. */
+  /** @throws {KernelError} if this kernel has no path manager for userspace, or does not let us listen to it. */
   constructor() {
     try {
-      const own = NetworkNamespace.of('self');
+      const own = NetworkNamespace.openFor('self');
       try {
         this.family = findPathManager(own.generic);
       } finally {
         own.close();
       }
       this.#limiter = new SubflowLimiter(this.family, () => {
-        this.#doorbell.ring();
+        this.#notifier.notify();
       });
       this.namespaces = new NetworkNamespaces(this.family, (namespace) => this.#sinkOf(namespace));
     } catch (error) {
-      throw explain(error);
+      throw toKernelError(error);
     }
   }
 
@@ -50,63 +51,71 @@ export class PathManagerListener {
     this.#limiter.onExcess(listener);
   }
 
-  /** Servers, though nobody may be connected yet; what is known of others is forgotten. */
-  attend(pids: readonly number[]): void {
+  /** Tracks these servers, also those without sessions. Forgets all others. */
+  trackServers(pids: readonly number[]): void {
     for (const pid of pids) {
       try {
-        const { servers } = this.namespaces.of(pid);
-        const server = servers.of(pid);
-        if (!server.wasSeen) server.ports ??= this.#portsOf(pid);
+        const { servers } = this.namespaces.getOrOpen(pid);
+        const server = servers.getOrAdd(pid);
+        if (!server.isObserved) server.ports ??= this.#portsOf(pid);
       } catch {
-        // looking at it will say why
+        // the next observation of this server throws the reason
       }
     }
     const wanted = new Set(pids);
-    for (const { servers } of this.namespaces.all()) servers.keep(wanted);
+    for (const { servers } of this.namespaces.all()) servers.keepOnly(wanted);
   }
 
   /**
-   * What a look at a server showed.
-   * @param connections those too that the process has not accepted yet.
-   * @param ports of this host that its connections are on; undefined: not known, they may be on any.
+   * Stores an observation of a server.
+   * @param connections also those that the process has not accepted yet.
+   * @param ports local ports of its connections; undefined: not known, any port is possible.
    */
-  saw(pid: number, connections: readonly Connection[], ports: ReadonlySet<number> | undefined): void {
-    this.namespaces.of(pid).servers.of(pid).saw(connections, ports);
+  storeObservation(
+    pid: number,
+    connections: readonly Connection[],
+    ports: ReadonlySet<number> | undefined,
+  ): void {
+    this.namespaces.getOrOpen(pid).servers.getOrAdd(pid).storeObservation(connections, ports);
   }
 
-  /** The same of a look that does not ask the kernel's sockets: ports are looked up where they are not those of before. */
-  sawElsewhere(pid: number, connections: readonly Connection[]): void {
+  /** Stores an observation of another backend, which knows no listening ports. They are read if a new port appears. */
+  storeForeignObservation(pid: number, connections: readonly Connection[]): void {
     try {
-      const server = this.namespaces.of(pid).servers.of(pid);
+      const server = this.namespaces.getOrOpen(pid).servers.getOrAdd(pid);
       const isKnown = connections.every(({ local }) => server.ports?.has(local.port));
       const ports = isKnown ? server.ports : this.#portsOf(pid);
-      server.saw(connections, ports && new Set([...ports, ...connections.map(({ local }) => local.port)]));
+      server.storeObservation(
+        connections,
+        ports && new Set([...ports, ...connections.map(({ local }) => local.port)]),
+      );
     } catch {
-      // its namespace cannot be entered, or it is gone: nothing is heard of it then
+      // The process is gone or its namespace cannot be entered: there are no events of it.
     }
   }
 
-  /** Connections as the last look showed them, each without the subflows that are above its limit. */
-  kept(pid: number, connections: readonly Connection[]): readonly Connection[] {
+  /** The connections of the last observation, each without its subflows above the limit. */
+  withoutExcess(pid: number, connections: readonly Connection[]): readonly Connection[] {
     for (const namespace of this.namespaces.all()) {
       const server = namespace.servers.known(pid);
-      if (server) return connections.map((connection) => this.#limiter.kept(namespace, server, connection));
+      if (server)
+        return connections.map((connection) => this.#limiter.withoutExcess(namespace, server, connection));
     }
     return connections;
   }
 
-  limit(limits: SubflowLimits): void {
-    this.#limiter.limit(limits, this.namespaces.all());
+  setLimits(limits: SubflowLimits): void {
+    this.#limiter.setLimits(limits, this.namespaces.all());
   }
 
   close(): void {
     this.#limiter.close();
-    this.#doorbell.close();
+    this.#notifier.close();
     this.namespaces.close();
   }
 
   #portsOf(pid: number): ReadonlySet<number> | undefined {
-    const { diag, generic } = this.namespaces.of(pid);
+    const { diag, generic } = this.namespaces.getOrOpen(pid);
     return serverPorts(diag, generic, this.family, socketInodes(descriptors(pid))).ports;
   }
 
@@ -115,15 +124,15 @@ export class PathManagerListener {
     return {
       onEvent: (event) => {
         const { token, port } = event;
-        const found = token === undefined ? undefined : servers.find(token);
-        const isNews = found
-          ? this.#limiter.heard(namespace, found.server, found.connection, event)
-          : port !== undefined && servers.concerns(port);
-        if (isNews) this.#doorbell.ring();
+        const found = token === undefined ? undefined : servers.findConnection(token);
+        const isChange = found
+          ? this.#limiter.onEvent(namespace, found.server, found.connection, event)
+          : port !== undefined && servers.mayUsePort(port);
+        if (isChange) this.#notifier.notify();
       },
       onLost: () => {
         for (const server of servers.all()) server.isStale = true;
-        this.#doorbell.ring();
+        this.#notifier.notify();
       },
     };
   }

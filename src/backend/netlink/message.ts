@@ -5,19 +5,19 @@ const HEADER = 16;
 const ATTRIBUTE_HEADER = 4;
 const TYPE_MASK = 0x3fff;
 const NESTED = 0x8000;
-/** Bytes; the longest request that is made here, a priority over IPv6, has 140. */
+/** Bytes. The longest request, to set a priority over IPv6, has 140. */
 const LONGEST_REQUEST = 512;
 
 /** One netlink message. */
 export interface Message {
   readonly type: number;
   readonly flags: number;
-  /** The request's, of an answer. */
+  /** An answer has the number of its request. */
   readonly sequence: number;
   readonly payload: Buffer;
 }
 
-/** Attributes by type, found where they lie: most are never asked for. Where a type comes twice, the last one counts. */
+/** Attributes by type. They are searched in place, because most are never read. If a type comes twice, the last one counts. */
 export class Attributes {
   /** @throws {NetlinkError} EBADMSG if the bytes from `start` to `end` are not filled by whole attributes. */
   constructor(
@@ -41,7 +41,7 @@ export class Attributes {
     return at === undefined ? undefined : this.#at(at);
   }
 
-  /** Where the value of one that has to be there begins. @throws {NetlinkError} EBADMSG if it is missing or shorter than `size` bytes. */
+  /** The offset of the value of a required attribute. @throws {NetlinkError} EBADMSG if it is missing or shorter than `size` bytes. */
   offset(type: number, size: number): number {
     const at = this.#find(type);
     if (at === undefined || u16At(this.bytes, at) < ATTRIBUTE_HEADER + size)
@@ -49,7 +49,7 @@ export class Attributes {
     return at + ATTRIBUTE_HEADER;
   }
 
-  /** The number that one begins with. @throws {NetlinkError} as {@link offset} does. */
+  /** The number at the start of an attribute's value. @throws {NetlinkError} as {@link offset} does. */
   u8(type: number): number {
     return this.bytes.readUInt8(this.offset(type, 1));
   }
@@ -64,7 +64,7 @@ export class Attributes {
     return this.bytes.readUInt32LE(this.offset(type, 4));
   }
 
-  /** Those inside one. @throws {NetlinkError} EBADMSG if they do not fill it. */
+  /** The attributes inside an attribute. @throws {NetlinkError} EBADMSG if they do not fill it. */
   nested(type: number): Attributes | undefined {
     const at = this.#find(type);
     return at === undefined
@@ -72,7 +72,7 @@ export class Attributes {
       : new Attributes(this.bytes, at + ATTRIBUTE_HEADER, at + u16At(this.bytes, at));
   }
 
-  /** All of them, in order. */
+  /** The values of all attributes, in order. */
   *values(): Generator<Buffer> {
     for (let at = this.start; at < this.end; at += aligned(u16At(this.bytes, at))) yield this.#at(at);
   }
@@ -90,7 +90,7 @@ export class Attributes {
   }
 }
 
-/** The messages of a datagram. @throws {NetlinkError} EBADMSG if it is not made of whole messages. */
+/** The messages of a datagram. @throws {NetlinkError} EBADMSG if it has an incomplete message. */
 export function readMessages(datagram: Buffer): Message[] {
   const messages: Message[] = [];
   for (let at = 0; at < datagram.length;) {
@@ -107,24 +107,24 @@ export function readMessages(datagram: Buffer): Message[] {
   return messages;
 }
 
-/** The attributes that fill the bytes from `start`. @throws {NetlinkError} EBADMSG if they are not whole. */
+/** The attributes that fill the bytes from `start`. @throws {NetlinkError} EBADMSG if one is incomplete. */
 export function readAttributes(bytes: Buffer, start = 0): Attributes {
   return new Attributes(bytes, start);
 }
 
 export function malformed(what: string): NetlinkError {
-  return new NetlinkError('EBADMSG', `the kernel's answer holds no whole ${what}`);
+  return new NetlinkError('EBADMSG', `the kernel's answer has no complete ${what}`);
 }
 
 /**
- * Writes requests, one after another, in the same place: a buffer for each attribute takes longer to make than the kernel
- * takes to answer.
+ * Writes requests one after another into the same buffer. Creating a buffer for each attribute would take longer than the
+ * kernel takes to answer.
  */
 export class MessageWriter {
   readonly bytes = Buffer.alloc(LONGEST_REQUEST);
   #length = 0;
 
-  /** Begins a message; its payload follows. */
+  /** Begins a message. Its payload follows. */
   begin(type: number, flags: number, sequence: number): void {
     this.#length = 0;
     const at = this.reserve(HEADER);
@@ -133,13 +133,13 @@ export class MessageWriter {
     put32(this.bytes, at + 8, sequence);
   }
 
-  /** The message: its bytes, until the next one begins. */
+  /** Ends the message. @returns its bytes, valid until the next message begins. */
   end(): Buffer {
     put32(this.bytes, 0, this.#length);
     return this.bytes.subarray(0, this.#length);
   }
 
-  /** So many bytes of zeros, and up to three more until the next begins: returns where. */
+  /** Appends this many zero bytes, with padding to a multiple of 4. @returns their offset. */
   reserve(size: number): number {
     const at = this.#length;
     const end = at + aligned(size);
@@ -149,7 +149,7 @@ export class MessageWriter {
     return at;
   }
 
-  /** An attribute of so many bytes of zeros: returns where they are. */
+  /** Appends an attribute with this many zero bytes. @returns the offset of its value. */
   attribute(type: number, size: number): number {
     const at = this.reserve(ATTRIBUTE_HEADER + size);
     put16(this.bytes, at, ATTRIBUTE_HEADER + size);
@@ -165,7 +165,7 @@ export class MessageWriter {
     put32(this.bytes, this.attribute(type, 4), value);
   }
 
-  /** An attribute made of those that `write` writes. */
+  /** Appends an attribute that contains the attributes that `write` appends. */
   nested(type: number, write: () => void): void {
     const at = this.attribute(type | NESTED, 0) - ATTRIBUTE_HEADER;
     write();
@@ -177,12 +177,12 @@ function aligned(length: number): number {
   return (length + 3) & ~3;
 }
 
-/** As `readUInt16LE`, whose checks would take most of the time. */
+/** As `readUInt16LE`, but without its checks, which would take most of the time. */
 function u16At(bytes: Buffer, at: number): number {
   return (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
 }
 
-/** As `writeUInt16LE`, likewise. */
+/** As `writeUInt16LE`, for the same reason. */
 function put16(bytes: Buffer, at: number, value: number): void {
   bytes[at] = value;
   bytes[at + 1] = value >>> 8;

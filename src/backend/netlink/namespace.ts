@@ -3,7 +3,7 @@ import { loadAddon, type NativeNetlinkSocket } from '../../native/addon.js';
 import { metaSockets } from './diag.js';
 import { EventSocket, type EventSink } from './events.js';
 import type { Family } from './family.js';
-import { WatchedServers } from './watched-servers.js';
+import { TrackedServers } from './tracked-servers.js';
 import { RequestSocket } from './socket.js';
 
 // include/uapi/linux/netlink.h
@@ -11,20 +11,20 @@ const NETLINK_SOCK_DIAG = 4;
 const NETLINK_GENERIC = 16;
 
 /**
- * A network namespace that servers run in: what is asked of its kernel, and what is heard of it. It stays in being as
- * long as this is open.
+ * A network namespace that servers run in, with sockets for requests and for events. While it is open, the kernel does not
+ * remove the namespace.
  */
 export class NetworkNamespace {
   readonly diag: RequestSocket;
   readonly generic: RequestSocket;
-  /** Those that are in it. */
-  readonly servers = new WatchedServers();
+  /** The servers in this namespace. */
+  readonly servers = new TrackedServers();
   readonly #inode: number;
-  /** Absent for our own namespace. */
+  /** Undefined for our own namespace. */
   readonly #fd: number | undefined;
   #events: EventSocket | undefined;
-  /** Tokens of the connections that were there before somebody listened. */
-  #early: ReadonlySet<number> = new Set();
+  /** Tokens of the connections that existed when we began to listen. */
+  #tokensBeforeListening: ReadonlySet<number> = new Set();
   #isOpen = true;
 
   private constructor(fd: number, inode: number) {
@@ -36,25 +36,25 @@ export class NetworkNamespace {
     this.generic = new RequestSocket(() => this.#socket(NETLINK_GENERIC));
   }
 
-  /** The one that a process is in. @throws {Error} ENOENT if it is gone; EACCES if it is not ours to look at. */
-  static of(pid: number | 'self'): NetworkNamespace {
+  /** Opens the network namespace of a process. @throws {Error} ENOENT if the process is gone; EACCES without the right to read it. */
+  static openFor(pid: number | 'self'): NetworkNamespace {
     const fd = openSync(`/proc/${pid}/ns/net`, 'r');
     return new NetworkNamespace(fd, fstatSync(fd).ino);
   }
 
-  /** Whether a process is in it, as far as we may know. */
-  holds(pid: number): boolean {
+  /** Whether a process is in it; false if this cannot be read. */
+  contains(pid: number): boolean {
     try {
       return statSync(`/proc/${pid}/ns/net`).ino === this.#inode;
     } catch {
-      // it is gone, which the kernel calls EACCES where it goes just now, or kept from us
+      // The process is gone (EACCES while it exits), or we do not have the right to read it.
       return false;
     }
   }
 
-  /** From now on, calls back when something happens in it. @throws {Error} EPERM without the capabilities. */
+  /** Passes the events of this namespace to the sink from now on. @throws {Error} EPERM without the capabilities. */
   listen({ events }: Family, sink: EventSink): void {
-    this.#early = new Set(metaSockets(this.diag).map(({ token }) => token));
+    this.#tokensBeforeListening = new Set(metaSockets(this.diag).map(({ token }) => token));
     const native = this.#socket(NETLINK_GENERIC);
     try {
       this.#events = new EventSocket(native, events, sink);
@@ -64,12 +64,12 @@ export class NetworkNamespace {
     }
   }
 
-  /** Whether a connection may be older than our listening. */
-  isEarly(token: number): boolean {
-    return this.#early.has(token);
+  /** Whether a connection may have existed before we began to listen. */
+  mayPredateListening(token: number): boolean {
+    return this.#tokensBeforeListening.has(token);
   }
 
-  /** False once it was closed. */
+  /** False after {@link close}. */
   get isOpen(): boolean {
     return this.#isOpen;
   }

@@ -2,48 +2,48 @@ import type { EventSink } from './events.js';
 import type { Family } from './family.js';
 import { NetworkNamespace } from './namespace.js';
 
-/** How often, in milliseconds, namespaces are let go of that no server is in any more. */
-const SWEEP_MS = 5_000;
+/** Time between two checks for namespaces without servers, milliseconds. */
+const CLOSE_UNUSED_MS = 5_000;
 
-/** The network namespaces of the servers that are looked at, each opened once. */
+/** The network namespaces of the servers. Each is opened once. */
 export class NetworkNamespaces {
-  readonly #own = NetworkNamespace.of('self');
+  readonly #own = NetworkNamespace.openFor('self');
   readonly #byPid = new Map<number, NetworkNamespace>();
   readonly #family: Family;
   readonly #sinkOf: (namespace: NetworkNamespace) => EventSink;
-  readonly #sweeper: NodeJS.Timeout;
+  readonly #timer: NodeJS.Timeout;
 
-  /** Listens in our own namespace. @throws {Error} EPERM without CAP_NET_ADMIN. */
+  /** Begins to listen in our own namespace. @throws {Error} EPERM without CAP_NET_ADMIN. */
   constructor(family: Family, sinkOf: (namespace: NetworkNamespace) => EventSink) {
     this.#family = family;
     this.#sinkOf = sinkOf;
     this.#own.listen(family, sinkOf(this.#own));
-    this.#sweeper = setInterval(() => {
-      this.#sweep();
-    }, SWEEP_MS).unref();
+    this.#timer = setInterval(() => {
+      this.#closeUnused();
+    }, CLOSE_UNUSED_MS).unref();
   }
 
-  /** The one that a process is in, listened to. @throws {Error} if it is gone, or may not be entered. */
-  of(pid: number): NetworkNamespace {
-    const known = this.all().find((one) => one.holds(pid));
+  /** The network namespace of a process. Begins to listen in a new one. @throws {Error} if the process is gone or its namespace cannot be entered. */
+  getOrOpen(pid: number): NetworkNamespace {
+    const known = this.all().find((one) => one.contains(pid));
     const namespace = known ?? this.#open(pid);
     this.#byPid.set(pid, namespace);
     return namespace;
   }
 
-  /** All that are open. */
+  /** All open namespaces. */
   all(): NetworkNamespace[] {
     return [...new Set([this.#own, ...this.#byPid.values()])];
   }
 
   close(): void {
-    clearInterval(this.#sweeper);
+    clearInterval(this.#timer);
     for (const namespace of this.all()) namespace.close();
     this.#byPid.clear();
   }
 
   #open(pid: number): NetworkNamespace {
-    const namespace = NetworkNamespace.of(pid);
+    const namespace = NetworkNamespace.openFor(pid);
     try {
       namespace.listen(this.#family, this.#sinkOf(namespace));
       return namespace;
@@ -53,10 +53,10 @@ export class NetworkNamespaces {
     }
   }
 
-  /** An open namespace stays in being, with its devices, though its last process has ended. */
-  #sweep(): void {
+  /** Closes namespaces without servers: the kernel keeps an open namespace and its interfaces after its last process ended. */
+  #closeUnused(): void {
     const before = new Set(this.#byPid.values());
-    for (const [pid, namespace] of this.#byPid) if (!namespace.holds(pid)) this.#byPid.delete(pid);
+    for (const [pid, namespace] of this.#byPid) if (!namespace.contains(pid)) this.#byPid.delete(pid);
     const kept = new Set([this.#own, ...this.#byPid.values()]);
     for (const namespace of before) if (!kept.has(namespace)) namespace.close();
   }

@@ -1,7 +1,7 @@
-/** A netlink request that came to nothing. */
+/** A netlink request failed. */
 export class NetlinkError extends Error {
   override readonly name = 'NetlinkError';
-  /** @param code the system's or the kernel's answer, e.g. `EPERM`; `EBADMSG`: what came is no whole message. */
+  /** @param code of the system call or of the kernel's answer, e.g. `EPERM`; `EBADMSG`: the answer is not a complete message. */
   constructor(
     readonly code: string,
     message: string,
@@ -11,5 +11,5 @@ export class NetlinkError extends Error {
   }
 }
 
-/** The kernel's answer to a request is that it refuses it: nothing else is on its way. */
+/** The kernel refused the request. No other answer to it follows. */
 export class Refusal extends NetlinkError {}

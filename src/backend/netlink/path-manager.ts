@@ -17,66 +17,67 @@ const ADDRESS_BACKUP = 1 << 2;
 const AF_INET = 2;
 const AF_INET6 = 10;
 
-/** Both ends of a subflow. */
-export interface Ends {
+/** The addresses and ports of a subflow. */
+export interface FourTuple {
   readonly local: Endpoint;
   readonly remote: Endpoint;
 }
 
-/** The ends of no subflow: TCP gives no socket an address of all zeros. */
-const NOWHERE: Endpoint = { address: '0.0.0.0', port: 1 };
+/** An endpoint that no subflow has: an established TCP socket never has the address 0.0.0.0. */
+const NO_ENDPOINT: Endpoint = { address: '0.0.0.0', port: 1 };
 
 /**
- * The kernel's MPTCP path manager.
- * @throws {NetlinkError} ENOENT without MPTCP; EOPNOTSUPP before Linux 5.19, which took no requests per connection.
+ * Finds the netlink family of the kernel's MPTCP path manager.
+ * @throws {NetlinkError} ENOENT without MPTCP; EOPNOTSUPP before Linux 5.19, which has no userspace path manager.
  */
 export function findPathManager(socket: RequestSocket): Family {
   const family = findFamily(socket, FAMILY, EVENTS);
   if (!family.commands.has(COMMAND.subflowDestroy)) {
-    throw new NetlinkError('EOPNOTSUPP', 'its path manager takes no requests for single connections');
+    throw new NetlinkError('EOPNOTSUPP', 'this kernel has no userspace path manager');
   }
   return family;
 }
 
 /**
- * Sets this host's wish for one subflow; the kernel tells the peer at once, by an ACK of its own (pm_userspace.c,
- * mptcp_userspace_pm_set_flags). Before Linux 6.11, and stable releases of August 2024, this writes over the peer's wish.
- * @throws {NetlinkError} EINVAL if there is no such connection or subflow, or it is not in userspace's hands; EPERM
- * without CAP_NET_ADMIN.
+ * Sets our priority of one subflow (MPTCP_PM_CMD_SET_FLAGS). The kernel sends MP_PRIO to the peer at once, in an ACK of its
+ * own (pm_userspace.c, mptcp_userspace_pm_set_flags). Before Linux 6.11 and the stable releases of August 2024, this also
+ * overwrites the peer's priority.
+ * @throws {NetlinkError} EINVAL if there is no such connection or subflow, or if the in-kernel path manager manages it;
+ * EPERM without CAP_NET_ADMIN.
  */
 export function setPriority(
   socket: RequestSocket,
   family: Family,
   token: number,
-  { local, remote }: Ends,
+  { local, remote }: FourTuple,
   priority: Priority,
 ): void {
   socket.command(family.id, (request) => {
     writeGenericHeader(request, COMMAND.setFlags);
     request.u32(ATTR.token, token);
     request.nested(ATTR.address, () => {
-      writeEnd(request, local);
+      writeEndpoint(request, local);
       request.u32(ADDRESS_ATTR.flags, priority === 'backup' ? ADDRESS_BACKUP : 0);
     });
     request.nested(ATTR.remote, () => {
-      writeEnd(request, remote);
+      writeEndpoint(request, remote);
     });
   });
 }
 
 /**
- * Closes one subflow of a connection in userspace's hands; the kernel sends FIN on it (pm_userspace.c,
- * mptcp_pm_nl_subflow_destroy_doit).
- * @param isMapped an IPv4 subflow is looked for as the IPv6 one that a server has which listens for both: here, unlike
- * where priorities are set, the kernel compares families.
+ * Closes one subflow of a connection of the userspace path manager (MPTCP_PM_CMD_SUBFLOW_DESTROY). The kernel sends FIN on it
+ * (pm_userspace.c, mptcp_pm_nl_subflow_destroy_doit).
+ * @param isMapped whether IPv4 addresses are sent as IPv4-mapped IPv6 ones. A socket that accepts both families has these, and
+ * here the kernel compares families, unlike in {@link setPriority}.
  * @returns false if the connection has no such subflow.
- * @throws {NetlinkError} EINVAL if there is no such connection, or it is not in userspace's hands.
+ * @throws {NetlinkError} EINVAL if there is no such connection, or if the in-kernel path manager manages it.
  */
-export function closeSubflow(
+export function destroySubflow(
   socket: RequestSocket,
   family: Family,
   token: number,
-  { local, remote }: Ends,
+  { local, remote }: FourTuple,
   isMapped = false,
 ): boolean {
   try {
@@ -84,10 +85,10 @@ export function closeSubflow(
       writeGenericHeader(request, COMMAND.subflowDestroy);
       request.u32(ATTR.token, token);
       request.nested(ATTR.address, () => {
-        writeEnd(request, local, isMapped);
+        writeEndpoint(request, local, isMapped);
       });
       request.nested(ATTR.remote, () => {
-        writeEnd(request, remote, isMapped);
+        writeEndpoint(request, remote, isMapped);
       });
     });
     return true;
@@ -97,7 +98,7 @@ export function closeSubflow(
   }
 }
 
-/** Ports of this host that the kernel itself listens on for subflows: `ip mptcp endpoint add ... signal port N`. */
+/** Local ports that the kernel itself listens on for subflows: `ip mptcp endpoint add ... signal port N`. */
 export function endpointPorts(socket: RequestSocket, family: Family): number[] {
   return socket
     .dump(
@@ -114,13 +115,14 @@ export function endpointPorts(socket: RequestSocket, family: Family): number[] {
 }
 
 /**
- * Whether a connection is in userspace's hands: it began under net.mptcp.pm_type = 1. What tells is the answer to closing
- * a subflow that cannot exist: only where userspace may close any at all does the kernel look for it.
- * @throws {NetlinkError} if there is no such connection, too.
+ * Whether the userspace path manager manages a connection (pm.h, mptcp_pm_is_userspace): it connected under
+ * net.mptcp.pm_type = 1. This asks the kernel to close a subflow that cannot exist: the kernel answers EINVAL if the in-kernel
+ * path manager manages the connection, and otherwise that there is no such subflow.
+ * @returns false also if there is no such connection. @throws {NetlinkError} for every other answer.
  */
-export function isUserspace(socket: RequestSocket, family: Family, token: number): boolean {
+export function isUserspacePm(socket: RequestSocket, family: Family, token: number): boolean {
   try {
-    closeSubflow(socket, family, token, { local: NOWHERE, remote: NOWHERE });
+    destroySubflow(socket, family, token, { local: NO_ENDPOINT, remote: NO_ENDPOINT });
     return true;
   } catch (error) {
     if (error instanceof NetlinkError && error.code === 'EINVAL') return false;
@@ -128,14 +130,14 @@ export function isUserspace(socket: RequestSocket, family: Family, token: number
   }
 }
 
-/** @param isMapped an IPv4 address is written as the IPv6 one that it is mapped to. */
-function writeEnd(request: MessageWriter, { address, port }: Endpoint, isMapped = false): void {
+/** @param isMapped an IPv4 address is written as the IPv4-mapped IPv6 one. */
+function writeEndpoint(request: MessageWriter, { address, port }: Endpoint, isMapped = false): void {
   const isV4 = !address.includes(':');
   const isShort = isV4 && !isMapped;
   request.u16(ADDRESS_ATTR.family, isShort ? AF_INET : AF_INET6);
   const at = request.attribute(isShort ? ADDRESS_ATTR.v4 : ADDRESS_ATTR.v6, isShort ? 4 : 16);
   if (isV4 && isMapped) request.bytes.writeUInt16BE(0xffff, at + 10);
   writeAddress(address, request.bytes, isV4 && isMapped ? at + 12 : at);
-  // in the host's byte order, unlike elsewhere
+  // in host byte order, unlike in sock_diag
   request.u16(ADDRESS_ATTR.port, port);
 }

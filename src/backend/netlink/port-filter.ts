@@ -4,22 +4,22 @@ import type { MessageWriter } from './message.js';
 const INET_DIAG_REQ_BYTECODE = 1;
 const JUMP = 1;
 const SOURCE_PORT_IS = 11;
-/** `inet_diag_bc_op`, bytes: a code, and how far to go on where it holds and where it does not. */
+/** `inet_diag_bc_op`, bytes: a code, and the distance to the next operation if the condition is true and if it is false. */
 const OPERATION = 4;
-/** A comparison, the port that it compares with, which stands in an operation's place, and a jump. */
+/** Three operations: a comparison, its port (stored in the place of an operation), and a jump. */
 const STEP = 3 * OPERATION;
 
-/** Ports that one request has room for. */
-export const MOST_PORTS = 24;
+/** Largest number of ports in one request. */
+export const MAX_PORTS = 24;
 
 /**
- * Has the kernel leave out of a dump what is on none of these ports of this host, so that it is not copied to us: a small
- * program of the kernel's own language for that (net/ipv4/inet_diag.c, inet_diag_bc_run). It takes a socket where it ends
- * exactly at its own end, and rejects one where it goes beyond.
- * @param ports 1 to {@link MOST_PORTS}; of more, none is left out.
+ * Adds a filter to a dump: the kernel then returns only sockets on these local ports. The filter is a program in the byte
+ * code of inet_diag (net/ipv4/inet_diag.c, inet_diag_bc_run). The kernel returns a socket if the program stops exactly at its
+ * end, and skips it if the program jumps beyond its end.
+ * @param ports 1 to {@link MAX_PORTS}. With more there is no filter.
  */
 export function writePortFilter(request: MessageWriter, ports: ReadonlySet<number>): void {
-  if (ports.size === 0 || ports.size > MOST_PORTS) return;
+  if (ports.size === 0 || ports.size > MAX_PORTS) return;
   const length = ports.size * STEP - OPERATION;
   const start = request.attribute(INET_DIAG_REQ_BYTECODE, length);
   const { bytes } = request;
@@ -31,7 +31,7 @@ export function writePortFilter(request: MessageWriter, ports: ReadonlySet<numbe
   let at = 0;
   for (const port of ports) {
     const isLast = at + STEP > length;
-    // to the jump, or to the end; else to the next comparison, or beyond the end
+    // If true, go to the jump or to the end; if false, go to the next comparison or beyond the end.
     operation(at, SOURCE_PORT_IS, 2 * OPERATION, STEP);
     bytes.writeUInt16LE(port, start + at + OPERATION + 2);
     if (!isLast) operation(at + 2 * OPERATION, JUMP, OPERATION, length - at - 2 * OPERATION);

@@ -4,20 +4,20 @@ import type { Family } from './family.js';
 import { endpointPorts } from './path-manager.js';
 import type { RequestSocket } from './socket.js';
 
-/** Where a server's connections come to. */
+/** Where a server accepts connections. */
 export interface ServerPorts {
-  /** Its sockets that listen. */
+  /** Its listening sockets. */
   readonly listeners: readonly ListeningSocket[];
   /**
-   * Ports of this host that its connections are usually on: those that it listens on, and those that the kernel does for
-   * all servers. Who else is in the namespace has other ports, and costs us nothing then. Undefined if it listens on none,
-   * or not yet: its connections may be on any.
+   * The usual local ports of its connections: those that it listens on, and those that the kernel listens on for all
+   * servers. Other processes in the namespace have other ports. Undefined if it listens on none, or not yet: then its
+   * connections may be on any port.
    */
   readonly ports: ReadonlySet<number> | undefined;
 }
 
 /**
- * Looks where a server listens.
+ * Reads where a server listens.
  * @param inodes of the process's sockets.
  * @throws {NetlinkError}
  */
@@ -33,8 +33,8 @@ export function serverPorts(
   return { listeners, ports };
 }
 
-/** Whether one of these takes what comes to an end of this host. */
-export function isTaken(listeners: readonly ListeningSocket[], { address, port }: Endpoint): boolean {
+/** Whether one of these listening sockets accepts connections to a local endpoint. */
+export function hasListenerFor(listeners: readonly ListeningSocket[], { address, port }: Endpoint): boolean {
   return listeners.some(
     (one) => one.port === port && (one.address === address || ANY_ADDRESS.has(one.address)),
   );

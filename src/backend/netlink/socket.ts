@@ -17,16 +17,17 @@ const HEADER = 16;
 
 /** The kernel fills datagrams of a dump up to 32 KiB (af_netlink.c, netlink_dump). */
 const DATAGRAM = 65_536;
-/** Writes what a request's message holds behind its header. */
+/** Writes the payload of a request, which follows the header of the message. */
 export type WritePayload = (request: MessageWriter) => void;
 
-/** A dump that others disturb is begun again. */
+/** How often a dump is started, if the kernel reports that its sockets changed meanwhile (NLM_F_DUMP_INTR). */
 const ATTEMPTS = 5;
 
 /**
- * Requests to the kernel and its answers, one after another: it answers before the request's system call returns, so
- * nobody waits. What reads an answer keeps nothing of its bytes, in whose place the next ones come. A socket on which
- * something failed, other than by the kernel's own word, is left behind with whatever is on its way to it.
+ * Sends requests to the kernel one after another, and reads the answers. The kernel answers before the system call of the
+ * request returns, so this never waits. A function that reads an answer must not keep its bytes: the next answer overwrites
+ * them. After any error but a {@link Refusal} the socket is closed, because answers could still arrive. The next request
+ * opens another.
  */
 export class RequestSocket {
   readonly #open: () => NativeNetlinkSocket;
@@ -39,30 +40,30 @@ export class RequestSocket {
     this.#open = open;
   }
 
-  /** One object. @throws {NetlinkError} with the kernel's answer as its code, and its reason where it gives one. */
+  /** Requests one object. @throws {NetlinkError} with the kernel's error as its code, and with its reason if it gives one. */
   get<T>(type: number, write: WritePayload, read: (message: Message) => T): T {
-    const [answer] = this.#ask(type, 0, write, read);
+    const [answer] = this.#request(type, 0, write, read);
     if (answer === undefined) throw malformed('answer');
     return answer;
   }
 
   /**
-   * A command, not to be acknowledged: one that is not refused by the time its system call returns is done, and the
-   * kernel's word for that would take a twentieth of the time that it takes. @throws {NetlinkError}
+   * Sends a command without asking for an acknowledgement: if there is no error when the system call returns, the command is
+   * done. An acknowledgement would add a twentieth to the time. @throws {NetlinkError}
    */
   command(type: number, write: WritePayload): void {
-    this.#ask(type, 0, write);
+    this.#request(type, 0, write);
   }
 
-  /** All objects of a kind. @throws {NetlinkError} */
+  /** Requests all objects of a kind. @throws {NetlinkError} */
   dump<T>(type: number, write: WritePayload, read: (message: Message) => T): T[] {
     for (let attempt = 1; ; attempt++) {
-      let seen = 0;
-      const answers = this.#ask(type, NLM_F_DUMP, write, (message) => {
-        seen |= message.flags;
+      let flags = 0;
+      const answers = this.#request(type, NLM_F_DUMP, write, (message) => {
+        flags |= message.flags;
         return read(message);
       });
-      if (attempt === ATTEMPTS || (seen & NLM_F_DUMP_INTR) === 0) return answers;
+      if (attempt === ATTEMPTS || (flags & NLM_F_DUMP_INTR) === 0) return answers;
     }
   }
 
@@ -71,7 +72,7 @@ export class RequestSocket {
     this.#native = undefined;
   }
 
-  #ask<T>(type: number, flags: number, write: WritePayload, read?: (message: Message) => T): T[] {
+  #request<T>(type: number, flags: number, write: WritePayload, read?: (message: Message) => T): T[] {
     const sequence = (this.#sequence = (this.#sequence + 1) >>> 0);
     try {
       const native = (this.#native ??= this.#open());
@@ -104,7 +105,7 @@ export class RequestSocket {
       for (const message of readMessages(this.#buffer.subarray(0, length))) {
         if (message.sequence !== sequence) continue;
         if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
-          refuse(message);
+          throwIfRefused(message);
           return answers;
         }
         if (read) answers.push(read(message));
@@ -114,8 +115,8 @@ export class RequestSocket {
   }
 }
 
-/** @throws {NetlinkError} if an end of an answer holds an error. */
-function refuse({ type, flags, payload }: Message): void {
+/** Checks the last message of an answer. @throws {NetlinkError} if it has an error. */
+function throwIfRefused({ type, flags, payload }: Message): void {
   if (type === NLMSG_DONE && payload.length < 4) return;
   if (payload.length < 4) throw malformed('error');
   const errno = payload.readInt32LE(0);
@@ -123,7 +124,7 @@ function refuse({ type, flags, payload }: Message): void {
   throw new Refusal(getSystemErrorName(errno), `the kernel refused: ${reason(type, flags, payload)}`);
 }
 
-/** Behind the error lies the request, or its header alone, and behind that what the kernel says. */
+/** The kernel's reason. It follows the error and a copy of the request or of its header. */
 function reason(type: number, flags: number, payload: Buffer): string {
   const silent = 'it gives no reason';
   if (type !== NLMSG_ERROR || (flags & NLM_F_ACK_TLVS) === 0 || payload.length < 4 + HEADER) return silent;

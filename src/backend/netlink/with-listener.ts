@@ -2,8 +2,8 @@ import type { Backend } from '../backend.js';
 import type { PathManagerListener } from './listener.js';
 
 /**
- * A backend of another kind, told early of subflows by the same events. That somebody listens also lets clients join where
- * net.mptcp.pm_type is 1, without any limit but ours.
+ * Adds the events of the kernel's path manager to another backend, so that it reports changes at once. While we listen, the
+ * kernel accepts further subflows under net.mptcp.pm_type = 1, without a limit of its own; ours applies.
  */
 export function withListener(backend: Backend, listener: PathManagerListener): Backend {
   return {
@@ -12,19 +12,19 @@ export function withListener(backend: Backend, listener: PathManagerListener): B
     tellsPeer: backend.tellsPeer,
     connections: async (pid) => {
       const sockets = await backend.connections(pid);
-      listener.sawElsewhere(pid, sockets.connections);
-      return { ...sockets, connections: listener.kept(pid, sockets.connections) };
+      listener.storeForeignObservation(pid, sockets.connections);
+      return { ...sockets, connections: listener.withoutExcess(pid, sockets.connections) };
     },
     setPriority: (subflow, priority, options) => backend.setPriority(subflow, priority, options),
-    attend: (pids) => {
-      listener.attend(pids);
-      backend.attend?.(pids);
+    trackServers: (pids) => {
+      listener.trackServers(pids);
+      backend.trackServers?.(pids);
     },
     onChange: (changed) => {
       listener.onChange(changed);
     },
     limitSubflows: (limits) => {
-      listener.limit(limits);
+      listener.setLimits(limits);
     },
     onExcess: (excess) => {
       listener.onExcess(excess);

@@ -22,7 +22,7 @@ function round(...sessions: ObservedSession[]): Plan {
   return plan({ sessions }, configOf(['wifi']), new Map());
 }
 
-/** The session, with its subflow at this end as a test has it. */
+/** The session with this client endpoint on its subflow. */
 function withSubflow(one: ObservedSession, port: number, more: Partial<Subflow>): ObservedSession {
   const { connection } = one;
   if (connection === undefined || connection === 'plain')
@@ -42,7 +42,7 @@ function subflowEvents(): readonly string[] {
 }
 
 describe('events of subflows', () => {
-  it('are published when one is added, changed or removed, and not while nothing changes', () => {
+  it('are published when a subflow is added, changed or removed, and not otherwise', () => {
     const alice = client('alice', { remotes: [WIFI] });
     counters.observe(round(alice));
     counters.observe(round(alice));
@@ -74,8 +74,8 @@ describe('events of subflows', () => {
   });
 });
 
-describe('what paths carried', () => {
-  it('is counted from the first round on, and whole of a subflow that is added later', () => {
+describe('the traffic of a path', () => {
+  it('is counted from the first round on, and completely for a subflow that is added later', () => {
     const before = withSubflow(client('alice', { remotes: [WIFI] }), WIFI.port, {
       bytesAcked: 1_000,
       bytesReceived: 100,
@@ -89,7 +89,7 @@ describe('what paths carried', () => {
     expect(counters.values().paths).toEqual({ wifi: { down: 600, up: 1 }, lte: { down: 70, up: 7 } });
   });
 
-  it('never shrinks, also where a counter of the kernel does', () => {
+  it('never decreases, even if a counter of the kernel does', () => {
     const one = client('alice', { remotes: [WIFI] });
     counters.observe(round(withSubflow(one, WIFI.port, { bytesAcked: 1_000 })));
     counters.observe(round(withSubflow(one, WIFI.port, { bytesAcked: 10 })));
@@ -115,11 +115,11 @@ it.each([
   },
 );
 
-it('counts subflows that were closed above a limit, and what became of priority changes', () => {
+it('counts subflows that were closed above a limit, and the results of priority changes', () => {
   events.publish({ kind: 'excess-subflows', closed: 40, connections: 1, worst: [], text: 'x' });
   const [wish] = round(client('alice')).sessions.flatMap(({ wishes }) => wishes);
   if (wish === undefined) throw new TypeError('nothing is to be set');
-  const result = (outcome: 'committed' | 'gone') => ({ wish, result: { outcome, peerAsked: false } });
+  const result = (outcome: 'committed' | 'gone') => ({ change: wish, result: { outcome, peerAsked: false } });
   counters.apply([result('committed'), result('gone'), result('committed')]);
   expect(counters.values()).toMatchObject({
     subflows: { closedAboveLimit: 40 },

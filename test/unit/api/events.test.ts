@@ -17,7 +17,7 @@ describe('an event', () => {
     expect(seen).toEqual(['one stopped', 'two stopped', 'two stopped']);
   });
 
-  it('reaches a listener twice that has subscribed twice', () => {
+  it('reaches a listener twice if it has subscribed twice', () => {
     const events = new EventStream();
     let count = 0;
     const listener = () => (count += 1);
@@ -30,7 +30,7 @@ describe('an event', () => {
   });
 });
 
-/** What the log gets of one event, without time. */
+/** The lines that one event adds to the log, without their time. */
 function logged(event: DaemonEvent): readonly unknown[] {
   const lines: unknown[] = [];
   const log = pino({ base: null, timestamp: false }, { write: (line) => lines.push(JSON.parse(line)) });
@@ -41,7 +41,7 @@ function logged(event: DaemonEvent): readonly unknown[] {
 }
 
 describe('the log', () => {
-  it('has the members that it always had of a switch, and who asked for it', () => {
+  it('has all members of a switch, also who asked for it', () => {
     expect(logged(switchOf({ peerNotified: false }))).toEqual([
       {
         level: 30,
@@ -54,19 +54,19 @@ describe('the log', () => {
         by: '[default]',
         reason: 'lte is primary by [default]',
         peerTold: false,
-        msg: 'alice: from wifi to lte (the client is not told)',
+        msg: 'alice: from wifi to lte (the client is not notified)',
       },
     ]);
   });
 
   it('has one line for each mistake in the config', () => {
     expect(logged({ kind: 'config-mistake', mistakes: ['a:1: x', 'a:2: y'] })).toMatchObject([
-      { level: 50, event: 'config-mistake', msg: 'a:1: x (the old rules go on)' },
-      { level: 50, event: 'config-mistake', msg: 'a:2: y (the old rules go on)' },
+      { level: 50, event: 'config-mistake', msg: 'a:1: x (the old config stays in force)' },
+      { level: 50, event: 'config-mistake', msg: 'a:2: y (the old config stays in force)' },
     ]);
   });
 
-  it('says of an override who set it', () => {
+  it('names who set an override', () => {
     expect(logged({ kind: 'override', client: 'lab/alice', to: 'lte', by: 'user root' })).toMatchObject([
       { event: 'override', key: 'lab/alice', path: 'lte', by: 'user root' },
     ]);
@@ -75,7 +75,7 @@ describe('the log', () => {
     ]);
   });
 
-  it('has no line of a subflow: there are thousands', () => {
+  it('has no line for a subflow, because there are thousands', () => {
     const remote = { address: '192.0.2.1', port: 1 };
     expect(
       logged({

@@ -3,7 +3,7 @@ import { MOST_OPEN, Problems } from '../../../src/util/problems.js';
 import { EVENT_MS, Reports } from '../../../src/api/reports.js';
 
 describe('Reports', () => {
-  it('shows a problem from when it began until it is resolved', () => {
+  it('shows a problem with the time of its start until it is resolved', () => {
     const reports = new Reports();
     reports.add('no socket', 'management', 1000);
     reports.add('refused', 'management', 2000);
@@ -13,7 +13,7 @@ describe('Reports', () => {
     expect(reports.all(0)).toEqual([]);
   });
 
-  it('shows for a while what happened once', () => {
+  it('shows an event for some time', () => {
     const reports = new Reports();
     reports.add('a record was removed', undefined, 1000);
     reports.add('a record was removed', undefined, 2000);
@@ -21,13 +21,13 @@ describe('Reports', () => {
     expect(reports.all(2000 + EVENT_MS)).toEqual([]);
   });
 
-  it('shows the last 20', () => {
+  it('shows the last 20 reports', () => {
     const reports = new Reports();
     for (let n = 0; n < 30; n++) reports.add(`problem ${n}`, `${n}`, n);
     expect(reports.all(30).map(({ since }) => since)).toEqual(Array.from({ length: 20 }, (_, n) => n + 10));
   });
 
-  it('shows what lasts rather than what happened', () => {
+  it('shows lasting problems before events', () => {
     const reports = new Reports();
     reports.add('management is away', 'management', 0);
     for (let n = 1; n < 30; n++) reports.add(`event ${n}`, undefined, n);
@@ -39,7 +39,7 @@ describe('Reports', () => {
 });
 
 describe('Problems', () => {
-  it('has 64 open at most, and takes another when one is over', () => {
+  it('has at most 64 open, and accepts another when one is resolved', () => {
     const told: string[] = [];
     const problems = new Problems({ onProblem: (_text, key) => told.push(key), onResolved: () => undefined });
     for (let n = 0; n < MOST_OPEN + 10; n++) problems.open(`${n}`, 'bad');
@@ -51,7 +51,7 @@ describe('Problems', () => {
     expect(told.slice(64)).toEqual(['0', 'late']);
   });
 
-  it('tells of each once, again when it is another, and when it is over', () => {
+  it('reports each one once, again if its text changes, and when it is resolved', () => {
     const told: string[] = [];
     const problems = new Problems({
       onProblem: (text, key) => told.push(`${key}: ${text}`),
@@ -63,7 +63,7 @@ describe('Problems', () => {
     problems.open('b', 'three');
     problems.resolve('a');
     problems.resolve('a');
-    problems.resolveThose(() => true);
+    problems.resolveMatching(() => true);
     expect(told).toEqual(['a: one', 'a: two', 'b: three', 'a is over', 'b is over']);
   });
 });

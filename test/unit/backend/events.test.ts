@@ -3,14 +3,14 @@ import type { Connection } from '../../../src/model/connection.js';
 import { EventSocket } from '../../../src/backend/netlink/events.js';
 import { NetlinkError } from '../../../src/backend/netlink/netlink-error.js';
 import { EventType, readEvent, type PathManagerEvent } from '../../../src/backend/netlink/pm-event.js';
-import { WatchedServers } from '../../../src/backend/netlink/watched-servers.js';
+import { TrackedServers } from '../../../src/backend/netlink/tracked-servers.js';
 import { pathManagerEvent } from '../../support/pm-event.js';
 
 const SERVER = { address: '192.168.110.2', port: 1194 };
 const ENDS = { local: SERVER, remote: { address: '192.168.100.2', port: 57506 } };
 const TOKEN = 0xdc95f6d4;
 
-/** What a listener hears of these datagrams, in one turn. */
+/** The events and losses that a sink receives from these datagrams, in one turn. */
 function hear(...datagrams: readonly (Buffer | { readonly code: string })[]) {
   const heard: (PathManagerEvent | 'lost')[] = [];
   const waiting = [...datagrams];
@@ -37,23 +37,23 @@ function hear(...datagrams: readonly (Buffer | { readonly code: string })[]) {
   return heard;
 }
 
-it('an event says which connection it is of, and both ends of the subflow', () => {
+it('an event names its connection and the endpoints of the subflow', () => {
   const event = readEvent(pathManagerEvent(EventType.subflowEstablished, TOKEN, ENDS));
   expect(event).toMatchObject({ type: EventType.subflowEstablished, token: TOKEN, port: 1194 });
-  expect(event.ends()).toEqual(ENDS);
+  expect(event.fourTuple()).toEqual(ENDS);
   const closed = readEvent(pathManagerEvent(3, TOKEN));
   expect(closed).toMatchObject({ type: 3, token: TOKEN });
   expect(closed.port).toBeUndefined();
-  expect(closed.ends()).toBeUndefined();
+  expect(closed.fourTuple()).toBeUndefined();
 });
 
-it('what was lost, or cannot be read, is said once, after all that could be', () => {
+it('lost or unreadable events are reported once, after all that could be read', () => {
   const good = pathManagerEvent(1, TOKEN, ENDS);
   const heard = hear({ code: 'ENOBUFS' }, good, Buffer.alloc(3), Buffer.alloc(2_000), good);
   expect(heard.map((one) => (one === 'lost' ? one : one.token))).toEqual([TOKEN, TOKEN, 'lost']);
 });
 
-it('an event cut off anywhere, or with any byte changed, is read or said to be broken', () => {
+it('an event that is truncated, or has one byte changed, is read or causes a NetlinkError', () => {
   const good = pathManagerEvent(EventType.subflowClosed, TOKEN, ENDS);
   for (let at = 0; at < good.length; at++) {
     for (const value of [0, 1, 4, 0x7f, 0xff]) {
@@ -61,7 +61,7 @@ it('an event cut off anywhere, or with any byte changed, is read or said to be b
       changed[at] = value;
       for (const bytes of [changed, good.subarray(0, at)]) {
         try {
-          readEvent(bytes).ends();
+          readEvent(bytes).fourTuple();
         } catch (error) {
           expect(error).toBeInstanceOf(NetlinkError);
         }
@@ -70,19 +70,19 @@ it('an event cut off anywhere, or with any byte changed, is read or said to be b
   }
 });
 
-it('only what happens on a server’s ports, or to its connections, concerns it', () => {
-  const servers = new WatchedServers();
-  expect(servers.concerns(1194)).toBe(false);
+it('an event concerns a server only if it is about its ports or its connections', () => {
+  const servers = new TrackedServers();
+  expect(servers.mayUsePort(1194)).toBe(false);
   const connection: Connection = { pid: 1, token: TOKEN, ...ENDS, subflows: [] };
-  servers.of(1).saw([connection], new Set([1194]));
-  expect([servers.concerns(1194), servers.concerns(443)]).toEqual([true, false]);
-  expect(servers.find(TOKEN)?.connection).toBe(connection);
-  expect(servers.find(1)).toBeUndefined();
-  // one that does not listen yet may do so anywhere
-  servers.of(2);
-  expect(servers.concerns(443)).toBe(true);
-  servers.keep(new Set([1]));
-  expect(servers.concerns(443)).toBe(false);
-  servers.keep(new Set());
-  expect(servers.find(TOKEN)).toBeUndefined();
+  servers.getOrAdd(1).storeObservation([connection], new Set([1194]));
+  expect([servers.mayUsePort(1194), servers.mayUsePort(443)]).toEqual([true, false]);
+  expect(servers.findConnection(TOKEN)?.connection).toBe(connection);
+  expect(servers.findConnection(1)).toBeUndefined();
+  // a server that does not listen yet may use any port
+  servers.getOrAdd(2);
+  expect(servers.mayUsePort(443)).toBe(true);
+  servers.keepOnly(new Set([1]));
+  expect(servers.mayUsePort(443)).toBe(false);
+  servers.keepOnly(new Set());
+  expect(servers.findConnection(TOKEN)).toBeUndefined();
 });

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { addressText, writeAddress } from '../../../src/backend/netlink/address.js';
 import { tcpSockets } from '../../../src/backend/netlink/diag.js';
-import { look, type SeenConnection } from '../../../src/backend/netlink/look.js';
+import { observeSockets, type ObservedConnection } from '../../../src/backend/netlink/observe-sockets.js';
 import { NetlinkError } from '../../../src/backend/netlink/netlink-error.js';
-import { findPathManager, isUserspace, setPriority } from '../../../src/backend/netlink/path-manager.js';
-import { lookAtServer } from '../../../src/backend/netlink/server-look.js';
+import { findPathManager, isUserspacePm, setPriority } from '../../../src/backend/netlink/path-manager.js';
+import { observeServer } from '../../../src/backend/netlink/observe-server.js';
 import { RequestSocket } from '../../../src/backend/netlink/socket.js';
 import type { NativeNetlinkSocket } from '../../../src/native/addon.js';
 import * as recorded from '../../support/netlink-messages.js';
@@ -13,15 +13,15 @@ const TOKEN = 3700815572;
 const INODE = 855774;
 const PID = 4321;
 const SERVER = { address: '192.168.110.2', port: 1194 };
-/** MUTATIONS=N makes it more or fewer. */
+/** Number of mutations; the environment variable MUTATIONS changes it. */
 const ROUNDS = Number(process.env.MUTATIONS ?? 5_000);
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32));
 
 type Datagram = Buffer | { readonly code: string };
 
 /**
- * A kernel that says what it is told to: a real one cannot be asked for broken, lost or foreign messages. Answers take
- * the sequence number of the request, as the kernel's do.
+ * A fake kernel with given answers: a real one does not send broken, lost or foreign messages on request. Answers get the
+ * sequence number of the request, as from a real kernel.
  */
 class ScriptedKernel {
   opened = 0;
@@ -62,13 +62,13 @@ class ScriptedKernel {
   }
 }
 
-/** Gives every message of a datagram this sequence number, as far as it is made of messages. */
+/** Sets the sequence number of every complete message in a datagram. */
 function numbered(datagram: Buffer, sequence: number): Buffer {
   const copy = Buffer.from(datagram);
   for (let at = 0; at + 16 <= copy.length;) {
     copy.writeUInt32LE(sequence, at + 8);
     const length = copy.readUInt32LE(at);
-    // a broken one may say anything
+    // a broken message may have any number
     if (length < 16 || length > copy.length - at) break;
     at += (length + 3) & ~3;
   }
@@ -79,7 +79,7 @@ function answer(base64: readonly string[]): Buffer[] {
   return base64.map((one) => Buffer.from(one, 'base64'));
 }
 
-/** An error as the kernel answers it: the errno and the request's header. */
+/** An error message of the kernel: the errno and the header of the request. */
 function refusal(errno: number): Buffer {
   const bytes = Buffer.alloc(36);
   bytes.writeUInt32LE(36, 0);
@@ -102,22 +102,22 @@ function codeOf(act: () => unknown): string | undefined {
   }
 }
 
-describe('a look at a server', () => {
+describe('an observation of a server', () => {
   const again = (
     kernel: ScriptedKernel,
     inodes: number[],
     port: number,
-    last?: ReturnType<typeof lookAtServer>,
-  ) => lookAtServer(kernel.socket(), PID, new Set(inodes), { listeners: [], ports: new Set([port]) }, last);
+    last?: ReturnType<typeof observeServer>,
+  ) => observeServer(kernel.socket(), PID, new Set(inodes), { listeners: [], ports: new Set([port]) }, last);
   const lookTwice = () => new ScriptedKernel(...META, ...TCP, ...META, ...TCP);
 
-  it('is on all ports the first time, and then on those that it listens on', () => {
+  it('covers all ports the first time, and then the ports that the server listens on', () => {
     const first = again(wholeLook(), [INODE], SERVER.port);
     expect(first.ports).toEqual(new Set([SERVER.port]));
     const kernel = lookTwice();
     expect(again(kernel, [INODE], SERVER.port, first)).toEqual(first);
     expect(kernel.requests).toHaveLength(4);
-    // one more socket, which the first four do not show
+    // a further socket, which the first four dumps do not show
     const more = lookTwice();
     const third = again(more, [INODE, 1], SERVER.port, first);
     expect(more.requests).toHaveLength(8);
@@ -126,7 +126,7 @@ describe('a look at a server', () => {
     expect(once.requests).toHaveLength(4);
   });
 
-  it('is on all ports while a connection is on one that it does not listen on', () => {
+  it('covers all ports while a connection is on a port that the server does not listen on', () => {
     const first = again(wholeLook(), [INODE], SERVER.port + 1);
     expect(first.connections).toHaveLength(1);
     expect(first.ports).toBeUndefined();
@@ -137,9 +137,9 @@ describe('a look at a server', () => {
   });
 });
 
-describe('a look', () => {
+describe('observeSockets', () => {
   it('joins meta-sockets and subflows of a process', () => {
-    const { connections, plain } = look(wholeLook().socket(), PID, new Set([INODE]));
+    const { connections, plain } = observeSockets(wholeLook().socket(), PID, new Set([INODE]));
     expect(plain).toEqual([]);
     expect(connections.map(({ connection }) => connection)).toEqual([
       {
@@ -159,8 +159,8 @@ describe('a look', () => {
     ]);
   });
 
-  it('leaves other processes’ sockets out', () => {
-    expect(look(wholeLook().socket(), PID, new Set([1]))).toEqual({
+  it('ignores sockets of other processes', () => {
+    expect(observeSockets(wholeLook().socket(), PID, new Set([1]))).toEqual({
       connections: [],
       plain: [],
       waiting: [],
@@ -168,15 +168,21 @@ describe('a look', () => {
     });
   });
 
-  it('finds the connections that wait for the process to accept them, at the address where it listens', () => {
+  it('finds connections that the process has not accepted yet, by the address where it listens', () => {
     const [dump, done] = answer(recorded.META_V4) as [Buffer, Buffer];
     const unaccepted = Buffer.from(dump);
     unaccepted.writeUInt32LE(0, 16 + 68);
     const lookAt = (address: string, port = SERVER.port, ...metas: readonly Buffer[]) =>
-      look(new ScriptedKernel(metas, answer(recorded.META_V6), ...TCP).socket(), PID, new Set([1]), [], {
-        listeners: [{ address, port, inode: 1 }],
-        ports: undefined,
-      });
+      observeSockets(
+        new ScriptedKernel(metas, answer(recorded.META_V6), ...TCP).socket(),
+        PID,
+        new Set([1]),
+        [],
+        {
+          listeners: [{ address, port, inode: 1 }],
+          ports: undefined,
+        },
+      );
     for (const address of [SERVER.address, '0.0.0.0', '::']) {
       const { connections, plain, waiting } = lookAt(address, SERVER.port, unaccepted, done);
       expect([connections, plain]).toEqual([[], []]);
@@ -186,19 +192,20 @@ describe('a look', () => {
     }
     expect(lookAt('192.168.110.3', SERVER.port, unaccepted, done).waiting).toEqual([]);
     expect(lookAt(SERVER.address, 443, unaccepted, done).waiting).toEqual([]);
-    // another process's
+    // the socket of another process
     expect(lookAt(SERVER.address, SERVER.port, dump, done).waiting).toEqual([]);
   });
 
-  it('keeps what is as it was, and makes anew what is not', () => {
+  it('returns the same object for an unchanged connection, and a new one otherwise', () => {
     const [dump, done] = answer(recorded.TCP_V4) as [Buffer, Buffer];
     const changed = Buffer.from(dump);
-    changed.writeUInt32LE(INODE + 1, 16 + 68); // of the first of the two
+    changed.writeUInt32LE(INODE + 1, 16 + 68); // of the first socket
     const socket = new ScriptedKernel(
       ...[...META, ...TCP, ...META, ...TCP],
       ...[...META, [changed, done], TCP[1] as Buffer[]],
     ).socket();
-    const own = (before?: SeenConnection[]) => look(socket, PID, new Set([INODE]), before).connections[0];
+    const own = (before?: ObservedConnection[]) =>
+      observeSockets(socket, PID, new Set([INODE]), before).connections[0];
     const first = own();
     if (!first) throw new Error('there is a connection');
     expect(own([first])).toBe(first);
@@ -210,7 +217,7 @@ describe('a look', () => {
     expect(third?.sockets[1]).toBe(first.sockets[1]);
   });
 
-  it('takes datagrams in pieces or together, and leaves out what answers another request', () => {
+  it('reads an answer from one or several datagrams, and ignores answers to other requests', () => {
     const [dump, done] = answer(recorded.TCP_V4) as [Buffer, Buffer];
     const first = dump.subarray(0, dump.readUInt32LE(0));
     const second = dump.subarray(dump.readUInt32LE(0));
@@ -223,7 +230,7 @@ describe('a look', () => {
     const socket = kernel.socket();
     expect(tcpSockets(socket)).toEqual(tcpSockets(socket));
 
-    // its own number stays on it: the end of a dump before
+    // keeps its own sequence number: the end of an earlier dump
     const foreign = new RequestSocket(() => {
       const waiting = [...answer(recorded.TCP_V4).map((one) => numbered(one, 0xffffffff)), refusal(1)];
       let sequence = 0;
@@ -243,7 +250,7 @@ describe('a look', () => {
     expect(codeOf(() => tcpSockets(foreign))).toBe('EPERM');
   });
 
-  it('begins again on a new socket after lost datagrams, a silent kernel, one too large', () => {
+  it('opens a new socket after lost datagrams, no answer, or a datagram that is too large', () => {
     const [dump] = answer(recorded.TCP_V4) as [Buffer];
     const kernel = new ScriptedKernel([dump, { code: 'ENOBUFS' }], [dump], [Buffer.alloc(70_000)], ...TCP);
     const socket = kernel.socket();
@@ -254,10 +261,10 @@ describe('a look', () => {
     expect([kernel.opened, kernel.closed]).toEqual([4, 3]);
   });
 
-  it('ends a truncated answer in an error that says so, at every length', () => {
+  it('throws an error that says so if an answer is truncated, at every length', () => {
     const [dump, done] = answer(recorded.TCP_V4) as [Buffer, Buffer];
     for (let length = 1; length < dump.length; length++) {
-      // a whole message is shorter, not broken
+      // an answer of complete messages is shorter, not broken
       if (length === dump.readUInt32LE(0)) continue;
       const kernel = new ScriptedKernel([dump.subarray(0, length), done], ...TCP);
       expect(
@@ -267,7 +274,7 @@ describe('a look', () => {
     }
   });
 
-  it('ends whatever it is answered: sockets, or an error that says so', { timeout: 60_000 }, () => {
+  it('returns sockets or throws an error that says why, whatever the answer is', { timeout: 60_000 }, () => {
     let x = SEED | 0 || 1;
     const random = (below: number) => {
       x ^= x << 13;
@@ -285,7 +292,7 @@ describe('a look', () => {
         }),
       );
       try {
-        look(new ScriptedKernel(...scripts).socket(), PID, new Set([INODE]));
+        observeSockets(new ScriptedKernel(...scripts).socket(), PID, new Set([INODE]));
         ended++;
       } catch (error) {
         if (!(error instanceof NetlinkError))
@@ -309,7 +316,7 @@ describe('the path manager', () => {
     expect(codeOf(() => findPathManager(new ScriptedKernel([refusal(2)]).socket()))).toBe('ENOENT');
   });
 
-  it('is too old where it has no commands for connections', () => {
+  it('is too old if it has no commands for connections', () => {
     const [whole] = answer(recorded.FAMILY) as [Buffer];
     const last = Buffer.from([0x08, 0, 1, 0, 11, 0, 0, 0]);
     const at = whole.indexOf(last);
@@ -318,14 +325,14 @@ describe('the path manager', () => {
     expect(codeOf(() => findPathManager(new ScriptedKernel([whole]).socket()))).toBe('EOPNOTSUPP');
   });
 
-  it('tells who manages a connection by its answer', () => {
-    const ask = (datagram: Buffer) => isUserspace(new ScriptedKernel([datagram]).socket(), family, TOKEN);
+  it('shows by its answer whether it manages a connection', () => {
+    const ask = (datagram: Buffer) => isUserspacePm(new ScriptedKernel([datagram]).socket(), family, TOKEN);
     expect(ask((answer(recorded.NO_SUBFLOW) as [Buffer])[0])).toBe(true);
     expect(ask(refusal(22))).toBe(false);
     expect(codeOf(() => ask(refusal(1)))).toBe('EPERM');
   });
 
-  it('is told token, ends and wish, and its reason is passed on', () => {
+  it('gets token, endpoints and priority, and its reason is passed on', () => {
     const kernel = new ScriptedKernel([], answer(recorded.NO_CONNECTION));
     const socket = kernel.socket();
     const ends = { local: SERVER, remote: { address: '2001:db8::2', port: 4000 } };
@@ -360,11 +367,11 @@ describe('an address', () => {
     ['255.255.255.255', 4],
     ['2001:db8::1', 16],
     ['::1', 16],
-  ])('%s comes back from its bytes', (text, size) => {
+  ])('%s is read back from its bytes', (text, size) => {
     expect(addressText(bytesOf(text, size))).toBe(text);
   });
 
-  it('mapped into IPv6 is the IPv4 one', () => {
+  it('is the IPv4 address if it is an IPv4-mapped IPv6 one', () => {
     expect(addressText(bytesOf('::ffff:192.0.2.1', 16))).toBe('192.0.2.1');
   });
 });

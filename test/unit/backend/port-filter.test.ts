@@ -1,15 +1,15 @@
-// What the kernel shows of this process's own sockets: asked without privileges, as anybody may.
+// Reads this process's own sockets from the kernel, which needs no privileges.
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { descriptors, socketInodes } from '../../../src/backend/netlink/descriptors.js';
 import { listeningSockets, metaSockets, tcpSockets } from '../../../src/backend/netlink/diag.js';
-import { MOST_PORTS } from '../../../src/backend/netlink/port-filter.js';
+import { MAX_PORTS } from '../../../src/backend/netlink/port-filter.js';
 import { RequestSocket } from '../../../src/backend/netlink/socket.js';
 import { loadAddon } from '../../../src/native/addon.js';
 
 const NETLINK_SOCK_DIAG = 4;
-const SERVERS = MOST_PORTS + 1;
+const SERVERS = MAX_PORTS + 1;
 
 const servers: Server[] = [];
 const clients: Socket[] = [];
@@ -43,7 +43,7 @@ beforeAll(async () => {
     };
   });
   for (let index = 0; index < SERVERS; index++) {
-    // of both families
+    // in both families
     const server = createServer((socket) => accepted.push(socket)).listen(
       0,
       index % 2 === 0 ? '127.0.0.1' : '::1',
@@ -63,13 +63,13 @@ afterAll(() => {
   for (const server of servers) server.close();
 });
 
-/** Ports of this process's accepted sockets that a dump shows, in the order of the servers. */
+/** Ports of this process's accepted sockets in a dump, in the order of the servers. */
 function shown(wanted?: readonly number[]): number[] {
   const sockets = tcpSockets(diag, undefined, wanted && new Set(wanted));
   return ports.filter((port) => sockets.some(({ local }) => local.port === port));
 }
 
-it.each([1, 2, 3, 7, MOST_PORTS])('the kernel leaves out what is on none of %i ports', (count) => {
+it.each([1, 2, 3, 7, MAX_PORTS])('the kernel returns only sockets on %i ports', (count) => {
   const wanted = ports.slice(0, count);
   expect(shown(wanted)).toEqual(wanted);
   const sockets = tcpSockets(diag, undefined, new Set(wanted));
@@ -77,22 +77,22 @@ it.each([1, 2, 3, 7, MOST_PORTS])('the kernel leaves out what is on none of %i p
   expect(metaSockets(diag, new Set(wanted))).toEqual([]);
 });
 
-it('more ports than a request has room for leave nothing out', () => {
+it('there is no filter if a request has no room for all ports', () => {
   expect(shown(ports)).toEqual(ports);
   expect(shown()).toEqual(ports);
 });
 
-it('what is left out is not copied to us', () => {
+it('the kernel does not copy the other sockets', () => {
   received = 0;
   shown();
   const all = received;
   received = 0;
   shown(ports.slice(0, 1));
-  // each socket takes some 300 bytes, the end of a dump of each family 20
+  // a socket takes about 300 bytes, the end of a dump 20 bytes for each family
   expect(received).toBeLessThan(all / 10);
 });
 
-it('finds what a process listens on', () => {
+it('finds the ports that a process listens on', () => {
   const inodes = socketInodes(descriptors(process.pid));
   const own = listeningSockets(diag).filter(({ inode }) => inodes.has(inode));
   for (const port of ports) expect(own.map((one) => one.port)).toContain(port);

@@ -384,7 +384,7 @@ it('mptcp explain tells the rule, the wish, what was written and what the kernel
   await lines('mptcp primary alice wifi');
   const name = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
   const result = { outcome: 'committed', peerAsked: true } as const;
-  daemon.writes = { at: 0, wishes: [{ wish: { name, priority: 'backup' }, result }] };
+  daemon.writes = { at: 0, changes: [{ change: { name, priority: 'backup' }, result }] };
   expect(await lines('mptcp explain alice')).toEqual([
     'session alice: from 192.168.100.2:38456, 10.8.0.2, server lab',
     "rule: an admin's command (mptcp primary CLIENT auto takes it back) wants wifi",

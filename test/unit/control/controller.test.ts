@@ -3,7 +3,8 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Backend, PriorityResult } from '../../../src/backend/backend.js';
 import type { SubflowLimits } from '../../../src/model/subflow-limits.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
-import { Controller, type Switch } from '../../../src/control/controller.js';
+import type { Switch } from '../../../src/control/compare-plans.js';
+import { Controller } from '../../../src/control/controller.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
 import type { UnplacedSession, Session } from '../../../src/model/session.js';
 import { ALICE, ALICE_SESSION, configOf, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
@@ -61,7 +62,7 @@ async function wishes(): Promise<Record<string, string>> {
   );
 }
 
-it('makes a session obey its rule, and says so once', async () => {
+it('makes a session follow its rule, and reports it once', async () => {
   image.task(PID, [image.socket(ALICE).file]);
   const controller = await start();
   expect(await wishes()).toEqual({ [WIFI.address]: 'backup', [LTE.address]: 'active' });
@@ -88,7 +89,7 @@ it('follows a changed rule, an override, and its end', async () => {
   expect(await wishes()).toEqual({ [WIFI.address]: 'active', [LTE.address]: 'backup' });
 });
 
-it('leaves a client without the wanted path as it is, and says so', async () => {
+it('leaves a client without the wanted path as it is, and reports that', async () => {
   image.task(PID, [image.socket({ ...ALICE, subflows: [{ local: SERVER, remote: WIFI }] }).file]);
   config = configOf(['lte']);
   const controller = await start();
@@ -96,7 +97,7 @@ it('leaves a client without the wanted path as it is, and says so', async () => 
   expect(controller.current().sessions[0]).toMatchObject({ state: 'absent', missing: ['lte'] });
 });
 
-it('tells a plain-TCP client, a session without a connection, and a foreign process apart, and serves the others', async () => {
+it('distinguishes a plain TCP client, a session without a connection and a process that is gone, and serves the others', async () => {
   image.task(PID, [
     image.socket({ protocol: 6, local: SERVER, remote: { address: '192.168.100.9', port: 9 } }).file,
     image.socket(ALICE).file,
@@ -122,7 +123,7 @@ it('tells a plain-TCP client, a session without a connection, and a foreign proc
   );
 });
 
-it('places a session whose port OpenVPN does not tell, if its address leaves no doubt', async () => {
+it('assigns a port to a session without one if only one connection comes from its address', async () => {
   image.task(PID, [image.socket(ALICE).file]);
   const { real, ...rest } = ALICE_SESSION;
   sessions = [];
@@ -133,7 +134,7 @@ it('places a session whose port OpenVPN does not tell, if its address leaves no 
   ]);
 });
 
-it('places nobody by an address that two connections come from', async () => {
+it('assigns no port if two connections come from the address', async () => {
   image.task(PID, [image.socket(ALICE).file, image.socket({ ...ALICE, remote: { ...WIFI, port: 1 } }).file]);
   const { real, ...rest } = ALICE_SESSION;
   sessions = [];
@@ -144,7 +145,7 @@ it('places nobody by an address that two connections come from', async () => {
   expect(image.changes()).toEqual([]);
 });
 
-it('makes nothing backup when the wanted subflow cannot be made active', async () => {
+it('makes no subflow backup if the wanted one cannot be made active', async () => {
   const alice = image.socket(ALICE);
   image.place(alice.contexts[1] as bigint, 'mptcp_subflow_context', 'request_bkup', 1n);
   image.task(PID, [alice.file]);
@@ -162,7 +163,7 @@ it('makes nothing backup when the wanted subflow cannot be made active', async (
   expect(problems).toEqual([expect.stringContaining('cannot be made active: for the test')]);
 });
 
-it('takes news during a round into the next one', async () => {
+it('starts another round after a change during a round', async () => {
   image.task(PID, [image.socket(ALICE).file]);
   const controller = await start();
   config = configOf(['wifi']);
@@ -173,23 +174,23 @@ it('takes news during a round into the next one', async () => {
   expect(controller.current().sessions[0]).toMatchObject({ state: 'obeyed', primary: 'lte' });
 });
 
-it('looks again for whoever asks, where the last look is not of now', async () => {
+it('observes again on request if the last observation is not recent', async () => {
   image.task(PID, [image.socket(ALICE).file]);
   const controller = await start();
   const looks = vi.spyOn(backend, 'connections');
-  await controller.look();
+  await controller.observe();
   expect(looks).not.toHaveBeenCalled();
   const now = performance.now();
   const clock = vi.spyOn(performance, 'now').mockReturnValue(now + 10_000);
   try {
-    await controller.look();
+    await controller.observe();
   } finally {
     clock.mockRestore();
   }
   expect(looks).toHaveBeenCalledOnce();
 });
 
-it('says which connections are sessions’, and looks at servers that have none, where somebody limits subflows', async () => {
+it('reports which connections belong to sessions, and observes servers without sessions, if the backend limits subflows', async () => {
   image.task(PID, [image.socket(ALICE).file]);
   const limited: SubflowLimits[] = [];
   const looks: number[] = [];
@@ -213,7 +214,7 @@ it('says which connections are sessions’, and looks at servers that have none,
     claimed: new Map([[PID, new Set([alice?.token])]]),
   });
   expect(looks).toContain(77);
-  // that there is no such process is nobody's problem
+  // a missing process without sessions is not a problem
   expect(problems).toEqual([]);
 
   const { real, ...rest } = ALICE_SESSION;
@@ -228,7 +229,7 @@ it('says which connections are sessions’, and looks at servers that have none,
   expect(looks).toEqual([PID, 77]);
 });
 
-it('looks less often where a look takes long', async () => {
+it('observes less often if an observation takes long', async () => {
   image.task(PID, [image.socket(ALICE).file]);
   let looks = 0;
   await start((real) => ({
@@ -245,6 +246,6 @@ it('looks less often where a look takes long', async () => {
   }));
   looks = 0;
   await sleep(1500);
-  // of the first seconds' ten looks a second a tenth of the time is left
+  // in the first seconds, rounds take a tenth of the time
   expect(looks).toBeLessThanOrEqual(2);
 });

@@ -16,7 +16,7 @@ import { KernelImage } from '../../support/kernel-image.js';
 import { LINUX_6_1 } from '../../support/layouts.js';
 import { until } from '../../support/until.js';
 
-// not timed: each wait has its own bound
+// no time limit of the test: each wait has its own
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 const OTHER_PID = 100;
@@ -51,7 +51,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** A management interface that lists `rows`, each as `NAME ADDRESS CID`, and says `more` once it is asked. */
+/** A management interface that lists `rows`, each as `NAME ADDRESS CID`, and sends `more` after a request. */
 async function listen(name: string, pid: number, rows: readonly string[], more = ''): Promise<void> {
   const status = [
     HEADER,
@@ -124,7 +124,7 @@ describe('a server that lists 150,000 sessions', () => {
   it.each([
     ['', manyV4],
     [' without their ports', manyV6],
-  ])('costs no other server anything%s, and has as many as are looked after', async (_what, rows) => {
+  ])('does not delay other servers%s, and has as many sessions as are tracked', async (_what, rows) => {
     await listen('large', OTHER_PID, rows);
     await listen('lab', PID, ['alice 192.168.100.2:38456 7']);
     start();
@@ -138,7 +138,7 @@ describe('a server that lists 150,000 sessions', () => {
     expect(problems.length).toBeLessThan(200);
   });
 
-  it('or tells of each that came, takes no more either', async () => {
+  it('does not delay them more either if it reports each session when it connects', async () => {
     const told = Array.from({ length: 3 }, (_, n) =>
       [
         `>CLIENT:ESTABLISHED,${900_000 + n}`,
@@ -154,8 +154,8 @@ describe('a server that lists 150,000 sessions', () => {
   }); // prettier-ignore
 });
 
-describe('a fault in what is made of one server', () => {
-  it('is reported as its own, and the other is steered', async () => {
+describe('a bug while subflowd handles one server', () => {
+  it('is reported for this server, and the other one is steered', async () => {
     await listen('large', OTHER_PID, ['bob 192.0.2.1:1 1']);
     await listen('lab', PID, ['alice 192.168.100.2:38456 7']);
     start();

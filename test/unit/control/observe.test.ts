@@ -16,7 +16,7 @@ const CONNECTION = {
   ),
 };
 
-/** What a look shows, without a kernel. */
+/** A backend that returns these sockets, without a kernel. */
 function showing(sockets: Partial<ServerSockets> | Error): Backend {
   return {
     name: 'netlink',
@@ -42,7 +42,7 @@ async function states(...sessions: readonly Session[]): Promise<Record<string, s
 const alice: Session = { ...ALICE_SESSION, protocol: 'tcp' };
 const bob: Session = { ...ALICE_SESSION, commonName: 'bob' };
 
-it('gives a connection to the client over TCP, and none to one over UDP that has the same address and port', async () => {
+it('gives a connection to the client over TCP, not to one over UDP with the same address and port', async () => {
   expect(await states(alice, { ...bob, protocol: 'udp' })).toEqual({ alice: 'pending 1', bob: 'udp 0' });
   expect(await states(ALICE_SESSION, { ...bob, protocol: 'udp' })).toEqual({
     alice: 'pending 1',
@@ -50,13 +50,13 @@ it('gives a connection to the client over TCP, and none to one over UDP that has
   });
 });
 
-it('gives a connection that two sessions claim to the one that is known to be over TCP, else to neither', async () => {
+it('gives a connection that two sessions claim to the one that is known to be over TCP, otherwise to neither', async () => {
   expect(await states(bob, alice)).toEqual({ alice: 'pending 1', bob: 'unknown 0' });
   expect(await states(ALICE_SESSION, bob)).toEqual({ alice: 'unknown 0', bob: 'unknown 0' });
   expect(await states(alice, { ...bob, protocol: 'tcp' })).toEqual({ alice: 'unknown 0', bob: 'unknown 0' });
 });
 
-it('gives nobody one of two connections from the same address and port to several ports of the server', async () => {
+it('gives a session no connection if its address and port have two, to different ports of the server', async () => {
   const elsewhere = { ...CONNECTION, local: { ...SERVER, port: SERVER.port + 1 }, token: 2 };
   for (const connections of [
     [CONNECTION, elsewhere],
@@ -65,7 +65,7 @@ it('gives nobody one of two connections from the same address and port to severa
     const { snapshot } = await observe(showing({ connections }), [alice], []);
     expect(snapshot.sessions).toMatchObject([{ connection: undefined, unsteerable: 'disputed' }]);
   }
-  // the same client again, whose last connection is still there
+  // the same client again; its last connection still exists
   const again = await observe(
     showing({ connections: [CONNECTION, { ...CONNECTION, token: 2 }] }),
     [alice],
@@ -74,11 +74,11 @@ it('gives nobody one of two connections from the same address and port to severa
   expect(again.snapshot.sessions).toMatchObject([{ connection: { token: 2 } }]);
 });
 
-it('leaves a client alone that OpenVPN has not let in', async () => {
+it('does not steer a client that OpenVPN has not let in', async () => {
   expect(await states({ ...alice, notLetIn: true })).toEqual({ alice: 'not-let-in 0' });
 });
 
-it('names the sessions without a socket, where it could see everything', async () => {
+it('names the sessions without a socket if the whole process could be observed', async () => {
   const gone: Session = { ...alice, real: { ...WIFI, port: 1 } };
   const plain: Session = { ...alice, real: { ...WIFI, port: 2 } };
   const udp: Session = { ...gone, protocol: 'udp' };
@@ -92,7 +92,7 @@ it('names the sessions without a socket, where it could see everything', async (
   expect(real.port).toBe(1);
 });
 
-it('names 100 problems of one process, and says that there are more', async () => {
+it('lists 100 problems of one process, and says that there are more', async () => {
   const problems = Array.from({ length: MOST_PROBLEMS + 1 }, (_, n) => `socket ${n} is broken`);
   const told = (await observe(showing({ problems }), [ALICE_SESSION], [])).problems;
   expect(told).toHaveLength(101);

@@ -29,7 +29,7 @@ afterEach(() => {
 const kept = () => [...new OverrideStore(file).all()];
 const beside = () => readdirSync(path.dirname(file)).sort();
 
-it('keeps an override until it is taken back, over restarts', () => {
+it('keeps an override over restarts until an admin takes it back', () => {
   new OverrideStore(file).set('lab/Bob "The Builder" __proto__', 'lte');
   const again = new OverrideStore(file);
   expect([...again.all()]).toEqual([['lab/Bob "The Builder" __proto__', 'lte']]);
@@ -40,16 +40,16 @@ it('keeps an override until it is taken back, over restarts', () => {
   expect(inspectOverrides(file)).toEqual([]);
 });
 
-it('keeps none where there is no file, and makes none', () => {
+it('has no override without a file, and does not create one', () => {
   expect(kept()).toEqual([]);
   expect(existsSync(path.dirname(file))).toBe(false);
   new OverrideStore(file).set('a/b', 'c');
-  // removed by an admin who wants none
+  // removed by an admin to delete all overrides
   rmSync(file);
   expect(kept()).toEqual([]);
 });
 
-it('changes nothing in memory when it cannot be kept', () => {
+it('changes nothing in memory if an override cannot be written', () => {
   const store = new OverrideStore('/proc/no/overrides.json');
   expect(() => {
     store.set('a/b', 'c');
@@ -67,7 +67,7 @@ describe.each(['', '{"version":1', '[]', '{"version":2,"overrides":{}}', '\0'.re
       writeFileSync(file, text);
     });
 
-    it('is set aside, and its copy takes its place', () => {
+    it('is renamed, and its copy is in force', () => {
       expect(inspectOverrides(file)).toMatchObject([{ problem: `${file} is not a file of overrides` }]);
       const store = new OverrideStore(file);
       expect([...store.all()]).toEqual([
@@ -76,18 +76,20 @@ describe.each(['', '{"version":1', '[]', '{"version":2,"overrides":{}}', '\0'.re
       ]);
       expect(readFileSync(`${file}.damaged`, 'utf8')).toBe(text);
       expect(store.problems()).toEqual([
-        `${file} is not a file of overrides; in force is what its copy holds, overrides: 2; it is set aside as ` +
-          `${file}.damaged: set again what is missing, then remove that file`,
+        `${file} is not a file of overrides; its copy is in force, overrides: 2; it was renamed to ` +
+          `${file}.damaged: set the missing overrides again, then remove that file`,
       ]);
       store.set('e/f', 'lte');
       expect(kept()).toHaveLength(3);
     });
 
-    it('is a problem over restarts, until an admin has looked', () => {
+    it('is a problem over restarts until an admin removes it', () => {
       expect(kept()).toHaveLength(2);
       const store = new OverrideStore(file);
-      const problem = `a file of overrides that could not be read is set aside as ${file}.damaged`;
-      expect(store.problems()).toEqual([`${problem}: set again what is missing, then remove that file`]);
+      const problem = `a file of overrides that could not be read was renamed to ${file}.damaged`;
+      expect(store.problems()).toEqual([
+        `${problem}: set the missing overrides again, then remove that file`,
+      ]);
       expect(inspectOverrides(file)).toMatchObject([
         { problem, remedy: expect.stringContaining('rm ') as string },
       ]);
@@ -96,7 +98,7 @@ describe.each(['', '{"version":1', '[]', '{"version":2,"overrides":{}}', '\0'.re
       expect(inspectOverrides(file)).toEqual([]);
     });
 
-    it('without a copy, or with one as bad, is set aside, and none is in force', () => {
+    it('is renamed, and no override is in force, if the copy is missing or damaged', () => {
       for (const change of [
         () => {
           rmSync(`${file}.copy`);
@@ -116,7 +118,7 @@ describe.each(['', '{"version":1', '[]', '{"version":2,"overrides":{}}', '\0'.re
       }
     });
 
-    it('is not lost by the next that is damaged, and there are ten at most', () => {
+    it('is kept when the next one is damaged, up to ten files', () => {
       for (let turn = 1; turn <= 12; turn++) {
         writeFileSync(file, `${text}${turn}`);
         expect(kept()).toHaveLength(2);
@@ -133,7 +135,7 @@ describe('a file that cannot be read', () => {
   it.each<[string, (at: string) => unknown]>([
     ['a FIFO', (at) => execa('mkfifo', [at])],
     [
-      'a device without an end',
+      'an endless device',
       (at) => {
         symlinkSync('/dev/zero', at);
       },
@@ -144,7 +146,7 @@ describe('a file that cannot be read', () => {
         mkdirSync(at);
       },
     ],
-  ])('%s, keeps nobody from being served: nothing is set until it is away', async (_what, make) => {
+  ])('(%s) does not stop the daemon; no override can be set until it is removed', async (_what, make) => {
     mkdirSync(path.dirname(file));
     await make(file);
     const store = new OverrideStore(file);
@@ -162,13 +164,11 @@ describe('a file that cannot be read', () => {
     expect(kept()).toEqual([['a/b', 'lte']]);
   });
 
-  it('larger than any list of overrides, is set aside before another takes its name', () => {
+  it('is renamed before a new one is written, if it is larger than any list of overrides', () => {
     new OverrideStore(file).set('a/b', 'lte');
     writeFileSync(file, Buffer.alloc((1 << 24) + 1, 0x20));
     const store = new OverrideStore(file);
-    expect(store.problems()).toEqual([
-      `${file} is larger than 16 MiB; in force is what its copy holds, overrides: 1`,
-    ]);
+    expect(store.problems()).toEqual([`${file} is larger than 16 MiB; its copy is in force, overrides: 1`]);
     store.set('c/d', 'wifi');
     expect(beside()).toEqual(['overrides.json', 'overrides.json.copy', 'overrides.json.damaged']);
     expect(kept()).toHaveLength(2);
@@ -176,7 +176,7 @@ describe('a file that cannot be read', () => {
 });
 
 describe('the copy', () => {
-  it('is made of a file that has none, and made anew where it is another', () => {
+  it('is written if it is missing or differs', () => {
     const store = new OverrideStore(file);
     store.set('a/b', 'lte');
     const text = readFileSync(`${file}.copy`, 'utf8');
@@ -196,14 +196,14 @@ describe('the copy', () => {
     }
   });
 
-  it('that cannot be written costs no override, and is a problem', () => {
+  it('does not cost an override if it cannot be written, and is a problem', () => {
     mkdirSync(`${file}.copy`, { recursive: true });
     chmodSync(path.dirname(file), 0o755);
     const store = new OverrideStore(file);
     store.set('a/b', 'lte');
     expect(kept()).toEqual([['a/b', 'lte']]);
     expect(store.problems()).toEqual([
-      `the overrides are kept in ${file} alone: ${file}.copy cannot be written: it is not a regular file`,
+      `the overrides are only in ${file}: ${file}.copy cannot be written: it is not a regular file`,
     ]);
     rmSync(`${file}.copy`, { recursive: true });
     store.set('a/b', 'wifi');
@@ -211,11 +211,11 @@ describe('the copy', () => {
   });
 });
 
-it('no more is taken than is read again', () => {
+it('more overrides than the largest file can have are refused', () => {
   const store = new OverrideStore(file);
   store.set('a/b', 'lte');
   expect(() => {
     store.set(`a/${'x'.repeat(1 << 24)}`, 'lte');
-  }).toThrow('2 overrides are more than a file of 16 MiB holds');
+  }).toThrow('2 overrides do not fit in a file of 16 MiB');
   expect(kept()).toEqual([['a/b', 'lte']]);
 });

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { LARGEST_ACCOUNTS_FILE } from '../../../src/util/accounts.js';
-import { MOST as MOST_TO_CLOSE } from '../../../src/backend/netlink/closer.js';
-import { MOST_DESCRIPTORS } from '../../../src/backend/netlink/descriptors.js';
-import * as tally from '../../../src/backend/netlink/excess-tally.js';
-import { MOST_PORTS } from '../../../src/backend/netlink/port-filter.js';
+import { MAX_QUEUED as MOST_TO_CLOSE } from '../../../src/backend/netlink/subflow-closer.js';
+import { MAX_DESCRIPTORS } from '../../../src/backend/netlink/descriptors.js';
+import * as tally from '../../../src/backend/netlink/excess-reporter.js';
+import { MAX_PORTS } from '../../../src/backend/netlink/port-filter.js';
 import { MOST as MOST_OF_KIND, MOST_SECTIONS } from '../../../src/config/limits.js';
 import { MOST_LINES } from '../../../src/config/lines.js';
 import { LARGEST_FILE as LARGEST_CONFIG } from '../../../src/config/load.js';
@@ -149,8 +149,8 @@ const VALUES: Readonly<Record<string, number>> = {
   'Subflows of a session, `max-subflows` by default': sections.steering.parse({})['max-subflows'],
   'Subflows of a connection of nobody that OpenVPN knows, at least': LEAST_UNCLAIMED,
   'Subflows that wait to be closed': MOST_TO_CLOSE,
-  'Ports of one server that a look asks the kernel for': MOST_PORTS,
-  'File descriptors of a process of a server': MOST_DESCRIPTORS,
+  'Ports of one server that a look asks the kernel for': MAX_PORTS,
+  'File descriptors of a process of a server': MAX_DESCRIPTORS,
   '`devmem`: processes of the host': MAX_TASKS,
   '`devmem`: file descriptors of a process': MAX_FDS,
   '`devmem`: subflows of a connection': MAX_NODES,

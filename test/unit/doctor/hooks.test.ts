@@ -22,35 +22,35 @@ async function check(status: Partial<ServerStatus>, lines?: Partial<HookLines>) 
 }
 
 describe('checkHooks', () => {
-  it('has nothing to say where hooks tell of everybody, are not used, or nobody can compare', async () => {
+  it('reports nothing if hooks recorded all sessions, are not used, or management is not connected', async () => {
     expect(await check({ recorded: 3 }, { connects: true })).toEqual([]);
     expect(await check({ unrecorded: 3 }, {})).toEqual([]);
     expect(await check({ unrecorded: 3 })).toEqual([]);
     expect(await check({ unrecorded: 3, management: 'unreachable' }, { connects: true })).toEqual([]);
   });
 
-  it('names sessions that no hook recorded, though the config has hooks', async () => {
+  it('reports sessions that no hook recorded although the config has hooks', async () => {
     expect(await check({ unrecorded: 3 }, { connects: true, chroot: '/srv/jail' })).toEqual([
       {
         name: 'server office',
         verdict: 'note',
-        found: `the hooks have not recorded 3 of its sessions, though client-connect is in ${FILE}`,
-        remedy: expect.stringMatching(/chroot \/srv\/jail: the hooks need \/bin\/sh/) as string,
+        found: `the hooks have not recorded 3 of its sessions, although ${FILE} has client-connect`,
+        remedy: expect.stringMatching(/chroot \/srv\/jail: this directory must contain \/bin\/sh/) as string,
       },
     ]);
   });
 
-  it('names them where hooks recorded others, whatever can be read of the config', async () => {
+  it('reports them if hooks recorded others, even if the config cannot be read', async () => {
     const [found] = await check({ unrecorded: 1, recorded: 2 });
     expect(found).toMatchObject({
-      found: 'the hooks have not recorded 1 of its sessions, though they recorded 2',
+      found: 'the hooks have not recorded 1 of its sessions, but they have recorded 2 others',
       remedy: expect.stringContaining('script-security 2') as string,
     });
   });
 });
 
 describe('parseHookLines', () => {
-  it('finds the options, and not what is a comment or another', () => {
+  it('finds the options, and ignores comments and other options', () => {
     expect(parseHookLines('client-connect "/a b/hook"\n  chroot /jail\n')).toEqual({
       connects: true,
       chroot: '/jail',
@@ -60,18 +60,18 @@ describe('parseHookLines', () => {
     });
   });
 
-  it('is not asked of a process without a config', async () => {
+  it('finds nothing for a process without a config', async () => {
     expect(await readHookLines(process.pid)).toBeUndefined();
     expect(await readHookLines(4_194_305)).toBeUndefined();
   });
 });
 
 describe('readHookLines', () => {
-  it('reads a config of 256 KiB, and none that is larger', async () => {
+  it('reads a config of 256 KiB, and not a larger one', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'subflowd-hooks-'));
     const file = join(directory, 'large.conf');
     writeFileSync(file, `client-connect /hook\n${'#'.repeat(MOST_BYTES - 22)}\n`);
-    // a process that was started with a config, as OpenVPN is
+    // a process with a config on its command line, as OpenVPN has
     const server = spawn('sh', ['-c', 'read line', 'sh', '--config', file], {
       stdio: ['pipe', 'ignore', 'ignore'],
     });

@@ -10,7 +10,7 @@ import { plan } from '../../../src/steering/plan.js';
 import { configOf, LTE, WIFI } from '../../support/alice.js';
 import { client, statusOf } from '../console/steered.js';
 
-/** More than PID_MAX_LIMIT: never a process. */
+/** Larger than PID_MAX_LIMIT, so no process has this PID. */
 const NO_PID = 4_194_305;
 
 function server(more: Partial<ServerStatus>): ServerStatus {
@@ -42,25 +42,25 @@ describe('checkServer', () => {
     expect(rest).toEqual([]);
   });
 
-  it('takes unreachable management for less where the hooks tell', async () => {
+  it('only notes unreachable management if the hooks record sessions', async () => {
     const [check] = await checkServer(
       server({ management: 'unreachable', managementTrouble: 'away', recorded: 3, pids: [NO_PID] }),
     );
-    expect(check).toMatchObject({ verdict: 'note', found: 'away; the hooks tell of 3 sessions' });
+    expect(check).toMatchObject({ verdict: 'note', found: 'away; the hooks have recorded 3 sessions' });
   });
 
-  it('says that a process is gone', async () => {
+  it('reports a process that is gone', async () => {
     expect(await checkServer(server({ pids: [NO_PID] }))).toContainEqual({
       name: `server lab, process ${NO_PID}`,
       verdict: 'unknown',
-      found: 'it is gone',
+      found: 'the process is gone',
     });
   });
 
   let listener: Server | undefined;
   afterEach(() => listener?.close());
 
-  it('names a process that serves UDP and TCP, where only hooks tell of clients', async () => {
+  it('reports a process that serves UDP and TCP if only hooks report its clients', async () => {
     listener = createServer().listen(0, '127.0.0.1');
     await once(listener, 'listening');
     const udp = createSocket('udp4').bind(0, '127.0.0.1');
@@ -70,15 +70,15 @@ describe('checkServer', () => {
         (await checkServer(server({ pids: [process.pid], ...status })))
           .map((check) => check.found)
           .join('\n');
-      expect(await found({})).toContain('it serves UDP and TCP, and hooks are not told');
+      expect(await found({})).toContain('it serves UDP and TCP, and hooks cannot see');
       expect(await found({ management: 'unreachable' })).toContain('it serves UDP and TCP');
-      expect(await found({ management: 'connected' })).not.toContain('hooks are not told');
+      expect(await found({ management: 'connected' })).not.toContain('hooks cannot see');
     } finally {
       udp.close();
     }
   });
 
-  it('names a plain-TCP listener without /dev/net/tun, with what mends both', async () => {
+  it('reports a plain TCP listener without /dev/net/tun, and how to fix both', async () => {
     listener = createServer().listen(0, '127.0.0.1');
     await once(listener, 'listening');
     const name = `server lab, process ${process.pid}`;
@@ -109,26 +109,26 @@ describe('checkSessions', () => {
   }
   const { session } = client('alice');
 
-  it('has nothing to say of a client with two paths', () => {
+  it('reports nothing about a client with two paths', () => {
     expect(checkSessions(status([client('alice')]))).toEqual([]);
   });
 
   it.each([
-    ['plain TCP', { session, connection: 'plain' as const }, 'it speaks plain TCP', 'mptcpize run'],
+    ['plain TCP', { session, connection: 'plain' as const }, 'it uses plain TCP', 'mptcpize run'],
     [
-      'a claim that another has too',
+      'a connection that another client claims too',
       { session, connection: undefined, unsteerable: 'disputed' as const },
       'another client of its server has the same address and port',
       undefined,
     ],
-    ['one subflow', client('alice', { remotes: [LTE] }), 'it has one subflow only', 'ip mptcp endpoint add'],
+    ['one subflow', client('alice', { remotes: [LTE] }), 'it has only one subflow', 'ip mptcp endpoint add'],
     [
       'a subflow through the tunnel',
       client('alice', { remotes: [WIFI, LTE, { address: '10.8.0.2', port: 1 }] }),
       'it has a subflow through the tunnel itself',
-      'no MPTCP endpoint on the tun device',
+      'remove the MPTCP endpoint of the tun device',
     ],
-  ])('notes %s, with the mend', (_, one, found, remedy) => {
+  ])('notes %s, and how to fix it', (_, one, found, remedy) => {
     const checks = checkSessions(status([one]));
     expect(checks).toHaveLength(1);
     expect(checks[0]).toMatchObject({ name: 'client alice', verdict: 'note' });
@@ -136,11 +136,11 @@ describe('checkSessions', () => {
     if (remedy !== undefined) expect(checks[0]?.remedy).toContain(remedy);
   });
 
-  it.each(['udp', 'not-let-in'] as const)('has nothing to say of a client that is %s', (unsteerable) => {
+  it.each(['udp', 'not-let-in'] as const)('reports nothing about a client that is %s', (unsteerable) => {
     expect(checkSessions(status([{ session, connection: undefined, unsteerable }]))).toEqual([]);
   });
 
-  it('repeats what the daemon cannot see', () => {
+  it('repeats the problems of the daemon', () => {
     expect(checkSessions(status([{ session, connection: undefined }], ['process 7: fd table']))).toEqual([
       { name: 'daemon', verdict: 'note', found: 'process 7: fd table' },
       { name: 'client alice', verdict: 'note', found: 'the kernel shows no connection from its address' },
@@ -148,7 +148,7 @@ describe('checkSessions', () => {
   });
 });
 
-it('names ten peers that speak plain TCP, and of the rest the number', () => {
+it('names ten plain TCP peers, and the number of the others', () => {
   const peers = Array.from({ length: MOST_PEERS + 2 }, (_, n) => `192.0.2.${n}`);
   expect(peersText(peers)).toMatch(/^192\.0\.2\.0, .*, 192\.0\.2\.9 and 2 more$/);
   expect(peersText(peers.slice(2))).toMatch(/192\.0\.2\.11$/);

@@ -20,7 +20,7 @@ async function stop(child: ChildProcess): Promise<void> {
   await once(child, 'exit');
 }
 
-/** Runs a program of node that prints what it was asked for and stays. */
+/** Runs a program in Node that prints a line and then waits. */
 async function run(code: string, ...wrapper: readonly string[]): Promise<{ pid: number; said: string }> {
   const command = [process.execPath, '--input-type=commonjs', '-e', code];
   const all = [...wrapper, ...command];
@@ -60,7 +60,7 @@ describe('socketKinds', () => {
     expect(await socketKinds(pid)).toMatchObject({ udp: 0, mptcpListeners: 0, plainListeners: 1 });
   });
 
-  it('of no more than the process itself', async () => {
+  it('counts only sockets of the process itself', async () => {
     await run(UDP('udp4'));
     await run(TCP);
     const { pid } = await run(TCP);
@@ -75,7 +75,7 @@ describe('socketKinds', () => {
       expect(await socketKinds(pid)).toMatchObject({ udp: 0, mptcpListeners: 1, plainListeners: 0 });
     });
 
-    it('leaves out who connects with plain TCP from this host', async () => {
+    it('leaves out plain TCP connections from this host', async () => {
       const { pid, said } = await run(TCP, 'mptcpize', 'run');
       await run(`require('node:net').connect(${said}, '127.0.0.1', () => { console.log('connected') });`);
       expect((await socketKinds(pid)).plainPeers).toEqual([]);
@@ -85,7 +85,7 @@ describe('socketKinds', () => {
   describe('with TUN', () => {
     needs('root', 'tun');
 
-    it('sees who holds /dev/net/tun', async () => {
+    it('finds out whether the process has /dev/net/tun open', async () => {
       const open =
         "require('node:fs').openSync('/dev/net/tun', 'r+'); console.log('open'); setInterval(() => {}, 1e6)";
       const { pid } = await run(open);
@@ -93,7 +93,7 @@ describe('socketKinds', () => {
     });
   });
 
-  it('fails for a process that is gone', async () => {
+  it('throws if the process is gone', async () => {
     const { pid } = await run("console.log('up'); setInterval(() => {}, 1e6)");
     await Promise.all([...started].map(stop));
     await until('it is gone', () => !existsSync(`/proc/${pid}`));

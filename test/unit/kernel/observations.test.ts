@@ -203,9 +203,9 @@ describe('where our priority is written over the client’s', () => {
   });
 
   it('forgets it with the server, and not with another one', async () => {
-    backend.attend([PID, 1]);
+    backend.trackServers([PID, 1]);
     expect(await ofAlice()).toBe('backup');
-    backend.attend([1]);
+    backend.trackServers([1]);
     // the same as after a restart
     expect(await ofAlice()).toBe('active');
   });

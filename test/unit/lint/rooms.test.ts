@@ -36,7 +36,7 @@ describe('the walls between rooms', () => {
     expect(homeless).toEqual([]);
   });
 
-  it('allow no ring: each room imports only rooms that do not import it in turn', () => {
+  it('allow no cycle: a room imports only rooms that do not import it, directly or indirectly', () => {
     const reached = (room: string): readonly string[] => {
       const found = new Set<string>();
       const follow = (from: string) => {
@@ -58,7 +58,7 @@ describe('the walls between rooms', () => {
       .map((to): readonly [string, string] => [from, to]),
   );
 
-  it.each(forbidden)('refuse an import in %s of %s, however it is written', (from, to) => {
+  it.each(forbidden)('refuse an import in %s of %s, in every form', (from, to) => {
     const name = specifier(from, to);
     for (const text of [
       `import { a } from '${name}'; a();`,
@@ -79,7 +79,7 @@ describe('the walls between rooms', () => {
     expect(lint(from, `export { a } from '${specifier(from, to)}';`)).toEqual([]);
   });
 
-  it.each(rooms)('refuse an import in %s of what lies directly in src', (room) => {
+  it.each(rooms)('refuse an import in %s of a file directly in src', (room) => {
     const up = '../'.repeat(room.split('/').length);
     expect(lint(room, `import '${up}daemon.js';`)).toHaveLength(1);
   });

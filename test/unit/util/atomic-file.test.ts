@@ -30,8 +30,8 @@ afterEach(() => {
 
 const modeOf = (path: string) => statSync(path).mode & 0o7777;
 
-describe('a file that is written whole', () => {
-  it('is new with the mode that was asked for, and nothing is left beside it', () => {
+describe('a file that is written atomically', () => {
+  it('has the requested mode if it is new, and no other file remains beside it', () => {
     const umask = process.umask(0o027);
     try {
       writeFileAtomically(file, 'one', 0o666);
@@ -43,7 +43,7 @@ describe('a file that is written whole', () => {
     expect(readdirSync(directory)).toEqual(['file']);
   });
 
-  it('keeps mode and owner where it was there', () => {
+  it('keeps the mode and owner that it had', () => {
     writeFileSync(file, 'one');
     chmodSync(file, 0o664);
     if (process.getuid?.() === 0) chownSync(file, 65_534, 65_534);
@@ -54,7 +54,7 @@ describe('a file that is written whole', () => {
     expect(modeOf(file)).toBe(0o664);
   });
 
-  it('is the one that a symbolic link leads to', () => {
+  it('is the target if the path is a symbolic link', () => {
     mkdirSync(join(directory, 'elsewhere'));
     const target = join(directory, 'elsewhere', 'target');
     writeFileSync(target, 'one');
@@ -65,7 +65,7 @@ describe('a file that is written whole', () => {
     expect(readdirSync(join(directory, 'elsewhere'))).toEqual(['target']);
   });
 
-  it('is written where one of the same name was left half written', () => {
+  it('is written if an earlier process left a partly written one', () => {
     symlinkSync('/dev/null', `${file}.${process.pid}.new`);
     writeFileAtomically(file, 'one', 0o600);
     expect(readFileSync(file, 'utf8')).toBe('one');
@@ -88,7 +88,7 @@ describe('a file that is written whole', () => {
       },
       'it is not a regular file',
     ],
-  ])('does not take the place of %s', async (_what, make, why) => {
+  ])('does not replace %s', async (_what, make, why) => {
     await make();
     const before = lstatSync(file);
     expect(() => {
@@ -98,7 +98,7 @@ describe('a file that is written whole', () => {
     expect(readdirSync(directory)).toEqual(['file']);
   });
 
-  it('is named where its directory is missing', () => {
+  it('is named in the error if its directory is missing', () => {
     const missing = join(directory, 'no', 'file');
     expect(() => {
       writeFileAtomically(missing, 'one', 0o600);

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
 const DIST = resolve(import.meta.dirname, '../../dist/src');
-/** Of nobody on this host, and without a name. */
+/** A user number without an account on this host. */
 const USER = 54_321;
 
 let directory: string;
@@ -19,7 +19,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-/** What another user is told who reads that password file, or keeps an override in that file. */
+/** The error for another user who reads this password file, or keeps an override in this file. */
 function told(use: 'read' | 'write', path: string): string {
   const script = `
     import { readPasswordFile } from ${JSON.stringify(join(DIST, 'password-file.js'))};
@@ -32,14 +32,14 @@ function told(use: 'read' | 'write', path: string): string {
   return execFileSync('setpriv', [...user, ...program], { encoding: 'utf8', cwd: '/' }).trim();
 }
 
-it('names a directory that may not be written to, whose it is, and what helps', () => {
+it('names a directory that may not be written to, its owner, and how to fix it', () => {
   expect(told('write', join(directory, 'file'))).toBe(
     `${directory}/file cannot be written: EACCES: user ${USER} may not write to ${directory}, which has owner root:root and ` +
-      'mode 0755: let that user write there, or name another place in subflowd.ini',
+      'mode 0755: let that user write there, or choose another path in subflowd.ini',
   );
 });
 
-it('names the directory that a link leads to', () => {
+it('names the target directory of a link', () => {
   const link = join(directory, 'link');
   mkdirSync(join(directory, 'real'));
   writeFileSync(join(directory, 'real/file'), '');
@@ -47,7 +47,7 @@ it('names the directory that a link leads to', () => {
   expect(told('write', link)).toContain(`user ${USER} may not write to ${directory}/real, which has owner`);
 });
 
-it('names a file that may not be read, or the directory above that it is hidden in', () => {
+it('names a file that may not be read, or the directory above it that may not be searched', () => {
   const file = join(directory, 'hidden/password');
   mkdirSync(join(directory, 'hidden'));
   writeFileSync(file, 'open sesame\n', { mode: 0o640 });
@@ -57,14 +57,14 @@ it('names a file that may not be read, or the directory above that it is hidden 
   );
   chmodSync(join(directory, 'hidden'), 0o700);
   expect(told('read', file)).toContain(
-    `user ${USER} may not look into ${directory}/hidden, which has owner root:root and mode 0700`,
+    `user ${USER} may not search ${directory}/hidden, which has owner root:root and mode 0700`,
   );
   chmodSync(join(directory, 'hidden'), 0o755);
   chmodSync(file, 0o644);
   expect(told('read', file)).toBe('open sesame');
 });
 
-it('leaves anything else as the system says it', () => {
+it('leaves other errors as the system reports them', () => {
   expect(told('read', join(directory, 'none'))).toBe(
     `${directory}/none cannot be read: ENOENT: no such file or directory, stat '${directory}/none'`,
   );

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { FairWork, WorkBudget, type SlicedWork } from '../../../src/util/fair-work.js';
 import { until } from '../../support/until.js';
 
-/** Work that never ends, and what it got. */
+/** Endless work that records its slices. */
 class Endless implements SlicedWork {
   slices = 0;
   spentMs = 0;
@@ -21,7 +21,7 @@ class Endless implements SlicedWork {
 }
 
 describe('FairWork', () => {
-  it('gives each its turn, and everything else between two turns', async () => {
+  it('gives each piece of work a turn, and lets other events run between two turns', async () => {
     const fair = new FairWork();
     const all = [1, 2, 3].map(() => new Endless(new WorkBudget({ burstMs: 60_000, share: 1 })));
     let turns = 0;
@@ -37,7 +37,7 @@ describe('FairWork', () => {
     expect(all.map((work) => work.slices)).toEqual(slices);
   });
 
-  it('lets work that has used up its budget wait, and the others go on', async () => {
+  it('lets work without budget wait, and continues the others', async () => {
     const fair = new FairWork();
     const poor = new Endless(new WorkBudget({ burstMs: 10, share: 0.01 }));
     const rich = new Endless(new WorkBudget({ burstMs: 60_000, share: 1 }));
@@ -48,7 +48,7 @@ describe('FairWork', () => {
     expect(poor.slices).toBeLessThan(rich.slices / 4);
   });
 
-  it('does what is asked for twice once', async () => {
+  it('does work once that is requested twice', async () => {
     const fair = new FairWork();
     let times = 0;
     const work: SlicedWork = {
@@ -66,7 +66,7 @@ describe('FairWork', () => {
     await until('again', () => times === 2);
   });
 
-  it('does no more of what was cancelled while it was being done', async () => {
+  it('stops work that is cancelled during its turn', async () => {
     const fair = new FairWork();
     let times = 0;
     const work: SlicedWork = {
@@ -83,8 +83,8 @@ describe('FairWork', () => {
     expect(times).toBe(1);
   });
 
-  // who asks, or cancels, is another work in its turn, the work itself, or somebody else between two turns
-  it('does what was asked for, and nothing that was cancelled since, whoever asks or cancels, and when', async () => {
+  // the caller is another work in its turn, the work itself, or code between two turns
+  it('does requested work and no cancelled work, whoever requests or cancels it, and whenever', async () => {
     const act = fc.record({ does: fc.constantFrom('request' as const, 'cancel' as const), to: fc.nat(2) });
     const acts = fc.array(act, { maxLength: 4 });
     const turn = fc.record({ acts, isLeft: fc.boolean() });
@@ -105,7 +105,7 @@ describe('FairWork', () => {
           const works = turns.map((own, who): SlicedWork => {
             const left = [...own];
             return {
-              // with the least share, what is used up waits for a timer
+              // with this small share, work without budget waits for a timer
               budget: new WorkBudget({ burstMs: who === 2 ? 0.001 : 1_000, share: 1 }),
               work: () => {
                 if (!isDue[who]) wrong.push(`${who} has a turn though nobody wants it`);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LineSplitter } from '../../../src/util/lines.js';
 
-/** Bytes with line ends of both kinds, and characters that are cut, broken or none. */
+/** Bytes with both kinds of line end, and with divided and invalid characters. */
 const text = fc
   .array(
     fc.oneof(
@@ -18,7 +18,7 @@ function cut(bytes: Buffer, at: readonly number[]): Buffer[] {
 }
 
 describe('a stream of bytes', () => {
-  it('is the same lines however it is cut', () => {
+  it('gives the same lines, however it is divided into chunks', () => {
     fc.assert(
       fc.property(text, fc.array(fc.nat()), (bytes, at) => {
         const splitter = new LineSplitter(bytes.length);
@@ -34,7 +34,7 @@ describe('a stream of bytes', () => {
     );
   });
 
-  it('is refused at a line of more bytes than allowed, and only then', () => {
+  it('is refused if a line is longer than allowed, and only then', () => {
     fc.assert(
       fc.property(text, fc.array(fc.nat()), fc.nat(12), (bytes, at, most) => {
         const splitter = new LineSplitter(most);

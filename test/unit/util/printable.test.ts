@@ -27,13 +27,13 @@ const UNSEEN: readonly (readonly [string, string])[] = [
   ['\u{10ffff}', '\\u{10ffff}'],
 ];
 
-describe('what is not seen, or reorders what is seen', () => {
+describe('an invisible or reordering character', () => {
   it.each(UNSEEN)('%j is shown as %s', (character, shown) => {
     expect(printable(`a${character}b`)).toBe(`a${shown}b`);
     expect(isPrintable(`a${character}b`)).toBe(false);
   });
 
-  it.each(UNSEEN)('%j is escaped in JSON, and comes out of it as it was', (character) => {
+  it.each(UNSEEN)('%j is escaped in JSON, and parses to itself', (character) => {
     const json = printableJson({ [`a${character}`]: `b${character}c` });
     expect(json).toMatch(/^[ -~]+$/);
     expect(JSON.parse(json)).toEqual({ [`a${character}`]: `b${character}c` });
@@ -56,6 +56,6 @@ it.each([
   expect(escapeJson(JSON.stringify(text))).toBe(JSON.stringify(text));
 });
 
-it('JSON that is laid out in lines keeps its lines', () => {
+it('JSON with line breaks keeps them', () => {
   expect(printableJson({ a: ['\u202e'] }, 2)).toBe('{\n  "a": [\n    "\\u202e"\n  ]\n}');
 });

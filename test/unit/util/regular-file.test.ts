@@ -22,17 +22,17 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-/** What an admin may have named by mistake. */
+/** Paths that an admin may name by mistake. */
 const OTHERS: readonly [string, (file: string) => unknown][] = [
   ['a FIFO that nobody writes to', (path) => execa('mkfifo', [path])],
   [
-    'a device without an end',
+    'an endless device',
     (path) => {
       symlinkSync('/dev/zero', path);
     },
   ],
   [
-    'a device that is empty',
+    'an empty device',
     (path) => {
       symlinkSync('/dev/null', path);
     },
@@ -60,14 +60,14 @@ async function listen(path: string): Promise<void> {
   server.unref();
 }
 
-/** Both ways to read give the same. */
+/** Checks that the synchronous and the asynchronous function return the same. */
 async function readBoth(path: string, most: number): Promise<string> {
   const read = (await readRegularFile(path, most)).toString();
   expect(readRegularFileSync(path, most).toString()).toBe(read);
   return read;
 }
 
-/** Both ways to read refuse for the same reason. */
+/** Checks that both functions throw the same error. */
 async function refusal(path: string, most: number): Promise<unknown> {
   const refused: unknown = await readRegularFile(path, most).catch((error: unknown) => error);
   expect(() => readRegularFileSync(path, most)).toThrow((refused as Error).message);
@@ -75,14 +75,14 @@ async function refusal(path: string, most: number): Promise<unknown> {
 }
 
 describe('a file that an admin names', () => {
-  it.each(OTHERS)('is refused at once where it is %s', async (_what, make) => {
+  it.each(OTHERS)('is refused at once if it is %s', async (_what, make) => {
     await make(file);
     const refused = await refusal(file, 1024);
     expect(refused).toBeInstanceOf(UnusableFileError);
     expect((refused as Error).message).toBe('is not a regular file');
   });
 
-  it('may be as large as is sensible, and not by a byte larger', async () => {
+  it('may be as large as the limit, and not one byte larger', async () => {
     writeFileSync(file, 'x'.repeat(200_000));
     expect(await readBoth(file, 200_000)).toHaveLength(200_000);
     expect(await refusal(file, 199_680)).toMatchObject({ message: 'is larger than 195 KiB' });
@@ -90,11 +90,11 @@ describe('a file that an admin names', () => {
     expect(await refusal(file, 1 << 20)).toMatchObject({ message: 'is larger than 1 MiB' });
   });
 
-  it('is read whole where the kernel makes it, which says that its size is 0', async () => {
+  it('is read completely if it is in /proc, where its size is 0', async () => {
     expect(await readBoth('/proc/self/limits', 65_536)).toContain('Max open files');
   });
 
-  it('is named by the system where it is not there', async () => {
+  it('is named in the error of the system if it is missing', async () => {
     expect(await refusal(file, 1)).toMatchObject({ code: 'ENOENT' });
   });
 });
@@ -104,17 +104,17 @@ describe('a password file', () => {
     ['secret', 'secret'],
     ['secret\r\nmore\n', 'secret'],
     [' with blanks \nx', ' with blanks '],
-  ])('%j holds %j', (content, password) => {
+  ])('%j contains the password %j', (content, password) => {
     writeFileSync(file, content);
     expect(readPasswordFile(file)).toBe(password);
   });
 
-  it.each(OTHERS)('is refused, by its name, where it is %s', async (_what, make) => {
+  it.each(OTHERS)('is refused with its name if it is %s', async (_what, make) => {
     await make(file);
     expect(() => readPasswordFile(file)).toThrow(`${file} is not a regular file`);
   });
 
-  it('is refused where it is missing, empty or far too large', () => {
+  it('is refused if it is missing, empty or too large', () => {
     expect(() => readPasswordFile(file)).toThrow(`${file} cannot be read: ENOENT`);
     writeFileSync(file, '\nsecret\n');
     expect(() => readPasswordFile(file)).toThrow(`the first line of ${file} is empty`);
@@ -124,7 +124,7 @@ describe('a password file', () => {
 });
 
 describe('a System.map', () => {
-  it('is refused, by its name, where it is larger than 256 MiB', async () => {
+  it('is refused with its name if it is larger than 256 MiB', async () => {
     writeFileSync(file, '');
     truncateSync(file, MAX_SYSTEM_MAP_BYTES + 1);
     await expect(readSystemMap(file)).rejects.toThrow(`${file} is larger than 256 MiB`);
@@ -132,7 +132,7 @@ describe('a System.map', () => {
 });
 
 describe('a file like /etc/passwd', () => {
-  it('is read as the fields of its rows, and refused where it is larger than 16 MiB', () => {
+  it('is read as rows of fields, and refused if it is larger than 16 MiB', () => {
     writeFileSync(file, 'root:x:0:\nstaff:x:50:alice,bob\n');
     expect(readAccounts(file)).toEqual([['root', 'x', '0', ''], ['staff', 'x', '50', 'alice,bob'], ['']]);
     truncateSync(file, LARGEST_ACCOUNTS_FILE + 1);
@@ -141,7 +141,7 @@ describe('a file like /etc/passwd', () => {
 });
 
 describe('a vmlinux', () => {
-  it('is refused where it claims a part of more than 512 MiB', async () => {
+  it('is refused if it has a section of more than 512 MiB', async () => {
     const header = Buffer.alloc(128);
     header.write('\x7fELF\x02\x01', 'latin1');
     header.writeUInt16LE(62, 18); // x86_64
@@ -155,20 +155,20 @@ describe('a vmlinux', () => {
     await expect(layout).rejects.toThrow(`${file} has a part of ${MAX_SECTION_BYTES + 1} bytes`);
   });
 
-  it.each(OTHERS)('is refused, by its name, where it is %s', async (_what, make) => {
+  it.each(OTHERS)('is refused with its name if it is %s', async (_what, make) => {
     await make(file);
     const layout = makeLayout({ vmlinux: file, progress: () => undefined });
     await expect(layout).rejects.toThrow(`${file} is not a regular file`);
   });
 
-  it('is refused, by its name, where it cannot be read', async () => {
-    // whose first page is never there
+  it('is refused with its name if it cannot be read', async () => {
+    // the first page of this file does not exist
     symlinkSync('/proc/self/mem', file);
     const layout = makeLayout({ vmlinux: file, progress: () => undefined });
     await expect(layout).rejects.toThrow(`layout: ${file} cannot be read: EIO`);
   });
 });
 
-it('a group is found in /etc/group', () => {
+it('groups are read from /etc/group', () => {
   expect(groupId('root')).toBe(0);
 });

@@ -2,8 +2,11 @@ import type { ServerSockets } from '../model/connection.js';
 import { formatEndpoint, type Endpoint } from '../model/endpoint.js';
 import type { UnplacedSession, Session } from '../model/session.js';
 
-/** Gives a session the port of the one connection from its address that is nobody else's. */
-export function place(
+/**
+ * Gives each session without a port the port of the only connection from its address that no other session has.
+ * @returns the sessions that have a port now, and a problem for each of the others.
+ */
+export function assignPorts(
   unplaced: readonly UnplacedSession[],
   placed: readonly Session[],
   { connections, plain }: ServerSockets,
@@ -23,8 +26,8 @@ export function place(
     if (real && ends.length === 1 && rivals.get(address)?.length === 1) sessions.push({ ...session, real });
     else {
       problems.push(
-        `${session.commonName}: OpenVPN does not tell its port, and ${ends.length} connections are ` +
-          `from ${address}: use the client-connect hook, which does`,
+        `${session.commonName}: OpenVPN does not report its port, and ${ends.length} connections are ` +
+          `from ${address}: use the client-connect hook, which reports it`,
       );
     }
   }

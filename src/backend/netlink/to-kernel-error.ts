@@ -2,7 +2,7 @@ import { release } from 'node:os';
 import { KernelError } from '../../model/kernel-error.js';
 import { NetlinkError } from './netlink-error.js';
 
-const MENDS: Readonly<Record<string, string>> = {
+const REMEDIES: Readonly<Record<string, string>> = {
   EPERM:
     'run subflowd as root, or give it CAP_NET_ADMIN, and for servers in other network namespaces CAP_SYS_ADMIN and ' +
     'RestrictNamespaces=net (openvpn-conf/subflowd.service, and subflowd.service.d/namespaces.conf beside it)',
@@ -11,8 +11,8 @@ const MENDS: Readonly<Record<string, string>> = {
   EMFILE: 'raise LimitNOFILE= of subflowd',
 };
 
-/** The error that an admin reads, with what mends it. @param pid of the server that was asked about. */
-export function explain(error: unknown, pid?: number): KernelError {
+/** The error that an admin reads, with its remedy. @param pid of the server that was observed. */
+export function toKernelError(error: unknown, pid?: number): KernelError {
   if (error instanceof KernelError) return error;
   const { code = '', message } = error as NodeJS.ErrnoException;
   if (pid !== undefined && !(error instanceof NetlinkError) && (code === 'ENOENT' || code === 'ESRCH')) {
@@ -21,10 +21,10 @@ export function explain(error: unknown, pid?: number): KernelError {
   if (code === 'ENOENT' || code === 'EPROTONOSUPPORT') {
     return new KernelError(
       'netlink',
-      `kernel ${release()} has no MPTCP path manager to ask (${message})`,
+      `kernel ${release()} has no MPTCP path manager (${message})`,
       'boot Linux 5.19 or later with CONFIG_MPTCP=y and CONFIG_INET_DIAG (Debian has them)',
       { cause: error },
     );
   }
-  return new KernelError('netlink', message, MENDS[code], { cause: error });
+  return new KernelError('netlink', message, REMEDIES[code], { cause: error });
 }

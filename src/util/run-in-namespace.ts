@@ -4,8 +4,8 @@ import { execa } from 'execa';
 const COMMAND_MS = 10_000;
 
 /**
- * What a command prints in the network namespace of a process.
- * @throws {Error} ENOENT if the process is gone; of execa if the command fails.
+ * Runs a command in the network namespace of a process, and returns what it prints.
+ * @throws {Error} ENOENT if the process is gone; the one of execa if the command fails.
  */
 export async function runInNamespaceOf(pid: number, command: readonly string[]): Promise<string> {
   const isHere = readlinkSync(`/proc/${pid}/ns/net`) === readlinkSync('/proc/self/ns/net');

@@ -1,18 +1,19 @@
 import type { ClosedSubflows, ExcessSubflows } from '../../model/subflow-limits.js';
 
-/** From the first subflow that was closed to the report of it, milliseconds: more come with it ... */
-const GATHER_MS = 500;
-/** ... and from one report to the next. */
+/** From the first closed subflow to its report, milliseconds: usually more follow at once. */
+const FIRST_PAUSE_MS = 500;
+/** From one report to the next, milliseconds. */
 export const PAUSE_MS = 10_000;
-/** Connections that one report names, and that are counted apart until then. */
+/** Connections that one report names. */
 export const NAMED = 10;
+/** Connections that are counted one by one until the next report. */
 const COUNTED = 1_000;
 
-/** Counts the subflows that were closed, by connection, and reports them now and then. */
-export class ExcessTally {
+/** Counts by connection the subflows that were closed, and reports them at intervals. */
+export class ExcessReporter {
   #listener: (excess: ExcessSubflows) => void = () => undefined;
   readonly #closed = new Map<string, ClosedSubflows>();
-  /** Of connections that are not counted apart. */
+  /** Closed subflows of connections that are not counted one by one. */
   #others = 0;
   #timer: NodeJS.Timeout | undefined;
   #reportedAt = -Infinity;
@@ -31,7 +32,7 @@ export class ExcessTally {
       () => {
         this.#report();
       },
-      Math.max(GATHER_MS, this.#reportedAt + PAUSE_MS - performance.now()),
+      Math.max(FIRST_PAUSE_MS, this.#reportedAt + PAUSE_MS - performance.now()),
     ).unref();
   }
 

@@ -1,26 +1,27 @@
 import { formatEndpoint } from '../../model/endpoint.js';
 import type { Connection } from '../../model/connection.js';
-import type { Ends } from './path-manager.js';
+import type { FourTuple } from './path-manager.js';
 
-/** A server of a network namespace, and what the last look at it showed. */
-export class WatchedServer {
-  /** Ports of this host that its connections are on; undefined: not known, they may be on any. */
+/** A server in a network namespace, with its last observation. */
+export class TrackedServer {
+  /** Local ports of its connections; undefined: not known, any port is possible. */
   ports: ReadonlySet<number> | undefined;
-  /** At the last look; at the one before it. */
+  /** Of the last observation. */
   #connections: readonly Connection[] = [];
+  /** Of the observation before it. */
   #before: readonly Connection[] = [];
   #byToken: Map<number, Connection> | undefined;
   #beforeByToken: Map<number, Connection> | undefined;
-  /** Tokens of the first look, whose connections began before anybody looked; undefined before it. */
+  /** Tokens of the first observation; undefined before it. Nobody knows when these connections began. */
   #first: ReadonlySet<number> | undefined;
-  /** Subflows of a connection that events spoke of since the look, by token: as they are with those events. */
+  /** By token: the subflows of a connection after the events since the last observation. */
   readonly #subflows = new Map<number, Set<string>>();
-  /** Events were lost since the look. */
+  /** Whether events were lost since the last observation. */
   isStale = false;
 
   constructor(readonly pid: number) {}
 
-  saw(connections: readonly Connection[], ports: ReadonlySet<number> | undefined): void {
+  storeObservation(connections: readonly Connection[], ports: ReadonlySet<number> | undefined): void {
     this.#first ??= new Set(connections.map(({ token }) => token));
     [this.#before, this.#beforeByToken] = [this.#connections, this.#byToken];
     this.#connections = connections;
@@ -30,8 +31,8 @@ export class WatchedServer {
     this.isStale = false;
   }
 
-  /** Whether it was looked at: its ports are then what the last look found. */
-  get wasSeen(): boolean {
+  /** Whether there was an observation; then its ports are those of the last one. */
+  get isObserved(): boolean {
     return this.#first !== undefined;
   }
 
@@ -43,17 +44,17 @@ export class WatchedServer {
     return (this.#byToken ??= byToken(this.#connections)).get(token);
   }
 
-  /** At the look before the last one. */
-  earlier(token: number): Connection | undefined {
+  /** A connection in the observation before the last one. */
+  connectionBefore(token: number): Connection | undefined {
     return (this.#beforeByToken ??= byToken(this.#before)).get(token);
   }
 
-  /** Whether a connection was there at the first look. */
-  isFirst(token: number): boolean {
+  /** Whether a connection was in the first observation. */
+  wasInFirstObservation(token: number): boolean {
     return this.#first?.has(token) ?? false;
   }
 
-  /** The subflows that a connection has by the last look and what events said since, each by {@link subflowKey}. */
+  /** The {@link subflowKey} of each subflow of a connection, by the last observation and the events since then. */
   subflows(connection: Connection): Set<string> {
     const known = this.#subflows.get(connection.token);
     if (known) return known;
@@ -63,39 +64,41 @@ export class WatchedServer {
   }
 }
 
-/** The servers in one network namespace, and so which of its events concern us. */
-export class WatchedServers {
-  readonly #servers = new Map<number, WatchedServer>();
+/** The servers in one network namespace. They decide which events of it concern us. */
+export class TrackedServers {
+  readonly #servers = new Map<number, TrackedServer>();
 
-  of(pid: number): WatchedServer {
-    const known = this.#servers.get(pid);
-    if (known) return known;
-    const server = new WatchedServer(pid);
+  getOrAdd(pid: number): TrackedServer {
+    const get = this.#servers.get(pid);
+    if (get) return get;
+    const server = new TrackedServer(pid);
     this.#servers.set(pid, server);
     return server;
   }
 
-  known(pid: number): WatchedServer | undefined {
+  known(pid: number): TrackedServer | undefined {
     return this.#servers.get(pid);
   }
 
-  /** Forgets those that are not among these. */
-  keep(pids: ReadonlySet<number>): void {
+  /** Forgets all servers but these. */
+  keepOnly(pids: ReadonlySet<number>): void {
     for (const pid of this.#servers.keys()) if (!pids.has(pid)) this.#servers.delete(pid);
   }
 
-  *all(): Generator<WatchedServer> {
+  *all(): Generator<TrackedServer> {
     yield* this.#servers.values();
   }
 
-  /** Whether what happens on a port of this host may be a server's. */
-  concerns(port: number): boolean {
+  /** Whether a server may have connections on this local port. */
+  mayUsePort(port: number): boolean {
     for (const { ports } of this.#servers.values()) if (ports?.has(port) ?? true) return true;
     return false;
   }
 
-  /** The server that has a connection of this token, as the last look showed. */
-  find(token: number): { readonly server: WatchedServer; readonly connection: Connection } | undefined {
+  /** The server that had a connection with this token in the last observation. */
+  findConnection(
+    token: number,
+  ): { readonly server: TrackedServer; readonly connection: Connection } | undefined {
     for (const server of this.#servers.values()) {
       const connection = server.connection(token);
       if (connection) return { server, connection };
@@ -104,8 +107,8 @@ export class WatchedServers {
   }
 }
 
-/** Names a subflow among those of one connection. */
-export function subflowKey({ local, remote }: Ends): string {
+/** A text that identifies a subflow among those of one connection. */
+export function subflowKey({ local, remote }: FourTuple): string {
   return `${formatEndpoint(local)} ${formatEndpoint(remote)}`;
 }
 

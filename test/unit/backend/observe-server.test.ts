@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { afterEach, expect, it } from 'vitest';
 import { descriptors, socketInodes } from '../../../src/backend/netlink/descriptors.js';
 import { listeningSockets } from '../../../src/backend/netlink/diag.js';
-import { look } from '../../../src/backend/netlink/look.js';
+import { observeSockets } from '../../../src/backend/netlink/observe-sockets.js';
 import { NetworkNamespace } from '../../../src/backend/netlink/namespace.js';
-import { lookAtServer, type ServerLook } from '../../../src/backend/netlink/server-look.js';
+import { observeServer, type ServerObservation } from '../../../src/backend/netlink/observe-server.js';
 import { until } from '../../support/until.js';
 
 const HOST = '127.0.0.1';
-/** Listens on two ports and says which, until it is told to close the second; says back whatever it hears. */
+/** Prints the two ports that it listens on. Closes the second one on request. Sends back all data that it receives. */
 const SERVER = `const net = require('node:net');
   const listen = () => net.createServer((socket) => socket.on('error', () => undefined).pipe(socket)).listen(0, '${HOST}');
   const [usual, other] = [listen(), listen()];
@@ -26,7 +26,7 @@ afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
 
-/** A program that speaks MPTCP, and what it says first. */
+/** A program with MPTCP, and its first line of output. */
 async function start(code: string, ...args: readonly string[]): Promise<[ChildProcess, string]> {
   const child = spawn('mptcpize', ['run', process.execPath, '-e', code, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -36,14 +36,14 @@ async function start(code: string, ...args: readonly string[]): Promise<[ChildPr
   return [child, said.toString()];
 }
 
-// as with TPROXY and sk_lookup, which need no listener on the port either
+// as with TPROXY and sk_lookup, which also need no listening socket on the port
 it.each([
   ['after the listener of its port is closed', false],
   ['before it is closed, too', true],
-])('finds a connection on a port that its server does not listen on, looked for %s', async (_, isEarly) => {
+])('finds a connection on a port that its server does not listen on, observed %s', async (_, isEarly) => {
   const [server, ports] = await start(SERVER);
   const [usual = 0, other = 0] = ports.split(' ').map(Number);
-  const namespace = NetworkNamespace.of('self');
+  const namespace = NetworkNamespace.openFor('self');
   try {
     const pid = server.pid ?? 0;
     const { diag } = namespace;
@@ -52,28 +52,28 @@ it.each([
       const listeners = listeningSockets(diag).filter(({ inode }) => inodes.has(inode));
       return { inodes, where: { listeners, ports: new Set(listeners.map(({ port }) => port)) } };
     };
-    let last: ServerLook | undefined;
-    const lookAgain = () => {
+    let last: ServerObservation | undefined;
+    const observeAgain = () => {
       const { inodes, where } = now();
-      last = lookAtServer(diag, pid, inodes, where, last);
+      last = observeServer(diag, pid, inodes, where, last);
       return {
         ports: last.ports,
         connectionsOn: last.connections.map(({ connection }) => connection.local.port),
       };
     };
-    expect(lookAgain()).toEqual({ ports: new Set([usual, other]), connectionsOn: [] });
+    expect(observeAgain()).toEqual({ ports: new Set([usual, other]), connectionsOn: [] });
     const [client] = await start(CLIENT, `${other}`);
-    if (isEarly) expect(lookAgain()).toEqual({ ports: new Set([usual, other]), connectionsOn: [other] });
+    if (isEarly) expect(observeAgain()).toEqual({ ports: new Set([usual, other]), connectionsOn: [other] });
     server.kill('SIGUSR2');
     await until('nobody listens there', () => !now().where.ports.has(other));
-    // which those on the ports that it listens on are not
+    // unlike the sockets on ports that it listens on
     const { inodes, where } = now();
-    expect(look(diag, pid, inodes, [], where).connections).toEqual([]);
+    expect(observeSockets(diag, pid, inodes, [], where).connections).toEqual([]);
     for (let count = 0; count < 3; count++)
-      expect(lookAgain()).toEqual({ ports: undefined, connectionsOn: [other] });
+      expect(observeAgain()).toEqual({ ports: undefined, connectionsOn: [other] });
     client.kill('SIGKILL');
-    await until('it is gone', () => lookAgain().connectionsOn.length === 0);
-    expect(lookAgain()).toEqual({ ports: new Set([usual]), connectionsOn: [] });
+    await until('it is gone', () => observeAgain().connectionsOn.length === 0);
+    expect(observeAgain()).toEqual({ ports: new Set([usual]), connectionsOn: [] });
   } finally {
     namespace.close();
   }

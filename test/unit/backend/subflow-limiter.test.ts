@@ -2,12 +2,12 @@ import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Connection } from '../../../src/model/connection.js';
 import type { ExcessSubflows, SubflowLimits } from '../../../src/model/subflow-limits.js';
-import type { LimitedNamespace } from '../../../src/backend/netlink/closer.js';
-import { SubflowLimiter } from '../../../src/backend/netlink/limiter.js';
-import type { Ends } from '../../../src/backend/netlink/path-manager.js';
+import type { LimitedNamespace } from '../../../src/backend/netlink/subflow-closer.js';
+import { SubflowLimiter } from '../../../src/backend/netlink/subflow-limiter.js';
+import type { FourTuple } from '../../../src/backend/netlink/path-manager.js';
 import { EventType, readEvent } from '../../../src/backend/netlink/pm-event.js';
 import { RequestSocket } from '../../../src/backend/netlink/socket.js';
-import { WatchedServers } from '../../../src/backend/netlink/watched-servers.js';
+import { TrackedServers } from '../../../src/backend/netlink/tracked-servers.js';
 import { pathManagerEvent } from '../../support/pm-event.js';
 
 const PID = 4321;
@@ -15,9 +15,9 @@ const TOKEN = 7;
 const SERVER = { address: '192.168.110.2', port: 1194 };
 const family = { id: 28, events: 9, commands: new Set<number>() };
 
-/** What the kernel was asked to close, by the client's port; it closes everything. */
+/** Client ports of the subflows that the kernel was asked to close. This fake kernel closes them all. */
 let closed: number[];
-/** Errno of each answer; 0: none, it is done. */
+/** Errno of each answer; 0: success without an answer. */
 let errno: number;
 let lookedAgain: number;
 let namespace: LimitedNamespace;
@@ -32,14 +32,14 @@ beforeEach(() => {
   reports = [];
   namespace = {
     isOpen: true,
-    servers: new WatchedServers(),
+    servers: new TrackedServers(),
     generic: new RequestSocket(() => {
       let waiting: Buffer | undefined;
       return {
         join: () => undefined,
         onReadable: () => undefined,
         close: () => undefined,
-        // the client's port is the last attribute
+        // the last attribute has the client's port
         send: (bytes) => {
           closed.push(Buffer.from(bytes).readUInt16LE(bytes.length - 4));
           waiting = errno === 0 ? undefined : refusal(errno, Buffer.from(bytes).readUInt32LE(8));
@@ -69,14 +69,14 @@ function refusal(code: number, sequence: number): Buffer {
   return bytes;
 }
 
-function ends(port: number): Ends {
+function ends(port: number): FourTuple {
   return { local: SERVER, remote: { address: '192.168.100.2', port } };
 }
 
-/** A connection that began with the subflow from port 1, and has one from each of these. */
+/** A connection with the initial subflow from port 1, and one from each of these ports. */
 function connection(...ports: readonly number[]): Connection {
-  const wishes = { ours: 'active', peers: 'active', mpPrioPending: false } as const;
-  const subflows = [1, ...ports].map((port) => ({ ...ends(port), ...wishes }));
+  const priorities = { ours: 'active', peers: 'active', mpPrioPending: false } as const;
+  const subflows = [1, ...ports].map((port) => ({ ...ends(port), ...priorities }));
   return { pid: PID, token: TOKEN, ...ends(1), subflows };
 }
 
@@ -84,23 +84,23 @@ function limits(claimed = false): SubflowLimits {
   return { most: 8, mostUnclaimed: 2, claimed: new Map([[PID, new Set(claimed ? [TOKEN] : [])]]) };
 }
 
-/** Looks, and then says what the limits are, as the controller does. */
+/** Stores an observation and then sets limits, as the controller does. */
 function look(seen: Connection, claimed = false): void {
-  namespace.servers.of(PID).saw([seen], new Set([1194]));
-  limiter.limit(limits(claimed), [namespace]);
+  namespace.servers.getOrAdd(PID).storeObservation([seen], new Set([1194]));
+  limiter.setLimits(limits(claimed), [namespace]);
 }
 
-/** Looks at a connection that was not there at the first look. */
+/** Observes a connection that was not in the first observation. */
 function lookAtNew(seen: Connection, claimed = false): void {
-  namespace.servers.of(PID).saw([], new Set([1194]));
+  namespace.servers.getOrAdd(PID).storeObservation([], new Set([1194]));
   look(seen, claimed);
 }
 
-/** @returns whether it is news. */
+/** @returns whether the event makes an observation necessary. */
 function hear(type: number, port: number): boolean {
-  const found = namespace.servers.find(TOKEN);
+  const found = namespace.servers.findConnection(TOKEN);
   if (!found) throw new Error('there is no connection');
-  return limiter.heard(
+  return limiter.onEvent(
     namespace,
     found.server,
     found.connection,
@@ -114,17 +114,17 @@ async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await setImmediate();
 }
 
-it('closes what joins to a connection that no session claims, from the third subflow on, and starts no look for it', async () => {
+it('closes subflows of a connection without a session from the third on, and causes no observation', async () => {
   lookAtNew(connection());
   expect(join(2)).toBe(true);
   for (let port = 10; port < 1_010; port++) expect(join(port)).toBe(false);
   await turns(100);
   expect(closed).toEqual(Array.from({ length: 1_000 }, (_, index) => index + 10));
-  // the kernel reports each that was closed: no news, either
+  // the kernel reports each closed subflow, which needs no observation either
   for (let port = 10; port < 1_010; port++) expect(leave(port)).toBe(false);
 });
 
-it('allows a session eight, and another one when one has left', async () => {
+it('allows eight subflows with a session, and another one after one was removed', async () => {
   lookAtNew(connection(), true);
   for (let port = 2; port <= 8; port++) expect(join(port)).toBe(true);
   expect(join(9)).toBe(false);
@@ -135,21 +135,21 @@ it('allows a session eight, and another one when one has left', async () => {
   expect(closed).toEqual([9]);
 });
 
-it('counts no subflow twice that the look has shown already', () => {
+it('does not count a subflow twice that the observation showed already', () => {
   lookAtNew(connection(2));
   expect(join(2)).toBe(true);
   expect(closed).toEqual([]);
 });
 
-it('closes what a look shows above the limit: the newest, and never the first', async () => {
+it('closes the newest subflows if an observation shows more than the limit, and never the initial one', async () => {
   lookAtNew(connection(2));
-  namespace.servers.of(PID).saw([connection(5, 4, 2)], new Set([1194]));
-  limiter.limit(limits(), [namespace]);
+  namespace.servers.getOrAdd(PID).storeObservation([connection(5, 4, 2)], new Set([1194]));
+  limiter.setLimits(limits(), [namespace]);
   await turns(2);
   expect(closed.sort()).toEqual([4, 5]);
 });
 
-it('spares what was there before anybody looked up to a session’s limit: who it is may not be known yet', async () => {
+it('applies the larger limit to connections of the first observation, whose session may not be known yet', async () => {
   look(connection(2, 3, 4));
   await turns(2);
   expect(closed).toEqual([]);
@@ -158,16 +158,16 @@ it('spares what was there before anybody looked up to a session’s limit: who i
   expect(closed).toHaveLength(1);
 });
 
-it('closes nothing before it is told limits', async () => {
-  namespace.servers.of(PID).saw([connection()], new Set([1194]));
+it('closes nothing before limits are set', async () => {
+  namespace.servers.getOrAdd(PID).storeObservation([connection()], new Set([1194]));
   for (let port = 2; port < 100; port++) expect(join(port)).toBe(true);
   await turns(2);
   expect(closed).toEqual([]);
 });
 
-it('leaves it to the next look where events were lost', async () => {
+it('waits for the next observation if events were lost', async () => {
   lookAtNew(connection());
-  namespace.servers.of(PID).isStale = true;
+  namespace.servers.getOrAdd(PID).isStale = true;
   for (let port = 2; port < 100; port++) expect(join(port)).toBe(true);
   await turns(2);
   expect(closed).toEqual([]);
@@ -176,7 +176,7 @@ it('leaves it to the next look where events were lost', async () => {
   expect(closed).toEqual([3]);
 });
 
-it('does a bounded part of the work between two turns of the event loop, and looks again for what it had no room for', async () => {
+it('closes a bounded number in each turn of the event loop, and requests an observation for those that its queue had no room for', async () => {
   lookAtNew(connection(...Array.from({ length: 10_000 }, (_, index) => index + 2)));
   let before = 0;
   let turn = 0;
@@ -190,16 +190,16 @@ it('does a bounded part of the work between two turns of the event loop, and loo
   expect(lookedAgain).toBe(1);
 });
 
-it('shows a connection without what is above its limit, so that nothing is wished for that', () => {
+it('shows a connection without its subflows above the limit, so that no priority is set for them', () => {
   const many = connection(...Array.from({ length: 3_000 }, (_, index) => index + 2));
   lookAtNew(many, true);
-  const server = namespace.servers.of(PID);
-  const kept = limiter.kept(namespace, server, many);
+  const server = namespace.servers.getOrAdd(PID);
+  const kept = limiter.withoutExcess(namespace, server, many);
   expect(kept.subflows.map(({ remote }) => remote.port)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
-  expect(limiter.kept(namespace, server, kept)).toBe(kept);
+  expect(limiter.withoutExcess(namespace, server, kept)).toBe(kept);
 });
 
-it('asks once for a subflow that waits to be closed, however many looks show it', async () => {
+it('asks once to close a subflow, however many observations show it meanwhile', async () => {
   lookAtNew(connection(2, 3, 4));
   look(connection(2, 3, 4));
   look(connection(2, 3, 4));
@@ -207,7 +207,7 @@ it('asks once for a subflow that waits to be closed, however many looks show it'
   expect(closed.sort()).toEqual([3, 4]);
 });
 
-it('tries once only to close subflows of a connection that the kernel manages itself', async () => {
+it('tries only once to close subflows of a connection of the in-kernel path manager', async () => {
   errno = 22;
   lookAtNew(connection(2, 3));
   await turns(2);
@@ -217,10 +217,10 @@ it('tries once only to close subflows of a connection that the kernel manages it
   expect(closed).toHaveLength(1);
   expect(join(4)).toBe(true);
   const all = connection(2, 3, 4);
-  expect(limiter.kept(namespace, namespace.servers.of(PID), all)).toBe(all);
+  expect(limiter.withoutExcess(namespace, namespace.servers.getOrAdd(PID), all)).toBe(all);
 });
 
-it('asks for an IPv4 subflow as an IPv6 one where there is none, and counts neither where there is none at all', async () => {
+it('tries the IPv4-mapped address if there is no such IPv4 subflow, and counts nothing if neither exists', async () => {
   errno = 3;
   lookAtNew(connection(2, 3));
   await turns(2);
@@ -229,7 +229,7 @@ it('asks for an IPv4 subflow as an IPv6 one where there is none, and counts neit
   expect(reports).toEqual([]);
 });
 
-it('reports who it was, soon and then every ten seconds at most', async () => {
+it('reports the clients soon, and then at most every ten seconds', async () => {
   lookAtNew(connection());
   join(2);
   const one = { pid: PID, client: ends(1).remote, token: TOKEN, limit: 2 };

@@ -1,42 +1,42 @@
 import type { Connection } from '../../model/connection.js';
 import type { ExcessSubflows, SubflowLimits } from '../../model/subflow-limits.js';
-import { SubflowCloser, type LimitedNamespace } from './closer.js';
+import { SubflowCloser, type LimitedNamespace } from './subflow-closer.js';
 import { excessSubflows } from './excess.js';
-import { ExcessTally } from './excess-tally.js';
+import { ExcessReporter } from './excess-reporter.js';
 import type { Family } from './family.js';
-import type { Ends } from './path-manager.js';
+import type { FourTuple } from './path-manager.js';
 import { EventType, type PathManagerEvent } from './pm-event.js';
-import { subflowKey, type WatchedServer } from './watched-servers.js';
+import { subflowKey, type TrackedServer } from './tracked-servers.js';
 
-/** Connections whose subflows cannot be closed that are remembered; of more, all are forgotten, and tried again. */
-const MOST_REFUSED = 10_000;
+/** Connections per namespace that are remembered because the kernel refuses to close their subflows. If there are more, all are forgotten and tried again. */
+const MAX_REFUSED = 10_000;
 
 /**
- * Closes the subflows that a connection has above its limit. The kernel has no limit of its own for connections in
- * userspace's hands: while somebody listens, it takes every MP_JOIN (net/mptcp/pm.c, mptcp_pm_allow_new_subflow).
+ * Closes the subflows that a connection has above its limit. The kernel has no limit for connections of the userspace path
+ * manager: while a socket listens to its events, it accepts every MP_JOIN (net/mptcp/pm.c, mptcp_pm_allow_new_subflow).
  *
- * One that comes above the limit is closed as soon as its event is heard, without a look, so that a flood of them starts
- * none. What events alone could be wrong about (there were too many, or limits changed) the next look decides.
+ * A new subflow above the limit is closed when its event arrives. This needs no observation, so a flood of them causes none.
+ * If events were lost or limits changed, the next observation finds the subflows above the limit.
  */
 export class SubflowLimiter {
   readonly #closer: SubflowCloser;
-  readonly #tally: ExcessTally;
+  readonly #reporter: ExcessReporter;
   #limits: SubflowLimits | undefined;
-  /** By namespace, tokens of connections that the kernel closes no subflow of. */
+  /** By namespace: tokens of connections whose subflows the kernel refuses to close. */
   #refused = new WeakMap<LimitedNamespace, Set<number>>();
 
-  /** @param lookAgain something can only be decided by a look. */
-  constructor(family: Family, lookAgain: () => void) {
-    this.#closer = new SubflowCloser(family, lookAgain);
-    this.#tally = new ExcessTally();
+  /** @param requestObservation called when only an observation can find the subflows to close. */
+  constructor(family: Family, requestObservation: () => void) {
+    this.#closer = new SubflowCloser(family, requestObservation);
+    this.#reporter = new ExcessReporter();
   }
 
   onExcess(listener: (excess: ExcessSubflows) => void): void {
-    this.#tally.onExcess(listener);
+    this.#reporter.onExcess(listener);
   }
 
-  /** The limits from now on; until the first ones there are none. */
-  limit(limits: SubflowLimits, namespaces: Iterable<LimitedNamespace>): void {
+  /** Sets the limits from now on. Before the first call there are none. */
+  setLimits(limits: SubflowLimits, namespaces: Iterable<LimitedNamespace>): void {
     this.#limits = limits;
     const least = Math.min(limits.most, limits.mostUnclaimed);
     for (const namespace of namespaces) {
@@ -49,30 +49,30 @@ export class SubflowLimiter {
   }
 
   /**
-   * A connection without the subflows that it has above its limit: they are being closed, and nothing is to be wished for
-   * thousands of them meanwhile.
+   * A connection without its subflows above the limit: they are being closed, and no priorities shall be set for thousands
+   * of them meanwhile.
    */
-  kept(namespace: LimitedNamespace, server: WatchedServer, connection: Connection): Connection {
+  withoutExcess(namespace: LimitedNamespace, server: TrackedServer, connection: Connection): Connection {
     const limits = this.#limits;
     const limit = limits ? limitOf(server, connection, limits) : Infinity;
     if (connection.subflows.length <= limit || !this.#isClosable(namespace, connection)) return connection;
-    const excess = new Set(excessSubflows(connection, limit, server.earlier(connection.token)));
+    const excess = new Set(excessSubflows(connection, limit, server.connectionBefore(connection.token)));
     return { ...connection, subflows: connection.subflows.filter((subflow) => !excess.has(subflow)) };
   }
 
-  /** An event of a connection that is a server's. @returns whether it is news to whoever looks. */
-  heard(
+  /** Handles an event of a server's connection. @returns whether it makes an observation necessary. */
+  onEvent(
     namespace: LimitedNamespace,
-    server: WatchedServer,
+    server: TrackedServer,
     connection: Connection,
     event: PathManagerEvent,
   ): boolean {
     if (event.type !== EventType.subflowEstablished && event.type !== EventType.subflowClosed) return true;
-    const ends = event.ends();
-    if (!ends || server.isStale) return true;
+    const fourTuple = event.fourTuple();
+    if (!fourTuple || server.isStale) return true;
     const subflows = server.subflows(connection);
-    const key = subflowKey(ends);
-    // one that was closed as soon as it came is not among them
+    const key = subflowKey(fourTuple);
+    // False for a subflow that was closed because of its own event: no observation ever showed it.
     if (event.type === EventType.subflowClosed) return subflows.delete(key);
     const limits = this.#limits;
     if (
@@ -81,7 +81,7 @@ export class SubflowLimiter {
       subflows.size >= limitOf(server, connection, limits) &&
       this.#isClosable(namespace, connection)
     ) {
-      return !this.#close(namespace, server, connection, ends, limits);
+      return !this.#close(namespace, server, connection, fourTuple, limits);
     }
     subflows.add(key);
     return true;
@@ -89,19 +89,19 @@ export class SubflowLimiter {
 
   close(): void {
     this.#closer.close();
-    this.#tally.close();
+    this.#reporter.close();
   }
 
   #trim(
     namespace: LimitedNamespace,
-    server: WatchedServer,
+    server: TrackedServer,
     connection: Connection,
     limits: SubflowLimits,
   ): void {
     const limit = limitOf(server, connection, limits);
     if (connection.subflows.length <= limit || !this.#isClosable(namespace, connection)) return;
     const subflows = server.subflows(connection);
-    for (const subflow of excessSubflows(connection, limit, server.earlier(connection.token))) {
+    for (const subflow of excessSubflows(connection, limit, server.connectionBefore(connection.token))) {
       const { local, remote } = subflow;
       if (!this.#close(namespace, server, connection, { local, remote }, limits)) return;
       subflows.delete(subflowKey(subflow));
@@ -112,25 +112,25 @@ export class SubflowLimiter {
     return !this.#refused.get(namespace)?.has(token);
   }
 
-  /** False if there is no room to remember it. */
+  /** @returns false if the queue is full. */
   #close(
     namespace: LimitedNamespace,
-    server: WatchedServer,
+    server: TrackedServer,
     connection: Connection,
-    ends: Ends,
+    fourTuple: FourTuple,
     limits: SubflowLimits,
   ): boolean {
     const { token, remote: client } = connection;
     return this.#closer.add({
       namespace,
       token,
-      ends,
+      fourTuple,
       onClosed: () => {
-        this.#tally.add({ pid: server.pid, client, token, limit: limitOf(server, connection, limits) });
+        this.#reporter.add({ pid: server.pid, client, token, limit: limitOf(server, connection, limits) });
       },
       onRefused: () => {
         const refused = this.#refused.get(namespace) ?? new Set();
-        if (refused.size >= MOST_REFUSED) refused.clear();
+        if (refused.size >= MAX_REFUSED) refused.clear();
         refused.add(token);
         this.#refused.set(namespace, refused);
       },
@@ -138,11 +138,11 @@ export class SubflowLimiter {
   }
 }
 
-/** Of a connection that was there before anybody looked, nobody can say yet that no session claims it. */
+/** A connection of the first observation has the larger limit: its session may not be known yet. */
 function limitOf(
-  server: WatchedServer,
+  server: TrackedServer,
   { token }: Connection,
   { most, mostUnclaimed, claimed }: SubflowLimits,
 ): number {
-  return server.isFirst(token) || claimed.get(server.pid)?.has(token) ? most : mostUnclaimed;
+  return server.wasInFirstObservation(token) || claimed.get(server.pid)?.has(token) ? most : mostUnclaimed;
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { ExcessSubflows } from '../../../src/model/subflow-limits.js';
-import { ExcessTally, NAMED, PAUSE_MS } from '../../../src/backend/netlink/excess-tally.js';
+import { ExcessReporter, NAMED, PAUSE_MS } from '../../../src/backend/netlink/excess-reporter.js';
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -9,9 +9,9 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('names the ten connections of which most was closed, and counts all, every ten seconds at most', () => {
+it('names the ten connections with the most closed subflows, and counts all, at most every ten seconds', () => {
   const reports: ExcessSubflows[] = [];
-  const tally = new ExcessTally();
+  const tally = new ExcessReporter();
   tally.onExcess((excess) => reports.push(excess));
   const add = (token: number) => {
     tally.add({ pid: 1, token, client: { address: '192.0.2.1', port: token }, limit: 2 });

@@ -1,0 +1,64 @@
+import type { BackendName } from '../model/backend-name.js';
+import type { Check } from '../model/check.js';
+import { KernelError } from '../model/kernel-error.js';
+import type { Backend } from './backend.js';
+import { DevmemBackend } from './devmem.js';
+import { NetlinkBackend } from './netlink.js';
+import { PathManagerListener } from './netlink/listener.js';
+import { readPmType } from './netlink/pm-type.js';
+import { withListener } from './netlink/with-listener.js';
+
+/** Everything that the daemon and `subflowd doctor` need to know of one backend before it is open. */
+export interface BackendDefinition {
+  /**
+   * @param layout `[kernel] layout`.
+   * @throws {KernelError} with the reason and the remedy if the backend does not work on this host.
+   */
+  open(layout: string): Promise<Backend>;
+  /** What must be true on this host for `open` to work. None of the checks is `bad` if it works. */
+  probe(layout: string): Promise<readonly Check[]>;
+  /**
+   * What must be true for a server with MPTCP besides that; absent: nothing.
+   * @param name of the checks: it names the server and the process.
+   * @throws {Error} as `runInNamespaceOf` does.
+   */
+  probeServer?(name: string, pid: number): Promise<readonly Check[]>;
+  /** Why `auto` takes it: the end of the sentence "chosen because ...". */
+  readonly advantage: string;
+  /** Why `auto` tries the other backends first, although this one works; undefined: no reason. */
+  drawback(): string | undefined;
+}
+
+/**
+ * One entry for each backend. A new backend needs its name in `model/backend-name.ts` and its entry here. Only doctor needs the
+ * probes, so the daemon does not load them.
+ */
+export const BACKENDS: Readonly<Record<BackendName, BackendDefinition>> = {
+  netlink: {
+    open: () => NetlinkBackend.open(),
+    probe: async () => (await import('./netlink/probe.js')).probeNetlink(),
+    probeServer: async (name, pid) =>
+      (await import('./netlink/probe-server.js')).probeServerForNetlink(name, pid),
+    advantage: 'net.mptcp.pm_type is 1',
+    // It can still be of use: a server can run in a network namespace that has a pm_type of its own.
+    drawback: () => (readPmType() === 1 ? undefined : 'net.mptcp.pm_type is not 1'),
+  },
+  devmem: {
+    open: openDevmem,
+    probe: async (layout) => (await import('./devmem-probe.js')).probeDevmem(layout),
+    advantage: '/dev/mem is open',
+    drawback: () => undefined,
+  },
+};
+
+async function openDevmem(layout: string): Promise<Backend> {
+  const devmem = await DevmemBackend.open(layout);
+  try {
+    return withListener(devmem, new PathManagerListener());
+  } catch (error) {
+    // Without a path manager there are no events. The controller then observes at intervals.
+    if (error instanceof KernelError) return devmem;
+    await devmem.close();
+    throw error;
+  }
+}

@@ -1,0 +1,98 @@
+import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
+import { release } from 'node:os';
+import { HOST_SOURCES } from '../kernel/kernel.js';
+import { MAKE_LAYOUT, readLayout } from '../kernel/layout/layout-file.js';
+import { parseIomem } from '../kernel/memory/iomem.js';
+import { bad, note, ok, type Check } from '../model/check.js';
+import { KernelError } from '../model/kernel-error.js';
+import { DevmemBackend } from './devmem.js';
+import { REPORT_THIS } from './remedies.js';
+
+/** Checks whether the backend devmem works on this host. @param layout `btf`, or the path of a layout file. */
+export async function probeDevmem(layout: string): Promise<readonly Check[]> {
+  const described = await checkLayout(layout);
+  const memory = await checkMemory(layout);
+  const isRepeated = ({ name }: Check) => name === 'layout' && described.verdict === 'bad';
+  return [described, ...checkLockdown(), ...memory.filter((check) => !isRepeated(check))];
+}
+
+/** A check of its own, so that a problem with /dev/mem does not hide one with the layout. */
+async function checkLayout(layout: string): Promise<Check> {
+  try {
+    if (layout !== 'btf') {
+      const file = await readLayout(layout, HOST_SOURCES.notes);
+      return ok('layout', `${layout} is the running kernel's, ${file.release}`);
+    }
+    if (existsSync(HOST_SOURCES.btf))
+      return ok('layout', `${HOST_SOURCES.btf} describes the kernel's structures`);
+    return bad(
+      'layout',
+      `kernel ${release()} does not describe its structures: there is no ${HOST_SOURCES.btf}`,
+      `boot a kernel with CONFIG_DEBUG_INFO_BTF=y (Debian has it), or ${MAKE_LAYOUT}`,
+    );
+  } catch (error) {
+    const { message, remedy } = error as KernelError;
+    return bad('layout', message, remedy ?? MAKE_LAYOUT);
+  }
+}
+
+/** Kernel lockdown closes /dev/mem for everybody, also for root. */
+function checkLockdown(): readonly Check[] {
+  let text: string;
+  try {
+    text = readFileSync('/sys/kernel/security/lockdown', 'utf8');
+  } catch {
+    return [];
+  }
+  const mode = /\[(\w+)\]/.exec(text)?.[1] ?? 'none';
+  if (mode === 'none') return [];
+  const remedy = 'boot with lockdown=none, or switch off Secure Boot';
+  return [bad('lockdown', `the kernel is locked down (${mode})`, remedy)];
+}
+
+async function checkMemory(layout: string): Promise<readonly Check[]> {
+  if (!existsSync(HOST_SOURCES.memory)) {
+    const remedy =
+      'boot a kernel with CONFIG_DEVMEM=y and CONFIG_STRICT_DEVMEM=n; in a container, give it the device';
+    return [bad('memory', '/dev/mem does not exist', remedy)];
+  }
+  if (isStrict()) {
+    const found = '/dev/mem is strict: it does not show RAM, not even to root';
+    return [bad('memory', found, 'boot a kernel with CONFIG_STRICT_DEVMEM=n')];
+  }
+  try {
+    const backend = await DevmemBackend.open(layout);
+    const { description, kind, proof, tellsPeer } = backend;
+    await backend.close();
+    return [
+      tellsPeer
+        ? ok('memory', description)
+        : note('memory', description, 'boot with the kernel parameter nopat'),
+      ok('kernel', kind),
+      ok('proof', proof),
+    ];
+  } catch (error) {
+    // doctor still checks the rest of the host, whatever this error is
+    const { message } = error as Error;
+    const { step, remedy } = error instanceof KernelError ? error : { step: undefined, remedy: undefined };
+    const name = step === 'layout' ? 'layout' : step === 'memory' ? 'memory' : 'kernel';
+    return [bad(name, message, remedy ?? REPORT_THIS)];
+  }
+}
+
+/** A strict /dev/mem refuses a read of RAM with EPERM (drivers/char/mem.c, read_mem). Any page of RAM shows it. */
+function isStrict(): boolean {
+  try {
+    const ram = parseIomem(readFileSync(HOST_SOURCES.iomem, 'utf8')).systemRam.at(-1);
+    const file = openSync(HOST_SOURCES.memory, 'r');
+    try {
+      readSync(file, Buffer.alloc(1), 0, 1, ram?.start ?? 0n);
+      return false;
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    return code === 'EPERM' && syscall === 'read';
+  }
+}

@@ -1,0 +1,30 @@
+import { bad, note, type Check } from '../../model/check.js';
+import { runInNamespaceOf } from '../../util/run-in-namespace.js';
+import { PM_TYPE_REMEDY } from './pm-type.js';
+
+/** Checks whether netlink can set priorities in the network namespace of a server. @throws {Error} as {@link runInNamespaceOf} does. */
+export async function probeServerForNetlink(name: string, pid: number): Promise<readonly Check[]> {
+  const pmType = Number(await runInNamespaceOf(pid, ['cat', '/proc/sys/net/mptcp/pm_type']));
+  if (pmType !== 1) {
+    const found = `net.mptcp.pm_type = ${pmType} in its network namespace: netlink cannot set priorities there`;
+    return [bad(name, found, PM_TYPE_REMEDY)];
+  }
+  const announced = signalAddresses(await runInNamespaceOf(pid, ['ip', 'mptcp', 'endpoint', 'show']));
+  if (announced.length === 0) return [];
+  return [
+    note(
+      name,
+      `under net.mptcp.pm_type = 1 the kernel does not announce its endpoints (${announced.join(', ')})`,
+      'let clients connect to an address that all their paths reach; their other subflows connect to the same address',
+    ),
+  ];
+}
+
+/** Addresses of endpoints with the flag `signal`, from `ip mptcp endpoint show`. */
+function signalAddresses(endpoints: string): string[] {
+  return endpoints
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter((words) => words.includes('signal'))
+    .map(([address = '']) => address);
+}

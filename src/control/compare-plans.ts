@@ -1,0 +1,92 @@
+import { formatEndpoint, isSameEndpoint } from '../model/endpoint.js';
+import type { Session } from '../model/session.js';
+import { sessionKey } from '../steering/placed-session.js';
+import type { Plan, SessionPlan } from '../steering/plan.js';
+import type { AppliedChange } from './apply.js';
+
+/** A change of a session's primary path that was committed and that the next observation confirmed. */
+export interface Switch {
+  readonly session: Session;
+  /** Absent: no single path was primary before. */
+  readonly from?: string;
+  readonly to: string;
+  /** Unix time, milliseconds, of the last commit. */
+  readonly committedAt: number;
+  /** Why `to` is primary, one line. */
+  readonly reason: string;
+  /** The section of the rule that asked for it, or `override`. */
+  readonly by: string;
+  /** Whether the client was asked to follow (MP_PRIO). */
+  readonly peerNotified: boolean;
+}
+
+/** The priority changes of one round, by the plan of each session before them. */
+export type AppliedChanges = ReadonlyMap<SessionPlan, readonly AppliedChange[]>;
+
+/** Identifies the session of a plan over all rounds. */
+export function keyOf({ session }: SessionPlan): string {
+  return sessionKey(session);
+}
+
+/** The switches that these changes caused. @param after the plan of the observation after the changes. */
+export function findSwitches(applied: AppliedChanges, after: Plan, committedAt: number): readonly Switch[] {
+  if (applied.size === 0) return [];
+  const plans = new Map(after.sessions.map((session) => [keyOf(session), session]));
+  const switches: Switch[] = [];
+  for (const [before, changes] of applied) {
+    const { session, current: from } = before;
+    const reached = plans.get(keyOf(before));
+    if (reached?.state !== 'obeyed' || reached.primary === undefined || reached.primary === from) continue;
+    switches.push({
+      session,
+      ...(from !== undefined && { from }),
+      to: reached.primary,
+      committedAt,
+      reason: reached.reason,
+      by: reached.rule.section,
+      peerNotified: changes.every(({ result }) => result.peerAsked || result.outcome === 'unchanged'),
+    });
+  }
+  return switches;
+}
+
+/** A problem for each change that the backend refused, one sentence each. */
+export function describeRefusals(applied: AppliedChanges): readonly string[] {
+  return [...applied].flatMap(([{ session }, changes]) =>
+    changes
+      .filter(({ result }) => result.outcome === 'refused')
+      .map(
+        ({ change, result }) =>
+          `${session.commonName}: ${formatEndpoint(change.name.remote)} cannot be made ${change.priority}: ${result.reason ?? 'refused'}`,
+      ),
+  );
+}
+
+/** The sessions that are new, or have another state, reason or primary path than before. */
+export function findChangedSessions(before: Plan, after: Plan): readonly SessionPlan[] {
+  const last = new Map(before.sessions.map((session) => [keyOf(session), session]));
+  return after.sessions.filter((session) => !sameReport(last.get(keyOf(session)), session));
+}
+
+function sameReport(one: SessionPlan | undefined, other: SessionPlan): boolean {
+  return one?.state === other.state && one.reason === other.reason && one.primary === other.primary;
+}
+
+/** Whether no subflow was added or removed. After such a change, more are likely. */
+export function hasSameSubflows(before: Plan, after: Plan): boolean {
+  return (
+    before.sessions.length === after.sessions.length &&
+    before.sessions.every((session, index) => {
+      const now = after.sessions[index];
+      return (
+        now !== undefined &&
+        keyOf(session) === keyOf(now) &&
+        session.subflows.length === now.subflows.length &&
+        session.subflows.every(({ subflow: { remote } }, at) => {
+          const other = now.subflows[at]?.subflow.remote;
+          return other !== undefined && isSameEndpoint(remote, other);
+        })
+      );
+    })
+  );
+}

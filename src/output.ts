@@ -1,0 +1,40 @@
+import { ConfigError } from './config/problem.js';
+import { ConsoleUnreachable } from './console/reach.js';
+import { ConsoleRefusal } from './console/talk.js';
+import { KernelError } from './model/kernel-error.js';
+import { printable } from './util/printable.js';
+
+/** Exit code of a command whose answer is no, or that failed. */
+export const EXIT_NO = 1;
+
+/** Prints a text and a line end on standard output. */
+export function print(text: string): void {
+  process.stdout.write(`${printableLines(text)}\n`);
+}
+
+/** Escapes each line as {@link printable} does. */
+export function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n');
+}
+
+/** Prints an error with its remedy, and ends the process. A stack is printed only for an error that is a fault of subflowd. */
+export function fail(error: unknown): never {
+  const { message, stack } = error as Error;
+  const text = isExpected(error as Error) ? message : (stack ?? message);
+  process.stderr.write(`subflowd: ${printableLines(text)}\n`);
+  if (error instanceof KernelError && error.remedy !== undefined) {
+    process.stderr.write(`to fix it: ${printable(error.remedy)} (subflowd doctor checks everything)\n`);
+  }
+  process.exit(EXIT_NO);
+}
+
+/** Whether an error is one of subflowd's own, or of the system. */
+function isExpected(error: Error): boolean {
+  return (
+    error.name === 'Error' ||
+    error instanceof ConfigError ||
+    error instanceof ConsoleRefusal ||
+    error instanceof ConsoleUnreachable ||
+    error instanceof KernelError
+  );
+}
