@@ -1,6 +1,6 @@
-import { atoi } from '../openvpn/command-line.js';
-import type { Request } from '../openvpn/exchanges.js';
-import type { Management } from '../openvpn/management.js';
+import { atoi } from '../openvpn/management/command-line.js';
+import type { Request } from '../openvpn/management/exchanges.js';
+import type { Management } from '../openvpn/management/management.js';
 import { success } from './answer.js';
 import type { HoldFlag } from './hold.js';
 import type { Passage, Respond } from './pass.js';

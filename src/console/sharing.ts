@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
-import { endingsOf } from '../openvpn/answers.js';
-import { asOpenvpnReads, atoi, LONGEST_LINE, parseLine } from '../openvpn/command-line.js';
-import type { Request } from '../openvpn/exchanges.js';
-import type { Management } from '../openvpn/management.js';
+import { endingsOf } from '../openvpn/management/answers.js';
+import { asOpenvpnReads, atoi, LONGEST_LINE, parseLine } from '../openvpn/management/command-line.js';
+import type { Request } from '../openvpn/management/exchanges.js';
+import type { Management } from '../openvpn/management/management.js';
 import { failure, success, type Answer } from './answer.js';
 import { Answering } from './answering.js';
 import { Audience } from './audience.js';

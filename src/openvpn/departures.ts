@@ -1,6 +1,6 @@
 import { formatEndpoint } from '../model/endpoint.js';
 import { isOf, type Traits } from './pairing.js';
-import type { EventRecord } from './record.js';
+import type { EventRecord } from './records/record.js';
 
 interface Departure {
   readonly record: EventRecord;

@@ -1,6 +1,6 @@
 import { formatEndpoint } from '../model/endpoint.js';
-import type { KnownRecord } from './events.js';
-import type { EventRecord } from './record.js';
+import type { KnownRecord } from './records/record-table.js';
+import type { EventRecord } from './records/record.js';
 import type { Protocol } from '../model/session.js';
 
 /** What tells clients of one process apart, as far as it is known. */

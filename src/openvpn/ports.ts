@@ -1,5 +1,5 @@
 import { formatEndpoint } from '../model/endpoint.js';
-import type { KnownRecord } from './events.js';
+import type { KnownRecord } from './records/record-table.js';
 import { placed, type Row } from './view.js';
 
 /**

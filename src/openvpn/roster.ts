@@ -1,10 +1,10 @@
 import { Departures } from './departures.js';
 import { formatEndpoint } from '../model/endpoint.js';
-import type { KnownRecord } from './events.js';
-import type { ClientNotice } from './management.js';
+import type { KnownRecord } from './records/record-table.js';
+import type { ClientNotice } from './management/management.js';
 import { withPorts } from './ports.js';
-import { readFields, type EventRecord } from './record.js';
-import { MOST_SESSIONS, type ClientRow, type StatusReply } from './status.js';
+import { readFields, type EventRecord } from './records/record.js';
+import { MOST_SESSIONS, type ClientRow, type StatusReply } from './management/status.js';
 import { placed, type Row, type Word } from './view.js';
 
 /**

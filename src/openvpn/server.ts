@@ -8,13 +8,19 @@ import { Absences } from './absences.js';
 import { type AnySession, type Session, type UnplacedSession } from '../model/session.js';
 import { ownerOf, type Claimant } from './attribution.js';
 import { reasonOf } from '../util/errno.js';
-import type { Events, KnownRecord } from './events.js';
-import { MOST_PROCESSES, ofFewProcesses } from './few-processes.js';
-import { Management, type ClientNotice, type ManagementInfo, type ManagementOptions } from './management.js';
+import type { HookRecords } from './records/hook-records.js';
+import type { KnownRecord } from './records/record-table.js';
+import { MOST_PROCESSES, ofFewProcesses } from './records/process-limit.js';
+import {
+  Management,
+  type ClientNotice,
+  type ManagementInfo,
+  type ManagementOptions,
+} from './management/management.js';
 import { isOf } from './pairing.js';
 import { probeProcess, type ProcessProbe } from './process.js';
 import { Roster } from './roster.js';
-import { MOST_SESSIONS, parseStatus, type StatusReply } from './status.js';
+import { MOST_SESSIONS, parseStatus, type StatusReply } from './management/status.js';
 import { isSameView, join, judge, NOTHING, type Known, type View } from './view.js';
 
 /** How much is known of a server, and from whom. */
@@ -65,7 +71,7 @@ const LOOK_AFTER_MS = [50, 500, 2_000];
  */
 export class Server extends EventEmitter<ServerMap> implements Claimant {
   readonly name: string;
-  readonly #events: Events;
+  readonly #events: HookRecords;
   readonly #claimants: ReadonlySet<Claimant>;
   readonly #probe: ProcessProbe;
   readonly #pollMs: number;
@@ -99,7 +105,7 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
    */
   constructor(
     readonly config: ServerConfig,
-    events: Events,
+    events: HookRecords,
     claimants: ReadonlySet<Claimant>,
     options: ServerOptions = {},
   ) {

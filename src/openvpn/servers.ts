@@ -6,18 +6,18 @@ import { containFault } from '../util/faults.js';
 import { Problems } from '../util/problems.js';
 import type { AnySession, Session, UnplacedSession } from '../model/session.js';
 import { ownerOf } from './attribution.js';
-import { Events, type EventsOptions } from './events.js';
+import { HookRecords, type HookRecordsOptions } from './records/hook-records.js';
 import { Server, type ServerMap, type ServerOptions } from './server.js';
 
 export interface ServersOptions {
-  readonly events?: EventsOptions;
+  readonly events?: HookRecordsOptions;
   readonly server?: ServerOptions;
   /** Milliseconds between two looks for records that belong to no server. */
   readonly strayMs?: number;
 }
 
 interface Directory {
-  readonly events: Events;
+  readonly events: HookRecords;
   readonly servers: Set<Server>;
 }
 
@@ -130,11 +130,11 @@ export class Servers extends EventEmitter<ServerMap> {
     else this.#problems.open(`${who} ${key}`, text);
   }
 
-  #directory(path: string, options: EventsOptions | undefined): Directory {
+  #directory(path: string, options: HookRecordsOptions | undefined): Directory {
     const key = resolve(path);
     const known = this.#directories.get(key);
     if (known) return known;
-    const events = new Events(key, options);
+    const events = new HookRecords(key, options);
     events
       .on('problem', (text, of) => {
         this.#told(`events ${key}`, text, of);

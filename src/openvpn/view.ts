@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatEndpoint } from '../model/endpoint.js';
-import type { KnownRecord } from './events.js';
+import type { KnownRecord } from './records/record-table.js';
 import { isOf, keptOnFloat, RecordsByEndpoint, withoutSuperseded, type Traits } from './pairing.js';
 import { clientKey, type Session, type UnplacedSession } from '../model/session.js';
-import type { ClientRow } from './status.js';
+import type { ClientRow } from './management/status.js';
 
 /** A row of `status`. */
 export interface Row extends ClientRow {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NetlinkBackend } from '../../src/backend/netlink.js';
 import type { ServerConfig } from '../../src/config/config.js';
 import { Controller } from '../../src/control/controller.js';
-import { ensureEventsDirectory } from '../../src/openvpn/events-directory.js';
+import { ensureEventsDirectory } from '../../src/openvpn/records/events-directory.js';
 import { Servers } from '../../src/openvpn/servers.js';
 import { configOf } from '../support/alice.js';
 import { LoopbackVpn, openvpnBefore } from '../support/openvpn.js';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ServerConfig } from '../../src/config/config.js';
 import { Consoles } from '../../src/console/consoles.js';
-import type { Management } from '../../src/openvpn/management.js';
+import type { Management } from '../../src/openvpn/management/management.js';
 import { Servers } from '../../src/openvpn/servers.js';
 import { needs } from '../lab/needs.js';
 import { sectionOf } from '../support/office.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ServerConfig } from '../../src/config/config.js';
-import { ensureEventsDirectory } from '../../src/openvpn/events-directory.js';
+import { ensureEventsDirectory } from '../../src/openvpn/records/events-directory.js';
 import { Servers } from '../../src/openvpn/servers.js';
 import { needs } from '../lab/needs.js';
 import { LoopbackVpn, openvpnBefore } from '../support/openvpn.js';

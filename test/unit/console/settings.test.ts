@@ -9,8 +9,8 @@ import type { Seat } from '../../../src/console/seat.js';
 import { MOST_UNANSWERED } from '../../../src/console/settings.js';
 import { Sharing } from '../../../src/console/sharing.js';
 import { Backoff } from '../../../src/util/backoff.js';
-import { MAX_WAITING } from '../../../src/openvpn/exchanges.js';
-import { Management } from '../../../src/openvpn/management.js';
+import { MAX_WAITING } from '../../../src/openvpn/management/exchanges.js';
+import { Management } from '../../../src/openvpn/management/management.js';
 import { FakeOpenvpn } from '../../support/fake-openvpn.js';
 import { until } from '../../support/until.js';
 

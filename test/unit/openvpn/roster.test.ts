@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { EventRecord } from '../../../src/openvpn/record.js';
+import type { EventRecord } from '../../../src/openvpn/records/record.js';
 import { Roster } from '../../../src/openvpn/roster.js';
 
 const NOBODY = { clients: [], unnamed: [], dco: false, problems: [] };

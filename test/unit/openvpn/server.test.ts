@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ownerOf, type Claimant } from '../../../src/openvpn/attribution.js';
 import { Backoff } from '../../../src/util/backoff.js';
-import { ensureEventsDirectory } from '../../../src/openvpn/events-directory.js';
-import { Events } from '../../../src/openvpn/events.js';
+import { ensureEventsDirectory } from '../../../src/openvpn/records/events-directory.js';
+import { HookRecords } from '../../../src/openvpn/records/hook-records.js';
 import type { ProcessFacts } from '../../../src/openvpn/process.js';
 import { Server } from '../../../src/openvpn/server.js';
 import { until } from '../../support/until.js';
@@ -27,7 +27,7 @@ let changes: string[];
 let listener: NetServer | undefined;
 let peers: Socket[];
 let server: Server;
-let events: Events;
+let events: HookRecords;
 let claimants: Set<Claimant>;
 
 /** What OpenVPN would say: its PID, and its clients as `NAME ADDRESS:PORT CID`, and behind it `refused` or when they came. */
@@ -95,7 +95,7 @@ async function listen(): Promise<void> {
 
 function start(managed = true, pollMs = 300): void {
   const probe = (pid: number): ProcessFacts => processes.get(pid) ?? { is: 'gone' };
-  events = new Events(join(directory, 'events'), { probe, rescanMs: 200 });
+  events = new HookRecords(join(directory, 'events'), { probe, rescanMs: 200 });
   claimants = new Set();
   server = new Server(
     {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Backoff } from '../../../src/util/backoff.js';
 import { Servers } from '../../../src/openvpn/servers.js';
 import { Reports } from '../../../src/api/reports.js';
-import { MOST_PROCESSES } from '../../../src/openvpn/few-processes.js';
+import { MOST_PROCESSES } from '../../../src/openvpn/records/process-limit.js';
 import { FakeOpenvpn } from '../../support/fake-openvpn.js';
 import { until } from '../../support/until.js';
 

@@ -1,5 +1,5 @@
-import { whyDenied } from '../util/denied.js';
-import { hasCode, reasonOf } from '../util/errno.js';
+import { whyDenied } from '../../util/denied.js';
+import { hasCode, reasonOf } from '../../util/errno.js';
 import type { ManagementTarget } from './listener.js';
 
 /** As admins write it. */

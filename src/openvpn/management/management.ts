@@ -1,15 +1,15 @@
 import { EventEmitter } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { Backoff } from '../util/backoff.js';
-import { reasonOf } from '../util/errno.js';
+import { Backoff } from '../../util/backoff.js';
+import { reasonOf } from '../../util/errno.js';
 import { Exchanges, type Request, type Taker } from './exchanges.js';
-import { LineSplitter, ownCopy, TooLongError } from '../util/lines.js';
-import { readPasswordFile } from '../util/password-file.js';
+import { LineSplitter, ownCopy, TooLongError } from '../../util/lines.js';
+import { readPasswordFile } from '../../util/password-file.js';
 import { describeConnectError, describeTarget, quote } from './management-text.js';
 import { watchListener, type ManagementTarget } from './listener.js';
 import { NoticeReader, sourceOf } from './notices.js';
-import { Problems, type ProblemMap } from '../util/problems.js';
-import { PROTOCOL_VARIABLES } from './record.js';
+import { Problems, type ProblemMap } from '../../util/problems.js';
+import { PROTOCOL_VARIABLES } from '../records/record.js';
 
 export type { ManagementTarget };
 

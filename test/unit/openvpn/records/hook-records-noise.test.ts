@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ensureEventsDirectory } from '../../../src/openvpn/events-directory.js';
-import { Events } from '../../../src/openvpn/events.js';
-import { DIRECTORY_NOISE, makeNoise, type DirectoryNoise } from '../../support/noise-maker.js';
-import { until } from '../../support/until.js';
+import { ensureEventsDirectory } from '../../../../src/openvpn/records/events-directory.js';
+import { HookRecords } from '../../../../src/openvpn/records/hook-records.js';
+import { DIRECTORY_NOISE, makeNoise, type DirectoryNoise } from '../../../support/noise-maker.js';
+import { until } from '../../../support/until.js';
 
 /** How long each user makes noise, milliseconds. */
 const NOISE_MS = 5_000;
@@ -18,7 +18,7 @@ const NOBODY = 65534;
 
 let parent: string;
 let directory: string;
-let events: Events;
+let events: HookRecords;
 let problems: string[];
 /** Keys of the problems that last. */
 let lasting: Set<string>;
@@ -30,7 +30,7 @@ beforeEach(() => {
   ensureEventsDirectory(directory);
   problems = [];
   lasting = new Set();
-  events = new Events(directory, {
+  events = new HookRecords(directory, {
     probe: (pid) => (pid === 100 ? { is: 'openvpn', euid: NOBODY } : { is: 'openvpn', euid: 0 }),
   });
   events

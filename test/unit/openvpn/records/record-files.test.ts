@@ -2,10 +2,10 @@ import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { DirectoryProblems } from '../../../src/openvpn/directory-problems.js';
-import type { ProcessFacts } from '../../../src/openvpn/process.js';
-import { RecordFiles } from '../../../src/openvpn/record-files.js';
-import type { KnownRecord } from '../../../src/openvpn/record-table.js';
+import { DirectoryProblems } from '../../../../src/openvpn/records/directory-problems.js';
+import type { ProcessFacts } from '../../../../src/openvpn/process.js';
+import { RecordFiles } from '../../../../src/openvpn/records/record-files.js';
+import type { KnownRecord } from '../../../../src/openvpn/records/record-table.js';
 
 let directory: string;
 

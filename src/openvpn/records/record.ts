@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
-import { canonicalAddress, type Endpoint } from '../model/endpoint.js';
-import type { Protocol } from '../model/session.js';
-import { ownCopy } from '../util/lines.js';
+import { canonicalAddress, type Endpoint } from '../../model/endpoint.js';
+import type { Protocol } from '../../model/session.js';
+import { ownCopy } from '../../util/lines.js';
 
 /**
  * Longest record that is read, in bytes. The longest common name of a certificate has 64 characters; what a directory full

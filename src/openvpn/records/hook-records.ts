@@ -1,38 +1,35 @@
 import { EventEmitter } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { FairWork, WorkBudget, type SlicedWork } from '../util/fair-work.js';
-import { groupNumber } from '../util/groups.js';
-import { Pace } from '../util/pace.js';
-import type { ProblemListener, ProblemMap } from '../util/problems.js';
+import { FairWork, WorkBudget, type SlicedWork } from '../../util/fair-work.js';
+import { groupNumber } from '../../util/groups.js';
+import { Pace } from '../../util/pace.js';
+import type { ProblemListener, ProblemMap } from '../../util/problems.js';
 import { DirectoryProblems } from './directory-problems.js';
 import { DirectoryWatch, unwatched } from './directory-watch.js';
-import { reasonOf } from '../util/errno.js';
-import { whyDenied } from '../util/denied.js';
+import { reasonOf } from '../../util/errno.js';
+import { whyDenied } from '../../util/denied.js';
 import {
   checkEventsDirectory,
   defaultHookUsers,
   ensureEventsDirectory,
   HOOKS_GROUP,
-  hookUser,
   UnsafeDirectoryError,
-  type HookUser,
 } from './events-directory.js';
-import { processExists, probeProcess, type ProcessProbe } from './process.js';
+import { userOrNumber, type User } from '../../util/accounts.js';
+import { processExists, probeProcess, type ProcessProbe } from '../process.js';
 import type { KnownRecord } from './record-table.js';
 import { UserDirectory } from './user-directory.js';
 
-export type { KnownRecord };
-
-interface EventsMap extends ProblemMap {
+interface HookRecordsMap extends ProblemMap {
   added: [KnownRecord];
   removed: [KnownRecord];
 }
 
-export interface EventsOptions {
+export interface HookRecordsOptions {
   readonly probe?: ProcessProbe;
   /** Whose directories are made; default: root and nobody. */
-  readonly users?: readonly HookUser[];
+  readonly users?: readonly User[];
   /** The safety net under inotify, in milliseconds. */
   readonly rescanMs?: number;
   /** The number of the group that may write to the users' directories beside their owners; default: of `HOOKS_GROUP`. */
@@ -56,14 +53,14 @@ const LIMITS = { burstMs: 1_000, share: 0.1 };
  * files are complained about once and left alone. Each user's directory is looked after by itself: see
  * {@link UserDirectory}.
  */
-export class Events extends EventEmitter<EventsMap> {
+export class HookRecords extends EventEmitter<HookRecordsMap> {
   readonly directory: string;
   readonly #probe: ProcessProbe;
   /** Whether a process is not gone. */
   readonly #exists: (pid: number) => boolean;
   readonly #rescanMs: number;
   readonly #group: number | undefined;
-  readonly #users: Map<string, HookUser>;
+  readonly #users: Map<string, User>;
   readonly #fair = new FairWork();
   readonly #watch: DirectoryWatch;
   readonly #listener: ProblemListener = {
@@ -80,7 +77,7 @@ export class Events extends EventEmitter<EventsMap> {
   #liveness: NodeJS.Timeout | undefined;
   #running = false;
 
-  constructor(directory: string, options: EventsOptions = {}) {
+  constructor(directory: string, options: HookRecordsOptions = {}) {
     super();
     this.directory = resolve(directory);
     const { probe } = options;
@@ -135,7 +132,7 @@ export class Events extends EventEmitter<EventsMap> {
 
   /** Makes the directory for a user that OpenVPN turned out to run as. */
   addUser(uid: number): void {
-    const user = hookUser(uid);
+    const user = userOrNumber(uid);
     if (this.#users.has(user.name)) return;
     this.#users.set(user.name, user);
     this.#requestList();

@@ -4,10 +4,13 @@ import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, write
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { checkUserDirectory, ensureEventsDirectory } from '../../../src/openvpn/events-directory.js';
-import { until } from '../../support/until.js';
+import {
+  checkUserDirectory,
+  ensureEventsDirectory,
+} from '../../../../src/openvpn/records/events-directory.js';
+import { until } from '../../../support/until.js';
 
-const EVENTS = resolve(import.meta.dirname, '../../../dist/src/openvpn/events.js');
+const BUILT = resolve(import.meta.dirname, '../../../../dist/src/openvpn/records/hook-records.js');
 const NOBODY = 65534;
 /** Stands for user and group subflowd, and for the group that only the daemon is in. */
 const DAEMON = 54_321;
@@ -21,7 +24,7 @@ let nobody: string;
 let child: ChildProcess | undefined;
 
 beforeEach(() => {
-  if (!existsSync(EVENTS)) throw new Error(`${EVENTS} is not built: npm run build`);
+  if (!existsSync(BUILT)) throw new Error(`${BUILT} is not built: npm run build`);
   parent = mkdtempSync(join(tmpdir(), 'subflowd-rights-'));
   chmodSync(parent, 0o755);
   directory = join(parent, 'events');
@@ -43,9 +46,9 @@ afterEach(async () => {
 function watch(users: readonly { readonly name: string; readonly uid: number }[] = []): () => string[] {
   const options = JSON.stringify({ users: users.map((user) => ({ ...user, gid: user.uid })), group: HOOKS });
   const script = `
-    import { Events } from ${JSON.stringify(EVENTS)};
+    import { HookRecords } from ${JSON.stringify(BUILT)};
     const probe = (pid) => (pid === 100 ? { is: 'openvpn', euid: ${NOBODY} } : { is: 'gone' });
-    const events = new Events(${JSON.stringify(directory)}, { ...${options}, probe, rescanMs: 100 });
+    const events = new HookRecords(${JSON.stringify(directory)}, { ...${options}, probe, rescanMs: 100 });
     const say = (text) => process.stdout.write(JSON.stringify(text) + '\\n');
     events.on('problem', say).on('added', ({ record }) => say('+' + record.commonName));
     events.start();

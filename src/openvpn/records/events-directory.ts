@@ -10,11 +10,11 @@ import {
   type Stats,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { whyDenied } from '../util/denied.js';
-import { makeDirectory as makeParent } from '../util/directory.js';
-import { groupNumber } from '../util/groups.js';
-import { readAccounts } from '../util/accounts.js';
-import { hasCode } from '../util/errno.js';
+import { whyDenied } from '../../util/denied.js';
+import { makeDirectory as makeParent } from '../../util/directory.js';
+import { groupNumber } from '../../util/groups.js';
+import { userOrNumber, listUsers, type User } from '../../util/accounts.js';
+import { hasCode } from '../../util/errno.js';
 
 /**
  * The group that the daemon alone is in, where it is not root (openvpn-conf/subflowd-sysusers.conf): by it the daemon may
@@ -25,13 +25,6 @@ export const HOOKS_GROUP = 'subflowd-hooks';
 /** A directory that somebody could plant files in, or that is none. The message says the mend. */
 export class UnsafeDirectoryError extends Error {
   override readonly name = 'UnsafeDirectoryError';
-}
-
-/** A user that OpenVPN runs as, and so hooks. */
-export interface HookUser {
-  readonly name: string;
-  readonly uid: number;
-  readonly gid: number;
 }
 
 /**
@@ -47,7 +40,7 @@ export interface HookUser {
  */
 export function ensureEventsDirectory(
   directory: string,
-  users: readonly HookUser[] = defaultHookUsers(),
+  users: readonly User[] = defaultHookUsers(),
   group: number | undefined = groupNumber(HOOKS_GROUP),
 ): void {
   const path = resolve(directory);
@@ -65,13 +58,13 @@ export function ensureEventsDirectory(
   for (const user of users) makeUserDirectory(join(path, user.name), user, group);
 }
 
-function makeUserDirectory(path: string, user: HookUser, group: number | undefined): void {
+function makeUserDirectory(path: string, user: User, group: number | undefined): void {
   try {
     if (makeDirectory(path, 0o700)) giveAway(path, user, group);
   } catch (error) {
     if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
     throw new Error(
-      `${path} is missing, and user ${hookUser(process.geteuid?.() ?? 0).name} may not make it: add the line ` +
+      `${path} is missing, and user ${userOrNumber(process.geteuid?.() ?? 0).name} may not make it: add the line ` +
         `"d ${path} 0770 ${user.name} ${HOOKS_GROUP} -" to /etc/tmpfiles.d/subflowd.conf, ` +
         'then: systemd-tmpfiles --create',
       { cause: error },
@@ -80,7 +73,7 @@ function makeUserDirectory(path: string, user: HookUser, group: number | undefin
   checkUserDirectory(path, group);
 }
 
-function giveAway(path: string, { uid, gid }: HookUser, group: number | undefined): void {
+function giveAway(path: string, { uid, gid }: User, group: number | undefined): void {
   try {
     chownSync(path, uid, group ?? gid);
   } catch (error) {
@@ -148,40 +141,8 @@ export function howToTidy(path: string): string | undefined {
 }
 
 /** root, and the `nobody` of this host: whom OpenVPN's sample configs name. */
-export function defaultHookUsers(): readonly HookUser[] {
-  return [hookUser(0), hookUser(passwd().find(({ name }) => name === 'nobody')?.uid ?? 65534)];
-}
-
-/** A user by number; one that has no name gets the number for a name. */
-export function hookUser(uid: number): HookUser {
-  return userOf(uid) ?? { name: String(uid), uid, gid: uid };
-}
-
-/** A user of /etc/passwd by number. */
-export function userOf(uid: number): HookUser | undefined {
-  return passwd().find((user) => user.uid === uid);
-}
-
-/** The number of a user that is given by name or by number; undefined if there is no such name. */
-export function userNumber(user: string): number | undefined {
-  return /^\d{1,10}$/.test(user) ? Number(user) : passwd().find(({ name }) => name === user)?.uid;
-}
-
-/**
- * passwd(5); users of a directory service are known by their number alone, and so is everybody where the file cannot be
- * read: a name for a message is no reason to fail.
- */
-function passwd(): HookUser[] {
-  let rows: string[][];
-  try {
-    rows = readAccounts('/etc/passwd');
-  } catch {
-    return [];
-  }
-  return rows.flatMap(([name, , uid, gid]) => {
-    const usable = name !== undefined && /^[^/\s.][^/\s]*$/.test(name) && /^\d+$/.test(uid ?? '');
-    return usable ? [{ name, uid: Number(uid), gid: Number(gid) }] : [];
-  });
+export function defaultHookUsers(): readonly User[] {
+  return [userOrNumber(0), userOrNumber(listUsers().find(({ name }) => name === 'nobody')?.uid ?? 65534)];
 }
 
 /** @returns whether it was made. */
@@ -209,7 +170,7 @@ function lstatDirectory(path: string): Stats {
 }
 
 function describe(stats: Stats): string {
-  return `owner ${hookUser(stats.uid).name} and mode 0${(stats.mode & 0o7777).toString(8)}`;
+  return `owner ${userOrNumber(stats.uid).name} and mode 0${(stats.mode & 0o7777).toString(8)}`;
 }
 
 function quote(path: string): string {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { DirectoryProblems, MOST_NAMED } from '../../../src/openvpn/directory-problems.js';
+import { DirectoryProblems, MOST_NAMED } from '../../../../src/openvpn/records/directory-problems.js';
 
 let told: string[];
 let over: string[];

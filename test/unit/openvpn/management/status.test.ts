@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { LineSplitter } from '../../../src/util/lines.js';
-import { MOST_UNREADABLE, parseRealAddress, parseStatus } from '../../../src/openvpn/status.js';
+import { LineSplitter } from '../../../../src/util/lines.js';
+import { MOST_UNREADABLE, parseRealAddress, parseStatus } from '../../../../src/openvpn/management/status.js';
 
 const HEADER =
   'HEADER\tCLIENT_LIST\tCommon Name\tReal Address\tVirtual Address\tVirtual IPv6 Address\tBytes Received\tBytes Sent\t' +

@@ -1,5 +1,10 @@
 import { expect, it } from 'vitest';
-import { Exchanges, MAX_ANSWER_BYTES, MAX_WAITING, type Reply } from '../../../src/openvpn/exchanges.js';
+import {
+  Exchanges,
+  MAX_ANSWER_BYTES,
+  MAX_WAITING,
+  type Reply,
+} from '../../../../src/openvpn/management/exchanges.js';
 
 function exchanges() {
   const broken: string[] = [];

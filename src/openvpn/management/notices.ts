@@ -1,4 +1,4 @@
-import { TooLongError } from '../util/lines.js';
+import { TooLongError } from '../../util/lines.js';
 
 /** Bytes of one real-time message with all its variables. */
 export const MAX_BYTES = 256 * 1024;

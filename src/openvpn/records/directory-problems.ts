@@ -1,4 +1,4 @@
-import type { ProblemListener } from '../util/problems.js';
+import type { ProblemListener } from '../../util/problems.js';
 
 /** Files named one by one within a minute; of the rest only the number is told. */
 export const MAX_COMPLAINTS = 10;

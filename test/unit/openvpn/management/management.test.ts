@@ -5,9 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Backoff } from '../../../src/util/backoff.js';
-import { Management, type ClientNotice, type ManagementOptions } from '../../../src/openvpn/management.js';
-import { until } from '../../support/until.js';
+import { Backoff } from '../../../../src/util/backoff.js';
+import {
+  Management,
+  type ClientNotice,
+  type ManagementOptions,
+} from '../../../../src/openvpn/management/management.js';
+import { until } from '../../../support/until.js';
 
 // not timed: each wait has its own bound
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });

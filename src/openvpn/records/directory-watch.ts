@@ -1,7 +1,7 @@
 import { lstatSync, watch, type FSWatcher } from 'node:fs';
-import { whyDenied } from '../util/denied.js';
-import { NoiseGate } from '../util/noise-gate.js';
-import { hasCode, reasonOf } from '../util/errno.js';
+import { whyDenied } from '../../util/denied.js';
+import { NoiseGate } from '../../util/noise-gate.js';
+import { hasCode, reasonOf } from '../../util/errno.js';
 
 export interface WatchListener {
   /** Something happened to the entry of this name; undefined: to the directory itself, or it cannot be told to what. */

@@ -2,13 +2,13 @@ import { mkdirSync, mkdtempSync, rmdirSync, rmSync, unlinkSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, it } from 'vitest';
-import { ensureEventsDirectory } from '../../../src/openvpn/events-directory.js';
-import { Events, MAX_USERS } from '../../../src/openvpn/events.js';
-import { MAX_ENTRIES } from '../../../src/openvpn/record-files.js';
-import { until } from '../../support/until.js';
+import { ensureEventsDirectory } from '../../../../src/openvpn/records/events-directory.js';
+import { HookRecords, MAX_USERS } from '../../../../src/openvpn/records/hook-records.js';
+import { MAX_ENTRIES } from '../../../../src/openvpn/records/record-files.js';
+import { until } from '../../../support/until.js';
 
 let directory: string;
-let events: Events;
+let events: HookRecords;
 /** By key. */
 let problems: Map<string, string>;
 
@@ -16,7 +16,7 @@ beforeEach(() => {
   directory = join(mkdtempSync(join(tmpdir(), 'subflowd-events-')), 'events');
   ensureEventsDirectory(directory);
   problems = new Map();
-  events = new Events(directory, { probe: () => ({ is: 'gone' }), rescanMs: 100 })
+  events = new HookRecords(directory, { probe: () => ({ is: 'gone' }), rescanMs: 100 })
     .on('problem', (text, key) => problems.set(key ?? '', text))
     .on('resolved', (key) => problems.delete(key));
 });

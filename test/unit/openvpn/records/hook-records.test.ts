@@ -17,10 +17,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ensureEventsDirectory, hookUser } from '../../../src/openvpn/events-directory.js';
-import { Events, type EventsOptions } from '../../../src/openvpn/events.js';
-import { probeProcess, type ProcessFacts } from '../../../src/openvpn/process.js';
-import { until } from '../../support/until.js';
+import { ensureEventsDirectory } from '../../../../src/openvpn/records/events-directory.js';
+import { userOrNumber } from '../../../../src/util/accounts.js';
+import { HookRecords, type HookRecordsOptions } from '../../../../src/openvpn/records/hook-records.js';
+import { probeProcess, type ProcessFacts } from '../../../../src/openvpn/process.js';
+import { until } from '../../../support/until.js';
 
 // not timed: each wait has its own bound
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -30,7 +31,7 @@ const OURS = process.pid;
 
 let parent: string;
 let directory: string;
-let events: Events | undefined;
+let events: HookRecords | undefined;
 let problems: string[];
 let openvpns: Map<number, ProcessFacts>;
 
@@ -46,8 +47,8 @@ afterEach(() => {
   rmSync(parent, { recursive: true, force: true });
 });
 
-async function start(options: EventsOptions = {}): Promise<Events> {
-  const made = new Events(directory, {
+async function start(options: HookRecordsOptions = {}): Promise<HookRecords> {
+  const made = new HookRecords(directory, {
     probe: (pid) => openvpns.get(pid) ?? { is: 'gone' },
     rescanMs: 60_000,
     ...options,
@@ -317,7 +318,7 @@ describe('ensureEventsDirectory', () => {
   });
 
   it('gives an unknown user a directory named by its number', () => {
-    ensureEventsDirectory(directory, [hookUser(54_321)]);
+    ensureEventsDirectory(directory, [userOrNumber(54_321)]);
     expect(statSync(join(directory, '54321')).uid).toBe(54_321);
   });
 });

@@ -3,11 +3,11 @@ import { isIP, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { dirname } from 'node:path';
 import ipaddr from 'ipaddr.js';
-import { canonicalAddress } from '../model/endpoint.js';
-import { socketOwner, type OwnedSocket } from '../native/socket-owner.js';
-import { programOf, unixPeer } from '../native/unix-peer.js';
-import { reasonOf } from '../util/errno.js';
-import { hookUser, userNumber } from './events-directory.js';
+import { canonicalAddress } from '../../model/endpoint.js';
+import { socketOwner, type OwnedSocket } from '../../native/socket-owner.js';
+import { programOf, unixPeer } from '../../native/unix-peer.js';
+import { reasonOf } from '../../util/errno.js';
+import { userOrNumber, userNumber } from '../../util/accounts.js';
 
 /** Where a management interface listens. */
 export type ManagementTarget = { readonly socket: string } | { readonly host: string; readonly port: number };
@@ -135,7 +135,7 @@ function isTheirsAlone(users: ReadonlySet<number>, directory: string, holdsIt = 
 }
 
 function describeUser(uid: number, pid = 0): string {
-  const { name } = hookUser(uid);
+  const { name } = userOrNumber(uid);
   const program = pid === 0 ? '' : `, process ${pid}${programOf(pid)}`;
   return (
     `user ${name} listens there${program}, and not root, as whom OpenVPN starts; end that program or, if it is OpenVPN, ` +

@@ -14,9 +14,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { parseRecord, parseRecordName } from '../../../src/openvpn/record.js';
+import { parseRecord, parseRecordName } from '../../../../src/openvpn/records/record.js';
 
-const HOOKS = resolve(import.meta.dirname, '../../../hooks');
+const HOOKS = resolve(import.meta.dirname, '../../../../hooks');
 const NAME = '4242-192.0.2.7-50000-1700000000-10.8.0.2';
 const VARIABLES = {
   script_type: 'client-connect',

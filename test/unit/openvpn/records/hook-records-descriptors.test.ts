@@ -5,22 +5,23 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 
-const BUILT = resolve(import.meta.dirname, '../../../dist/src/openvpn');
+const BUILT = resolve(import.meta.dirname, '../../../../dist/src/openvpn/records');
 
 /** Prints what went wrong while no descriptor was left, and whom it knows once there are some again. */
 const SCRIPT = `
   import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
   import { setTimeout as sleep } from 'node:timers/promises';
   const [directory, built] = process.argv.slice(1);
-  const { Events } = await import(built + '/events.js');
-  const { ensureEventsDirectory, hookUser } = await import(built + '/events-directory.js');
+  const { HookRecords } = await import(built + '/hook-records.js');
+  const { ensureEventsDirectory } = await import(built + '/events-directory.js');
+  const { userOrNumber } = await import(built + '/../../util/accounts.js');
   ensureEventsDirectory(directory);
   const record = (port, name) => writeFileSync(
     directory + '/root/100-192.0.2.1-' + port,
     'subflowd-event=1\\0daemon_pid=100\\0trusted_ip=192.0.2.1\\0trusted_port=' + port + '\\0common_name=' + name + '\\0end\\0',
   );
   const problems = [];
-  const events = new Events(directory, { probe: () => ({ is: 'openvpn', euid: 0 }), rescanMs: 100 });
+  const events = new HookRecords(directory, { probe: () => ({ is: 'openvpn', euid: 0 }), rescanMs: 100 });
   events.on('problem', (text) => problems.push(text));
   events.start();
   record(1, 'before');
@@ -32,7 +33,7 @@ const SCRIPT = `
   } catch {}
   mkdirSync(directory + '/late');
   for (let time = 0; time < 100 && problems.length === 0; time++) await sleep(50);
-  const user = hookUser(0).name;
+  const user = userOrNumber(0).name;
   const meanwhile = names();
   for (const fd of opened) closeSync(fd);
   record(2, 'after');
@@ -42,7 +43,7 @@ const SCRIPT = `
 `;
 
 it('goes on with what it knows while no descriptor is left to list the directories with', async () => {
-  if (!existsSync(join(BUILT, 'events.js'))) throw new Error(`${BUILT} is not built: npm run build`);
+  if (!existsSync(join(BUILT, 'hook-records.js'))) throw new Error(`${BUILT} is not built: npm run build`);
   const parent = mkdtempSync(join(tmpdir(), 'subflowd-descriptors-'));
   chmodSync(parent, 0o755);
   try {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_RECORD_BYTES, parseRecord, parseRecordName } from '../../../src/openvpn/record.js';
+import { MAX_RECORD_BYTES, parseRecord, parseRecordName } from '../../../../src/openvpn/records/record.js';
 
 const FIELDS = {
   daemon_pid: '4242',

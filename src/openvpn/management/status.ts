@@ -1,6 +1,6 @@
-import { ownCopy } from '../util/lines.js';
-import { parseAddress, parseProtocol } from './record.js';
-import type { Protocol } from '../model/session.js';
+import { ownCopy } from '../../util/lines.js';
+import { parseAddress, parseProtocol } from '../records/record.js';
+import type { Protocol } from '../../model/session.js';
 
 /** One row of `CLIENT_LIST`. */
 export interface ClientRow {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { MAX_BYTES, NoticeReader } from '../../../src/openvpn/notices.js';
+import { MAX_BYTES, NoticeReader } from '../../../../src/openvpn/management/notices.js';
 
 it('a real-time message has 256 KiB with its variables, and a longer one is refused', () => {
   const first = '>CLIENT:ESTABLISHED,1';
