@@ -4,7 +4,7 @@ import type { Backend } from '../backend/backend.js';
 import type { Config } from '../config/config.js';
 import { formatEndpoint } from '../model/endpoint.js';
 import { Pace } from '../util/pace.js';
-import type { AnySession, Session, UnplacedSession } from '../model/session.js';
+import type { AnySession, Session, SessionWithoutPort } from '../model/session.js';
 import { NO_GUIDANCE, NO_MODES, stepModes, type Guidance, type ModesState } from '../steering/modes.js';
 import { placeSessions, sessionKey, type PlacedSession } from '../steering/placed-session.js';
 import { planSessions, type Plan, type SessionPlan } from '../steering/plan.js';
@@ -56,7 +56,7 @@ export interface ControllerInputs {
   readonly backend: Backend;
   readonly sessions: () => readonly Session[];
   /** Sessions whose port OpenVPN does not tell. */
-  readonly unplaced: () => readonly UnplacedSession[];
+  readonly unplaced: () => readonly SessionWithoutPort[];
   /** Processes of the servers, whether or not they have sessions; none unless given. */
   readonly pids?: () => readonly number[];
   readonly config: () => Config;

@@ -1,7 +1,7 @@
 import type { Backend } from '../backend/backend.js';
 import type { Connection, ServerSockets } from '../model/connection.js';
 import { formatEndpoint, type Endpoint } from '../model/endpoint.js';
-import type { AnySession, Session, UnplacedSession } from '../model/session.js';
+import type { AnySession, Session, SessionWithoutPort } from '../model/session.js';
 import type { ObservedSession, Snapshot } from '../steering/snapshot.js';
 import { place } from './place.js';
 
@@ -27,7 +27,7 @@ export const MOST_PROBLEMS = 100;
 export async function observe(
   backend: Backend,
   sessions: readonly Session[],
-  unplaced: readonly UnplacedSession[],
+  unplaced: readonly SessionWithoutPort[],
   idle: readonly number[] = [],
 ): Promise<Observation> {
   const observed: ObservedSession[][] = [];
@@ -120,7 +120,7 @@ function isOverTcp({ protocol }: AnySession): boolean {
 
 function missingOf(
   sessions: readonly Session[],
-  unplaced: readonly UnplacedSession[],
+  unplaced: readonly SessionWithoutPort[],
   { connections, plain }: ServerSockets,
   found: ReadonlyMap<string, Found>,
 ): AnySession[] {
@@ -134,7 +134,7 @@ function missingOf(
 function claims(
   { connections }: ServerSockets,
   sessions: readonly Session[],
-  unplaced: readonly UnplacedSession[],
+  unplaced: readonly SessionWithoutPort[],
 ): Set<number> {
   const ends = new Set(
     sessions.filter((one) => isOverTcp(one) && !one.notLetIn).map(({ real }) => formatEndpoint(real)),

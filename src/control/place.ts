@@ -1,10 +1,10 @@
 import type { ServerSockets } from '../model/connection.js';
 import { formatEndpoint, type Endpoint } from '../model/endpoint.js';
-import type { UnplacedSession, Session } from '../model/session.js';
+import type { SessionWithoutPort, Session } from '../model/session.js';
 
 /** Gives a session the port of the one connection from its address that is nobody else's. */
 export function place(
-  unplaced: readonly UnplacedSession[],
+  unplaced: readonly SessionWithoutPort[],
   placed: readonly Session[],
   { connections, plain }: ServerSockets,
 ): { readonly sessions: readonly Session[]; readonly problems: readonly string[] } {
@@ -13,7 +13,7 @@ export function place(
   for (const { remote } of [...connections, ...plain]) {
     if (!taken.has(formatEndpoint(remote))) append(free, remote.address, remote);
   }
-  const rivals = new Map<string, UnplacedSession[]>();
+  const rivals = new Map<string, SessionWithoutPort[]>();
   for (const session of unplaced) append(rivals, session.address, session);
   const sessions: Session[] = [];
   const problems: string[] = [];

@@ -1,9 +1,9 @@
 import { formatEndpoint } from '../model/endpoint.js';
-import { isOf, type Traits } from './pairing.js';
-import type { EventRecord } from './records/record.js';
+import { canBeRecordOf, type ClientTraits } from './pairing.js';
+import type { SessionRecord } from './records/record.js';
 
 interface Departure {
-  readonly record: EventRecord;
+  readonly record: SessionRecord;
   /** `performance.now()`. */
   readonly at: number;
 }
@@ -17,20 +17,20 @@ export class Departures {
     return this.#byEndpoint.size;
   }
 
-  add(record: EventRecord, at: number): void {
+  add(record: SessionRecord, at: number): void {
     const endpoint = formatEndpoint(record.real);
     this.#byEndpoint.set(endpoint, [...(this.#byEndpoint.get(endpoint) ?? []), { record, at }]);
   }
 
   /** Whether a client left, at this moment or later. */
-  has(client: Traits, at = -Infinity): boolean {
+  has(client: ClientTraits, at = -Infinity): boolean {
     const here = this.#byEndpoint.get(client.endpoint ?? '') ?? [];
-    return here.some((one) => one.at >= at && isOf(one.record, client));
+    return here.some((one) => one.at >= at && canBeRecordOf(one.record, client));
   }
 
   /** The client is here again, or another that cannot be told from it. */
-  forget(client: Traits): void {
-    this.#keep((one) => !isOf(one.record, client), [client.endpoint ?? '']);
+  forget(client: ClientTraits): void {
+    this.#keep((one) => !canBeRecordOf(one.record, client), [client.endpoint ?? '']);
   }
 
   /** Forgets those that left before this moment. */

@@ -1,28 +1,28 @@
 import { Departures } from './departures.js';
 import { formatEndpoint } from '../model/endpoint.js';
-import type { KnownRecord } from './records/record-table.js';
-import type { ClientNotice } from './management/management.js';
+import type { ValidRecord } from './records/record-table.js';
+import type { ClientNotice } from './management/client-notices.js';
 import { withPorts } from './ports.js';
-import { readFields, type EventRecord } from './records/record.js';
+import { readFields, type SessionRecord } from './records/record.js';
 import { MOST_SESSIONS, type ClientRow, type StatusReply } from './management/status.js';
-import { placed, type Row, type Word } from './view.js';
+import { withPort, type RosterRow, type Authentication } from './merge.js';
 
 /**
  * Whom management lists, kept up to date by what notices and hooks say between two answers to `status`: the later word
  * counts.
  */
 export class Roster {
-  #rows: Row[] = [];
+  #rows: RosterRow[] = [];
   #unnamed: readonly ClientRow[] = [];
   #askedAt: number | undefined;
   /** What `>CLIENT:ESTABLISHED` said, by CID. */
-  readonly #notices = new Map<number, Word>();
+  readonly #notices = new Map<number, Authentication>();
   /** Who left, as hooks said; kept until a later `status`. */
-  readonly #left = new Departures();
+  readonly #disconnected = new Departures();
   /** Of these, those whose rows are still there. */
-  readonly #outdated = new Departures();
+  readonly #rowsToRemove = new Departures();
 
-  get rows(): readonly Row[] {
+  get rows(): readonly RosterRow[] {
     return this.#rows;
   }
 
@@ -37,31 +37,31 @@ export class Roster {
   }
 
   /** Takes an answer to `status`. @param askedAt `performance.now()`. */
-  answered({ clients, unnamed, beyond }: StatusReply, askedAt: number): void {
+  applyStatus({ clients, unnamed, omitted: beyond }: StatusReply, askedAt: number): void {
     const before = new Map(this.#rows.map((row) => [`${row.cid ?? ''} ${row.address}`, row]));
     this.#rows = clients.flatMap((row) => {
       const { port, protocol } = before.get(`${row.cid ?? ''} ${row.address}`) ?? {};
       const notice = row.cid === undefined ? undefined : this.#notices.get(row.cid);
       const known = {
-        ...placed(row, row.port ?? port),
+        ...withPort(row, row.port ?? port),
         ...(row.protocol === undefined && protocol !== undefined && { protocol }),
         ...(notice && { notice }),
       };
-      return this.#left.has(known, askedAt) ? [] : [known];
+      return this.#disconnected.has(known, askedAt) ? [] : [known];
     });
-    this.#outdated.clear();
+    this.#rowsToRemove.clear();
     this.#unnamed = unnamed;
     // of whom it does not list all, what the hooks say counts
     this.#askedAt = beyond === undefined ? askedAt : undefined;
-    this.#left.forgetBefore(askedAt);
+    this.#disconnected.forgetBefore(askedAt);
     const cids = new Set(clients.map(({ cid }) => cid));
     for (const [cid, { at }] of this.#notices) if (at < askedAt && !cids.has(cid)) this.#notices.delete(cid);
   }
 
   /** Takes a notice that came just now. @returns whether there is room for its client. */
-  noticed({ type, cid, fields }: ClientNotice): boolean {
+  applyNotice({ type, cid, fields }: ClientNotice): boolean {
     if (type === 'DISCONNECT') {
-      this.drop(cid);
+      this.remove(cid);
       return true;
     }
     const parsed = readFields(fields);
@@ -80,18 +80,18 @@ export class Roster {
       ...(since !== undefined && { since }),
       ...(protocol && { protocol }),
     };
-    const known = placed(row, real.port);
-    this.settle();
+    const known = withPort(row, real.port);
+    this.removeDisconnected();
     this.#rows = [...this.#rows.filter((other) => other.cid !== cid), known];
-    this.#left.forget(known);
+    this.#disconnected.forget(known);
     return true;
   }
 
   /** A hook recorded a client. */
-  came(record: EventRecord): void {
+  recordAdded(record: SessionRecord): void {
     const client = { ...record, endpoint: formatEndpoint(record.real) };
-    if (this.#outdated.has(client)) this.settle();
-    this.#left.forget(client);
+    if (this.#rowsToRemove.has(client)) this.removeDisconnected();
+    this.#disconnected.forget(client);
   }
 
   /**
@@ -99,31 +99,31 @@ export class Roster {
    * @param isAsked a `status` may have been asked for before, and be answered after this; else nothing has to be
    * remembered, for however long management is away.
    */
-  left(record: EventRecord, isAsked: boolean): void {
-    if (isAsked) this.#left.add(record, performance.now());
-    this.#outdated.add(record, performance.now());
+  recordRemoved(record: SessionRecord, isAsked: boolean): void {
+    if (isAsked) this.#disconnected.add(record, performance.now());
+    this.#rowsToRemove.add(record, performance.now());
   }
 
   /** Addresses and ports of those who left that are remembered until a `status`. */
-  get remembered(): number {
-    return this.#left.size;
+  get rememberedDepartures(): number {
+    return this.#disconnected.size;
   }
 
   /** Drops a row. */
-  drop(cid: number): void {
+  remove(cid: number): void {
     this.#notices.delete(cid);
     this.#rows = this.#rows.filter((row) => row.cid !== cid);
   }
 
   /** Drops the rows of those who left, all at once. */
-  settle(): void {
-    if (this.#outdated.size === 0) return;
-    this.#rows = this.#rows.filter((row) => !this.#outdated.has(row));
-    this.#outdated.clear();
+  removeDisconnected(): void {
+    if (this.#rowsToRemove.size === 0) return;
+    this.#rows = this.#rows.filter((row) => !this.#rowsToRemove.has(row));
+    this.#rowsToRemove.clear();
   }
 
   /** See {@link withPorts}. */
-  findPorts(records: () => readonly KnownRecord[]): void {
+  findPorts(records: () => readonly ValidRecord[]): void {
     this.#rows = withPorts(this.#rows, records);
   }
 
@@ -133,7 +133,7 @@ export class Roster {
     this.#unnamed = [];
     this.#askedAt = undefined;
     this.#notices.clear();
-    this.#left.clear();
-    this.#outdated.clear();
+    this.#disconnected.clear();
+    this.#rowsToRemove.clear();
   }
 }

@@ -72,6 +72,6 @@ export class LineSplitter {
  * The same line, in memory of its own: V8 keeps all of a text for as long as it keeps a slice of it, and lines are slices
  * of what came with them. For what is kept long.
  */
-export function ownCopy(line: string): string {
+export function detachedCopy(line: string): string {
   return Buffer.from(line).toString();
 }

@@ -45,20 +45,20 @@ async function serve(section: Partial<ServerConfig> = {}): Promise<void> {
   controller = new Controller({
     backend,
     sessions: () => servers.sessions(),
-    unplaced: () => servers.unplaced(),
+    unplaced: () => servers.sessionsWithoutPort(),
     config: () => configOf([]),
     overrides: () => new Map(),
   });
   backend.onChange(() => void controller.refresh());
   controller.on('missing', (sessions) => {
-    servers.missing(sessions);
+    servers.handleMissing(sessions);
   });
   servers
     .on('status', () => {
       backend.attend(servers.servers().flatMap((server) => server.status().pids));
     })
     .on('change', () => void controller.refresh())
-    .on('look', () => void controller.refresh())
+    .on('observe', () => void controller.refresh())
     .on('problem', (text) => problems.push(text));
   servers.start();
   controller.start();

@@ -50,7 +50,7 @@ async function open(section: Partial<ServerConfig> = {}): Promise<Management> {
   );
   const management = servers.servers()[0]?.management;
   if (management === undefined) throw new Error('it has no management');
-  await until('OpenVPN is there', () => management.ready, 30_000);
+  await until('OpenVPN is there', () => management.isReady, 30_000);
   return management;
 }
 

@@ -8,7 +8,7 @@ import {
   HOOKS_GROUP,
 } from '../../src/openvpn/records/events-directory.js';
 import { userOrNumber } from '../../src/util/accounts.js';
-import { parseRecord, type EventRecord } from '../../src/openvpn/records/record.js';
+import { parseRecord, type SessionRecord } from '../../src/openvpn/records/record.js';
 import { needs } from '../lab/needs.js';
 import { openvpnProgram } from '../lab/openvpn-program.js';
 import { LoopbackVpn, type Running } from '../support/openvpn.js';
@@ -46,7 +46,7 @@ afterEach(async () => {
   await vpn.destroy();
 });
 
-function records(user: string): EventRecord[] {
+function records(user: string): SessionRecord[] {
   return readdirSync(join(events, user)).flatMap((name) => {
     const parsed = parseRecord(readFileSync(join(events, user, name)));
     return 'record' in parsed ? [parsed.record] : [];

@@ -17,13 +17,13 @@ import { atoi, type ParsedLine } from './command-line.js';
 export type Ending = 'line' | 'block' | 'rows' | 'mark' | 'late';
 
 /** Whether `pid` is to be sent behind a command. */
-export function needsMark(endings: readonly Ending[]): boolean {
+export function needsSentinel(endings: readonly Ending[]): boolean {
   return endings.includes('mark') || endings.includes('late');
 }
 
 const LINE: readonly Ending[] = ['line'];
 const BLOCK: readonly Ending[] = ['block'];
-const MARK: readonly Ending[] = ['mark'];
+const SENTINEL: readonly Ending[] = ['mark'];
 
 /** In all versions from 2.4 on, if they have the command: it is one line without it, too. */
 const LINES = new Set([
@@ -68,7 +68,7 @@ export function endingsOf(line: ParsedLine): readonly Ending[] {
     case 'remote-entry-get':
       return first === undefined ? LINE : BLOCK;
     case 'version':
-      return first === undefined ? BLOCK : MARK;
+      return first === undefined ? BLOCK : SENTINEL;
     case 'status':
       return first !== undefined && [2, 3].includes(atoi(first)) ? BLOCK : ['rows'];
     case 'state':
@@ -77,13 +77,13 @@ export function endingsOf(line: ParsedLine): readonly Ending[] {
     case 'echo':
       return first === undefined ? LINE : historyEndings(first, second);
     case 'password':
-      return first !== undefined && second === undefined ? MARK : LINE;
+      return first !== undefined && second === undefined ? SENTINEL : LINE;
     case 'pk-sig':
     case 'rsa-sig':
     case 'certificate':
       return ['late'];
     default:
-      return LINES.has(command) ? LINE : MARK;
+      return LINES.has(command) ? LINE : SENTINEL;
   }
 }
 
@@ -100,18 +100,18 @@ export class AnswerReader {
   #part: string[] = [];
   #marked = false;
 
-  /** @param isMark whether a line is the mark behind an answer of the kind `mark` or `late`. */
+  /** @param isSentinel whether a line is the mark behind an answer of the kind `mark` or `late`. */
   constructor(
     private readonly endings: readonly Ending[],
-    private readonly isMark: (line: string) => boolean,
+    private readonly isSentinel: (line: string) => boolean,
   ) {}
 
-  get done(): boolean {
+  get isDone(): boolean {
     return this.parts.length >= this.endings.length;
   }
 
   /** Whether a line that begins with `>` is of the answer, and not a real-time message. */
-  owns(line: string): boolean {
+  ownsNotice(line: string): boolean {
     const ending = this.endings[this.parts.length];
     if (ending === 'mark') return line.startsWith('>PKCS11ID-');
     return ending === 'rows' && this.#part.length > 0;
@@ -121,7 +121,7 @@ export class AnswerReader {
     const ending = this.endings[this.parts.length];
     if (ending === undefined) return;
     if (ending === 'mark' || ending === 'late') {
-      if (this.isMark(line)) this.#marked = true;
+      if (this.isSentinel(line)) this.#marked = true;
       else this.#part.push(line);
       if (this.#marked && (ending === 'mark' || this.#part.length > 0)) this.#close();
       return;

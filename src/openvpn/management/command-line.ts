@@ -14,7 +14,7 @@ const WORD_SIZE = 256;
 const MOST_WORDS = 16;
 
 /** The characters that OpenVPN keeps of a line: printable ASCII; it drops the others without a word. */
-export function asOpenvpnReads(line: string): string {
+export function keepReadableCharacters(line: string): string {
   return line.replace(/[^\x20-\x7e]/g, '');
 }
 

@@ -1,4 +1,4 @@
-import { AnswerReader, needsMark, type Ending } from './answers.js';
+import { AnswerReader, needsSentinel, type Ending } from './answers.js';
 import { COMMAND_NAMES } from './command-names.js';
 
 /** One command, with its lines where it has several, and how the end of its answer is known. */
@@ -7,7 +7,7 @@ export interface Request {
   readonly text: string;
   readonly endings: readonly Ending[];
   /** It changes nothing: all who ask the same before it is sent can have one answer. */
-  readonly isQuestion?: boolean;
+  readonly isReadOnly?: boolean;
   /**
    * It sets what OpenVPN keeps of its management client, as all clients of a console together need it: taken however many
    * commands of theirs wait.
@@ -18,17 +18,17 @@ export interface Request {
 /** An answer, whole, in its parts; or why there is none. */
 export type Reply = { readonly parts: readonly (readonly string[])[] } | { readonly lost: string };
 
-export type Taker = (reply: Reply) => void;
+export type ReplyHandler = (reply: Reply) => void;
 
 interface Exchange {
   readonly request: Request;
-  readonly takers: Taker[];
+  readonly handlers: ReplyHandler[];
 }
 
 export interface ExchangesOptions {
   readonly send: (text: string) => void;
   /** The connection is of no use any more: whoever is told ends it. */
-  readonly broken: (reason: string) => void;
+  readonly onBroken: (reason: string) => void;
   /** Milliseconds until a command must have been answered. */
   readonly answerMs: number;
 }
@@ -58,26 +58,26 @@ export class Exchanges {
     return this.#queue.length === 0;
   }
 
-  ask(request: Request, taker: Taker): void {
+  ask(request: Request, taker: ReplyHandler): void {
     if (request.endings.length === 0) {
       taker({ parts: [] });
       return;
     }
     const same =
-      request.isQuestion &&
-      this.#queue.slice(1).find((other) => other.request.isQuestion && other.request.text === request.text);
-    if (same) same.takers.push(taker);
+      request.isReadOnly &&
+      this.#queue.slice(1).find((other) => other.request.isReadOnly && other.request.text === request.text);
+    if (same) same.handlers.push(taker);
     else if (this.#queue.length >= MAX_WAITING && !request.isSetting)
       taker({ lost: `${MAX_WAITING} commands wait for OpenVPN already` });
     else {
-      this.#queue.push({ request, takers: [taker] });
+      this.#queue.push({ request, handlers: [taker] });
       if (this.#queue.length === 1) this.#next();
     }
   }
 
   /** Whether a line that begins with `>` is of the answer that is awaited. */
-  owns(line: string): boolean {
-    return this.#reader?.owns(line) ?? false;
+  ownsNotice(line: string): boolean {
+    return this.#reader?.ownsNotice(line) ?? false;
   }
 
   /** Takes a line that is no real-time message. One that nobody asked for is left unread. */
@@ -86,15 +86,15 @@ export class Exchanges {
     if (exchange === undefined || this.#reader === undefined) return;
     this.#bytes += line.length + 1;
     if (this.#bytes > MAX_ANSWER_BYTES) {
-      this.options.broken(`its answer to ${name(exchange)} is longer than ${MAX_ANSWER_BYTES} bytes`);
+      this.options.onBroken(`its answer to ${name(exchange)} is longer than ${MAX_ANSWER_BYTES} bytes`);
       return;
     }
     this.#reader.push(line);
-    if (!this.#reader.done) return;
+    if (!this.#reader.isDone) return;
     const { parts } = this.#reader;
     this.#queue.shift();
     this.#next();
-    for (const taker of exchange.takers) taker({ parts });
+    for (const taker of exchange.handlers) taker({ parts });
   }
 
   /** Tells everybody that there will be no answer. */
@@ -104,7 +104,7 @@ export class Exchanges {
     this.#queue = [];
     this.#reader = undefined;
     this.pid = undefined;
-    for (const { takers } of queue) for (const taker of takers) taker({ lost: reason });
+    for (const { handlers: takers } of queue) for (const taker of takers) taker({ lost: reason });
   }
 
   #next(): void {
@@ -115,9 +115,9 @@ export class Exchanges {
     if (exchange === undefined) return;
     const { text, endings } = exchange.request;
     this.#reader = new AnswerReader(endings, (line) => line === `SUCCESS: pid=${this.pid ?? ''}`);
-    this.options.send(needsMark(endings) ? `${text}\npid\n` : `${text}\n`);
+    this.options.send(needsSentinel(endings) ? `${text}\npid\n` : `${text}\n`);
     this.#timer = setTimeout(() => {
-      this.options.broken(
+      this.options.onBroken(
         `it does not answer ${name(exchange)} within ${this.options.answerMs / 1000} s: it waits for a script, or hangs`,
       );
     }, this.options.answerMs);

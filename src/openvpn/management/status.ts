@@ -1,4 +1,4 @@
-import { ownCopy } from '../../util/lines.js';
+import { detachedCopy } from '../../util/lines.js';
 import { parseAddress, parseProtocol } from '../records/record.js';
 import type { Protocol } from '../../model/session.js';
 
@@ -15,8 +15,8 @@ export interface ClientRow {
   readonly cid?: number;
   /** Unix time in seconds. */
   readonly since?: number;
-  /** Nothing in the answer shows that OpenVPN has let it in; see {@link withoutProof}. */
-  readonly unproven?: true;
+  /** Nothing in the answer shows that OpenVPN has let it in; see {@link markUnproven}. */
+  readonly isUnproven?: true;
 }
 
 export interface StatusReply {
@@ -29,7 +29,7 @@ export interface StatusReply {
   /** Rows that could not be read, each with the reason; the first few. */
   readonly problems: readonly string[];
   /** Clients beyond {@link MOST_SESSIONS}, which were not read; absent where there are none. */
-  readonly beyond?: number;
+  readonly omitted?: number;
 }
 
 /** Sessions of one server that are looked after, as many as its hooks may record: no server takes all there is. */
@@ -57,7 +57,7 @@ export function parseStatus(lines: readonly string[]): StatusReply {
   for (const line of lines) {
     // half of it all, and seldom of use
     if (line.startsWith('ROUTING_TABLE\t')) continue;
-    const [kind, ...cells] = ownCopy(line).split('\t');
+    const [kind, ...cells] = detachedCopy(line).split('\t');
     if (kind === 'HEADER' && cells[0] === 'CLIENT_LIST') columns = cells.slice(1);
     else if (kind === 'TIME') time = parseWhole(cells[1] ?? '');
     else if (kind === 'GLOBAL_STATS' && cells[0] === 'dco_enabled') dco = cells[1] === '1';
@@ -72,11 +72,11 @@ export function parseStatus(lines: readonly string[]): StatusReply {
   }
   const isTold = columns?.includes('Virtual Address') ?? false;
   return {
-    clients: isTold ? withoutProof(clients, lines, time) : clients,
+    clients: isTold ? markUnproven(clients, lines, time) : clients,
     unnamed,
     dco,
     problems,
-    ...(beyond > 0 && { beyond }),
+    ...(beyond > 0 && { omitted: beyond }),
   };
 }
 
@@ -105,7 +105,7 @@ function readRow(columns: readonly string[], cells: readonly string[]): ClientRo
  * is said of those that it refuses too. A server that gives no addresses (a bridge) lists its clients' routes once they
  * have sent something; one that never did is believed when it has been there for longer than any handshake lasts.
  */
-function withoutProof(
+function markUnproven(
   clients: readonly ClientRow[],
   lines: readonly string[],
   time: number | undefined,
@@ -116,7 +116,7 @@ function withoutProof(
   return clients.map((row) => {
     const isOld = !givesAddresses && time !== undefined && time - (row.since ?? time) > REFUSED_S;
     const isProven = row.virtual.length > 0 || routed.has(placeOf(row)) || isOld;
-    return isProven ? row : { ...row, unproven: true };
+    return isProven ? row : { ...row, isUnproven: true };
   });
 }
 

@@ -1,12 +1,12 @@
 import type { ProblemListener } from '../../util/problems.js';
 
 /** Files named one by one within a minute; of the rest only the number is told. */
-export const MAX_COMPLAINTS = 10;
+export const MOST_PER_MINUTE = 10;
 const COMPLAINTS_MS = 60_000;
 /** Named files that are remembered, and shown until they are gone: few, so that other problems are shown beside them. */
 export const MOST_NAMED = 5;
 /** Least time between two reports of one kind, milliseconds: a state that somebody toggles is not reported each time. */
-export const REPEAT_MS = 10_000;
+export const LEAST_PAUSE_MS = 10_000;
 
 interface Known {
   readonly text: string;
@@ -34,41 +34,42 @@ export class DirectoryProblems {
     const now = performance.now();
     if (known !== undefined) {
       if (!known.isSolved && known.text === text) return;
-      if (now - known.toldAt < REPEAT_MS) return;
+      if (now - known.toldAt < LEAST_PAUSE_MS) return;
     }
     this.#known.set(kind, { text, toldAt: now, isSolved: false });
     this.listener.onProblem(text, this.#keyOf(kind));
   }
 
-  solved(kind: string): void {
+  resolve(kind: string): void {
     const known = this.#known.get(kind);
     if (known === undefined || known.isSolved) return;
-    if (performance.now() - known.toldAt < REPEAT_MS) this.#known.set(kind, { ...known, isSolved: true });
+    if (performance.now() - known.toldAt < LEAST_PAUSE_MS)
+      this.#known.set(kind, { ...known, isSolved: true });
     else this.#known.delete(kind);
     this.listener.onResolved(this.#keyOf(kind));
   }
 
   /** Says what is wrong with one file, or only counts it. */
-  complain(file: string, reason: string, remedy: string): void {
+  reportFile(file: string, reason: string, remedy: string): void {
     this.#turnMinute();
     const text = `${JSON.stringify(file)} ${reason}`;
-    if (this.#complaints++ >= MAX_COMPLAINTS) {
+    if (this.#complaints++ >= MOST_PER_MINUTE) {
       this.#uncounted = { count: (this.#uncounted?.count ?? 0) + 1, example: text };
       return;
     }
     const [first] = this.#named;
-    if (this.#named.size >= MOST_NAMED && first !== undefined) this.settle(first);
+    if (this.#named.size >= MOST_NAMED && first !== undefined) this.resolveFile(first);
     this.#named.add(file);
     this.listener.onProblem(`${text}; ${remedy}`, this.#keyOf(`file ${file}`));
   }
 
   /** The file is gone, or is another. */
-  settle(file: string): void {
+  resolveFile(file: string): void {
     if (this.#named.delete(file)) this.listener.onResolved(this.#keyOf(`file ${file}`));
   }
 
   /** Reports how many files were only counted so far; no more often than single ones are named. */
-  summarize(): void {
+  reportRest(): void {
     this.#turnMinute();
     if (this.#uncounted === undefined || this.#isSummarized) return;
     const { count, example } = this.#uncounted;
@@ -83,7 +84,7 @@ export class DirectoryProblems {
     for (const [kind, { isSolved }] of this.#known)
       if (!isSolved) this.listener.onResolved(this.#keyOf(kind));
     this.#known.clear();
-    for (const file of [...this.#named]) this.settle(file);
+    for (const file of [...this.#named]) this.resolveFile(file);
     this.listener.onResolved(this.#keyOf('more files'));
   }
 

@@ -83,7 +83,7 @@ export class DirectoryWatch {
 }
 
 /** What to say of a directory that cannot be watched. */
-export function unwatched(path: string, rescanMs: number, error: unknown): string {
+export function describeUnwatched(path: string, rescanMs: number, error: unknown): string {
   const limits = 'mend it with: sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=65536';
   const reason = hasCode(error, 'EACCES') ? whyDenied(error, 'read', path) : `${reasonOf(error)}: ${limits}`;
   return `cannot watch ${path}, which is read every ${rescanMs / 1000} s only: ${reason}`;

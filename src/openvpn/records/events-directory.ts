@@ -130,7 +130,7 @@ export function checkUserDirectory(path: string, group?: number): { readonly uid
 }
 
 /** What lets this process remove stale records from a user's directory; undefined if it may already. */
-export function howToTidy(path: string): string | undefined {
+export function remedyForStaleRecords(path: string): string | undefined {
   try {
     accessSync(path, constants.W_OK | constants.X_OK);
     return undefined;

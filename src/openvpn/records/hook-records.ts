@@ -6,7 +6,7 @@ import { groupNumber } from '../../util/groups.js';
 import { Pace } from '../../util/pace.js';
 import type { ProblemListener, ProblemMap } from '../../util/problems.js';
 import { DirectoryProblems } from './directory-problems.js';
-import { DirectoryWatch, unwatched } from './directory-watch.js';
+import { DirectoryWatch, describeUnwatched } from './directory-watch.js';
 import { reasonOf } from '../../util/errno.js';
 import { whyDenied } from '../../util/denied.js';
 import {
@@ -18,12 +18,12 @@ import {
 } from './events-directory.js';
 import { userOrNumber, type User } from '../../util/accounts.js';
 import { processExists, probeProcess, type ProcessProbe } from '../process.js';
-import type { KnownRecord } from './record-table.js';
+import type { ValidRecord } from './record-table.js';
 import { UserDirectory } from './user-directory.js';
 
 interface HookRecordsMap extends ProblemMap {
-  added: [KnownRecord];
-  removed: [KnownRecord];
+  added: [ValidRecord];
+  removed: [ValidRecord];
 }
 
 export interface HookRecordsOptions {
@@ -126,7 +126,7 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
     for (const directory of this.#directories.values()) this.#close(directory);
   }
 
-  records(): readonly KnownRecord[] {
+  records(): readonly ValidRecord[] {
     return [...this.#directories.values()].flatMap((directory) => [...directory.records()]);
   }
 
@@ -142,7 +142,7 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
    * Removes a record whose server says that there is no such session; where it may not be removed, it is ignored.
    * @returns whether it was there, and no longer is: client-disconnect may have removed it a moment ago.
    */
-  discard({ path }: KnownRecord): boolean {
+  discard({ path }: ValidRecord): boolean {
     for (const directory of this.#directories.values()) {
       if (path.startsWith(`${directory.path}/`)) return directory.discard(path);
     }
@@ -197,7 +197,7 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
       ensureEventsDirectory(this.directory, []);
       checkEventsDirectory(this.directory);
       this.#watchList();
-      this.#problems.solved('events');
+      this.#problems.resolve('events');
     } catch (error) {
       this.#watch.close();
       this.#problems.report('events', `hooks cannot be heard: ${reasonOf(error)}`);
@@ -206,7 +206,7 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
     for (const user of this.#users.values()) {
       try {
         ensureEventsDirectory(this.directory, [user], this.#group);
-        this.#problems.solved(`make ${user.name}`);
+        this.#problems.resolve(`make ${user.name}`);
       } catch (error) {
         // an unsafe one is told of when it is looked at
         if (error instanceof UnsafeDirectoryError) continue;
@@ -218,14 +218,14 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
     }
     try {
       const names = readdirSync(this.directory);
-      this.#problems.solved('list');
+      this.#problems.resolve('list');
       if (names.length > MAX_USERS) {
         this.#problems.report(
           'users',
           `${this.directory} holds more than ${MAX_USERS} directories: the hooks of the others are not heard; ` +
             'remove those of users that run no OpenVPN',
         );
-      } else this.#problems.solved('users');
+      } else this.#problems.resolve('users');
       return names.slice(0, MAX_USERS);
     } catch (error) {
       this.#problems.report(
@@ -239,9 +239,9 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
   #watchList(): void {
     try {
       this.#watch.follow();
-      this.#problems.solved('watch');
+      this.#problems.resolve('watch');
     } catch (error) {
-      this.#problems.report('watch', unwatched(this.directory, this.#rescanMs, error));
+      this.#problems.report('watch', describeUnwatched(this.directory, this.#rescanMs, error));
     }
   }
 

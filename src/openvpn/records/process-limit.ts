@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import type { KnownRecord } from './record-table.js';
+import type { ValidRecord } from './record-table.js';
 
 /**
  * Processes of one user whose records are one server's, where no management says which process it is. OpenVPN is one, and
@@ -8,8 +8,8 @@ import type { KnownRecord } from './record-table.js';
 export const MOST_PROCESSES = 16;
 
 /** The records of the first {@link MOST_PROCESSES} processes of each user, and the directories of users with more. */
-export function ofFewProcesses(records: readonly KnownRecord[]): {
-  readonly records: KnownRecord[];
+export function limitProcesses(records: readonly ValidRecord[]): {
+  readonly records: ValidRecord[];
   readonly crowded: readonly string[];
 } {
   const byUser = new Map<string, Set<number>>();

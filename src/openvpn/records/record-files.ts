@@ -5,12 +5,12 @@ import { hasCode, reasonOf } from '../../util/errno.js';
 import type { DirectoryProblems } from './directory-problems.js';
 import type { ProcessFacts, ProcessProbe } from '../process.js';
 import { readBounded, signatureOf } from './record-file.js';
-import { RecordTable, type KnownRecord } from './record-table.js';
+import { RecordTable, type ValidRecord } from './record-table.js';
 import { parseRecord, parseRecordName, type RecordName } from './record.js';
 
 export interface RecordListener {
-  readonly onAdded: (known: KnownRecord) => void;
-  readonly onRemoved: (known: KnownRecord) => void;
+  readonly onAdded: (known: ValidRecord) => void;
+  readonly onRemoved: (known: ValidRecord) => void;
 }
 
 /** Files of one directory that are looked at; a server has at most as many clients as file descriptors. */
@@ -40,10 +40,10 @@ export class RecordFiles {
     private readonly problems: DirectoryProblems,
     private readonly listener: RecordListener,
     /** Records that are known at once: events bring files beyond those that a look at all of them reads. */
-    private readonly most = MAX_ENTRIES,
+    private readonly maxRecords = MAX_ENTRIES,
   ) {}
 
-  records(): IterableIterator<KnownRecord> {
+  records(): IterableIterator<ValidRecord> {
     return this.#records.values();
   }
 
@@ -143,7 +143,7 @@ export class RecordFiles {
   }
 
   #read(path: string, name: RecordName, signature: string): string | undefined {
-    if (this.#records.size >= this.most && this.#records.get(path) === undefined) return FULL;
+    if (this.#records.size >= this.maxRecords && this.#records.get(path) === undefined) return FULL;
     const parsed = parseRecord(readBounded(path));
     if ('garbage' in parsed) return parsed.garbage;
     if ('unfinished' in parsed) {
@@ -183,7 +183,7 @@ export class RecordFiles {
   }
 
   #forget(path: string): void {
-    if (this.#rejected.delete(path)) this.problems.settle(path);
+    if (this.#rejected.delete(path)) this.problems.resolveFile(path);
     const known = this.#records.delete(path);
     if (known !== undefined) this.listener.onRemoved(known);
   }
@@ -199,6 +199,6 @@ export class RecordFiles {
     if (this.#rejected.size < MAX_ENTRIES) {
       this.#rejected.set(path, { signature, reason, since: before?.since ?? performance.now() });
     }
-    this.problems.complain(path, `is no record of a session: ${reason}`, 'if no hook wrote it, remove it');
+    this.problems.reportFile(path, `is no record of a session: ${reason}`, 'if no hook wrote it, remove it');
   }
 }

@@ -1,24 +1,24 @@
-import type { EventRecord } from './record.js';
+import type { SessionRecord } from './record.js';
 
 /** A record that was found good. */
-export interface KnownRecord {
+export interface ValidRecord {
   /** Its file. */
   readonly path: string;
-  readonly record: EventRecord;
+  readonly record: SessionRecord;
   /** `performance.now()` when this content was first read. */
   readonly seenAt: number;
 }
 
 /** The good records of one directory, by file, and how many each process has. */
 export class RecordTable {
-  readonly #records = new Map<string, KnownRecord & { readonly signature: string }>();
+  readonly #records = new Map<string, ValidRecord & { readonly signature: string }>();
   readonly #perProcess = new Map<number, number>();
 
   get size(): number {
     return this.#records.size;
   }
 
-  get(path: string): (KnownRecord & { readonly signature: string }) | undefined {
+  get(path: string): (ValidRecord & { readonly signature: string }) | undefined {
     return this.#records.get(path);
   }
 
@@ -26,7 +26,7 @@ export class RecordTable {
     return [...this.#records.keys()];
   }
 
-  values(): IterableIterator<KnownRecord> {
+  values(): IterableIterator<ValidRecord> {
     return this.#records.values();
   }
 
@@ -35,14 +35,14 @@ export class RecordTable {
     return [...this.#perProcess.keys()];
   }
 
-  add(known: KnownRecord & { readonly signature: string }): void {
+  add(known: ValidRecord & { readonly signature: string }): void {
     this.#records.set(known.path, known);
     const { pid } = known.record;
     this.#perProcess.set(pid, (this.#perProcess.get(pid) ?? 0) + 1);
   }
 
   /** @returns the record that is forgotten now, undefined if there was none. */
-  delete(path: string): KnownRecord | undefined {
+  delete(path: string): ValidRecord | undefined {
     const known = this.#records.get(path);
     if (known === undefined) return undefined;
     this.#records.delete(path);

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { canonicalAddress, type Endpoint } from '../../model/endpoint.js';
 import type { Protocol } from '../../model/session.js';
-import { ownCopy } from '../../util/lines.js';
+import { detachedCopy } from '../../util/lines.js';
 
 /**
  * Longest record that is read, in bytes. The longest common name of a certificate has 64 characters; what a directory full
@@ -13,7 +13,7 @@ const FIRST_FIELD = 'subflowd-event=1';
 const LAST_FIELD = 'end';
 
 /** What `hooks/client-connect` wrote of one session. */
-export interface EventRecord {
+export interface SessionRecord {
   /** The server's process, as the hook says. */
   readonly pid: number;
   readonly real: Endpoint;
@@ -33,8 +33,8 @@ export interface EventRecord {
 }
 
 /** `unfinished`: the hook has not written the end yet, or could not (a full disk). */
-export type ParsedRecord =
-  { readonly record: EventRecord } | { readonly garbage: string } | { readonly unfinished: true };
+export type RecordResult =
+  { readonly record: SessionRecord } | { readonly garbage: string } | { readonly unfinished: true };
 
 /** The part of a record that its file's name repeats. */
 export interface RecordName {
@@ -57,7 +57,7 @@ export function parseRecordName(name: string): RecordName | undefined {
  * Reads the bytes of a record: `NAME=VALUE` fields, each ended by a NUL. Fields that are not known are
  * ignored, so that a newer hook can say more. Never throws.
  */
-export function parseRecord(bytes: Uint8Array): ParsedRecord {
+export function parseRecord(bytes: Uint8Array): RecordResult {
   if (bytes.length > MAX_RECORD_BYTES) return { garbage: `longer than ${MAX_RECORD_BYTES} bytes` };
   const text = new TextDecoder().decode(bytes);
   const head = `${FIRST_FIELD}\0`;
@@ -73,7 +73,7 @@ export function parseRecord(bytes: Uint8Array): ParsedRecord {
 }
 
 /** The same from OpenVPN's own variables, as hooks and `>CLIENT:ENV` have them. */
-export function readFields(fields: ReadonlyMap<string, string>): ParsedRecord {
+export function readFields(fields: ReadonlyMap<string, string>): RecordResult {
   const pid = parsePid(fields.get('daemon_pid'));
   if (pid === undefined) return { garbage: 'daemon_pid is not a process ID' };
   const real = parseEndpoint(
@@ -137,7 +137,7 @@ export function parseProtocol(text: string): Protocol | undefined {
 /** Canonical text without a zone: the kernel's sockets know the interface by number, not in the address. */
 export function parseAddress(text: string): string | undefined {
   const bare = text.replace(/%.*$/, '');
-  return isIP(bare) === 0 ? undefined : ownCopy(canonicalAddress(bare));
+  return isIP(bare) === 0 ? undefined : detachedCopy(canonicalAddress(bare));
 }
 
 function parseEndpoint(addressText: string | undefined, portText: string | undefined): Endpoint | undefined {

@@ -4,14 +4,14 @@ import { WorkBudget, type SlicedWork } from '../../util/fair-work.js';
 import { INTERVAL_MS, MOST_EVENTS } from '../../util/noise-gate.js';
 import { Pace } from '../../util/pace.js';
 import type { ProblemListener } from '../../util/problems.js';
-import { DirectoryWatch, unwatched } from './directory-watch.js';
+import { DirectoryWatch, describeUnwatched } from './directory-watch.js';
 import { whyDenied } from '../../util/denied.js';
 import { hasCode, reasonOf } from '../../util/errno.js';
-import { checkUserDirectory, howToTidy } from './events-directory.js';
+import { checkUserDirectory, remedyForStaleRecords } from './events-directory.js';
 import { DirectoryProblems } from './directory-problems.js';
 import type { ProcessFacts, ProcessProbe } from '../process.js';
 import { MAX_ENTRIES, RecordFiles, type RecordListener } from './record-files.js';
-import type { KnownRecord } from './record-table.js';
+import type { ValidRecord } from './record-table.js';
 import { parseRecordName } from './record.js';
 
 export interface UserDirectoryListener extends RecordListener, ProblemListener {
@@ -85,7 +85,7 @@ export class UserDirectory implements SlicedWork {
     });
   }
 
-  records(): IterableIterator<KnownRecord> {
+  records(): IterableIterator<ValidRecord> {
     return this.#files.records();
   }
 
@@ -174,10 +174,10 @@ export class UserDirectory implements SlicedWork {
       else this.#checkLater(this.options.rescanMs);
       return;
     }
-    this.#problems.solved('unsafe');
+    this.#problems.resolve('unsafe');
     this.#isSafe = true;
-    const remedy = howToTidy(this.path);
-    if (remedy === undefined) this.#problems.solved('tidy');
+    const remedy = remedyForStaleRecords(this.path);
+    if (remedy === undefined) this.#problems.resolve('tidy');
     else
       this.#problems.report(
         'tidy',
@@ -192,11 +192,11 @@ export class UserDirectory implements SlicedWork {
       // what was read so far may be of another directory, or older than the watch
       this.#endScan();
       this.#isScanWanted = true;
-      this.#problems.solved('watch');
+      this.#problems.resolve('watch');
     } catch (error) {
       // gone since it was checked
       if (hasCode(error, 'ENOENT')) return;
-      this.#problems.report('watch', unwatched(this.path, this.options.rescanMs, error));
+      this.#problems.report('watch', describeUnwatched(this.path, this.options.rescanMs, error));
     }
   }
 
@@ -219,7 +219,7 @@ export class UserDirectory implements SlicedWork {
     let isDone = false;
     try {
       while (!isDone && performance.now() <= deadline) isDone = this.#scan.next().done === true;
-      this.#problems.solved('read');
+      this.#problems.resolve('read');
     } catch (error) {
       isDone = true;
       if (hasCode(error, 'ENOENT')) this.check();
@@ -239,7 +239,7 @@ export class UserDirectory implements SlicedWork {
       this.#checkLater(POLL_MS);
       return;
     }
-    this.#problems.solved('noise');
+    this.#problems.resolve('noise');
     if (!this.#watch.isWatching) {
       this.#checkLater(rescanMs);
       return;
@@ -295,7 +295,7 @@ export class UserDirectory implements SlicedWork {
       this.#files.examine(path, fresh());
       yield;
     }
-    if (!hasMore) this.#problems.solved('entries');
-    this.#problems.summarize();
+    if (!hasMore) this.#problems.resolve('entries');
+    this.#problems.reportRest();
   }
 }

@@ -37,7 +37,7 @@ async function open(): Promise<void> {
   management = new Management({ socket }, { backoff: new Backoff(1, 2) });
   sharing = new Sharing('office', management);
   management.start();
-  await until('it is ready', () => management.ready);
+  await until('it is ready', () => management.isReady);
 }
 
 function close(): void {
@@ -75,7 +75,7 @@ class Client {
 
 /** Everything that waits for OpenVPN is done. */
 async function settled(): Promise<void> {
-  await until('it is ready', () => management.ready);
+  await until('it is ready', () => management.isReady);
   // an answer can be the cause of one more command
   for (let round = 0; round < 3; round++)
     await new Promise((done) => {
@@ -264,7 +264,7 @@ describe('an OpenVPN that waits by its own config', () => {
   /** Another process than before, which begins to wait before it can be asked whether it does so by itself. */
   async function startsWaiting(): Promise<void> {
     fake.leave();
-    await until('it is lost', () => !management.ready);
+    await until('it is lost', () => !management.isReady);
     fake.isHeld = true;
     fake.process = { pid: 4243, hold: true, version: 1 };
     fake.away = false;
@@ -309,7 +309,7 @@ describe('a request to let a client in', () => {
     fake.tell(...connect(7));
     await settled();
     fake.leave();
-    await until('it is lost', () => !management.ready);
+    await until('it is lost', () => !management.isReady);
     fake.away = false;
     await settled();
     const gate = new Client();
@@ -336,7 +336,7 @@ describe('a request to let a client in', () => {
     fake.tell(...connect(7));
     await settled();
     fake.leave();
-    await until('it is lost', () => !management.ready);
+    await until('it is lost', () => !management.isReady);
     fake.process = { pid: 4243, hold: false, version: 1 };
     fake.away = false;
     await until('it is back', () => management.greeting !== undefined);

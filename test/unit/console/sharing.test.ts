@@ -60,7 +60,7 @@ async function share(
       management.stop();
     },
   );
-  await until('it is ready', () => management.ready);
+  await until('it is ready', () => management.isReady);
   return management;
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ownerOf, type Claimant } from '../../../src/openvpn/attribution.js';
+import { attributeProcess, type ServerIdentity } from '../../../src/openvpn/attribution.js';
 import { Backoff } from '../../../src/util/backoff.js';
 import { ensureEventsDirectory } from '../../../src/openvpn/records/events-directory.js';
 import { HookRecords } from '../../../src/openvpn/records/hook-records.js';
@@ -28,7 +28,7 @@ let listener: NetServer | undefined;
 let peers: Socket[];
 let server: Server;
 let events: HookRecords;
-let claimants: Set<Claimant>;
+let servers: Set<ServerIdentity>;
 
 /** What OpenVPN would say: its PID, and its clients as `NAME ADDRESS:PORT CID`, and behind it `refused` or when they came. */
 let said: { pid: number; clients: string[] };
@@ -96,7 +96,7 @@ async function listen(): Promise<void> {
 function start(managed = true, pollMs = 300): void {
   const probe = (pid: number): ProcessFacts => processes.get(pid) ?? { is: 'gone' };
   events = new HookRecords(join(directory, 'events'), { probe, rescanMs: 200 });
-  claimants = new Set();
+  servers = new Set();
   server = new Server(
     {
       name: 's',
@@ -104,10 +104,10 @@ function start(managed = true, pollMs = 300): void {
       ...(managed && { management: { socket: join(directory, 'm') } }),
     },
     events,
-    claimants,
+    servers,
     { probe, pollMs, management: { backoff: new Backoff(20, 50) } },
   );
-  claimants.add(server);
+  servers.add(server);
   server
     .on('problem', (text) => problems.push(text))
     .on('resolved', (key) => over.push(key))
@@ -211,7 +211,7 @@ describe('a server that both ways tell of', () => {
     await shows('');
     expect(problems).toEqual([
       expect.stringMatching(
-        /100-192\.0\.2\.1-1" records "alice" at 192\.0\.2\.1:1, whom OpenVPN s does not have/,
+        /100-192\.0\.2\.1-1" of "alice" at 192\.0\.2\.1:1: OpenVPN s does not list this client/,
       ),
     ]);
   });
@@ -245,7 +245,7 @@ describe('a server that both ways tell of', () => {
     said.clients = ['six 2001:db8::6 3'];
     await listen();
     start();
-    await until('it is unplaced', () => server.unplaced().length === 1);
+    await until('it is unplaced', () => server.sessionsWithoutPort().length === 1);
     expect(server.sessions()).toEqual([]);
     const path = join(directory, 'events', 'root', '100-2001:db8::6-66');
     writeFileSync(
@@ -253,7 +253,7 @@ describe('a server that both ways tell of', () => {
       'subflowd-event=1\0daemon_pid=100\0trusted_ip=2001:db8::6\0trusted_port=66\0time_unix=1700000000\0common_name=six\0end\0',
     );
     await shows('100 six 66 3');
-    expect(server.unplaced()).toEqual([]);
+    expect(server.sessionsWithoutPort()).toEqual([]);
     expect(problems).toEqual([]);
   });
 });
@@ -341,16 +341,16 @@ describe('a session of whom the kernel shows no connection', () => {
     await sleep(1_500);
     const before = asked;
     const report = () => {
-      server.missing(server.sessions());
+      server.handleMissing(server.sessions());
     };
-    server.on('look', report);
+    server.on('observe', report);
     report();
     await until('it is asked', () => asked > before, 2_000);
     await sleep(6_000);
     expect(asked - before).toBe(3);
     expect(names()).toBe('100 alice 1 7');
     said.clients = [];
-    server.missing([]);
+    server.handleMissing([]);
     report();
     await shows('');
   });
@@ -365,17 +365,17 @@ describe('a session of whom the kernel shows no connection', () => {
       record(5, 'back again', 100, ['protocols=tcp-server']),
     ];
     await until('all are there', () => server.sessions().length === 5);
-    server.on('look', () => {
-      server.missing(server.sessions());
+    server.on('observe', () => {
+      server.handleMissing(server.sessions());
     });
-    server.missing(server.sessions());
+    server.handleMissing(server.sessions());
     await sleep(2_000);
-    server.missing(server.sessions().filter(({ commonName }) => commonName !== 'back again'));
+    server.handleMissing(server.sessions().filter(({ commonName }) => commonName !== 'back again'));
     await until('it is removed', () => !existsSync(gone), 20_000);
     await until('it is dropped', () => server.sessions().length === 4);
     expect(kept.every((path) => existsSync(path))).toBe(true);
     expect(problems).toEqual([
-      expect.stringMatching(/records "gone" at 192\.0\.2\.1:1, whose connection is gone: removed/),
+      expect.stringMatching(/of "gone" at 192\.0\.2\.1:1: its connection is gone/),
     ]);
   });
 });
@@ -452,7 +452,7 @@ describe('a server whose management goes away', () => {
     await until('a problem', () => problems.length > 0);
     await sleep(400);
     expect(problems).toEqual([
-      `the management interface at ${join(directory, 'm')} says it is process 300, which is /usr/bin/evil`,
+      `the management interface at ${join(directory, 'm')} reports that it is process 300, which is /usr/bin/evil`,
     ]);
     expect(server.sessions()).toEqual([]);
     expect(server.pids()).toEqual([]);
@@ -479,10 +479,10 @@ describe('ownerOf', () => {
   const c = { name: 'c', pid: undefined };
 
   it('gives a process to who has it, else to the only one that may', () => {
-    expect(ownerOf(1, [a, b])).toEqual({ claimant: a });
-    expect(ownerOf(2, [a, b])).toEqual({ claimant: b });
-    expect(ownerOf(2, [a, b, c])).toEqual({ among: [b, c] });
-    expect(ownerOf(2, [a])).toEqual({ foreign: true });
+    expect(attributeProcess(1, [a, b])).toEqual({ server: a });
+    expect(attributeProcess(2, [a, b])).toEqual({ server: b });
+    expect(attributeProcess(2, [a, b, c])).toEqual({ candidates: [b, c] });
+    expect(attributeProcess(2, [a])).toEqual({ isForeign: true });
   });
 });
 
@@ -491,24 +491,24 @@ describe('a fault of ours', () => {
     start(false, 50);
     record(1, 'alice');
     await shows('100 alice 1 -');
-    const faulty: Claimant = {
+    const faulty: ServerIdentity = {
       name: 'x',
       get pid(): number {
         throw new Error('no number');
       },
     };
-    claimants.add(faulty);
+    servers.add(faulty);
     record(2, 'bob');
-    const told = ['take a record', 'tell who is connected'].map(
+    const reports = ['find out who is connected', 'read a record'].map(
       (what) => `s: cannot ${what} (a fault of subflowd; please report it): no number`,
     );
-    await until('both are told', () => told.every((text) => problems.includes(text)));
+    await until('both are reported', () => reports.every((text) => problems.includes(text)));
     expect(names()).toBe('100 alice 1 -');
-    claimants.delete(faulty);
+    servers.delete(faulty);
     record(3, 'carol');
     await shows('100 alice 1 -; 100 bob 2 -; 100 carol 3 -');
-    const keys = ['fault take a record', 'fault tell who is connected'];
+    const keys = ['fault read a record', 'fault find out who is connected'];
     await until('both are over', () => keys.every((key) => over.includes(key)));
-    expect([...problems].sort()).toEqual(told);
+    expect([...problems].sort()).toEqual(reports);
   });
 });

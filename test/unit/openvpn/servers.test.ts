@@ -71,7 +71,7 @@ it('reports what OpenVPN waits for, until it is answered', async () => {
   openvpn.status = ['END'];
   servers.start();
   const [server] = servers.servers();
-  await until('it is connected', () => server?.management?.ready === true);
+  await until('it is connected', () => server?.management?.isReady === true);
   openvpn.tell('>HOLD:Waiting for hold release:0');
   await until('a report', () => texts().includes('waits for a management client to release it'));
   server?.management?.ask({ text: 'hold release', endings: ['line'] }, () => undefined);
@@ -125,7 +125,7 @@ it('looks after 16 processes of one directory, and says that there are more unti
   for (let pid = 100; pid < 116; pid++) record(pid, 1000 + pid);
   await until('all are known', () => pids().length === 16);
   const one = record(200, 2000);
-  await until('a report', () => texts().includes('records sessions of more than 16 processes'));
+  await until('a report', () => texts().includes('has records of more than 16 processes'));
   expect(pids()).not.toContain(200);
   // one more session of a process that is looked after is
   record(100, 3000);

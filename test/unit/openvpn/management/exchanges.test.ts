@@ -10,7 +10,7 @@ function exchanges() {
   const broken: string[] = [];
   const made = new Exchanges({
     send: () => undefined,
-    broken: (reason) => broken.push(reason),
+    onBroken: (reason) => broken.push(reason),
     answerMs: 60_000,
   });
   return { made, broken };

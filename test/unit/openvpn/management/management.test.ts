@@ -6,11 +6,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Backoff } from '../../../../src/util/backoff.js';
-import {
-  Management,
-  type ClientNotice,
-  type ManagementOptions,
-} from '../../../../src/openvpn/management/management.js';
+import { Management } from '../../../../src/openvpn/management/management.js';
+import { type ClientNotice } from '../../../../src/openvpn/management/client-notices.js';
+import { type ManagementOptions } from '../../../../src/openvpn/management/management-types.js';
 import { until } from '../../../support/until.js';
 
 // not timed: each wait has its own bound
@@ -191,7 +189,7 @@ describe('the management client', () => {
   });
 
   it.each([
-    ['is missing', undefined, /asks for a password: say `password-file =`/],
+    ['is missing', undefined, /asks for a password; to fix it: set `password-file =`/],
     [
       'cannot be read',
       '/nonexistent/password',
@@ -211,7 +209,7 @@ describe('the management client', () => {
     await until('three tries', () => talk.connections >= 3);
     expect(talk.problems).toHaveLength(1);
     expect(talk.problems[0]).toMatch(problem);
-    expect(management.trouble).toBe(talk.problems[0]);
+    expect(management.problem).toBe(talk.problems[0]);
   });
 
   it('discards half a line when the peer hangs up, and comes back', async () => {
@@ -228,7 +226,9 @@ describe('the management client', () => {
     peer = talk;
     await once(talk.connect(), 'ready');
     expect(talk.connections).toBe(2);
-    expect(talk.problems).toEqual([expect.stringContaining('it hung up in the middle of a line')]);
+    expect(talk.problems).toEqual([
+      expect.stringContaining('it closed the connection in the middle of a line'),
+    ]);
     talk.socket?.write('ce\r\n>CLIENT:ENV,END\r\n>CLIENT:DISCONNECT,9\r\n>CLIENT:ENV,END\r\n');
     await until('a notice', () => talk.notices.length > 0);
     expect(talk.notices).toMatchObject([{ type: 'DISCONNECT', cid: 9 }]);
@@ -248,7 +248,9 @@ describe('the management client', () => {
     peer = talk;
     talk.connect();
     await until('a second try', () => talk.connections >= 2);
-    expect(talk.problems[0]).toMatch(/it sent a line longer than 65536 bytes: it is no management interface/);
+    expect(talk.problems[0]).toMatch(
+      /it sent a line longer than 65536 bytes: it is not a management interface/,
+    );
   });
 
   it('cuts off a peer whose answer has no end', async () => {
@@ -306,8 +308,8 @@ describe('the management client', () => {
     talk.connect({ passwordFile: file });
     await until('two problems', () => talk.problems.length >= 2);
     expect(talk.problems).toEqual([
-      expect.stringContaining('it greets with what holds the password'),
-      expect.stringContaining('it answers "pid" with what holds the password'),
+      expect.stringContaining('it greets with text that contains the password'),
+      expect.stringContaining('it answers "pid" with text that contains the password'),
     ]);
   });
 

@@ -107,7 +107,7 @@ describe('who has been let in', () => {
     'HEADER\tROUTING_TABLE\tVirtual Address\tCommon Name\tReal Address\tLast Ref\tLast Ref (time_t)';
   const unproven = (lines: readonly string[]) =>
     parseStatus(lines)
-      .clients.filter((one) => one.unproven)
+      .clients.filter((one) => one.isUnproven)
       .map(({ commonName }) => commonName);
 
   it('is who has an address inside the tunnel, where others have one', () => {

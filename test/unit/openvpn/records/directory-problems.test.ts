@@ -23,7 +23,7 @@ describe('DirectoryProblems', () => {
     for (let time = 0; time < 3; time++) problems.report('mode', 'open to others');
     expect(told).toEqual(['open to others']);
     vi.advanceTimersByTime(60_000);
-    problems.solved('mode');
+    problems.resolve('mode');
     problems.report('mode', 'open to others');
     expect(told).toHaveLength(2);
   });
@@ -31,8 +31,8 @@ describe('DirectoryProblems', () => {
   it('ends every problem with the directory', () => {
     problems.report('mode', 'open to others');
     problems.report('over', 'was wrong');
-    problems.solved('over');
-    problems.complain('/events/nobody/x', 'is no record', 'remove it');
+    problems.resolve('over');
+    problems.reportFile('/events/nobody/x', 'is no record', 'remove it');
     over = [];
     problems.end();
     expect(over).toEqual([
@@ -45,7 +45,7 @@ describe('DirectoryProblems', () => {
   it('does not report each time what somebody toggles', () => {
     for (let time = 0; time < 1_000; time++) {
       problems.report('mode', `mode ${time}`);
-      problems.solved('mode');
+      problems.resolve('mode');
     }
     expect(told).toEqual(['mode 0']);
     vi.advanceTimersByTime(10_000);
@@ -54,24 +54,24 @@ describe('DirectoryProblems', () => {
   });
 
   it('names ten files a minute, and of the rest the number', () => {
-    for (let file = 0; file < 1_000; file++) problems.complain(`junk ${file}`, 'is junk', 'remove it');
-    for (let time = 0; time < 3; time++) problems.summarize();
+    for (let file = 0; file < 1_000; file++) problems.reportFile(`junk ${file}`, 'is junk', 'remove it');
+    for (let time = 0; time < 3; time++) problems.reportRest();
     expect(told).toHaveLength(11);
     expect(told.at(-1)).toBe(
       '990 more files in /events/nobody are no records of sessions; the last: "junk 999" is junk',
     );
-    problems.complain('one more', 'is junk', 'remove it');
-    problems.summarize();
+    problems.reportFile('one more', 'is junk', 'remove it');
+    problems.reportRest();
     expect(told).toHaveLength(11);
     vi.advanceTimersByTime(60_000);
-    problems.summarize();
+    problems.reportRest();
     expect(told.at(-1)).toMatch(/^1 more files .* "one more" is junk$/);
   });
 
   it('remembers the 5 files that it named last', () => {
     for (let file = 0; file < MOST_NAMED + 1; file++) {
       if (file % 10 === 0) vi.advanceTimersByTime(60_000);
-      problems.complain(`junk ${file}`, 'is junk', 'remove it');
+      problems.reportFile(`junk ${file}`, 'is junk', 'remove it');
     }
     expect(told).toHaveLength(MOST_NAMED + 1);
     expect(over.filter((key) => key.includes(' file '))).toEqual(['/events/nobody file junk 0']);
@@ -79,11 +79,11 @@ describe('DirectoryProblems', () => {
 
   it('tells when what it told of is over', () => {
     problems.report('mode', 'open to others');
-    problems.solved('mode');
-    problems.solved('mode');
-    problems.complain('junk', 'is junk', 'remove it');
-    problems.settle('junk');
-    problems.settle('other');
+    problems.resolve('mode');
+    problems.resolve('mode');
+    problems.reportFile('junk', 'is junk', 'remove it');
+    problems.resolveFile('junk');
+    problems.resolveFile('other');
     expect(over.filter((key) => !key.endsWith('more files'))).toEqual([
       '/events/nobody mode',
       '/events/nobody file junk',

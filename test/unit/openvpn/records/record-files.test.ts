@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { DirectoryProblems } from '../../../../src/openvpn/records/directory-problems.js';
 import type { ProcessFacts } from '../../../../src/openvpn/process.js';
 import { RecordFiles } from '../../../../src/openvpn/records/record-files.js';
-import type { KnownRecord } from '../../../../src/openvpn/records/record-table.js';
+import type { ValidRecord } from '../../../../src/openvpn/records/record-table.js';
 
 let directory: string;
 
@@ -32,7 +32,7 @@ it('reads a record whose process was another program, or another user, when it i
   });
   const names: string[] = [];
   const listener = {
-    onAdded: (known: KnownRecord) => names.push(known.record.commonName),
+    onAdded: (known: ValidRecord) => names.push(known.record.commonName),
     onRemoved: () => undefined,
   };
   const files = new RecordFiles(directory, () => facts, problems, listener);

@@ -6,17 +6,17 @@ export const GONE_MS = 5_000;
 const ASK_AT_MS = [0, 1_000, 3_000];
 
 /** What follows from sessions of whom the kernel shows no connection. */
-export interface Consequences {
+export interface MissingResult {
   /** OpenVPN is to be asked who is there. */
-  readonly ask: boolean;
+  readonly mustAskOpenvpn: boolean;
   /** These are gone for {@link GONE_MS}. */
   readonly gone: readonly AnySession[];
   /** Milliseconds until it is to be looked again; undefined where that changes nothing. */
-  readonly lookIn: number | undefined;
+  readonly observeInMs: number | undefined;
 }
 
 /** For how long the kernel has shown no connection of sessions that OpenVPN tells of. */
-export class Absences {
+export class MissingConnections {
   readonly #since = new Map<string, { readonly at: number; asked: number }>();
 
   /**
@@ -24,7 +24,7 @@ export class Absences {
    * @param sessions those without a connection; who is not among them has one, or could not be looked for.
    * @param now `performance.now()`.
    */
-  update(sessions: readonly AnySession[], now: number): Consequences {
+  update(sessions: readonly AnySession[], now: number): MissingResult {
     const keys = new Map(sessions.map((session) => [keyOf(session), session]));
     for (const key of this.#since.keys()) if (!keys.has(key)) this.#since.delete(key);
     const gone: AnySession[] = [];
@@ -41,7 +41,7 @@ export class Absences {
       if (age >= GONE_MS) gone.push(session);
       else lookIn = Math.min((ASK_AT_MS[known.asked] ?? GONE_MS) - age, lookIn ?? Infinity);
     }
-    return { ask, gone, lookIn };
+    return { mustAskOpenvpn: ask, gone, observeInMs: lookIn };
   }
 }
 
