@@ -1,4 +1,4 @@
-import type { ServerStatus } from '../openvpn/server-types.js';
+import type { ServerStatus } from '../openvpn/server-status.js';
 import type { PathLoad } from '../model/path-load.js';
 import type { Report } from './reports.js';
 import type { CounterValues } from './counters.js';

@@ -1,5 +1,5 @@
 import type { DaemonStatus, SessionPlan } from '../api/status.js';
-import type { ServerStatus } from '../openvpn/server-types.js';
+import type { ServerStatus } from '../openvpn/server-status.js';
 import type { Session } from '../model/session.js';
 
 import { bad, note, ok, unknown, type Check } from './check.js';

@@ -8,32 +8,33 @@ interface Departure {
   readonly at: number;
 }
 
-/** Clients of one process that left, as hooks said, until a later `status` says so too. */
+/** Clients of one process that disconnected, as hooks reported, until a later `status` confirms it. */
 export class Departures {
   readonly #byEndpoint = new Map<string, readonly Departure[]>();
 
-  /** Addresses and ports. */
+  /** Number of endpoints. */
   get size(): number {
     return this.#byEndpoint.size;
   }
 
+  /** @param at `performance.now()`. */
   add(record: SessionRecord, at: number): void {
     const endpoint = formatEndpoint(record.real);
     this.#byEndpoint.set(endpoint, [...(this.#byEndpoint.get(endpoint) ?? []), { record, at }]);
   }
 
-  /** Whether a client left, at this moment or later. */
+  /** Whether a client disconnected at or after this moment. */
   has(client: ClientTraits, at = -Infinity): boolean {
     const here = this.#byEndpoint.get(client.endpoint ?? '') ?? [];
     return here.some((one) => one.at >= at && canBeRecordOf(one.record, client));
   }
 
-  /** The client is here again, or another that cannot be told from it. */
+  /** The client is connected again, or another one with the same traits is. */
   forget(client: ClientTraits): void {
     this.#keep((one) => !canBeRecordOf(one.record, client), [client.endpoint ?? '']);
   }
 
-  /** Forgets those that left before this moment. */
+  /** Forgets the clients that disconnected before this moment. */
   forgetBefore(at: number): void {
     this.#keep((one) => one.at >= at, [...this.#byEndpoint.keys()]);
   }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatEndpoint } from '../model/endpoint.js';
-import type { ValidRecord } from './records/record-table.js';
+import { clientKey, type Session, type SessionWithoutPort } from '../model/session.js';
+import type { ClientRow } from './management/status.js';
 import {
   canBeRecordOf,
   floatKeys,
@@ -8,38 +9,22 @@ import {
   splitSuperseded,
   type ClientTraits,
 } from './pairing.js';
-import { clientKey, type Session, type SessionWithoutPort } from '../model/session.js';
-import type { ClientRow } from './management/status.js';
+import type { ValidRecord } from './records/record-table.js';
+import { withPort, type RosterRow } from './roster-row.js';
 
-/** A row of `status`. */
-export interface RosterRow extends ClientRow {
-  /** Once a hook or `>CLIENT:ESTABLISHED` has told what `status` does not. */
-  readonly port?: number;
-  /** {@link formatEndpoint} of both; absent without a port. */
-  readonly endpoint?: string;
-  /** What `>CLIENT:ESTABLISHED` said of it. */
-  readonly notice?: Authentication;
-}
-
-/** That OpenVPN has authenticated a client, and which addresses inside the tunnel it is to have if it is let in. */
-export interface Authentication {
-  /** `performance.now()`. */
-  readonly at: number;
-  readonly virtual: readonly string[];
-}
-
-/** What hooks and management say of one server. */
+/** What hooks and management report about one server. */
 export interface ServerSources {
   /** NAME of its section. */
   readonly server: string;
-  /** The process that management speaks for; undefined where it does not speak. */
+  /** The process that management reports; undefined if it reports none. */
   readonly pid: number | undefined;
+  /** Clients that management lists. */
   readonly rows: readonly RosterRow[];
-  /** Handshakes. */
+  /** Clients that management lists without a name: most are in their handshake. */
   readonly unnamed: readonly ClientRow[];
-  /** `performance.now()` at which the newest answered `status` was asked for. */
+  /** `performance.now()` when the last answered `status` was requested; undefined if there is none. */
   readonly askedAt: number | undefined;
-  /** Those that are the server's. */
+  /** The hook records of this server. */
   readonly records: readonly ValidRecord[];
 }
 
@@ -47,11 +32,11 @@ export interface ServerSources {
 export interface MergedSessions {
   readonly sessions: readonly Session[];
   readonly sessionsWithoutPort: readonly SessionWithoutPort[];
-  /** How many of them a hook has recorded. */
+  /** Number of sessions that a hook has recorded. */
   readonly recorded: number;
-  /** How many no hook has recorded, though OpenVPN let them in. */
+  /** Number of sessions that OpenVPN let in and no hook has recorded. */
   readonly unrecorded: number;
-  /** Records of clients that others came after. */
+  /** Records of clients that have disconnected, because a later client has the same endpoint. */
   readonly superseded: readonly ValidRecord[];
 }
 
@@ -63,14 +48,10 @@ export const NO_SESSIONS: MergedSessions = {
   superseded: [],
 };
 
-/** A row with its port, as far as it is known. */
-export function withPort(row: ClientRow, port: number | undefined): RosterRow {
-  return port === undefined
-    ? row
-    : { ...row, port, endpoint: formatEndpoint({ address: row.address, port }) };
-}
-
-/** Tells whether a record is a session's, given what management says. */
+/**
+ * Makes the function that decides whether a record is of a connected client. A record that was read after the last `status`
+ * was requested always counts. An older one counts if management lists its client.
+ */
 export function makeRecordCheck({
   askedAt,
   rows,
@@ -78,41 +59,41 @@ export function makeRecordCheck({
   records,
 }: ServerSources): (record: ValidRecord) => boolean {
   if (askedAt === undefined) return () => true;
-  const said = new Map<string, ClientTraits[]>();
+  const listed = new Map<string, ClientTraits[]>();
   const mayFloat = records.some(({ record }) => record.protocol !== 'tcp');
-  const kept = new Set(mayFloat ? rows.flatMap(floatKeys) : []);
+  const floating = new Set(mayFloat ? rows.flatMap(floatKeys) : []);
   for (const row of [...rows, ...unnamed.map((row) => withPort(row, row.port))]) {
     if (row.endpoint === undefined) continue;
-    const others = said.get(row.endpoint);
+    const others = listed.get(row.endpoint);
     if (others) others.push(row);
-    else said.set(row.endpoint, [row]);
+    else listed.set(row.endpoint, [row]);
   }
   return ({ record, seenAt }) =>
     seenAt >= askedAt ||
-    (said.get(formatEndpoint(record.real))?.some((row) => canBeRecordOf(record, row)) ?? false) ||
-    floatKeys(record).some((one) => kept.has(one));
+    (listed.get(formatEndpoint(record.real))?.some((row) => canBeRecordOf(record, row)) ?? false) ||
+    floatKeys(record).some((key) => floating.has(key));
 }
 
 /**
- * Joins what both say.
- * @param before the sessions of the last time: one that is the same stays the same object.
+ * Merges the clients that management lists with the hook records into sessions.
+ * @param before the sessions of the last merge. A session that has not changed stays the same object.
  */
-export function mergeSessions(known: ServerSources, before: readonly Session[]): MergedSessions {
-  const { server, pid: own, rows, askedAt = Infinity } = known;
+export function mergeSessions(sources: ServerSources, before: readonly Session[]): MergedSessions {
+  const { server, pid: own, rows, askedAt = Infinity } = sources;
   const earlier = new Map(before.map((session) => [keyOf(session), session]));
   const same = (session: Session): Session => {
     const one = earlier.get(keyOf(session));
     return one && isSame(one, session) ? one : session;
   };
-  // where the process is not known, the records of several can have one endpoint: they are all sessions
+  // if the process is not known, records of several processes can have one endpoint, and all are sessions
   if (own === undefined) {
-    const { current, superseded } = splitSuperseded(known.records);
+    const { current, superseded } = splitSuperseded(sources.records);
     const sessions = current.map((one) => same(sessionOf(one, server)));
     return { ...NO_SESSIONS, sessions, recorded: sessions.length, superseded };
   }
-  const records = new RecordsByEndpoint(known.records.filter(({ record }) => record.pid === own));
+  const records = new RecordsByEndpoint(sources.records.filter(({ record }) => record.pid === own));
   const sessions: Session[] = [];
-  const unplaced: SessionWithoutPort[] = [];
+  const sessionsWithoutPort: SessionWithoutPort[] = [];
   let recorded = 0;
   let unrecorded = 0;
   for (const row of rows) {
@@ -135,21 +116,21 @@ export function mergeSessions(known: ServerSources, before: readonly Session[]):
       ...(protocol !== undefined && { protocol }),
       ...(!isIn && ({ notLetIn: true } as const)),
     };
-    if (port === undefined) unplaced.push({ ...common, address });
+    if (port === undefined) sessionsWithoutPort.push({ ...common, address });
     else sessions.push(same({ ...common, real: { address, port } }));
   }
-  const counts = makeRecordCheck(known);
+  const counts = makeRecordCheck(sources);
   for (const one of records.remaining()) {
     if (!counts(one)) continue;
     recorded += 1;
     sessions.push(same(sessionOf(one, server)));
   }
-  return { sessions, sessionsWithoutPort: unplaced, recorded, unrecorded, superseded: [] };
+  return { sessions, sessionsWithoutPort, recorded, unrecorded, superseded: [] };
 }
 
 /**
- * Whether OpenVPN has let a client in. A hook or a notice says so before `status` can; where a `status` that was asked
- * for later shows none of the addresses that they spoke of, OpenVPN refused it after all, or has not decided yet.
+ * Whether OpenVPN has let a client in. A hook or a real-time message reports it before `status` can. If a `status` that was
+ * requested later shows none of the reported addresses, OpenVPN refused the client after that, or has not decided yet.
  */
 function isLetIn(
   { isUnproven: unproven, notice }: RosterRow,
@@ -157,8 +138,8 @@ function isLetIn(
   askedAt: number,
 ): boolean {
   if (unproven === undefined) return true;
-  const words = [notice, record && { at: record.seenAt, virtual: record.record.virtual }];
-  return words.some((word) => word && (word.at >= askedAt || word.virtual.length === 0));
+  const reports = [notice, record && { at: record.seenAt, virtual: record.record.virtual }];
+  return reports.some((report) => report && (report.at >= askedAt || report.virtual.length === 0));
 }
 
 function sessionOf({ record }: ValidRecord, server: string): Session {
@@ -174,6 +155,7 @@ function sessionOf({ record }: ValidRecord, server: string): Session {
   };
 }
 
+/** Whether the sessions are the same objects in the same order. */
 export function hasSameSessions(one: MergedSessions, other: MergedSessions): boolean {
   return (
     one.sessions.length === other.sessions.length &&
@@ -182,7 +164,7 @@ export function hasSameSessions(one: MergedSessions, other: MergedSessions): boo
   );
 }
 
-/** Of two with the same key; `isDeepStrictEqual` takes most of the time that joining takes. */
+/** Compares two sessions with the same key. `isDeepStrictEqual` would take most of the time of a merge. */
 function isSame(one: Session, other: Session): boolean {
   return (
     one.server === other.server &&

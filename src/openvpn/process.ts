@@ -2,19 +2,19 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { hasCode } from '../util/errno.js';
 
-/** What `/proc` says of a process that claims to be a server. */
+/** What `/proc` shows about a process that hooks or management report as OpenVPN. */
 export type ProcessFacts =
   | { readonly is: 'openvpn'; readonly euid: number }
   | { readonly is: 'other'; readonly exe: string }
   | { readonly is: 'gone' };
 
-/** Replaced by tests that have no OpenVPN at hand. */
+/** Tests that run without OpenVPN replace it. */
 export type ProcessProbe = (pid: number) => ProcessFacts;
 
 /**
- * Whether a process is not gone in the sense of {@link probeProcess}, by one system call instead of six: what has ended,
- * waited for or not, has no program any more (proc(5); a zombie's memory is given back before its parent is told).
- * @throws {Error} if `/proc` keeps the process from us (we are not root).
+ * Whether {@link probeProcess} would find the process, by one system call instead of six. A process that has ended has no
+ * `exe` any more, also as a zombie (proc(5)).
+ * @throws {Error} if this process may not read it in `/proc` (it is not root).
  */
 export function processExists(pid: number): boolean {
   try {
@@ -27,9 +27,9 @@ export function processExists(pid: number): boolean {
 }
 
 /**
- * Looks a process up. A program counts as OpenVPN when its file's name begins with `openvpn`: Debian's
+ * Reads a process in `/proc`. A program is OpenVPN if the name of its file begins with `openvpn`: Debian's
  * `/usr/sbin/openvpn`, also after an upgrade replaced it (`openvpn (deleted)`). A zombie is gone.
- * @throws {Error} if `/proc` keeps the process from us (we are not root).
+ * @throws {Error} if this process may not read it (it is not root).
  */
 export function probeProcess(pid: number): ProcessFacts {
   try {
@@ -41,7 +41,7 @@ export function probeProcess(pid: number): ProcessFacts {
     const euid = /^Uid:\s+\d+\s+(\d+)/m.exec(status)?.[1];
     return euid === undefined ? { is: 'gone' } : { is: 'openvpn', euid: Number(euid) };
   } catch (error) {
-    // ESRCH: it went away between two reads; ENOENT for exe: a kernel thread or a process that is exiting
+    // ESRCH: the process ended between two reads; ENOENT for exe: a kernel thread or a process that is exiting
     if (hasCode(error, 'ENOENT', 'ESRCH')) return { is: 'gone' };
     throw error;
   }

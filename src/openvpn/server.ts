@@ -16,7 +16,8 @@ import type { HookRecords } from './records/hook-records.js';
 import type { ValidRecord } from './records/record-table.js';
 import { Roster } from './roster.js';
 import { ServerProcess } from './server-process.js';
-import type { ServerMap, ServerOptions, ServerStatus } from './server-types.js';
+import { makeServerStatus, type ServerStatus } from './server-status.js';
+import type { ServerMap, ServerOptions } from './server-types.js';
 import { reportStatusProblems, reportTooManyClients } from './status-problems.js';
 import { StatusRequests } from './status-requests.js';
 
@@ -153,18 +154,7 @@ export class Server extends EventEmitter<ServerMap> implements ServerIdentity {
   }
 
   status(): ServerStatus {
-    const { management } = this;
-    const { version } = this.#process;
-    const { recorded, unrecorded } = this.#merged;
-    return {
-      name: this.name,
-      management: management === undefined ? 'absent' : management.isReady ? 'connected' : 'unreachable',
-      ...(management?.problem !== undefined && { managementTrouble: management.problem }),
-      recorded,
-      ...(unrecorded > 0 && { unrecorded }),
-      pids: this.pids(),
-      ...(version !== undefined && { version }),
-    };
+    return makeServerStatus(this, this.#process.version, this.#merged);
   }
 
   /**
@@ -225,20 +215,17 @@ export class Server extends EventEmitter<ServerMap> implements ServerIdentity {
   handleMissing(sessions: readonly AnySession[]): void {
     if (!this.#isRunning) return;
     this.#contain('remove disconnected clients', () => {
-      this.#handleMissing(sessions);
+      const { mustAskOpenvpn, gone, observeInMs } = this.#missing.update(
+        sessions.filter(({ protocol }) => protocol !== 'udp'),
+        performance.now(),
+      );
+      const isReady = this.management?.isReady === true;
+      if (isReady && mustAskOpenvpn) this.#statusRequests.requestSoon();
+      if (!isReady) this.#remove(gone.filter(({ protocol }) => protocol === 'tcp'));
+      clearTimeout(this.#observeTimer);
+      if (observeInMs === undefined) return;
+      this.#observeTimer = setTimeout(() => this.emit('observe'), observeInMs);
     });
-  }
-
-  #handleMissing(sessions: readonly AnySession[]): void {
-    const { mustAskOpenvpn, gone, observeInMs } = this.#missing.update(
-      sessions.filter(({ protocol }) => protocol !== 'udp'),
-      performance.now(),
-    );
-    if (mustAskOpenvpn && this.management?.isReady === true) this.#statusRequests.requestSoon();
-    if (this.management?.isReady !== true) this.#remove(gone.filter(({ protocol }) => protocol === 'tcp'));
-    clearTimeout(this.#observeTimer);
-    if (observeInMs === undefined) return;
-    this.#observeTimer = setTimeout(() => this.emit('observe'), observeInMs);
   }
 
   #remove(gone: readonly AnySession[]): void {
@@ -262,17 +249,14 @@ export class Server extends EventEmitter<ServerMap> implements ServerIdentity {
     this.#roster.applyStatus(reply, askedAt);
     this.#roster.findPorts(() => this.#records.list());
     reportStatusProblems(this.#problems, this.name, reply);
-    if (reply.omitted === undefined && reply.problems.length === 0) this.#discardUnlisted();
+    if (reply.omitted === undefined && reply.problems.length === 0 && this.pid !== undefined) {
+      // client-disconnect did not run for those that management does not list
+      const sources = this.#sources();
+      this.#records.discardUnlisted(this.pid, sources.records, makeRecordCheck(sources));
+    }
     // a merge follows
     this.#statusRequests.took(performance.now() - start + this.#lastMergeMs);
     this.update();
-  }
-
-  /** Removes the records of clients that management does not list: client-disconnect did not run. */
-  #discardUnlisted(): void {
-    if (this.pid === undefined) return;
-    const sources = this.#sources();
-    this.#records.discardUnlisted(this.pid, sources.records, makeRecordCheck(sources));
   }
 
   #onClient(notice: ClientNotice): void {

@@ -1,89 +1,91 @@
 import type { ProblemListener } from '../../util/problems.js';
 
-/** Files named one by one within a minute; of the rest only the number is told. */
+/** Files that are reported one by one within a minute. For the others only their number is reported. */
 export const MOST_PER_MINUTE = 10;
-const COMPLAINTS_MS = 60_000;
-/** Named files that are remembered, and shown until they are gone: few, so that other problems are shown beside them. */
+const MINUTE_MS = 60_000;
+/** Reported files that stay reported until they are removed: few, so that `status` has room for other problems. */
 export const MOST_NAMED = 5;
-/** Least time between two reports of one kind, milliseconds: a state that somebody toggles is not reported each time. */
+/** Least milliseconds between two reports of one kind, because somebody can change a state back and forth. */
 export const LEAST_PAUSE_MS = 10_000;
 
-interface Known {
+interface Report {
   readonly text: string;
-  readonly toldAt: number;
-  readonly isSolved: boolean;
+  /** `performance.now()`. */
+  readonly reportedAt: number;
+  readonly isResolved: boolean;
 }
 
-/** What is wrong with one directory, told so that whoever can make trouble there cannot fill the log. */
+/** The problems of one directory. It limits the reports, because whoever can write there could fill the log otherwise. */
 export class DirectoryProblems {
-  readonly #known = new Map<string, Known>();
+  readonly #reports = new Map<string, Report>();
   readonly #named = new Set<string>();
-  #complaints = 0;
-  #countedSince = -Infinity;
-  #isSummarized = false;
-  #uncounted: { readonly count: number; readonly example: string } | undefined;
+  #count = 0;
+  #minuteStart = -Infinity;
+  #isRestReported = false;
+  #rest: { readonly count: number; readonly example: string } | undefined;
 
   constructor(
     private readonly directory: string,
     private readonly listener: ProblemListener,
   ) {}
 
-  /** Reports a problem of one kind, unless the same was reported last, or anything of that kind just now. */
+  /** Reports a problem of one kind, unless it is open with the same text or {@link LEAST_PAUSE_MS} are not over. */
   report(kind: string, text: string): void {
-    const known = this.#known.get(kind);
+    const last = this.#reports.get(kind);
     const now = performance.now();
-    if (known !== undefined) {
-      if (!known.isSolved && known.text === text) return;
-      if (now - known.toldAt < LEAST_PAUSE_MS) return;
+    if (last !== undefined) {
+      if (!last.isResolved && last.text === text) return;
+      if (now - last.reportedAt < LEAST_PAUSE_MS) return;
     }
-    this.#known.set(kind, { text, toldAt: now, isSolved: false });
+    this.#reports.set(kind, { text, reportedAt: now, isResolved: false });
     this.listener.onProblem(text, this.#keyOf(kind));
   }
 
+  /** Resolves the problem of one kind. */
   resolve(kind: string): void {
-    const known = this.#known.get(kind);
-    if (known === undefined || known.isSolved) return;
-    if (performance.now() - known.toldAt < LEAST_PAUSE_MS)
-      this.#known.set(kind, { ...known, isSolved: true });
-    else this.#known.delete(kind);
+    const last = this.#reports.get(kind);
+    if (last === undefined || last.isResolved) return;
+    if (performance.now() - last.reportedAt < LEAST_PAUSE_MS)
+      this.#reports.set(kind, { ...last, isResolved: true });
+    else this.#reports.delete(kind);
     this.listener.onResolved(this.#keyOf(kind));
   }
 
-  /** Says what is wrong with one file, or only counts it. */
+  /** Reports what is wrong with one file, or only counts it. */
   reportFile(file: string, reason: string, remedy: string): void {
     this.#turnMinute();
     const text = `${JSON.stringify(file)} ${reason}`;
-    if (this.#complaints++ >= MOST_PER_MINUTE) {
-      this.#uncounted = { count: (this.#uncounted?.count ?? 0) + 1, example: text };
+    if (this.#count++ >= MOST_PER_MINUTE) {
+      this.#rest = { count: (this.#rest?.count ?? 0) + 1, example: text };
       return;
     }
     const [first] = this.#named;
     if (this.#named.size >= MOST_NAMED && first !== undefined) this.resolveFile(first);
     this.#named.add(file);
-    this.listener.onProblem(`${text}; ${remedy}`, this.#keyOf(`file ${file}`));
+    this.listener.onProblem(`${text}; to fix it: ${remedy}`, this.#keyOf(`file ${file}`));
   }
 
-  /** The file is gone, or is another. */
+  /** The file is removed or has changed. */
   resolveFile(file: string): void {
     if (this.#named.delete(file)) this.listener.onResolved(this.#keyOf(`file ${file}`));
   }
 
-  /** Reports how many files were only counted so far; no more often than single ones are named. */
+  /** Reports the number of files that were only counted so far, at most once a minute. */
   reportRest(): void {
     this.#turnMinute();
-    if (this.#uncounted === undefined || this.#isSummarized) return;
-    const { count, example } = this.#uncounted;
-    this.#uncounted = undefined;
-    this.#isSummarized = true;
-    const text = `${count} more files in ${this.directory} are no records of sessions; the last: ${example}`;
+    if (this.#rest === undefined || this.#isRestReported) return;
+    const { count, example } = this.#rest;
+    this.#rest = undefined;
+    this.#isRestReported = true;
+    const text = `${count} more files in ${this.directory} are not records of sessions; the last: ${example}`;
     this.listener.onProblem(text, this.#keyOf('more files'));
   }
 
-  /** The directory is gone, and with it whatever was wrong with it. */
+  /** Resolves all problems: the directory does not exist any more. */
   end(): void {
-    for (const [kind, { isSolved }] of this.#known)
-      if (!isSolved) this.listener.onResolved(this.#keyOf(kind));
-    this.#known.clear();
+    for (const [kind, { isResolved }] of this.#reports)
+      if (!isResolved) this.listener.onResolved(this.#keyOf(kind));
+    this.#reports.clear();
     for (const file of [...this.#named]) this.resolveFile(file);
     this.listener.onResolved(this.#keyOf('more files'));
   }
@@ -94,10 +96,10 @@ export class DirectoryProblems {
 
   #turnMinute(): void {
     const now = performance.now();
-    if (now - this.#countedSince < COMPLAINTS_MS) return;
-    this.#countedSince = now;
-    this.#complaints = 0;
-    this.#isSummarized = false;
+    if (now - this.#minuteStart < MINUTE_MS) return;
+    this.#minuteStart = now;
+    this.#count = 0;
+    this.#isRestReported = false;
     this.listener.onResolved(this.#keyOf('more files'));
   }
 }

@@ -4,15 +4,15 @@ import { NoiseGate } from '../../util/noise-gate.js';
 import { hasCode, reasonOf } from '../../util/errno.js';
 
 export interface WatchListener {
-  /** Something happened to the entry of this name; undefined: to the directory itself, or it cannot be told to what. */
+  /** The entry of this name changed; undefined: the directory itself, or inotify does not report which. */
   readonly onEvent: (name: string | undefined) => void;
-  /** Too much happens: nothing is heard until {@link DirectoryWatch.follow} is called again, a while later. */
+  /** Too many events: there are none until {@link DirectoryWatch.update} is called again after a pause. */
   readonly onNoise: () => void;
-  /** The watch broke. */
+  /** The watch failed. */
   readonly onLost: () => void;
 }
 
-/** Listens to one directory through inotify, and stops listening when it gets too noisy. */
+/** Watches one directory by inotify, and stops if too many events arrive ({@link NoiseGate} explains why). */
 export class DirectoryWatch {
   #watcher: FSWatcher | undefined;
   #identity: string | undefined;
@@ -24,23 +24,23 @@ export class DirectoryWatch {
     private readonly listener: WatchListener,
   ) {}
 
-  /** Whether it is not watched because too much happened there. */
+  /** Whether it is not watched because too many events arrived. */
   get isNoisy(): boolean {
     return this.#watcher === undefined && this.#isNoisy;
   }
 
-  /** Whether events are heard. */
+  /** Whether inotify reports events. */
   get isWatching(): boolean {
     return this.#watcher !== undefined;
   }
 
   /**
-   * Watches what is there under that name now, unless it is too noisy.
-   * @returns whether something may have been missed: another directory is there than before, or it was not watched.
+   * Watches the directory that has this path now, unless the pause after too many events is not over.
+   * @returns whether events may have been missed: the directory is another one than before, or it was not watched.
    * @throws {Error} from the file system, e.g. ENOENT, and from inotify, e.g. ENOSPC.
    */
-  follow(): boolean {
-    // a directory that is made again can have the inode number of the one before
+  update(): boolean {
+    // a new directory can have the inode number of the removed one
     const { dev, ino, birthtimeNs } = lstatSync(this.path, { bigint: true });
     const identity = `${dev}:${ino}:${birthtimeNs}`;
     const isSame = this.#identity === identity;
@@ -49,7 +49,7 @@ export class DirectoryWatch {
     this.#identity = identity;
     if (this.#gate.waitMs > 0) return !isSame;
     this.#watcher = watch(this.path, (_type, name) => {
-      this.#hear(name);
+      this.#onEvent(name);
     }).on('error', () => {
       this.close();
       this.listener.onLost();
@@ -69,8 +69,8 @@ export class DirectoryWatch {
     this.#watcher = undefined;
   }
 
-  #hear(name: string | null): void {
-    // a few may still come after it was closed
+  #onEvent(name: string | null): void {
+    // a few events still arrive after the close
     if (this.#watcher === undefined) return;
     if (!this.#gate.count()) {
       this.listener.onEvent(name ?? undefined);
@@ -82,9 +82,9 @@ export class DirectoryWatch {
   }
 }
 
-/** What to say of a directory that cannot be watched. */
+/** The problem of a directory that cannot be watched. */
 export function describeUnwatched(path: string, rescanMs: number, error: unknown): string {
-  const limits = 'mend it with: sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=65536';
-  const reason = hasCode(error, 'EACCES') ? whyDenied(error, 'read', path) : `${reasonOf(error)}: ${limits}`;
-  return `cannot watch ${path}, which is read every ${rescanMs / 1000} s only: ${reason}`;
+  const remedy = 'to fix it: sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=65536';
+  const reason = hasCode(error, 'EACCES') ? whyDenied(error, 'read', path) : `${reasonOf(error)}; ${remedy}`;
+  return `cannot watch ${path}, so it is only read every ${rescanMs / 1000} s: ${reason}`;
 }

@@ -17,26 +17,26 @@ import { userOrNumber, listUsers, type User } from '../../util/accounts.js';
 import { hasCode } from '../../util/errno.js';
 
 /**
- * The group that the daemon alone is in, where it is not root (openvpn-conf/subflowd-sysusers.conf): by it the daemon may
- * remove stale records. Nobody else may be in it, not even who may use the consoles.
+ * The group that lets a daemon without root remove stale records (openvpn-conf/subflowd-sysusers.conf). Only the daemon may
+ * be in it, and not the users of the consoles.
  */
 export const HOOKS_GROUP = 'subflowd-hooks';
 
-/** A directory that somebody could plant files in, or that is none. The message says the mend. */
+/** Others can put files into this directory, or it is not a directory. The message says how to fix it. */
 export class UnsafeDirectoryError extends Error {
   override readonly name = 'UnsafeDirectoryError';
 }
 
 /**
- * Makes the events directory if it is missing, and in it the directory of each user: hooks find theirs by
- * its owner. What is there already is never changed, only checked.
+ * Makes the events directory if it is missing, and in it a directory for each user. A hook finds the directory of its user by
+ * the owner. What exists is checked and never changed.
  *
- * The directory itself belongs to this process's user or root, and others can only look; a user's directory is that
- * user's alone, or that user's and of the group of the daemon. So nobody but OpenVPN's user and the daemon can put a
- * FIFO, which would stop OpenVPN, or another's session there.
- * @param group the number of {@link HOOKS_GROUP}, undefined where there is none.
- * @throws {UnsafeDirectoryError} if something there has an owner or a mode that allows more than that.
- * @throws {Error} from the file system, e.g. ENOSPC; where this process may not make them, with what makes them.
+ * The events directory belongs to root or the user of this process, and others can only read it. In a user's directory only
+ * that user and the group of the daemon can write. So nobody else can put a false record there, or a FIFO, which would block
+ * OpenVPN.
+ * @param group the number of {@link HOOKS_GROUP}; undefined if the group does not exist.
+ * @throws {UnsafeDirectoryError} if an owner or a mode allows more than that.
+ * @throws {Error} from the file system, e.g. ENOSPC. If this process may not make them, the message says how to make them.
  */
 export function ensureEventsDirectory(
   directory: string,
@@ -48,9 +48,9 @@ export function ensureEventsDirectory(
     makeDirectory(path, 0o755);
   } catch (error) {
     const remedy =
-      `have the line "d ${path} 0755 root root -" in /etc/tmpfiles.d/subflowd.conf ` +
-      '(openvpn-conf/subflowd-tmpfiles.conf has that of /run/subflowd/events), then: systemd-tmpfiles --create';
-    throw new Error(`${path} cannot be made: ${whyDenied(error, 'write to', dirname(path), remedy)}`, {
+      `add the line "d ${path} 0755 root root -" to /etc/tmpfiles.d/subflowd.conf ` +
+      '(openvpn-conf/subflowd-tmpfiles.conf has it for /run/subflowd/events), then run: systemd-tmpfiles --create';
+    throw new Error(`cannot make ${path}: ${whyDenied(error, 'write to', dirname(path), remedy)}`, {
       cause: error,
     });
   }
@@ -64,9 +64,9 @@ function makeUserDirectory(path: string, user: User, group: number | undefined):
   } catch (error) {
     if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
     throw new Error(
-      `${path} is missing, and user ${userOrNumber(process.geteuid?.() ?? 0).name} may not make it: add the line ` +
+      `${path} is missing, and user ${userOrNumber(process.geteuid?.() ?? 0).name} may not make it; to fix it: add the line ` +
         `"d ${path} 0770 ${user.name} ${HOOKS_GROUP} -" to /etc/tmpfiles.d/subflowd.conf, ` +
-        'then: systemd-tmpfiles --create',
+        'then run: systemd-tmpfiles --create',
       { cause: error },
     );
   }
@@ -77,7 +77,7 @@ function giveAway(path: string, { uid, gid }: User, group: number | undefined): 
   try {
     chownSync(path, uid, group ?? gid);
   } catch (error) {
-    // without its owner no hook finds it, and it would only look as if all were well
+    // no hook would find it without its owner, and nobody would notice
     rmdirSync(path);
     throw error;
   }
@@ -94,17 +94,17 @@ export function checkEventsDirectory(path: string): void {
   if ((stats.uid !== us && stats.uid !== 0) || (stats.mode & 0o022) !== 0 || (stats.mode & 0o005) !== 0o005) {
     throw new UnsafeDirectoryError(
       `the events directory ${path} has ${describe(stats)}: it must belong to root, with mode 0755; ` +
-        `mend it with: chown root:root ${quote(path)} && chmod 0755 ${quote(path)}`,
+        `to fix it: chown root:root ${quote(path)} && chmod 0755 ${quote(path)}`,
     );
   }
-  // of the real path: /var/run is a link, and made by root
+  // check the real path: /var/run is a link that root made
   for (let parent = realpathSync(dirname(path)); ; parent = dirname(parent)) {
     const above = lstatDirectory(parent);
     const sticky = (above.mode & 0o1000) !== 0;
     if ((above.uid !== us && above.uid !== 0) || ((above.mode & 0o022) !== 0 && !sticky)) {
       throw new UnsafeDirectoryError(
         `${parent}, which holds the events directory ${path}, has ${describe(above)}: others could replace ` +
-          `what is in it; mend it with: chown root ${quote(parent)} && chmod go-w ${quote(parent)}`,
+          `its content; to fix it: chown root ${quote(parent)} && chmod go-w ${quote(parent)}`,
       );
     }
     if (parent === dirname(parent)) return;
@@ -112,8 +112,8 @@ export function checkEventsDirectory(path: string): void {
 }
 
 /**
- * Checks one user's directory and says whose it is.
- * @param group the number of {@link HOOKS_GROUP}, which may write there as well.
+ * Checks one user's directory and returns its owner.
+ * @param group the number of {@link HOOKS_GROUP}, which may also write there.
  * @throws {UnsafeDirectoryError} if others can write to it.
  * @throws {Error} ENOENT if it is missing.
  */
@@ -122,14 +122,14 @@ export function checkUserDirectory(path: string, group?: number): { readonly uid
   const isGroupOurs = group !== undefined && stats.gid === group;
   if ((stats.mode & 0o002) !== 0 || ((stats.mode & 0o020) !== 0 && !isGroupOurs)) {
     throw new UnsafeDirectoryError(
-      `${path} has ${describe(stats)}: others than its owner can write to it; mend it with: ` +
+      `${path} has ${describe(stats)}: others than its owner can write to it; to fix it: ` +
         `chmod ${isGroupOurs ? '0770' : '0700'} ${quote(path)}`,
     );
   }
   return { uid: stats.uid };
 }
 
-/** What lets this process remove stale records from a user's directory; undefined if it may already. */
+/** The command that lets this process remove stale records from a user's directory; undefined if it already may. */
 export function remedyForStaleRecords(path: string): string | undefined {
   try {
     accessSync(path, constants.W_OK | constants.X_OK);
@@ -140,12 +140,12 @@ export function remedyForStaleRecords(path: string): string | undefined {
   }
 }
 
-/** root, and the `nobody` of this host: whom OpenVPN's sample configs name. */
+/** root and this host's `nobody`: the users in OpenVPN's sample configs. */
 export function defaultHookUsers(): readonly User[] {
   return [userOrNumber(0), userOrNumber(listUsers().find(({ name }) => name === 'nobody')?.uid ?? 65534)];
 }
 
-/** @returns whether it was made. */
+/** @returns false if it exists already. */
 function makeDirectory(path: string, mode: number): boolean {
   makeParent(dirname(path));
   try {
@@ -154,7 +154,7 @@ function makeDirectory(path: string, mode: number): boolean {
     if (hasCode(error, 'EEXIST')) return false;
     throw error;
   }
-  // the mode that mkdir is given is cut by the umask
+  // the umask changes the mode of mkdir
   chmodSync(path, mode);
   return true;
 }
@@ -163,7 +163,7 @@ function lstatDirectory(path: string): Stats {
   const stats = lstatSync(path);
   if (!stats.isDirectory()) {
     throw new UnsafeDirectoryError(
-      `${path} is not a directory; mend it with: mv ${quote(path)} ${quote(`${path}.old`)}`,
+      `${path} is not a directory; to fix it: mv ${quote(path)} ${quote(`${path}.old`)}`,
     );
   }
   return stats;

@@ -28,35 +28,44 @@ interface HookRecordsMap extends ProblemMap {
 
 export interface HookRecordsOptions {
   readonly probe?: ProcessProbe;
-  /** Whose directories are made; default: root and nobody. */
+  /** The users whose directories to make; default: root and nobody. */
   readonly users?: readonly User[];
-  /** The safety net under inotify, in milliseconds. */
+  /** Milliseconds between two scans that find what inotify may have missed; default 10 s. */
   readonly rescanMs?: number;
-  /** The number of the group that may write to the users' directories beside their owners; default: of `HOOKS_GROUP`. */
+  /** The number of the group that may write to the users' directories, as well as the owners; default: of `HOOKS_GROUP`. */
   readonly group?: number;
 }
 
-/** Directories of users that are read. */
+/** Largest number of users whose directories are read. */
 export const MAX_USERS = 64;
-/** How seldom the list of directories is looked at without news. */
+/** The longest pause between two listings, in times of what a listing costs and in milliseconds, while inotify works. */
 const SPARING = { times: 4000, longest: 300_000 };
-/** How often the processes that have records are looked at: one that is killed runs no hook. */
+/** Milliseconds between two checks of the processes that have records: a killed OpenVPN runs no hook. */
 const LIVENESS_MS = 1_000;
-/** How often the list is read while too much happens to it to be watched, milliseconds. */
+/** Milliseconds between two listings while there are too many events to watch the directory. */
 const POLL_MS = 1_000;
-/** What the list of directories may cost. */
+/** Processor time for the list of directories. */
 const LIMITS = { burstMs: 1_000, share: 0.1 };
 
 /**
- * What the hooks recorded in one events directory. Nothing in there is trusted: a record counts if it is a plain file
- * that belongs to the user of the OpenVPN process that it names. Records of processes that are gone are removed; other
- * files are complained about once and left alone. Each user's directory is looked after by itself: see
- * {@link UserDirectory}.
+ * The records of the hooks in one events directory, which has one {@link UserDirectory} for each user that OpenVPN runs as.
+ *
+ * Nothing there is trusted. A record is valid if it is a regular file that belongs to the user of the OpenVPN process in its
+ * name. Records of processes that have ended are removed. Other files are reported once and not changed.
+ *
+ * Whoever has the rights of one user can make any number of files and events in that user's directory. Three limits keep
+ * this from the other users, and from the rest of subflowd:
+ *
+ * - Time. Each directory has a budget: a second of work after a pause, and then a tenth of a core. {@link FairWork} does the
+ *   work of all directories in turn, in slices of a few milliseconds, and other events are handled between two slices.
+ * - Events. {@link DirectoryWatch} stops after too many inotify events in a short time. The directory is then scanned
+ *   regularly, until the events have ended. Events of other directories may be lost in the meantime, so those are scanned, too.
+ * - Reports. {@link DirectoryProblems} reports a few files by name and counts the others, so nobody can fill the log.
  */
 export class HookRecords extends EventEmitter<HookRecordsMap> {
   readonly directory: string;
   readonly #probe: ProcessProbe;
-  /** Whether a process is not gone. */
+  /** Whether a process has not ended. */
   readonly #exists: (pid: number) => boolean;
   readonly #rescanMs: number;
   readonly #group: number | undefined;
@@ -69,9 +78,9 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
   };
   readonly #problems: DirectoryProblems;
   readonly #pace = new Pace();
-  /** By name, as listed last. */
+  /** By name, as last listed. */
   readonly #directories = new Map<string, UserDirectory>();
-  /** Making, checking and listing the directories. */
+  /** The work that makes, checks and lists the directories. */
   readonly #listing: SlicedWork;
   #timer: NodeJS.Timeout | undefined;
   #liveness: NodeJS.Timeout | undefined;
@@ -89,7 +98,7 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
     this.#problems = new DirectoryProblems(this.directory, this.#listener);
     this.#watch = new DirectoryWatch(this.directory, {
       onEvent: (name) => {
-        this.#hear(name);
+        this.#onEvent(name);
       },
       onNoise: () => {
         this.#rescanAll();
@@ -107,12 +116,12 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
     };
   }
 
-  /** Begins to watch; what is there already is announced soon after. Never throws: see `problem`. */
+  /** Starts to watch. `added` also reports the records that exist already. Never throws: see `problem`. */
   start(): void {
     if (this.#running) return;
     this.#running = true;
     this.#liveness = setInterval(() => {
-      this.#dropDead();
+      this.#removeEnded();
     }, LIVENESS_MS);
     this.#requestList();
   }
@@ -130,7 +139,7 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
     return [...this.#directories.values()].flatMap((directory) => [...directory.records()]);
   }
 
-  /** Makes the directory for a user that OpenVPN turned out to run as. */
+  /** Makes the directory for another user that OpenVPN runs as. */
   addUser(uid: number): void {
     const user = userOrNumber(uid);
     if (this.#users.has(user.name)) return;
@@ -139,8 +148,8 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
   }
 
   /**
-   * Removes a record whose server says that there is no such session; where it may not be removed, it is ignored.
-   * @returns whether it was there, and no longer is: client-disconnect may have removed it a moment ago.
+   * Removes a record of a session that has ended. If that is not allowed, ignores the record from now on.
+   * @returns whether this call removed it: perhaps client-disconnect has just removed it.
    */
   discard({ path }: ValidRecord): boolean {
     for (const directory of this.#directories.values()) {
@@ -153,21 +162,21 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
     if (this.#running) this.#fair.request(this.#listing);
   }
 
-  /** Events of any directory may have been lost. */
+  /** Scans every directory: events of any of them may be lost. */
   #rescanAll(): void {
     this.#requestList();
     for (const directory of this.#directories.values()) directory.rescan();
   }
 
-  #hear(name: string | undefined): void {
+  #onEvent(name: string | undefined): void {
     const directory = name === undefined ? undefined : this.#directories.get(name);
-    // Of a user's directory that is there already: that user can change its mode all the time. It is looked at in the time
-    // that this user has.
+    // An event of a known user's directory costs time of that user's budget, because the user can change its mode all the
+    // time.
     if (directory !== undefined) directory.check();
     else this.#requestList();
   }
 
-  /** Makes, checks and lists the directories; the only place where they are set up. */
+  /** Makes, checks and lists the directories. */
   #list(): void {
     clearTimeout(this.#timer);
     const start = performance.now();
@@ -179,7 +188,8 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
       directory.end();
     }
     for (const name of names) {
-      if (!this.#directories.has(name)) this.#directories.set(name, this.#follow(join(this.directory, name)));
+      if (!this.#directories.has(name))
+        this.#directories.set(name, this.#makeUserDirectory(join(this.directory, name)));
       this.#directories.get(name)?.check();
     }
     this.#pace.took(performance.now() - start);
@@ -191,7 +201,7 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
     }, wait);
   }
 
-  /** @returns the names of the users' directories; undefined if they cannot be listed, which says nothing of them. */
+  /** @returns the names of the users' directories; undefined if they cannot be listed, and may be the same as before. */
   #prepare(): string[] | undefined {
     try {
       ensureEventsDirectory(this.directory, []);
@@ -200,7 +210,7 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
       this.#problems.resolve('events');
     } catch (error) {
       this.#watch.close();
-      this.#problems.report('events', `hooks cannot be heard: ${reasonOf(error)}`);
+      this.#problems.report('events', `cannot read what the hooks record: ${reasonOf(error)}`);
       return [];
     }
     for (const user of this.#users.values()) {
@@ -208,11 +218,11 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
         ensureEventsDirectory(this.directory, [user], this.#group);
         this.#problems.resolve(`make ${user.name}`);
       } catch (error) {
-        // an unsafe one is told of when it is looked at
+        // the directory itself reports if it is unsafe
         if (error instanceof UnsafeDirectoryError) continue;
         this.#problems.report(
           `make ${user.name}`,
-          `hooks of ${user.name} cannot be heard: ${reasonOf(error)}`,
+          `cannot read what the hooks of ${user.name} record: ${reasonOf(error)}`,
         );
       }
     }
@@ -222,8 +232,8 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
       if (names.length > MAX_USERS) {
         this.#problems.report(
           'users',
-          `${this.directory} holds more than ${MAX_USERS} directories: the hooks of the others are not heard; ` +
-            'remove those of users that run no OpenVPN',
+          `${this.directory} holds more than ${MAX_USERS} directories: the others are not read; ` +
+            'to fix it: remove the directories of users that do not run OpenVPN',
         );
       } else this.#problems.resolve('users');
       return names.slice(0, MAX_USERS);
@@ -238,14 +248,14 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
 
   #watchList(): void {
     try {
-      this.#watch.follow();
+      this.#watch.update();
       this.#problems.resolve('watch');
     } catch (error) {
       this.#problems.report('watch', describeUnwatched(this.directory, this.#rescanMs, error));
     }
   }
 
-  #follow(path: string): UserDirectory {
+  #makeUserDirectory(path: string): UserDirectory {
     const directory = new UserDirectory(
       path,
       { probe: this.#probe, rescanMs: this.#rescanMs, group: this.#group },
@@ -272,7 +282,7 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
     directory.close();
   }
 
-  #dropDead(): void {
+  #removeEnded(): void {
     for (const directory of this.#directories.values()) {
       for (const pid of directory.pids()) if (!this.#isAlive(pid)) directory.dropProcess(pid);
     }
@@ -282,7 +292,7 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
     try {
       return this.#exists(pid);
     } catch {
-      // kept from us: the next look at everything says so
+      // not allowed: the next scan reports it
       return true;
     }
   }

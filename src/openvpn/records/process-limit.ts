@@ -2,12 +2,13 @@ import { dirname } from 'node:path';
 import type { ValidRecord } from './record-table.js';
 
 /**
- * Processes of one user whose records are one server's, where no management says which process it is. OpenVPN is one, and
- * for a moment two; but who has that user's rights can start as many as the machine allows, and each is looked at.
+ * Largest number of processes of one user whose records count as one server's, if no management reports which process it is.
+ * OpenVPN is one process, and two during a restart. But whoever has that user's rights can start any number of processes, and
+ * subflowd observes each.
  */
 export const MOST_PROCESSES = 16;
 
-/** The records of the first {@link MOST_PROCESSES} processes of each user, and the directories of users with more. */
+/** Returns the records of the first {@link MOST_PROCESSES} processes of each user, and the directories with more. */
 export function limitProcesses(records: readonly ValidRecord[]): {
   readonly records: ValidRecord[];
   readonly crowded: readonly string[];

@@ -1,14 +1,18 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
 import { MAX_RECORD_BYTES } from './record.js';
 
-/** Changes whenever a file is written anew. Of the time, as a double has it, a quarter of a microsecond can be told. */
+/** A text that changes when the file is written again. Its time, a double, has a resolution of a quarter of a microsecond. */
 export function signatureOf(stats: Stats): string {
   return `${stats.ino}:${stats.mtimeMs}:${stats.size}:${stats.uid}`;
 }
 
-/** The content of a plain file; one byte more than a record may have, so that a longer one is noticed. */
+/**
+ * The content of a regular file, at most one byte more than a record may have, so that the caller notices a longer one. Empty
+ * if it is not a regular file.
+ * @throws {Error} from the file system, e.g. ENOENT.
+ */
 export function readBounded(path: string): Buffer {
-  // O_NONBLOCK: should it have become a FIFO since it was looked at
+  // O_NONBLOCK: somebody may have replaced it by a FIFO after the check
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const stats = fstatSync(fd);

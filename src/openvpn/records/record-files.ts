@@ -13,23 +13,23 @@ export interface RecordListener {
   readonly onRemoved: (known: ValidRecord) => void;
 }
 
-/** Files of one directory that are looked at; a server has at most as many clients as file descriptors. */
+/** Largest number of files in one directory that are read. A server has at most as many clients as file descriptors. */
 export const MAX_ENTRIES = 16_384;
-/** A hook writes a record in one go; one that has no end after this many milliseconds gets none. */
+/** A hook writes a record at once. A record that has no end after this many milliseconds is not a record. */
 export const UNFINISHED_MS = 2_000;
-/** Why a record is ignored until others are gone. */
-const FULL = 'its directory holds as many records as are read';
-/** Why a file is ignored that should be removed, and cannot be. */
-const STALE = 'it is stale, and cannot be removed';
+/** Why a record is ignored until others are removed. */
+const FULL = 'its directory already holds as many records as subflowd reads';
+/** Why a file is ignored that should be removed. */
+const STALE = 'it is stale, and subflowd may not remove it';
 
 interface Rejected {
   readonly signature: string;
   readonly since: number;
-  /** Undefined while the record may still be finished. */
+  /** Undefined while the hook may still finish the record. */
   readonly reason?: string;
 }
 
-/** What is known of each file of one directory: which are records, and why the others are none. */
+/** The files of one directory: which of them are valid records, and why the others are not. */
 export class RecordFiles {
   readonly #records = new RecordTable();
   readonly #rejected = new Map<string, Rejected>();
@@ -39,7 +39,7 @@ export class RecordFiles {
     private readonly probe: ProcessProbe,
     private readonly problems: DirectoryProblems,
     private readonly listener: RecordListener,
-    /** Records that are known at once: events bring files beyond those that a look at all of them reads. */
+    /** Largest number of records. A scan stops at this number, but each event can add another file. */
     private readonly maxRecords = MAX_ENTRIES,
   ) {}
 
@@ -47,17 +47,17 @@ export class RecordFiles {
     return this.#records.values();
   }
 
-  /** Every file that is known, records first. */
+  /** Every examined file, valid records first. */
   paths(): string[] {
     return [...this.#records.paths(), ...this.#rejected.keys()];
   }
 
-  /** Processes that have a record here. */
+  /** The processes that have a record here. */
   pids(): number[] {
     return this.#records.pids();
   }
 
-  /** Whether there is one that its hook may still finish. */
+  /** Whether there is a record that its hook may still finish. */
   get hasUnfinished(): boolean {
     return [...this.#rejected.values()].some(({ reason }) => reason === undefined);
   }
@@ -74,17 +74,20 @@ export class RecordFiles {
     return known !== undefined && this.#remove(path, known.signature);
   }
 
-  /** Removes the records of a process that is gone. */
+  /** Removes the records of a process that has ended. */
   dropProcess(pid: number): void {
     for (const known of [...this.#records.values()]) if (known.record.pid === pid) this.discard(known.path);
   }
 
-  /** What its name says, which a known record's content was found to say too; undefined if no hook gives such a name. */
+  /** The process and the endpoint in the name of a file; undefined if no hook gives such a name. */
   nameOf(path: string): RecordName | undefined {
     return this.#records.get(path)?.record ?? parseRecordName(basename(path));
   }
 
-  /** Brings what is known of one file up to date. Never throws. */
+  /**
+   * Reads a new or changed file, and forgets a removed one. Never throws.
+   * @param facts what `/proc` showed about processes, which this adds to.
+   */
   examine(path: string, facts: Map<number, ProcessFacts>): void {
     try {
       const stats = lstatSync(path);
@@ -93,11 +96,11 @@ export class RecordFiles {
         this.rejectName(path);
         return;
       }
-      const doubt = this.#doubt(name, stats, facts);
-      // not under its own signature: the process can become what it should be while the file stays as it is
-      if (doubt !== undefined) this.#reject(path, `${signatureOf(stats)} of ${name.pid}`, doubt);
+      const mismatch = this.#findMismatch(name, stats, facts);
+      // another signature than that of the file: the process can change to OpenVPN while the file stays the same
+      if (mismatch !== undefined) this.#reject(path, `${signatureOf(stats)} of ${name.pid}`, mismatch);
       else {
-        const reason = this.#judge(path, name, signatureOf(stats), facts);
+        const reason = this.#update(path, name, signatureOf(stats), facts);
         if (reason !== undefined) this.#reject(path, signatureOf(stats), reason);
       }
     } catch (error) {
@@ -106,9 +109,9 @@ export class RecordFiles {
     }
   }
 
-  /** @returns why it cannot be a record of the process that its name says, whatever it holds. */
-  #doubt(name: RecordName, stats: Stats, facts: Map<number, ProcessFacts>): string | undefined {
-    if (!stats.isFile()) return 'it is not a plain file';
+  /** @returns why the file cannot be a record of the process in its name, whatever it contains. */
+  #findMismatch(name: RecordName, stats: Stats, facts: Map<number, ProcessFacts>): string | undefined {
+    if (!stats.isFile()) return 'it is not a regular file';
     const found = facts.get(name.pid) ?? this.probe(name.pid);
     facts.set(name.pid, found);
     if (found.is === 'other') return `process ${name.pid} is ${found.exe}, not OpenVPN`;
@@ -118,8 +121,8 @@ export class RecordFiles {
     return undefined;
   }
 
-  /** @returns why the file is no record. */
-  #judge(
+  /** @returns why the file is not a record. */
+  #update(
     path: string,
     name: RecordName,
     signature: string,
@@ -136,8 +139,8 @@ export class RecordFiles {
         this.#remove(path, signature);
         return undefined;
       }
-      const late = known.reason === undefined && performance.now() - known.since > UNFINISHED_MS;
-      return late ? 'it is half a record (is the disk full?)' : known.reason;
+      const isLate = known.reason === undefined && performance.now() - known.since > UNFINISHED_MS;
+      return isLate ? 'its end is missing (is the disk full?)' : known.reason;
     }
     return this.#read(path, name, signature);
   }
@@ -152,7 +155,7 @@ export class RecordFiles {
     }
     const { record } = parsed;
     if (name.pid !== record.pid || formatEndpoint(name.real) !== formatEndpoint(record.real)) {
-      return `it says process ${record.pid} and ${formatEndpoint(record.real)}, unlike its name`;
+      return `it contains process ${record.pid} and ${formatEndpoint(record.real)}, but its name has others`;
     }
     this.#forget(path);
     const known = { path, record, seenAt: performance.now(), signature };
@@ -162,7 +165,7 @@ export class RecordFiles {
   }
 
   /**
-   * Removes a stale record; one that cannot be removed is ignored until it is written anew.
+   * Removes a stale record. If that fails, ignores the file until it is written again.
    * @returns whether it was there, and no longer is.
    */
   #remove(path: string, signature: string): boolean {
@@ -172,10 +175,7 @@ export class RecordFiles {
     } catch (error) {
       outcome = hasCode(error, 'ENOENT') ? 'missing' : 'kept';
       if (outcome === 'kept' && !hasCode(error, 'EACCES', 'EPERM'))
-        this.problems.report(
-          'tidy',
-          `stale records in ${this.directory} cannot be removed: ${reasonOf(error)}`,
-        );
+        this.problems.report('tidy', `cannot remove stale records in ${this.directory}: ${reasonOf(error)}`);
     }
     this.#forget(path);
     if (outcome === 'kept') this.#rejected.set(path, { signature, reason: STALE, since: performance.now() });
@@ -188,8 +188,9 @@ export class RecordFiles {
     if (known !== undefined) this.listener.onRemoved(known);
   }
 
+  /** Rejects a file by its name, without a system call. */
   rejectName(path: string): void {
-    this.#reject(path, 'name', 'it has no name that a hook gives');
+    this.#reject(path, 'name', 'no hook gives such a name');
   }
 
   #reject(path: string, signature: string, reason: string): void {
@@ -199,6 +200,10 @@ export class RecordFiles {
     if (this.#rejected.size < MAX_ENTRIES) {
       this.#rejected.set(path, { signature, reason, since: before?.since ?? performance.now() });
     }
-    this.problems.reportFile(path, `is no record of a session: ${reason}`, 'if no hook wrote it, remove it');
+    this.problems.reportFile(
+      path,
+      `is not a record of a session: ${reason}`,
+      'remove it if no hook wrote it',
+    );
   }
 }

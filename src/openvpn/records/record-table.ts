@@ -1,6 +1,6 @@
 import type { SessionRecord } from './record.js';
 
-/** A record that was found good. */
+/** A record file with valid content, of a process that runs. */
 export interface ValidRecord {
   /** Its file. */
   readonly path: string;
@@ -9,7 +9,7 @@ export interface ValidRecord {
   readonly seenAt: number;
 }
 
-/** The good records of one directory, by file, and how many each process has. */
+/** The valid records of one directory by file, and their number by process. */
 export class RecordTable {
   readonly #records = new Map<string, ValidRecord & { readonly signature: string }>();
   readonly #perProcess = new Map<number, number>();
@@ -30,26 +30,26 @@ export class RecordTable {
     return this.#records.values();
   }
 
-  /** Processes that have a record. */
+  /** The processes that have a record. */
   pids(): number[] {
     return [...this.#perProcess.keys()];
   }
 
-  add(known: ValidRecord & { readonly signature: string }): void {
-    this.#records.set(known.path, known);
-    const { pid } = known.record;
+  add(added: ValidRecord & { readonly signature: string }): void {
+    this.#records.set(added.path, added);
+    const { pid } = added.record;
     this.#perProcess.set(pid, (this.#perProcess.get(pid) ?? 0) + 1);
   }
 
-  /** @returns the record that is forgotten now, undefined if there was none. */
+  /** @returns the deleted record; undefined if there was none. */
   delete(path: string): ValidRecord | undefined {
-    const known = this.#records.get(path);
-    if (known === undefined) return undefined;
+    const deleted = this.#records.get(path);
+    if (deleted === undefined) return undefined;
     this.#records.delete(path);
-    const { pid } = known.record;
+    const { pid } = deleted.record;
     const others = (this.#perProcess.get(pid) ?? 0) - 1;
     if (others > 0) this.#perProcess.set(pid, others);
     else this.#perProcess.delete(pid);
-    return known;
+    return deleted;
   }
 }

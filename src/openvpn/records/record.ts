@@ -4,17 +4,17 @@ import type { Protocol } from '../../model/session.js';
 import { detachedCopy } from '../../util/lines.js';
 
 /**
- * Longest record that is read, in bytes. The longest common name of a certificate has 64 characters; what a directory full
- * of records can hold is to stay small.
+ * Longest record, in bytes. It is short, because a directory can be full of records. The longest common name of a certificate
+ * has 64 characters.
  */
 export const MAX_RECORD_BYTES = 8 * 1024;
 
 const FIRST_FIELD = 'subflowd-event=1';
 const LAST_FIELD = 'end';
 
-/** What `hooks/client-connect` wrote of one session. */
+/** One session, as `hooks/client-connect` recorded it, or as a `>CLIENT:` message reports it. */
 export interface SessionRecord {
-  /** The server's process, as the hook says. */
+  /** The server's process. */
   readonly pid: number;
   readonly real: Endpoint;
   readonly commonName: string;
@@ -24,15 +24,15 @@ export interface SessionRecord {
   readonly since?: number;
   /** The server's tun device. */
   readonly device?: string;
-  /** The server's config file, as OpenVPN was given it. */
+  /** The server's config file, as on the command line of OpenVPN. */
   readonly config?: string;
-  /** Absent where the process serves both: hooks are not told which of them a client uses. */
+  /** Absent if the process serves both: OpenVPN does not report to hooks which of them a client uses. */
   readonly protocol?: Protocol;
-  /** The process listens at several places (OpenVPN 2.7): clients of two of them can have one address and port. */
+  /** The process listens at several addresses (OpenVPN 2.7), so two clients can have the same endpoint. */
   readonly isOneOfSeveral?: true;
 }
 
-/** `unfinished`: the hook has not written the end yet, or could not (a full disk). */
+/** `unfinished`: the hook has not written the end yet, or cannot (a full disk). `garbage`: why it is not a record. */
 export type RecordResult =
   { readonly record: SessionRecord } | { readonly garbage: string } | { readonly unfinished: true };
 
@@ -42,10 +42,10 @@ export interface RecordName {
   readonly real: Endpoint;
 }
 
-/** The last two parts, which earlier hooks did not write, tell clients of one address and port apart. */
+/** The last two parts distinguish clients with the same endpoint. Hooks of earlier versions do not write them. */
 const NAME = /^(\d{1,10})-([0-9A-Za-z.:%]{2,64})-(\d{1,5})(?:-(?:\d{1,16})?-(?:[0-9A-Fa-f.:]{2,64})?)?$/;
 
-/** Reads `PID-ADDRESS-PORT-TIME-VIRTUAL`, the last two optional; undefined if a hook cannot have made that name. */
+/** Reads `PID-ADDRESS-PORT-TIME-VIRTUAL`; the last two parts are optional. Undefined if no hook gives such a name. */
 export function parseRecordName(name: string): RecordName | undefined {
   const [, pidText, addressText, portText] = NAME.exec(name) ?? [];
   const pid = parsePid(pidText);
@@ -54,14 +54,15 @@ export function parseRecordName(name: string): RecordName | undefined {
 }
 
 /**
- * Reads the bytes of a record: `NAME=VALUE` fields, each ended by a NUL. Fields that are not known are
- * ignored, so that a newer hook can say more. Never throws.
+ * Reads the bytes of a record: `NAME=VALUE` fields, each with a NUL at its end. It ignores unknown fields, because a newer
+ * hook can write more. Never throws.
  */
 export function parseRecord(bytes: Uint8Array): RecordResult {
-  if (bytes.length > MAX_RECORD_BYTES) return { garbage: `longer than ${MAX_RECORD_BYTES} bytes` };
+  if (bytes.length > MAX_RECORD_BYTES) return { garbage: `it is longer than ${MAX_RECORD_BYTES} bytes` };
   const text = new TextDecoder().decode(bytes);
   const head = `${FIRST_FIELD}\0`;
-  if (!text.startsWith(head.slice(0, text.length))) return { garbage: `does not begin with ${FIRST_FIELD}` };
+  if (!text.startsWith(head.slice(0, text.length)))
+    return { garbage: `it does not begin with ${FIRST_FIELD}` };
   if (!text.endsWith(`\0${LAST_FIELD}\0`)) return { unfinished: true };
 
   const fields = new Map<string, string>();
@@ -72,7 +73,7 @@ export function parseRecord(bytes: Uint8Array): RecordResult {
   return readFields(fields);
 }
 
-/** The same from OpenVPN's own variables, as hooks and `>CLIENT:ENV` have them. */
+/** Reads a session from the variables that OpenVPN gives to hooks and in `>CLIENT:ENV`. Never throws. */
 export function readFields(fields: ReadonlyMap<string, string>): RecordResult {
   const pid = parsePid(fields.get('daemon_pid'));
   if (pid === undefined) return { garbage: 'daemon_pid is not a process ID' };
@@ -112,29 +113,29 @@ export function readFields(fields: ReadonlyMap<string, string>): RecordResult {
   };
 }
 
-/** `proto_1` to `proto_8`, what the process listens on; OpenVPN says it of the process, not of the client. */
+/** `proto_1` to `proto_8`: what the process listens on. OpenVPN reports it for the process, not for the client. */
 export const PROTOCOL_VARIABLES = Array.from({ length: 8 }, (_, index) => `proto_${index + 1}`);
 
-/** Of each of the process's listeners: `udp`, `tcp-server`, before 2.7 `tcp4-server` and the like. */
+/** The protocol of each listening socket: `udp`, `tcp-server`, before 2.7 for example `tcp4-server`. */
 function readProtocols(fields: ReadonlyMap<string, string>): readonly (Protocol | undefined)[] {
   const texts =
     fields.get('protocols')?.split(' ') ?? PROTOCOL_VARIABLES.map((name) => fields.get(name) ?? '');
   return texts.filter((text) => text !== '').map((text) => parseProtocol(text));
 }
 
-/** Undefined where they differ. */
+/** The one protocol in the list; undefined if there are several. */
 function onlyOf(protocols: readonly (Protocol | undefined)[]): Protocol | undefined {
   const found = new Set(protocols);
   const [only] = found;
   return found.size === 1 ? only : undefined;
 }
 
-/** Reads OpenVPN's name of a protocol (`proto_names` in its socket_util.c). */
+/** Reads OpenVPN's name of a protocol (`proto_names` in socket_util.c). */
 export function parseProtocol(text: string): Protocol | undefined {
   return /^(tcp|udp)[46]?(?:-(?:server|client))?$/i.exec(text)?.[1]?.toLowerCase() as Protocol | undefined;
 }
 
-/** Canonical text without a zone: the kernel's sockets know the interface by number, not in the address. */
+/** Canonical text without a zone, because the kernel's sockets have the interface apart; undefined if it is not an address. */
 export function parseAddress(text: string): string | undefined {
   const bare = text.replace(/%.*$/, '');
   return isIP(bare) === 0 ? undefined : detachedCopy(canonicalAddress(bare));

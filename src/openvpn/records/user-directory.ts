@@ -1,4 +1,3 @@
-import { opendirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { WorkBudget, type SlicedWork } from '../../util/fair-work.js';
 import { INTERVAL_MS, MOST_EVENTS } from '../../util/noise-gate.js';
@@ -7,6 +6,7 @@ import type { ProblemListener } from '../../util/problems.js';
 import { DirectoryWatch, describeUnwatched } from './directory-watch.js';
 import { whyDenied } from '../../util/denied.js';
 import { hasCode, reasonOf } from '../../util/errno.js';
+import { scanDirectory } from './directory-scan.js';
 import { checkUserDirectory, remedyForStaleRecords } from './events-directory.js';
 import { DirectoryProblems } from './directory-problems.js';
 import type { ProcessFacts, ProcessProbe } from '../process.js';
@@ -15,35 +15,35 @@ import type { ValidRecord } from './record-table.js';
 import { parseRecordName } from './record.js';
 
 export interface UserDirectoryListener extends RecordListener, ProblemListener {
-  /** The directory is no longer there. */
+  /** The directory does not exist any more. */
   readonly onGone: () => void;
-  /** So much happened there that events of other directories may have been lost. */
+  /** Too many inotify events of this directory arrived, so events of other directories may be lost. */
   readonly onNoise: () => void;
-  /** There is something to do: {@link UserDirectory.work}. */
+  /** {@link UserDirectory.work} has something to do. */
   readonly onWork: () => void;
 }
 
 export interface UserDirectoryOptions {
   readonly probe: ProcessProbe;
-  /** The safety net under inotify, in milliseconds. */
+  /** Milliseconds between two scans that find what inotify may have missed. */
   readonly rescanMs: number;
-  /** The group that may write there beside the owner; see `HOOKS_GROUP`. */
+  /** The number of the group that may write there as well as the owner; see `HOOKS_GROUP`. */
   readonly group: number | undefined;
 }
 
-/** Names read from a directory at once. */
-const BATCH = 64;
-/** How seldom everything is looked at. */
+/** The longest pause between two scans, in times of what a scan costs and in milliseconds, while inotify works. */
 const SPARING = { times: 4000, longest: 300_000 };
-/** How often a directory is read that is too noisy to be watched, milliseconds. */
+/** Milliseconds between two scans of a directory with too many events to watch it. */
 const POLL_MS = 250;
-/** What one directory may cost: a second after a rest, as for ten thousand records at once, and then a tenth of a core. */
+/**
+ * Processor time for one directory: a second after a pause, which is enough for ten thousand new records, and then a tenth
+ * of a core.
+ */
 export const LIMITS = { burstMs: 1_000, share: 0.1 };
 
 /**
- * What the hooks of one user recorded, kept up to date through inotify. Everything that is in there may have been made
- * by whoever has that user's rights, in any number and at any rate: so all work is done in slices of a bounded share of
- * the time, and a name that no hook gives costs no system call. Other directories do not notice.
+ * The records of the hooks of one user, kept current by inotify. hook-records.ts explains the limits on the work for one
+ * directory.
  */
 export class UserDirectory implements SlicedWork {
   readonly budget = new WorkBudget(LIMITS);
@@ -68,13 +68,13 @@ export class UserDirectory implements SlicedWork {
     this.#files = new RecordFiles(path, options.probe, this.#problems, listener);
     this.#watch = new DirectoryWatch(path, {
       onEvent: (name) => {
-        this.#hear(name);
+        this.#onEvent(name);
       },
       onNoise: () => {
         this.#problems.report(
           'noise',
-          `${path} changes more than ${MOST_EVENTS} times in ${INTERVAL_MS} ms: it is read every ${POLL_MS} ms only ` +
-            'until it is quiet; its owner does that: look at what runs as that user',
+          `${path} changes more than ${MOST_EVENTS} times in ${INTERVAL_MS} ms: until this ends, it is read every ` +
+            `${POLL_MS} ms; to fix it: find out which program of the directory's owner causes the changes`,
         );
         this.rescan();
         listener.onNoise();
@@ -94,19 +94,19 @@ export class UserDirectory implements SlicedWork {
     return this.#files.pids();
   }
 
-  /** Looks soon whether it is still the same directory, and safe. */
+  /** Checks soon whether it is still the same directory, and whether it is safe. */
   check(): void {
     this.#isCheckWanted = true;
     this.listener.onWork();
   }
 
-  /** Looks at everything soon. */
+  /** Examines every file soon. */
   rescan(): void {
     this.#isScanWanted = true;
     this.check();
   }
 
-  /** Stops watching; what is known stays known. */
+  /** Stops watching. The records stay known. */
   close(): void {
     clearTimeout(this.#timer);
     this.#endScan();
@@ -114,7 +114,7 @@ export class UserDirectory implements SlicedWork {
     this.#watch.close();
   }
 
-  /** It is followed no longer: forgets every record, without removing its file, and what was wrong with it. */
+  /** Forgets every record, without removing its file, and resolves the problems of the directory. */
   end(): void {
     this.#files.forgetAll();
     this.#problems.end();
@@ -125,7 +125,7 @@ export class UserDirectory implements SlicedWork {
     return this.#files.discard(path);
   }
 
-  /** Removes the records of a process that is gone. */
+  /** Removes the records of a process that has ended. */
   dropProcess(pid: number): void {
     this.#files.dropProcess(pid);
   }
@@ -143,8 +143,8 @@ export class UserDirectory implements SlicedWork {
     return this.#continueScan(deadline);
   }
 
-  #hear(name: string | undefined): void {
-    // its own name stands for the directory itself, but is also what an entry may be called
+  #onEvent(name: string | undefined): void {
+    // inotify reports an event of the directory itself under its own name, but a file can have that name, too
     if (name === undefined || name === basename(this.path)) {
       this.check();
       return;
@@ -165,7 +165,7 @@ export class UserDirectory implements SlicedWork {
       checkUserDirectory(this.path, this.options.group);
     } catch (error) {
       const isGone = hasCode(error, 'ENOENT');
-      if (!isGone) this.#problems.report('unsafe', `hooks cannot be heard: ${reasonOf(error)}`);
+      if (!isGone) this.#problems.report('unsafe', `cannot read what the hooks record: ${reasonOf(error)}`);
       this.close();
       this.#isSafe = false;
       this.#isScanWanted = true;
@@ -181,20 +181,20 @@ export class UserDirectory implements SlicedWork {
     else
       this.#problems.report(
         'tidy',
-        `stale records in ${this.path} are ignored, but cannot be removed; mend it with: ${remedy}`,
+        `stale records in ${this.path} are ignored, but cannot be removed; to fix it: ${remedy}`,
       );
-    this.#follow();
+    this.#watchDirectory();
   }
 
-  #follow(): void {
+  #watchDirectory(): void {
     try {
-      if (!this.#watch.follow()) return;
-      // what was read so far may be of another directory, or older than the watch
+      if (!this.#watch.update()) return;
+      // the scan so far may be of another directory, or older than the watch
       this.#endScan();
       this.#isScanWanted = true;
       this.#problems.resolve('watch');
     } catch (error) {
-      // gone since it was checked
+      // the directory was removed after the check
       if (hasCode(error, 'ENOENT')) return;
       this.#problems.report('watch', describeUnwatched(this.path, this.options.rescanMs, error));
     }
@@ -207,14 +207,14 @@ export class UserDirectory implements SlicedWork {
     }, ms);
   }
 
-  /** @returns whether something is left of it. */
+  /** @returns whether the scan has more to do. */
   #continueScan(deadline: number): boolean {
     const start = performance.now();
     if (this.#scan === undefined) {
       if (!this.#isScanWanted) return false;
       this.#isScanWanted = false;
       this.#scanMs = 0;
-      this.#scan = this.#scanAll();
+      this.#scan = scanDirectory(this.path, this.#files, this.#problems);
     }
     let isDone = false;
     try {
@@ -244,7 +244,7 @@ export class UserDirectory implements SlicedWork {
       this.#checkLater(rescanMs);
       return;
     }
-    // what may still be finished gets no event if it is not
+    // there is no event when a hook does not finish a record
     this.#checkLater(
       this.#files.hasUnfinished ? rescanMs : this.#pace.pause({ ...SPARING, least: rescanMs }),
     );
@@ -253,49 +253,5 @@ export class UserDirectory implements SlicedWork {
   #endScan(): void {
     this.#scan?.return();
     this.#scan = undefined;
-  }
-
-  /** Looks at every file; yields after each. */
-  *#scanAll(): Generator<undefined, void> {
-    // of one slice only: a process may end meanwhile
-    let facts = new Map<number, ProcessFacts>();
-    let factsAt = performance.now();
-    const fresh = () => {
-      const now = performance.now();
-      if (now - factsAt > 100) [facts, factsAt] = [new Map<number, ProcessFacts>(), now];
-      return facts;
-    };
-    const seen = new Set<string>();
-    let hasMore = false;
-    // Not through libuv's threads: a batch of names takes less time to read than one takes to wake, and it would be an
-    // awakening for every 32.
-    const directory = opendirSync(this.path, { bufferSize: BATCH });
-    try {
-      for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
-        if (seen.size >= MAX_ENTRIES) {
-          hasMore = true;
-          this.#problems.report(
-            'entries',
-            `${this.path} holds more than ${MAX_ENTRIES} files: the rest is not read; empty it`,
-          );
-          break;
-        }
-        const file = join(this.path, entry.name);
-        seen.add(file);
-        // what no hook made costs no system call
-        if (this.#files.nameOf(file) === undefined) this.#files.rejectName(file);
-        else this.#files.examine(file, fresh());
-        yield;
-      }
-    } finally {
-      directory.closeSync();
-    }
-    for (const path of this.#files.paths()) {
-      if (seen.has(path)) continue;
-      this.#files.examine(path, fresh());
-      yield;
-    }
-    if (!hasMore) this.#problems.resolve('entries');
-    this.#problems.reportRest();
   }
 }

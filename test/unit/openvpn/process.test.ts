@@ -5,20 +5,20 @@ import { expect, it, onTestFinished } from 'vitest';
 import { probeProcess, processExists } from '../../../src/openvpn/process.js';
 import { until } from '../../support/until.js';
 
-const NOBODY_HAS_IT = 2 ** 22;
+const UNUSED_PID = 2 ** 22;
 
-it('a process that runs is not gone', () => {
+it('finds a running process', () => {
   expect(probeProcess(process.pid)).toMatchObject({ is: 'other' });
   expect(processExists(process.pid)).toBe(true);
 });
 
-it('a process that is not there is gone', () => {
-  expect(probeProcess(NOBODY_HAS_IT)).toEqual({ is: 'gone' });
-  expect(processExists(NOBODY_HAS_IT)).toBe(false);
+it('reports a missing process as gone', () => {
+  expect(probeProcess(UNUSED_PID)).toEqual({ is: 'gone' });
+  expect(processExists(UNUSED_PID)).toBe(false);
 });
 
-it('a process that ended and was not waited for is gone', async () => {
-  // what the shell becomes knows nothing of its child
+it('reports a zombie as gone', async () => {
+  // the shell becomes `sleep`, which does not wait for the child of the shell
   const parent = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

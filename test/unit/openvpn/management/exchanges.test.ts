@@ -16,7 +16,7 @@ function exchanges() {
   return { made, broken };
 }
 
-it('2,500 commands wait for OpenVPN, one more is answered at once, and settings are taken all the same', () => {
+it('lets 2,500 commands wait for OpenVPN, answers one more immediately, and still accepts settings', () => {
   const { made } = exchanges();
   const replies: Reply[] = [];
   const ask = (text: string, isSetting = false) => {
@@ -32,7 +32,7 @@ it('2,500 commands wait for OpenVPN, one more is answered at once, and settings 
   expect(replies).toHaveLength(MAX_WAITING + 2);
 });
 
-it('an answer of 32 MiB is taken, and at a longer one the connection is given up', () => {
+it('accepts an answer of 32 MiB, and closes the connection at a longer one', () => {
   const { made, broken } = exchanges();
   made.ask({ text: 'status 3', endings: ['block'] }, () => undefined);
   const line = 'x'.repeat((1 << 20) - 1);

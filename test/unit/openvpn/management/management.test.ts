@@ -17,7 +17,7 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 const GREETING = ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info\r\n";
 const VERSION = 'OpenVPN Version: OpenVPN 2.6.14 x86_64\r\nManagement Version: 5\r\nEND\r\n';
 
-/** Someone who listens where a management interface would, and what we got from and of it. */
+/** A peer that listens at the address of a management interface, and what the client under test reported. */
 class Peer {
   readonly problems: string[] = [];
   readonly notices: ClientNotice[] = [];
@@ -34,7 +34,7 @@ class Peer {
     this.#server = server;
   }
 
-  /** @param onConnect what it says first. @param onLine what it answers. */
+  /** @param onConnect sends the greeting. @param onLine answers a line. */
   static async listen(
     where: string | 0,
     onConnect: (socket: Socket, count: number) => void,
@@ -59,7 +59,7 @@ class Peer {
     return peer;
   }
 
-  /** @param host where it is looked for; default: where it listens. */
+  /** @param host the client connects there; default: where the peer listens. */
   connect(options: ManagementOptions = {}, host?: string): Management {
     const address = this.#server.address() as AddressInfo | string;
     const target =
@@ -110,7 +110,7 @@ afterEach(async () => {
 });
 
 describe('the management client', () => {
-  it.each(['unix', 'tcp'])('learns the process and the status over a %s socket', async (kind) => {
+  it.each(['unix', 'tcp'])('reads the process and the status over a %s socket', async (kind) => {
     const talk = await Peer.listen(kind === 'tcp' ? 0 : join(directory, 's'), greet, answer);
     peer = talk;
     const management = talk.connect();
@@ -124,14 +124,14 @@ describe('the management client', () => {
     expect(talk.problems).toEqual([]);
   });
 
-  it('reaches this host at the unspecified address, too', async () => {
+  it('connects to this host at the unspecified address', async () => {
     const talk = await Peer.listen(0, greet, answer);
     peer = talk;
     await once(talk.connect({}, '0.0.0.0'), 'ready');
     expect(talk.problems).toEqual([]);
   });
 
-  it('reads byte by byte what comes byte by byte', async () => {
+  it('reads text that arrives byte by byte', async () => {
     // the answers after the questions, which follow the greeting at once
     const bytes = Buffer.from(
       `${GREETING}>CLIENT:ESTABLISHED,7\r\n>CLIENT:ENV,common_name=Zoë\r\n>CLIENT:ENV,END\r\n` +
@@ -151,7 +151,7 @@ describe('the management client', () => {
     expect(talk.notices[0]?.fields.get('common_name')).toBe('Zoë');
   });
 
-  it('takes notices in the middle of an answer, and keeps of their variables only what it needs', async () => {
+  it('reads real-time messages in the middle of an answer, and keeps only the variables that it needs', async () => {
     const talk = await Peer.listen(join(directory, 's'), greet, (line, socket) => {
       if (line !== 'status 3') answer(line, socket);
       else {
@@ -172,7 +172,7 @@ describe('the management client', () => {
     ]);
   });
 
-  it('gives the first line of the password file at the prompt, which has no line end', async () => {
+  it('sends the first line of the password file at the prompt, which has no line end', async () => {
     const passwordFile = join(directory, 'password');
     writeFileSync(passwordFile, 'open sesame\r\nsecond line\n');
     const talk = await Peer.listen(
@@ -196,7 +196,7 @@ describe('the management client', () => {
       /asks for a password: \/nonexistent\/password cannot be read: ENOENT/,
     ],
     ['is wrong', 'wrong', /refuses the password in .*wrong/],
-  ])('says it when the password %s', async (_what, file, problem) => {
+  ])('reports that the password %s', async (_what, file, problem) => {
     const passwordFile = file === 'wrong' ? join(directory, 'wrong') : file;
     if (file === 'wrong') writeFileSync(join(directory, 'wrong'), 'x\n');
     const talk = await Peer.listen(
@@ -212,7 +212,7 @@ describe('the management client', () => {
     expect(management.problem).toBe(talk.problems[0]);
   });
 
-  it('discards half a line when the peer hangs up, and comes back', async () => {
+  it('discards an unfinished line when the peer disconnects, and connects again', async () => {
     const talk = await Peer.listen(
       join(directory, 's'),
       (socket, count) => {
@@ -234,7 +234,7 @@ describe('the management client', () => {
     expect(talk.notices).toMatchObject([{ type: 'DISCONNECT', cid: 9 }]);
   });
 
-  it('cuts off a peer that sends 1 MB without a line end', async () => {
+  it('disconnects a peer that sends 1 MB without a line end', async () => {
     let sent = 0;
     const talk = await Peer.listen(join(directory, 's'), (socket) => {
       socket.write(GREETING);
@@ -253,7 +253,7 @@ describe('the management client', () => {
     );
   });
 
-  it('cuts off a peer whose answer has no end', async () => {
+  it('disconnects a peer whose answer does not end', async () => {
     const line = `CLIENT_LIST\t${'x'.repeat(60_000)}\r\n`;
     const talk = await Peer.listen(join(directory, 's'), greet, (text, socket) => {
       if (text !== 'status 3') {
@@ -280,8 +280,8 @@ describe('the management client', () => {
       (socket: Socket) => socket.write('220 mail ESMTP\r\n'),
       /it greets with "220 mail ESMTP"/,
     ],
-    ['says nothing', () => undefined, /another management client is probably connected/],
-  ])('says it when the peer %s', async (_what, onConnect, problem) => {
+    ['does not greet', () => undefined, /another management client is probably connected/],
+  ])('reports that the peer %s', async (_what, onConnect, problem) => {
     const talk = await Peer.listen(0, onConnect);
     peer = talk;
     talk.connect({ greetingMs: 50 });
@@ -290,7 +290,7 @@ describe('the management client', () => {
     expect(talk.received).toEqual([]);
   });
 
-  it('reports no password that the peer says back', async () => {
+  it('does not report a password that the peer sends back', async () => {
     const file = join(directory, 'password');
     writeFileSync(file, 'sesame and lilies\n');
     const talk = await Peer.listen(
@@ -318,7 +318,7 @@ describe('the management client', () => {
     ['lilies', 'a command'],
     ['password "Auth" lilies', '"password"'],
     ['status 2', '"status 2"'],
-  ])('reports of a command that is not answered, %s, no more than its name', async (text, name) => {
+  ])('reports only the name of a command that is not answered: %s', async (text, name) => {
     const talk = await Peer.listen(join(directory, 's'), greet, answer);
     peer = talk;
     const management = talk.connect({ answerMs: 50 });
@@ -328,7 +328,7 @@ describe('the management client', () => {
     expect(talk.problems[0]).toMatch(new RegExp(`: it does not answer ${name} within 0.05 s`));
   });
 
-  it('gives up a peer that no longer answers, and one that answers nonsense', async () => {
+  it('disconnects a peer that does not answer, and one with a wrong answer', async () => {
     const talk = await Peer.listen(join(directory, 's'), greet, (line, socket) => {
       if (talk.connections === 1) return;
       if (talk.connections === 2 && line === 'pid') socket.write('SUCCESS: pid=many\r\n');
@@ -342,7 +342,7 @@ describe('the management client', () => {
     ]);
   });
 
-  it('warns where OpenVPN waits for a management client to act', async () => {
+  it('reports what OpenVPN waits for', async () => {
     const talk = await Peer.listen(
       join(directory, 's'),
       (socket) => {
@@ -364,7 +364,7 @@ describe('the management client', () => {
     expect(talk.notices).toEqual([]);
   });
 
-  it('waits longer and longer for a socket that is not there, and says it once', async () => {
+  it('tries a missing socket less and less often, and reports it once', async () => {
     const problems: string[] = [];
     const management = new Management({ socket: join(directory, 'none') }, { backoff: new Backoff(5, 20) });
     management.on('problem', (text) => problems.push(text));
@@ -374,7 +374,7 @@ describe('the management client', () => {
     expect(problems).toEqual([expect.stringMatching(/none is not available: there is no such socket/)]);
   });
 
-  it('leaves nothing behind when it is stopped', async () => {
+  it('closes its connection when it is stopped', async () => {
     const talk = await Peer.listen(join(directory, 's'), greet, answer);
     peer = talk;
     const management = talk.connect();
@@ -393,7 +393,7 @@ describe('the management client', () => {
 });
 
 describe('Backoff', () => {
-  it('doubles up to its maximum, never below its minimum, and begins anew', () => {
+  it('doubles up to its maximum, stays above its minimum, and can be reset', () => {
     const backoff = new Backoff(250, 15_000);
     const waits = Array.from({ length: 40 }, () => backoff.next());
     waits.forEach((wait, index) => {

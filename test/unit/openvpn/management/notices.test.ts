@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { MAX_BYTES, NoticeReader } from '../../../../src/openvpn/management/notices.js';
 
-it('a real-time message has 256 KiB with its variables, and a longer one is refused', () => {
+it('accepts a real-time message of 256 KiB with its variables, and refuses a longer one', () => {
   const first = '>CLIENT:ESTABLISHED,1';
   const last = '>CLIENT:ENV,END';
   const fill = (bytes: number) => `>CLIENT:ENV,x=${'x'.repeat(bytes - first.length - last.length - 16)}`;

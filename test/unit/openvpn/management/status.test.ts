@@ -76,11 +76,11 @@ describe('parseStatus', () => {
     ]);
   });
 
-  it('notices data-channel offload', () => {
+  it('reports data-channel offload', () => {
     expect(parseStatus(['GLOBAL_STATS\tdco_enabled\t1']).dco).toBe(true);
   });
 
-  it('names the rows that it cannot read, and reads the others', () => {
+  it('reports the rows that it cannot read, and reads the others', () => {
     const reply = parseStatus([
       row('before the header', '192.0.2.7:1'),
       HEADER,
@@ -94,7 +94,7 @@ describe('parseStatus', () => {
   });
 });
 
-it('names the first 16 rows that it cannot read, however many there are', () => {
+it('reports only the first 16 rows that it cannot read', () => {
   const bad = Array.from({ length: 100 }, (_, n) => row('x', `nowhere ${n}`));
   const { problems, clients } = parseStatus([HEADER, ...bad, row('alice', '192.0.2.7:50000')]);
   expect(problems).toHaveLength(MOST_UNREADABLE);
@@ -102,7 +102,7 @@ it('names the first 16 rows that it cannot read, however many there are', () => 
   expect(clients).toHaveLength(1);
 });
 
-describe('who has been let in', () => {
+describe('a client that OpenVPN let in', () => {
   const ROUTES =
     'HEADER\tROUTING_TABLE\tVirtual Address\tCommon Name\tReal Address\tLast Ref\tLast Ref (time_t)';
   const unproven = (lines: readonly string[]) =>
@@ -110,12 +110,12 @@ describe('who has been let in', () => {
       .clients.filter((one) => one.isUnproven)
       .map(({ commonName }) => commonName);
 
-  it('is who has an address inside the tunnel, where others have one', () => {
+  it('has an address inside the tunnel if others have one', () => {
     const rows = [row('alice', '192.0.2.7:1'), row('refused', '192.0.2.7:2', '')];
     expect(unproven(['TIME\tx\t1700009999', HEADER, ...rows])).toEqual(['refused']);
   });
 
-  it('is who has sent something, or stays, where nobody has an address', () => {
+  it('has a route, or stays connected, if no client has an address', () => {
     const rows = [row('alice', '192.0.2.7:1', ''), row('new', '192.0.2.7:2', '')];
     const route = 'ROUTING_TABLE\t00:11:22:33:44:55@0\talice\t192.0.2.7:1\tx\t1700000000';
     expect(unproven(['TIME\tx\t1700000010', HEADER, ...rows, ROUTES, route])).toEqual(['new']);
@@ -143,8 +143,8 @@ describe('parseRealAddress', () => {
   });
 });
 
-describe('a row that is kept', () => {
-  it('does not keep the answer that it came with', () => {
+describe('a stored row', () => {
+  it('does not keep its whole answer in memory', () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     const answer = (n: number) => {

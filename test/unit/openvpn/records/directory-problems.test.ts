@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DirectoryProblems, MOST_NAMED } from '../../../../src/openvpn/records/directory-problems.js';
 
-let told: string[];
+let reported: string[];
 let over: string[];
 let problems: DirectoryProblems;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  told = [];
+  reported = [];
   over = [];
   problems = new DirectoryProblems('/events/nobody', {
-    onProblem: (text) => told.push(text),
+    onProblem: (text) => reported.push(text),
     onResolved: (key) => over.push(key),
   });
 });
@@ -19,20 +19,20 @@ afterEach(() => {
 });
 
 describe('DirectoryProblems', () => {
-  it('reports a problem once while it lasts, and again when it comes back later', () => {
+  it('reports a problem once while it lasts, and again if it comes back later', () => {
     for (let time = 0; time < 3; time++) problems.report('mode', 'open to others');
-    expect(told).toEqual(['open to others']);
+    expect(reported).toEqual(['open to others']);
     vi.advanceTimersByTime(60_000);
     problems.resolve('mode');
     problems.report('mode', 'open to others');
-    expect(told).toHaveLength(2);
+    expect(reported).toHaveLength(2);
   });
 
-  it('ends every problem with the directory', () => {
+  it('resolves every problem when the directory is removed', () => {
     problems.report('mode', 'open to others');
     problems.report('over', 'was wrong');
     problems.resolve('over');
-    problems.reportFile('/events/nobody/x', 'is no record', 'remove it');
+    problems.reportFile('/events/nobody/x', 'is not a record', 'remove it');
     over = [];
     problems.end();
     expect(over).toEqual([
@@ -42,42 +42,42 @@ describe('DirectoryProblems', () => {
     ]);
   });
 
-  it('does not report each time what somebody toggles', () => {
+  it('does not report every change of a state that somebody changes back and forth', () => {
     for (let time = 0; time < 1_000; time++) {
       problems.report('mode', `mode ${time}`);
       problems.resolve('mode');
     }
-    expect(told).toEqual(['mode 0']);
+    expect(reported).toEqual(['mode 0']);
     vi.advanceTimersByTime(10_000);
     problems.report('mode', 'another');
-    expect(told).toEqual(['mode 0', 'another']);
+    expect(reported).toEqual(['mode 0', 'another']);
   });
 
-  it('names ten files a minute, and of the rest the number', () => {
+  it('reports ten files a minute by name, and the number of the others', () => {
     for (let file = 0; file < 1_000; file++) problems.reportFile(`junk ${file}`, 'is junk', 'remove it');
     for (let time = 0; time < 3; time++) problems.reportRest();
-    expect(told).toHaveLength(11);
-    expect(told.at(-1)).toBe(
-      '990 more files in /events/nobody are no records of sessions; the last: "junk 999" is junk',
+    expect(reported).toHaveLength(11);
+    expect(reported.at(-1)).toBe(
+      '990 more files in /events/nobody are not records of sessions; the last: "junk 999" is junk',
     );
     problems.reportFile('one more', 'is junk', 'remove it');
     problems.reportRest();
-    expect(told).toHaveLength(11);
+    expect(reported).toHaveLength(11);
     vi.advanceTimersByTime(60_000);
     problems.reportRest();
-    expect(told.at(-1)).toMatch(/^1 more files .* "one more" is junk$/);
+    expect(reported.at(-1)).toMatch(/^1 more files .* "one more" is junk$/);
   });
 
-  it('remembers the 5 files that it named last', () => {
+  it('keeps the reports on the 5 files that it reported last', () => {
     for (let file = 0; file < MOST_NAMED + 1; file++) {
       if (file % 10 === 0) vi.advanceTimersByTime(60_000);
       problems.reportFile(`junk ${file}`, 'is junk', 'remove it');
     }
-    expect(told).toHaveLength(MOST_NAMED + 1);
+    expect(reported).toHaveLength(MOST_NAMED + 1);
     expect(over.filter((key) => key.includes(' file '))).toEqual(['/events/nobody file junk 0']);
   });
 
-  it('tells when what it told of is over', () => {
+  it('resolves what it reported', () => {
     problems.report('mode', 'open to others');
     problems.resolve('mode');
     problems.resolve('mode');

@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 
 const BUILT = resolve(import.meta.dirname, '../../../../dist/src/openvpn/records');
 
-/** Prints what went wrong while no descriptor was left, and whom it knows once there are some again. */
+/** Prints the problems while no file descriptor was free, and the records that are known when there are free ones again. */
 const SCRIPT = `
   import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
   import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,7 +42,7 @@ const SCRIPT = `
   process.stdout.write(JSON.stringify({ problems, user, meanwhile, names: names() }));
 `;
 
-it('goes on with what it knows while no descriptor is left to list the directories with', async () => {
+it('keeps its records while no file descriptor is free to list the directories', async () => {
   if (!existsSync(join(BUILT, 'hook-records.js'))) throw new Error(`${BUILT} is not built: npm run build`);
   const parent = mkdtempSync(join(tmpdir(), 'subflowd-descriptors-'));
   chmodSync(parent, 0o755);

@@ -27,19 +27,19 @@ afterEach(() => {
 
 const isReported = (what: string) => [...problems.values()].some((text) => text.includes(what));
 
-it('says that a directory holds more than 16,384 files, until it no longer does', async () => {
+it('reports that a directory holds more than 16,384 files while it does', async () => {
   for (let file = 0; file <= MAX_ENTRIES; file++) writeFileSync(join(directory, 'nobody', `x${file}`), '');
   events.start();
-  const report = `${directory}/nobody holds more than 16384 files: the rest is not read; empty it`;
+  const report = `${directory}/nobody holds more than 16384 files: the others are not read`;
   await until('it is reported', () => isReported(report));
   unlinkSync(join(directory, 'nobody', 'x0'));
   await until('it is over', () => !isReported(report));
 });
 
-it('says that there are more than 64 directories of users, until there no longer are', async () => {
+it('reports more than 64 directories of users while there are as many', async () => {
   for (let user = 0; user < MAX_USERS - 1; user++) mkdirSync(join(directory, `u${user}`), 0o700);
   events.start();
-  const report = `${directory} holds more than 64 directories: the hooks of the others are not heard`;
+  const report = `${directory} holds more than 64 directories: the others are not read`;
   await until('it is reported', () => isReported(report));
   rmdirSync(join(directory, 'u0'));
   await until('it is over', () => !isReported(report));

@@ -10,17 +10,17 @@ import { until } from '../../../support/until.js';
 
 /** How long each user makes noise, milliseconds. */
 const NOISE_MS = 5_000;
-/** Longest that anything else may have to wait for the process, milliseconds; far more than it takes on a quiet machine. */
+/** Longest wait of anything else for the process, in milliseconds: far more than on an idle machine. */
 const STILL_MS = 5_000;
-/** Within what another user's record is heard, milliseconds. */
-const HEARD_MS = 20_000;
+/** Within how many milliseconds another user's record must be read. */
+const READ_MS = 20_000;
 const NOBODY = 65534;
 
 let parent: string;
 let directory: string;
 let events: HookRecords;
 let problems: string[];
-/** Keys of the problems that last. */
+/** Keys of the open problems. */
 let lasting: Set<string>;
 
 beforeEach(() => {
@@ -59,7 +59,7 @@ function record(user: string, name: string, commonName: string): void {
 
 const knows = (commonName: string) => events.records().some(({ record }) => record.commonName === commonName);
 
-/** The longest that a timer was late since this was asked for, in milliseconds. */
+/** Returns a function that returns the longest delay of a timer since the call, in milliseconds. */
 function stillness(): () => number {
   let last = performance.now();
   let longest = 0;
@@ -75,7 +75,7 @@ function stillness(): () => number {
 
 describe('while the user of one directory', () => {
   it.each(Object.keys(DIRECTORY_NOISE) as DirectoryNoise[])(
-    '%s, others are heard, and nothing stands still',
+    '%s, records of other users are read, and the process does not block',
     async (kind) => {
       await sleep(200);
       const noise = await makeNoise(kind, join(directory, 'nobody'), NOBODY);
@@ -83,7 +83,7 @@ describe('while the user of one directory', () => {
       const end = performance.now() + NOISE_MS;
       for (let port = 1; performance.now() < end; port++) {
         record('root', `101-192.0.2.7-${port}`, `root${port}`);
-        await until('the record of another user', () => knows(`root${port}`), HEARD_MS);
+        await until('the record of another user', () => knows(`root${port}`), READ_MS);
         await sleep(200);
       }
       expect(longest()).toBeLessThan(STILL_MS);
@@ -93,7 +93,7 @@ describe('while the user of one directory', () => {
       record('nobody', '100-192.0.2.9-1', 'after');
       await until('a record of the user itself, afterwards', () => knows('after'));
       await until('no noise is reported', () => ![...lasting].some((key) => key.endsWith(' noise')), 60_000);
-      // each kind of trouble once, and some files by name
+      // each kind of problem once, and some files by name
       expect(problems.length).toBeLessThanOrEqual(20);
     },
     120_000,

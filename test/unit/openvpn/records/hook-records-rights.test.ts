@@ -42,7 +42,7 @@ afterEach(async () => {
   rmSync(parent, { recursive: true });
 });
 
-/** Watches the directory as the daemon's unit would let it. What it said so far: problems, and `+` and a common name. */
+/** Watches the directory with the rights of the daemon's unit. Returns the output so far: problems, and `+` with a common name. */
 function watch(users: readonly { readonly name: string; readonly uid: number }[] = []): () => string[] {
   const options = JSON.stringify({ users: users.map((user) => ({ ...user, gid: user.uid })), group: HOOKS });
   const script = `
@@ -106,7 +106,7 @@ describe('events, watched with the rights of the unit', () => {
     const said = watch();
     await until('alice', () => said().includes('+alice'));
     await new Promise((done) => setTimeout(done, 500));
-    const problem = `stale records in ${nobody} are ignored, but cannot be removed; mend it with: chgrp subflowd-hooks ${nobody} && chmod 0770 ${nobody}`;
+    const problem = `stale records in ${nobody} are ignored, but cannot be removed; to fix it: chgrp subflowd-hooks ${nobody} && chmod 0770 ${nobody}`;
     expect(said().sort()).toEqual(['+alice', problem]);
     chownSync(nobody, NOBODY, HOOKS);
     chmodSync(nobody, 0o770);
@@ -118,7 +118,7 @@ describe('events, watched with the rights of the unit', () => {
     const said = watch();
     await until('a problem', () => said().length > 0);
     expect(said()[0]).toContain(
-      `have the line "d ${directory} 0755 root root -" in /etc/tmpfiles.d/subflowd.conf`,
+      `add the line "d ${directory} 0755 root root -" to /etc/tmpfiles.d/subflowd.conf`,
     );
   });
 
@@ -126,7 +126,7 @@ describe('events, watched with the rights of the unit', () => {
     const said = watch([{ name: 'vpn', uid: 12_345 }]);
     await until('a problem', () => said().length > 0);
     expect(said()[0]).toContain(
-      `add the line "d ${directory}/vpn 0770 vpn subflowd-hooks -" to /etc/tmpfiles.d/subflowd.conf, then: systemd-tmpfiles --create`,
+      `add the line "d ${directory}/vpn 0770 vpn subflowd-hooks -" to /etc/tmpfiles.d/subflowd.conf, then run: systemd-tmpfiles --create`,
     );
     expect(existsSync(join(directory, 'vpn'))).toBe(false);
   });

@@ -74,8 +74,8 @@ function write(name: string, commonName: string, user = 'root'): string {
   return path;
 }
 
-describe('Events', () => {
-  it('makes the directories, finds what is there and hears what comes and goes', async () => {
+describe('the records of hooks', () => {
+  it('makes the directories, finds the records that exist, and notices new, changed and removed ones', async () => {
     ensureEventsDirectory(directory);
     write('100-192.0.2.1-1', 'before');
     const watching = await start();
@@ -96,7 +96,7 @@ describe('Events', () => {
     expect(problems).toEqual([]);
   });
 
-  it('removes the records of processes that are gone', async () => {
+  it('removes the records of processes that have ended', async () => {
     ensureEventsDirectory(directory);
     const stale = write('999-192.0.2.1-1', 'stale');
     const living = write('100-192.0.2.1-1', 'living');
@@ -109,19 +109,19 @@ describe('Events', () => {
     expect(problems).toEqual([]);
   });
 
-  it('tells whether a record that is discarded was still there', async () => {
+  it('reports whether it removed a record, or the record was already removed', async () => {
     const made = await start();
     const paths = [write('100-192.0.2.1-1', 'alice'), write('100-192.0.2.2-1', 'bob')];
     await until('both are known', () => names().length === 2);
     const [alice, bob] = paths.map((path) => made.records().find((known) => known.path === path));
     if (!alice || !bob) throw new Error('both are known');
-    // what client-disconnect does; nothing is heard of it before this turn is over
+    // as client-disconnect does; its event arrives after this turn
     rmSync(alice.path);
     expect([made.discard(alice), made.discard(bob)]).toEqual([false, true]);
     expect([names(), existsSync(bob.path), problems]).toEqual([[], false, []]);
   });
 
-  it('hears a directory that is deleted and made again', async () => {
+  it('notices that a directory is deleted and made again', async () => {
     await start();
     write('100-192.0.2.1-1', 'first');
     await until('the first', () => names().join() === 'first');
@@ -140,7 +140,7 @@ describe('Events', () => {
     await until('the third', () => names().join() === 'third');
   });
 
-  it('makes a directory for a user that turns up later', async () => {
+  it('makes a directory for a user that is added later', async () => {
     const watching = await start();
     watching.addUser(12_345);
     await until('it is there', () => existsSync(join(directory, '12345')));
@@ -166,7 +166,7 @@ describe('Events', () => {
       (path) => {
         writeFileSync(path, '');
       },
-      /no name that a hook gives/,
+      /no hook gives such a name/,
     ],
     [
       'a name with a line end',
@@ -174,16 +174,16 @@ describe('Events', () => {
       (path) => {
         writeFileSync(path, '');
       },
-      /a\\nb.*no name/,
+      /a\\nb.*no hook gives such a name/,
     ],
-    ['a FIFO', '100-192.0.2.1-1', (path) => execa('mkfifo', [path]), /not a plain file/],
+    ['a FIFO', '100-192.0.2.1-1', (path) => execa('mkfifo', [path]), /not a regular file/],
     [
       'a link',
       '100-192.0.2.1-1',
       (path) => {
         symlinkSync('/etc/shadow', path);
       },
-      /not a plain file/,
+      /not a regular file/,
     ],
     [
       'a directory',
@@ -191,9 +191,9 @@ describe('Events', () => {
       (path) => {
         mkdirSync(path);
       },
-      /not a plain file/,
+      /not a regular file/,
     ],
-    ['a device', '100-192.0.2.1-1', (path) => execa('mknod', [path, 'c', '1', '5']), /not a plain file/],
+    ['a device', '100-192.0.2.1-1', (path) => execa('mknod', [path, 'c', '1', '5']), /not a regular file/],
     [
       'a huge file',
       '100-192.0.2.1-1',
@@ -217,7 +217,7 @@ describe('Events', () => {
       (path) => {
         writeFileSync(path, content('101-192.0.2.1-1', 'x'));
       },
-      /says process 101 .*unlike its name/,
+      /contains process 101 .* but its name has others/,
     ],
     [
       'another port than its name',
@@ -225,7 +225,7 @@ describe('Events', () => {
       (path) => {
         writeFileSync(path, content('100-192.0.2.1-2', 'x'));
       },
-      /192\.0\.2\.1:2, unlike its name/,
+      /192\.0\.2\.1:2, but its name has others/,
     ],
     [
       "another user's file",
@@ -236,21 +236,24 @@ describe('Events', () => {
       },
       /belongs to user 65534, but process 100 runs as user 0/,
     ],
-  ])('says once what is wrong with %s, and serves the others', async (_what, name, plant, problem) => {
-    ensureEventsDirectory(directory);
-    const path = join(directory, 'root', name);
-    openvpns.set(OURS, probeProcess(OURS));
-    await plant(path);
-    await start({ rescanMs: 50 });
-    await until('a problem', () => problems.length > 0);
-    write('100-192.0.2.9-9', 'good');
-    await until('the good one', () => names().join() === 'good');
-    await sleep(200);
-    expect(problems).toEqual([expect.stringMatching(problem)]);
-    expect(problems[0]).toContain(JSON.stringify(path));
-  });
+  ])(
+    'reports once what is wrong with %s, and reads the other records',
+    async (_what, name, plant, problem) => {
+      ensureEventsDirectory(directory);
+      const path = join(directory, 'root', name);
+      openvpns.set(OURS, probeProcess(OURS));
+      await plant(path);
+      await start({ rescanMs: 50 });
+      await until('a problem', () => problems.length > 0);
+      write('100-192.0.2.9-9', 'good');
+      await until('the good one', () => names().join() === 'good');
+      await sleep(200);
+      expect(problems).toEqual([expect.stringMatching(problem)]);
+      expect(problems[0]).toContain(JSON.stringify(path));
+    },
+  );
 
-  it('waits for the end of half a record, then complains', async () => {
+  it('waits for the end of an unfinished record, then reports it', async () => {
     await start({ rescanMs: 200 });
     const name = '100-192.0.2.1-1';
     const path = join(directory, 'root', name);
@@ -262,11 +265,11 @@ describe('Events', () => {
     await until('it is whole', () => names().join() === 'slow');
     writeFileSync(join(directory, 'root', '100-192.0.2.1-2'), whole.slice(0, 30));
     await until('a problem', () => problems.length > 0);
-    expect(problems).toEqual([expect.stringMatching(/192\.0\.2\.1-2.*half a record/)]);
+    expect(problems).toEqual([expect.stringMatching(/192\.0\.2\.1-2.*its end is missing/)]);
     expect(names()).toEqual(['slow']);
   });
 
-  it('bears 10,000 files of garbage', async () => {
+  it('reads the records among 10,000 other files', async () => {
     ensureEventsDirectory(directory);
     for (let index = 0; index < 10_000; index++) writeFileSync(join(directory, 'root', `junk${index}`), 'x');
     write('100-192.0.2.1-1', 'good');
@@ -277,10 +280,10 @@ describe('Events', () => {
     await until('one more', () => names().join() === 'good,later');
     await sleep(500);
     expect(problems).toHaveLength(11);
-    expect(problems.at(-1)).toMatch(/^9990 more files in .* are no records/);
+    expect(problems.at(-1)).toMatch(/^9990 more files in .* are not records/);
   });
 
-  it('does not trust a directory that others can write to, and says the mend', async () => {
+  it('does not trust a directory that others can write to, and reports how to fix it', async () => {
     ensureEventsDirectory(directory);
     chmodSync(directory, 0o777);
     await start({ rescanMs: 50 });
@@ -290,7 +293,7 @@ describe('Events', () => {
     await sleep(150);
     expect(names()).toEqual([]);
     chmodSync(directory, 0o755);
-    await until('it is heard', () => names().join() === 'good');
+    await until('it is read', () => names().join() === 'good');
     chmodSync(join(directory, 'root'), 0o770);
     await until('it is not', () => names().length === 0);
     expect(problems).toHaveLength(2);
@@ -299,7 +302,7 @@ describe('Events', () => {
 });
 
 describe('ensureEventsDirectory', () => {
-  it('refuses what it did not make safe', () => {
+  it('refuses directories that are not safe', () => {
     mkdirSync(directory);
     chownSync(directory, NOBODY, NOBODY);
     expect(() => {
@@ -314,10 +317,10 @@ describe('ensureEventsDirectory', () => {
     chmodSync(parent, 0o777);
     expect(() => {
       ensureEventsDirectory(directory);
-    }).toThrow(/others could replace what is in it/);
+    }).toThrow(/others could replace its content/);
   });
 
-  it('gives an unknown user a directory named by its number', () => {
+  it('makes a directory with the number as name for a user without a name', () => {
     ensureEventsDirectory(directory, [userOrNumber(54_321)]);
     expect(statSync(join(directory, '54321')).uid).toBe(54_321);
   });

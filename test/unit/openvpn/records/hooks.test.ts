@@ -31,7 +31,7 @@ const VARIABLES = {
   common_name: 'alice',
 };
 
-/** A copy where every user may run them: the checkout may be closed to others. */
+/** A copy that every user may run, because others may not be allowed into the checkout. */
 let installed: string;
 let events: string;
 let own: string;
@@ -56,7 +56,7 @@ afterEach(() => {
   rmSync(events, { recursive: true, force: true });
 });
 
-/** Runs a hook as OpenVPN does: with no environment but OpenVPN's own. Whatever it meets, it exits 0, says nothing and soon ends. */
+/** Runs a hook as OpenVPN does, with only OpenVPN's environment. A hook always ends soon with exit code 0 and no output. */
 async function hook(
   name: 'client-connect' | 'client-disconnect',
   variables: Readonly<Record<string, string>> = VARIABLES,
@@ -76,7 +76,7 @@ async function hook(
 }
 
 describe('client-connect', () => {
-  it('records what OpenVPN says', async () => {
+  it('records the variables of OpenVPN', async () => {
     await hook('client-connect');
     expect(readdirSync(own)).toEqual([NAME]);
     expect(parseRecord(readFileSync(join(own, NAME)))).toEqual({
@@ -101,13 +101,13 @@ describe('client-connect', () => {
     },
   );
 
-  it('writes a stale record anew', async () => {
+  it('overwrites a stale record', async () => {
     await hook('client-connect', { ...VARIABLES, common_name: 'a far longer name than the next' });
     await hook('client-connect');
     expect(parseRecord(readFileSync(join(own, NAME)))).toMatchObject({ record: { commonName: 'alice' } });
   });
 
-  it('neither waits for a FIFO nor writes through a link or into a device', async () => {
+  it('does not wait for a FIFO, and does not write through a link or to a device', async () => {
     const target = join(events, 'target');
     writeFileSync(target, 'precious');
     const path = join(own, NAME);
@@ -133,15 +133,15 @@ describe('client-connect', () => {
   it.each([
     ['no variables at all', {}],
     ['an address with a slash', { ...VARIABLES, trusted_ip: '../x' }],
-    ['a PID that is none', { ...VARIABLES, daemon_pid: '../4' }],
-    ['a port that is none', { ...VARIABLES, trusted_port: '5/0' }],
+    ['a PID that is not a number', { ...VARIABLES, daemon_pid: '../4' }],
+    ['a port that is not a number', { ...VARIABLES, trusted_port: '5/0' }],
   ])('records nothing given %s', async (_what, variables) => {
     await hook('client-connect', variables);
     expect(readdirSync(own)).toEqual([]);
     expect(readdirSync(events)).toEqual(['root']);
   });
 
-  it('works where no process may be started, and lives through a limit on file size', async () => {
+  it('works if it may not start processes, and ends normally at a limit on file size', async () => {
     const nobody = join(events, 'nobody');
     await execa('install', ['-d', '-m', '0700', '-o', 'nobody', nobody]);
     await execa('chmod', ['0755', events]);
@@ -156,7 +156,7 @@ describe('client-connect', () => {
 });
 
 describe('client-disconnect', () => {
-  it('removes the record, and minds nothing if there is none', async () => {
+  it('removes the record, and accepts that there is none', async () => {
     await hook('client-connect');
     await hook('client-connect', { ...VARIABLES, trusted_port: '50001' });
     await hook('client-disconnect');
@@ -168,7 +168,7 @@ describe('client-disconnect', () => {
 });
 
 describe('both hooks', () => {
-  it('keep two clients apart that have one address and port, over TCP and UDP', async () => {
+  it('keep two clients apart that have the same endpoint over TCP and UDP', async () => {
     const both = { ...VARIABLES, proto_1: 'tcp-server', proto_2: 'udp' };
     const other = {
       ...both,
@@ -185,7 +185,7 @@ describe('both hooks', () => {
     expect(readdirSync(own)).toEqual(['4242-192.0.2.7-50000-1700000009-10.8.0.3']);
   });
 
-  it('remove the record of a client that came before they were updated', async () => {
+  it('remove the record of a client that connected before the hooks were updated', async () => {
     writeFileSync(join(own, '4242-192.0.2.7-50000'), '');
     await hook('client-disconnect');
     expect(readdirSync(own)).toEqual([]);
@@ -210,7 +210,7 @@ describe('both hooks', () => {
     expect(readdirSync(own)).toEqual([]);
   });
 
-  it('work in a chroot that has nothing but the shell and rm', async () => {
+  it('work in a chroot that contains only the shell and rm', async () => {
     const root = mkdtempSync(join(tmpdir(), 'subflowd-chroot-'));
     try {
       for (const program of ['/bin/sh', '/bin/rm']) {
@@ -236,7 +236,7 @@ describe('both hooks', () => {
     }
   });
 
-  it('please shellcheck', async () => {
+  it('pass shellcheck', async () => {
     const { stdout } = await execa('shellcheck', ['client-connect', 'client-disconnect'], {
       cwd: HOOKS,
       reject: false,

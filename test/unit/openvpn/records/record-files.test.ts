@@ -23,12 +23,12 @@ function record(port: number): string {
   return file;
 }
 
-it('reads a record whose process was another program, or another user, when it is what it should be', () => {
+it('reads a record when its process has changed to OpenVPN of the right user', () => {
   let facts: ProcessFacts = { is: 'other', exe: '/bin/sh' };
-  const told: string[] = [];
+  const reports: string[] = [];
   const problems = new DirectoryProblems(directory, {
-    onProblem: (text) => told.push(text),
-    onResolved: (key) => told.push(`over: ${key}`),
+    onProblem: (text) => reports.push(text),
+    onResolved: (key) => reports.push(`over: ${key}`),
   });
   const names: string[] = [];
   const listener = {
@@ -43,21 +43,21 @@ it('reads a record whose process was another program, or another user, when it i
   };
   examine();
   examine();
-  expect(told.filter((text) => text.includes('process 100 is /bin/sh, not OpenVPN'))).toHaveLength(1);
+  expect(reports.filter((text) => text.includes('process 100 is /bin/sh, not OpenVPN'))).toHaveLength(1);
   facts = { is: 'openvpn', euid: 1 };
   examine();
-  expect(told.at(-1)).toContain('it belongs to user 65534, but process 100 runs as user 1');
+  expect(reports.at(-1)).toContain('it belongs to user 65534, but process 100 runs as user 1');
   expect(names).toEqual([]);
   facts = { is: 'openvpn', euid: 65_534 };
   examine();
   expect(names).toEqual(['client 1']);
-  expect(told.at(-1)).toBe(`over: ${directory} file ${file}`);
+  expect(reports.at(-1)).toBe(`over: ${directory} file ${file}`);
 });
 
-it('knows no more records than it may, and one that was ignored once there is room', () => {
-  const told: string[] = [];
+it('keeps at most the allowed number of records, and reads an ignored one when there is room', () => {
+  const reports: string[] = [];
   const problems = new DirectoryProblems(directory, {
-    onProblem: (text) => told.push(text),
+    onProblem: (text) => reports.push(text),
     onResolved: () => undefined,
   });
   const ignore = { onAdded: () => undefined, onRemoved: () => undefined };
@@ -66,7 +66,7 @@ it('knows no more records than it may, and one that was ignored once there is ro
   const [first = '', second = '', third = ''] = [1, 2, 3].map(record);
   for (const file of [first, second, third]) files.examine(file, new Map());
   expect(names()).toEqual(['client 1', 'client 2']);
-  expect(told).toEqual([expect.stringContaining('holds as many records as are read')]);
+  expect(reports).toEqual([expect.stringContaining('already holds as many records as subflowd reads')]);
 
   writeFileSync(second, '');
   record(2);

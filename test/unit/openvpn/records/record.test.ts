@@ -15,7 +15,7 @@ function bytes(fields: Readonly<Record<string, string>>, first = 'subflowd-event
 }
 
 describe('parseRecord', () => {
-  it('reads the fields, canonically, and leaves those it does not know', () => {
+  it('reads the fields as canonical text, and ignores unknown ones', () => {
     const fields = {
       ...FIELDS,
       trusted_ip: '2001:DB8:0::1%eth0',
@@ -41,12 +41,12 @@ describe('parseRecord', () => {
     },
   );
 
-  it('takes a v4-mapped address for the IPv4 one', () => {
+  it('reads an IPv4-mapped address as the IPv4 address', () => {
     const parsed = parseRecord(bytes({ ...FIELDS, trusted_ip: '::ffff:192.0.2.7' }));
     expect(parsed).toMatchObject({ record: { real: { address: '192.0.2.7' } } });
   });
 
-  it('tells every part of a record from the whole', () => {
+  it('reports every part of a record as unfinished', () => {
     const whole = bytes(FIELDS);
     for (let length = 0; length < whole.length; length++) {
       expect(parseRecord(whole.subarray(0, length))).toEqual({ unfinished: true });
@@ -55,9 +55,9 @@ describe('parseRecord', () => {
   });
 
   it.each([
-    ['noise', Buffer.from([0xff, 0xfe, 0, 1, 2]), 'does not begin with subflowd-event=1'],
-    ['another format', bytes(FIELDS, 'subflowd-event=2'), 'does not begin with subflowd-event=1'],
-    ['too much', Buffer.alloc(MAX_RECORD_BYTES + 1), `longer than ${MAX_RECORD_BYTES} bytes`],
+    ['noise', Buffer.from([0xff, 0xfe, 0, 1, 2]), 'it does not begin with subflowd-event=1'],
+    ['another format', bytes(FIELDS, 'subflowd-event=2'), 'it does not begin with subflowd-event=1'],
+    ['too much', Buffer.alloc(MAX_RECORD_BYTES + 1), `it is longer than ${MAX_RECORD_BYTES} bytes`],
     ['no PID', bytes({ ...FIELDS, daemon_pid: '' }), 'daemon_pid is not a process ID'],
     ['PID 0', bytes({ ...FIELDS, daemon_pid: '0' }), 'daemon_pid is not a process ID'],
     ['a PID with a sign', bytes({ ...FIELDS, daemon_pid: '-1' }), 'daemon_pid is not a process ID'],
@@ -82,13 +82,13 @@ describe('parseRecord', () => {
       'ifconfig_pool_remote_ip is not an address',
     ],
     ['nothing', bytes({}), 'daemon_pid is not a process ID'],
-  ])('gives the reason for %s', (_what, data, garbage) => {
+  ])('reports why %s is not a record', (_what, data, garbage) => {
     expect(parseRecord(data)).toEqual({ garbage });
   });
 });
 
 describe('parseRecordName', () => {
-  it('reads what a hook gives', () => {
+  it('reads the names that hooks give', () => {
     expect(parseRecordName('12-2001:db8::1-443')).toEqual({
       pid: 12,
       real: { address: '2001:db8::1', port: 443 },
