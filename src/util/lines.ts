@@ -69,8 +69,8 @@ export class LineSplitter {
 }
 
 /**
- * The same line, in memory of its own: V8 keeps all of a text for as long as it keeps a slice of it, and lines are slices
- * of what came with them. For what is kept long.
+ * A copy of a line that shares no memory with the text around it. V8 keeps a whole text while a slice of it is in use, and a
+ * line is a slice of the text that arrived with it. Use this for text that is stored for long.
  */
 export function detachedCopy(line: string): string {
   return Buffer.from(line).toString();

@@ -1,31 +1,31 @@
 import { atoi, type ParsedLine } from './command-line.js';
 
 /**
- * How the end of an answer, or of one part of it, is known. OpenVPN answers strictly in order and marks nothing, so each
- * command's kind must be known beforehand (manage.c of 2.4 to 2.7):
- * - `line`: ends with the first line that begins with `SUCCESS:` or `ERROR:`; what comes before is of it
- *   (`auth-retry nonsense` has two lines).
- * - `block`: lines until `END`; a first line that begins with `ERROR:` is all of it (`status` during a restart).
- * - `rows`: a block whose lines can begin with a client's name, and so with `>`. OpenVPN writes a block in one go:
- *   from the first line to `END` nothing is a real-time message, whatever it looks like.
- * - `mark`: nothing in it tells the end: `pid` is sent behind the command, and its answer, which is known, is the end.
- *   Commands that this table does not know are asked so, and those whose answers differ between versions.
- * - `late`: as `mark`, but the one line of the answer may come behind that of `pid`: OpenVPN takes what it asked for with
- *   all its lines, and says so when it goes on with it (`management_query_multiline`). What it did not ask for has a
- *   refusal for each line, before the mark.
+ * How to recognise the end of an answer, or of one part of it. OpenVPN answers in order, but an answer does not name its
+ * command. So the kind of each command must be known before (manage.c of 2.4 to 2.7):
+ * - `line`: ends with the first line that begins with `SUCCESS:` or `ERROR:`. Earlier lines belong to it (`auth-retry
+ *   nonsense` has two lines).
+ * - `block`: lines until `END`. If the first line begins with `ERROR:`, it is the whole answer (`status` during a restart).
+ * - `rows`: a block whose lines can begin with the name of a client, and so with `>`. OpenVPN writes a block without a pause,
+ *   so no line from the first one to `END` is a real-time message, even if it looks like one.
+ * - `sentinel`: the answer itself has no recognisable end. `pid` is sent after the command, and the known answer to `pid` is
+ *   the sentinel. Unknown commands are of this kind, and those whose answers differ between versions.
+ * - `deferred`: like `sentinel`, but the one line of the answer may follow the answer to `pid`. If OpenVPN asked for the text,
+ *   it reads all lines and answers when it continues (`management_query_multiline`). If it did not ask, it refuses each line
+ *   before the sentinel.
  */
-export type Ending = 'line' | 'block' | 'rows' | 'mark' | 'late';
+export type Ending = 'line' | 'block' | 'rows' | 'sentinel' | 'deferred';
 
-/** Whether `pid` is to be sent behind a command. */
+/** Whether to send `pid` after a command. */
 export function needsSentinel(endings: readonly Ending[]): boolean {
-  return endings.includes('mark') || endings.includes('late');
+  return endings.includes('sentinel') || endings.includes('deferred');
 }
 
 const LINE: readonly Ending[] = ['line'];
 const BLOCK: readonly Ending[] = ['block'];
-const SENTINEL: readonly Ending[] = ['mark'];
+const SENTINEL: readonly Ending[] = ['sentinel'];
 
-/** In all versions from 2.4 on, if they have the command: it is one line without it, too. */
+/** Commands of kind `line` in all versions since 2.4. A version without the command also answers one line. */
 const LINES = new Set([
   ...['pid', 'nclients', 'env-filter', 'load-stats', 'kill', 'verb', 'mute', 'auth-retry'],
   ...[
@@ -45,16 +45,16 @@ const LINES = new Set([
 /**
  * The parts of the answer to a command, in order; none for a line that OpenVPN does not answer.
  *
- * `mark` have:
- * - `version N`: 2.4 answers as without N, 2.5 to 2.7.0 not at all, 2.7.1 for N from 4 on only;
- * - `signal`: while 2.4 waits for a release, it answers a signal that it ignores with `>HOLD:` alone, a real-time message;
- * - `push-update-broad` and `push-update-cid`, of 2.7: a line of what was done and then one of how it went, and
- *   before them one for each client that was not updated (push_util.c);
- * - `password TYPE` without a password, from 2.7.2 on: lines of base64 follow, each of which has a refusal where OpenVPN
- *   no longer asks;
- * - `client-pf`, of 2.4 and 2.5: of several lines there, unknown to others;
- * - `test N`, N lines; `pkcs11-id-count` and `pkcs11-id-get`, whose answers look like real-time messages;
- * - and what is not known.
+ * These are of kind `sentinel`:
+ * - `version N`: 2.4 answers as without N, 2.5 to 2.7.0 do not answer, 2.7.1 answers only if N is at least 4;
+ * - `signal`: while 2.4 waits for a hold release, its only answer to an ignored signal is `>HOLD:`, a real-time message;
+ * - `push-update-broad` and `push-update-cid` of 2.7: a line for each client that was not updated, a line about what was done,
+ *   and a line about the result (push_util.c);
+ * - `password TYPE` without a password, since 2.7.2: lines of base64 follow, and OpenVPN refuses each if it does not ask any
+ *   more;
+ * - `client-pf` of 2.4 and 2.5, which has several lines there, and is unknown to later versions;
+ * - `test N`, which has N lines; `pkcs11-id-count` and `pkcs11-id-get`, whose answers look like real-time messages;
+ * - unknown commands.
  */
 export function endingsOf(line: ParsedLine): readonly Ending[] {
   if (line === 'nothing') return [];
@@ -81,58 +81,60 @@ export function endingsOf(line: ParsedLine): readonly Ending[] {
     case 'pk-sig':
     case 'rsa-sig':
     case 'certificate':
-      return ['late'];
+      return ['deferred'];
     default:
       return LINES.has(command) ? LINE : SENTINEL;
   }
 }
 
-/** `man_history`: one answer for each of the first two parameters. */
+/** One answer for each of the first two parameters (`man_history` in manage.c). */
 function historyEndings(...parameters: readonly (string | undefined)[]): Ending[] {
   return parameters
     .filter((parameter) => parameter !== undefined)
     .map((parameter) => (parameter === 'all' || atoi(parameter) > 0 ? 'block' : 'line'));
 }
 
-/** Gathers one answer, line by line, into its parts. */
+/** Collects the lines of one answer in its parts. */
 export class AnswerReader {
   readonly parts: string[][] = [];
   #part: string[] = [];
-  #marked = false;
+  #hasSentinel = false;
 
-  /** @param isSentinel whether a line is the mark behind an answer of the kind `mark` or `late`. */
+  /** @param isSentinel whether a line is the sentinel of an answer of kind `sentinel` or `deferred`. */
   constructor(
     private readonly endings: readonly Ending[],
     private readonly isSentinel: (line: string) => boolean,
   ) {}
 
+  /** Whether all parts have ended. */
   get isDone(): boolean {
     return this.parts.length >= this.endings.length;
   }
 
-  /** Whether a line that begins with `>` is of the answer, and not a real-time message. */
+  /** Whether a line that begins with `>` belongs to the answer, so it is not a real-time message. */
   ownsNotice(line: string): boolean {
     const ending = this.endings[this.parts.length];
-    if (ending === 'mark') return line.startsWith('>PKCS11ID-');
+    if (ending === 'sentinel') return line.startsWith('>PKCS11ID-');
     return ending === 'rows' && this.#part.length > 0;
   }
 
+  /** Adds a line of the answer. */
   push(line: string): void {
     const ending = this.endings[this.parts.length];
     if (ending === undefined) return;
-    if (ending === 'mark' || ending === 'late') {
-      if (this.isSentinel(line)) this.#marked = true;
+    if (ending === 'sentinel' || ending === 'deferred') {
+      if (this.isSentinel(line)) this.#hasSentinel = true;
       else this.#part.push(line);
-      if (this.#marked && (ending === 'mark' || this.#part.length > 0)) this.#close();
+      if (this.#hasSentinel && (ending === 'sentinel' || this.#part.length > 0)) this.#close();
       return;
     }
-    const first = this.#part.length === 0;
+    const isFirst = this.#part.length === 0;
     this.#part.push(line);
-    const ends =
+    const isEnd =
       ending === 'line'
         ? /^(?:SUCCESS|ERROR):/.test(line)
-        : line === 'END' || (first && line.startsWith('ERROR:'));
-    if (ends) this.#close();
+        : line === 'END' || (isFirst && line.startsWith('ERROR:'));
+    if (isEnd) this.#close();
   }
 
   #close(): void {

@@ -1,25 +1,26 @@
-/** What OpenVPN makes of a line that it is sent: a command's words, nothing (blank, or a comment), or a complaint. */
+/** How OpenVPN reads a line: the words of a command, nothing (an empty line or a comment), or a malformed line. */
 export type ParsedLine = { readonly words: readonly string[] } | 'nothing' | 'malformed';
 
-/** Longest line, bytes without its end, that is sent to OpenVPN alone: its buffer has 1024 (`man_connection_init`). */
+/** Longest command of one line, in bytes without its end. OpenVPN's buffer has 1024 bytes (`man_connection_init`). */
 export const LONGEST_LINE = 1000;
 /**
- * Longest line of several: OpenVPN reads 256 bytes at a time, and what it read of the next line shares the buffer. When
- * that runs over, it forgets all of it without a word (`command_line_add`, manage.c of 2.6).
+ * Longest line of a command with several lines, in bytes without its end. OpenVPN reads 256 bytes at a time, so the beginning
+ * of the next line is in the same buffer. If the buffer overflows, OpenVPN discards its content without an error
+ * (`command_line_add` in manage.c of 2.6).
  */
 export const LONGEST_BLOCK_LINE = 750;
 
-/** `OPTION_PARM_SIZE` and `MAX_PARMS` of OpenVPN's options.h. */
+/** `OPTION_PARM_SIZE` and `MAX_PARMS` in OpenVPN's options.h. */
 const WORD_SIZE = 256;
 const MOST_WORDS = 16;
 
-/** The characters that OpenVPN keeps of a line: printable ASCII; it drops the others without a word. */
+/** Keeps the characters of a line that OpenVPN reads: printable ASCII. It ignores the others. */
 export function keepReadableCharacters(line: string): string {
   return line.replace(/[^\x20-\x7e]/g, '');
 }
 
 /**
- * Splits a line as OpenVPN does (`parse_line` in options.c of 2.6): the number of answers depends on it.
+ * Splits a line into words as OpenVPN does (`parse_line` in options.c of 2.6), because the number of answers depends on it.
  * @param line printable ASCII.
  */
 export function parseLine(line: string): ParsedLine {
@@ -27,7 +28,7 @@ export function parseLine(line: string): ParsedLine {
   let word = '';
   let within: 'nothing' | 'word' | 'double' | 'single' = 'nothing';
   let escaped = false;
-  // the closing zero counts as a blank
+  // the terminating NUL ends a word like a space
   for (const character of `${line}\0`) {
     if (!escaped && character === '\\' && within !== 'single') {
       escaped = true;
@@ -35,7 +36,7 @@ export function parseLine(line: string): ParsedLine {
     }
     const blank = character === ' ' || character === '\0';
     let taken = '';
-    let ends = false;
+    let isEnd = false;
     if (within === 'nothing') {
       if (!blank) {
         if (character === ';' || character === '#') break;
@@ -47,13 +48,13 @@ export function parseLine(line: string): ParsedLine {
         }
       }
     } else if (within === 'word') {
-      ends = !escaped && blank;
-      if (!ends) taken = character;
+      isEnd = !escaped && blank;
+      if (!isEnd) taken = character;
     } else {
-      ends = character === (within === 'single' ? "'" : '"') && (within === 'single' || !escaped);
-      if (!ends) taken = character;
+      isEnd = character === (within === 'single' ? "'" : '"') && (within === 'single' || !escaped);
+      if (!isEnd) taken = character;
     }
-    if (ends) {
+    if (isEnd) {
       words.push(word);
       word = '';
       within = 'nothing';
@@ -69,7 +70,7 @@ export function parseLine(line: string): ParsedLine {
   return words.length === 0 ? 'nothing' : { words };
 }
 
-/** C's `atoi`, as far as it is defined: the leading whole number, 0 without one. */
+/** `atoi` of C where it is defined: the integer at the beginning of the text; 0 if there is none. */
 export function atoi(text: string): number {
   return Number(/^\s*([+-]?\d{1,15})/.exec(text)?.[1] ?? 0);
 }

@@ -1,6 +1,6 @@
 /**
- * Every command of OpenVPN 2.4 to 2.7 (`man_dispatch_command` of manage.c). Only these are named in messages: any other
- * first word of a line can be a password that was typed as a command.
+ * Every command of OpenVPN 2.4 to 2.7 (`man_dispatch_command` in manage.c). Messages contain only these: any other first word
+ * of a line can be a password that somebody typed as a command.
  */
 export const COMMAND_NAMES: ReadonlySet<string> = new Set([
   ...[

@@ -1,23 +1,24 @@
 import { AnswerReader, needsSentinel, type Ending } from './answers.js';
 import { COMMAND_NAMES } from './command-names.js';
 
-/** One command, with its lines where it has several, and how the end of its answer is known. */
+/** A command of one or several lines, and how to recognise the end of its answer. */
 export interface Request {
-  /** Without the last line end. */
+  /** Without the line end of the last line. */
   readonly text: string;
   readonly endings: readonly Ending[];
-  /** It changes nothing: all who ask the same before it is sent can have one answer. */
+  /** The command changes nothing, so the same command of several clients can be sent once. */
   readonly isReadOnly?: boolean;
   /**
-   * It sets what OpenVPN keeps of its management client, as all clients of a console together need it: taken however many
-   * commands of theirs wait.
+   * The command sets what OpenVPN stores for its management client, as all clients of the console together need it. It is
+   * accepted even if {@link MAX_WAITING} commands wait.
    */
   readonly isSetting?: boolean;
 }
 
-/** An answer, whole, in its parts; or why there is none. */
+/** The parts of a complete answer, as lines; or `lost`: why there is no answer. */
 export type Reply = { readonly parts: readonly (readonly string[])[] } | { readonly lost: string };
 
+/** Takes the reply to a request. */
 export type ReplyHandler = (reply: Reply) => void;
 
 interface Exchange {
@@ -27,60 +28,62 @@ interface Exchange {
 
 export interface ExchangesOptions {
   readonly send: (text: string) => void;
-  /** The connection is of no use any more: whoever is told ends it. */
+  /** The connection is of no use any more. The receiver closes it. */
   readonly onBroken: (reason: string) => void;
   /** Milliseconds until a command must have been answered. */
   readonly answerMs: number;
 }
 
-/** Of one answer; `status 3` has about 200 bytes for a client. */
+/** Longest answer in bytes. `status 3` has about 200 bytes for each client. */
 export const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
-/** Those of a full console, which can ask several each. */
+/** Largest number of waiting commands: enough for a console with all its clients, each with several commands. */
 export const MAX_WAITING = 2_500;
 
 /**
- * The commands for one connection to OpenVPN, in one queue, one at a time: so an answer is the answer to the command
- * that is out, and OpenVPN never holds more than one of them in memory. Takers are called at once, before anything that
- * came behind the answer is looked at.
+ * The commands for one connection to OpenVPN. They wait in one queue, and the next one is sent after the answer to the last
+ * one. So an answer always belongs to the sent command, and OpenVPN holds at most one in memory. Handlers are called before
+ * any later line is read.
  */
 export class Exchanges {
-  /** The first is out; the others wait. */
+  /** The first has been sent; the others wait. */
   #queue: Exchange[] = [];
   #reader: AnswerReader | undefined;
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** The process, once it is known; its number marks the end of answers that have none. */
+  /** The process, when it is known. The answer to `pid` contains it and is the sentinel. */
   pid: number | undefined;
 
   constructor(private readonly options: ExchangesOptions) {}
 
+  /** Whether no command waits for an answer. */
   get isIdle(): boolean {
     return this.#queue.length === 0;
   }
 
-  ask(request: Request, taker: ReplyHandler): void {
+  /** Sends a command when its turn comes. Calls the handler once, and immediately if there is nothing to wait for. */
+  ask(request: Request, handler: ReplyHandler): void {
     if (request.endings.length === 0) {
-      taker({ parts: [] });
+      handler({ parts: [] });
       return;
     }
     const same =
       request.isReadOnly &&
       this.#queue.slice(1).find((other) => other.request.isReadOnly && other.request.text === request.text);
-    if (same) same.handlers.push(taker);
+    if (same) same.handlers.push(handler);
     else if (this.#queue.length >= MAX_WAITING && !request.isSetting)
-      taker({ lost: `${MAX_WAITING} commands wait for OpenVPN already` });
+      handler({ lost: `${MAX_WAITING} commands already wait for OpenVPN` });
     else {
-      this.#queue.push({ request, handlers: [taker] });
+      this.#queue.push({ request, handlers: [handler] });
       if (this.#queue.length === 1) this.#next();
     }
   }
 
-  /** Whether a line that begins with `>` is of the answer that is awaited. */
+  /** Whether a line that begins with `>` belongs to the current answer. */
   ownsNotice(line: string): boolean {
     return this.#reader?.ownsNotice(line) ?? false;
   }
 
-  /** Takes a line that is no real-time message. One that nobody asked for is left unread. */
+  /** Takes a line that is not a real-time message. Ignores it if no command waits for an answer. */
   push(line: string): void {
     const [exchange] = this.#queue;
     if (exchange === undefined || this.#reader === undefined) return;
@@ -94,17 +97,17 @@ export class Exchanges {
     const { parts } = this.#reader;
     this.#queue.shift();
     this.#next();
-    for (const taker of exchange.handlers) taker({ parts });
+    for (const handler of exchange.handlers) handler({ parts });
   }
 
-  /** Tells everybody that there will be no answer. */
+  /** The connection has ended: replies to all handlers that there is no answer, for this reason. */
   clear(reason: string): void {
     clearTimeout(this.#timer);
     const queue = this.#queue;
     this.#queue = [];
     this.#reader = undefined;
     this.pid = undefined;
-    for (const { handlers: takers } of queue) for (const taker of takers) taker({ lost: reason });
+    for (const { handlers } of queue) for (const handler of handlers) handler({ lost: reason });
   }
 
   #next(): void {
@@ -118,13 +121,13 @@ export class Exchanges {
     this.options.send(needsSentinel(endings) ? `${text}\npid\n` : `${text}\n`);
     this.#timer = setTimeout(() => {
       this.options.onBroken(
-        `it does not answer ${name(exchange)} within ${this.options.answerMs / 1000} s: it waits for a script, or hangs`,
+        `it does not answer ${name(exchange)} within ${this.options.answerMs / 1000} s: it waits for a script, or is blocked`,
       );
     }, this.options.answerMs);
   }
 }
 
-/** For messages: the command's name, if it is one; whatever else stands there can be a password. */
+/** The name of the command for messages. An unknown word is not shown, because it can be a password. */
 function name({ request: { text } }: Exchange): string {
   const [command = ''] = /^[^\s]*/.exec(text) ?? [];
   if (!COMMAND_NAMES.has(command)) return 'a command';

@@ -13,12 +13,12 @@ import { userOrNumber, userNumber } from '../../util/accounts.js';
 export type ManagementTarget = { readonly socket: string } | { readonly host: string; readonly port: number };
 
 /**
- * Looks who listens where a socket is being connected to, so that passwords go to OpenVPN only: while it is down, anybody
- * on this host can listen on its port. Whoever listens must be root, this process's own user or `user`; the socket that
- * OpenVPN opened as root stays root's when OpenVPN becomes another user. To be called before the socket connects.
- * @param user name or number of another user that OpenVPN runs as from its start on.
- * @returns what to ask once it is connected: why nothing may be sent; undefined if it may, or if the interface is on another
- * host, where nobody here can look.
+ * Finds out who listens at the address that a socket connects to, so that only OpenVPN gets the password. While OpenVPN does
+ * not run, anybody on this host can listen on its port. The listener must be root, the user of this process, or `user`. A
+ * socket that OpenVPN opened as root stays root's when OpenVPN changes to another user. Call this before the socket connects.
+ * @param user name or number of another user that starts OpenVPN.
+ * @returns a function to call after the connect. It returns why nothing may be sent; undefined if something may be sent, or
+ * if the interface is on another host, where this host cannot check it.
  */
 export function watchListener(
   socket: Socket,
@@ -26,17 +26,17 @@ export function watchListener(
   user?: string,
 ): () => string | undefined {
   const users = trustedUsers(user);
-  const judge =
-    'socket' in target ? () => judgeUnix(socket, target.socket, users) : watchTcp(socket, target, users);
+  const findProblem =
+    'socket' in target ? () => checkUnix(socket, target.socket, users) : watchTcp(socket, target, users);
   return () => {
     try {
-      const who = judge();
-      if (who === undefined) return undefined;
+      const problem = findProblem();
+      if (problem === undefined) return undefined;
       const unknown =
         user !== undefined && userNumber(user) === undefined ? ` (there is no user ${user})` : '';
-      return `${who}: nothing was sent there${unknown}`;
+      return `subflowd sends nothing there${unknown}, because ${problem}`;
     } catch (error) {
-      return `it cannot be told who listens there, ${reasonOf(error)}: nothing was sent there`;
+      return `subflowd sends nothing there, because it cannot find out who listens there: ${reasonOf(error)}`;
     }
   };
 }
@@ -47,8 +47,8 @@ function trustedUsers(user: string | undefined): ReadonlySet<number> {
 }
 
 /**
- * A connection is to the socket that listened both before and after it was made: no two can listen at one place. The
- * connection's own owner says less, since OpenVPN accepts it as the user that it has become.
+ * Two sockets cannot listen at one address. So the socket that listened both before and after the connect has the connection.
+ * The owner of the connection itself is no proof: OpenVPN accepts it as the user that it has changed to.
  */
 function watchTcp(
   socket: Socket,
@@ -59,9 +59,9 @@ function watchTcp(
   const note = (address: string) => {
     try {
       const bare = reachedAt(withoutZone(address));
-      if (isOurs(bare)) before.set(bare, listenerAt(bare, port)?.inode);
+      if (isOwnAddress(bare)) before.set(bare, listenerAt(bare, port)?.inode);
     } catch {
-      // the second look has the same trouble, and says so
+      // the check after the connect fails in the same way, and reports it
     }
   };
   if (isIP(host) !== 0) note(host);
@@ -70,28 +70,30 @@ function watchTcp(
   });
   return () => {
     const address = withoutZone(socket.remoteAddress ?? '');
-    if (!isOurs(address)) return undefined;
+    if (!isOwnAddress(address)) return undefined;
     const listener = listenerAt(address, port);
-    if (listener === undefined) return 'who listened there does so no longer';
+    if (listener === undefined) return 'the process that listened there does not listen any more';
     if (!users.has(listener.uid)) return describeUser(listener.uid);
-    return before.get(address) === listener.inode ? undefined : 'it began to listen only just now';
+    return before.get(address) === listener.inode
+      ? undefined
+      : 'another process has just begun to listen there';
   };
 }
 
 function listenerAt(address: string, port: number): OwnedSocket | undefined {
-  // no connection has the port 0
+  // no connection has port 0, so only a listener can match
   const found = socketOwner({ address, port }, { address, port: 0 });
   return found?.isListening ? found : undefined;
 }
 
-/** Who connects to the unspecified address reaches this host by loopback. */
+/** The address that a connect reaches: the unspecified address leads to this host's loopback address. */
 function reachedAt(address: string): string {
   if (isIP(address) === 0 || ipaddr.parse(address).range() !== 'unspecified') return address;
   return isIP(address) === 4 ? '127.0.0.1' : '::1';
 }
 
-/** Whether an address is this host's. */
-function isOurs(address: string): boolean {
+/** Whether this host has the address. */
+function isOwnAddress(address: string): boolean {
   if (isIP(address) === 0) return false;
   if (ipaddr.parse(address).range() === 'loopback') return true;
   return Object.values(networkInterfaces()).some((all) =>
@@ -104,15 +106,15 @@ function withoutZone(address: string): string {
   return isIP(bare) === 0 ? bare : canonicalAddress(bare);
 }
 
-/** The user at the other end, or, where it has become another one since, who can have put the socket there. */
-function judgeUnix(socket: Socket, path: string, users: ReadonlySet<number>): string | undefined {
+/** Checks the user at the other end. If OpenVPN has changed its user, checks who can have made the socket file. */
+function checkUnix(socket: Socket, path: string, users: ReadonlySet<number>): string | undefined {
   const peer = unixPeer(socket);
-  if (peer === undefined) return 'it hung up';
+  if (peer === undefined) return 'it closed the connection';
   if (users.has(peer.uid) || isPlacedBy(users, path)) return undefined;
   return describeUser(peer.uid, peer.pid);
 }
 
-/** Whether nobody but these users can have put a file there: every directory above it is theirs alone. */
+/** Whether only these users can have made a file: they own every directory above it, and nobody else can write there. */
 function isPlacedBy(users: ReadonlySet<number>, path: string): boolean {
   try {
     const real = realpathSync(path);
@@ -127,7 +129,7 @@ function isTheirsAlone(users: ReadonlySet<number>, directory: string, holdsIt = 
   const { uid, mode } = lstatSync(directory);
   const isLink = (mode & 0o170000) === 0o120000;
   const isWritable = !isLink && (mode & 0o022) !== 0;
-  // in a directory such as /tmp nobody can replace what is another's, but anybody can put something new
+  // in a directory like /tmp nobody can replace a file of another user, but anybody can make a new one
   const isSticky = (mode & 0o1000) !== 0;
   if (!users.has(uid) || (isWritable && (holdsIt || !isSticky))) return false;
   const parent = dirname(directory);
@@ -138,7 +140,7 @@ function describeUser(uid: number, pid = 0): string {
   const { name } = userOrNumber(uid);
   const program = pid === 0 ? '' : `, process ${pid}${programOf(pid)}`;
   return (
-    `user ${name} listens there${program}, and not root, as whom OpenVPN starts; end that program or, if it is OpenVPN, ` +
+    `user ${name} listens there${program}, but OpenVPN starts as root; to fix it: end that program or, if it is OpenVPN, ` +
     `set management-user = ${name} in its [openvpn] section`
   );
 }

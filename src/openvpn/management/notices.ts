@@ -1,19 +1,19 @@
 import { TooLongError } from '../../util/lines.js';
 
-/** Bytes of one real-time message with all its variables. */
+/** Longest real-time message with its variables, in bytes. */
 export const MAX_BYTES = 256 * 1024;
 
-/** Those that variables follow, up to `ENV,END` (doc/management-notes.txt, "The CLIENT notification"). */
+/** Messages with variables, up to `ENV,END` (doc/management-notes.txt, "The CLIENT notification"). */
 const WITH_VARIABLES =
   /^>(CLIENT:(?:CONNECT|REAUTH|ESTABLISHED|DISCONNECT|CR_RESPONSE)|UPDOWN:(?:UP|DOWN))\b/;
 
-/** Puts the lines of real-time messages together: one that has variables is one message with them. */
+/** Collects the lines of real-time messages. A message and its variables are one message. */
 export class NoticeReader {
   #open: { readonly source: string; readonly lines: string[]; bytes: number } | undefined;
 
   /**
-   * The message that a line finishes, as its lines; undefined where more belongs to it.
-   * @throws {TooLongError} if it is longer than allowed.
+   * Takes a line. Returns the lines of the message if this line completes it.
+   * @throws {TooLongError} if the message is longer than {@link MAX_BYTES}.
    */
   push(line: string): readonly string[] | undefined {
     const starts = WITH_VARIABLES.exec(line)?.[1];
@@ -34,12 +34,13 @@ export class NoticeReader {
     return open.lines;
   }
 
+  /** Forgets an incomplete message. */
   clear(): void {
     this.#open = undefined;
   }
 }
 
-/** The source of a real-time message, e.g. `CLIENT`, and what is behind it. */
+/** The source of a real-time message, e.g. `CLIENT`, and the text after the colon. */
 export function sourceOf([line = '']: readonly string[]): { readonly source: string; readonly rest: string } {
   const [, source = '', rest = ''] = /^>([A-Z0-9_-]+):(.*)$/s.exec(line) ?? [];
   return { source, rest };

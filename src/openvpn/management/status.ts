@@ -4,46 +4,46 @@ import type { Protocol } from '../../model/session.js';
 
 /** One row of `CLIENT_LIST`. */
 export interface ClientRow {
-  /** OpenVPN says `UNDEF` while the client has not shown a certificate, and for one that has no name. */
+  /** `UNDEF` until the client has shown a certificate, and for a client without a name. */
   readonly commonName: string;
   readonly address: string;
-  /** OpenVPN before 2.7 leaves the port of an IPv6 client out (`mroute_addr_print_ex` in its mroute.c). */
+  /** Absent for a client over IPv6 before OpenVPN 2.7 (`mroute_addr_print_ex` in mroute.c). */
   readonly port?: number;
-  /** OpenVPN from 2.7 on says it. */
+  /** Since OpenVPN 2.7. */
   readonly protocol?: Protocol;
   readonly virtual: readonly string[];
   readonly cid?: number;
   /** Unix time in seconds. */
   readonly since?: number;
-  /** Nothing in the answer shows that OpenVPN has let it in; see {@link markUnproven}. */
+  /** The answer does not show that OpenVPN has let the client in; see {@link markUnproven}. */
   readonly isUnproven?: true;
 }
 
 export interface StatusReply {
-  /** Clients that have a name. */
+  /** Clients with a name. */
   readonly clients: readonly ClientRow[];
-  /** Clients without one: still in their handshake, or never to have one. */
+  /** Clients without a name: in their handshake, or of a server that uses no names. */
   readonly unnamed: readonly ClientRow[];
-  /** True where data-channel offload carries the sessions: no TCP socket of the process's own does. */
+  /** Data-channel offload carries the sessions, so the process has no TCP socket for them. */
   readonly dco: boolean;
-  /** Rows that could not be read, each with the reason; the first few. */
+  /** A problem for each unreadable row, at most {@link MOST_UNREADABLE}. */
   readonly problems: readonly string[];
-  /** Clients beyond {@link MOST_SESSIONS}, which were not read; absent where there are none. */
+  /** Number of clients that were not read, because there are more than {@link MOST_SESSIONS}; absent if there are none. */
   readonly omitted?: number;
 }
 
-/** Sessions of one server that are looked after, as many as its hooks may record: no server takes all there is. */
+/** Largest number of sessions of one server, which is also the largest number of records, so no server takes all memory. */
 export const MOST_SESSIONS = 16_384;
-/** Rows that cannot be read and are reported one by one. */
+/** Unreadable rows that are reported one by one. */
 export const MOST_UNREADABLE = 16;
 
 const UNNAMED = 'UNDEF';
-/** Whom OpenVPN refuses it lists for some seconds, and a handshake for as long as `hand-window` says, 60 s. */
+/** Longest time that OpenVPN lists a client before it lets it in or drops it: `hand-window`, 60 s, and some seconds. */
 const REFUSED_S = 90;
 
 /**
- * Reads the answer to `status 3`: tab-separated, and `HEADER` lines name the columns, which differ between
- * versions of OpenVPN (its doc/management-notes.txt, `multi_print_status` in its multi.c).
+ * Reads the answer to `status 3`. Cells are separated by tabs, and `HEADER` lines name the columns, which differ between
+ * versions of OpenVPN (doc/management-notes.txt, `multi_print_status` in multi.c).
  * @param lines without line ends and without the closing `END`.
  */
 export function parseStatus(lines: readonly string[]): StatusReply {
@@ -55,11 +55,11 @@ export function parseStatus(lines: readonly string[]): StatusReply {
   let beyond = 0;
   let time: number | undefined;
   for (const line of lines) {
-    // half of it all, and seldom of use
+    // half of the answer, and seldom needed
     if (line.startsWith('ROUTING_TABLE\t')) continue;
     const [kind, ...cells] = detachedCopy(line).split('\t');
     if (kind === 'HEADER' && cells[0] === 'CLIENT_LIST') columns = cells.slice(1);
-    else if (kind === 'TIME') time = parseWhole(cells[1] ?? '');
+    else if (kind === 'TIME') time = parseInteger(cells[1] ?? '');
     else if (kind === 'GLOBAL_STATS' && cells[0] === 'dco_enabled') dco = cells[1] === '1';
     else if (kind === 'CLIENT_LIST') {
       const row = columns && readRow(columns, cells);
@@ -70,9 +70,9 @@ export function parseStatus(lines: readonly string[]): StatusReply {
         problems.push(`status: cannot read the line ${JSON.stringify(line.slice(0, 200))}`);
     }
   }
-  const isTold = columns?.includes('Virtual Address') ?? false;
+  const hasVirtualAddresses = columns?.includes('Virtual Address') ?? false;
   return {
-    clients: isTold ? markUnproven(clients, lines, time) : clients,
+    clients: hasVirtualAddresses ? markUnproven(clients, lines, time) : clients,
     unnamed,
     dco,
     problems,
@@ -88,8 +88,8 @@ function readRow(columns: readonly string[], cells: readonly string[]): ClientRo
   const virtual = [cell('Virtual Address'), cell('Virtual IPv6 Address')]
     .map(parseAddress)
     .filter((address) => address !== undefined);
-  const cid = parseWhole(cell('Client ID'));
-  const since = parseWhole(cell('Connected Since (time_t)'));
+  const cid = parseInteger(cell('Client ID'));
+  const since = parseInteger(cell('Connected Since (time_t)'));
   return {
     commonName,
     ...real,
@@ -100,10 +100,11 @@ function readRow(columns: readonly string[], cells: readonly string[]): ClientRo
 }
 
 /**
- * Marks the rows of whom nothing shows that they were let in. OpenVPN fills in the virtual address when it has let a
- * client in and not before (`multi_client_connect_late_setup` in its multi.c, 2.4 to 2.7), and `>CLIENT:ESTABLISHED`
- * is said of those that it refuses too. A server that gives no addresses (a bridge) lists its clients' routes once they
- * have sent something; one that never did is believed when it has been there for longer than any handshake lasts.
+ * Marks the clients that OpenVPN may not have let in. `>CLIENT:ESTABLISHED` is no proof: OpenVPN sends it for refused clients,
+ * too. These are proofs:
+ * - a virtual address: OpenVPN sets it when it lets a client in (`multi_client_connect_late_setup` in multi.c, 2.4 to 2.7);
+ * - a route, which a server without virtual addresses (a bridge) lists when the client has sent something;
+ * - on such a server, that the client has been listed for longer than any handshake lasts.
  */
 function markUnproven(
   clients: readonly ClientRow[],
@@ -111,16 +112,16 @@ function markUnproven(
   time: number | undefined,
 ): readonly ClientRow[] {
   if (clients.every(({ virtual }) => virtual.length > 0)) return clients;
-  const routed = realAddressesOfRoutes(lines);
+  const routed = readRouteAddresses(lines);
   const givesAddresses = clients.some(({ virtual }) => virtual.length > 0);
   return clients.map((row) => {
     const isOld = !givesAddresses && time !== undefined && time - (row.since ?? time) > REFUSED_S;
-    const isProven = row.virtual.length > 0 || routed.has(placeOf(row)) || isOld;
+    const isProven = row.virtual.length > 0 || routed.has(clientKeyOf(row)) || isOld;
     return isProven ? row : { ...row, isUnproven: true };
   });
 }
 
-function realAddressesOfRoutes(lines: readonly string[]): Set<string> {
+function readRouteAddresses(lines: readonly string[]): Set<string> {
   const found = new Set<string>();
   let column = -1;
   for (const line of lines) {
@@ -128,18 +129,18 @@ function realAddressesOfRoutes(lines: readonly string[]): Set<string> {
     if (kind === 'HEADER' && cells[0] === 'ROUTING_TABLE') column = cells.indexOf('Real Address') - 1;
     else if (kind === 'ROUTING_TABLE') {
       const real = parseRealAddress(cells[column] ?? '');
-      if (real) found.add(placeOf(real));
+      if (real) found.add(clientKeyOf(real));
     }
   }
   return found;
 }
 
-function placeOf({ address, port, protocol }: Pick<ClientRow, 'address' | 'port' | 'protocol'>): string {
+function clientKeyOf({ address, port, protocol }: Pick<ClientRow, 'address' | 'port' | 'protocol'>): string {
   return `${protocol ?? ''} ${address} ${port ?? ''}`;
 }
 
 /**
- * `192.0.2.1:1234`, `2001:db8::1` (2.6: no port), `[2001:db8::1]:1234`, from 2.7 on each with a protocol such as
+ * `192.0.2.1:1234`, `2001:db8::1` (2.6: no port), `[2001:db8::1]:1234`, since 2.7 each with a protocol such as
  * `tcp4-server:` or `udp6:` before it. Undefined if it is none of them.
  */
 export function parseRealAddress(
@@ -159,6 +160,6 @@ export function parseRealAddress(
   return port >= 1 && port <= 65535 ? { ...known, port } : undefined;
 }
 
-function parseWhole(text: string): number | undefined {
+function parseInteger(text: string): number | undefined {
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }

@@ -184,7 +184,7 @@ describe('what OpenVPN keeps of its management client', () => {
     fake.isHeld = true;
     for (let count = 0; count < MAX_WAITING; count++)
       management.ask({ text: `kill ${count}`, endings: ['line'] }, () => undefined);
-    const refused = /^ERROR: .* 2500 commands wait for OpenVPN already$/;
+    const refused = /^ERROR: .* 2500 commands already wait for OpenVPN$/;
     for (const line of ['bytecount 5', 'log on', 'version 3']) {
       const { lines } = await new Promise<Answer>((respond) => sharing.run(one.seat, line, respond));
       expect(lines[0]).toMatch(refused);

@@ -25,7 +25,7 @@ it('lets 2,500 commands wait for OpenVPN, answers one more immediately, and stil
   for (let count = 0; count < MAX_WAITING; count++) ask(`kill ${count}`);
   expect(replies).toEqual([]);
   ask('kill one more');
-  expect(replies).toEqual([{ lost: '2500 commands wait for OpenVPN already' }]);
+  expect(replies).toEqual([{ lost: '2500 commands already wait for OpenVPN' }]);
   ask('log on', true);
   expect(replies).toHaveLength(1);
   made.clear('the test is over');
