@@ -1,3 +1,22 @@
+/*
+ * How subflowd finds out which clients are connected to which OpenVPN process. There are two sources:
+ *
+ * - records/: hooks/client-connect writes a small file, a record, for each client, and hooks/client-disconnect removes it. So
+ *   the records are the current sessions, also those from a time when subflowd did not run. Records are quick. They do not
+ *   cover clients that connected before the hooks were configured. [records/hook-records.ts]
+ * - management/: one connection to the management interface of each OpenVPN. `status` lists all clients, and real-time
+ *   messages report joins and leaves. The consoles send their commands through the same connection.
+ *   [management/management.ts]
+ *
+ * One source is enough. If there are both, they are merged:
+ *
+ * 1. roster.ts keeps the rows of the last `status`, changed by the real-time messages and records since then.
+ * 2. pairing.ts finds the record of each row: the same process, address and port, and nothing else differs.
+ * 3. merge.ts makes a session of each row and of each record without a row. If the sources disagree, the later one counts.
+ *
+ * status-requests.ts decides when to ask for `status`: soon after news, otherwise regularly. If the kernel shows no connection
+ * of a session, missing-connections.ts asks again, and without management it removes the session after some seconds.
+ */
 import { EventEmitter } from 'node:events';
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
