@@ -2,7 +2,7 @@ import { reasonOf } from '../util/errno.js';
 import type { Problems } from '../util/problems.js';
 import type { Management } from './management/management.js';
 import type { ManagementInfo } from './management/management-types.js';
-import type { ProcessProbe } from './process.js';
+import type { ProcessProbe } from './records/process.js';
 
 /** When to check the process after its management interface closed the connection, in milliseconds. */
 const CHECK_AFTER_MS = [50, 500, 2_000];

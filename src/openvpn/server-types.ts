@@ -1,6 +1,6 @@
 import type { ProblemMap } from '../util/problems.js';
 import type { ManagementOptions } from './management/management-types.js';
-import type { ProcessProbe } from './process.js';
+import type { ProcessProbe } from './records/process.js';
 
 export interface ServerMap extends ProblemMap {
   /** `sessions()` or `sessionsWithoutPort()` has changed. */

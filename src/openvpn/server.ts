@@ -11,7 +11,7 @@ import { parseStatus } from './management/status.js';
 import { hasSameSessions, makeRecordCheck, mergeSessions, NO_SESSIONS, type ServerSources } from './merge.js';
 import { MissingConnections } from './missing-connections.js';
 import { OwnRecords } from './own-records.js';
-import { probeProcess } from './process.js';
+import { probeProcess } from './records/process.js';
 import type { HookRecords } from './records/hook-records.js';
 import type { ValidRecord } from './records/record-table.js';
 import { Roster } from './roster.js';

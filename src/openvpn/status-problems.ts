@@ -15,7 +15,7 @@ export function reportStatusProblems(problems: Problems, server: string, reply: 
   problems.resolveThose((key) =>
     key === 'dco'
       ? !reply.dco
-      : key === 'beyond'
+      : key === 'too many clients'
         ? reply.omitted === undefined
         : key !== 'process' && !isFault(key) && !unreadable.has(key),
   );
@@ -25,7 +25,7 @@ export function reportStatusProblems(problems: Problems, server: string, reply: 
 /** Reports that a server has more clients than subflowd reads. */
 export function reportTooManyClients(problems: Problems, server: string): void {
   problems.open(
-    'beyond',
+    'too many clients',
     `OpenVPN ${server} has more than ${MOST_SESSIONS} clients: the others are neither shown nor steered, unless the hooks ` +
       'report them; to fix it: run several servers (max-clients in the config of OpenVPN limits the clients of one)',
   );

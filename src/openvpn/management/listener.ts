@@ -48,7 +48,7 @@ function trustedUsers(user: string | undefined): ReadonlySet<number> {
 
 /**
  * Two sockets cannot listen at one address. So the socket that listened both before and after the connect has the connection.
- * The owner of the connection itself is no proof: OpenVPN accepts it as the user that it has changed to.
+ * The owner of the connection itself is not a proof: OpenVPN accepts it as the user that it has changed to.
  */
 function watchTcp(
   socket: Socket,

@@ -52,7 +52,7 @@ export function parseStatus(lines: readonly string[]): StatusReply {
   const problems: string[] = [];
   let columns: readonly string[] | undefined;
   let dco = false;
-  let beyond = 0;
+  let omitted = 0;
   let time: number | undefined;
   for (const line of lines) {
     // half of the answer, and seldom needed
@@ -65,7 +65,7 @@ export function parseStatus(lines: readonly string[]): StatusReply {
       const row = columns && readRow(columns, cells);
       const among = row?.commonName === UNNAMED ? unnamed : clients;
       if (row !== undefined && among.length < MOST_SESSIONS) among.push(row);
-      else if (row !== undefined) beyond += 1;
+      else if (row !== undefined) omitted += 1;
       else if (problems.length < MOST_UNREADABLE)
         problems.push(`status: cannot read the line ${JSON.stringify(line.slice(0, 200))}`);
     }
@@ -76,7 +76,7 @@ export function parseStatus(lines: readonly string[]): StatusReply {
     unnamed,
     dco,
     problems,
-    ...(beyond > 0 && { omitted: beyond }),
+    ...(omitted > 0 && { omitted }),
   };
 }
 
@@ -100,7 +100,7 @@ function readRow(columns: readonly string[], cells: readonly string[]): ClientRo
 }
 
 /**
- * Marks the clients that OpenVPN may not have let in. `>CLIENT:ESTABLISHED` is no proof: OpenVPN sends it for refused clients,
+ * Marks the clients that OpenVPN may not have let in. `>CLIENT:ESTABLISHED` is not a proof: OpenVPN sends it for refused clients,
  * too. These are proofs:
  * - a virtual address: OpenVPN sets it when it lets a client in (`multi_client_connect_late_setup` in multi.c, 2.4 to 2.7);
  * - a route, which a server without virtual addresses (a bridge) lists when the client has sent something;

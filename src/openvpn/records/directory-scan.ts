@@ -1,6 +1,6 @@
 import { opendirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ProcessFacts } from '../process.js';
+import type { ProcessFacts } from './process.js';
 import type { DirectoryProblems } from './directory-problems.js';
 import { MAX_ENTRIES, type RecordFiles } from './record-files.js';
 

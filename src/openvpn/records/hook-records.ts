@@ -17,7 +17,7 @@ import {
   UnsafeDirectoryError,
 } from './events-directory.js';
 import { userOrNumber, type User } from '../../util/accounts.js';
-import { processExists, probeProcess, type ProcessProbe } from '../process.js';
+import { processExists, probeProcess, type ProcessProbe } from './process.js';
 import type { ValidRecord } from './record-table.js';
 import { UserDirectory } from './user-directory.js';
 

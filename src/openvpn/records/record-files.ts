@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { formatEndpoint } from '../../model/endpoint.js';
 import { hasCode, reasonOf } from '../../util/errno.js';
 import type { DirectoryProblems } from './directory-problems.js';
-import type { ProcessFacts, ProcessProbe } from '../process.js';
+import type { ProcessFacts, ProcessProbe } from './process.js';
 import { readBounded, signatureOf } from './record-file.js';
 import { RecordTable, type ValidRecord } from './record-table.js';
 import { parseRecord, parseRecordName, type RecordName } from './record.js';

@@ -9,7 +9,7 @@ import { hasCode, reasonOf } from '../../util/errno.js';
 import { scanDirectory } from './directory-scan.js';
 import { checkUserDirectory, remedyForStaleRecords } from './events-directory.js';
 import { DirectoryProblems } from './directory-problems.js';
-import type { ProcessFacts, ProcessProbe } from '../process.js';
+import type { ProcessFacts, ProcessProbe } from './process.js';
 import { MAX_ENTRIES, RecordFiles, type RecordListener } from './record-files.js';
 import type { ValidRecord } from './record-table.js';
 import { parseRecordName } from './record.js';

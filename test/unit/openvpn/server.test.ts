@@ -9,7 +9,7 @@ import { attributeProcess, type ServerIdentity } from '../../../src/openvpn/attr
 import { Backoff } from '../../../src/util/backoff.js';
 import { ensureEventsDirectory } from '../../../src/openvpn/records/events-directory.js';
 import { HookRecords } from '../../../src/openvpn/records/hook-records.js';
-import type { ProcessFacts } from '../../../src/openvpn/process.js';
+import type { ProcessFacts } from '../../../src/openvpn/records/process.js';
 import { Server } from '../../../src/openvpn/server.js';
 import { until } from '../../support/until.js';
 

@@ -20,7 +20,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ensureEventsDirectory } from '../../../../src/openvpn/records/events-directory.js';
 import { userOrNumber } from '../../../../src/util/accounts.js';
 import { HookRecords, type HookRecordsOptions } from '../../../../src/openvpn/records/hook-records.js';
-import { probeProcess, type ProcessFacts } from '../../../../src/openvpn/process.js';
+import { probeProcess, type ProcessFacts } from '../../../../src/openvpn/records/process.js';
 import { until } from '../../../support/until.js';
 
 // not timed: each wait has its own bound

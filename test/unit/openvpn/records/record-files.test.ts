@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { DirectoryProblems } from '../../../../src/openvpn/records/directory-problems.js';
-import type { ProcessFacts } from '../../../../src/openvpn/process.js';
+import type { ProcessFacts } from '../../../../src/openvpn/records/process.js';
 import { RecordFiles } from '../../../../src/openvpn/records/record-files.js';
 import type { ValidRecord } from '../../../../src/openvpn/records/record-table.js';
 

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { expect, it, onTestFinished } from 'vitest';
-import { probeProcess, processExists } from '../../../src/openvpn/process.js';
-import { until } from '../../support/until.js';
+import { probeProcess, processExists } from '../../../../src/openvpn/records/process.js';
+import { until } from '../../../support/until.js';
 
 const UNUSED_PID = 2 ** 22;
 

@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
-import { hasCode } from '../util/errno.js';
+import { hasCode } from '../../util/errno.js';
 
 /** What `/proc` shows about a process that hooks or management report as OpenVPN. */
 export type ProcessFacts =
