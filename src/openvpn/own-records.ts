@@ -50,7 +50,7 @@ export class OwnRecords {
     this.hookRecords.addUser(uid);
   }
 
-  /** Removes a record. @returns whether it was there, and no longer is. */
+  /** Removes a record. @returns whether this call removed it. */
   discard(one: ValidRecord): boolean {
     return this.hookRecords.discard(one);
   }

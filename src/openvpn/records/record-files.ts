@@ -68,7 +68,7 @@ export class RecordFiles {
     for (const path of this.#records.paths()) this.#forget(path);
   }
 
-  /** Removes a record. @returns whether it was there, and no longer is. */
+  /** Removes a record. @returns whether this call removed it. */
   discard(path: string): boolean {
     const known = this.#records.get(path);
     return known !== undefined && this.#remove(path, known.signature);
@@ -166,7 +166,7 @@ export class RecordFiles {
 
   /**
    * Removes a stale record. If that fails, ignores the file until it is written again.
-   * @returns whether it was there, and no longer is.
+   * @returns whether this call removed it.
    */
   #remove(path: string, signature: string): boolean {
     let outcome: 'removed' | 'missing' | 'kept' = 'removed';

@@ -120,7 +120,7 @@ export class UserDirectory implements SlicedWork {
     this.#problems.end();
   }
 
-  /** Removes a record. @returns whether it was there, and no longer is. */
+  /** Removes a record. @returns whether this call removed it. */
   discard(path: string): boolean {
     return this.#files.discard(path);
   }
