@@ -63,9 +63,9 @@ export class Server extends EventEmitter<ServerMap> implements ServerIdentity {
     this.name = config.name;
     this.management = this.#makeManagement(options.management);
     this.#hookRecords = hookRecords;
-    this.#records = new OwnRecords(this, hookRecords, servers, this.#problems, (text) => {
-      this.emit('problem', text);
-    });
+    this.#records = new OwnRecords(this, hookRecords, servers, this.#problems, (text) =>
+      this.emit('problem', text),
+    );
     this.#process = new ServerProcess(this.management, options.probe ?? probeProcess, this.#problems, {
       onUser: (uid) => {
         this.#records.addUser(uid);
@@ -148,9 +148,8 @@ export class Server extends EventEmitter<ServerMap> implements ServerIdentity {
 
   /** The known processes of the server. */
   pids(): readonly number[] {
-    return [
-      ...new Set([...(this.pid === undefined ? [] : [this.pid]), ...this.sessions().map(({ pid }) => pid)]),
-    ];
+    const pids = this.sessions().map(({ pid }) => pid);
+    return [...new Set(this.pid === undefined ? pids : [this.pid, ...pids])];
   }
 
   status(): ServerStatus {
@@ -158,8 +157,8 @@ export class Server extends EventEmitter<ServerMap> implements ServerIdentity {
   }
 
   /**
-   * Brings `sessions()` up to date soon. The wait is as long as the last merge took: so a burst of joins causes one merge,
-   * and merges take at most half of the time. Call it after the process of another server with this directory changed.
+   * Merges soon, for example after the process of another server with this directory changed. The wait is as long as the last
+   * merge took. So a burst of joins causes one merge, and merges take at most half of the time.
    */
   update(): void {
     if (!this.#isRunning) return;
@@ -254,8 +253,7 @@ export class Server extends EventEmitter<ServerMap> implements ServerIdentity {
       const sources = this.#sources();
       this.#records.discardUnlisted(this.pid, sources.records, makeRecordCheck(sources));
     }
-    // a merge follows
-    this.#statusRequests.took(performance.now() - start + this.#lastMergeMs);
+    this.#statusRequests.took(performance.now() - start + this.#lastMergeMs); // a merge follows
     this.update();
   }
 
@@ -265,7 +263,7 @@ export class Server extends EventEmitter<ServerMap> implements ServerIdentity {
     this.update();
   }
 
-  /** The sessions stay known while the process lives. Until management is back, only hooks report changes. */
+  /** Keeps the sessions while the process lives. Until management is back, only hooks report changes. */
   #onLost(): void {
     this.#process.scheduleChecks(() => {
       this.#checkProcess();

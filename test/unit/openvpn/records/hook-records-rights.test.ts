@@ -83,8 +83,8 @@ function record(name: string, commonName: string): string {
   return file;
 }
 
-describe('events, watched with the rights of the unit', () => {
-  it('are read, and stale ones removed, where the group of the daemon may write', async () => {
+describe('records that the daemon reads with the rights of its unit', () => {
+  it('are read, and stale ones are removed, if the group of the daemon may write', async () => {
     chownSync(nobody, NOBODY, HOOKS);
     chmodSync(nobody, 0o770);
     record('100-192.0.2.1-1', 'alice');
@@ -98,7 +98,7 @@ describe('events, watched with the rights of the unit', () => {
     expect([...new Set(said())]).toEqual(['+alice', '+bob']);
   });
 
-  it('are read where they are their user’s alone, and stale ones ignored, with the command that lets them be removed', async () => {
+  it('are read if only their user may write, and a problem says how to let the daemon remove stale ones', async () => {
     chownSync(nobody, NOBODY, NOBODY);
     chmodSync(nobody, 0o700);
     const stale = record('999-192.0.2.1-1', 'stale');
@@ -113,7 +113,7 @@ describe('events, watched with the rights of the unit', () => {
     await until('after the command the stale one is removed', () => !existsSync(stale));
   });
 
-  it('are asked for where the directory itself is missing, with the line that makes it, wherever it is to be', async () => {
+  it('need the events directory: if it is missing, a problem has the line that makes it', async () => {
     rmSync(directory, { recursive: true });
     const said = watch();
     await until('a problem', () => said().length > 0);
@@ -122,7 +122,7 @@ describe('events, watched with the rights of the unit', () => {
     );
   });
 
-  it('are asked for where the directory of a user is missing, with the line that makes it', async () => {
+  it('need the directory of the user: if it is missing, a problem has the line that makes it', async () => {
     const said = watch([{ name: 'vpn', uid: 12_345 }]);
     await until('a problem', () => said().length > 0);
     expect(said()[0]).toContain(
