@@ -83,7 +83,7 @@ export class Daemon implements DaemonApi {
     this.#controller = new Controller({
       backend,
       sessions: () => this.#servers.sessions(),
-      unplaced: () => this.#servers.unplaced(),
+      unplaced: () => this.#servers.sessionsWithoutPort(),
       pids: () => this.#pids(),
       config: () => this.#config,
       overrides: () => overrides.all(),
@@ -121,7 +121,7 @@ export class Daemon implements DaemonApi {
         this.events.publish({ kind: 'session', server, commonName, state, reason });
       })
       .on('missing', (sessions) => {
-        this.#servers.missing(sessions);
+        this.#servers.handleMissing(sessions);
       })
       .on('problem', (text) => {
         this.events.publish({ kind: 'problem', text });
@@ -238,7 +238,7 @@ export class Daemon implements DaemonApi {
       .on('change', () => {
         void this.#controller.refresh();
       })
-      .on('look', () => {
+      .on('observe', () => {
         void this.#controller.refresh();
       })
       .on('problem', (problem, key) => {

@@ -1,5 +1,5 @@
-import type { ServerStatus } from '../openvpn/server.js';
 import type { BackendName } from '../model/backend-name.js';
+import type { ServerStatus } from '../openvpn/server-status.js';
 import type { PathLoad } from '../model/path-load.js';
 import type { Report } from './reports.js';
 import type { CounterValues } from './counters.js';

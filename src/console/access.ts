@@ -4,7 +4,7 @@ import type { ConsoleConfig } from '../config/config.js';
 import { canonicalAddress } from '../model/endpoint.js';
 import { isListedMember } from '../util/groups.js';
 import { socketOwner } from '../native/socket-owner.js';
-import { userOf } from '../openvpn/events-directory.js';
+import { userOf } from '../util/accounts.js';
 import { groupId } from './group.js';
 import { isRoot, userName } from './occupancy.js';
 

@@ -1,5 +1,5 @@
-import { atoi } from '../openvpn/command-line.js';
-import type { Request } from '../openvpn/exchanges.js';
+import { atoi } from '../openvpn/management/command-line.js';
+import type { Request } from '../openvpn/management/exchanges.js';
 import { failure, success, type Answer } from './answer.js';
 import type { Audience } from './audience.js';
 import { withoutRefusedLines } from './block.js';

@@ -1,4 +1,4 @@
-import { sourceOf } from '../openvpn/notices.js';
+import { sourceOf } from '../openvpn/management/notices.js';
 import type { Claims } from './claims.js';
 import { filterVariables } from './env-filter.js';
 import type { HoldFlag } from './hold.js';

@@ -1,6 +1,6 @@
-import { endingsOf } from '../openvpn/answers.js';
-import { LONGEST_BLOCK_LINE, parseLine } from '../openvpn/command-line.js';
-import type { Request } from '../openvpn/exchanges.js';
+import { endingsOf } from '../openvpn/management/answers.js';
+import { LONGEST_BLOCK_LINE, parseLine } from '../openvpn/management/command-line.js';
+import type { Request } from '../openvpn/management/exchanges.js';
 
 export const MAX_BLOCK_BYTES = 64 * 1024;
 

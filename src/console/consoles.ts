@@ -1,5 +1,5 @@
 import type { ConsoleConfig } from '../config/config.js';
-import type { Management } from '../openvpn/management.js';
+import type { Management } from '../openvpn/management/management.js';
 import type { Server } from '../openvpn/server.js';
 import type { DaemonApi } from '../api/daemon-api.js';
 import { CLIENT_LIMITS } from './client.js';

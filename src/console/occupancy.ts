@@ -1,4 +1,4 @@
-import { hookUser } from '../openvpn/events-directory.js';
+import { userOrNumber } from '../util/accounts.js';
 
 /** How many clients a console serves at once. */
 export interface PlaceLimits {
@@ -57,5 +57,5 @@ export function isRoot(uid: number | undefined): boolean {
 
 /** For people. */
 export function userName(uid: number | undefined): string {
-  return uid === undefined ? 'unknown' : hookUser(uid).name;
+  return uid === undefined ? 'unknown' : userOrNumber(uid).name;
 }

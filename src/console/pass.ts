@@ -1,5 +1,5 @@
-import type { Reply, Request } from '../openvpn/exchanges.js';
-import type { Management } from '../openvpn/management.js';
+import type { Reply, Request } from '../openvpn/management/exchanges.js';
+import type { Management } from '../openvpn/management/management.js';
 import { failure, type Answer } from './answer.js';
 
 export type Respond = (answer: Answer) => void;

@@ -1,4 +1,4 @@
-import { parseLine } from '../openvpn/command-line.js';
+import { parseLine } from '../openvpn/management/command-line.js';
 import { DISPOSITIONS } from './dispositions.js';
 
 /** Any word: a client's name or address, a signal. */

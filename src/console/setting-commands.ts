@@ -1,6 +1,6 @@
-import { atoi } from '../openvpn/command-line.js';
-import type { Request } from '../openvpn/exchanges.js';
-import type { Management } from '../openvpn/management.js';
+import { atoi } from '../openvpn/management/command-line.js';
+import type { Request } from '../openvpn/management/exchanges.js';
+import type { Management } from '../openvpn/management/management.js';
 import { success } from './answer.js';
 import type { HoldFlag } from './hold.js';
 import type { Passage, Respond } from './pass.js';
@@ -50,7 +50,7 @@ export class SettingCommands {
     });
     const text = asked.length === 0 ? request.text : [stream, ...said].join(' ');
     const takeBack = this.settings.isGiven(isSetting ? { [stream]: isWanted } : {});
-    this.passage.pass({ ...request, text, isQuestion: !isSetting }, respond, {
+    this.passage.pass({ ...request, text, isReadOnly: !isSetting }, respond, {
       read: (parts) => {
         if (seat.wants.has(stream)) seat.gets.add(stream);
         return parts.flatMap((part, index) =>
@@ -119,7 +119,7 @@ export class SettingCommands {
   version(seat: Seat, parameter: string | undefined, request: Request, respond: Respond): void {
     // 2.4 (management version 1) knows no parameter
     if (parameter === undefined || this.managementVersion === 1) {
-      this.passage.pass({ ...request, isQuestion: true }, respond);
+      this.passage.pass({ ...request, isReadOnly: true }, respond);
       return;
     }
     const had = { version: seat.version, saidVersion: seat.saidVersion };

@@ -1,7 +1,7 @@
-import { endingsOf } from '../openvpn/answers.js';
-import { parseLine } from '../openvpn/command-line.js';
-import type { Taker } from '../openvpn/exchanges.js';
-import type { Management } from '../openvpn/management.js';
+import { endingsOf } from '../openvpn/management/answers.js';
+import { parseLine } from '../openvpn/management/command-line.js';
+import type { ReplyHandler } from '../openvpn/management/exchanges.js';
+import type { Management } from '../openvpn/management/management.js';
 import type { HoldFlag } from './hold.js';
 import { STREAMS, type Seat, type Stream } from './seat.js';
 
@@ -146,7 +146,7 @@ export class SharedSettings {
     this.#ask('hold release');
   }
 
-  #ask(text: string, taker: Taker = () => undefined): void {
+  #ask(text: string, taker: ReplyHandler = () => undefined): void {
     this.#unanswered += 1;
     this.management.ask({ text, endings: endingsOf(parseLine(text)), isSetting: true }, (reply) => {
       this.#unanswered -= 1;

@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
-import { endingsOf } from '../openvpn/answers.js';
-import { asOpenvpnReads, atoi, LONGEST_LINE, parseLine } from '../openvpn/command-line.js';
-import type { Request } from '../openvpn/exchanges.js';
-import type { Management } from '../openvpn/management.js';
+import { endingsOf } from '../openvpn/management/answers.js';
+import { keepReadableCharacters, atoi, LONGEST_LINE, parseLine } from '../openvpn/management/command-line.js';
+import type { Request } from '../openvpn/management/exchanges.js';
+import type { Management } from '../openvpn/management/management.js';
 import { failure, success, type Answer } from './answer.js';
 import { Answering } from './answering.js';
 import { Audience } from './audience.js';
@@ -67,14 +67,14 @@ export class Sharing extends EventEmitter<SharingMap> {
       this.#audience,
       this.#seats,
       (claim) => {
-        management.hasAnswerer(claim === 'auth' ? 'auth' : 'password');
+        management.addHandler(claim === 'auth' ? 'auth' : 'password');
       },
     );
-    management.isAnswered = (question) => {
+    management.isHandled = (question) => {
       if (question === 'hold') return this.#hold.isWanted;
       return this.#claims.holder(question === 'auth' ? 'auth' : 'questions') !== undefined;
     };
-    management.farewell = () => this.#hold.undo();
+    management.finalCommands = () => this.#hold.undo();
     management
       .on('greeted', (greeting) => {
         this.#claims.connect();
@@ -130,7 +130,7 @@ export class Sharing extends EventEmitter<SharingMap> {
       respond({ lines: [] });
       return false;
     }
-    const text = asOpenvpnReads(line);
+    const text = keepReadableCharacters(line);
     const refused = /[^\0-\x7f]/.test(line) ? NOT_ASCII : undefined;
     if (seat.block) {
       const block = seat.block.push(text, refused);
@@ -183,7 +183,7 @@ export class Sharing extends EventEmitter<SharingMap> {
     switch (disposition) {
       case 'question':
         this.#passage.pass(
-          { ...request, text: plainest(command, first, request.text), isQuestion: true },
+          { ...request, text: plainest(command, first, request.text), isReadOnly: true },
           respond,
         );
         return;

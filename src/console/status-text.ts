@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 import { formatEndpoint } from '../model/endpoint.js';
-import type { ServerStatus } from '../openvpn/server.js';
+import type { ServerStatus } from '../openvpn/server-status.js';
 import type { Session } from '../model/session.js';
 import { formatRate } from '../model/rate.js';
 import { formatLoad } from '../model/path-load.js';

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { programOf, unixPeer } from '../native/unix-peer.js';
 import { reasonOf } from '../util/errno.js';
-import { userNumber } from '../openvpn/events-directory.js';
+import { userNumber } from '../util/accounts.js';
 import { userName } from './occupancy.js';
 
 /** As whom openvpn-conf/subflowd.service runs the daemon. */

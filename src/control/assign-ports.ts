@@ -1,13 +1,13 @@
 import type { ServerSockets } from '../model/connection.js';
 import { formatEndpoint, type Endpoint } from '../model/endpoint.js';
-import type { UnplacedSession, Session } from '../model/session.js';
+import type { SessionWithoutPort, Session } from '../model/session.js';
 
 /**
  * Gives each session without a port the port of the only connection from its address that no other session has.
  * @returns the sessions that have a port now, and a problem for each of the others.
  */
 export function assignPorts(
-  unplaced: readonly UnplacedSession[],
+  unplaced: readonly SessionWithoutPort[],
   placed: readonly Session[],
   { connections, plain }: ServerSockets,
 ): { readonly sessions: readonly Session[]; readonly problems: readonly string[] } {
@@ -16,7 +16,7 @@ export function assignPorts(
   for (const { remote } of [...connections, ...plain]) {
     if (!taken.has(formatEndpoint(remote))) append(free, remote.address, remote);
   }
-  const rivals = new Map<string, UnplacedSession[]>();
+  const rivals = new Map<string, SessionWithoutPort[]>();
   for (const session of unplaced) append(rivals, session.address, session);
   const sessions: Session[] = [];
   const problems: string[] = [];

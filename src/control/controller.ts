@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Backend } from '../backend/backend.js';
 import type { Config } from '../config/config.js';
 import { Pace } from '../util/pace.js';
-import type { AnySession, Session, UnplacedSession } from '../model/session.js';
+import type { AnySession, Session, SessionWithoutPort } from '../model/session.js';
 import { NO_GUIDANCE, NO_MODES, stepModes, type Guidance, type ModesState } from '../steering/guidance.js';
 import { MODE_TABLE } from '../steering/modes/table.js';
 import { placeSessions, type PlacedSession } from '../steering/placed-session.js';
@@ -48,7 +48,7 @@ export interface ControllerInputs {
   readonly backend: Backend;
   readonly sessions: () => readonly Session[];
   /** Sessions whose port OpenVPN does not report. */
-  readonly unplaced: () => readonly UnplacedSession[];
+  readonly unplaced: () => readonly SessionWithoutPort[];
   /** Processes of all servers, also of those without sessions; default: none. */
   readonly pids?: () => readonly number[];
   readonly config: () => Config;

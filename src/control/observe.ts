@@ -1,7 +1,7 @@
 import type { Backend } from '../backend/backend.js';
 import type { Connection, ServerSockets } from '../model/connection.js';
 import { formatEndpoint, isSameEndpoint } from '../model/endpoint.js';
-import type { AnySession, Session, UnplacedSession } from '../model/session.js';
+import type { AnySession, Session, SessionWithoutPort } from '../model/session.js';
 import type { ObservedSession, Snapshot } from '../steering/snapshot.js';
 import { assignPorts } from './assign-ports.js';
 
@@ -29,7 +29,7 @@ export const MOST_PROBLEMS = 100;
 export async function observe(
   backend: Backend,
   sessions: readonly Session[],
-  unplaced: readonly UnplacedSession[],
+  unplaced: readonly SessionWithoutPort[],
   idle: readonly number[] = [],
 ): Promise<Observation> {
   const observed: ObservedSession[][] = [];
@@ -128,7 +128,7 @@ function mayBeOverTcp({ protocol }: AnySession): boolean {
 
 function missingOf(
   sessions: readonly Session[],
-  unplaced: readonly UnplacedSession[],
+  unplaced: readonly SessionWithoutPort[],
   { connections, plain }: ServerSockets,
   found: ReadonlyMap<string, Match>,
 ): AnySession[] {
@@ -145,7 +145,7 @@ function missingOf(
 function claimedTokens(
   { connections }: ServerSockets,
   sessions: readonly Session[],
-  unplaced: readonly UnplacedSession[],
+  unplaced: readonly SessionWithoutPort[],
 ): Set<number> {
   const ends = new Set(
     sessions.filter((one) => mayBeOverTcp(one) && !one.notLetIn).map(({ real }) => formatEndpoint(real)),

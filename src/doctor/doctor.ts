@@ -8,7 +8,7 @@ import { inspectOverrides } from '../control/overrides-file.js';
 import { ConsoleUnreachable } from '../console/reach.js';
 import { ConsoleRefusal, talk } from '../console/talk.js';
 import type { BackendName } from '../model/backend-name.js';
-import { userNumber } from '../openvpn/events-directory.js';
+import { userNumber } from '../util/accounts.js';
 import { Servers } from '../openvpn/servers.js';
 import { bad, note, ok, type Check } from '../model/check.js';
 import { checkHost } from './host.js';

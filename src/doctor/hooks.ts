@@ -1,6 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { ServerStatus } from '../openvpn/server.js';
+import type { ServerStatus } from '../openvpn/server-status.js';
 import { readRegularFile } from '../util/regular-file.js';
 import { note, type Check } from '../model/check.js';
 

@@ -1,7 +1,7 @@
 import { BACKENDS } from '../backend/backends.js';
 import type { DaemonStatus, SessionPlan } from '../api/status.js';
-import type { ServerStatus } from '../openvpn/server.js';
 import type { BackendName } from '../model/backend-name.js';
+import type { ServerStatus } from '../openvpn/server-status.js';
 import type { Session } from '../model/session.js';
 import { bad, note, ok, unknown, type Check } from '../model/check.js';
 import { checkHooks } from './hooks.js';

@@ -25,14 +25,14 @@ export interface Session {
   readonly notLetIn?: true;
 }
 
-/** A session whose port OpenVPN has not told: only the kernel can say which connection it is. */
-export interface UnplacedSession extends Omit<Session, 'real'> {
+/** A session whose port OpenVPN has not reported. Only the kernel's connections show which one it is. */
+export interface SessionWithoutPort extends Omit<Session, 'real'> {
   /** Canonical text. */
   readonly address: string;
 }
 
-/** A session, with its port or without. */
-export type AnySession = Session | UnplacedSession;
+/** A session with or without its port. */
+export type AnySession = Session | SessionWithoutPort;
 
 /** A client of one process: UDP and TCP can have the same address and port at once. */
 export function clientKey({ real, protocol }: Pick<Session, 'real' | 'protocol'>): string {

@@ -1,25 +1,28 @@
-/** A server as far as telling processes apart goes. */
-export interface Claimant {
+/** A server, as far as it is needed to decide which server a process is. */
+export interface ServerIdentity {
   readonly name: string;
-  /** The process, once management has said it and while it lives. */
+  /** The process; undefined until management has reported it, and after it has ended. */
   readonly pid: number | undefined;
 }
 
-/** Whose a process is: one claimant's, nobody's, or one of several that cannot be told apart. */
-export type Owner<T extends Claimant> =
-  { readonly claimant: T } | { readonly among: readonly T[] } | { readonly foreign: true };
+/** Which server a process is: this one, one of these candidates, or no server of the config. */
+export type Attribution<T extends ServerIdentity> =
+  { readonly server: T } | { readonly candidates: readonly T[] } | { readonly isForeign: true };
 
 /**
- * Says which server a process is, where several share one events directory: the one whose management says
- * that PID; otherwise the only one whose PID is not known.
+ * Decides which of the servers with one events directory a process is. It is the server whose management reports this PID.
+ * Otherwise it is the only server whose PID is not known.
  */
-export function ownerOf<T extends Claimant>(pid: number, claimants: Iterable<T>): Owner<T> {
-  const open: T[] = [];
-  for (const claimant of claimants) {
-    if (claimant.pid === pid) return { claimant };
-    if (claimant.pid === undefined) open.push(claimant);
+export function attributeProcess<T extends ServerIdentity>(
+  pid: number,
+  servers: Iterable<T>,
+): Attribution<T> {
+  const candidates: T[] = [];
+  for (const server of servers) {
+    if (server.pid === pid) return { server };
+    if (server.pid === undefined) candidates.push(server);
   }
-  const [only, ...others] = open;
-  if (only === undefined) return { foreign: true };
-  return others.length === 0 ? { claimant: only } : { among: open };
+  const [only, ...others] = candidates;
+  if (only === undefined) return { isForeign: true };
+  return others.length === 0 ? { server: only } : { candidates };
 }

@@ -1,39 +1,40 @@
 import { formatEndpoint } from '../model/endpoint.js';
-import { isOf, type Traits } from './pairing.js';
-import type { EventRecord } from './record.js';
+import { canBeRecordOf, type ClientTraits } from './pairing.js';
+import type { SessionRecord } from './records/record.js';
 
 interface Departure {
-  readonly record: EventRecord;
+  readonly record: SessionRecord;
   /** `performance.now()`. */
   readonly at: number;
 }
 
-/** Clients of one process that left, as hooks said, until a later `status` says so too. */
+/** Clients of one process that disconnected, as hooks reported, until a later `status` confirms it. */
 export class Departures {
   readonly #byEndpoint = new Map<string, readonly Departure[]>();
 
-  /** Addresses and ports. */
+  /** Number of endpoints. */
   get size(): number {
     return this.#byEndpoint.size;
   }
 
-  add(record: EventRecord, at: number): void {
+  /** @param at `performance.now()`. */
+  add(record: SessionRecord, at: number): void {
     const endpoint = formatEndpoint(record.real);
     this.#byEndpoint.set(endpoint, [...(this.#byEndpoint.get(endpoint) ?? []), { record, at }]);
   }
 
-  /** Whether a client left, at this moment or later. */
-  has(client: Traits, at = -Infinity): boolean {
+  /** Whether a client disconnected at or after this moment. */
+  has(client: ClientTraits, at = -Infinity): boolean {
     const here = this.#byEndpoint.get(client.endpoint ?? '') ?? [];
-    return here.some((one) => one.at >= at && isOf(one.record, client));
+    return here.some((one) => one.at >= at && canBeRecordOf(one.record, client));
   }
 
-  /** The client is here again, or another that cannot be told from it. */
-  forget(client: Traits): void {
-    this.#keep((one) => !isOf(one.record, client), [client.endpoint ?? '']);
+  /** The client is connected again, or another one with the same traits is. */
+  forget(client: ClientTraits): void {
+    this.#keep((one) => !canBeRecordOf(one.record, client), [client.endpoint ?? '']);
   }
 
-  /** Forgets those that left before this moment. */
+  /** Forgets the clients that disconnected before this moment. */
   forgetBefore(at: number): void {
     this.#keep((one) => one.at >= at, [...this.#byEndpoint.keys()]);
   }

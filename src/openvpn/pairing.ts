@@ -1,22 +1,22 @@
 import { formatEndpoint } from '../model/endpoint.js';
-import type { KnownRecord } from './events.js';
-import type { EventRecord } from './record.js';
 import type { Protocol } from '../model/session.js';
+import type { SessionRecord } from './records/record.js';
+import type { ValidRecord } from './records/record-table.js';
 
-/** What tells clients of one process apart, as far as it is known. */
-export interface Traits {
-  /** {@link formatEndpoint} of where it comes from; absent without a port. */
+/** What distinguishes the clients of one process. A member is absent if its value is not known. */
+export interface ClientTraits {
+  /** {@link formatEndpoint} of the client's real address and port. */
   readonly endpoint?: string;
-  /** Unix time in seconds; OpenVPN gives hooks, notices and `status` the same one. */
+  /** Unix time in seconds. OpenVPN gives the same one to hooks, real-time messages and `status`. */
   readonly since?: number;
   readonly protocol?: Protocol;
 }
 
 /**
- * Whether a hook's record can be of a client: the same address and port, and nothing that contradicts it. With OpenVPN 2.7
- * a UDP and a TCP client can have both in common.
+ * Whether a hook's record can be of a client: the endpoint is the same, and nothing else differs. With OpenVPN 2.7 a UDP
+ * client and a TCP client can have the same endpoint.
  */
-export function isOf({ real, since, protocol }: EventRecord, client: Traits): boolean {
+export function canBeRecordOf({ real, since, protocol }: SessionRecord, client: ClientTraits): boolean {
   return (
     formatEndpoint(real) === client.endpoint &&
     (since === undefined || client.since === undefined || since === client.since) &&
@@ -25,7 +25,7 @@ export function isOf({ real, since, protocol }: EventRecord, client: Traits): bo
 }
 
 /** A client as OpenVPN lists it, or as a hook recorded it. */
-export interface Tunnel {
+export interface TunnelClient {
   readonly since?: number;
   readonly protocol?: Protocol;
   /** Addresses inside the tunnel. */
@@ -33,36 +33,36 @@ export interface Tunnel {
 }
 
 /**
- * What a client keeps that comes from elsewhere than it did (float), as one over UDP can: when it came, and each address
- * inside the tunnel. None for one over TCP.
+ * Keys that a client keeps when it floats, which only a client over UDP can do: it then sends from another endpoint. Each key
+ * is the time when it connected and one address inside the tunnel. A client over TCP has none.
  */
-export function keptOnFloat({ since, protocol, virtual }: Tunnel): readonly string[] {
+export function floatKeys({ since, protocol, virtual }: TunnelClient): readonly string[] {
   return since === undefined || protocol === 'tcp' ? [] : virtual.map((address) => `${since} ${address}`);
 }
 
-/** Records, to be given to clients one by one. */
+/** Records by endpoint. Each client takes its own, so no two clients get the same one. */
 export class RecordsByEndpoint {
-  readonly #records = new Map<string, KnownRecord[]>();
-  readonly #byKept = new Map<string, KnownRecord>();
+  readonly #records = new Map<string, ValidRecord[]>();
+  readonly #byFloatKey = new Map<string, ValidRecord>();
 
-  constructor(records: Iterable<KnownRecord>) {
+  constructor(records: Iterable<ValidRecord>) {
     for (const one of records) {
-      const key = formatEndpoint(one.record.real);
-      const others = this.#records.get(key);
+      const endpoint = formatEndpoint(one.record.real);
+      const others = this.#records.get(endpoint);
       if (others) others.push(one);
-      else this.#records.set(key, [one]);
-      for (const kept of keptOnFloat(one.record)) this.#byKept.set(kept, one);
+      else this.#records.set(endpoint, [one]);
+      for (const key of floatKeys(one.record)) this.#byFloatKey.set(key, one);
     }
   }
 
-  /** The record of a client, which is then nobody else's. */
-  take(client: Traits & Tunnel): KnownRecord | undefined {
-    return this.#takeHere(client) ?? this.#takeFloated(client);
+  /** Removes the record of a client and returns it; undefined if there is none. */
+  take(client: ClientTraits & TunnelClient): ValidRecord | undefined {
+    return this.#takeSameEndpoint(client) ?? this.#takeFloated(client);
   }
 
-  #takeFloated(client: Tunnel): KnownRecord | undefined {
-    for (const kept of keptOnFloat(client)) {
-      const found = this.#byKept.get(kept);
+  #takeFloated(client: TunnelClient): ValidRecord | undefined {
+    for (const key of floatKeys(client)) {
+      const found = this.#byFloatKey.get(key);
       if (found === undefined) continue;
       const here = this.#records.get(formatEndpoint(found.record.real)) ?? [];
       const index = here.indexOf(found);
@@ -73,11 +73,11 @@ export class RecordsByEndpoint {
     return undefined;
   }
 
-  /** Of several, the one with an address inside the tunnel in common. */
-  #takeHere(client: Traits & Tunnel): KnownRecord | undefined {
+  /** Of several records, prefers one with the same address inside the tunnel. */
+  #takeSameEndpoint(client: ClientTraits & TunnelClient): ValidRecord | undefined {
     const here = this.#records.get(client.endpoint ?? '');
     if (here === undefined) return undefined;
-    const candidates = here.filter(({ record }) => isOf(record, client));
+    const candidates = here.filter(({ record }) => canBeRecordOf(record, client));
     const found =
       candidates.find(({ record }) => record.virtual.some((address) => client.virtual.includes(address))) ??
       candidates[0];
@@ -85,23 +85,23 @@ export class RecordsByEndpoint {
     return found;
   }
 
-  /** Those that nobody took. */
-  *rest(): Iterable<KnownRecord> {
+  /** The records that no client took. */
+  *remaining(): Iterable<ValidRecord> {
     for (const records of this.#records.values()) yield* records;
   }
 }
 
 /**
- * Splits records into those that count and those of clients that another came after, from the same address and port of
- * the same process: client-disconnect did not run. Where a process listens at several places both can be there, so both
- * count.
+ * Splits records into current and superseded ones. A record is superseded if the same process has a later one with the same
+ * endpoint: client-disconnect did not run. If the process listens at several addresses, both clients can be connected, so
+ * both records are current.
  */
-export function withoutSuperseded(records: readonly KnownRecord[]): {
-  readonly current: readonly KnownRecord[];
-  readonly superseded: readonly KnownRecord[];
+export function splitSuperseded(records: readonly ValidRecord[]): {
+  readonly current: readonly ValidRecord[];
+  readonly superseded: readonly ValidRecord[];
 } {
-  const newest = new Map<string, KnownRecord>();
-  const superseded = new Set<KnownRecord>();
+  const newest = new Map<string, ValidRecord>();
+  const superseded = new Set<ValidRecord>();
   for (const one of records) {
     const key = `${one.record.pid} ${formatEndpoint(one.record.real)}`;
     const other = newest.get(key);
@@ -113,7 +113,7 @@ export function withoutSuperseded(records: readonly KnownRecord[]): {
   return { current: records.filter((one) => !superseded.has(one)), superseded: [...superseded] };
 }
 
-function isLater(one: KnownRecord, other: KnownRecord): boolean {
+function isLater(one: ValidRecord, other: ValidRecord): boolean {
   const [time, otherTime] = [one.record.since ?? 0, other.record.since ?? 0];
   return time === otherTime ? one.seenAt >= other.seenAt : time > otherTime;
 }

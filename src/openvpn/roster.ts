@@ -1,67 +1,69 @@
-import { Departures } from './departures.js';
 import { formatEndpoint } from '../model/endpoint.js';
-import type { KnownRecord } from './events.js';
-import type { ClientNotice } from './management.js';
-import { withPorts } from './ports.js';
-import { readFields, type EventRecord } from './record.js';
-import { MOST_SESSIONS, type ClientRow, type StatusReply } from './status.js';
-import { placed, type Row, type Word } from './view.js';
+import { Departures } from './departures.js';
+import type { ClientNotice } from './management/client-notices.js';
+import { MOST_SESSIONS, type ClientRow, type StatusReply } from './management/status.js';
+import { readFields, type SessionRecord } from './records/record.js';
+import type { ValidRecord } from './records/record-table.js';
+import { withPort, withPorts, type Authentication, type RosterRow } from './roster-row.js';
 
 /**
- * Whom management lists, kept up to date by what notices and hooks say between two answers to `status`: the later word
- * counts.
+ * The clients that management lists. Between two answers to `status`, real-time messages and hooks report what changed. If
+ * they disagree with an answer, the later report counts.
  */
 export class Roster {
-  #rows: Row[] = [];
+  #rows: RosterRow[] = [];
   #unnamed: readonly ClientRow[] = [];
   #askedAt: number | undefined;
-  /** What `>CLIENT:ESTABLISHED` said, by CID. */
-  readonly #notices = new Map<number, Word>();
-  /** Who left, as hooks said; kept until a later `status`. */
-  readonly #left = new Departures();
-  /** Of these, those whose rows are still there. */
-  readonly #outdated = new Departures();
+  /** From `>CLIENT:ESTABLISHED`, by client ID. */
+  readonly #notices = new Map<number, Authentication>();
+  /** Clients that disconnected, as hooks reported; kept until a later `status`. */
+  readonly #disconnected = new Departures();
+  /** Those of them whose rows are still in `rows`: rows are removed in batches. */
+  readonly #rowsToRemove = new Departures();
 
-  get rows(): readonly Row[] {
+  get rows(): readonly RosterRow[] {
     return this.#rows;
   }
 
-  /** Handshakes: a hook may know more. */
+  /** Clients without a name: most are in their handshake. A hook may report more about them. */
   get unnamed(): readonly ClientRow[] {
     return this.#unnamed;
   }
 
-  /** `performance.now()` at which the newest answered `status` was asked for. */
+  /**
+   * `performance.now()` when the last answered `status` was requested; undefined if there is none, or if it had more clients
+   * than subflowd reads.
+   */
   get askedAt(): number | undefined {
     return this.#askedAt;
   }
 
-  /** Takes an answer to `status`. @param askedAt `performance.now()`. */
-  answered({ clients, unnamed, beyond }: StatusReply, askedAt: number): void {
+  /** Takes an answer to `status`. @param askedAt `performance.now()` at the request. */
+  applyStatus({ clients, unnamed, omitted: beyond }: StatusReply, askedAt: number): void {
     const before = new Map(this.#rows.map((row) => [`${row.cid ?? ''} ${row.address}`, row]));
     this.#rows = clients.flatMap((row) => {
       const { port, protocol } = before.get(`${row.cid ?? ''} ${row.address}`) ?? {};
       const notice = row.cid === undefined ? undefined : this.#notices.get(row.cid);
-      const known = {
-        ...placed(row, row.port ?? port),
+      const completed = {
+        ...withPort(row, row.port ?? port),
         ...(row.protocol === undefined && protocol !== undefined && { protocol }),
         ...(notice && { notice }),
       };
-      return this.#left.has(known, askedAt) ? [] : [known];
+      return this.#disconnected.has(completed, askedAt) ? [] : [completed];
     });
-    this.#outdated.clear();
+    this.#rowsToRemove.clear();
     this.#unnamed = unnamed;
-    // of whom it does not list all, what the hooks say counts
+    // if the list is not complete, all records count
     this.#askedAt = beyond === undefined ? askedAt : undefined;
-    this.#left.forgetBefore(askedAt);
+    this.#disconnected.forgetBefore(askedAt);
     const cids = new Set(clients.map(({ cid }) => cid));
     for (const [cid, { at }] of this.#notices) if (at < askedAt && !cids.has(cid)) this.#notices.delete(cid);
   }
 
-  /** Takes a notice that came just now. @returns whether there is room for its client. */
-  noticed({ type, cid, fields }: ClientNotice): boolean {
+  /** Takes a notice that arrived now. @returns false if its client is one too many ({@link MOST_SESSIONS}). */
+  applyNotice({ type, cid, fields }: ClientNotice): boolean {
     if (type === 'DISCONNECT') {
-      this.drop(cid);
+      this.remove(cid);
       return true;
     }
     const parsed = readFields(fields);
@@ -80,60 +82,60 @@ export class Roster {
       ...(since !== undefined && { since }),
       ...(protocol && { protocol }),
     };
-    const known = placed(row, real.port);
-    this.settle();
-    this.#rows = [...this.#rows.filter((other) => other.cid !== cid), known];
-    this.#left.forget(known);
+    const completed = withPort(row, real.port);
+    this.removeDisconnected();
+    this.#rows = [...this.#rows.filter((other) => other.cid !== cid), completed];
+    this.#disconnected.forget(completed);
     return true;
   }
 
   /** A hook recorded a client. */
-  came(record: EventRecord): void {
+  recordAdded(record: SessionRecord): void {
     const client = { ...record, endpoint: formatEndpoint(record.real) };
-    if (this.#outdated.has(client)) this.settle();
-    this.#left.forget(client);
+    if (this.#rowsToRemove.has(client)) this.removeDisconnected();
+    this.#disconnected.forget(client);
   }
 
   /**
-   * A hook said that a client left.
-   * @param isAsked a `status` may have been asked for before, and be answered after this; else nothing has to be
-   * remembered, for however long management is away.
+   * A hook reported that a client disconnected.
+   * @param mayBeAsked whether management is connected: then a `status` that was requested before can be answered after
+   * this, and still list the client. Otherwise there is nothing to remember.
    */
-  left(record: EventRecord, isAsked: boolean): void {
-    if (isAsked) this.#left.add(record, performance.now());
-    this.#outdated.add(record, performance.now());
+  recordRemoved(record: SessionRecord, mayBeAsked: boolean): void {
+    if (mayBeAsked) this.#disconnected.add(record, performance.now());
+    this.#rowsToRemove.add(record, performance.now());
   }
 
-  /** Addresses and ports of those who left that are remembered until a `status`. */
-  get remembered(): number {
-    return this.#left.size;
+  /** Number of endpoints of disconnected clients that are remembered until the next `status`. */
+  get rememberedDepartures(): number {
+    return this.#disconnected.size;
   }
 
-  /** Drops a row. */
-  drop(cid: number): void {
+  /** Removes the row of this client ID. */
+  remove(cid: number): void {
     this.#notices.delete(cid);
     this.#rows = this.#rows.filter((row) => row.cid !== cid);
   }
 
-  /** Drops the rows of those who left, all at once. */
-  settle(): void {
-    if (this.#outdated.size === 0) return;
-    this.#rows = this.#rows.filter((row) => !this.#outdated.has(row));
-    this.#outdated.clear();
+  /** Removes the rows of all clients that disconnected. */
+  removeDisconnected(): void {
+    if (this.#rowsToRemove.size === 0) return;
+    this.#rows = this.#rows.filter((row) => !this.#rowsToRemove.has(row));
+    this.#rowsToRemove.clear();
   }
 
   /** See {@link withPorts}. */
-  findPorts(records: () => readonly KnownRecord[]): void {
+  findPorts(records: () => readonly ValidRecord[]): void {
     this.#rows = withPorts(this.#rows, records);
   }
 
-  /** The process is another. */
+  /** Forgets everything: the process has changed. */
   clear(): void {
     this.#rows = [];
     this.#unnamed = [];
     this.#askedAt = undefined;
     this.#notices.clear();
-    this.#left.clear();
-    this.#outdated.clear();
+    this.#disconnected.clear();
+    this.#rowsToRemove.clear();
   }
 }

@@ -1,121 +1,96 @@
 import { EventEmitter } from 'node:events';
 import type { ServerConfig } from '../config/config.js';
-import { formatEndpoint } from '../model/endpoint.js';
-import { containFault, isFault } from '../util/faults.js';
-import { Pace } from '../util/pace.js';
-import { Problems, type ProblemMap } from '../util/problems.js';
-import { Absences } from './absences.js';
-import { type AnySession, type Session, type UnplacedSession } from '../model/session.js';
-import { ownerOf, type Claimant } from './attribution.js';
-import { reasonOf } from '../util/errno.js';
-import type { Events, KnownRecord } from './events.js';
-import { MOST_PROCESSES, ofFewProcesses } from './few-processes.js';
-import { Management, type ClientNotice, type ManagementInfo, type ManagementOptions } from './management.js';
-import { isOf } from './pairing.js';
-import { probeProcess, type ProcessProbe } from './process.js';
+import type { AnySession, Session, SessionWithoutPort } from '../model/session.js';
+import { containFault } from '../util/faults.js';
+import { Problems } from '../util/problems.js';
+import type { ServerIdentity } from './attribution.js';
+import type { ClientNotice } from './management/client-notices.js';
+import { Management } from './management/management.js';
+import type { ManagementInfo } from './management/management-types.js';
+import { parseStatus } from './management/status.js';
+import { hasSameSessions, makeRecordCheck, mergeSessions, NO_SESSIONS, type ServerSources } from './merge.js';
+import { MissingConnections } from './missing-connections.js';
+import { OwnRecords } from './own-records.js';
+import { probeProcess } from './records/process.js';
+import type { HookRecords } from './records/hook-records.js';
+import type { ValidRecord } from './records/record-table.js';
 import { Roster } from './roster.js';
-import { MOST_SESSIONS, parseStatus, type StatusReply } from './status.js';
-import { isSameView, join, judge, NOTHING, type Known, type View } from './view.js';
-
-/** How much is known of a server, and from whom. */
-export interface ServerStatus {
-  readonly name: string;
-  /** `absent`: the config names none. */
-  readonly management: 'absent' | 'unreachable' | 'connected';
-  /** Why it is unreachable. */
-  readonly managementTrouble?: string;
-  /** How many of the sessions a hook has recorded. */
-  readonly recorded: number;
-  /** How many of those that OpenVPN let in no hook has recorded; absent: none. */
-  readonly unrecorded?: number;
-  /** All of the server's processes; more than one only where there is no management. */
-  readonly pids: readonly number[];
-  /** As OpenVPN gives it, e.g. `OpenVPN 2.6.14 x86_64-pc-linux-gnu ...`. */
-  readonly version?: string;
-}
-
-export interface ServerMap extends ProblemMap {
-  /** `sessions()` or `unplaced()` is different now. */
-  change: [];
-  /** `status()` is different now. */
-  status: [];
-  /** Who sees the sockets is to look again: what follows depends on it, see {@link Server.missing}. */
-  look: [];
-}
-
-export interface ServerOptions {
-  readonly probe?: ProcessProbe;
-  readonly management?: Omit<ManagementOptions, 'passwordFile' | 'user'>;
-  /** Milliseconds between two looks at everything, needed or not. */
-  readonly pollMs?: number;
-}
-
-/** News within this many milliseconds are asked about together. */
-const GATHER_MS = 100;
-/** Least milliseconds between two `status` that news ask for. */
-const MIN_STATUS_MS = 1_000;
-/** How seldom `status` is asked for where it is read for safety alone. */
-const SPARING = { factor: 4000, longestMs: 300_000 };
-/** When to look whether the process lives after its management interface hung up, in milliseconds. */
-const LOOK_AFTER_MS = [50, 500, 2_000];
+import { ServerProcess } from './server-process.js';
+import { makeServerStatus, type ServerStatus } from './server-status.js';
+import type { ServerMap, ServerOptions } from './server-types.js';
+import { reportStatusProblems, reportTooManyClients } from './status-problems.js';
+import { StatusRequests } from './status-requests.js';
 
 /**
- * The sessions of one OpenVPN process, `[openvpn NAME]`, from what the hooks record and what management says. Either
- * is enough. Where both speak, the later word counts: a hook's until a `status` that was asked for after it.
+ * The sessions of one OpenVPN process, `[openvpn NAME]` in subflowd.ini. It merges what the hooks record with what
+ * management reports; one of the two sources is enough. If they disagree, the later report counts: a hook's report until
+ * the answer to a `status` that was requested after it.
  */
-export class Server extends EventEmitter<ServerMap> implements Claimant {
+export class Server extends EventEmitter<ServerMap> implements ServerIdentity {
   readonly name: string;
-  readonly #events: Events;
-  readonly #claimants: ReadonlySet<Claimant>;
-  readonly #probe: ProcessProbe;
-  readonly #pollMs: number;
-  /** Absent where the config names none. */
+  /** Undefined if the config has none. */
   readonly management: Management | undefined;
-  #info: ManagementInfo | undefined;
-  /** Whom management lists. */
+  readonly #hookRecords: HookRecords;
+  readonly #records: OwnRecords;
+  readonly #process: ServerProcess;
+  readonly #statusRequests: StatusRequests;
+  /** The clients that management lists. */
   readonly #roster = new Roster();
-  readonly #absences = new Absences();
-  #view: View = NOTHING;
-  #toldStatus = '';
+  readonly #missing = new MissingConnections();
+  #merged = NO_SESSIONS;
+  #lastStatus = '';
   readonly #problems = new Problems({
     onProblem: (text, key) => this.emit('problem', text, key),
     onResolved: (key) => this.emit('resolved', key),
   });
-  #lookAgain: NodeJS.Timeout | undefined;
-  #poll: NodeJS.Timeout | undefined;
-  /** The next look; how long the last one took, ms. */
-  #soon: NodeJS.Timeout | undefined;
-  #lookMs = 0;
-  /** Of the reading of `status`. */
-  readonly #pace = new Pace();
-  #gather: NodeJS.Timeout | undefined;
-  #looks: NodeJS.Timeout[] = [];
-  #lastNews = 0;
-  #running = false;
+  #mergeTimer: NodeJS.Timeout | undefined;
+  /** How long the last merge took, in milliseconds. */
+  #lastMergeMs = 0;
+  #observeTimer: NodeJS.Timeout | undefined;
+  #isRunning = false;
 
   /**
-   * @param events of the directory that `config.events` names; started and stopped by the caller.
-   * @param claimants every server that shares the directory, this one too.
+   * @param hookRecords of the directory that `config.events` names. The caller starts and stops them.
+   * @param servers all servers with the same directory, with this one.
    */
   constructor(
     readonly config: ServerConfig,
-    events: Events,
-    claimants: ReadonlySet<Claimant>,
+    hookRecords: HookRecords,
+    servers: ReadonlySet<ServerIdentity>,
     options: ServerOptions = {},
   ) {
     super();
     this.name = config.name;
-    this.#events = events;
-    this.#claimants = claimants;
-    this.#probe = options.probe ?? probeProcess;
-    this.#pollMs = options.pollMs ?? 10_000;
-    if (config.management === undefined) return;
-    this.management = new Management(config.management, {
-      ...options.management,
-      ...(config.passwordFile !== undefined && { passwordFile: config.passwordFile }),
-      ...(config.managementUser !== undefined && { user: config.managementUser }),
+    this.management = this.#makeManagement(options.management);
+    this.#hookRecords = hookRecords;
+    this.#records = new OwnRecords(this, hookRecords, servers, this.#problems, (text) =>
+      this.emit('problem', text),
+    );
+    this.#process = new ServerProcess(this.management, options.probe ?? probeProcess, this.#problems, {
+      onUser: (uid) => {
+        this.#records.addUser(uid);
+      },
+      onForgotten: () => {
+        this.#roster.clear();
+      },
     });
-    this.management
+    this.#statusRequests = new StatusRequests(this.management, {
+      pollMs: options.pollMs ?? 10_000,
+      onPoll: () => {
+        this.#checkProcess();
+      },
+      isConfirmation: () => this.#merged.recorded === this.#merged.sessions.length,
+    });
+  }
+
+  #makeManagement(options: ServerOptions['management']): Management | undefined {
+    const { management: target, passwordFile, managementUser: user } = this.config;
+    if (target === undefined) return undefined;
+    return new Management(target, {
+      ...options,
+      ...(passwordFile !== undefined && { passwordFile }),
+      ...(user !== undefined && { user }),
+    })
       .on('ready', (info) => {
         this.#onReady(info);
       })
@@ -138,163 +113,131 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   }
 
   start(): void {
-    if (this.#running) return;
-    this.#running = true;
-    this.#events.on('added', this.#onAdded).on('removed', this.#onRemoved);
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#hookRecords.on('added', this.#onRecordAdded).on('removed', this.#onRecordRemoved);
     this.management?.start();
-    this.#pollAfter(this.#pollMs);
+    this.#statusRequests.start();
     this.#update();
   }
 
-  #pollAfter(wait: number): void {
-    this.#poll = setTimeout(() => {
-      this.#contain('look at its process', () => {
-        this.#checkProcess();
-      });
-      this.management?.requestStatus();
-      this.update();
-      // where hooks tell of everybody, the answer is read for safety alone, and a long one less often
-      const isTold = this.#view.recorded === this.#view.sessions.length;
-      this.#pollAfter(isTold ? this.#pace.pauseMs({ ...SPARING, leastMs: this.#pollMs }) : this.#pollMs);
-    }, wait);
-  }
-
   stop(): void {
-    this.#running = false;
-    this.#events.off('added', this.#onAdded).off('removed', this.#onRemoved);
+    this.#isRunning = false;
+    this.#hookRecords.off('added', this.#onRecordAdded).off('removed', this.#onRecordRemoved);
     this.management?.stop();
-    clearTimeout(this.#poll);
-    clearTimeout(this.#lookAgain);
-    clearTimeout(this.#soon);
-    this.#soon = undefined;
-    clearTimeout(this.#gather);
-    this.#gather = undefined;
-    for (const timer of this.#looks) clearTimeout(timer);
+    this.#statusRequests.stop();
+    this.#process.stop();
+    clearTimeout(this.#observeTimer);
+    clearTimeout(this.#mergeTimer);
+    this.#mergeTimer = undefined;
   }
 
-  /** The process that management speaks for, while it lives. */
+  /** The process that management reports, while it lives. */
   get pid(): number | undefined {
-    return this.#info?.pid;
+    return this.#process.pid;
   }
 
   sessions(): readonly Session[] {
-    return this.#view.sessions;
+    return this.#merged.sessions;
   }
 
-  /** Sessions over IPv6 that an OpenVPN before 2.7 told of without the port, and no hook either. */
-  unplaced(): readonly UnplacedSession[] {
-    return this.#view.unplaced;
+  /** Sessions over IPv6 whose port neither OpenVPN (before 2.7) nor a hook has reported. */
+  sessionsWithoutPort(): readonly SessionWithoutPort[] {
+    return this.#merged.sessionsWithoutPort;
   }
 
-  /** The server's processes, as far as they are known. */
+  /** The known processes of the server. */
   pids(): readonly number[] {
-    return [
-      ...new Set([...(this.pid === undefined ? [] : [this.pid]), ...this.sessions().map(({ pid }) => pid)]),
-    ];
+    const pids = this.sessions().map(({ pid }) => pid);
+    return [...new Set(this.pid === undefined ? pids : [this.pid, ...pids])];
   }
 
   status(): ServerStatus {
-    const trouble = this.management?.trouble;
-    return {
-      name: this.name,
-      management:
-        this.management === undefined ? 'absent' : this.management.ready ? 'connected' : 'unreachable',
-      ...(trouble !== undefined && { managementTrouble: trouble }),
-      recorded: this.#view.recorded,
-      ...(this.#view.unrecorded > 0 && { unrecorded: this.#view.unrecorded }),
-      pids: this.pids(),
-      ...(this.#info !== undefined && { version: this.#info.version }),
-    };
+    return makeServerStatus(this, this.#process.version, this.#merged);
   }
 
   /**
-   * Brings `sessions()` up to date, a moment later: a thousand clients that come together are looked at together, at most
-   * half of the time. For whoever knows that a claimant's process changed.
+   * Merges soon, for example after the process of another server with this directory changed. The wait is as long as the last
+   * merge took. So a burst of joins causes one merge, and merges take at most half of the time.
    */
   update(): void {
-    if (!this.#running) return;
-    this.#soon ??= setTimeout(() => {
+    if (!this.#isRunning) return;
+    this.#mergeTimer ??= setTimeout(() => {
       this.#update();
-    }, this.#lookMs);
+    }, this.#lastMergeMs);
   }
 
-  /** A fault is this server's trouble: it keeps the sessions that it had, and the others are served. */
+  /** If `act` throws, that is a problem of this server. It keeps its sessions, and the other servers go on. */
   #contain(what: string, act: () => void): void {
     containFault(this.#problems, this.name, what, act);
   }
 
   #update(): void {
-    clearTimeout(this.#soon);
-    this.#soon = undefined;
-    this.#contain('tell who is connected', () => {
-      this.#join();
+    clearTimeout(this.#mergeTimer);
+    this.#mergeTimer = undefined;
+    this.#contain('find out who is connected', () => {
+      this.#merge();
     });
   }
 
-  #join(): void {
+  #merge(): void {
     const start = performance.now();
-    const before = this.#view;
-    this.#roster.settle();
-    this.#roster.findPorts(() => this.#ownRecords());
-    this.#view = join(this.#known(), before.sessions);
-    for (const known of this.#view.superseded) this.#events.discard(known);
-    this.#lookMs = performance.now() - start;
+    const before = this.#merged;
+    this.#roster.removeDisconnected();
+    this.#roster.findPorts(() => this.#records.list());
+    this.#merged = mergeSessions(this.#sources(), before.sessions);
+    for (const record of this.#merged.superseded) this.#records.discard(record);
+    this.#lastMergeMs = performance.now() - start;
     const status = JSON.stringify(this.status());
-    const isNew = status !== this.#toldStatus;
-    this.#toldStatus = status;
-    if (isNew) this.emit('status');
-    if (!isSameView(before, this.#view)) this.emit('change');
+    const hasNewStatus = status !== this.#lastStatus;
+    this.#lastStatus = status;
+    if (hasNewStatus) this.emit('status');
+    if (!hasSameSessions(before, this.#merged)) this.emit('change');
+  }
+
+  #sources(): ServerSources {
+    return {
+      server: this.name,
+      pid: this.pid,
+      rows: this.#roster.rows,
+      unnamed: this.#roster.unnamed,
+      askedAt: this.#roster.askedAt,
+      records: this.#records.list(),
+    };
   }
 
   /**
-   * Takes the sessions of this server of whom the kernel, looked at just now, shows no connection; each is left out that
-   * could not be looked for. OpenVPN is asked at once whether they left. Of whom it cannot be asked, because management is
-   * not there, what is known is dropped after some seconds if they came over TCP.
+   * Takes the sessions of this server for which the kernel shows no connection now. Asks OpenVPN immediately whether they
+   * disconnected. If management is not connected, sessions over TCP are removed after some seconds.
+   * @param sessions without those that could not be observed.
    */
-  missing(sessions: readonly AnySession[]): void {
-    if (!this.#running) return;
-    this.#contain('drop who is gone', () => {
-      this.#takeMissing(sessions);
+  handleMissing(sessions: readonly AnySession[]): void {
+    if (!this.#isRunning) return;
+    this.#contain('remove disconnected clients', () => {
+      const { mustAskOpenvpn, gone, observeInMs } = this.#missing.update(
+        sessions.filter(({ protocol }) => protocol !== 'udp'),
+        performance.now(),
+      );
+      const isReady = this.management?.isReady === true;
+      if (isReady && mustAskOpenvpn) this.#statusRequests.requestSoon();
+      if (!isReady) this.#remove(gone.filter(({ protocol }) => protocol === 'tcp'));
+      clearTimeout(this.#observeTimer);
+      if (observeInMs === undefined) return;
+      this.#observeTimer = setTimeout(() => this.emit('observe'), observeInMs);
     });
   }
 
-  #takeMissing(sessions: readonly AnySession[]): void {
-    const { ask, gone, lookIn } = this.#absences.update(
-      sessions.filter(({ protocol }) => protocol !== 'udp'),
-      performance.now(),
-    );
-    if (ask && this.management?.ready === true) this.#askSoon();
-    if (this.management?.ready !== true) this.#drop(gone.filter(({ protocol }) => protocol === 'tcp'));
-    clearTimeout(this.#lookAgain);
-    if (lookIn === undefined) return;
-    this.#lookAgain = setTimeout(() => this.emit('look'), lookIn);
-  }
-
-  #drop(gone: readonly AnySession[]): void {
+  #remove(gone: readonly AnySession[]): void {
     if (gone.length === 0) return;
     for (const session of gone) {
-      const { pid, cid, since, protocol, commonName } = session;
-      if (pid === this.pid && cid !== undefined) this.#roster.drop(cid);
-      if (!('real' in session)) continue;
-      const endpoint = formatEndpoint(session.real);
-      const client = { endpoint, ...(since !== undefined && { since }), ...(protocol && { protocol }) };
-      for (const known of this.#ownRecords()) {
-        const { record, path } = known;
-        if (record.pid !== pid || !isOf(record, client) || !this.#events.discard(known)) continue;
-        this.emit(
-          'problem',
-          `${JSON.stringify(path)} records ${JSON.stringify(commonName)} at ${endpoint}, whose connection is gone: removed ` +
-            '(client-disconnect did not run)',
-        );
-      }
+      if (session.pid === this.pid && session.cid !== undefined) this.#roster.remove(session.cid);
+      if ('real' in session) this.#records.discardDisconnected(session);
     }
     this.update();
   }
 
   #onReady(info: ManagementInfo): void {
-    if (this.#info !== undefined && this.#info.pid !== info.pid) this.#forgetProcess();
-    this.#info = info;
-    this.#checkProcess();
+    this.#process.update(info);
     this.management?.requestStatus();
     this.update();
   }
@@ -302,168 +245,56 @@ export class Server extends EventEmitter<ServerMap> implements Claimant {
   #onStatus(lines: readonly string[], askedAt: number): void {
     const start = performance.now();
     const reply = parseStatus(lines);
-    this.#roster.answered(reply, askedAt);
-    this.#roster.findPorts(() => this.#ownRecords());
-    this.#tellProblems(reply);
-    if (reply.beyond !== undefined) this.#tellBeyond();
-    else if (reply.problems.length === 0) this.#discardStale();
-    // and then it is joined with what else is known
-    this.#pace.addDuration(performance.now() - start + this.#lookMs);
+    this.#roster.applyStatus(reply, askedAt);
+    this.#roster.findPorts(() => this.#records.list());
+    reportStatusProblems(this.#problems, this.name, reply);
+    if (reply.omitted === undefined && reply.problems.length === 0 && this.pid !== undefined) {
+      // client-disconnect did not run for those that management does not list
+      const sources = this.#sources();
+      this.#records.discardUnlisted(this.pid, sources.records, makeRecordCheck(sources));
+    }
+    this.#statusRequests.addDuration(performance.now() - start + this.#lastMergeMs); // a merge follows
     this.update();
   }
 
   #onClient(notice: ClientNotice): void {
-    if (!this.#roster.noticed(notice)) this.#tellBeyond();
-    this.#askSoon();
+    if (!this.#roster.applyNotice(notice)) reportTooManyClients(this.#problems, this.name);
+    this.#statusRequests.requestSoon();
     this.update();
   }
 
-  /** What is known stays known while the process lives: only nobody tells us of changes now, except the hooks. */
+  /** Keeps the sessions while the process lives. Until management is back, only hooks report changes. */
   #onLost(): void {
-    this.#looks = LOOK_AFTER_MS.map((ms) =>
-      setTimeout(() => {
-        this.#contain('look at its process', () => {
-          this.#checkProcess();
-        });
-        this.update();
-      }, ms),
-    );
+    this.#process.scheduleChecks(() => {
+      this.#checkProcess();
+    });
     this.update();
   }
 
-  readonly #onAdded = (known: KnownRecord): void => {
-    this.#contain('take a record', () => {
-      if (!this.#owns(known)) this.#checkProcess();
-      if (!this.#owns(known)) return;
-      this.#roster.came(known.record);
-      this.#askSoon();
-      this.update();
-    });
-  };
-
-  readonly #onRemoved = ({ record }: KnownRecord): void => {
-    this.#contain('take the end of a record', () => {
-      if (record.pid === this.pid) {
-        this.#roster.left(record, this.management?.ready === true);
-        this.#askSoon();
-      }
-      this.update();
-    });
-  };
-
-  /** Management confirms, and adds the CID; where it is away, a hook's word is a sign that it is back. */
-  #askSoon(): void {
-    this.management?.retryNow();
-    if (this.management === undefined || this.#gather !== undefined) return;
-    const wait = Math.max(GATHER_MS, this.#lastNews + MIN_STATUS_MS - performance.now());
-    this.#gather = setTimeout(() => {
-      this.#gather = undefined;
-      this.#lastNews = performance.now();
-      this.management?.requestStatus();
-    }, wait);
-  }
-
-  /** Forgets a process that is gone or is no OpenVPN; makes its user's directory for hooks otherwise. */
   #checkProcess(): void {
-    if (this.#info === undefined) return;
-    const { pid } = this.#info;
-    try {
-      const facts = this.#probe(pid);
-      if (facts.is === 'openvpn') {
-        this.#problems.resolve('process');
-        this.#events.addUser(facts.euid);
-        return;
+    this.#contain('check its process', () => {
+      this.#process.check();
+    });
+    this.update();
+  }
+
+  readonly #onRecordAdded = (record: ValidRecord): void => {
+    this.#contain('read a record', () => {
+      if (!this.#records.isOwn(record)) this.#process.check();
+      if (!this.#records.isOwn(record)) return;
+      this.#roster.recordAdded(record.record);
+      this.#statusRequests.requestSoon();
+      this.update();
+    });
+  };
+
+  readonly #onRecordRemoved = ({ record }: ValidRecord): void => {
+    this.#contain('handle a removed record', () => {
+      if (record.pid === this.pid) {
+        this.#roster.recordRemoved(record, this.management?.isReady === true);
+        this.#statusRequests.requestSoon();
       }
-      if (this.management?.ready === true) {
-        const what =
-          facts.is === 'gone' ? 'does not exist (is it in another PID namespace?)' : `is ${facts.exe}`;
-        this.#problems.open(
-          'process',
-          `the management interface at ${this.management.name} says it is process ${pid}, which ${what}`,
-        );
-      }
-    } catch (error) {
-      const reason = `cannot look at process ${pid}, which takes root or CAP_SYS_PTRACE, as in openvpn-conf/subflowd.service: ${reasonOf(error)}`;
-      this.#problems.open('process', reason);
-    }
-    this.#forgetProcess();
-  }
-
-  #forgetProcess(): void {
-    this.#info = undefined;
-    this.#roster.clear();
-  }
-
-  #owns({ record }: KnownRecord): boolean {
-    const owner = ownerOf(record.pid, this.#claimants);
-    return 'claimant' in owner && owner.claimant === this;
-  }
-
-  #ownRecords(): KnownRecord[] {
-    const own = this.#events.records().filter((known) => this.#owns(known));
-    const { records, crowded } = ofFewProcesses(own);
-    const [directory] = crowded;
-    if (directory === undefined) this.#problems.resolve('processes');
-    else {
-      this.#problems.open(
-        'processes',
-        `${directory} records sessions of more than ${MOST_PROCESSES} processes: those of the others are neither shown nor ` +
-          `steered; end those that are not OpenVPN, or give [openvpn ${this.name}] its management interface`,
-      );
-    }
-    return records;
-  }
-
-  #known(): Known {
-    return {
-      server: this.name,
-      pid: this.pid,
-      rows: this.#roster.rows,
-      unnamed: this.#roster.unnamed,
-      askedAt: this.#roster.askedAt,
-      records: this.#ownRecords(),
-    };
-  }
-
-  /** A record that management, asked after it was seen, knows nothing of: client-disconnect did not run. */
-  #discardStale(): void {
-    if (this.pid === undefined) return;
-    const all = this.#known();
-    const counts = judge(all);
-    for (const known of all.records) {
-      const { record, path } = known;
-      if (record.pid !== this.pid || counts(known) || !this.#events.discard(known)) continue;
-      this.emit(
-        'problem',
-        `${JSON.stringify(path)} records ${JSON.stringify(record.commonName)} at ${formatEndpoint(record.real)}, whom OpenVPN ` +
-          `${this.name} does not have: removed (is client-disconnect in its config?)`,
-      );
-    }
-  }
-
-  #tellProblems(reply: StatusReply): void {
-    const unreadable = new Set(reply.problems);
-    for (const problem of unreadable) this.#problems.open(problem, `${this.name}: ${problem}`);
-    if (reply.dco) {
-      this.#problems.open(
-        'dco',
-        `OpenVPN ${this.name} uses data-channel offload, which does no MPTCP: add disable-dco to its config`,
-      );
-    }
-    this.#problems.resolveMatching((key) =>
-      key === 'dco'
-        ? !reply.dco
-        : key === 'beyond'
-          ? reply.beyond === undefined
-          : key !== 'process' && !isFault(key) && !unreadable.has(key),
-    );
-  }
-
-  #tellBeyond(): void {
-    this.#problems.open(
-      'beyond',
-      `OpenVPN ${this.name} has more than ${MOST_SESSIONS} clients: those beyond are neither shown nor steered, ` +
-        'unless its hooks tell of them; run several servers (max-clients in its config is the limit of one)',
-    );
-  }
+      this.update();
+    });
+  };
 }

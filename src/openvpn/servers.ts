@@ -1,33 +1,53 @@
+/*
+ * How subflowd finds out which clients are connected to which OpenVPN process. There are two sources:
+ *
+ * - records/: hooks/client-connect writes a small file, a record, for each client, and hooks/client-disconnect removes it. So
+ *   the records are the current sessions, also those from a time when subflowd did not run. Records are quick. They do not
+ *   cover clients that connected before the hooks were configured. [records/hook-records.ts]
+ * - management/: one connection to the management interface of each OpenVPN. `status` lists all clients, and real-time
+ *   messages report joins and leaves. The consoles send their commands through the same connection.
+ *   [management/management.ts]
+ *
+ * One source is enough. If there are both, they are merged:
+ *
+ * 1. roster.ts keeps the rows of the last `status`, changed by the real-time messages and records since then.
+ * 2. pairing.ts finds the record of each row: the same process, address and port, and nothing else differs.
+ * 3. merge.ts makes a session of each row and of each record without a row. If the sources disagree, the later one counts.
+ *
+ * status-requests.ts decides when to ask for `status`: soon after news, otherwise regularly. If the kernel shows no connection
+ * of a session, missing-connections.ts asks again, and without management it removes the session after some seconds.
+ */
 import { EventEmitter } from 'node:events';
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { ServerConfig } from '../config/config.js';
+import type { AnySession, Session, SessionWithoutPort } from '../model/session.js';
 import { containFault } from '../util/faults.js';
 import { Problems } from '../util/problems.js';
-import type { AnySession, Session, UnplacedSession } from '../model/session.js';
-import { ownerOf } from './attribution.js';
-import { Events, type EventsOptions } from './events.js';
-import { Server, type ServerMap, type ServerOptions } from './server.js';
+import { attributeProcess } from './attribution.js';
+import { HookRecords, type HookRecordsOptions } from './records/hook-records.js';
+import { Server } from './server.js';
+import type { ServerMap, ServerOptions } from './server-types.js';
 
 export interface ServersOptions {
-  readonly events?: EventsOptions;
+  readonly events?: HookRecordsOptions;
   readonly server?: ServerOptions;
-  /** Milliseconds between two looks for records that belong to no server. */
+  /** Milliseconds between two searches for records that belong to no server; default 10 s. */
   readonly strayMs?: number;
 }
 
 interface Directory {
-  readonly events: Events;
+  readonly hookRecords: HookRecords;
   readonly servers: Set<Server>;
 }
 
-/** Every `[openvpn NAME]` of a config, each events directory watched once however many servers share it. */
+/** Every `[openvpn NAME]` of a config. Servers with the same events directory share one {@link HookRecords}. */
 export class Servers extends EventEmitter<ServerMap> {
   readonly #directories = new Map<string, Directory>();
   readonly #options: ServersOptions;
   #servers: readonly Server[];
   readonly #strayMs: number;
-  /** Of processes that are no server's, and of what the parts tell. */
+  /** Those of the servers and the directories, and processes that are not a server of the config. */
   readonly #problems = new Problems(
     {
       onProblem: (text, key) => this.emit('problem', text, key),
@@ -44,7 +64,7 @@ export class Servers extends EventEmitter<ServerMap> {
     this.#servers = configs.map((config) => this.#make(config));
   }
 
-  /** Serves another config from now on; a server whose section is as before is not touched. */
+  /** Takes another config. A server whose section is the same goes on unchanged. */
   reconfigure(configs: readonly ServerConfig[]): void {
     const left = new Set(this.#servers);
     const next = configs.map((config) => {
@@ -60,19 +80,19 @@ export class Servers extends EventEmitter<ServerMap> {
 
   #make(config: ServerConfig): Server {
     const directory = this.#directory(config.events, this.#options.events);
-    const server = new Server(config, directory.events, directory.servers, this.#options.server);
+    const server = new Server(config, directory.hookRecords, directory.servers, this.#options.server);
     directory.servers.add(server);
     return server
       .on('change', () => this.emit('change'))
-      .on('look', () => this.emit('look'))
+      .on('observe', () => this.emit('observe'))
       .on('problem', (text, key) => {
-        this.#told(`server ${config.name}`, text, key);
+        this.#report(`server ${config.name}`, text, key);
       })
       .on('resolved', (key) => {
         this.#problems.resolve(`server ${config.name} ${key}`);
       })
       .on('status', () => {
-        // its process may have become known, or gone: the records of others are judged by that
+        // perhaps its process has changed, which decides whose the records of other processes are
         for (const other of directory.servers) if (other !== server) other.update();
         this.emit('status');
       });
@@ -81,22 +101,22 @@ export class Servers extends EventEmitter<ServerMap> {
   #remove(server: Server): void {
     server.stop();
     this.#problems.resolveMatching((key) => key.startsWith(`server ${server.name} `));
-    for (const [path, { events, servers }] of this.#directories) {
+    for (const [path, { hookRecords, servers }] of this.#directories) {
       if (!servers.delete(server) || servers.size > 0) continue;
-      events.stop();
+      hookRecords.stop();
       this.#directories.delete(path);
       this.#problems.resolveMatching((key) => key.startsWith(`events ${path} `));
     }
   }
 
-  /** Begins to listen; sessions are announced as they become known. Never throws: see `problem`. */
+  /** Starts every server. `change` reports the sessions. Never throws: see `problem`. */
   start(): void {
     for (const server of this.#servers) server.start();
-    for (const { events } of this.#directories.values()) events.start();
+    for (const { hookRecords } of this.#directories.values()) hookRecords.start();
     clearInterval(this.#timer);
     this.#timer = setInterval(() => {
-      containFault(this.#problems, 'hooks', 'tell whose records are nobody’s', () => {
-        this.#tellStrays();
+      containFault(this.#problems, 'hooks', 'find records of other processes', () => {
+        this.#reportStrays();
       });
     }, this.#strayMs);
   }
@@ -104,7 +124,7 @@ export class Servers extends EventEmitter<ServerMap> {
   stop(): void {
     clearInterval(this.#timer);
     for (const server of this.#servers) server.stop();
-    for (const { events } of this.#directories.values()) events.stop();
+    for (const { hookRecords } of this.#directories.values()) hookRecords.stop();
   }
 
   servers(): readonly Server[] {
@@ -115,59 +135,61 @@ export class Servers extends EventEmitter<ServerMap> {
     return this.#servers.flatMap((server) => server.sessions());
   }
 
-  /** See {@link Server.unplaced}. */
-  unplaced(): readonly UnplacedSession[] {
-    return this.#servers.flatMap((server) => server.unplaced());
+  /** See {@link Server.sessionsWithoutPort}. */
+  sessionsWithoutPort(): readonly SessionWithoutPort[] {
+    return this.#servers.flatMap((server) => server.sessionsWithoutPort());
   }
 
-  /** See {@link Server.missing}. */
-  missing(sessions: readonly AnySession[]): void {
-    for (const server of this.#servers) server.missing(sessions.filter((one) => one.server === server.name));
+  /** See {@link Server.handleMissing}. */
+  handleMissing(sessions: readonly AnySession[]): void {
+    for (const server of this.#servers)
+      server.handleMissing(sessions.filter((one) => one.server === server.name));
   }
 
-  #told(who: string, text: string, key: string | undefined): void {
+  #report(source: string, text: string, key: string | undefined): void {
     if (key === undefined) this.emit('problem', text);
-    else this.#problems.open(`${who} ${key}`, text);
+    else this.#problems.open(`${source} ${key}`, text);
   }
 
-  #directory(path: string, options: EventsOptions | undefined): Directory {
+  #directory(path: string, options: HookRecordsOptions | undefined): Directory {
     const key = resolve(path);
-    const known = this.#directories.get(key);
-    if (known) return known;
-    const events = new Events(key, options);
-    events
+    const existing = this.#directories.get(key);
+    if (existing) return existing;
+    const hookRecords = new HookRecords(key, options);
+    hookRecords
       .on('problem', (text, of) => {
-        this.#told(`events ${key}`, text, of);
+        this.#report(`events ${key}`, text, of);
       })
       .on('resolved', (of) => {
         this.#problems.resolve(`events ${key} ${of}`);
       });
-    const directory = { events, servers: new Set<Server>() };
+    const directory = { hookRecords, servers: new Set<Server>() };
     this.#directories.set(key, directory);
     return directory;
   }
 
-  /** Records of an OpenVPN that no section of the config speaks of, or several. Each process is told of once. */
-  #tellStrays(): void {
+  /** Reports each process with records that is not a server of the config, or can be one of several. */
+  #reportStrays(): void {
     const found = new Set<string>();
-    for (const { events, servers } of this.#directories.values()) {
-      for (const { path, record } of events.records()) {
-        const owner = ownerOf(record.pid, servers);
-        if ('claimant' in owner) continue;
-        const key = `stray ${record.pid} ${events.directory}`;
+    for (const { hookRecords, servers } of this.#directories.values()) {
+      for (const { path, record } of hookRecords.records()) {
+        const owner = attributeProcess(record.pid, servers);
+        if ('server' in owner) continue;
+        const key = `stray ${record.pid} ${hookRecords.directory}`;
         if (found.has(key)) continue;
         found.add(key);
         if (this.#problems.isOpen(key)) continue;
         const who = `OpenVPN process ${record.pid} (config ${record.config ?? 'unknown'})`;
         this.#problems.open(
           key,
-          'among' in owner
-            ? `${who} records sessions in ${events.directory}, and it cannot be told which of ` +
-                `${owner.among.map(({ name }) => `[openvpn ${name}]`).join(', ')} it is: give each of them its ` +
-                'management interface, or its own directory (setenv SUBFLOWD_EVENTS in its config, events = here)'
-            : `${who} is no server of subflowd.ini, whose processes are ` +
-                `${[...servers].map(({ name, pid }) => `${name}: ${pid ?? 'unknown'}`).join(', ')}, but recorded ` +
-                `${JSON.stringify(path)}: add an [openvpn] section for it, or remove the hooks from its config`,
+          'candidates' in owner
+            ? `${who} records sessions in ${hookRecords.directory}, but subflowd cannot find out which of ` +
+                `${owner.candidates.map(({ name }) => `[openvpn ${name}]`).join(', ')} it is; to fix it: set ` +
+                '`management =` in each of these sections, or give each server its own directory ' +
+                '(setenv SUBFLOWD_EVENTS in its config, `events =` in its section)'
+            : `${who} recorded ${JSON.stringify(path)}, but is not a server of subflowd.ini, whose processes are ` +
+                `${[...servers].map(({ name, pid }) => `${name}: ${pid ?? 'unknown'}`).join(', ')}; to fix it: add an ` +
+                '[openvpn] section for it, or remove the hooks from its config',
         );
       }
     }

@@ -69,8 +69,8 @@ export class LineSplitter {
 }
 
 /**
- * Copies a line that is kept for long. A line is a slice of a larger text, and V8 keeps the whole text in memory as long as
- * one of its slices.
+ * A copy of a line that shares no memory with the text around it. V8 keeps a whole text while a slice of it is in use, and a
+ * line is a slice of the text that arrived with it. Use this for text that is stored for long.
  */
 export function detachedCopy(line: string): string {
   return Buffer.from(line).toString();

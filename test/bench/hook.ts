@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { parseRecord } from '../../src/openvpn/record.js';
+import { parseRecord } from '../../src/openvpn/records/record.js';
 import { checkout } from '../lab/checkout.js';
 import type { Bench } from './bench.js';
 import type { Figure } from './figure.js';

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NetlinkBackend } from '../../src/backend/netlink.js';
 import type { ServerConfig } from '../../src/config/config.js';
 import { Controller } from '../../src/control/controller.js';
-import { ensureEventsDirectory } from '../../src/openvpn/events-directory.js';
+import { ensureEventsDirectory } from '../../src/openvpn/records/events-directory.js';
 import { Servers } from '../../src/openvpn/servers.js';
 import { configOf } from '../support/alice.js';
 import { LoopbackVpn, openvpnBefore } from '../support/openvpn.js';
@@ -45,20 +45,20 @@ async function serve(section: Partial<ServerConfig> = {}): Promise<void> {
   controller = new Controller({
     backend,
     sessions: () => servers.sessions(),
-    unplaced: () => servers.unplaced(),
+    unplaced: () => servers.sessionsWithoutPort(),
     config: () => configOf([]),
     overrides: () => new Map(),
   });
   backend.onChange(() => void controller.refresh());
   controller.on('missing', (sessions) => {
-    servers.missing(sessions);
+    servers.handleMissing(sessions);
   });
   servers
     .on('status', () => {
       backend.trackServers(servers.servers().flatMap((server) => server.status().pids));
     })
     .on('change', () => void controller.refresh())
-    .on('look', () => void controller.refresh())
+    .on('observe', () => void controller.refresh())
     .on('problem', (text) => problems.push(text));
   servers.start();
   controller.start();

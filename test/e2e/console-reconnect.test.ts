@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ServerConfig } from '../../src/config/config.js';
 import { Consoles } from '../../src/console/consoles.js';
-import type { Management } from '../../src/openvpn/management.js';
+import type { Management } from '../../src/openvpn/management/management.js';
 import { Servers } from '../../src/openvpn/servers.js';
 import { needs } from '../lab/needs.js';
 import { sectionOf } from '../support/office.js';
@@ -50,7 +50,7 @@ async function open(section: Partial<ServerConfig> = {}): Promise<Management> {
   );
   const management = servers.servers()[0]?.management;
   if (management === undefined) throw new Error('it has no management');
-  await until('OpenVPN is there', () => management.ready, 30_000);
+  await until('OpenVPN is there', () => management.isReady, 30_000);
   return management;
 }
 

@@ -5,10 +5,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   defaultHookUsers,
   ensureEventsDirectory,
-  hookUser,
   HOOKS_GROUP,
-} from '../../src/openvpn/events-directory.js';
-import { parseRecord, type EventRecord } from '../../src/openvpn/record.js';
+} from '../../src/openvpn/records/events-directory.js';
+import { userOrNumber } from '../../src/util/accounts.js';
+import { parseRecord, type SessionRecord } from '../../src/openvpn/records/record.js';
 import { needs } from '../lab/needs.js';
 import { openvpnProgram } from '../lab/openvpn-program.js';
 import { LoopbackVpn, type Running } from '../support/openvpn.js';
@@ -46,7 +46,7 @@ afterEach(async () => {
   await vpn.destroy();
 });
 
-function records(user: string): EventRecord[] {
+function records(user: string): SessionRecord[] {
   return readdirSync(join(events, user)).flatMap((name) => {
     const parsed = parseRecord(readFileSync(join(events, user, name)));
     return 'record' in parsed ? [parsed.record] : [];
@@ -83,7 +83,7 @@ describe('hooks run by OpenVPN', () => {
   it('let clients in where there is no directory, or none of theirs, or it cannot be written', async () => {
     const server = await vpn.server({ events, user: 'nobody' });
     await (await vpn.client('no directory')).kill();
-    ensureEventsDirectory(events, [hookUser(0)]);
+    ensureEventsDirectory(events, [userOrNumber(0)]);
     await (await vpn.client('only that of root')).kill();
     ensureEventsDirectory(events);
     chmodSync(join(events, 'nobody'), 0o500);

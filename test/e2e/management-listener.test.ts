@@ -100,9 +100,9 @@ describe('who listens where OpenVPN should', () => {
       serve({ management: { host, port: Number(port) } });
       const problem = await until('it is said', () => problems.find((text) => text.includes('user')));
       expect(problem).toContain(
-        `the management interface at ${host}:${port} is not available: user ${STRANGER} listens there, and not root, as whom ` +
-          `OpenVPN starts; end that program or, if it is OpenVPN, set management-user = ${STRANGER} in its [openvpn] section: ` +
-          'nothing was sent there',
+        `the management interface at ${host}:${port} is not available: subflowd sends nothing there, because ` +
+          `user ${STRANGER} listens there, but OpenVPN starts as root; to fix it: end that program or, if it is OpenVPN, ` +
+          `set management-user = ${STRANGER} in its [openvpn] section`,
       );
       await until('it was connected to twice', () => heard.split('[connected]').length > 2);
       expect(heard.replace(/\[[^\]]*\]/g, '')).toBe('');

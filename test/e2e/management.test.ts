@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ServerConfig } from '../../src/config/config.js';
-import { ensureEventsDirectory } from '../../src/openvpn/events-directory.js';
+import { ensureEventsDirectory } from '../../src/openvpn/records/events-directory.js';
 import { Servers } from '../../src/openvpn/servers.js';
 import { needs } from '../lab/needs.js';
 import { LoopbackVpn, openvpnBefore } from '../support/openvpn.js';
@@ -168,7 +168,7 @@ describe('a client over IPv6', () => {
     await until('the notice has told', () => deaf.names().includes('s0/seven'), 2_000);
     const unplaced = deaf.servers
       .servers()[0]
-      ?.unplaced()
+      ?.sessionsWithoutPort()
       .map(({ commonName, address }) => [commonName, address]);
     // OpenVPN from 2.7 on tells the port of everybody
     const isTold = !openvpnBefore(2, 7);
@@ -213,7 +213,7 @@ describe('bad company', () => {
     await until('it is removed', () => !existsSync(path));
     await sidecar.shows('s0/real');
     expect(sidecar.problems).toEqual([
-      expect.stringMatching(/records "ghost" at 192\.0\.2\.1:77, whom OpenVPN s0 does not have: removed/),
+      expect.stringMatching(/of "ghost" at 192\.0\.2\.1:77: OpenVPN s0 does not list this client/),
     ]);
   });
 
@@ -253,7 +253,7 @@ describe('two servers that share one events directory', () => {
     await sidecar.shows('s0/alice,s1/bob');
     await until('a problem', () => sidecar.problems.length > 0);
     expect(sidecar.problems).toEqual([
-      expect.stringMatching(new RegExp(`OpenVPN process ${stranger.pid} .* is no server of subflowd.ini`)),
+      expect.stringMatching(new RegExp(`OpenVPN process ${stranger.pid} .* is not a server of subflowd.ini`)),
     ]);
     // with a section of its own and no management it is the only one left
     sidecar.stop();
@@ -262,7 +262,7 @@ describe('two servers that share one events directory', () => {
     three.stop();
     const two = new Sidecar(managed('m0'), {}, {});
     await until('a problem', () => two.problems.length >= 2);
-    expect(two.problems[0]).toMatch(/cannot be told which of \[openvpn s1\], \[openvpn s2\]/);
+    expect(two.problems[0]).toMatch(/cannot find out which of \[openvpn s1\], \[openvpn s2\]/);
     expect(two.names()).toBe('s0/alice');
     await sleep(1_200);
     expect(two.problems).toHaveLength(2);

@@ -121,7 +121,7 @@ function judgeCrowd(result: Crowd): void {
   expect(of(afterStop, 'Bob "The Builder"')?.rule.section).toBe('override');
   expect(of(end, 'Bob "The Builder"')?.primary).toBe('lte');
 
-  expect(log).toMatch(/garbage.*is no record of a session/);
+  expect(log).toMatch(/garbage.*is not a record of a session/);
   expect(log).toMatch(/process \d+ is .*node, not OpenVPN/);
   expect(log).toMatch(/records \\?"mallory\\?" at 192\.168\.100\.2:2, whom OpenVPN lab does not have/);
   expect(settled.sessions.map(({ session }) => session.commonName)).not.toContain('mallory');

@@ -16,7 +16,9 @@ export const ROOMS = {
   'kernel/commit': ['kernel/memory', 'kernel/layout', 'native', 'model'],
   'kernel/walk': ['kernel/commit', 'kernel/memory', 'kernel/layout', 'native', 'model', 'util'],
   kernel: ['kernel/walk', 'kernel/memory', 'kernel/layout', 'native', 'model'],
-  openvpn: ['config', 'native', 'model', 'util'],
+  'openvpn/records': ['model', 'util'],
+  'openvpn/management': ['openvpn/records', 'native', 'model', 'util'],
+  openvpn: ['openvpn/management', 'openvpn/records', 'config', 'model', 'util'],
   backend: [
     'config',
     'kernel',
@@ -31,7 +33,7 @@ export const ROOMS = {
   steering: ['config', 'model', 'util'],
   control: ['backend', 'steering', 'config', 'model', 'util'],
   api: ['control', 'steering', 'openvpn', 'config', 'model', 'util'],
-  console: ['api', 'openvpn', 'config', 'native', 'model', 'util'],
+  console: ['api', 'openvpn', 'openvpn/management', 'config', 'native', 'model', 'util'],
   doctor: ['api', 'console', 'control', 'backend', 'openvpn', 'config', 'model', 'util'],
 };
 

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 
-/** `man_connection_settings_reset` of OpenVPN's manage.c. */
+/** The settings of a new management client (`man_connection_settings_reset` in OpenVPN's manage.c). */
 const NOTHING_KEPT = { log: false, echo: false, state: false, bytecount: 0 };
 
-/** What differs between the versions that it can be: the management version, and whether `version N` has an answer. */
+/** Differences between the versions of OpenVPN: the management version, and whether `version N` has an answer. */
 export interface Program {
   readonly version: string;
   readonly management: number;
@@ -20,32 +20,32 @@ export function greetingOf({ management }: Program): string {
 export const GREETING = greetingOf(PROGRAM);
 
 /**
- * Answers as a management interface, with what real OpenVPN cannot be asked for: answers in pieces of any size, with
- * real-time messages wherever OpenVPN could send one.
+ * A management interface with behaviour that a test cannot get from real OpenVPN: answers in pieces of any size, and
+ * real-time messages at every point where OpenVPN could send one.
  */
 export class FakeOpenvpn {
   readonly received: string[] = [];
-  /** `status`, when it is not to be a few rows that say which answer they are of. */
+  /** The answer to `status`. By default it has a few rows with the number of the answer. */
   status: readonly string[] | undefined;
   socket: Socket | undefined;
-  /** The answer to `status N`, by N; before `status`. */
+  /** The answer to `status N`, by N. If set, `status` is not used. */
   answers: ((parameter: string) => readonly string[]) | undefined;
-  /** Nothing is answered; all is when that ends. */
+  /** The lines that are not answered yet, while {@link isHeld}. */
   #held: string[] | undefined;
-  /** Its process, and what that keeps however often its management client changes. */
+  /** The process, with the settings that it keeps when its management client changes. */
   process = { pid: 4242, hold: false, version: 1 };
-  /** What it keeps of its management client, until that hangs up. */
+  /** The settings of its management client, which it forgets when the client disconnects. */
   kept = NOTHING_KEPT;
-  /** Nobody is let in: it is not there. */
+  /** Every connection is closed immediately, as if OpenVPN did not run. */
   away = false;
   readonly #server: Server;
   #serial = 0;
   #out = Buffer.alloc(0);
 
   private constructor(
-    /** The size of the next piece, bytes. */
+    /** The size of the next piece, in bytes. */
     private readonly piece: () => number,
-    /** Real-time messages, each of whole lines, to be sent before the next line of an answer. */
+    /** Real-time messages of whole lines, to send before the next line of an answer. */
     private readonly messages: () => readonly string[],
     private readonly program: Program,
   ) {
@@ -79,12 +79,12 @@ export class FakeOpenvpn {
     return fake;
   }
 
-  /** A real-time message. */
+  /** Sends a real-time message. */
   tell(...lines: readonly string[]): void {
     this.#say(...lines);
   }
 
-  /** Hangs up, and lets nobody in while it is away. */
+  /** Disconnects, and accepts no connection while {@link away}. */
   leave(): void {
     this.away = true;
     this.socket?.destroy();
@@ -97,6 +97,7 @@ export class FakeOpenvpn {
     this.#server.close();
   }
 
+  /** While true, nothing is answered. At the end all held lines are answered. */
   set isHeld(isHeld: boolean) {
     const held = this.#held ?? [];
     this.#held = isHeld ? held : undefined;
@@ -134,7 +135,7 @@ export class FakeOpenvpn {
     else this.#say("ERROR: unknown command, enter 'help' for more options");
   } // prettier-ignore
 
-  /** As `man_dispatch_command` of OpenVPN's manage.c. */
+  /** As `man_dispatch_command` in OpenVPN's manage.c. */
   #keep(line: string): void {
     const [command = '', ...parameters] = line.split(' ');
     const [first = ''] = parameters;
@@ -146,7 +147,7 @@ export class FakeOpenvpn {
     else if (command === 'version' && first !== '') this.process.version = Number(first);
   } // prettier-ignore
 
-  /** `set_client_version` of OpenVPN's manage.c. */
+  /** As `set_client_version` in OpenVPN's manage.c. */
   #acknowledge(version: number): void {
     if (this.program.answersVersions && version > 3)
       this.#say(`SUCCESS: Management client version set to ${version}`);

@@ -48,7 +48,7 @@ export class Office {
   async isConnected(): Promise<void> {
     await until(
       'OpenVPN is there',
-      () => this.servers.servers().every(({ management }) => management?.ready),
+      () => this.servers.servers().every(({ management }) => management?.isReady),
       30_000,
     );
   }

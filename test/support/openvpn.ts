@@ -34,15 +34,15 @@ export interface ServerSettings {
   readonly ipv6?: boolean;
   /** Path of the management socket. */
   readonly management?: string;
-  /** Tells servers of one namespace apart: their ports and subnets; default 0. */
+  /** Number of the server in its namespace, for its port and its subnet; default 0. */
   readonly number?: number;
-  /** Where the hooks record; without it, OpenVPN has no hooks. */
+  /** The events directory. Without it, OpenVPN has no hooks. */
   readonly events?: string;
-  /** Whom OpenVPN becomes after its start. */
+  /** The user that OpenVPN changes to after its start. */
   readonly user?: string;
-  /** A program, with its arguments, that OpenVPN is started by. */
+  /** A program, with its arguments, that starts OpenVPN. */
   readonly wrapper?: readonly string[];
-  /** Its certificate and the signatures of its key are to be asked of the management interface. */
+  /** OpenVPN asks the management interface for its certificate and the signatures of its key. */
   readonly externalKey?: boolean;
   readonly extra?: readonly string[];
 }
@@ -55,11 +55,11 @@ export interface ClientSettings {
   readonly number?: number;
   readonly config?: string;
   readonly localPort?: number;
-  /** A program, with its arguments, that OpenVPN is started by. */
+  /** A program, with its arguments, that starts OpenVPN. */
   readonly wrapper?: readonly string[];
 }
 
-/** A program that a test started; `log` holds what it said. */
+/** A program that a test started. `log` returns its output. */
 export interface Running {
   readonly pid: number;
   log(): string;
@@ -69,7 +69,7 @@ export interface Running {
 /** Real OpenVPN servers and clients on the loopback device of a network namespace of their own. */
 export class LoopbackVpn {
   readonly directory: string;
-  /** The hooks, where every user can run them: OpenVPN's may not be let into the checkout. */
+  /** A copy of the hooks that every user can run, because OpenVPN's user may not be allowed into the checkout. */
   readonly hooks: string;
   readonly passwordFile: string;
   readonly #namespace: string;
@@ -87,7 +87,7 @@ export class LoopbackVpn {
 
   static async create(): Promise<LoopbackVpn> {
     const vpn = new LoopbackVpn();
-    // hooks of nobody must get through to the events directory in it
+    // hooks that run as nobody must reach the events directory in it
     chmodSync(vpn.directory, 0o755);
     chmodSync(vpn.hooks, 0o755);
     writeFileSync(vpn.passwordFile, 'sesame and lilies\n', { mode: 0o600 });
@@ -104,9 +104,9 @@ export class LoopbackVpn {
     rmSync(this.hooks, { recursive: true, force: true });
   }
 
-  /** Resolves when the server serves. */
+  /** Starts a server. Resolves when clients can connect. */
   async server(settings: ServerSettings = {}): Promise<Running> {
-    // 2.4 takes no other
+    // 2.4 accepts no other key
     if (settings.externalKey === true) await this.#issue('server', 'server', ['rsa:2048']);
     const number = settings.number ?? 0;
     const subnet = `10.${8 + number}.0`;
@@ -130,11 +130,11 @@ export class LoopbackVpn {
         ? [
             this.#authority(),
             'management-external-cert a-token',
-            // 2.5 wants to be told, 2.4 takes no word of it
+            // 2.5 needs these parameters, 2.4 refuses them
             openvpnBefore(2, 6) && !openvpnBefore(2, 5)
               ? 'management-external-key nopadding pkcs1'
               : 'management-external-key',
-            // beyond it every RSA signature has PSS, of which 2.4 knows nothing
+            // since TLS 1.3 every RSA signature is PSS, which 2.4 does not support
             'tls-version-max 1.2',
           ]
         : this.#credentials('server')),
@@ -159,18 +159,18 @@ export class LoopbackVpn {
       [...(settings.wrapper ?? []), openvpnProgram, '--config', config],
       settings.externalKey === true ? { OPENSSL_CONF: this.#withoutPss() } : {},
     );
-    await this.#said(server, 'Initialization Sequence Completed');
+    await this.#logHas(server, 'Initialization Sequence Completed');
     return server;
   }
 
-  /** Resolves when the client is connected. */
+  /** Starts a client. Resolves when it is connected. */
   async client(commonName: string, settings: ClientSettings = {}): Promise<Running> {
     const client = await this.knock(commonName, settings);
-    await this.#said(client, 'Initialization Sequence Completed');
+    await this.#logHas(client, 'Initialization Sequence Completed');
     return client;
   }
 
-  /** Starts a client that may never be let in. */
+  /** Starts a client and does not wait for its connection. */
   async knock(commonName: string, settings: ClientSettings = {}): Promise<Running> {
     const name = `client${this.#count++}`;
     await this.#issue(name, commonName);
@@ -191,7 +191,7 @@ export class LoopbackVpn {
     ]);
   }
 
-  /** Puts a private key under a password. */
+  /** Encrypts a private key with a password. */
   async encrypt(name: string, password: string): Promise<void> {
     const file = this.file(name, 'key');
     await execa('openssl', [
@@ -207,7 +207,7 @@ export class LoopbackVpn {
     renameSync(`${file}.new`, file);
   }
 
-  /** A config of OpenSSL's: RSA signatures as every OpenVPN can ask for them. */
+  /** Path of an OpenSSL config with the RSA signatures that every version of OpenVPN can request. */
   #withoutPss(): string {
     const file = join(this.directory, 'openssl.cnf');
     const section = (name: string, line: string) => `[${name}]\n${line}\n`;
@@ -247,7 +247,7 @@ export class LoopbackVpn {
     return running;
   }
 
-  async #said(running: Running, text: string): Promise<void> {
+  async #logHas(running: Running, text: string): Promise<void> {
     await until(`${text} in its log`, () => running.log().includes(text)).catch((error: unknown) => {
       throw new Error(`${String(error)}:\n${running.log()}`);
     });
@@ -286,7 +286,7 @@ export class LoopbackVpn {
     args: readonly string[],
   ): Promise<void> {
     const cwd = join(this.directory, 'pki');
-    // backslash, quotes, # and $ mean something in OpenSSL's config, and a line end is written \n
+    // OpenSSL's config needs escapes for backslash, quotes, # and $, and \n for a line end
     const value = commonName.replace(/[\\"'`#$;]/g, '\\$&').replaceAll('\n', '\\n');
     const config = [
       '[req]',
@@ -312,7 +312,7 @@ export class LoopbackVpn {
   }
 }
 
-/** Config lines without quotes, as arguments. */
+/** Converts config lines without quotes to command-line arguments. */
 function asArguments(lines: readonly string[]): string[] {
   return lines.flatMap((line) => `--${line}`.split(' '));
 }

@@ -1,9 +1,9 @@
 import { connect, createServer } from 'node:net';
 
 /**
- * A program: `node relay.js FROM TO` stands between OpenVPN's socket TO and who asks it at FROM, and measures how long
- * each `status 3` takes OpenVPN, in milliseconds, one to a line of standard output. A process of its own, so that a busy
- * asker does not count as a slow OpenVPN.
+ * A program: `node relay.js FROM TO` listens at the socket FROM and passes everything to OpenVPN's socket TO and back. It prints
+ * how long OpenVPN takes for each `status 3`, in milliseconds, one on a line. It is a process of its own, so that a busy client
+ * does not look like a slow OpenVPN.
  */
 const [from = '', to = ''] = process.argv.slice(2);
 createServer((near) => {

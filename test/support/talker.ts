@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { until } from './until.js';
 
-/** Somebody who types at a management interface, or at a console, and reads. */
+/** A client of a management interface or a console. */
 export class Talker {
   readonly lines: string[] = [];
   ended = false;
@@ -27,16 +27,20 @@ export class Talker {
     return talker;
   }
 
-  /** What is on the unfinished line: a prompt. */
+  /** The text of the unfinished line, e.g. a prompt. */
   get prompt(): string {
     return this.#rest;
   }
 
+  /** Sends a line. */
   say(text: string): void {
     this.socket.write(`${text}\n`);
   }
 
-  /** Says something and gives all lines up to the answer to what is said behind it, which names itself. */
+  /**
+   * Sends a command and returns its answer. A second command follows, whose answer contains a unique text: the lines before it
+   * are the answer to the first.
+   */
   async ask(text: string): Promise<readonly string[]> {
     const mark = `MARK${this.#marks++}`;
     const before = this.lines.length;
@@ -47,6 +51,7 @@ export class Talker {
     return this.lines.slice(before);
   }
 
+  /** Waits for a line that matches, also among those that have arrived already, and returns it. */
   async hears(pattern: RegExp, withinMs?: number): Promise<string> {
     return until(
       `${String(pattern)} in ${this.lines.slice(-20).join('\n')}`,

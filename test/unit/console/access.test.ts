@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { mayUse } from '../../../src/console/access.js';
 import { isListedMember } from '../../../src/util/groups.js';
-import { hookUser, userOf } from '../../../src/openvpn/events-directory.js';
+import { userOrNumber, userOf } from '../../../src/util/accounts.js';
 
 const NOBODY = 65534;
 /** That no file of this host names. */
@@ -33,6 +33,6 @@ describe('who may use a console on TCP without a password', () => {
 });
 
 it('gives a user without a name its number, and no group of it is believed', () => {
-  expect(hookUser(NAMELESS).name).toBe(String(NAMELESS));
+  expect(userOrNumber(NAMELESS).name).toBe(String(NAMELESS));
   expect(userOf(NAMELESS)).toBeUndefined();
 });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { DISPOSITIONS } from '../../../src/console/dispositions.js';
 import { isKeepable, loggableOrder } from '../../../src/console/secrecy.js';
-import { COMMAND_NAMES } from '../../../src/openvpn/command-names.js';
-import { parseLine } from '../../../src/openvpn/command-line.js';
+import { COMMAND_NAMES } from '../../../src/openvpn/management/command-names.js';
+import { parseLine } from '../../../src/openvpn/management/command-line.js';
 
 function logged(line: string): string | undefined {
   const parsed = parseLine(line);

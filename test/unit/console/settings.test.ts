@@ -9,8 +9,8 @@ import type { Seat } from '../../../src/console/seat.js';
 import { MOST_UNANSWERED } from '../../../src/console/settings.js';
 import { Sharing } from '../../../src/console/sharing.js';
 import { Backoff } from '../../../src/util/backoff.js';
-import { MAX_WAITING } from '../../../src/openvpn/exchanges.js';
-import { Management } from '../../../src/openvpn/management.js';
+import { MAX_WAITING } from '../../../src/openvpn/management/exchanges.js';
+import { Management } from '../../../src/openvpn/management/management.js';
 import { FakeOpenvpn } from '../../support/fake-openvpn.js';
 import { until } from '../../support/until.js';
 
@@ -37,7 +37,7 @@ async function open(): Promise<void> {
   management = new Management({ socket }, { backoff: new Backoff(1, 2) });
   sharing = new Sharing('office', management);
   management.start();
-  await until('it is ready', () => management.ready);
+  await until('it is ready', () => management.isReady);
 }
 
 function close(): void {
@@ -75,7 +75,7 @@ class Client {
 
 /** Everything that waits for OpenVPN is done. */
 async function settled(): Promise<void> {
-  await until('it is ready', () => management.ready);
+  await until('it is ready', () => management.isReady);
   // an answer can be the cause of one more command
   for (let round = 0; round < 3; round++)
     await new Promise((done) => {
@@ -184,7 +184,7 @@ describe('what OpenVPN keeps of its management client', () => {
     fake.isHeld = true;
     for (let count = 0; count < MAX_WAITING; count++)
       management.ask({ text: `kill ${count}`, endings: ['line'] }, () => undefined);
-    const refused = /^ERROR: .* 2500 commands wait for OpenVPN already$/;
+    const refused = /^ERROR: .* 2500 commands already wait for OpenVPN$/;
     for (const line of ['bytecount 5', 'log on', 'version 3']) {
       const { lines } = await new Promise<Answer>((respond) => sharing.run(one.seat, line, respond));
       expect(lines[0]).toMatch(refused);
@@ -264,7 +264,7 @@ describe('an OpenVPN that waits by its own config', () => {
   /** Another process than before, which begins to wait before it can be asked whether it does so by itself. */
   async function startsWaiting(): Promise<void> {
     fake.leave();
-    await until('it is lost', () => !management.ready);
+    await until('it is lost', () => !management.isReady);
     fake.isHeld = true;
     fake.process = { pid: 4243, hold: true, version: 1 };
     fake.away = false;
@@ -309,7 +309,7 @@ describe('a request to let a client in', () => {
     fake.tell(...connect(7));
     await settled();
     fake.leave();
-    await until('it is lost', () => !management.ready);
+    await until('it is lost', () => !management.isReady);
     fake.away = false;
     await settled();
     const gate = new Client();
@@ -336,7 +336,7 @@ describe('a request to let a client in', () => {
     fake.tell(...connect(7));
     await settled();
     fake.leave();
-    await until('it is lost', () => !management.ready);
+    await until('it is lost', () => !management.isReady);
     fake.process = { pid: 4243, hold: false, version: 1 };
     fake.away = false;
     await until('it is back', () => management.greeting !== undefined);

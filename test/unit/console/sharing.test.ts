@@ -8,7 +8,7 @@ import { Console } from '../../../src/console/console.js';
 import { Sharing } from '../../../src/console/sharing.js';
 import { UnreadAnswers } from '../../../src/console/unread.js';
 import { Backoff } from '../../../src/util/backoff.js';
-import { Management } from '../../../src/openvpn/management.js';
+import { Management } from '../../../src/openvpn/management/management.js';
 import { FakeOpenvpn, GREETING } from '../../support/fake-openvpn.js';
 import { Talker } from '../../support/talker.js';
 import { until } from '../../support/until.js';
@@ -60,7 +60,7 @@ async function share(
       management.stop();
     },
   );
-  await until('it is ready', () => management.ready);
+  await until('it is ready', () => management.isReady);
   return management;
 }
 

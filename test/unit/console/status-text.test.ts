@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { statusText } from '../../../src/console/status-text.js';
 import type { DaemonStatus } from '../../../src/api/status.js';
-import type { ServerStatus } from '../../../src/openvpn/server.js';
+import type { ServerStatus } from '../../../src/openvpn/server-status.js';
 import { plan } from '../../../src/steering/plan.js';
 import type { ObservedSession } from '../../../src/steering/snapshot.js';
 import { configOf, LTE, WIFI } from '../../support/alice.js';

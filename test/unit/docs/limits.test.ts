@@ -40,18 +40,19 @@ import { MAX_NODES } from '../../../src/kernel/walk/subflow-lists.js';
 import { MAX_SYSTEM_MAP_BYTES } from '../../../src/kernel/layout/make-layout.js';
 import { MAX_TASKS } from '../../../src/kernel/walk/task.js';
 import { MAX_SECTION_BYTES } from '../../../src/kernel/layout/vmlinux.js';
-import { LONGEST_BLOCK_LINE, LONGEST_LINE } from '../../../src/openvpn/command-line.js';
+import { LONGEST_BLOCK_LINE, LONGEST_LINE } from '../../../src/openvpn/management/command-line.js';
 import { MOST_EVENTS } from '../../../src/util/noise-gate.js';
-import * as directory from '../../../src/openvpn/directory-problems.js';
-import { MAX_USERS } from '../../../src/openvpn/events.js';
-import { MOST_PROCESSES } from '../../../src/openvpn/few-processes.js';
-import { MAX_ANSWER_BYTES, MAX_WAITING } from '../../../src/openvpn/exchanges.js';
-import { ANSWER_MS, GREETING_MS, MAX_LINE_BYTES } from '../../../src/openvpn/management.js';
-import { MAX_BYTES as MAX_NOTICE_BYTES } from '../../../src/openvpn/notices.js';
-import { MAX_ENTRIES, UNFINISHED_MS } from '../../../src/openvpn/record-files.js';
-import { MAX_RECORD_BYTES } from '../../../src/openvpn/record.js';
-import { MOST_SESSIONS, MOST_UNREADABLE } from '../../../src/openvpn/status.js';
-import { LIMITS as DIRECTORY_LIMITS } from '../../../src/openvpn/user-directory.js';
+import * as directory from '../../../src/openvpn/records/directory-problems.js';
+import { MAX_USERS } from '../../../src/openvpn/records/hook-records.js';
+import { MOST_PROCESSES } from '../../../src/openvpn/records/process-limit.js';
+import { MAX_ANSWER_BYTES, MAX_WAITING } from '../../../src/openvpn/management/exchanges.js';
+import { ANSWER_MS, GREETING_MS } from '../../../src/openvpn/management/management.js';
+import { MAX_LINE_BYTES } from '../../../src/openvpn/management/connection.js';
+import { MAX_BYTES as MAX_NOTICE_BYTES } from '../../../src/openvpn/management/notices.js';
+import { MAX_ENTRIES, UNFINISHED_MS } from '../../../src/openvpn/records/record-files.js';
+import { MAX_RECORD_BYTES } from '../../../src/openvpn/records/record.js';
+import { MOST_SESSIONS, MOST_UNREADABLE } from '../../../src/openvpn/management/status.js';
+import { LIMITS as DIRECTORY_LIMITS } from '../../../src/openvpn/records/user-directory.js';
 import { LARGEST_FILE as LARGEST_PASSWORD_FILE } from '../../../src/util/password-file.js';
 import { MOST_OPEN } from '../../../src/util/problems.js';
 import { EVENT_MS, MOST as MOST_REPORTS } from '../../../src/api/reports.js';
@@ -94,9 +95,9 @@ const VALUES: Readonly<Record<string, number>> = {
   'Changes of one directory within 100 ms': MOST_EVENTS,
   'Work for one directory after a rest': DIRECTORY_LIMITS.burstMs,
   'Processes of one directory that are one server’s': MOST_PROCESSES,
-  'Files that are named in a minute': directory.MAX_COMPLAINTS,
+  'Files that are named in a minute': directory.MOST_PER_MINUTE,
   'Named files that are remembered': directory.MOST_NAMED,
-  'Pause between two reports of one kind': directory.REPEAT_MS,
+  'Pause between two reports of one kind': directory.LEAST_PAUSE_MS,
 
   'A line': MAX_LINE_BYTES,
   'A real-time message with its variables': MAX_NOTICE_BYTES,

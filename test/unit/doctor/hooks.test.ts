@@ -11,7 +11,7 @@ import {
   readHookLines,
   type HookLines,
 } from '../../../src/doctor/hooks.js';
-import type { ServerStatus } from '../../../src/openvpn/server.js';
+import type { ServerStatus } from '../../../src/openvpn/server-status.js';
 import { until } from '../../support/until.js';
 
 const FILE = '/etc/openvpn/server/office.conf';

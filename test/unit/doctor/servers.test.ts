@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { DaemonStatus } from '../../../src/api/status.js';
 import { checkServer, checkSessions, MOST_PEERS, peersText } from '../../../src/doctor/servers.js';
-import type { ServerStatus } from '../../../src/openvpn/server.js';
+import type { ServerStatus } from '../../../src/openvpn/server-status.js';
 import type { ObservedSession } from '../../../src/steering/snapshot.js';
 import { plan } from '../../../src/steering/plan.js';
 import { configOf, LTE, WIFI } from '../../support/alice.js';

@@ -1,33 +1,33 @@
 import { describe, expect, it } from 'vitest';
-import type { EventRecord } from '../../../src/openvpn/record.js';
+import type { SessionRecord } from '../../../src/openvpn/records/record.js';
 import { Roster } from '../../../src/openvpn/roster.js';
 
-const NOBODY = { clients: [], unnamed: [], dco: false, problems: [] };
+const NO_CLIENTS = { clients: [], unnamed: [], dco: false, problems: [] };
 
-function recordAt(port: number): EventRecord {
+function recordAt(port: number): SessionRecord {
   return { pid: 100, real: { address: '192.0.2.1', port }, commonName: 'alice', virtual: [] };
 }
 
-describe('who left', () => {
-  it('is remembered until a status that was asked for later is answered', () => {
+describe('a disconnected client', () => {
+  it('is remembered until the answer to a later status', () => {
     const roster = new Roster();
     const askedAt = performance.now();
     const row = { commonName: 'alice', address: '192.0.2.1', port: 1, virtual: [], cid: 1 };
-    roster.left(recordAt(1), true);
-    roster.answered({ ...NOBODY, clients: [row] }, askedAt);
+    roster.recordRemoved(recordAt(1), true);
+    roster.applyStatus({ ...NO_CLIENTS, clients: [row] }, askedAt);
     expect(roster.rows).toEqual([]);
-    expect(roster.remembered).toBe(1);
-    roster.answered({ ...NOBODY, clients: [row] }, performance.now());
+    expect(roster.rememberedDepartures).toBe(1);
+    roster.applyStatus({ ...NO_CLIENTS, clients: [row] }, performance.now());
     expect(roster.rows.map(({ cid }) => cid)).toEqual([1]);
-    expect(roster.remembered).toBe(0);
+    expect(roster.rememberedDepartures).toBe(0);
   });
 
-  it('is not, where no status can be under way: however many come and go while management is away', () => {
+  it('is not remembered while management is disconnected, because no status can list it', () => {
     const roster = new Roster();
     for (let port = 1; port <= 1000; port++) {
-      roster.left(recordAt(port), false);
-      roster.settle();
+      roster.recordRemoved(recordAt(port), false);
+      roster.removeDisconnected();
     }
-    expect(roster.remembered).toBe(0);
+    expect(roster.rememberedDepartures).toBe(0);
   });
 });

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ownerOf, type Claimant } from '../../../src/openvpn/attribution.js';
+import { attributeProcess, type ServerIdentity } from '../../../src/openvpn/attribution.js';
 import { Backoff } from '../../../src/util/backoff.js';
-import { ensureEventsDirectory } from '../../../src/openvpn/events-directory.js';
-import { Events } from '../../../src/openvpn/events.js';
-import type { ProcessFacts } from '../../../src/openvpn/process.js';
+import { ensureEventsDirectory } from '../../../src/openvpn/records/events-directory.js';
+import { HookRecords } from '../../../src/openvpn/records/hook-records.js';
+import type { ProcessFacts } from '../../../src/openvpn/records/process.js';
 import { Server } from '../../../src/openvpn/server.js';
 import { until } from '../../support/until.js';
 
@@ -27,14 +27,14 @@ let changes: string[];
 let listener: NetServer | undefined;
 let peers: Socket[];
 let server: Server;
-let events: Events;
-let claimants: Set<Claimant>;
+let events: HookRecords;
+let servers: Set<ServerIdentity>;
 
-/** What OpenVPN would say: its PID, and its clients as `NAME ADDRESS:PORT CID`, and behind it `refused` or when they came. */
+/** What OpenVPN reports: its PID, and clients as `NAME ADDRESS:PORT CID`, then optionally `refused` or when they connected. */
 let said: { pid: number; clients: string[] };
-/** How often it was asked for `status 3`. */
+/** Number of requests for `status 3`. */
 let asked: number;
-/** Answers to `status 3` that are kept back. */
+/** Delayed answers to `status 3`; undefined: no delay. */
 let held: (() => void)[] | undefined;
 
 beforeEach(() => {
@@ -76,7 +76,7 @@ async function listen(): Promise<void> {
         if (line === 'pid') socket.write(`SUCCESS: pid=${said.pid}\r\n`);
         if (line === 'status 3') {
           asked += 1;
-          // what was true when it was asked
+          // the clients at the request, also if the answer is delayed
           const rows = said.clients.map((client) => {
             const [name, real, cid, more = '1700000000'] = client.split(' ');
             const [virtual, since] = more === 'refused' ? ['', '1700000000'] : ['10.8.0.2', more];
@@ -95,8 +95,8 @@ async function listen(): Promise<void> {
 
 function start(managed = true, pollMs = 300): void {
   const probe = (pid: number): ProcessFacts => processes.get(pid) ?? { is: 'gone' };
-  events = new Events(join(directory, 'events'), { probe, rescanMs: 200 });
-  claimants = new Set();
+  events = new HookRecords(join(directory, 'events'), { probe, rescanMs: 200 });
+  servers = new Set();
   server = new Server(
     {
       name: 's',
@@ -104,10 +104,10 @@ function start(managed = true, pollMs = 300): void {
       ...(managed && { management: { socket: join(directory, 'm') } }),
     },
     events,
-    claimants,
+    servers,
     { probe, pollMs, management: { backoff: new Backoff(20, 50) } },
   );
-  claimants.add(server);
+  servers.add(server);
   server
     .on('problem', (text) => problems.push(text))
     .on('resolved', (key) => over.push(key))
@@ -148,8 +148,8 @@ function notice(text: string): void {
   for (const peer of peers) peer.write(text);
 }
 
-describe('a server that both ways tell of', () => {
-  it('believes the hook at once and takes the name and the CID from management', async () => {
+describe('a server with hooks and management', () => {
+  it('shows a recorded client immediately, and takes name and client ID from management', async () => {
     await listen();
     start();
     await until('it is connected', () => server.pid === 100);
@@ -160,7 +160,7 @@ describe('a server that both ways tell of', () => {
     expect(problems).toEqual([]);
   });
 
-  it('looks at clients that come and leave together together', async () => {
+  it('reads status once for a burst of joins and leaves', async () => {
     await listen();
     start();
     await until('it is connected', () => server.pid === 100);
@@ -174,7 +174,7 @@ describe('a server that both ways tell of', () => {
     expect(problems).toEqual([]);
   });
 
-  it('lets a hook say that a client left, whatever a status says that was asked for before', async () => {
+  it('removes a client when a hook reports its disconnect, also if an earlier status lists it', async () => {
     said.clients = ['alice 192.0.2.1:1 7'];
     await listen();
     start();
@@ -191,12 +191,12 @@ describe('a server that both ways tell of', () => {
     for (const answer of late) answer();
     await sleep(200);
     expect(changes).toEqual([]);
-    // but if management, asked afterwards, still has it, then only the file went
+    // if a later status still lists the client, only the file was removed
     said.clients = ['alice 192.0.2.1:1 7'];
     await shows('100 alice 1 7');
   });
 
-  it('keeps a record that management does not know yet, removes one that it does not know any more', async () => {
+  it('keeps a record that management does not list yet, and removes one that it no longer lists', async () => {
     await listen();
     held = [];
     start();
@@ -211,12 +211,12 @@ describe('a server that both ways tell of', () => {
     await shows('');
     expect(problems).toEqual([
       expect.stringMatching(
-        /100-192\.0\.2\.1-1" records "alice" at 192\.0\.2\.1:1, whom OpenVPN s does not have/,
+        /100-192\.0\.2\.1-1" of "alice" at 192\.0\.2\.1:1: OpenVPN s does not list this client/,
       ),
     ]);
   });
 
-  it('takes a client that management says is unnamed for what the hook says', async () => {
+  it('shows a client that management lists without a name as the hook recorded it', async () => {
     said.clients = ['UNDEF 192.0.2.1:1 7'];
     await listen();
     start();
@@ -227,7 +227,7 @@ describe('a server that both ways tell of', () => {
     expect(existsSync(path)).toBe(true);
   });
 
-  it('hears notices without asking', async () => {
+  it('reads real-time messages without a request', async () => {
     await listen();
     held = [];
     start();
@@ -241,11 +241,11 @@ describe('a server that both ways tell of', () => {
     await shows('');
   });
 
-  it('gives a row without a port that of the same client, as the hook or the notice told it', async () => {
+  it('takes the port of a client from the hook if status does not show it', async () => {
     said.clients = ['six 2001:db8::6 3'];
     await listen();
     start();
-    await until('it is unplaced', () => server.unplaced().length === 1);
+    await until('it is a session without a port', () => server.sessionsWithoutPort().length === 1);
     expect(server.sessions()).toEqual([]);
     const path = join(directory, 'events', 'root', '100-2001:db8::6-66');
     writeFileSync(
@@ -253,13 +253,13 @@ describe('a server that both ways tell of', () => {
       'subflowd-event=1\0daemon_pid=100\0trusted_ip=2001:db8::6\0trusted_port=66\0time_unix=1700000000\0common_name=six\0end\0',
     );
     await shows('100 six 66 3');
-    expect(server.unplaced()).toEqual([]);
+    expect(server.sessionsWithoutPort()).toEqual([]);
     expect(problems).toEqual([]);
   });
 });
 
 describe('a server that serves UDP and TCP', () => {
-  it('keeps two clients of one address and port apart, and takes each one out when it leaves', async () => {
+  it('keeps two clients with the same endpoint apart, and removes only the one that disconnects', async () => {
     const [tcp, udp] = ['tcp4-server:192.0.2.1:1', 'udp4:192.0.2.1:1'];
     said.clients = [`alice ${tcp} 7`, `bob ${udp} 8 1700000009`];
     await listen();
@@ -277,7 +277,7 @@ describe('a server that serves UDP and TCP', () => {
   });
 });
 
-describe('a client over UDP that comes from elsewhere than it did', () => {
+describe('a client over UDP that floats', () => {
   it('keeps its record', async () => {
     said.clients = ['alice tcp4-server:192.0.2.1:1 7 1700000000', 'bob udp4:192.0.2.1:2 8 1700000009'];
     await listen();
@@ -300,7 +300,7 @@ describe('a client over UDP that comes from elsewhere than it did', () => {
 });
 
 describe('a client that OpenVPN lists and has not let in', () => {
-  it('is known not to be, until status shows its address inside the tunnel', async () => {
+  it('is shown as not let in until status has its address inside the tunnel', async () => {
     said.clients = ['alice 192.0.2.1:1 7', 'bob 192.0.2.1:2 8 refused'];
     await listen();
     start();
@@ -310,7 +310,7 @@ describe('a client that OpenVPN lists and has not let in', () => {
     await until('it is let in', () => server.sessions().every(({ notLetIn }) => !notLetIn));
   });
 
-  it('counts as let in when it is established, and no longer when status denies it', async () => {
+  it('is shown as let in when OpenVPN reports ESTABLISHED, until a later status contradicts it', async () => {
     said.clients = ['bob 192.0.2.1:2 8 refused'];
     await listen();
     held = [];
@@ -332,8 +332,8 @@ describe('a client that OpenVPN lists and has not let in', () => {
   });
 });
 
-describe('a session of whom the kernel shows no connection', () => {
-  it('is asked about at once, and again, but not for ever', async () => {
+describe('a session for which the kernel shows no connection', () => {
+  it('makes subflowd ask OpenVPN immediately and a few times more', async () => {
     said.clients = ['alice 192.0.2.1:1 7'];
     await listen();
     start(true, 600_000);
@@ -341,21 +341,21 @@ describe('a session of whom the kernel shows no connection', () => {
     await sleep(1_500);
     const before = asked;
     const report = () => {
-      server.missing(server.sessions());
+      server.handleMissing(server.sessions());
     };
-    server.on('look', report);
+    server.on('observe', report);
     report();
     await until('it is asked', () => asked > before, 2_000);
     await sleep(6_000);
     expect(asked - before).toBe(3);
     expect(names()).toBe('100 alice 1 7');
     said.clients = [];
-    server.missing([]);
+    server.handleMissing([]);
     report();
     await shows('');
   });
 
-  it('is dropped with its record after some seconds, if it came over TCP and nobody can be asked', async () => {
+  it('is removed with its record after some seconds if it is over TCP and there is no management', async () => {
     start(false);
     const gone = record(1, 'gone', 100, ['protocols=tcp-server']);
     const kept = [
@@ -365,23 +365,21 @@ describe('a session of whom the kernel shows no connection', () => {
       record(5, 'back again', 100, ['protocols=tcp-server']),
     ];
     await until('all are there', () => server.sessions().length === 5);
-    server.on('look', () => {
-      server.missing(server.sessions());
+    server.on('observe', () => {
+      server.handleMissing(server.sessions());
     });
-    server.missing(server.sessions());
+    server.handleMissing(server.sessions());
     await sleep(2_000);
-    server.missing(server.sessions().filter(({ commonName }) => commonName !== 'back again'));
+    server.handleMissing(server.sessions().filter(({ commonName }) => commonName !== 'back again'));
     await until('it is removed', () => !existsSync(gone), 20_000);
     await until('it is dropped', () => server.sessions().length === 4);
     expect(kept.every((path) => existsSync(path))).toBe(true);
-    expect(problems).toEqual([
-      expect.stringMatching(/records "gone" at 192\.0\.2\.1:1, whose connection is gone: removed/),
-    ]);
+    expect(problems).toEqual([expect.stringMatching(/of "gone" at 192\.0\.2\.1:1: its connection is gone/)]);
   });
 });
 
-describe('a record that another came after', () => {
-  it('from the same address and port is dropped, where the process listens at one place', async () => {
+describe('a record with the same endpoint as a later one', () => {
+  it('is removed if the process listens at one address', async () => {
     start(false);
     const stale = record(1, 'alice');
     await shows('100 alice 1 -');
@@ -390,7 +388,7 @@ describe('a record that another came after', () => {
     expect([stale, path].map((file) => existsSync(file))).toEqual([false, true]);
   });
 
-  it('is kept where the process listens at several places', async () => {
+  it('is kept if the process listens at several addresses', async () => {
     start(false);
     const paths = ['1700000000', '1700000009'].map((time) =>
       record(1, `at ${time}`, 100, [`time_unix=${time}`, 'protocols=tcp-server tcp-server']),
@@ -401,7 +399,7 @@ describe('a record that another came after', () => {
 });
 
 describe('a problem', () => {
-  it('is over when its cause is', async () => {
+  it('is resolved when its cause is gone', async () => {
     start();
     await until('a problem', () => problems.length > 0);
     expect(problems[0]).toMatch(/not available: there is no such socket/);
@@ -412,8 +410,8 @@ describe('a problem', () => {
   });
 });
 
-describe('a server whose management goes away', () => {
-  it('keeps what it knows while the process lives, and hears the hooks', async () => {
+describe('a server whose management disconnects', () => {
+  it('keeps its sessions while the process lives, and reads new records', async () => {
     said.clients = ['alice 192.0.2.1:1 7', 'bob 192.0.2.1:2 8'];
     await listen();
     start();
@@ -431,7 +429,7 @@ describe('a server whose management goes away', () => {
     expect(server.pid).toBeUndefined();
   });
 
-  it('drops the old process when another answers', async () => {
+  it('forgets the old process when another one answers', async () => {
     said.clients = ['alice 192.0.2.1:1 7'];
     await listen();
     start();
@@ -444,7 +442,7 @@ describe('a server whose management goes away', () => {
     expect(server.pids()).toEqual([200]);
   });
 
-  it('tells of a process that is no OpenVPN, and has no sessions of it', async () => {
+  it('reports a process that is not OpenVPN, and shows no sessions of it', async () => {
     processes.set(300, { is: 'other', exe: '/usr/bin/evil' });
     said = { pid: 300, clients: ['alice 192.0.2.1:1 7'] };
     await listen();
@@ -452,14 +450,14 @@ describe('a server whose management goes away', () => {
     await until('a problem', () => problems.length > 0);
     await sleep(400);
     expect(problems).toEqual([
-      `the management interface at ${join(directory, 'm')} says it is process 300, which is /usr/bin/evil`,
+      `the management interface at ${join(directory, 'm')} reports that it is process 300, which is /usr/bin/evil`,
     ]);
     expect(server.sessions()).toEqual([]);
     expect(server.pids()).toEqual([]);
   });
 });
 
-describe('a server that only the hooks tell of', () => {
+describe('a server without management', () => {
   it('can be several processes', async () => {
     processes.set(101, { is: 'openvpn', euid: 0 });
     start(false);
@@ -473,42 +471,42 @@ describe('a server that only the hooks tell of', () => {
   });
 });
 
-describe('ownerOf', () => {
+describe('attributeProcess', () => {
   const a = { name: 'a', pid: 1 };
   const b = { name: 'b', pid: undefined };
   const c = { name: 'c', pid: undefined };
 
-  it('gives a process to who has it, else to the only one that may', () => {
-    expect(ownerOf(1, [a, b])).toEqual({ claimant: a });
-    expect(ownerOf(2, [a, b])).toEqual({ claimant: b });
-    expect(ownerOf(2, [a, b, c])).toEqual({ among: [b, c] });
-    expect(ownerOf(2, [a])).toEqual({ foreign: true });
+  it('finds the server with this PID, otherwise the only server without a known PID', () => {
+    expect(attributeProcess(1, [a, b])).toEqual({ server: a });
+    expect(attributeProcess(2, [a, b])).toEqual({ server: b });
+    expect(attributeProcess(2, [a, b, c])).toEqual({ candidates: [b, c] });
+    expect(attributeProcess(2, [a])).toEqual({ isForeign: true });
   });
 });
 
-describe('a fault of ours', () => {
-  it('is its server’s problem until it is over, and what was known before is kept', async () => {
+describe('a fault of subflowd', () => {
+  it('is a problem of its server until it is over, and the server keeps its sessions', async () => {
     start(false, 50);
     record(1, 'alice');
     await shows('100 alice 1 -');
-    const faulty: Claimant = {
+    const faulty: ServerIdentity = {
       name: 'x',
       get pid(): number {
         throw new Error('no number');
       },
     };
-    claimants.add(faulty);
+    servers.add(faulty);
     record(2, 'bob');
-    const told = ['take a record', 'tell who is connected'].map(
+    const reports = ['find out who is connected', 'read a record'].map(
       (what) => `s: cannot ${what} (a fault of subflowd; please report it): no number`,
     );
-    await until('both are told', () => told.every((text) => problems.includes(text)));
+    await until('both are reported', () => reports.every((text) => problems.includes(text)));
     expect(names()).toBe('100 alice 1 -');
-    claimants.delete(faulty);
+    servers.delete(faulty);
     record(3, 'carol');
     await shows('100 alice 1 -; 100 bob 2 -; 100 carol 3 -');
-    const keys = ['fault take a record', 'fault tell who is connected'];
+    const keys = ['fault read a record', 'fault find out who is connected'];
     await until('both are over', () => keys.every((key) => over.includes(key)));
-    expect([...problems].sort()).toEqual(told);
+    expect([...problems].sort()).toEqual(reports);
   });
 });

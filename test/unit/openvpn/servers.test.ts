@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Backoff } from '../../../src/util/backoff.js';
 import { Servers } from '../../../src/openvpn/servers.js';
 import { Reports } from '../../../src/api/reports.js';
-import { MOST_PROCESSES } from '../../../src/openvpn/few-processes.js';
+import { MOST_PROCESSES } from '../../../src/openvpn/records/process-limit.js';
 import { FakeOpenvpn } from '../../support/fake-openvpn.js';
 import { until } from '../../support/until.js';
 
@@ -54,7 +54,7 @@ function texts(): string {
     .join('\n');
 }
 
-it('reports that OpenVPN is not there yet, until it is', async () => {
+it('reports that OpenVPN does not run, until it does', async () => {
   const start = Date.now();
   servers.start();
   await until('a report', () => texts().includes('is not available: there is no such socket'));
@@ -66,19 +66,19 @@ it('reports that OpenVPN is not there yet, until it is', async () => {
   await until('a report again', () => texts().includes('is not available'));
 });
 
-it('reports what OpenVPN waits for, until it is answered', async () => {
+it('reports what OpenVPN waits for, until it gets it', async () => {
   openvpn = await FakeOpenvpn.listen(join(directory, 'a'));
   openvpn.status = ['END'];
   servers.start();
   const [server] = servers.servers();
-  await until('it is connected', () => server?.management?.ready === true);
+  await until('it is connected', () => server?.management?.isReady === true);
   openvpn.tell('>HOLD:Waiting for hold release:0');
   await until('a report', () => texts().includes('waits for a management client to release it'));
   server?.management?.ask({ text: 'hold release', endings: ['line'] }, () => undefined);
   await until('no report', () => texts() === '');
 });
 
-it('reports a status that it cannot read, a stray process and a foreign file until they are gone', async () => {
+it('reports an unreadable status, a process without a section and a foreign file until they are gone', async () => {
   openvpn = await FakeOpenvpn.listen(join(directory, 'a'));
   openvpn.status = ['HEADER\tCLIENT_LIST\tCommon Name\tReal Address', 'CLIENT_LIST\tbob\tnowhere', 'END'];
   servers.start();
@@ -95,20 +95,20 @@ it('reports a status that it cannot read, a stray process and a foreign file unt
   await until('no report', () => texts() === '');
   const foreign = join(directory, 'events/root/notes.txt');
   writeFileSync(foreign, '');
-  await until('a report', () => texts().includes('it has no name that a hook gives'));
+  await until('a report', () => texts().includes('no hook gives such a name'));
   rmSync(foreign);
   await until('no report', () => texts() === '');
 });
 
-it('reports no more of a server that the config no longer has', async () => {
+it('resolves the problems of a server that is removed from the config', async () => {
   servers.start();
   await until('a report', () => texts().includes(join(directory, 'a')));
   servers.reconfigure([section('b')]);
-  await until('its report is gone', () => !texts().includes(join(directory, 'a')));
-  await until('that of the other is there', () => texts().includes(join(directory, 'b')));
+  await until('its report is resolved', () => !texts().includes(join(directory, 'a')));
+  await until('the other server is reported', () => texts().includes(join(directory, 'b')));
 });
 
-it('looks after 16 processes of one directory, and says that there are more until there no longer are', async () => {
+it('reads the records of 16 processes in one directory, and reports more while there are more', async () => {
   expect(MOST_PROCESSES).toBe(16);
   servers.reconfigure([{ name: 'a', events: join(directory, 'events') }]);
   const user = join(directory, 'events', 'root');
@@ -125,9 +125,9 @@ it('looks after 16 processes of one directory, and says that there are more unti
   for (let pid = 100; pid < 116; pid++) record(pid, 1000 + pid);
   await until('all are known', () => pids().length === 16);
   const one = record(200, 2000);
-  await until('a report', () => texts().includes('records sessions of more than 16 processes'));
+  await until('a report', () => texts().includes('has records of more than 16 processes'));
   expect(pids()).not.toContain(200);
-  // one more session of a process that is looked after is
+  // another session of one of the 16 is read
   record(100, 3000);
   await until('it is known', () => servers.sessions().length === 17);
   rmSync(one);

@@ -1,0 +1,38 @@
+import type { Backoff } from '../../util/backoff.js';
+import type { ProblemMap } from '../../util/problems.js';
+import type { ClientNotice } from './client-notices.js';
+
+export interface ManagementOptions {
+  /** A user, by name or number, who may listen there besides root and the user of this process. */
+  readonly user?: string;
+  /** The first line of this file is the password. It is read again at each connect. */
+  readonly passwordFile?: string;
+  /** Milliseconds until OpenVPN must have greeted; default 5 s. */
+  readonly greetingMs?: number;
+  /** Milliseconds until OpenVPN must have answered a command; default 30 s. */
+  readonly answerMs?: number;
+  readonly backoff?: Backoff;
+}
+
+export interface ManagementInfo {
+  readonly pid: number;
+  /** First line of `version`, without its title: `OpenVPN 2.6.14 x86_64-pc-linux-gnu ...`. */
+  readonly version: string;
+}
+
+export interface ManagementMap extends ProblemMap {
+  /** OpenVPN has greeted, with this line. `notice` and `client` follow from now on. */
+  greeted: [string];
+  /** OpenVPN has greeted and reported its process. */
+  ready: [ManagementInfo];
+  /** The answer to `requestStatus()`: its lines, and `performance.now()` at the request. */
+  status: [readonly string[], number];
+  /** A client was let in, or disconnected. */
+  client: [ClientNotice];
+  /** Any real-time message but the greeting: its lines, with those of its variables. */
+  notice: [readonly string[]];
+  /** The connection ended after the greeting, for this reason. `Management` connects again. */
+  hungUp: [string];
+  /** The connection ended after `ready`. `Management` connects again. */
+  lost: [];
+}

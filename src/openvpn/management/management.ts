@@ -1,0 +1,279 @@
+import { EventEmitter } from 'node:events';
+import { Backoff } from '../../util/backoff.js';
+import { Problems } from '../../util/problems.js';
+import { readClientNotice } from './client-notices.js';
+import { ManagementConnection } from './connection.js';
+import { Exchanges, type ReplyHandler, type Request } from './exchanges.js';
+import type { ManagementTarget } from './listener.js';
+import { describeTarget, quote } from './management-text.js';
+import type { ManagementMap, ManagementOptions } from './management-types.js';
+import { NoticeReader, sourceOf } from './notices.js';
+import { WaitProblems, waitEndedBy, type WaitReason } from './wait-problems.js';
+
+export const GREETING_MS = 5_000;
+/** Long, because OpenVPN answers nothing while it runs a script. */
+export const ANSWER_MS = 30_000;
+/** After a connection that lasted this many milliseconds, the next one is tried soon. */
+const STEADY_MS = 5_000;
+const MIN_RETRY_MS = 250;
+
+/**
+ * A client of OpenVPN's management interface (doc/management-notes.txt of OpenVPN). By itself it only asks and listens. It
+ * does not hold, kill or authenticate anything. It stays connected, and connects again if the connection ends.
+ *
+ * It sends nothing to a peer that may not be OpenVPN ({@link ManagementConnection}). It does not trust OpenVPN either: lines
+ * and answers have a maximum length, and a peer that breaks the protocol is disconnected.
+ */
+export class Management extends EventEmitter<ManagementMap> {
+  readonly #target: ManagementTarget;
+  readonly #options: ManagementOptions;
+  readonly #backoff: Backoff;
+  readonly #exchanges: Exchanges;
+  readonly #notices = new NoticeReader();
+  readonly #waits: WaitProblems;
+  readonly #problems = new Problems({
+    onProblem: (text, key) => this.emit('problem', text, key),
+    onResolved: (key) => this.emit('resolved', key),
+  });
+  /** The last one. It may be closed. */
+  #connection: ManagementConnection | undefined;
+  #phase: 'stopped' | 'waiting' | 'greeting' | 'asking' | 'ready' = 'stopped';
+  #retryTimer: NodeJS.Timeout | undefined;
+  #connectedAt = 0;
+  #lastTry = 0;
+  #lastProblem: string | undefined;
+  #greeting: string | undefined;
+  #version = '';
+  #isStatusRequested = false;
+  /** Whether a client of the console ends waits of this kind. If not, such a wait is a problem. */
+  isHandled: (reason: WaitReason) => boolean = () => false;
+  /** The lines to send before {@link stop} closes the connection, so that OpenVPN forgets settings nobody needs. */
+  finalCommands: () => readonly string[] = () => [];
+
+  constructor(target: ManagementTarget, options: ManagementOptions = {}) {
+    super();
+    this.#target = target;
+    this.#options = options;
+    this.#backoff = options.backoff ?? new Backoff();
+    this.#exchanges = new Exchanges({
+      send: (text) => this.#connection?.write(text),
+      onBroken: (reason) => {
+        this.#fail(reason);
+      },
+      answerMs: options.answerMs ?? ANSWER_MS,
+    });
+    this.#waits = new WaitProblems(this.name, this.#problems, {
+      isHandled: (reason) => this.isHandled(reason),
+      quote: (text) => this.#quote(text),
+      report: (key, text) => {
+        this.#report(key, text);
+      },
+    });
+  }
+
+  get isReady(): boolean {
+    return this.#phase === 'ready';
+  }
+
+  /** Why there is no connection; undefined while there is one. */
+  get problem(): string | undefined {
+    return this.isReady ? undefined : this.#lastProblem;
+  }
+
+  get name(): string {
+    return describeTarget(this.#target);
+  }
+
+  start(): void {
+    if (this.#phase === 'stopped') this.#connect();
+  }
+
+  stop(): void {
+    if (this.unavailableReason === undefined)
+      for (const line of this.finalCommands()) this.#connection?.write(`${line}\n`);
+    this.#phase = 'stopped';
+    this.#disconnect();
+    this.#exchanges.clear(`subflowd no longer uses the management interface at ${this.name}`);
+  }
+
+  /** Connects now and not only at the end of the back-off, because something shows that OpenVPN runs. */
+  retryNow(): void {
+    if (this.#phase !== 'waiting' || performance.now() - this.#lastTry < MIN_RETRY_MS) return;
+    clearTimeout(this.#retryTimer);
+    this.#connect();
+  }
+
+  /** OpenVPN's greeting, while it is connected. */
+  get greeting(): string | undefined {
+    return this.#greeting;
+  }
+
+  /** As {@link ManagementInfo.version}; empty until OpenVPN has answered. */
+  get version(): string {
+    return this.#version;
+  }
+
+  /** Why no command can be sent now; undefined if one can. */
+  get unavailableReason(): string | undefined {
+    if (this.#phase === 'asking' || this.isReady) return undefined;
+    return this.#lastProblem ?? `the management interface at ${this.name} is not connected yet`;
+  }
+
+  /** Sends `status 3`. Does nothing while not ready, or while OpenVPN has not answered the last request. */
+  requestStatus(): void {
+    if (!this.isReady || this.#isStatusRequested) return;
+    this.#isStatusRequested = true;
+    const askedAt = performance.now();
+    this.ask({ text: 'status 3', endings: ['block'], isReadOnly: true }, (reply) => {
+      this.#isStatusRequested = false;
+      if ('lost' in reply) return;
+      const [lines = []] = reply.parts;
+      if (lines.at(-1) === 'END') {
+        this.#problems.resolve('status');
+        this.emit('status', lines.slice(0, -1), askedAt);
+      } else
+        this.#report(
+          'status',
+          `${this.name} answers "status 3" with ${this.#quote(lines.slice(0, 10).join(' '))}`,
+        );
+    });
+  }
+
+  /** A client of the console ends waits of this kind from now on. */
+  addHandler(reason: WaitReason): void {
+    this.#waits.resolve(reason);
+  }
+
+  /** Sends a command. The handler is called once, and immediately if there is no connection. */
+  ask(request: Request, handler: ReplyHandler): void {
+    const { unavailableReason } = this;
+    if (unavailableReason !== undefined) {
+      handler({ lost: unavailableReason });
+      return;
+    }
+    const endedWait = waitEndedBy(request.text);
+    this.#exchanges.ask(request, (reply) => {
+      const hasSucceeded = 'parts' in reply && reply.parts.flat().some((line) => line.startsWith('SUCCESS:'));
+      if (endedWait !== undefined && hasSucceeded) this.#waits.resolve(endedWait);
+      handler(reply);
+    });
+  }
+
+  #connect(): void {
+    this.#phase = 'greeting';
+    this.#lastTry = performance.now();
+    this.#connection = new ManagementConnection(
+      {
+        target: this.#target,
+        user: this.#options.user,
+        passwordFile: this.#options.passwordFile,
+        greetingMs: this.#options.greetingMs ?? GREETING_MS,
+      },
+      {
+        onLine: (line) => {
+          this.#readLine(line);
+        },
+        onFailure: (reason) => {
+          this.#fail(reason);
+        },
+        onHangUp: (hasUnfinishedLine) => {
+          this.#fail(
+            hasUnfinishedLine || !this.#exchanges.isIdle
+              ? 'it closed the connection in the middle of a line or an answer'
+              : 'it closed the connection',
+          );
+        },
+      },
+    );
+  }
+
+  #readLine(line: string): void {
+    if (line.startsWith('>') && !this.#exchanges.ownsNotice(line)) this.#readNotice(line);
+    else if (this.#phase === 'greeting') {
+      if (line.startsWith('ERROR:'))
+        this.#fail(`it refuses the password in ${this.#options.passwordFile ?? ''}`);
+      else if (!line.startsWith('SUCCESS:')) {
+        this.#fail(`it greets with ${this.#quote(line)}: it is not a management interface of OpenVPN`);
+      }
+    } else this.#exchanges.push(line);
+  }
+
+  /** @throws {TooLongError} if the message is longer than allowed. */
+  #readNotice(line: string): void {
+    const lines = this.#notices.push(line);
+    if (lines === undefined) return;
+    if (this.#phase === 'greeting') {
+      if (sourceOf(lines).source === 'INFO') this.#onGreeting(line);
+      return;
+    }
+    this.emit('notice', lines);
+    this.#waits.onNotice(lines);
+    const notice = readClientNotice(lines);
+    if (notice !== undefined) this.emit('client', notice);
+  }
+
+  #onGreeting(greeting: string): void {
+    this.#connection?.greeted();
+    this.#phase = 'asking';
+    this.#greeting = greeting;
+    this.#connectedAt = performance.now();
+    this.ask({ text: 'version', endings: ['block'] }, (reply) => {
+      const [lines = []] = 'parts' in reply ? reply.parts : [];
+      this.#version = (lines.find((line) => line.startsWith('OpenVPN Version:')) ?? '').replace(
+        /^OpenVPN Version:\s*/,
+        '',
+      );
+    });
+    this.ask({ text: 'pid', endings: ['line'] }, (reply) => {
+      if ('lost' in reply) return;
+      const line = reply.parts[0]?.at(-1) ?? '';
+      const pid = /^SUCCESS: pid=(\d{1,10})$/.exec(line)?.[1];
+      if (pid === undefined) {
+        this.#fail(`it answers "pid" with ${this.#quote(line)}`);
+        return;
+      }
+      this.#phase = 'ready';
+      this.#lastProblem = undefined;
+      this.#problems.resolve('unreachable');
+      this.#exchanges.pid = Number(pid);
+      this.emit('ready', { pid: Number(pid), version: this.#version });
+    });
+    this.emit('greeted', greeting);
+  }
+
+  /** Ends this connection, and connects again after the back-off. */
+  #fail(reason: string): void {
+    if (this.#phase === 'stopped' || this.#phase === 'waiting') return;
+    const wasReady = this.#phase === 'ready';
+    const wasGreeted = this.#greeting !== undefined;
+    if (wasReady && performance.now() - this.#connectedAt >= STEADY_MS) this.#backoff.reset();
+    this.#phase = 'waiting';
+    this.#disconnect();
+    this.#retryTimer = setTimeout(() => {
+      this.#connect();
+    }, this.#backoff.next());
+    this.#report('unreachable', `the management interface at ${this.name} is not available: ${reason}`);
+    this.#waits.resolveAll();
+    this.#problems.resolve('status');
+    this.#exchanges.clear(this.#lastProblem ?? reason);
+    if (wasGreeted) this.emit('hungUp', reason);
+    if (wasReady) this.emit('lost');
+  }
+
+  #disconnect(): void {
+    clearTimeout(this.#retryTimer);
+    this.#connection?.close();
+    this.#notices.clear();
+    this.#greeting = undefined;
+    this.#version = '';
+  }
+
+  #quote(text: string): string {
+    return this.#connection?.quote(text) ?? quote(text);
+  }
+
+  #report(key: string, text: string): void {
+    this.#lastProblem = text;
+    this.#problems.open(key, text);
+  }
+}

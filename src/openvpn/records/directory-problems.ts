@@ -1,0 +1,105 @@
+import type { ProblemListener } from '../../util/problems.js';
+
+/** Files that are reported one by one within a minute. For the others only their number is reported. */
+export const MOST_PER_MINUTE = 10;
+const MINUTE_MS = 60_000;
+/** Reported files that stay reported until they are removed: few, so that `status` has room for other problems. */
+export const MOST_NAMED = 5;
+/** Least milliseconds between two reports of one kind, because somebody can change a state back and forth. */
+export const LEAST_PAUSE_MS = 10_000;
+
+interface Report {
+  readonly text: string;
+  /** `performance.now()`. */
+  readonly reportedAt: number;
+  readonly isResolved: boolean;
+}
+
+/** The problems of one directory. It limits the reports, because whoever can write there could fill the log otherwise. */
+export class DirectoryProblems {
+  readonly #reports = new Map<string, Report>();
+  readonly #named = new Set<string>();
+  #count = 0;
+  #minuteStart = -Infinity;
+  #isRestReported = false;
+  #rest: { readonly count: number; readonly example: string } | undefined;
+
+  constructor(
+    private readonly directory: string,
+    private readonly listener: ProblemListener,
+  ) {}
+
+  /** Reports a problem of one kind, unless it is open with the same text or {@link LEAST_PAUSE_MS} are not over. */
+  report(kind: string, text: string): void {
+    const last = this.#reports.get(kind);
+    const now = performance.now();
+    if (last !== undefined) {
+      if (!last.isResolved && last.text === text) return;
+      if (now - last.reportedAt < LEAST_PAUSE_MS) return;
+    }
+    this.#reports.set(kind, { text, reportedAt: now, isResolved: false });
+    this.listener.onProblem(text, this.#keyOf(kind));
+  }
+
+  /** Resolves the problem of one kind. */
+  resolve(kind: string): void {
+    const last = this.#reports.get(kind);
+    if (last === undefined || last.isResolved) return;
+    if (performance.now() - last.reportedAt < LEAST_PAUSE_MS)
+      this.#reports.set(kind, { ...last, isResolved: true });
+    else this.#reports.delete(kind);
+    this.listener.onResolved(this.#keyOf(kind));
+  }
+
+  /** Reports what is wrong with one file, or only counts it. */
+  reportFile(file: string, reason: string, remedy: string): void {
+    this.#turnMinute();
+    const text = `${JSON.stringify(file)} ${reason}`;
+    if (this.#count++ >= MOST_PER_MINUTE) {
+      this.#rest = { count: (this.#rest?.count ?? 0) + 1, example: text };
+      return;
+    }
+    const [first] = this.#named;
+    if (this.#named.size >= MOST_NAMED && first !== undefined) this.resolveFile(first);
+    this.#named.add(file);
+    this.listener.onProblem(`${text}; to fix it: ${remedy}`, this.#keyOf(`file ${file}`));
+  }
+
+  /** The file is removed or has changed. */
+  resolveFile(file: string): void {
+    if (this.#named.delete(file)) this.listener.onResolved(this.#keyOf(`file ${file}`));
+  }
+
+  /** Reports the number of files that were only counted so far, at most once a minute. */
+  reportRest(): void {
+    this.#turnMinute();
+    if (this.#rest === undefined || this.#isRestReported) return;
+    const { count, example } = this.#rest;
+    this.#rest = undefined;
+    this.#isRestReported = true;
+    const text = `${count} more files in ${this.directory} are not records of sessions; the last: ${example}`;
+    this.listener.onProblem(text, this.#keyOf('more files'));
+  }
+
+  /** Resolves all problems: the directory does not exist any more. */
+  end(): void {
+    for (const [kind, { isResolved }] of this.#reports)
+      if (!isResolved) this.listener.onResolved(this.#keyOf(kind));
+    this.#reports.clear();
+    for (const file of [...this.#named]) this.resolveFile(file);
+    this.listener.onResolved(this.#keyOf('more files'));
+  }
+
+  #keyOf(kind: string): string {
+    return `${this.directory} ${kind}`;
+  }
+
+  #turnMinute(): void {
+    const now = performance.now();
+    if (now - this.#minuteStart < MINUTE_MS) return;
+    this.#minuteStart = now;
+    this.#count = 0;
+    this.#isRestReported = false;
+    this.listener.onResolved(this.#keyOf('more files'));
+  }
+}

@@ -1,0 +1,90 @@
+import { lstatSync, watch, type FSWatcher } from 'node:fs';
+import { whyDenied } from '../../util/denied.js';
+import { NoiseGate } from '../../util/noise-gate.js';
+import { hasCode, reasonOf } from '../../util/errno.js';
+
+export interface WatchListener {
+  /** The entry of this name changed; undefined: the directory itself, or inotify does not report which. */
+  readonly onEvent: (name: string | undefined) => void;
+  /** Too many events: there are none until {@link DirectoryWatch.update} is called again after a pause. */
+  readonly onNoise: () => void;
+  /** The watch failed. */
+  readonly onLost: () => void;
+}
+
+/** Watches one directory by inotify, and stops if too many events arrive ({@link NoiseGate} explains why). */
+export class DirectoryWatch {
+  #watcher: FSWatcher | undefined;
+  #identity: string | undefined;
+  readonly #gate = new NoiseGate();
+  #isNoisy = false;
+
+  constructor(
+    readonly path: string,
+    private readonly listener: WatchListener,
+  ) {}
+
+  /** Whether it is not watched because too many events arrived. */
+  get isNoisy(): boolean {
+    return this.#watcher === undefined && this.#isNoisy;
+  }
+
+  /** Whether inotify reports events. */
+  get isWatching(): boolean {
+    return this.#watcher !== undefined;
+  }
+
+  /**
+   * Watches the directory that has this path now, unless the pause after too many events is not over.
+   * @returns whether events may have been missed: the directory is another one than before, or it was not watched.
+   * @throws {Error} from the file system, e.g. ENOENT, and from inotify, e.g. ENOSPC.
+   */
+  update(): boolean {
+    // a new directory can have the inode number of the removed one
+    const { dev, ino, birthtimeNs } = lstatSync(this.path, { bigint: true });
+    const identity = `${dev}:${ino}:${birthtimeNs}`;
+    const isSame = this.#identity === identity;
+    if (isSame && this.#watcher !== undefined) return false;
+    this.#stop();
+    this.#identity = identity;
+    if (this.#gate.waitMs > 0) return !isSame;
+    this.#watcher = watch(this.path, (_type, name) => {
+      this.#onEvent(name);
+    }).on('error', () => {
+      this.close();
+      this.listener.onLost();
+    });
+    this.#gate.begin();
+    this.#isNoisy = false;
+    return true;
+  }
+
+  close(): void {
+    this.#stop();
+    this.#identity = undefined;
+  }
+
+  #stop(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+  }
+
+  #onEvent(name: string | null): void {
+    // a few events still arrive after the close
+    if (this.#watcher === undefined) return;
+    if (!this.#gate.count()) {
+      this.listener.onEvent(name ?? undefined);
+      return;
+    }
+    this.#stop();
+    this.#isNoisy = true;
+    this.listener.onNoise();
+  }
+}
+
+/** The problem of a directory that cannot be watched. */
+export function describeUnwatched(path: string, rescanMs: number, error: unknown): string {
+  const remedy = 'to fix it: sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=65536';
+  const reason = hasCode(error, 'EACCES') ? whyDenied(error, 'read', path) : `${reasonOf(error)}; ${remedy}`;
+  return `cannot watch ${path}, so it is only read every ${rescanMs / 1000} s: ${reason}`;
+}

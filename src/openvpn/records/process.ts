@@ -1,0 +1,48 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
+import { hasCode } from '../../util/errno.js';
+
+/** What `/proc` shows about a process that hooks or management report as OpenVPN. */
+export type ProcessFacts =
+  | { readonly is: 'openvpn'; readonly euid: number }
+  | { readonly is: 'other'; readonly exe: string }
+  | { readonly is: 'gone' };
+
+/** Tests that run without OpenVPN replace it. */
+export type ProcessProbe = (pid: number) => ProcessFacts;
+
+/**
+ * Whether {@link probeProcess} would find the process, by one system call instead of six. A process that has ended has no
+ * `exe` any more, also as a zombie (proc(5)).
+ * @throws {Error} if this process may not read it in `/proc` (it is not root).
+ */
+export function processExists(pid: number): boolean {
+  try {
+    readlinkSync(`/proc/${pid}/exe`);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return false;
+    throw error;
+  }
+}
+
+/**
+ * Reads a process in `/proc`. A program is OpenVPN if the name of its file begins with `openvpn`: Debian's
+ * `/usr/sbin/openvpn`, also after an upgrade replaced it (`openvpn (deleted)`). A zombie is gone.
+ * @throws {Error} if this process may not read it (it is not root).
+ */
+export function probeProcess(pid: number): ProcessFacts {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    if (/^State:\s*[ZX]/m.test(status)) return { is: 'gone' };
+    const exe = readlinkSync(`/proc/${pid}/exe`);
+    if (!basename(exe).startsWith('openvpn')) return { is: 'other', exe };
+    // Uid: real, effective, saved, file system (proc_pid_status(5))
+    const euid = /^Uid:\s+\d+\s+(\d+)/m.exec(status)?.[1];
+    return euid === undefined ? { is: 'gone' } : { is: 'openvpn', euid: Number(euid) };
+  } catch (error) {
+    // ESRCH: the process ended between two reads; ENOENT for exe: a kernel thread or a process that is exiting
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return { is: 'gone' };
+    throw error;
+  }
+}

@@ -1,0 +1,55 @@
+import type { SessionRecord } from './record.js';
+
+/** A record file with valid content, of a process that runs. */
+export interface ValidRecord {
+  /** Its file. */
+  readonly path: string;
+  readonly record: SessionRecord;
+  /** `performance.now()` when this content was first read. */
+  readonly seenAt: number;
+}
+
+/** The valid records of one directory by file, and their number by process. */
+export class RecordTable {
+  readonly #records = new Map<string, ValidRecord & { readonly signature: string }>();
+  readonly #perProcess = new Map<number, number>();
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  get(path: string): (ValidRecord & { readonly signature: string }) | undefined {
+    return this.#records.get(path);
+  }
+
+  paths(): string[] {
+    return [...this.#records.keys()];
+  }
+
+  values(): IterableIterator<ValidRecord> {
+    return this.#records.values();
+  }
+
+  /** The processes that have a record. */
+  pids(): number[] {
+    return [...this.#perProcess.keys()];
+  }
+
+  add(added: ValidRecord & { readonly signature: string }): void {
+    this.#records.set(added.path, added);
+    const { pid } = added.record;
+    this.#perProcess.set(pid, (this.#perProcess.get(pid) ?? 0) + 1);
+  }
+
+  /** @returns the deleted record; undefined if there was none. */
+  delete(path: string): ValidRecord | undefined {
+    const deleted = this.#records.get(path);
+    if (deleted === undefined) return undefined;
+    this.#records.delete(path);
+    const { pid } = deleted.record;
+    const others = (this.#perProcess.get(pid) ?? 0) - 1;
+    if (others > 0) this.#perProcess.set(pid, others);
+    else this.#perProcess.delete(pid);
+    return deleted;
+  }
+}
