@@ -3,8 +3,8 @@ import './no-debugger.js';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_CONFIG_FILE, loadConfig } from './config/load.js';
 import { ConfigError } from './config/problem.js';
-import { ConsoleUnreachable } from './console/reach.js';
-import { ConsoleRefusal, talk } from './console/talk.js';
+import { ConsoleUnreachable } from './console/terminal/connect.js';
+import { ConsoleRefusal, talk } from './console/terminal/talk.js';
 import { printable, printableJson } from './util/printable.js';
 import { quoteWord } from './util/words.js';
 import { KernelError } from './model/kernel-error.js';
@@ -178,7 +178,7 @@ One line each, Unix time first and the client last:
   TIME,SUBFLOW,ADDED|REMOVED|CHANGED,PATH,CLIENT'S END,OUR WISH,CLIENT'S WISH,SERVER/COMMON NAME`,
   )
   .action(async ({ config }: Common) => {
-    const { follow } = await import('./console/follow.js');
+    const { follow } = await import('./console/terminal/follow.js');
     await follow((await loadConfig(config)).console.socket, print);
   });
 
@@ -191,7 +191,7 @@ With history, completion by Tab, and colour (unless NO_COLOR is set). Ends with 
 said line by line, and the answers are printed: echo 'status 3' | subflowd console office`,
   )
   .action(async (server: string | undefined, { config: file }: Common) => {
-    const { interact } = await import('./console/interact.js');
+    const { interact } = await import('./console/terminal/interact.js');
     const { servers, console } = await loadConfig(file);
     const shared = servers.filter((each) => each.console);
     const chosen = server === undefined ? undefined : shared.find(({ name }) => name === server);

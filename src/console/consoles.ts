@@ -2,11 +2,11 @@ import type { ConsoleConfig } from '../config/config.js';
 import type { Management } from '../openvpn/management.js';
 import type { Server } from '../openvpn/server.js';
 import type { DaemonApi } from '../api/daemon-api.js';
-import { CLIENT_LIMITS } from './client.js';
-import { Console, type ConsolePlace } from './console.js';
-import type { Partners } from './dialogue.js';
-import { Sharing } from './sharing.js';
-import { UnreadAnswers } from './unread.js';
+import { CLIENT_LIMITS } from './listen/client-connection.js';
+import { Console, type ConsolePlace } from './listen/console.js';
+import type { Partners } from './commands/dialogue.js';
+import { Sharing } from './sharing/sharing.js';
+import { UnreadAnswers } from './listen/unread.js';
 
 export interface ConsolesListener {
   readonly onProblem: (text: string) => void;

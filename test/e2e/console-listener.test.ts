@@ -14,7 +14,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Console } from '../../src/console/console.js';
+import { Console } from '../../src/console/listen/console.js';
 import type { Check } from '../../src/doctor/check.js';
 import { needs } from '../lab/needs.js';
 import { until } from '../support/until.js';

@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ServerConfig } from '../../src/config/config.js';
-import { Sharing } from '../../src/console/sharing.js';
+import { Sharing } from '../../src/console/sharing/sharing.js';
 import { Servers } from '../../src/openvpn/servers.js';
 import { needs } from '../lab/needs.js';
 import { until } from '../support/until.js';

@@ -1,0 +1,433 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { runCommand } from '../../../../src/console/commands/commands.js';
+import { COMMANDS } from '../../../../src/console/common/mptcp-commands.js';
+import { watchEvents } from '../../../../src/console/text/events.js';
+import type { DaemonStatus } from '../../../../src/api/status.js';
+import { quoteWord } from '../../../../src/util/words.js';
+import { ConfigError } from '../../../../src/config/problem.js';
+import { LTE, PID, SERVER, WIFI } from '../../../support/alice.js';
+import { client, Steered, switchOf } from '../steered.js';
+import { standby } from '../../../support/rules.js';
+
+let directory: string;
+let daemon: Steered;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'subflowd-'));
+  daemon = new Steered(join(directory, 'overrides.json'), [client('alice'), client('bob')]);
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+async function lines(command: string): Promise<readonly string[]> {
+  return (await runCommand(daemon, command)).lines;
+}
+
+const NAMES = [
+  'alice example',
+  'Bob "The" Builder',
+  'back\\slash',
+  "O'Neil",
+  '山田太郎',
+  'END',
+  'ERROR: x',
+  'SUCCESS: x',
+  '>X',
+  'lab/nobody',
+  'auto',
+  '',
+];
+
+describe('help', () => {
+  it.each(['help', 'mptcp', 'mptcp help', '  help  '])('%j lists every command', async (command) => {
+    const text = (await lines(command)).join('\n');
+    for (const known of [...COMMANDS.map(([each]) => each), 'exit']) expect(text).toContain(known);
+    expect(text.endsWith('\nEND')).toBe(true);
+  });
+});
+
+it.each(['', '   ', '\t'])('an empty line (%j) is answered by nothing', async (command) => {
+  expect(await runCommand(daemon, command)).toEqual({ lines: [] });
+});
+
+it.each(['exit', 'quit'])('%s hangs up', async (command) => {
+  expect(await runCommand(daemon, command)).toEqual({ lines: [], hangUp: true });
+});
+
+it.each([
+  ['stauts', 'unknown command "stauts", try help'],
+  ['END', 'unknown command "END", try help'],
+  ['mptcp stauts', 'unknown command "mptcp stauts", try mptcp help'],
+  ['mptcp status xml', 'no client "xml" is connected: status shows who is'],
+  ['mptcp status json more', 'mptcp status takes nothing, a CLIENT, or json'],
+  ['mptcp paths x', 'mptcp paths takes nothing'],
+  ['mptcp rules x', 'mptcp rules takes nothing, or reload'],
+  ['mptcp explain', 'mptcp explain takes a CLIENT'],
+  ['mptcp explain carol', 'no client "carol" is connected: status shows who is'],
+  ['mptcp watch now', 'mptcp watch takes nothing, or off'],
+  ['mptcp claim', 'mptcp claim takes auth (client-auth and its like) or questions (password, needok, ...)'],
+  ['mptcp claim auth', 'there is no one OpenVPN behind this console: use the console of a server'],
+  ['mptcp primary', 'mptcp primary takes a CLIENT and a PATH, or auto'],
+  ['mptcp primary alice', 'mptcp primary takes a CLIENT and a PATH, or auto'],
+  ['mptcp primary alice lte now', 'mptcp primary takes a CLIENT and a PATH, or auto'],
+  ['mptcp primary carol lte', 'no client "carol" is connected: status shows who is'],
+  ['mptcp primary other/alice lte', 'no client "other/alice" is connected: status shows who is'],
+  ['mptcp primary alice moon', 'there is no path "moon"; the paths are wifi, lte'],
+  ['mptcp primary "alice lte', 'a quote is not closed'],
+  ['mptcp primary alice\\', 'the line ends in a backslash'],
+  ['mptcp \u001b[2J\u009b', 'unknown command "mptcp \\u001b[2J\\x9b", try mptcp help'],
+])('%j is refused: %s', async (command, why) => {
+  expect(await lines(command)).toEqual([`ERROR: ${why}`]);
+  expect(daemon.status().overrides).toEqual({});
+});
+
+describe('mptcp status', () => {
+  it('shows every session, and ends', async () => {
+    const text = await lines('mptcp status');
+    expect(text).toContain('session alice: from 192.168.100.2:38456, 10.8.0.2, server lab');
+    expect(text).toContain('2 sessions');
+    expect(text.at(-1)).toBe('END');
+  });
+
+  it('json is one line that holds the same', async () => {
+    const [json, ...rest] = await lines('mptcp status json');
+    expect(rest).toEqual(['END']);
+    expect(JSON.parse(json ?? '')).toEqual(daemon.status());
+  });
+
+  it.each([...NAMES, 'line\nEND', 'carriage\rreturn', '\u001b[31mred\u009b0m', '\u007f'])(
+    'a client named %j neither ends nor colours an answer',
+    async (name) => {
+      daemon.clients = [client(name)];
+      daemon.problems = [`${name}: is odd`];
+      daemon.servers = [{ name: 'lab', management: 'absent', recorded: 1, pids: [1], version: name }];
+      const text = await lines('mptcp status');
+      expect(text.indexOf('END')).toBe(text.length - 1);
+      for (const line of text)
+        expect(line).toMatch(/^(subflowd |server |problem: |session | {4}|1 session$|END$|$)/);
+      expect(text.join('')).not.toMatch(/\p{Cc}/u);
+      const json = await lines('mptcp status json');
+      expect(json.join('')).not.toMatch(/\p{Cc}/u);
+      expect((JSON.parse(json[0] ?? '') as DaemonStatus).sessions[0]?.session.commonName).toBe(name);
+    },
+  );
+});
+
+describe('mptcp primary', () => {
+  it('puts a client on a path until auto, and says what came of it', async () => {
+    expect(await lines('mptcp primary alice lte')).toEqual([
+      'SUCCESS: lab/alice: pending, lte is to be primary by override',
+    ]);
+    expect(daemon.status().overrides).toEqual({ 'lab/alice': 'lte' });
+    expect(await lines('mptcp primary alice auto')).toEqual([
+      'SUCCESS: lab/alice: pending, wifi is to be primary by [default]',
+    ]);
+    expect(daemon.status().overrides).toEqual({});
+  });
+
+  it('takes back what is not there without complaint', async () => {
+    expect((await lines('mptcp primary alice auto'))[0]).toMatch(/^SUCCESS: /);
+  });
+
+  it.each(NAMES)('finds a client named %j', async (name) => {
+    daemon.clients = [client(name), client('alice')];
+    const [answer] = await lines(`mptcp primary ${quoteWord(name)} lte`);
+    expect(answer).toBe(`SUCCESS: lab/${name}: pending, lte is to be primary by override`);
+    expect(daemon.status().overrides).toEqual({ [`lab/${name}`]: 'lte' });
+  });
+
+  it('shows control characters of a name and obeys none', async () => {
+    daemon.clients = [client('\u001b[2J\u009b')];
+    const [answer] = await lines('mptcp primary "\u001b[2J\u009b" lte');
+    expect(answer).toMatch(/^SUCCESS: lab\/\\x1b\[2J\\x9b: pending/);
+  });
+
+  it('asks which one where two servers know a common name', async () => {
+    daemon.clients = [client('alice', { server: 'home' }), client('alice', { server: 'office' })];
+    expect(await lines('mptcp primary alice lte')).toEqual([
+      'ERROR: "alice" is several clients: say "home/alice" or "office/alice"',
+    ]);
+    expect((await lines('mptcp primary office/alice lte'))[0]).toMatch(/^SUCCESS: office\/alice: /);
+    expect(daemon.status().overrides).toEqual({ 'office/alice': 'lte' });
+  });
+
+  it('tells of every connection of a client that has several', async () => {
+    daemon.clients = [client('alice'), client('alice', { remotes: [{ address: '192.168.100.9', port: 9 }] })];
+    expect(await lines('mptcp primary alice lte')).toEqual([
+      'SUCCESS: lab/alice: pending, lte is to be primary by override; ' +
+        'absent, override wants lte, where the client has no subflow: keeps what it has',
+    ]);
+  });
+
+  it('changes and takes back the override of a client that left', async () => {
+    await lines('mptcp primary alice lte');
+    daemon.clients = [];
+    expect(await lines('mptcp primary alice wifi')).toEqual(['SUCCESS: lab/alice: not connected now']);
+    expect(await lines('mptcp primary lab/alice auto')).toEqual(['SUCCESS: lab/alice: not connected now']);
+    expect(await lines('mptcp primary alice auto')).toEqual([
+      'ERROR: no client "alice" is connected: status shows who is',
+    ]);
+  });
+
+  it('says so when the override cannot be kept, and keeps the old one', async () => {
+    await lines('mptcp primary alice lte');
+    rmSync(directory, { recursive: true });
+    const lost = join(directory, 'gone');
+    daemon = new Steered(join(lost, 'overrides.json'), [client('alice')]);
+    expect((await lines('mptcp primary alice lte'))[0]).toMatch(
+      new RegExp(`^ERROR: the override cannot be kept: .*${lost}`),
+    );
+    expect(daemon.status().overrides).toEqual({});
+    directory = mkdtempSync(join(tmpdir(), 'subflowd-'));
+  });
+});
+
+describe('CLIENT', () => {
+  const addressed = (name: string, server: string, cid: number, address: string, virtual: string) => {
+    const known = client(name, { server, remotes: [{ address, port: 1000 }] });
+    return { ...known, session: { ...known.session, cid, virtual: [virtual, `fd00::${virtual.slice(-1)}`] } };
+  };
+
+  beforeEach(() => {
+    daemon.clients = [
+      addressed('alice', 'home', 0, '192.0.2.1', '10.8.0.2'),
+      addressed('bob', 'home', 1, '192.0.2.2', '10.8.0.3'),
+      addressed('1', 'office', 7, '192.0.2.2', '10.8.0.2'),
+    ];
+  });
+
+  it.each([
+    ['alice', 'home/alice'],
+    ['0', 'home/alice'],
+    ['192.0.2.1', 'home/alice'],
+    ['192.0.2.1:1000', 'home/alice'],
+    ['::ffff:192.0.2.1', 'home/alice'],
+    ['10.8.0.3', 'home/bob'],
+    ['FD00:0::3', 'home/bob'],
+    ['home/fd00::3', 'home/bob'],
+    ['home/1', 'home/bob'],
+    ['office/1', 'office/1'],
+    ['office/10.8.0.2', 'office/1'],
+    ['7', 'office/1'],
+  ])('%s is %s', async (word, key) => {
+    expect((await lines(`mptcp primary ${word} lte`))[0]).toContain(`SUCCESS: ${key}: `);
+  });
+
+  it.each([
+    ['1', 'home/bob', 'office/1'],
+    ['10.8.0.2', 'home/alice', 'office/1'],
+    ['192.0.2.2:1000', 'home/bob', 'office/1'],
+  ])('%s is two', async (word, one, other) => {
+    for (const command of ['status', 'explain', 'primary'])
+      expect(await lines(`mptcp ${command} ${word}${command === 'primary' ? ' lte' : ''}`)).toEqual([
+        `ERROR: "${word}" is several clients: say "${one}" or "${other}"`,
+      ]);
+  });
+
+  it.each([
+    // a virtual address, with and without its server
+    ['10.8.0.9', 'office/10.8.0.9', '"office/5" or "office/carol"'],
+    ['10.8.0.9', '10.8.0.9', '"office/5" or "office/carol"'],
+    // a server and a common name
+    ['office/carol', 'office/carol', '"office/6" or "office/office/carol"'],
+    // a CID
+    ['6', 'office/6', '"office/5" or "office/carol"'],
+    // a real address, with and without its port
+    ['192.0.2.9', 'office/192.0.2.9', '"office/5" or "office/carol"'],
+    ['192.0.2.9:1000', '192.0.2.9:1000', '"office/5" or "office/carol"'],
+  ])(
+    'a client named %s makes %s two, and for each a word is said that means only it',
+    async (name, word, words) => {
+      daemon.clients = [
+        addressed(name, 'office', 5, '192.0.2.8', '10.8.0.8'),
+        addressed('carol', 'office', 6, '192.0.2.9', '10.8.0.9'),
+      ];
+      for (const command of ['status', 'explain', 'primary'])
+        expect(await lines(`mptcp ${command} ${word}${command === 'primary' ? ' lte' : ''}`)).toEqual([
+          `ERROR: "${word}" is several clients: say ${words}`,
+        ]);
+      for (const said of words.split(' or '))
+        expect((await lines(`mptcp explain ${said}`)).at(-1)).toBe('END');
+    },
+  );
+
+  it('whose name a shell would take apart, or a reader would not see, is said by another word', async () => {
+    daemon.clients = [
+      addressed('$(reboot)', 'office', 1, '192.0.2.8', '10.8.0.8'),
+      addressed('al\u202eice', 'office', 2, '192.0.2.9', '10.8.0.8'),
+      addressed('-n', 'office', 3, '192.0.2.9', '10.8.0.8'),
+    ];
+    expect(await lines('mptcp status 10.8.0.8')).toEqual([
+      'ERROR: "10.8.0.8" is several clients: say "office/1" or "office/-n" or "office/2"',
+    ]);
+  });
+
+  it('that left, and shares all its words, is said by = and SERVER/COMMON NAME', async () => {
+    daemon.clients = [addressed('10.8.0.8', 'office', 1, '192.0.2.8', '10.8.0.7')];
+    await lines('mptcp primary 10.8.0.8 lte');
+    daemon.clients = [addressed('carol', 'office', 2, '192.0.2.9', '10.8.0.8')];
+    expect(await lines('mptcp primary office/10.8.0.8 auto')).toEqual([
+      'ERROR: "office/10.8.0.8" is several clients: say "=office/10.8.0.8" or "office/carol"',
+    ]);
+    expect(await lines('mptcp primary =office/10.8.0.8 auto')).toEqual([
+      'SUCCESS: office/10.8.0.8: not connected now',
+    ]);
+  });
+
+  it('is named ten times at most where a word means more', async () => {
+    daemon.clients = Array.from({ length: 200 }, (_, cid) =>
+      addressed(`c${String(cid).padStart(3, '0')}`, 'office', cid, '192.0.2.8', '10.8.0.8'),
+    );
+    const [answer] = await lines('mptcp status 10.8.0.8');
+    expect(answer).toMatch(/: say "office\/c000" or .* or "office\/c009", or 190 more$/);
+  });
+
+  it.each(['-n', '--', 'json', '--json'])(
+    'is a client behind --, also when it is called %s',
+    async (name) => {
+      daemon.clients = [addressed(name, 'office', 1, '192.0.2.8', '10.8.0.8')];
+      expect((await lines(`mptcp status -- ${name}`))[1]).toContain(`session ${name}: `);
+      expect((await lines(`mptcp explain -- ${name}`))[0]).toContain(`session ${name}: `);
+      expect((await lines(`mptcp primary -- ${name} lte`))[0]).toContain(`SUCCESS: office/${name}: `);
+    },
+  );
+
+  it('has to follow --', async () => {
+    expect(await lines('mptcp status --')).toEqual(['ERROR: mptcp status takes nothing, a CLIENT, or json']);
+    expect(await lines('mptcp explain --')).toEqual(['ERROR: mptcp explain takes a CLIENT']);
+    expect(await lines('mptcp primary -- lte')).toEqual([
+      'ERROR: mptcp primary takes a CLIENT and a PATH, or auto',
+    ]);
+  });
+
+  it("is one of the server's own at its console", async () => {
+    const at = (server: string) => runCommand(daemon, 'mptcp primary 1 lte', { server });
+    expect((await at('home')).lines[0]).toContain('SUCCESS: home/bob: ');
+    expect((await at('office')).lines[0]).toContain('SUCCESS: office/1: ');
+  });
+});
+
+it('mptcp status CLIENT shows that one', async () => {
+  const text = await lines('mptcp status bob');
+  expect(text.filter((line) => line.startsWith('session '))).toEqual([
+    'session bob: from 192.168.100.2:38456, 10.8.0.2, server lab',
+  ]);
+  expect(text.at(-1)).toBe('END');
+});
+
+it.each(['mptcp status json', 'mptcp status carol', 'mptcp paths', 'mptcp explain carol'])(
+  '%s shows what is now',
+  async (command) => {
+    daemon.news = () => {
+      daemon.clients = [client('carol')];
+    };
+    const text = (await lines(command)).join('\n');
+    expect(text).toContain(command === 'mptcp paths' ? '1 of 1 subflow active' : 'carol');
+    expect(text).not.toMatch(/^ERROR/);
+  },
+);
+
+it('mptcp paths tells what is on each', async () => {
+  daemon.clients = [client('alice', { remotes: [WIFI] }), client('bob')];
+  expect(await lines('mptcp paths')).toEqual([
+    'path wifi: 192.168.100.0/24: primary of 1 session, 2 of 2 subflows active',
+    'path lte: 192.168.200.0/24: primary of 0 sessions, 1 of 1 subflow active',
+    'END',
+  ]);
+  const none = { down: 0, up: 0 };
+  const capacity = { down: 20e6, up: 5e6 };
+  const carried = { down: 16.84e6, up: 0.5e6 };
+  daemon.loads = [
+    { name: 'wifi', carried, capacity, isLearnt: false, foreign: { down: 2e6, up: 0 }, isCongested: true },
+    { name: 'lte', carried, isLearnt: false, foreign: none, isCongested: false },
+  ];
+  expect((await lines('mptcp paths')).map((line) => line.split('; ')[1])).toEqual([
+    'carries 16.8/0.5, others and headers 2/0 of 20/5 Mbit/s, 94 % full, congested',
+    'carries 16.8/0.5 Mbit/s, capacity not known yet',
+    undefined,
+  ]);
+});
+
+describe('mptcp rules', () => {
+  it('tells for how many each counts, and the overrides', async () => {
+    daemon.rules = {
+      ...daemon.rules,
+      clients: [
+        { glob: 'b*', ...standby(['lte', 'wifi']) },
+        { glob: 'x', ...standby([]) },
+      ],
+    };
+    await lines('mptcp primary alice lte');
+    expect(await lines('mptcp rules')).toEqual([
+      'rule [client b*]: primary = lte, wifi: 1 session',
+      'rule [client x]: no path, left alone: 0 sessions',
+      'rule [default]: primary = wifi: 0 sessions',
+      'override lab/alice: lte, until taken back by auto',
+      'END',
+    ]);
+  });
+
+  it('reload says whether the file has a mistake', async () => {
+    expect(await lines('mptcp rules reload')).toEqual(['SUCCESS: the rules are those of the file']);
+    daemon.mistake = new ConfigError('/etc/ini', [{ line: 3, message: 'is odd' }]);
+    const [answer, ...rest] = await lines('mptcp rules reload');
+    expect(answer).toMatch(/^ERROR: the old rules go on: \/etc\/ini:3: is odd/);
+    expect(rest).toEqual([]);
+  });
+});
+
+it('mptcp explain tells the rule, the wish, what was written and what the kernel has', async () => {
+  daemon.rules = { ...daemon.rules, clients: [{ glob: 'a*', ...standby(['lte']) }] };
+  await lines('mptcp primary alice wifi');
+  const name = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
+  const result = { outcome: 'committed', peerAsked: true } as const;
+  daemon.writes = { at: 0, wishes: [{ wish: { name, priority: 'backup' }, result }] };
+  expect(await lines('mptcp explain alice')).toEqual([
+    'session alice: from 192.168.100.2:38456, 10.8.0.2, server lab',
+    "rule: an admin's command (mptcp primary CLIENT auto takes it back) wants wifi",
+    'rule that fits but does not count: [client a*] wants lte',
+    'rule that fits but does not count: [default] wants wifi',
+    'wish: pending, wifi is to be primary by override',
+    'wish: 192.168.100.2:38456 on wifi: active, and is',
+    'wish: 192.168.200.2:43622 on lte: to become backup',
+    'written: 1970-01-01T00:00:00.000Z 192.168.200.2:43622 backup: committed, the client is asked to follow',
+    'kernel: 192.168.100.2:38456 is active by us and active by the client: used',
+    'kernel: 192.168.200.2:43622 is active by us and active by the client: used',
+    'moves: nothing but another rule, or the end of its subflows',
+    'END',
+  ]);
+});
+
+it('mptcp watch tells of switches and of subflows that come, change and go', async () => {
+  const told: string[] = [];
+  const observe = () => {
+    daemon.counters.observe({ sessions: daemon.status().sessions, paths: [] });
+  };
+  daemon.clients = [client('alice')];
+  observe();
+  const setWatching = (isOn: boolean) => {
+    if (isOn) stop = watchEvents(daemon, (message) => told.push(...message));
+    else stop();
+  };
+  let stop = (): void => undefined;
+  const watch = (line: string) => runCommand(daemon, line, { setWatching });
+  expect((await watch('mptcp watch')).lines).toEqual(['SUCCESS: real-time mptcp notification set to ON']);
+  daemon.events.publish(switchOf({ commonName: 'a,\u001b', committedAt: 1_999 }));
+  daemon.clients = [client('alice', { wish: 'backup', remotes: [WIFI, { ...LTE, port: 5 }] })];
+  observe();
+  expect((await watch('mptcp watch off')).lines).toEqual([
+    'SUCCESS: real-time mptcp notification set to OFF',
+  ]);
+  daemon.clients = [];
+  observe();
+  expect(told.map((line) => line.replace(/\d{10}/, 'NOW'))).toEqual([
+    '>MPTCP:1,SWITCH,wifi,lte,lab/a,\\x1b',
+    '>MPTCP:NOW,SUBFLOW,CHANGED,wifi,192.168.100.2:38456,backup,active,lab/alice',
+    '>MPTCP:NOW,SUBFLOW,ADDED,lte,192.168.200.2:5,backup,active,lab/alice',
+    '>MPTCP:NOW,SUBFLOW,REMOVED,lte,192.168.200.2:43622,active,active,lab/alice',
+  ]);
+});

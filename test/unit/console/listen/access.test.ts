@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { mayUse } from '../../../../src/console/listen/access.js';
+import { isListedMember } from '../../../../src/util/groups.js';
+import { hookUser, userOf } from '../../../../src/openvpn/events-directory.js';
+
+const NOBODY = 65534;
+/** That no file of this host names. */
+const NAMELESS = 54_321;
+
+describe('who may use a console on TCP without a password', () => {
+  it.each([
+    ['root', 0, { mode: 0o600 }, true],
+    ['a user whose own group it is', NOBODY, { mode: 0o660, group: 'nogroup' }, true],
+    ['nobody of the group where it may not write', NOBODY, { mode: 0o640, group: 'nogroup' }, false],
+    ['everybody where everybody may write', NAMELESS, { mode: 0o662 }, true],
+    ['no user of another group', NOBODY, { mode: 0o660, group: 'root' }, false],
+    ['no user without a name', NAMELESS, { mode: 0o660, group: 'nogroup' }, false],
+    ['nobody where the group is gone', NOBODY, { mode: 0o660, group: 'no-such-group' }, false],
+  ])('%s', (_who, uid, place, may) => {
+    expect(mayUse(uid, place)).toBe(may);
+  });
+
+  it('is a member whom /etc/group lists', () => {
+    for (const line of readFileSync('/etc/group', 'utf8').trim().split('\n')) {
+      const [, , gid, members = ''] = line.split(':');
+      for (const member of members.split(',').filter(Boolean)) {
+        expect(isListedMember(member, Number(gid))).toBe(true);
+      }
+      expect(isListedMember('', Number(gid))).toBe(false);
+    }
+  });
+});
+
+it('gives a user without a name its number, and no group of it is believed', () => {
+  expect(hookUser(NAMELESS).name).toBe(String(NAMELESS));
+  expect(userOf(NAMELESS)).toBeUndefined();
+});

@@ -1,0 +1,143 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { CLIENT_LIMITS } from '../../../../src/console/listen/client-connection.js';
+import { Console } from '../../../../src/console/listen/console.js';
+import { PLACE_LIMITS } from '../../../../src/console/listen/occupancy.js';
+import { MAX_TRIES } from '../../../../src/console/listen/password.js';
+import { talk } from '../../../../src/console/terminal/talk.js';
+import { Farewell, MOST_LEAVING } from '../../../../src/console/listen/turn-away.js';
+import { Talker } from '../../../support/talker.js';
+import { until } from '../../../support/until.js';
+import { Steered } from '../steered.js';
+
+let directory: string;
+let ends: (() => unknown)[];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'subflowd-places-'));
+  ends = [];
+});
+afterEach(async () => {
+  for (const end of ends.reverse()) await end();
+  rmSync(directory, { recursive: true });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+interface Peer {
+  readonly socket: Socket;
+  text: string;
+  ended: boolean;
+}
+
+/** One that never leaves by itself. */
+async function stayer(target: string | number): Promise<Peer> {
+  const socket =
+    typeof target === 'string'
+      ? connect({ path: target, allowHalfOpen: true })
+      : connect({ host: '127.0.0.1', port: target, allowHalfOpen: true });
+  const peer: Peer = { socket, text: '', ended: false };
+  socket.on('data', (chunk: Buffer) => (peer.text += chunk.toString())).on('error', () => undefined);
+  socket.on('end', () => (peer.ended = true));
+  ends.push(() => socket.destroy());
+  await once(socket, 'connect');
+  return peer;
+}
+
+/** A console with a password on TCP. @returns its port. */
+async function openWithPassword(limits = CLIENT_LIMITS): Promise<number> {
+  const passwordFile = join(directory, 'password');
+  writeFileSync(passwordFile, 'sesame\n');
+  const listen = { host: '127.0.0.1', port: await freePort() };
+  const daemon = new Steered(join(directory, 'overrides'), []);
+  const place = { socket: join(directory, 'console'), mode: 0o600, listen, passwordFile };
+  const console = await Console.open(place, { daemon }, limits);
+  ends.push(() => console.close());
+  return listen.port;
+}
+
+it('asks one connection for the password three times', async () => {
+  const peer = await stayer(await openWithPassword());
+  peer.socket.write('guess\nguess\nguess\nsesame\n');
+  await until('it is hung up on', () => peer.ended);
+  expect(peer.text).toBe('ENTER PASSWORD:ERROR: bad password\r\n'.repeat(MAX_TRIES));
+});
+
+it('takes what is sent behind the right password for commands, also where the password is looked at later', async () => {
+  const port = await openWithPassword();
+  const guesser = await stayer(port);
+  guesser.socket.write('guess\nguess\nguess\n');
+  await until('it is hung up on', () => guesser.ended);
+  const peer = await stayer(port);
+  peer.socket.write('sesame\nmptcp watch off\nmptcp watch\n');
+  await until('all is answered', () => peer.text.split('\r\n').length > 4);
+  expect(peer.text.split('\r\n')).toEqual([
+    'ENTER PASSWORD:SUCCESS: password is correct',
+    ">INFO:subflowd console -- type 'help' for the commands",
+    'SUCCESS: real-time mptcp notification set to OFF',
+    'SUCCESS: real-time mptcp notification set to ON',
+    '',
+  ]);
+});
+
+it('ends a connection that gives no password in time', async () => {
+  const peer = await stayer(await openWithPassword({ ...CLIENT_LIMITS, admitMs: 200 }));
+  await until('it is hung up on', () => peer.ended);
+  expect(peer.text).toBe('ENTER PASSWORD:\r\nERROR: no password was given in time\r\n');
+});
+
+it('lets in 64 who give the password on TCP, one more not, and another when one leaves', async () => {
+  const port = await openWithPassword();
+  const enter = async () => {
+    const peer = await stayer(port);
+    peer.socket.write('sesame\n');
+    await until('an answer', () => /(?:SUCCESS|ERROR): .*\r\n/.test(peer.text));
+    return peer;
+  };
+  const inside: Peer[] = [];
+  for (let count = 0; count < PLACE_LIMITS.all; count++) inside.push(await enter());
+  expect(inside.every(({ text }) => text.includes('SUCCESS: password is correct'))).toBe(true);
+  expect((await enter()).text).toContain('ERROR: 64 clients are connected already');
+  // the unix socket has places of its own
+  expect(await talk(join(directory, 'console'), 'help')).not.toEqual([]);
+  inside[0]?.socket.destroy();
+  await until('the place is free', async () => (await enter()).text.includes('SUCCESS'));
+});
+
+it('turns 64 away at a time with the reason, and cuts more off without a word', async () => {
+  const farewell = new Farewell(60_000);
+  const path = join(directory, 'socket');
+  const served: Socket[] = [];
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    served.push(socket.on('error', () => undefined));
+    farewell.turnAway(socket, 'no place');
+  }).listen(path);
+  ends.push(() => {
+    for (const socket of served) socket.destroy();
+    server.close();
+  });
+  await once(server, 'listening');
+  const peers: Peer[] = [];
+  for (let count = 0; count < MOST_LEAVING; count++) peers.push(await stayer(path));
+  await until('all were told why', () => peers.every(({ text }) => text === 'ERROR: no place\r\n'));
+  const more = await stayer(path);
+  await until('it is cut off', () => more.ended);
+  expect(more.text).toBe('');
+  peers[0]?.socket.destroy();
+  await until('there is room again', async () => {
+    const late = await Talker.connect(path);
+    await until('it is turned away', () => late.ended);
+    return late.lines[0] === 'ERROR: no place';
+  });
+});
