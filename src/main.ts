@@ -138,8 +138,8 @@ command('status', 'Show sessions, their subflows, whose wish is what, rule and p
   .addHelpText(
     'after',
     `
-Of each session: the rule that counts for it, what came of that, and its subflows with the path each is on. WE WISH is
-what this host asks for, CLIENT WISHES what the client asks for; a subflow is used as active where both say so.`,
+Of each session: the rule that counts for it, what came of that, and its subflows with the path each is on. OUR PRIORITY is
+what this host asks for, CLIENT'S PRIORITY what the client asks for; a subflow is used as active if both are active.`,
   )
   .action(async (client: string | undefined, { config, json }: Common) => {
     if (json && client !== undefined) program.error('error: --json is of everything: leave the client out');

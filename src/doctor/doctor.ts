@@ -3,7 +3,7 @@ import type { Backend } from '../backend/backend.js';
 import type { Config, ConsoleConfig, ServerConfig } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
 import { configWarnings } from '../config/warnings.js';
-import { groupId } from '../console/common/group.js';
+import { requireGroup } from '../console/common/group.js';
 import type { DaemonStatus } from '../api/status.js';
 import { inspectOverrides } from '../control/overrides-file.js';
 import { ConsoleUnreachable } from '../console/terminal/connect.js';
@@ -57,7 +57,7 @@ function checkConsole({ group, overrides }: ConsoleConfig): Check[] {
 function checkGroup(group: string | undefined): Check[] {
   if (group === undefined) return [];
   try {
-    groupId(group);
+    requireGroup(group);
     return [];
   } catch {
     return [

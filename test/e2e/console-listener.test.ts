@@ -177,7 +177,7 @@ describe('who serves a console', () => {
     lchownSync(socket, STRANGER, STRANGER);
     const { stderr } = await subflowd(['status']);
     expect(stderr).toContain(
-      `${socket} is of user ${STRANGER}, who can lead it elsewhere: nothing was sent there`,
+      `${socket} belongs to user ${STRANGER}, who can replace it: nothing was sent there`,
     );
     expect(said()).toBe('');
   });
@@ -189,7 +189,7 @@ describe('who serves a console', () => {
     await listen(0);
     chmodSync(open, 0o777);
     expect((await subflowd(['status'])).stderr).toContain(
-      `every user can put something else into ${open}: nothing was sent there`,
+      `every user can replace files in ${open}: nothing was sent there`,
     );
     chmodSync(open, 0o755);
     expect((await subflowd(['status'])).stdout).toBe('all is well');

@@ -3,31 +3,53 @@ import { ConfigError } from '../../config/problem.js';
 import { qualifiedName } from '../../model/session.js';
 import { printableJson } from '../../util/printable.js';
 import { splitWords, WordsError } from '../../util/words.js';
-import { HELP } from '../common/mptcp-commands.js';
 import { failure, success, type Answer } from '../common/answer.js';
-import { findClient, type Meant } from '../common/client-words.js';
+import { findClient } from '../common/client-words.js';
+import { HELP, type MptcpVerb } from '../common/mptcp-commands.js';
+import type { ConsoleClient } from '../sharing/console-client.js';
+import type { SharedManagement } from '../sharing/shared-management.js';
 import { pathsText, rulesText } from '../text/config.js';
 import { explainText } from '../text/explain.js';
-import type { Seat } from '../sharing/console-client.js';
-import type { Sharing } from '../sharing/sharing.js';
 import { sessionLines, statusText } from '../text/status.js';
 
-/** Who asks. */
-export interface Asker {
-  /** Who it is, for people: it is logged with each order. */
-  readonly name?: string;
-  /** Its seat at an OpenVPN, where the console has one behind it. */
-  readonly seat?: { readonly sharing: Sharing; readonly seat: Seat } | undefined;
-  /** Of whom CIDs and names are; undefined: of all servers. */
+/** What is known of the client that sends a command. */
+export interface CommandContext {
+  /** Logged with each order. */
+  readonly userName?: string;
+  /** The client at an OpenVPN; undefined if there is no single OpenVPN behind the console. */
+  readonly openvpn?: { readonly shared: SharedManagement; readonly client: ConsoleClient } | undefined;
+  /** The server whose clients are meant by CIDs and names; undefined: all servers. */
   readonly server?: string | undefined;
-  /** Begins or ends to tell it of switches and subflows. */
+  /** Starts or stops sending the client reports of switches and subflows. */
   readonly setWatching?: (isOn: boolean) => void;
-  /** Consoles where OpenVPN's own commands are understood, when they are not here. */
-  readonly elsewhere?: readonly string[];
+  /** Sockets of the consoles that understand OpenVPN's commands, if this one does not. */
+  readonly openvpnConsoles?: readonly string[];
 }
 
-/** Runs one line of a console client, in the manner of OpenVPN's management interface: SUCCESS:, ERROR:, or END. */
-export async function runCommand(daemon: DaemonApi, line: string, asker: Asker = {}): Promise<Answer> {
+type Handler = (
+  daemon: DaemonApi,
+  parameters: readonly string[],
+  context: CommandContext,
+) => Answer | Promise<Answer>;
+
+const HANDLERS: Readonly<Record<MptcpVerb, Handler>> = {
+  status: showStatus,
+  paths: showPaths,
+  primary: setPrimary,
+  rules: showRules,
+  watch,
+  explain,
+  claim: (_daemon, parameters, context) => claimOrRelease('claim', parameters, context),
+  release: (_daemon, parameters, context) => claimOrRelease('release', parameters, context),
+  help: () => block(HELP),
+};
+
+/** Runs one line of a console client. The answer has the form of OpenVPN's own: SUCCESS:, ERROR:, or lines up to END. */
+export async function runCommand(
+  daemon: DaemonApi,
+  line: string,
+  context: CommandContext = {},
+): Promise<Answer> {
   let words: string[];
   try {
     words = splitWords(line);
@@ -35,84 +57,71 @@ export async function runCommand(daemon: DaemonApi, line: string, asker: Asker =
     if (error instanceof WordsError) return failure(error.message);
     throw error;
   }
-  const [first, second, ...rest] = words;
+  const [first, verb = 'help', ...parameters] = words;
   if (first === undefined) return { lines: [] };
-  if (first === 'exit' || first === 'quit') return { lines: [], hangUp: true };
+  if (first === 'exit' || first === 'quit') return { lines: [], closesConnection: true };
   if (first === 'help') return block(HELP);
-  if (first !== 'mptcp') return failure(unknown(first, asker));
-  switch (second) {
-    case undefined:
-    case 'help':
-      return block(HELP);
-    case 'status':
-      await daemon.observe();
-      return status(daemon, rest, asker);
-    case 'primary':
-      return primary(daemon, rest, asker);
-    case 'paths':
-      if (rest.length > 0) return failure('mptcp paths takes nothing');
-      await daemon.observe();
-      return paths(daemon);
-    case 'rules':
-      return rules(daemon, rest);
-    case 'explain':
-      await daemon.observe();
-      return explain(daemon, rest, asker);
-    case 'watch':
-      return watch(rest, asker);
-    case 'claim':
-    case 'release':
-      return claim(second, rest, asker);
-    default:
-      return failure(`unknown command ${JSON.stringify(`mptcp ${second}`)}, try mptcp help`);
-  }
+  if (first !== 'mptcp') return failure(unknownCommandText(first, context));
+  if (!isVerb(verb)) return failure(`unknown command ${JSON.stringify(`mptcp ${verb}`)}, try mptcp help`);
+  return HANDLERS[verb](daemon, parameters, context);
 }
 
-function unknown(command: string, { elsewhere = [] }: Asker): string {
-  const where =
-    elsewhere.length === 0 ? '' : `; OpenVPN's commands are understood at ${elsewhere.join(' and ')}`;
-  return `unknown command ${JSON.stringify(command)}, try help${where}`;
+function isVerb(word: string): word is MptcpVerb {
+  return Object.hasOwn(HANDLERS, word);
 }
 
-function paths(daemon: DaemonApi): Answer {
+function unknownCommandText(command: string, { openvpnConsoles = [] }: CommandContext): string {
+  const hint =
+    openvpnConsoles.length === 0
+      ? ''
+      : `; for OpenVPN's commands, connect to ${openvpnConsoles.join(' or ')}`;
+  return `unknown command ${JSON.stringify(command)}, try help${hint}`;
+}
+
+async function showPaths(daemon: DaemonApi, parameters: readonly string[]): Promise<Answer> {
+  if (parameters.length > 0) return failure('mptcp paths takes no parameter');
+  await daemon.observe();
   const { sessions, paths } = daemon.status();
   return block(pathsText(daemon.config(), sessions, paths));
 }
 
-function status(daemon: DaemonApi, rest: readonly string[], { server }: Asker): Answer {
-  const [client, ...more] = behindDashes(rest);
-  const all = daemon.status();
-  if (rest.length === 0) return block(statusText(all));
+async function showStatus(
+  daemon: DaemonApi,
+  parameters: readonly string[],
+  { server }: CommandContext,
+): Promise<Answer> {
+  await daemon.observe();
+  const status = daemon.status();
+  if (parameters.length === 0) return block(statusText(status));
+  const [client, ...more] = afterDashes(parameters);
   if (client === undefined || more.length > 0)
-    return failure('mptcp status takes nothing, a CLIENT, or json');
-  if (rest[0] === 'json') return block([printableJson(all)]);
-  const meant = findClient(client, daemon.sessions(), [], server);
-  if ('problem' in meant) return failure(meant.problem);
+    return failure('mptcp status takes no parameter, a CLIENT, or json');
+  if (parameters[0] === 'json') return block([printableJson(status)]);
+  const match = findClient(client, daemon.sessions(), [], server);
+  if ('problem' in match) return failure(match.problem);
   return block(
-    all.sessions.filter(({ session }) => qualifiedName(session) === meant.key).flatMap(sessionLines),
+    status.sessions.filter(({ session }) => qualifiedName(session) === match.key).flatMap(sessionLines),
   );
 }
 
-async function primary(
+async function setPrimary(
   daemon: DaemonApi,
-  rest: readonly string[],
-  { server, name = 'somebody' }: Asker,
+  parameters: readonly string[],
+  { server, userName = 'somebody' }: CommandContext,
 ): Promise<Answer> {
-  const [client, path, ...more] = behindDashes(rest);
-  if (client === undefined || path === undefined || more.length > 0) {
-    return failure('mptcp primary takes a CLIENT and a PATH, or auto');
-  }
-  // an override of a client that left can still be taken back
+  const [client, path, ...more] = afterDashes(parameters);
+  if (client === undefined || path === undefined || more.length > 0)
+    return failure('mptcp primary takes a CLIENT and a PATH, or a CLIENT and auto');
+  // the override of a client that has left can still be ended
   const overridden = Object.keys(daemon.status().overrides);
-  const meant: Meant = findClient(client, daemon.sessions(), overridden, server);
-  if ('problem' in meant) return failure(meant.problem);
-  const { key } = meant;
-  const known = daemon.config().paths.map((each) => each.name);
-  if (path !== 'auto' && !known.includes(path)) {
-    return failure(`there is no path ${JSON.stringify(path)}; the paths are ${known.join(', ') || 'none'}`);
-  }
+  const match = findClient(client, daemon.sessions(), overridden, server);
+  if ('problem' in match) return failure(match.problem);
+  const { key } = match;
+  const paths = daemon.config().paths.map(({ name }) => name);
+  if (path !== 'auto' && !paths.includes(path))
+    return failure(`there is no path ${JSON.stringify(path)}; the paths are ${paths.join(', ') || 'none'}`);
   try {
-    await daemon.setOverride(key, path === 'auto' ? undefined : path, name);
+    await daemon.setOverride(key, path === 'auto' ? undefined : path, userName);
   } catch (error) {
     return failure(`the override cannot be kept: ${(error as Error).message}`);
   }
@@ -123,53 +132,66 @@ async function primary(
   return success(`${key}: ${states.join('; ') || 'not connected now'}`);
 }
 
-async function rules(daemon: DaemonApi, [what, ...more]: readonly string[]): Promise<Answer> {
+async function showRules(daemon: DaemonApi, [what, ...more]: readonly string[]): Promise<Answer> {
   if (what === undefined) {
     const { overrides, sessions } = daemon.status();
     return block(rulesText(daemon.config(), overrides, sessions));
   }
-  if (what !== 'reload' || more.length > 0) return failure('mptcp rules takes nothing, or reload');
+  if (what !== 'reload' || more.length > 0) return failure('mptcp rules takes no parameter, or reload');
   try {
     await daemon.reload();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return failure(`the old rules go on: ${error.message.replaceAll('\n', '; ')}`);
+    return failure(`the old rules stay in force: ${error.message.replaceAll('\n', '; ')}`);
   }
-  return success('the rules are those of the file');
+  return success('the rules of the file are in force');
 }
 
-function explain(daemon: DaemonApi, rest: readonly string[], { server }: Asker): Answer {
-  const [client, ...more] = behindDashes(rest);
+async function explain(
+  daemon: DaemonApi,
+  parameters: readonly string[],
+  { server }: CommandContext,
+): Promise<Answer> {
+  await daemon.observe();
+  const [client, ...more] = afterDashes(parameters);
   if (client === undefined || more.length > 0) return failure('mptcp explain takes a CLIENT');
-  const meant = findClient(client, daemon.sessions(), [], server);
-  if ('problem' in meant) return failure(meant.problem);
-  return block(daemon.explain(meant.key).flatMap(explainText));
+  const match = findClient(client, daemon.sessions(), [], server);
+  if ('problem' in match) return failure(match.problem);
+  return block(daemon.explain(match.key).flatMap(explainText));
 }
 
-function watch([what, ...more]: readonly string[], { setWatching }: Asker): Answer {
+function watch(
+  _daemon: DaemonApi,
+  [what, ...more]: readonly string[],
+  { setWatching }: CommandContext,
+): Answer {
   if ((what !== undefined && what !== 'on' && what !== 'off') || more.length > 0)
-    return failure('mptcp watch takes nothing, or off');
-  if (setWatching === undefined) return failure('nothing can be told here');
+    return failure('mptcp watch takes no parameter, or off');
+  if (setWatching === undefined) return failure('mptcp watch does not work here');
   setWatching(what !== 'off');
   return success(`real-time mptcp notification set to ${what === 'off' ? 'OFF' : 'ON'}`);
 }
 
-function claim(verb: 'claim' | 'release', [what, ...more]: readonly string[], { seat }: Asker): Answer {
+function claimOrRelease(
+  verb: 'claim' | 'release',
+  [what, ...more]: readonly string[],
+  { openvpn }: CommandContext,
+): Answer {
   if ((what !== 'auth' && what !== 'questions') || more.length > 0)
     return failure(
-      `mptcp ${verb} takes auth (client-auth and its like) or questions (password, needok, ...)`,
+      `mptcp ${verb} takes auth (client-auth, client-deny, ...) or questions (password, needok, ...)`,
     );
-  if (seat === undefined)
-    return failure('there is no one OpenVPN behind this console: use the console of a server');
-  return seat.sharing[verb](seat.seat, what);
+  if (openvpn === undefined)
+    return failure('there is no single OpenVPN behind this console: use the console of a server');
+  return openvpn.shared[verb](openvpn.client, what);
 }
 
-/** What follows `--`, which ends whatever is not a name; a command that takes no options has none before it. */
-function behindDashes(words: readonly string[]): readonly string[] {
+/** Drops a leading `--`, after which every word is a name. */
+function afterDashes(words: readonly string[]): readonly string[] {
   return words[0] === '--' ? words.slice(1) : words;
 }
 
-/** No line of a block may be taken for its end. */
+/** Ends the lines with END. A line that is itself END gets a blank, so that it does not end the answer. */
 function block(lines: readonly string[]): Answer {
   return { lines: [...lines.map((line) => (line === 'END' ? ' END' : line)), 'END'] };
 }

@@ -1,62 +1,71 @@
 import type { DaemonApi } from '../../api/daemon-api.js';
-import { failure, type Dialogue, type Tell } from '../common/answer.js';
-import { runCommand, type Asker } from './commands.js';
-import type { Sharing } from '../sharing/sharing.js';
-import { watchEvents } from '../text/events.js';
+import { failure, type Dialogue, type Send } from '../common/answer.js';
+import type { SharedManagement } from '../sharing/shared-management.js';
+import { sendEvents } from '../text/events.js';
+import { runCommand, type CommandContext } from './commands.js';
 
-/** Whom a client of a console speaks with: the daemon, and the one OpenVPN behind the console, if there is one. */
-export interface Partners {
+/** What a console offers to its clients: the daemon and, if there is exactly one behind it, OpenVPN. */
+export interface DialogueOptions {
   readonly daemon: DaemonApi;
-  /** Asked for each client that comes. */
-  readonly sharing?: () => Sharing | undefined;
-  /** Of whom CIDs and names are; undefined: of all servers. */
+  /** Called for each new client; returns undefined if there is no single OpenVPN behind the console. */
+  readonly sharedManagement?: () => SharedManagement | undefined;
+  /** The server whose clients are meant by CIDs and names; undefined: all servers. */
   readonly server?: string;
-  /** Somebody tried wrong passwords on TCP: who, and how many. */
+  /** Called with a text that says who gave how many wrong passwords on TCP. */
   readonly onWrongPassword?: (text: string) => void;
-  /** Consoles where OpenVPN's own commands are understood, when they are not here. */
-  readonly elsewhere?: () => readonly string[];
-  /** Clients are hung up on while OpenVPN is away, as OpenVPN itself would. */
+  /** Returns the sockets of consoles that understand OpenVPN's commands, for a console that does not. */
+  readonly openvpnConsoles?: () => readonly string[];
+  /** Whether clients are disconnected while OpenVPN is not connected, as OpenVPN itself would do. */
   readonly hangsUp?: boolean;
 }
 
-/** Begins to serve a client: `mptcp` is the daemon's, everything else OpenVPN's. */
-export function beginDialogue(partners: Partners, tell: Tell, hangUp: () => void, name?: string): Dialogue {
-  const { daemon, server } = partners;
-  const sharing = partners.sharing?.();
-  const seat = sharing?.join(tell, partners.hangsUp ? hangUp : undefined);
-  if (seat === undefined) tell([">INFO:subflowd console -- type 'help' for the commands"]);
-  let unwatch: (() => void) | undefined;
-  const asker: Asker = {
-    ...(name !== undefined && { name }),
-    seat: sharing && seat && { sharing, seat },
+/**
+ * Begins to serve a client. `mptcp` commands are for the daemon; all others are for OpenVPN.
+ * @param userName of the client, for the log.
+ */
+export function startDialogue(
+  options: DialogueOptions,
+  send: Send,
+  hangUp: () => void,
+  userName?: string,
+): Dialogue {
+  const { daemon, server } = options;
+  const shared = options.sharedManagement?.();
+  const client = shared?.join(send, options.hangsUp ? hangUp : undefined);
+  if (client === undefined) send([">INFO:subflowd console -- type 'help' for the commands"]);
+  let stopWatching: (() => void) | undefined;
+  const context: CommandContext = {
+    ...(userName !== undefined && { userName }),
+    openvpn: shared && client && { shared, client },
     server,
-    get elsewhere() {
-      return partners.elsewhere?.() ?? [];
+    get openvpnConsoles() {
+      return options.openvpnConsoles?.() ?? [];
     },
     setWatching: (isOn) => {
-      if (isOn) unwatch ??= watchEvents(daemon, tell);
+      if (isOn) stopWatching ??= sendEvents(daemon, send);
       else {
-        unwatch?.();
-        unwatch = undefined;
+        stopWatching?.();
+        stopWatching = undefined;
       }
     },
   };
   return {
     run: (line, respond) => {
-      if (sharing && seat && (seat.block !== undefined || !isOurs(line)))
-        return sharing.run(seat, line, respond);
-      runCommand(daemon, line, asker).then(respond, (error: unknown) => {
+      // a line of a command of several lines is for OpenVPN, whatever is in it
+      if (shared && client && (client.block !== undefined || !isMptcpCommand(line)))
+        return shared.run(client, line, respond);
+      runCommand(daemon, line, context).then(respond, (error: unknown) => {
         respond(failure((error as Error).message));
       });
       return false;
     },
     leave: () => {
-      unwatch?.();
-      if (seat) sharing?.leave(seat);
+      stopWatching?.();
+      if (client) shared?.leave(client);
     },
   };
 }
 
-function isOurs(line: string): boolean {
+function isMptcpCommand(line: string): boolean {
   return /^\s*"?mptcp\b/.test(line);
 }

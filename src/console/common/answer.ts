@@ -1,28 +1,29 @@
 import { printable } from '../../util/printable.js';
 
-/** An answer's lines; `hangUp` ends the client after them. */
+/** What a client gets for one line that it sent. */
 export interface Answer {
   readonly lines: readonly string[];
-  readonly hangUp?: boolean;
-  /** Said after them, without a line end. */
+  /** Whether the connection ends after these lines. */
+  readonly closesConnection?: boolean;
+  /** Sent after the lines, without a line end. */
   readonly prompt?: string;
 }
 
-/** How a client is told what it did not ask for: whole lines, without their ends. */
-export type Tell = (lines: readonly string[]) => void;
+/** Sends a client lines that are no answer to a command. The lines have no line ends. */
+export type Send = (lines: readonly string[]) => void;
 
-/** What answers one client. */
+/** Answers the lines of one client. */
 export interface Dialogue {
-  /** Said first, without a line end. */
+  /** Sent first, without a line end. */
   readonly prompt?: string;
-  /** False until it has shown a password. */
+  /** False until the client has given the password; absent: none is needed. */
   readonly isAdmitted?: boolean;
   /**
-   * Answers one line, once, now or later; nothing throws.
-   * @returns whether it only asks, so that what is said behind it need not wait for the answer.
+   * Answers one line, exactly once, at once or later. Throws nothing.
+   * @returns whether the line is a query. A query changes nothing, so the next line need not wait for its answer.
    */
   run(line: string, respond: (answer: Answer) => void): boolean;
-  /** The client is gone. */
+  /** The client has left. */
   leave(): void;
 }
 

@@ -4,30 +4,30 @@ import { type Session, qualifiedName } from '../../model/session.js';
 import { isPrintable } from '../../util/printable.js';
 import { quoteWord } from '../../util/words.js';
 
-/** Which client is meant, as `SERVER/COMMON NAME`, or why that cannot be told. */
-export type Meant = { readonly key: string } | { readonly problem: string };
+/** The client that a word means, as `SERVER/COMMON NAME`, or why it means none. */
+export type ClientMatch = { readonly key: string } | { readonly problem: string };
 
-/** Clients that are named one by one where a word means several. */
+/** Clients that are listed if a word means several. */
 export const MOST_NAMED = 10;
-/** Words that the console reads as something else than a client. */
-const TAKEN = new Set(['', 'json', '--']);
-/** Before a `SERVER/COMMON NAME` that is to be read as that only. */
-const EXACTLY = '=';
+/** Words that mean something other than a client to the console. */
+const RESERVED = new Set(['', 'json', '--']);
+/** Prefix of a `SERVER/COMMON NAME` that must not be read as anything else. */
+const EXACT_PREFIX = '=';
 
 /**
- * Finds the client that a word means: `SERVER/COMMON NAME`, or a common name, a CID, a real address with or without its
- * port, or a virtual address, each with or without `SERVER/` before it. None of these goes before another: a word that
- * means one client by one of them and a second client by another is refused, with a word for each that means only it.
- * `=SERVER/COMMON NAME` is never read as anything else, unless a client has such a name.
- * @param others keys that count as well: of clients that have left.
- * @param server the only one whose clients are meant; undefined: those of all.
+ * Finds the client that a word means: a common name, a CID, a real address with or without its port, or a virtual address,
+ * each with or without `SERVER/` before it. All of these have the same rank. If a word means several clients, it is refused,
+ * and the message has an unambiguous word for each. `=SERVER/COMMON NAME` means only that client, unless another client's
+ * name is the same text.
+ * @param others keys of clients that have left and can still be meant.
+ * @param server whose clients are meant; undefined: those of all servers.
  */
 export function findClient(
   word: string,
   sessions: readonly Session[],
   others: readonly string[] = [],
   server?: string,
-): Meant {
+): ClientMatch {
   const own = sessions.filter((session) => server === undefined || session.server === server);
   const left = others.filter((key) => server === undefined || key.startsWith(`${server}/`));
   const found = new Set<string>();
@@ -37,15 +37,15 @@ export function findClient(
   });
   const [only] = found;
   if (only === undefined)
-    return { problem: `no client ${JSON.stringify(word)} is connected: status shows who is` };
+    return { problem: `no client ${JSON.stringify(word)} is connected: mptcp status shows which are` };
   if (found.size === 1) return { key: only };
   const keys = [...found].sort();
-  const words = unambiguous(keys.slice(0, MOST_NAMED), own, left);
+  const words = unambiguousWords(keys.slice(0, MOST_NAMED), own, left);
   const more = keys.length > MOST_NAMED ? `, or ${keys.length - MOST_NAMED} more` : '';
-  return { problem: `${JSON.stringify(word)} is several clients: say ${words.join(' or ')}${more}` };
+  return { problem: `${JSON.stringify(word)} means several clients: use ${words.join(' or ')}${more}` };
 }
 
-/** Every name of every client, with the client's key; the first names of a client are the best to call it by. */
+/** Calls back with every name of every client and the client's key. The best names of a client come first. */
 function forEachName(
   sessions: readonly Session[],
   left: readonly string[],
@@ -54,12 +54,12 @@ function forEachName(
   for (const session of sessions) {
     const key = qualifiedName(session);
     for (const name of namesOf(session)) take(name, key);
-    take(`${EXACTLY}${key}`, key);
+    take(`${EXACT_PREFIX}${key}`, key);
   }
   for (const key of left) {
     take(key, key);
     take(key.slice(key.indexOf('/') + 1), key);
-    take(`${EXACTLY}${key}`, key);
+    take(`${EXACT_PREFIX}${key}`, key);
   }
 }
 
@@ -69,54 +69,54 @@ function namesOf({ server, commonName, cid, real, virtual }: Session): readonly 
   return [...names.map((name) => `${server}/${name}`), ...names];
 }
 
-/** For each client a word that means no other, quoted so that a console and a shell both take it as it is. */
-function unambiguous(
+/** Returns for each client a word that means no other client, quoted for a console and for a shell. */
+function unambiguousWords(
   keys: readonly string[],
   sessions: readonly Session[],
   left: readonly string[],
 ): string[] {
-  const means = namesMeaningOne(sessions, left);
+  const uniqueNames = findUniqueNames(sessions, left);
   return keys.map((key) => {
-    const word = means.get(key)?.find(isPlain);
-    return word === undefined ? quoteWord(`${EXACTLY}${key}`) : `"${word}"`;
+    const word = uniqueNames.get(key)?.find(isPlain);
+    return word === undefined ? quoteWord(`${EXACT_PREFIX}${key}`) : `"${word}"`;
   });
 }
 
-/** The best word to type for each client: its common name where that is seen as it is and means no other. */
+/** Returns the best word to type for each client: its common name, if that is printable and means no other client. */
 export function wordsForClients(sessions: readonly Session[]): string[] {
-  const means = namesMeaningOne(sessions, []);
+  const uniqueNames = findUniqueNames(sessions, []);
   const names = new Map(sessions.map((session) => [qualifiedName(session), session.commonName]));
   return [...names].map(([key, commonName]) => {
-    const words = means.get(key) ?? [];
-    const fits = (word: string) => !TAKEN.has(word) && isPrintable(word);
+    const words = uniqueNames.get(key) ?? [];
+    const fits = (word: string) => !RESERVED.has(word) && isPrintable(word);
     return fits(commonName) && words.includes(commonName)
       ? commonName
-      : (words.find(fits) ?? `${EXACTLY}${key}`);
+      : (words.find(fits) ?? `${EXACT_PREFIX}${key}`);
   });
 }
 
-/** By key, those names of each client that no other client has, the best first. */
-function namesMeaningOne(
+/** Returns by key the names of each client that no other client has, the best first. */
+function findUniqueNames(
   sessions: readonly Session[],
   left: readonly string[],
 ): ReadonlyMap<string, readonly string[]> {
-  const sharers = new Map<string, string | undefined>();
+  const owners = new Map<string, string | undefined>();
   const names = new Map<string, Set<string>>();
   forEachName(sessions, left, (name, key) => {
-    sharers.set(name, sharers.get(name) === key || !sharers.has(name) ? key : undefined);
+    owners.set(name, owners.get(name) === key || !owners.has(name) ? key : undefined);
     const known = names.get(key);
     if (known === undefined) names.set(key, new Set([name]));
     else known.add(name);
   });
-  return new Map([...names].map(([key, all]) => [key, [...all].filter((name) => sharers.get(name) === key)]));
+  return new Map([...names].map(([key, all]) => [key, [...all].filter((name) => owners.get(name) === key)]));
 }
 
-/** Whether a text in double quotes is itself, at a console and in a shell, and is seen as it is. */
+/** Whether a text in double quotes stays as it is, at a console and in a shell, and is printable. */
 function isPlain(text: string): boolean {
   return /^[\p{L}\p{M}\p{N} _.:@%+,/[\]=-]+$/u.test(text) && !text.startsWith('-') && isPrintable(text);
 }
 
-/** An address as sessions have it, however it was typed; anything else as it is. */
+/** Returns an address in the form that sessions have; any other word unchanged. */
 function canonical(word: string): string {
   const slash = word.indexOf('/') + 1;
   const bare = word.slice(slash);

@@ -1,20 +1,21 @@
-/** What only one client at a time may answer OpenVPN. */
+/** What only one client at a time may answer: `auth`, whether OpenVPN admits its clients; `questions`, all else. */
 export type Claim = 'auth' | 'questions';
 
 /**
- * What the console does with a command of OpenVPN's.
- * - `question`: it changes nothing. Passed on; those who ask the same at the same time have one answer.
- * - `order`: it changes OpenVPN for all, as its sender wants (`verb 4`, `kill alice`, `signal SIGUSR1`). Passed on.
- * - `stream`: `log`, `echo`, `state`. The history is OpenVPN's; `on` and `off` are the client's own.
- * - `bytecount`: each client its own interval; OpenVPN has the shortest.
- * - `hold`: each client its own flag, for as long as it is connected; OpenVPN holds while one wants it.
- * - `env-filter`: done here, as the sidecar needs variables that a filter would take away.
- * - `version`: which questions a client understands: OpenVPN has that of the client who answers them.
- * - `limited`: passed on, unless it would keep OpenVPN from its work.
- * - a claim: passed on for the one client who has claimed it, or, if nobody has, for whom OpenVPN accepts it.
+ * What the console does with a command of OpenVPN.
+ * - `query`: it changes nothing. It is forwarded. Clients that send the same query at the same time share one reply.
+ * - `order`: it changes OpenVPN for everybody (`verb 4`, `kill alice`, `signal SIGUSR1`). It is forwarded.
+ * - `stream`: `log`, `echo`, `state`. The history comes from OpenVPN. Each client has its own `on` and `off`.
+ * - `bytecount`: each client has its own interval. OpenVPN gets the shortest.
+ * - `hold`: each client has its own flag while it is connected. OpenVPN holds while one client wants it.
+ * - `env-filter`: the console filters by itself, because subflowd needs variables that OpenVPN's filter would remove.
+ * - `version`: it decides which questions a client understands. OpenVPN gets the version of the client that answers.
+ * - `limited`: it is forwarded, unless it would keep OpenVPN busy for too long.
+ * - a claim: it is forwarded for the client that has the claim. If the claim is free, the first client whose command
+ *   OpenVPN accepts gets the claim.
  */
 export type Disposition =
-  | 'question'
+  | 'query'
   | 'order'
   | 'stream'
   | 'bytecount'
@@ -28,21 +29,21 @@ const AUTH = { claim: 'auth' } as const;
 const QUESTIONS = { claim: 'questions' } as const;
 
 /**
- * Every command of OpenVPN 2.4 to 2.7 (`man_dispatch_command` in manage.c) but `exit` and `quit`, which never get
- * there: they end one client of the console.
+ * Every command of OpenVPN 2.4 to 2.7 (`man_dispatch_command` in manage.c), except `exit` and `quit`. These never reach
+ * OpenVPN: they end the connection of one console client.
  */
 export const DISPOSITIONS: ReadonlyMap<string, Disposition> = new Map<string, Disposition>([
-  ['help', 'question'],
+  ['help', 'query'],
   ['version', 'version'],
-  ['pid', 'question'],
-  ['nclients', 'question'],
-  ['load-stats', 'question'],
-  ['status', 'question'],
-  ['net', 'question'],
-  ['remote-entry-count', 'question'],
-  ['remote-entry-get', 'question'],
-  ['pkcs11-id-count', 'question'],
-  ['pkcs11-id-get', 'question'],
+  ['pid', 'query'],
+  ['nclients', 'query'],
+  ['load-stats', 'query'],
+  ['status', 'query'],
+  ['net', 'query'],
+  ['remote-entry-count', 'query'],
+  ['remote-entry-get', 'query'],
+  ['pkcs11-id-count', 'query'],
+  ['pkcs11-id-get', 'query'],
   ['log', 'stream'],
   ['echo', 'stream'],
   ['state', 'stream'],

@@ -2,10 +2,10 @@ import { chownSync } from 'node:fs';
 import { groupNumber } from '../../util/groups.js';
 
 /**
- * The number of a group of /etc/group.
- * @throws {Error} naming the group if it is not there, and how to make it.
+ * Returns the number of a group of /etc/group.
+ * @throws {Error} if there is no such group; the message says how to make it.
  */
-export function groupId(name: string): number {
+export function requireGroup(name: string): number {
   const gid = groupNumber(name);
   if (gid === undefined)
     throw new Error(`there is no group ${name}: make it (groupadd ${name}) or change [console] group`);
@@ -14,7 +14,8 @@ export function groupId(name: string): number {
 
 /**
  * Gives a console's socket to a group.
- * @throws {Error} if this process may not do that, with what it takes: only root, or the owner who is a member itself.
+ * @throws {Error} if this process may not do that; the message says how to fix it. Root may give a file to any group; the
+ * owner may give it to a group that the owner is a member of.
  */
 export function giveToGroup(
   socket: string,

@@ -1,14 +1,14 @@
 import { parseLine } from '../../openvpn/command-line.js';
 import { DISPOSITIONS } from './dispositions.js';
 
-/** Any word: a client's name or address, a signal. */
+/** Any word, e.g. a client's name or address. */
 const WORD = /^.{1,256}$/;
 const NUMBER = /^\d{1,15}$/;
 const KEYWORD = /^[A-Za-z0-9]{1,32}$/;
 
 /**
- * The commands that change OpenVPN for all, each with the forms of those parameters that are never secret, in order. What
- * `push-update-...` pushes and what `client-kill` says to a client can be secret.
+ * The commands that change OpenVPN for everybody. Each has the forms of its first parameters, those that are never secret.
+ * The options that `push-update-...` pushes and the message of `client-kill` can be secret.
  */
 const ORDERS: ReadonlyMap<string, readonly RegExp[]> = new Map([
   ['signal', [KEYWORD]],
@@ -24,8 +24,8 @@ const ORDERS: ReadonlyMap<string, readonly RegExp[]> = new Map([
 ]);
 
 /**
- * What of an order may be written to a log: the command, and the parameters that have the form of one that is no secret.
- * Undefined for every other command: even its first word can be part of a password that was typed as a command.
+ * Returns the part of an order that may be logged: the command, and its parameters up to the first that can be secret.
+ * Undefined for every other command, because even its first word can be part of a password that was typed by mistake.
  */
 export function loggableOrder(command: string, parameters: readonly string[]): string | undefined {
   const forms = ORDERS.get(command);
@@ -39,14 +39,14 @@ export function loggableOrder(command: string, parameters: readonly string[]): s
   return [command, ...shown].join(' ');
 }
 
-/** Commands of the daemon and of the console itself. */
+/** Commands of the daemon and of the console. */
 const OURS = new Set(['mptcp', 'exit', 'quit']);
 
 /**
- * Whether a line that was typed at a console may be kept in a file: only lines of known commands that take no secret. A
- * mistyped `password` is none of them.
+ * Whether a line that was typed at a console may be stored in a file. Only lines of known commands without secrets may. A
+ * mistyped `password` is not a known command.
  */
-export function isKeepable(line: string): boolean {
+export function mayBeStored(line: string): boolean {
   const parsed = parseLine(line);
   if (typeof parsed === 'string') return false;
   const [command = '', ...parameters] = parsed.words;

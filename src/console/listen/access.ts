@@ -5,21 +5,21 @@ import { canonicalAddress } from '../../model/endpoint.js';
 import { isListedMember } from '../../util/groups.js';
 import { socketOwner } from '../../native/socket-owner.js';
 import { userOf } from '../../openvpn/events-directory.js';
-import { groupId } from '../common/group.js';
+import { requireGroup } from '../common/group.js';
 import { isRoot, userName } from '../common/users.js';
 
-/** Who connects on TCP. */
+/** Where a TCP connection comes from. */
 export interface Source {
-  /** What is counted as one: a user of this host, an IPv4 address, or the 64 bits of an IPv6 network. For people, too. */
+  /** A user of this host, an IPv4 address, or an IPv6 network of 64 bits. Limits are per source. Also shown to people. */
   readonly name: string;
-  /** The user, where it connects from this host by loopback and can be told. */
+  /** The user, if the connection comes from this host by loopback and its user is known. */
   readonly uid: number | undefined;
 }
 
-/** Bytes of an IPv6 address that say the network: who has one address of it has all. */
+/** Bytes of the network part of an IPv6 address. A host that has one address of a network can use all of them. */
 const NETWORK_BYTES = 8;
 
-/** Who is at the other end. */
+/** Returns the source of a connection. */
 export function sourceOf(socket: Socket): Source {
   const address = plain(socket.remoteAddress);
   if (address === undefined) return { name: 'unknown', uid: undefined };
@@ -33,13 +33,13 @@ export function sourceOf(socket: Socket): Source {
   return { name: `${ipaddr.fromByteArray(network).toString()}/64`, uid: undefined };
 }
 
-/** A socket that its process has closed already is nobody's. */
+/** The user of the process at the other end; undefined if the process has closed the socket already. */
 function ownerOf(socket: Socket, address: string): number | undefined {
-  const ours = plain(socket.localAddress);
+  const local = plain(socket.localAddress);
   const { localPort = 0, remotePort = 0 } = socket;
-  if (ours === undefined) return undefined;
+  if (local === undefined) return undefined;
   try {
-    const owner = socketOwner({ address, port: remotePort }, { address: ours, port: localPort });
+    const owner = socketOwner({ address, port: remotePort }, { address: local, port: localPort });
     return owner === undefined || owner.isListening || owner.inode === 0 ? undefined : owner.uid;
   } catch {
     return undefined;
@@ -50,18 +50,18 @@ function plain(address: string | undefined): string | undefined {
   return address === undefined ? undefined : canonicalAddress(address.replace(/%.*$/, ''));
 }
 
-/** Whether a user could write to the console's unix socket, and so may use it on TCP without a password. */
+/** Whether a user could write to the console's unix socket. Such a user needs no password on TCP. */
 export function mayUse(uid: number, { mode, group }: Pick<ConsoleConfig, 'mode' | 'group'>): boolean {
   if (isRoot(uid) || (mode & 0o002) !== 0) return true;
   if ((mode & 0o020) === 0) return false;
   try {
-    return isMember(uid, group === undefined ? (process.getegid?.() ?? 0) : groupId(group));
+    return isMember(uid, group === undefined ? (process.getegid?.() ?? 0) : requireGroup(group));
   } catch {
-    return false; // the group is gone, or the files cannot be read
+    return false; // the group does not exist, or the files cannot be read
   }
 }
 
-/** By passwd(5) and group(5): members that only a directory service knows are not seen. */
+/** Reads passwd(5) and group(5). Members that only a directory service knows are not found. */
 function isMember(uid: number, gid: number): boolean {
   const user = userOf(uid);
   return user !== undefined && (user.gid === gid || isListedMember(user.name, gid));

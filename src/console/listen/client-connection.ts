@@ -1,17 +1,17 @@
 import type { Socket } from 'node:net';
 import { LineSplitter } from '../../util/lines.js';
-import type { Dialogue, Tell } from '../common/answer.js';
-import type { UnreadAnswers, UnreadOfOne } from './unread.js';
+import type { Dialogue, Send } from '../common/answer.js';
+import type { UnreadAnswers, ClientUnread } from './unread.js';
 
-/** What one client of the console may take. */
+/** Limits of one console client. */
 export interface ClientLimits {
-  /** Milliseconds that an answer may lie unread before the client is cut off. */
+  /** Milliseconds that an answer may be unread before the client is disconnected. */
   readonly unreadMs: number;
-  /** Bytes of real-time messages that may lie unread. */
+  /** Bytes of real-time messages that may be unread. */
   readonly unreadBytes: number;
-  /** Milliseconds for a client to hang up after it was told that it is cut off, or asked to leave. */
+  /** Milliseconds that a client has to close its end after the last answer, before the connection is destroyed. */
   readonly leaveMs: number;
-  /** Milliseconds to give a password in. */
+  /** Milliseconds that a client has to give the password. */
   readonly admitMs: number;
 }
 
@@ -24,88 +24,87 @@ export const CLIENT_LIMITS: ClientLimits = {
 
 /** Longest command line, bytes: a common name has at most 64 characters. */
 export const MAX_LINE = 4096;
-/** Lines that a client may send ahead of their answers. */
+/** Lines that may wait while earlier ones are answered. */
 export const MAX_WAITING_LINES = 1000;
-/** ... and their bytes: a command of several lines has up to 64 KiB. */
+/** Bytes of these lines. A command of several lines has up to 64 KiB. */
 export const MAX_WAITING_BYTES = 256 * 1024;
 
-/** Questions of one client that may be under way together; those that are the same share one answer. */
-export const MOST_ASKED = 16;
-/** Bytes of unread answers with which nothing more is asked meanwhile. */
+/** Queries of one client that may wait for answers at the same time. Equal queries share one answer. */
+export const MOST_QUERIES = 16;
+/** Bytes of unread answers from which on no further query is begun. */
 export const MUCH_UNREAD = 1024 * 1024;
 
-interface Asked {
-  isQuestion: boolean;
-  /** Once it is there. */
-  answer?: { readonly text: Buffer; readonly hangUp?: boolean };
+interface PendingAnswer {
+  isQuery: boolean;
+  /** Absent until the answer is there. */
+  answer?: { readonly text: Buffer; readonly closesConnection?: boolean };
 }
 
-/** Many who are told the same have one copy of it. */
-const texts = new WeakMap<readonly string[], Buffer>();
+/** Encoded lines, so that clients that get the same lines share one copy. */
+const encoded = new WeakMap<readonly string[], Buffer>();
 
-function textOf(lines: readonly string[]): Buffer {
-  let text = texts.get(lines);
+function encode(lines: readonly string[]): Buffer {
+  let text = encoded.get(lines);
   if (text === undefined) {
     text = Buffer.from(lines.length === 0 ? '' : `${lines.join('\r\n')}\r\n`);
-    texts.set(lines, text);
+    encoded.set(lines, text);
   }
   return text;
 }
 
 /**
- * Serves one client of the console: lines are answered in order, one at a time, except that a few questions may be under
- * way together, and the next is not looked at before the client took the answers that are there; so a client holds no
- * more memory than those few answers, which {@link UnreadAnswers} bounds, the waiting lines, and a bounded number of
- * real-time messages.
+ * The connection of one console client. Lines are answered in order, one at a time; only a few queries may wait for answers
+ * at the same time. The next line is not begun before the client has read the answers that are there. So the memory of a
+ * client is limited: a few answers ({@link UnreadAnswers}), the waiting lines, and the unread real-time messages.
  */
-export class ConsoleClient {
+export class ClientConnection {
   readonly #lines = new LineSplitter(MAX_LINE);
   readonly #dialogue: Dialogue;
-  /** What is to be done when all before it is answered: a line, or the end. */
+  /** Lines, and other work, to be done after everything before is answered. */
   readonly #waiting: (string | (() => void))[] = [];
-  /** Lines whose answers the client has not got, in order. */
-  readonly #asked: Asked[] = [];
-  /** The answers among them, and the one that it is reading. */
-  readonly #answers: UnreadOfOne;
+  /** One for each line that is run and whose answer is not written yet, in order. */
+  readonly #pending: PendingAnswer[] = [];
+  /** The answers among them, and the one that the client is reading. */
+  readonly #answers: ClientUnread;
   #waitingBytes = 0;
-  /** It has not read the last answer. */
-  #stalled = false;
-  #proceeding = false;
-  #unread = 0;
-  #leaving = false;
+  /** Whether the client has not read the last answer. */
+  #isStalled = false;
+  #isProceeding = false;
+  #unreadBytes = 0;
+  #isLeaving = false;
 
-  /** @param socket allowed to be half open: a client that has said all may still wait for its answers. */
+  /** @param socket must allow half-open connections, because a client may close its end and still wait for answers. */
   constructor(
     private readonly socket: Socket,
     private readonly limits: ClientLimits,
     unread: UnreadAnswers,
-    begin: (tell: Tell, hangUp: () => void) => Dialogue,
+    begin: (send: Send, hangUp: () => void) => Dialogue,
   ) {
     this.#answers = unread.client((reason) => {
-      this.#asked.length = 0;
-      this.#leave(`ERROR: ${reason}\r\n`);
+      this.#pending.length = 0;
+      this.#end(`ERROR: ${reason}\r\n`);
     });
     this.#dialogue = begin(
       (lines) => {
-        this.#tell(lines);
+        this.#send(lines);
       },
       () => {
-        this.#cutOff();
+        this.#endAfterAnswers();
       },
     );
     if (this.#dialogue.prompt !== undefined) socket.write(this.#dialogue.prompt);
     const admission = setTimeout(() => {
-      if (this.#dialogue.isAdmitted === false) this.#leave('\r\nERROR: no password was given in time\r\n');
+      if (this.#dialogue.isAdmitted === false) this.#end('\r\nERROR: no password was given in time\r\n');
     }, limits.admitMs);
     socket.on('data', (chunk: Buffer) => {
       this.#receive(chunk);
     });
     socket.on('end', () => {
-      this.#then(() => {
-        this.#leave();
+      this.#enqueue(() => {
+        this.#end();
       });
     });
-    socket.on('drain', () => (this.#unread = 0));
+    socket.on('drain', () => (this.#unreadBytes = 0));
     socket.on('close', () => {
       clearTimeout(admission);
       this.#answers.clear();
@@ -118,52 +117,52 @@ export class ConsoleClient {
   }
 
   #receive(chunk: Buffer): void {
-    if (this.#leaving) return;
+    if (this.#isLeaving) return;
     let lines: string[];
     try {
       lines = this.#lines.push(chunk);
     } catch {
-      this.#cutOff(`a line is longer than ${MAX_LINE} bytes`);
+      this.#endAfterAnswers(`a line is longer than ${MAX_LINE} bytes`);
       return;
     }
     for (const line of lines) {
       if (this.#waiting.length >= MAX_WAITING_LINES) {
-        this.#cutOff(`more than ${MAX_WAITING_LINES} commands wait for their answers`);
+        this.#endAfterAnswers(`more than ${MAX_WAITING_LINES} commands wait for their answers`);
         return;
       }
       if (this.#waitingBytes > MAX_WAITING_BYTES) {
-        this.#cutOff(`more than ${MAX_WAITING_BYTES} bytes of commands wait for their answers`);
+        this.#endAfterAnswers(`more than ${MAX_WAITING_BYTES} bytes of commands wait for their answers`);
         return;
       }
       this.#waitingBytes += line.length;
-      this.#then(line);
+      this.#enqueue(line);
     }
   }
 
-  /** After everything that was asked before; nothing is done for a client that is gone. */
-  #then(next: string | (() => void)): void {
+  /** Adds work to be done after everything before. It is not done if the client has left. */
+  #enqueue(next: string | (() => void)): void {
     this.#waiting.push(next);
     this.#proceed();
   }
 
-  /** In a loop, as a thousand lines that are answered at once must not nest. */
+  /** A loop and not a recursion, because a thousand lines can be answered at once. */
   #proceed(): void {
-    if (this.#proceeding) return;
-    this.#proceeding = true;
+    if (this.#isProceeding) return;
+    this.#isProceeding = true;
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
       if (typeof next === 'function') next();
       else this.#run(next);
     }
-    this.#proceeding = false;
+    this.#isProceeding = false;
   }
 
-  /** Takes what may be done now. */
+  /** Takes the next work that may be done now. */
   #next(): string | (() => void) | undefined {
-    if (this.#stalled || this.#isGone) return undefined;
-    const last = this.#asked.at(-1);
+    if (this.#isStalled || this.#isGone) return undefined;
+    const last = this.#pending.at(-1);
     const mayOverlap =
-      last?.isQuestion &&
-      this.#asked.length < MOST_ASKED &&
+      last?.isQuery &&
+      this.#pending.length < MOST_QUERIES &&
       this.#answers.bytes < MUCH_UNREAD &&
       typeof this.#waiting[0] === 'string';
     return last === undefined || mayOverlap ? this.#waiting.shift() : undefined;
@@ -171,47 +170,54 @@ export class ConsoleClient {
 
   #run(line: string): void {
     this.#waitingBytes -= line.length;
-    const asked: Asked = { isQuestion: false };
-    this.#asked.push(asked);
-    asked.isQuestion = this.#dialogue.run(line, ({ lines, prompt, hangUp }) => {
+    const pending: PendingAnswer = { isQuery: false };
+    this.#pending.push(pending);
+    pending.isQuery = this.#dialogue.run(line, ({ lines, prompt, closesConnection }) => {
       if (this.#isGone) return;
-      const said = prompt === undefined ? textOf(lines) : Buffer.concat([textOf(lines), Buffer.from(prompt)]);
-      const refusal = this.#answers.hold(said);
-      const text = refusal === undefined ? said : Buffer.from(`ERROR: ${refusal}\r\n`);
-      asked.answer = { text, ...(hangUp && { hangUp }) };
+      const answer =
+        prompt === undefined ? encode(lines) : Buffer.concat([encode(lines), Buffer.from(prompt)]);
+      const refusal = this.#answers.keep(answer);
+      const text = refusal === undefined ? answer : Buffer.from(`ERROR: ${refusal}\r\n`);
+      pending.answer = { text, ...(closesConnection && { closesConnection }) };
       this.#deliver();
     });
   }
 
-  /** Gives the answers that are there, up to the first that is not. */
+  /** Writes the answers that are there, up to the first that is not. */
   #deliver(): void {
-    while (!this.#stalled && !this.#isGone) {
-      const answer = this.#asked[0]?.answer;
+    while (!this.#isStalled && !this.#isGone) {
+      const answer = this.#pending[0]?.answer;
       if (answer === undefined) break;
-      this.#asked.shift();
-      this.#give(answer);
+      this.#pending.shift();
+      this.#writeAnswer(answer);
     }
     this.#proceed();
   }
 
-  #give({ text, hangUp }: { readonly text: Buffer; readonly hangUp?: boolean }): void {
-    const given = () => {
-      this.#stalled = false;
+  #writeAnswer({
+    text,
+    closesConnection,
+  }: {
+    readonly text: Buffer;
+    readonly closesConnection?: boolean;
+  }): void {
+    const finish = () => {
+      this.#isStalled = false;
       this.#answers.release(text);
-      if (hangUp) this.#leave();
+      if (closesConnection) this.#end();
     };
     if (text.length === 0 || this.#write(text)) {
-      given();
+      finish();
       return;
     }
-    this.#stalled = true;
-    this.#whenTaken(() => {
-      given();
+    this.#isStalled = true;
+    this.#whenDrained(() => {
+      finish();
       this.#deliver();
     });
   }
 
-  /** All that is written in one turn of the loop goes in one piece. */
+  /** Everything that is written in one turn of the event loop is sent together. */
   #write(text: Buffer): boolean {
     const { socket } = this;
     if (socket.writableCorked === 0) {
@@ -223,47 +229,47 @@ export class ConsoleClient {
     return socket.write(text);
   }
 
-  /** When the client has read what was written to it. */
-  #whenTaken(act: () => void): void {
+  /** Calls back when the client has read what was written to it. */
+  #whenDrained(act: () => void): void {
     const { socket } = this;
     const finish = () => {
       clearTimeout(timer);
-      socket.off('drain', taken).off('close', finish);
+      socket.off('drain', onDrain).off('close', finish);
     };
-    const taken = () => {
+    const onDrain = () => {
       finish();
       act();
     };
     const timer = setTimeout(() => {
       finish();
-      this.#leave(`ERROR: an answer lay unread for ${this.limits.unreadMs / 1000} s\r\n`);
+      this.#end(`ERROR: an answer was not read for ${this.limits.unreadMs / 1000} s\r\n`);
     }, this.limits.unreadMs);
-    socket.on('drain', taken).on('close', finish);
+    socket.on('drain', onDrain).on('close', finish);
   }
 
-  #tell(lines: readonly string[]): void {
-    if (this.#isGone || this.#leaving) return;
-    const text = textOf(lines);
-    this.#unread = this.socket.writableLength === 0 ? text.length : this.#unread + text.length;
-    if (this.#unread > this.limits.unreadBytes) {
-      this.#leave(`ERROR: more than ${this.limits.unreadBytes} bytes of real-time messages lie unread\r\n`);
+  #send(lines: readonly string[]): void {
+    if (this.#isGone || this.#isLeaving) return;
+    const text = encode(lines);
+    this.#unreadBytes = this.socket.writableLength === 0 ? text.length : this.#unreadBytes + text.length;
+    if (this.#unreadBytes > this.limits.unreadBytes) {
+      this.#end(`ERROR: more than ${this.limits.unreadBytes} bytes of real-time messages are unread\r\n`);
     } else this.#write(text);
   }
 
-  /** When all that it asked is answered. */
-  #cutOff(reason?: string): void {
-    this.#leaving = true;
-    this.#then(() => {
-      this.#leave(reason === undefined ? '' : `ERROR: ${reason}\r\n`);
+  /** Ends the connection after everything before is answered. */
+  #endAfterAnswers(reason?: string): void {
+    this.#isLeaving = true;
+    this.#enqueue(() => {
+      this.#end(reason === undefined ? '' : `ERROR: ${reason}\r\n`);
     });
   }
 
-  /** What it still sends is read and dropped, so that it gets to read the last word instead of an error. */
-  #leave(lastWord = ''): void {
+  /** Ends the connection. What the client still sends is discarded, so that it can read the last line and not an error. */
+  #end(lastLine = ''): void {
     const { socket } = this;
-    this.#leaving = true;
+    this.#isLeaving = true;
     if (this.#isGone) return;
-    socket.end(lastWord);
+    socket.end(lastLine);
     const timer = setTimeout(() => socket.destroy(), this.limits.leaveMs);
     socket.once('close', () => {
       clearTimeout(timer);

@@ -1,13 +1,14 @@
-/** How passwords that are tried are slowed, in milliseconds. */
+/** How password tries are slowed down. */
 export interface TryLimits {
-  /** Wrong ones that cost no time. */
+  /** Wrong passwords after which there is no pause yet. */
   readonly free: number;
-  /** The pause after the next one; it doubles with each. */
+  /** The first pause, milliseconds. It doubles with each wrong password. */
   readonly firstMs: number;
+  /** The longest pause, milliseconds. */
   readonly longestMs: number;
-  /** After this time without another wrong one they are forgotten. */
+  /** Milliseconds without a wrong password after which a source starts anew. */
   readonly forgetMs: number;
-  /** Sources that are remembered; beyond that, the one that was heard of longest ago is forgotten. */
+  /** Sources that are kept. Beyond that, the source with the oldest wrong password is dropped. */
   readonly sources: number;
 }
 
@@ -19,16 +20,17 @@ export const TRY_LIMITS: TryLimits = {
   sources: 4096,
 };
 
-interface Tried {
+interface SourceTries {
   wrong: number;
-  /** When the next try may be looked at, and when the last was wrong, by the clock. */
+  /** When the next try may be checked, milliseconds of the monotonic clock. */
   nextAt: number;
+  /** When the last password was wrong, by the same clock. */
   wrongAt: number;
 }
 
-/** Slows who tries passwords, by where they come from, however many connections they have; others are not slowed by it. */
+/** Slows down password tries of each source, over all its connections. Other sources are not affected. */
 export class PasswordTries {
-  readonly #sources = new Map<string, Tried>();
+  readonly #sources = new Map<string, SourceTries>();
 
   /** @param now a monotonic clock, milliseconds. */
   constructor(
@@ -36,9 +38,9 @@ export class PasswordTries {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** Takes a turn. @returns in how many milliseconds a password from there may be looked at. */
-  takeTurn(source: string): number {
-    const tried = this.#known(source);
+  /** Returns after how many milliseconds a password of this source may be checked, and reserves that time for it. */
+  nextDelayMs(source: string): number {
+    const tried = this.#current(source);
     if (tried === undefined) return 0;
     const now = this.now();
     const at = Math.max(now, tried.nextAt);
@@ -48,11 +50,11 @@ export class PasswordTries {
 
   wasWrong(source: string): void {
     const now = this.now();
-    const tried = this.#known(source) ?? { wrong: 0, nextAt: 0, wrongAt: now };
+    const tried = this.#current(source) ?? { wrong: 0, nextAt: 0, wrongAt: now };
     tried.wrong += 1;
     tried.wrongAt = now;
     tried.nextAt = Math.max(tried.nextAt, now + this.#pause(tried.wrong));
-    // the last in the map's order is the one that was heard of last
+    // set again, so that the map is ordered by the last wrong password
     this.#sources.delete(source);
     this.#sources.set(source, tried);
     if (this.#sources.size <= this.limits.sources) return;
@@ -64,7 +66,7 @@ export class PasswordTries {
     this.#sources.delete(source);
   }
 
-  #known(source: string): Tried | undefined {
+  #current(source: string): SourceTries | undefined {
     const tried = this.#sources.get(source);
     if (tried === undefined || this.now() - tried.wrongAt <= this.limits.forgetMs) return tried;
     this.#sources.delete(source);

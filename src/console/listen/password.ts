@@ -2,53 +2,57 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { readPasswordFile } from '../../util/password-file.js';
 import type { Dialogue, Answer } from '../common/answer.js';
 
-/** As OpenVPN's `MANAGEMENT_N_PASSWORD_RETRIES`. */
+/** The same number as OpenVPN's `MANAGEMENT_N_PASSWORD_RETRIES`. */
 export const MAX_TRIES = 3;
 const PROMPT = 'ENTER PASSWORD:';
 
-/** What there is to do with a try. */
+/** What happens to the tries of one connection. */
 export interface Admission {
-  /** In how many milliseconds it may be looked at: it takes its turn among those of its source. */
-  takeTurn(): number;
+  /** Returns after how many milliseconds the next try may be checked. Tries of one source are checked in turn. */
+  nextDelayMs(): number;
   wasWrong(): void;
-  /** @returns why it is not let in all the same. */
+  /** @returns why the client is refused although the password is right; undefined if it is admitted. */
   wasRight(): string | undefined;
+  /** Starts the dialogue with the client that is admitted. */
   begin(): Dialogue;
 }
 
 /**
- * Asks for a password as OpenVPN's management interface does, and only then begins the dialogue behind it.
- * @param file is read at each try, so that a new password is in force at once.
+ * Asks for a password as OpenVPN's management interface does. The actual dialogue starts after the right password.
+ * @param file read at each try, so that a changed password takes effect at once.
  */
 export function askPassword(file: string, admission: Admission): Dialogue {
   let isAdmitted = false;
-  let behind: Dialogue | undefined;
-  const enter = () => (behind ??= admission.begin());
+  let dialogue: Dialogue | undefined;
+  const begin = () => (dialogue ??= admission.begin());
   let tries = 0;
-  let turn: NodeJS.Timeout | undefined;
-  const judge = (line: string, respond: (answer: Answer) => void) => {
+  let timer: NodeJS.Timeout | undefined;
+  const check = (line: string, respond: (answer: Answer) => void) => {
     let isRight = false;
     try {
-      isRight = equal(line, readPasswordFile(file));
+      isRight = isEqual(line, readPasswordFile(file));
     } catch {
-      // nobody gets in by a password that is not there
+      // without a readable password nobody is admitted
     }
     if (!isRight) {
       admission.wasWrong();
       tries += 1;
       const isLast = tries >= MAX_TRIES;
-      respond({ lines: ['ERROR: bad password'], ...(isLast ? { hangUp: true } : { prompt: PROMPT }) });
+      respond({
+        lines: ['ERROR: bad password'],
+        ...(isLast ? { closesConnection: true } : { prompt: PROMPT }),
+      });
       return;
     }
     const refusal = admission.wasRight();
     if (refusal !== undefined) {
-      respond({ lines: [`ERROR: ${refusal}`], hangUp: true });
+      respond({ lines: [`ERROR: ${refusal}`], closesConnection: true });
       return;
     }
     isAdmitted = true;
-    // what was sent behind the password can be run before this returns
+    // isAdmitted is set before: lines after the password can be run before respond returns
     respond({ lines: ['SUCCESS: password is correct'] });
-    enter();
+    begin();
   };
   return {
     prompt: PROMPT,
@@ -56,24 +60,24 @@ export function askPassword(file: string, admission: Admission): Dialogue {
       return isAdmitted;
     },
     run: (line, respond) => {
-      if (isAdmitted) return enter().run(line, respond);
-      const wait = admission.takeTurn();
-      if (wait === 0) judge(line, respond);
+      if (isAdmitted) return begin().run(line, respond);
+      const delayMs = admission.nextDelayMs();
+      if (delayMs === 0) check(line, respond);
       else
-        turn = setTimeout(() => {
-          judge(line, respond);
-        }, wait);
+        timer = setTimeout(() => {
+          check(line, respond);
+        }, delayMs);
       return false;
     },
     leave: () => {
-      clearTimeout(turn);
-      behind?.leave();
+      clearTimeout(timer);
+      dialogue?.leave();
     },
   };
 }
 
-/** In a time that tells nothing of where they differ, nor of their lengths. */
-function equal(a: string, b: string): boolean {
+/** Takes the same time whatever the texts are, so that nobody can guess the password from the time. */
+function isEqual(a: string, b: string): boolean {
   const [left, right] = [a, b].map((text) => createHash('sha256').update(text).digest());
   return timingSafeEqual(left as Buffer, right as Buffer);
 }

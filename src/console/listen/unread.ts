@@ -1,5 +1,5 @@
-/** Texts that are held, those that are the same held once. */
-class Texts {
+/** A set of texts that counts how often each was added. */
+class TextSet {
   readonly #counts = new Map<Buffer, number>();
   bytes = 0;
 
@@ -7,7 +7,7 @@ class Texts {
     return this.#counts.has(text);
   }
 
-  /** @returns whether it was not there. */
+  /** @returns whether the text is new. */
   add(text: Buffer): boolean {
     const count = this.#counts.get(text) ?? 0;
     this.#counts.set(text, count + 1);
@@ -15,7 +15,7 @@ class Texts {
     return count === 0;
   }
 
-  /** @returns whether it is there no more. */
+  /** @returns whether the text was removed for good. */
   delete(text: Buffer): boolean {
     const count = this.#counts.get(text);
     if (count === undefined) return false;
@@ -32,52 +32,52 @@ class Texts {
   }
 }
 
-/** Answers that clients of consoles have not read, in bytes. An answer that many have counts once. */
+/** Limits of the answers that clients have not read, in bytes. An answer that several clients share counts once. */
 export interface UnreadLimits {
-  /** Of one client; a single answer may be longer. */
+  /** For one client. A single answer may be longer. */
   readonly ofOne: number;
-  /** Of all clients together. */
+  /** For all clients together. */
   readonly ofAll: number;
 }
 
 export const UNREAD_LIMITS: UnreadLimits = { ofOne: 32 * 1024 * 1024, ofAll: 128 * 1024 * 1024 };
 
 /**
- * The answers that clients have not read, of all consoles: where they are too many in all, the client that has read
- * nothing for longest is cut off.
+ * The answers that clients of all consoles have not read. If they exceed the limit, the client that has read nothing for
+ * the longest time is disconnected.
  */
 export class UnreadAnswers {
-  readonly #texts = new Texts();
-  /** By when they last read something, the longest ago first. */
-  readonly #clients = new Set<UnreadOfOne>();
+  readonly #texts = new TextSet();
+  /** In the order in which they last read something. */
+  readonly #clients = new Set<ClientUnread>();
 
   constructor(readonly limits: UnreadLimits = UNREAD_LIMITS) {}
 
-  /** Bytes of all. */
+  /** Bytes of all unread answers. */
   get bytes(): number {
     return this.#texts.bytes;
   }
 
-  /** @param cutOff ends the client with a reason; what it has not read is forgotten already. */
-  client(cutOff: (reason: string) => void): UnreadOfOne {
-    return new UnreadOfOne(this, cutOff);
+  /** @param disconnect ends the client's connection with a reason. Its unread answers have been dropped by then. */
+  client(disconnect: (reason: string) => void): ClientUnread {
+    return new ClientUnread(this, disconnect);
   }
 
   /** @internal */
-  add(client: UnreadOfOne, text: Buffer): void {
+  add(client: ClientUnread, text: Buffer): void {
     this.#clients.add(client);
     this.#texts.add(text);
-    for (const longest of this.#clients) {
+    for (const oldest of this.#clients) {
       if (this.#texts.bytes <= this.limits.ofAll || this.#clients.size === 1) break;
-      longest.clear();
-      longest.cutOff(
-        `clients have not read answers of ${this.limits.ofAll} bytes, and this one has read nothing for longest`,
+      oldest.clear();
+      oldest.disconnect(
+        `clients have not read ${this.limits.ofAll} bytes of answers, and this client has read nothing for the longest time`,
       );
     }
   }
 
   /** @internal */
-  delete(client: UnreadOfOne, text: Buffer): void {
+  delete(client: ClientUnread, text: Buffer): void {
     this.#texts.delete(text);
     this.#clients.delete(client);
     if (client.bytes > 0) this.#clients.add(client);
@@ -85,20 +85,20 @@ export class UnreadAnswers {
 }
 
 /** The answers that one client has not read. */
-export class UnreadOfOne {
-  readonly #texts = new Texts();
+export class ClientUnread {
+  readonly #texts = new TextSet();
 
   constructor(
     private readonly all: UnreadAnswers,
-    readonly cutOff: (reason: string) => void,
+    readonly disconnect: (reason: string) => void,
   ) {}
 
   get bytes(): number {
     return this.#texts.bytes;
   }
 
-  /** Holds an answer. @returns why it cannot be held; undefined where it is. */
-  hold(text: Buffer): string | undefined {
+  /** Keeps an answer. @returns why it is not kept; undefined if it is. */
+  keep(text: Buffer): string | undefined {
     const { ofOne } = this.all.limits;
     if (this.bytes > 0 && !this.#texts.has(text) && this.bytes + text.length > ofOne)
       return `at most ${ofOne} bytes of answers are kept for a client that does not read them`;
@@ -111,7 +111,7 @@ export class UnreadOfOne {
     if (this.#texts.delete(text)) this.all.delete(this, text);
   }
 
-  /** The client is gone. */
+  /** The client has left. */
   clear(): void {
     for (const text of [...this.#texts]) while (this.#texts.has(text)) this.release(text);
   }

@@ -1,11 +1,12 @@
-/** Sources that are named in one minute. */
+/** Sources that are reported by name in one minute. */
 export const MOST_NAMED = 10;
 const WINDOW_MS = 60_000;
 
-/** Reports wrong passwords: each source once a minute, a few sources a minute, and how many more there were. */
+/** Reports wrong passwords. Each minute it names a few sources, each once, and then reports how many more there were. */
 export class WrongPasswords {
-  /** How many of each source are not reported yet; those of one that was named begin at 0. */
+  /** By source: wrong passwords after the one that was reported. */
   readonly #counts = new Map<string, number>();
+  /** Wrong passwords of sources that were not reported by name. */
   #more = 0;
   #window: NodeJS.Timeout | undefined;
 
@@ -26,7 +27,7 @@ export class WrongPasswords {
     } else this.#more += 1;
   }
 
-  /** Reports what is not reported yet. */
+  /** Reports the wrong passwords that are not reported yet. */
   close(): void {
     clearTimeout(this.#window);
     this.#end();
@@ -37,7 +38,7 @@ export class WrongPasswords {
     for (const [source, count] of this.#counts) {
       if (count > 0) this.report(`${count} more wrong passwords from ${source}`);
     }
-    if (this.#more > 0) this.report(`${this.#more} more wrong passwords from others`);
+    if (this.#more > 0) this.report(`${this.#more} more wrong passwords from other sources`);
     this.#counts.clear();
     this.#more = 0;
   }

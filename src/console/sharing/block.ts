@@ -6,90 +6,94 @@ export const MAX_BLOCK_BYTES = 64 * 1024;
 
 const BASE64 = /^(?!(?:exit|quit)$)[A-Za-z0-9+/=]+$/;
 const PEM = /^-----(?:BEGIN|END) CERTIFICATE-----$|^(?!(?:exit|quit)$)[A-Za-z0-9+/=]+$/;
-/** Sections, clients, subnets and remarks of OpenVPN's packet filter (pf_parse in pf.c of 2.4 and 2.5). */
+/** Lines of OpenVPN's packet filter: sections, clients, subnets and comments (pf_parse in pf.c of 2.4 and 2.5). */
 const FILTER = /^(?:[[+\-#;].*)?$/;
 
-interface Lines {
-  /** While OpenVPN waits for an answer to one of these, the lines belong to the command. */
+interface BlockLines {
+  /** The lines belong to the command while OpenVPN waits for an answer to one of these questions. */
   readonly questions: readonly string[];
-  readonly takes: string;
+  readonly description: string;
   readonly line: RegExp;
 }
 
-const SIGNATURE: Lines = { questions: ['PK_SIGN', 'RSA_SIGN'], takes: 'lines of base64', line: BASE64 };
+const SIGNATURE: BlockLines = {
+  questions: ['PK_SIGN', 'RSA_SIGN'],
+  description: 'lines of base64',
+  line: BASE64,
+};
 
 /**
- * Commands whose lines OpenVPN can refuse to take: then it takes each for a command. So their lines are such as no
- * command is.
+ * Commands whose lines OpenVPN can refuse. It then reads each line as a command of its own. Therefore only lines are
+ * accepted here that cannot be commands.
  */
-const LINES: ReadonlyMap<string, Lines> = new Map([
+const BLOCK_LINES: ReadonlyMap<string, BlockLines> = new Map([
   ['pk-sig', SIGNATURE],
   ['rsa-sig', SIGNATURE],
   ['password', { ...SIGNATURE, questions: ['PASSWORD'] }],
-  ['certificate', { questions: ['NEED-CERTIFICATE'], takes: 'the lines of a PEM file', line: PEM }],
-  ['client-pf', { questions: [], takes: 'the lines of a packet filter', line: FILTER }],
+  ['certificate', { questions: ['NEED-CERTIFICATE'], description: 'the lines of a PEM file', line: PEM }],
+  ['client-pf', { questions: [], description: 'the lines of a packet filter', line: FILTER }],
 ]);
 
-/** Whether OpenVPN takes the command's lines while it asks `question`. */
-export function isAskedBy(command: string, question: string | undefined): boolean {
-  return question !== undefined && (LINES.get(command)?.questions.includes(question) ?? false);
+/** Whether OpenVPN accepts the lines of this command while it asks `question`. */
+export function acceptsLines(command: string, question: string | undefined): boolean {
+  return question !== undefined && (BLOCK_LINES.get(command)?.questions.includes(question) ?? false);
 }
 
-/** What came too late is refused, and after it each of its lines as a command: the first refusal says it all. */
-export function withoutRefusedLines(command: string, lines: readonly string[]): readonly string[] {
+/** OpenVPN refuses a command that comes too late, and then each of its lines. Only the first refusal is kept. */
+export function firstRefusalOnly(command: string, lines: readonly string[]): readonly string[] {
   const refusal = lines.find((line) => line.startsWith('ERROR:'));
-  return refusal !== undefined && LINES.has(command) ? [refusal] : lines;
+  return refusal !== undefined && BLOCK_LINES.has(command) ? [refusal] : lines;
 }
 
-/** A block that is whole. */
-export interface WholeBlock {
+/** A command with all its lines. */
+export interface CompleteBlock {
   readonly command: string;
   readonly parameters: readonly string[];
   readonly request: Request;
-  /** Why OpenVPN must not see it. */
-  readonly refused?: string;
+  /** Why it must not be sent to OpenVPN. */
+  readonly refusal?: string;
 }
 
-/** A command of several lines, up to `END`, as a client gives them. */
+/** Collects the lines of a command of several lines, up to `END`. */
 export class Block {
   readonly #lines: string[];
   #bytes: number;
-  /** Why OpenVPN must not see a line that was given. */
-  #refused: string | undefined;
+  /** Why one of the lines must not be sent to OpenVPN. */
+  #refusal: string | undefined;
 
-  /** @param head the command itself. */
+  /** @param head the line with the command. */
   constructor(head: string) {
     this.#lines = [head];
     this.#bytes = head.length + 1;
   }
 
   /**
-   * Takes a line.
-   * @param refused why OpenVPN must not see it; the lines behind it are still the block's, and no commands.
-   * @returns the block if that was its last.
+   * Adds a line.
+   * @param refusal why the line must not be sent to OpenVPN. The lines after it still belong to the block.
+   * @returns the whole block, if this was its last line.
    */
-  push(line: string, refused?: string): WholeBlock | undefined {
-    this.#refused ??= refused;
+  push(line: string, refusal?: string): CompleteBlock | undefined {
+    this.#refusal ??= refusal;
     this.#bytes += line.length + 1;
-    // what is too long is read to its end, but not kept
+    // a block that is too long is read to its end, but not kept
     if (this.#bytes <= MAX_BLOCK_BYTES) this.#lines.push(line);
     if (line !== 'END') return undefined;
     const [head = '', ...rest] = this.#lines;
     const parsed = parseLine(head);
     const [command = '', ...parameters] = typeof parsed === 'string' ? [] : parsed.words;
-    const reason = this.#whyRefused(command, rest);
+    const reason = this.#refusalOf(command, rest);
     const request: Request = { text: this.#lines.join('\n'), endings: endingsOf(parsed) };
-    return { command, parameters, request, ...(reason !== undefined && { refused: reason }) };
+    return { command, parameters, request, ...(reason !== undefined && { refusal: reason }) };
   }
 
-  #whyRefused(command: string, rest: readonly string[]): string | undefined {
-    if (this.#refused !== undefined) return this.#refused;
+  #refusalOf(command: string, rest: readonly string[]): string | undefined {
+    if (this.#refusal !== undefined) return this.#refusal;
     if (this.#bytes > MAX_BLOCK_BYTES) return `${command} takes at most ${MAX_BLOCK_BYTES} bytes`;
     if (this.#lines.some((line) => line.length > LONGEST_BLOCK_LINE))
-      return `OpenVPN takes no line of ${command} longer than ${LONGEST_BLOCK_LINE} characters`;
-    const lines = LINES.get(command);
+      return `a line of ${command} is longer than ${LONGEST_BLOCK_LINE} characters, the most that OpenVPN takes`;
+    const lines = BLOCK_LINES.get(command);
     if (lines && !rest.every((line) => line === 'END' || lines.line.test(line)))
-      return `${command} takes ${lines.takes}, and END`;
+      return `${command} takes ${lines.description}, then END`;
     return undefined;
   }
 }

@@ -1,54 +1,56 @@
-import type { Tell } from '../common/answer.js';
+import type { Send } from '../common/answer.js';
 import type { Block } from './block.js';
-import type { Holder } from './hold.js';
+import type { HoldClient } from './hold.js';
 
-/** Real-time messages that OpenVPN sends from `on` to `off`, by the command's name and the message's. */
+/** Real-time messages that OpenVPN sends between `on` and `off`: the command, and the source of its messages. */
 export const STREAMS = { log: 'LOG', echo: 'ECHO', state: 'STATE' } as const;
 
 export type Stream = keyof typeof STREAMS;
 
-/** OpenVPN counts in whole seconds: a report that comes this many milliseconds early is on time. */
+/** OpenVPN counts in whole seconds. A report is on time if it is at most this many milliseconds early. */
 const EARLY_MS = 300;
 
-/** What OpenVPN would keep of its one management client, kept of each. */
-export class Seat implements Holder {
-  /** Streams that OpenVPN must send for it ... */
-  readonly wants = new Set<Stream>();
-  /** ... and those that it is sent: from the answer to `on` on. */
-  readonly gets = new Set<Stream>();
-  /** Seconds; 0: none. */
-  bytecount = 0;
-  envFilter = 0;
-  holds: boolean | undefined;
-  released = false;
-  /** The version of the management interface that it understands ... */
+/** One console client. It has its own copy of every setting that OpenVPN keeps for its one management client. */
+export class ConsoleClient implements HoldClient {
+  /** Streams that OpenVPN must send because of this client. */
+  readonly wantedStreams = new Set<Stream>();
+  /** Streams that the client gets. One begins with the answer to `on`. */
+  readonly sentStreams = new Set<Stream>();
+  /** Interval of `bytecount` reports, seconds; 0: none. */
+  bytecountSeconds = 0;
+  /** Level of `env-filter`; 0: no filter. */
+  envFilterLevel = 0;
+  holdFlag: boolean | undefined;
+  hasReleased = false;
+  /** The version of the management interface that the client understands. */
   version = 1;
-  /** ... and whether it said so. */
-  saidVersion = false;
-  /** The command of several lines that it is giving. */
+  /** Whether the client has set its version. */
+  hasSetVersion = false;
+  /** The command of several lines that the client has begun and not finished. */
   block: Block | undefined;
-  /** `performance.now()` of the last report by CID. */
+  /** By CID: `performance.now()` of the last `bytecount` report. */
   readonly #reported = new Map<string, number>();
 
   /**
-   * @param id tells clients apart, for people.
-   * @param hangUp ends it while OpenVPN is away; without it, it stays.
+   * @param id unique among the clients of one OpenVPN; shown to people.
+   * @param hangUp ends the connection when OpenVPN is lost; without it, the client stays.
    */
   constructor(
     readonly id: number,
-    readonly tell: Tell,
+    readonly send: Send,
     readonly hangUp?: () => void,
   ) {}
 
-  /** Whether its interval has passed for a CID. */
+  /** Whether a `bytecount` report on a CID is due. If it is, the next interval begins. */
   isDue(cid: string, now: number): boolean {
-    if (this.bytecount === 0) return false;
+    if (this.bytecountSeconds === 0) return false;
     const last = this.#reported.get(cid);
-    if (last !== undefined && now - last < this.bytecount * 1000 - EARLY_MS) return false;
+    if (last !== undefined && now - last < this.bytecountSeconds * 1000 - EARLY_MS) return false;
     this.#reported.set(cid, now);
     return true;
   }
 
+  /** Starts the intervals anew: those of one CID, or all. */
   forgetReports(cid?: string): void {
     if (cid === undefined) this.#reported.clear();
     else this.#reported.delete(cid);

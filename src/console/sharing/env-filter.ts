@@ -1,4 +1,4 @@
-/** `env_names` of OpenVPN's manage.c (2.6). */
+/** `env_names` in OpenVPN's manage.c (2.6). */
 const NAMES = [
   ...['username=', 'password=', 'X509_0_CN=', 'tls_serial_', 'untrusted_ip=', 'ifconfig_local=', 'dev='],
   ...['ifconfig_netmask=', 'daemon_start_time=', 'daemon_pid=', 'ifconfig_pool_remote_ip=', 'session_id='],
@@ -6,16 +6,16 @@ const NAMES = [
 ];
 
 /**
- * The lines of a `>CLIENT:` message that OpenVPN's own filter would let through (`env_filter_match` of its manage.c).
- * With a filter it adds what the client tells of itself (`IV_...`, `UV_...`) to CONNECT and REAUTH.
+ * Filters a `>CLIENT:` message as OpenVPN does at this level of `env-filter` (`env_filter_match` in manage.c). In CONNECT
+ * and REAUTH, OpenVPN always includes the variables that the client sent about itself (`IV_...`, `UV_...`).
  */
 export function filterVariables(lines: readonly string[], level: number): readonly string[] {
   if (level === 0) return lines;
-  const asks = /^>CLIENT:(?:CONNECT|REAUTH),/.test(lines[0] ?? '');
+  const isRequest = /^>CLIENT:(?:CONNECT|REAUTH),/.test(lines[0] ?? '');
   return lines.filter((line) => {
     const variable = /^>CLIENT:ENV,(.*)$/s.exec(line)?.[1];
     if (variable === undefined || variable === 'END') return true;
-    if (asks && /^[IU]V_/.test(variable)) return true;
+    if (isRequest && /^[IU]V_/.test(variable)) return true;
     if (level <= 1 && variable.startsWith('X509_')) return true;
     return level <= 2 && NAMES.some((name) => variable.startsWith(name));
   });

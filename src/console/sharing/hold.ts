@@ -1,90 +1,97 @@
-/** What `hold` needs of a client of the console. */
-export interface Holder {
-  /** Its flag, as it said; undefined: it said nothing and goes by OpenVPN's. */
-  holds: boolean | undefined;
-  /** It has said `hold release` since OpenVPN began to wait. */
-  released: boolean;
+/** What {@link HoldFlag} keeps of each client. */
+export interface HoldClient {
+  /** The flag that the client asked for with `hold on` or `hold off`; undefined: it accepts OpenVPN's own. */
+  holdFlag: boolean | undefined;
+  /** Whether the client has sent `hold release` since OpenVPN began to wait. */
+  hasReleased: boolean;
 }
 
 /**
- * The hold flag of each client over the one of OpenVPN, which is on while one client wants it or OpenVPN's own config
- * does (management-hold). A client's flag ends with it, so that OpenVPN never waits for somebody who has left.
+ * The hold flag of each client, and the one of OpenVPN that results. OpenVPN's flag is on while a client wants it or while
+ * OpenVPN's own config does (management-hold). The flag of a client ends when the client leaves, so OpenVPN never waits for
+ * a client that is gone.
  */
-export class HoldFlag<Client extends Holder> {
-  /** OpenVPN's flag without us; undefined until it has said it. */
-  #own: boolean | undefined;
-  /** OpenVPN's flag once all that was said to it on this connection is done; undefined until it has said it. */
-  #told: boolean | undefined;
-  /** The process can have the flag from us: it keeps it when the connection is lost. */
-  #isOurs = false;
+export class HoldFlag<Client extends HoldClient> {
+  /** OpenVPN's flag without us; undefined until OpenVPN has reported it. */
+  #configured: boolean | undefined;
+  /** OpenVPN's flag after every command that was sent on this connection; undefined until OpenVPN has reported it. */
+  #requested: boolean | undefined;
+  /** Whether the flag of the process may be ours. The process keeps its flag when the connection is lost. */
+  #wasSetByUs = false;
   #pid: number | undefined;
-  waiting = false;
+  isWaiting = false;
 
   constructor(private readonly clients: ReadonlySet<Client>) {}
 
-  /** OpenVPN has said its flag, at the start of a connection. Where we had set it, it is not its own. */
-  learn(flag: boolean, pid: number): void {
-    if (this.#pid !== pid || !this.#isOurs) {
-      this.#own = flag;
-      this.#isOurs = false;
+  /** OpenVPN has reported its flag, at the start of a connection. If we had set the flag, it is not the configured one. */
+  setReported(flag: boolean, pid: number): void {
+    if (this.#pid !== pid || !this.#wasSetByUs) {
+      this.#configured = flag;
+      this.#wasSetByUs = false;
     }
     this.#pid = pid;
-    this.#told = flag;
+    this.#requested = flag;
   }
 
-  of({ holds }: Client): boolean {
-    return holds ?? this.#own ?? false;
+  flagOf({ holdFlag }: Client): boolean {
+    return holdFlag ?? this.#configured ?? false;
   }
 
-  /** Those for whom OpenVPN must go on waiting, but for one. */
-  othersHold(client?: Client): number {
-    return [...this.clients].filter((other) => other !== client && other.holds === true && !other.released)
-      .length;
+  /** Counts the clients, except for one, for which OpenVPN must continue to wait. */
+  countOthersWaiting(client?: Client): number {
+    return [...this.clients].filter(
+      (other) => other !== client && other.holdFlag === true && !other.hasReleased,
+    ).length;
   }
 
-  /** Whether a client wants OpenVPN to wait, and is there to release it. */
+  /** Whether a client wants OpenVPN to wait. */
   get isWanted(): boolean {
-    return [...this.clients].some(({ holds }) => holds === true);
+    return [...this.clients].some(({ holdFlag }) => holdFlag === true);
   }
 
-  /** The flag that OpenVPN must be told to have; undefined where it has it, or has not yet said which it has. */
-  change(): 'on' | 'off' | undefined {
-    if (this.#own === undefined || this.#told === undefined) return undefined;
-    const wanted = this.#own || this.isWanted;
-    if (wanted === this.#told) return undefined;
-    this.#told = wanted;
-    if (wanted) this.#isOurs = true;
+  /** The flag that OpenVPN must be sent; undefined if it already has that flag, or has not yet reported its own. */
+  nextCommand(): 'on' | 'off' | undefined {
+    if (this.#configured === undefined || this.#requested === undefined) return undefined;
+    const wanted = this.#configured || this.isWanted;
+    if (wanted === this.#requested) return undefined;
+    this.#requested = wanted;
+    if (wanted) this.#wasSetByUs = true;
     return wanted ? 'on' : 'off';
   }
 
-  /** What undoes the flag and the wait that OpenVPN has from clients, who are all to leave. */
-  undo(): readonly string[] {
-    if (this.#own !== false) return [];
-    return [...(this.#isOurs ? ['hold off'] : []), ...(this.waiting ? ['hold release'] : [])];
+  /** The commands that undo what clients asked for: the flag and the wait. */
+  undoCommands(): readonly string[] {
+    if (this.#configured !== false) return [];
+    return [...(this.#wasSetByUs ? ['hold off'] : []), ...(this.isWaiting ? ['hold release'] : [])];
   }
 
-  /** OpenVPN has answered that its flag is off, as it is without us: what it says from now on is its own. */
-  isOff(): void {
-    if (this.#told === false) this.#isOurs = false;
+  /** OpenVPN has confirmed `hold off`. What it reports from now on is its own flag again. */
+  confirmOff(): void {
+    if (this.#requested === false) this.#wasSetByUs = false;
   }
 
-  /** Whether nobody is left who wanted OpenVPN to wait, and it has said that it would not do so by itself. */
+  /** Whether OpenVPN waits only for clients that have left; OpenVPN has reported that it would not wait by itself. */
   get isAbandoned(): boolean {
-    return this.waiting && this.#told !== undefined && this.#own === false && this.othersHold() === 0;
+    return (
+      this.isWaiting &&
+      this.#requested !== undefined &&
+      this.#configured === false &&
+      this.countOthersWaiting() === 0
+    );
   }
 
-  begin(): void {
-    this.waiting = true;
-    for (const client of this.clients) client.released = false;
+  startWaiting(): void {
+    this.isWaiting = true;
+    for (const client of this.clients) client.hasReleased = false;
   }
 
-  end(): void {
-    this.waiting = false;
+  stopWaiting(): void {
+    this.isWaiting = false;
   }
 
-  /** The connection is lost, and with it what was said on it and not yet done. */
+  /** The connection is lost, with every command that was sent on it and not yet answered. */
   disconnect(): void {
-    this.waiting = false;
-    this.#told = undefined;
+    this.isWaiting = false;
+    this.#requested = undefined;
   }
 }

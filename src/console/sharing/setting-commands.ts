@@ -3,110 +3,114 @@ import type { Request } from '../../openvpn/exchanges.js';
 import type { Management } from '../../openvpn/management.js';
 import { success } from '../common/answer.js';
 import type { HoldFlag } from './hold.js';
-import type { Passage, Respond } from './pass.js';
-import type { Seat, Stream } from './console-client.js';
+import type { CommandForwarder, Respond } from './command-forwarder.js';
+import type { ConsoleClient, Stream } from './console-client.js';
 import type { SharedSettings } from './settings.js';
 
-/** `log N` counts down from N, however few lines there are. */
+/** OpenVPN counts down from N for `log N`, even if it has fewer lines. A larger N is sent as `all`. */
 export const MOST_HISTORY = 100_000;
 
 /**
- * The commands that OpenVPN would keep of its one client: each client of the console has its own, and OpenVPN what all of
- * them need ({@link SharedSettings}). What is answered with an error changes nothing.
+ * The commands that change a setting of the client that sends them. Each console client has its own settings, and OpenVPN
+ * has what all of them need ({@link SharedSettings}). A command that is answered with an error changes nothing.
  */
 export class SettingCommands {
   constructor(
     private readonly management: Management,
-    private readonly passage: Passage,
+    private readonly forwarder: CommandForwarder,
     private readonly settings: SharedSettings,
-    private readonly hold: HoldFlag<Seat>,
+    private readonly holdFlag: HoldFlag<ConsoleClient>,
     private readonly onReleased: () => void,
   ) {}
 
   /** `log`, `echo`, `state`. */
   stream(
-    seat: Seat,
+    client: ConsoleClient,
     stream: Stream,
     parameters: readonly string[],
     request: Request,
     respond: Respond,
   ): void {
-    const [had, got] = [seat.wants.has(stream), seat.gets.has(stream)];
-    // OpenVPN reads two
+    const [wasWanted, wasSent] = [client.wantedStreams.has(stream), client.sentStreams.has(stream)];
+    // OpenVPN reads two parameters
     const asked = parameters.slice(0, 2);
     for (const parameter of asked) {
-      if (parameter === 'on') seat.wants.add(stream);
+      if (parameter === 'on') client.wantedStreams.add(stream);
       if (parameter === 'off') {
-        seat.wants.delete(stream);
-        seat.gets.delete(stream);
+        client.wantedStreams.delete(stream);
+        client.sentStreams.delete(stream);
       }
     }
     const isSetting = asked.includes('on') || asked.includes('off');
     const isWanted = this.settings.needed()[stream];
-    const spared = asked.map((parameter) => parameter === 'off' && isWanted);
-    const said = asked.map((parameter, index) => {
-      if (spared[index]) return 'on';
-      return atoi(parameter) > MOST_HISTORY ? 'all' : quoted(parameter);
+    const isLeftOn = asked.map((parameter) => parameter === 'off' && isWanted);
+    const sent = asked.map((parameter, index) => {
+      if (isLeftOn[index]) return 'on';
+      return atoi(parameter) > MOST_HISTORY ? 'all' : quoteParameter(parameter);
     });
-    const text = asked.length === 0 ? request.text : [stream, ...said].join(' ');
-    const takeBack = this.settings.isGiven(isSetting ? { [stream]: isWanted } : {});
-    this.passage.pass({ ...request, text, isQuestion: !isSetting }, respond, {
-      read: (parts) => {
-        if (seat.wants.has(stream)) seat.gets.add(stream);
+    const text = asked.length === 0 ? request.text : [stream, ...sent].join(' ');
+    const restore = this.settings.assumeSet(isSetting ? { [stream]: isWanted } : {});
+    this.forwarder.forward({ ...request, text, isQuestion: !isSetting }, respond, {
+      toLines: (parts) => {
+        if (client.wantedStreams.has(stream)) client.sentStreams.add(stream);
         return parts.flatMap((part, index) =>
-          spared[index] ? [`SUCCESS: real-time ${stream} notification set to OFF`] : part,
+          isLeftOn[index] ? [`SUCCESS: real-time ${stream} notification set to OFF`] : part,
         );
       },
-      failed: () => {
-        set(seat.wants, stream, had);
-        set(seat.gets, stream, got);
-        takeBack();
+      onFailure: () => {
+        setMember(client.wantedStreams, stream, wasWanted);
+        setMember(client.sentStreams, stream, wasSent);
+        restore();
       },
     });
   }
 
-  bytecount(seat: Seat, parameter: string | undefined, request: Request, respond: Respond): void {
-    if (parameter === undefined || this.#isAway) {
-      this.passage.pass(request, respond);
+  bytecount(client: ConsoleClient, parameter: string | undefined, request: Request, respond: Respond): void {
+    if (parameter === undefined || this.#isDisconnected) {
+      this.forwarder.forward(request, respond);
       return;
     }
-    const had = seat.bytecount;
+    const had = client.bytecountSeconds;
     const before = this.settings.needed().bytecount;
-    seat.bytecount = Math.max(0, atoi(parameter));
-    seat.forgetReports();
+    client.bytecountSeconds = Math.max(0, atoi(parameter));
+    client.forgetReports();
     const { bytecount } = this.settings.needed();
     if (bytecount === before) {
       respond(success('bytecount interval changed'));
       return;
     }
-    const takeBack = this.settings.isGiven({ bytecount });
-    this.passage.pass({ ...request, text: `bytecount ${bytecount}` }, respond, {
-      failed: () => {
-        seat.bytecount = had;
-        takeBack();
+    const restore = this.settings.assumeSet({ bytecount });
+    this.forwarder.forward({ ...request, text: `bytecount ${bytecount}` }, respond, {
+      onFailure: () => {
+        client.bytecountSeconds = had;
+        restore();
       },
     });
   }
 
-  doHold(seat: Seat, parameter: string | undefined, request: Request, respond: Respond): void {
-    if (this.#isAway) {
-      this.passage.pass(request, respond);
+  hold(client: ConsoleClient, parameter: string | undefined, request: Request, respond: Respond): void {
+    if (this.#isDisconnected) {
+      this.forwarder.forward(request, respond);
     } else if (parameter === undefined) {
-      respond(success(`hold=${this.hold.of(seat) ? 1 : 0}`));
+      respond(success(`hold=${this.holdFlag.flagOf(client) ? 1 : 0}`));
     } else if (parameter === 'on' || parameter === 'off') {
-      seat.holds = parameter === 'on';
-      this.settings.adjust();
+      client.holdFlag = parameter === 'on';
+      this.settings.update();
       respond(success(`hold flag set to ${parameter.toUpperCase()}`));
     } else if (parameter !== 'release') {
-      this.passage.pass(request, respond);
+      this.forwarder.forward(request, respond);
     } else {
-      seat.released = true;
-      const others = this.hold.othersHold(seat);
-      if (this.hold.waiting && others > 0)
-        respond(success(`hold release noted; it is held by ${others} more, until they release it or leave`));
+      client.hasReleased = true;
+      const others = this.holdFlag.countOthersWaiting(client);
+      if (this.holdFlag.isWaiting && others > 0)
+        respond(
+          success(
+            `hold release noted; OpenVPN waits for ${others} more client${others === 1 ? '' : 's'} to release it or leave`,
+          ),
+        );
       else {
-        this.passage.pass(request, respond, {
-          read: (parts) => {
+        this.forwarder.forward(request, respond, {
+          toLines: (parts) => {
             this.onReleased();
             return parts.flat();
           },
@@ -115,50 +119,50 @@ export class SettingCommands {
     }
   }
 
-  /** The version says which questions a client understands: OpenVPN has that of the one who answers them. */
-  version(seat: Seat, parameter: string | undefined, request: Request, respond: Respond): void {
-    // 2.4 (management version 1) knows no parameter
+  /** The version decides which questions a client understands. OpenVPN gets the version of the client that answers. */
+  version(client: ConsoleClient, parameter: string | undefined, request: Request, respond: Respond): void {
+    // OpenVPN 2.4 (management version 1) accepts no parameter
     if (parameter === undefined || this.managementVersion === 1) {
-      this.passage.pass({ ...request, isQuestion: true }, respond);
+      this.forwarder.forward({ ...request, isQuestion: true }, respond);
       return;
     }
-    const had = { version: seat.version, saidVersion: seat.saidVersion };
-    Object.assign(seat, { version: atoi(parameter), saidVersion: true });
-    if (this.#isAway || this.settings.needed().version === seat.version) {
-      const takeBack = this.settings.isGiven({ version: seat.version });
-      this.passage.pass(request, respond, {
-        failed: () => {
-          Object.assign(seat, had);
-          takeBack();
+    const had = { version: client.version, saidVersion: client.hasSetVersion };
+    Object.assign(client, { version: atoi(parameter), saidVersion: true });
+    if (this.#isDisconnected || this.settings.needed().version === client.version) {
+      const restore = this.settings.assumeSet({ version: client.version });
+      this.forwarder.forward(request, respond, {
+        onFailure: () => {
+          Object.assign(client, had);
+          restore();
         },
       });
       return;
     }
-    const isAnswered = this.#answersVersions && seat.version >= 4;
-    respond(isAnswered ? success(`Management client version set to ${seat.version}`) : { lines: [] });
-    this.settings.adjust();
+    const isAnswered = this.#answersVersion && client.version >= 4;
+    respond(isAnswered ? success(`Management client version set to ${client.version}`) : { lines: [] });
+    this.settings.update();
   }
 
-  /** Of OpenVPN's management interface; 0 while it is not connected. */
+  /** The version of OpenVPN's management interface; 0 while it is not connected. */
   get managementVersion(): number {
     return Number(/Interface Version (\d+)/.exec(this.management.greeting ?? '')?.[1] ?? 0);
   }
 
-  /** From 2.7.1 on. It has the management version of those before it, 5, and 2.7.2 has 6. */
-  get #answersVersions(): boolean {
+  /** OpenVPN answers `version N` from 2.7.1 on. Its management version is 5, as before; that of 2.7.2 is 6. */
+  get #answersVersion(): boolean {
     return this.managementVersion >= 6 || /^OpenVPN 2\.7\.1\b/.test(this.management.version);
   }
 
-  get #isAway(): boolean {
+  get #isDisconnected(): boolean {
     return this.management.greeting === undefined;
   }
 }
 
-function set(streams: Set<Stream>, stream: Stream, isIn: boolean): void {
+function setMember(streams: Set<Stream>, stream: Stream, isIn: boolean): void {
   if (isIn) streams.add(stream);
   else streams.delete(stream);
 }
 
-function quoted(word: string): string {
+function quoteParameter(word: string): string {
   return /^[\w.-]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
 }

@@ -1,23 +1,23 @@
 import { endingsOf } from '../../openvpn/answers.js';
 import { parseLine } from '../../openvpn/command-line.js';
-import type { Taker } from '../../openvpn/exchanges.js';
+import type { Taker as ReplyHandler } from '../../openvpn/exchanges.js';
 import type { Management } from '../../openvpn/management.js';
 import type { HoldFlag } from './hold.js';
-import { STREAMS, type Seat, type Stream } from './console-client.js';
+import { STREAMS, type ConsoleClient, type Stream } from './console-client.js';
 
 /**
- * What OpenVPN keeps of its one management client, but for its hold flag. It forgets it with the connection
- * (`man_connection_settings_reset` of its manage.c), except for the version, which the process keeps
+ * What OpenVPN keeps for its one management client, except for the hold flag. OpenVPN forgets these when the connection
+ * ends (`man_connection_settings_reset` in manage.c). The version is an exception: the process keeps it
  * (`man_connection_init`).
  */
 export interface Settings extends Readonly<Record<Stream, boolean>> {
   /** Seconds; 0: none. */
   readonly bytecount: number;
-  /** Undefined: what it has is not known; as a need: any will do. */
+  /** Undefined in what OpenVPN has: not known. Undefined in what clients need: any version. */
   readonly version: number | undefined;
 }
 
-const OF_A_NEW_CONNECTION: Settings = {
+const NEW_CONNECTION_SETTINGS: Settings = {
   log: false,
   echo: false,
   state: false,
@@ -26,16 +26,20 @@ const OF_A_NEW_CONNECTION: Settings = {
 };
 
 /**
- * What OpenVPN must have for all clients together.
- * @param answerer the client that answers its questions; without one, the newest version that a client said.
+ * Combines the settings of all clients into the settings that OpenVPN must have.
+ * @param answerer the client that answers OpenVPN's questions, whose version counts. Without one, the newest version that
+ * a client has set counts.
  */
-export function settingsFor(seats: Iterable<Seat>, answerer: Seat | undefined): Settings {
-  const all = [...seats];
-  const intervals = all.map(({ bytecount }) => bytecount).filter((seconds) => seconds > 0);
-  const versions = (answerer ? [answerer] : all.filter(({ saidVersion }) => saidVersion)).map(
+export function combineSettings(
+  clients: Iterable<ConsoleClient>,
+  answerer: ConsoleClient | undefined,
+): Settings {
+  const all = [...clients];
+  const intervals = all.map(({ bytecountSeconds }) => bytecountSeconds).filter((seconds) => seconds > 0);
+  const versions = (answerer ? [answerer] : all.filter(({ hasSetVersion }) => hasSetVersion)).map(
     ({ version }) => version,
   );
-  const isWanted = (stream: Stream) => all.some(({ wants }) => wants.has(stream));
+  const isWanted = (stream: Stream) => all.some(({ wantedStreams }) => wantedStreams.has(stream));
   return {
     log: isWanted('log'),
     echo: isWanted('echo'),
@@ -46,99 +50,99 @@ export function settingsFor(seats: Iterable<Seat>, answerer: Seat | undefined): 
 }
 
 /**
- * Of ours, that OpenVPN has not answered yet: with more, it is told only of what has become of it when these are answered.
- * A client can change its mind faster than OpenVPN listens.
+ * Commands from here that OpenVPN has not answered yet. Beyond this number, the next update waits until all are answered
+ * and then sends only the final state: a client can change its settings faster than OpenVPN reads them.
  */
 export const MOST_UNANSWERED = 16;
 
 /**
- * Has OpenVPN keep what all clients of its console together need: at each change, and anew at each connection, from what
- * the clients want and not from what was said before.
+ * Keeps OpenVPN's settings as the clients together need them. At each change and at each new connection it computes them
+ * from what the clients want now, not from what was sent before.
  */
 export class SharedSettings {
-  /** What OpenVPN has once all that waits for it is done; undefined while it is not connected. */
-  #has: Settings | undefined;
-  /** A process may have a version from us. */
-  #saidVersion = false;
+  /** OpenVPN's settings after every command that was sent to it; undefined while it is not connected. */
+  #current: Settings | undefined;
+  /** Whether the OpenVPN process may have a version that was set from here. */
+  #hasSetVersion = false;
   #unanswered = 0;
-  /** Something may have changed since {@link MOST_UNANSWERED} was reached. */
-  #isLate = false;
+  /** Whether an update was put off because {@link MOST_UNANSWERED} commands were not answered. */
+  #hasDeferredUpdate = false;
 
-  /** @param onReleased OpenVPN is told to wait no longer, as nobody is left who wanted it to. */
+  /** @param onReleased called when OpenVPN is released because every client that wanted it to wait has left. */
   constructor(
     private readonly management: Management,
-    private readonly seats: ReadonlySet<Seat>,
-    private readonly answerer: () => Seat | undefined,
-    private readonly hold: HoldFlag<Seat>,
+    private readonly clients: ReadonlySet<ConsoleClient>,
+    private readonly answeringClient: () => ConsoleClient | undefined,
+    private readonly hold: HoldFlag<ConsoleClient>,
     private readonly onReleased: () => void,
   ) {}
 
-  /** What all clients together need. */
+  /** The settings that all clients together need. */
   needed(): Settings {
-    return settingsFor(this.seats, this.answerer());
+    return combineSettings(this.clients, this.answeringClient());
   }
 
-  /** OpenVPN has greeted. */
-  connect(): void {
-    this.#has = OF_A_NEW_CONNECTION;
-    this.adjust();
+  /** OpenVPN has sent its greeting. */
+  onConnect(): void {
+    this.#current = NEW_CONNECTION_SETTINGS;
+    this.update();
   }
 
-  /** It has said which process it is: it is asked for its hold flag. @param onHoldKnown it has said that, too. */
-  identify(pid: number, onHoldKnown: () => void = () => undefined): void {
+  /** OpenVPN has reported its PID. It is now asked for its hold flag. @param onHoldKnown called when it has answered. */
+  onPid(pid: number, onHoldKnown: () => void = () => undefined): void {
     this.#ask('hold', (reply) => {
       if ('lost' in reply) return;
-      this.hold.learn(reply.parts[0]?.at(-1) === 'SUCCESS: hold=1', pid);
+      this.hold.setReported(reply.parts[0]?.at(-1) === 'SUCCESS: hold=1', pid);
       onHoldKnown();
-      this.adjust();
+      this.update();
     });
   }
 
-  disconnect(): void {
-    this.#has = undefined;
+  onDisconnect(): void {
+    this.#current = undefined;
     this.hold.disconnect();
   }
 
   /**
-   * A client's own command gives OpenVPN this: nothing is said for it besides.
-   * @returns takes it back, where OpenVPN was not told.
+   * Assumes these settings, because the command of a client that sets them is being forwarded.
+   * @returns a function that restores the settings before, for a command that did not reach OpenVPN.
    */
-  isGiven(settings: Partial<Settings>): () => void {
-    const before = this.#has;
+  assumeSet(settings: Partial<Settings>): () => void {
+    const before = this.#current;
     if (before === undefined) return () => undefined;
-    const saidVersion = this.#saidVersion;
-    this.#has = { ...before, ...settings };
-    if (settings.version !== undefined) this.#saidVersion = true;
+    const hadSetVersion = this.#hasSetVersion;
+    this.#current = { ...before, ...settings };
+    if (settings.version !== undefined) this.#hasSetVersion = true;
     return () => {
-      if (this.#has === undefined) return;
+      if (this.#current === undefined) return;
       for (const name of Object.keys(settings) as (keyof Settings)[])
-        this.#has = { ...this.#has, [name]: before[name] };
-      this.#saidVersion = saidVersion;
+        this.#current = { ...this.#current, [name]: before[name] };
+      this.#hasSetVersion = hadSetVersion;
     };
   }
 
-  /** Says to OpenVPN what it does not have as it is needed. */
-  adjust(): void {
-    const has = this.#has;
+  /** Sends OpenVPN every setting that it does not have as the clients need it. */
+  update(): void {
+    const has = this.#current;
     if (has === undefined) return;
-    this.#isLate = this.#unanswered >= MOST_UNANSWERED;
-    if (this.#isLate) return;
+    this.#hasDeferredUpdate = this.#unanswered >= MOST_UNANSWERED;
+    if (this.#hasDeferredUpdate) return;
     const needed = this.needed();
-    const version = needed.version ?? (this.#saidVersion ? 1 : has.version);
-    this.isGiven({ ...needed, ...(version !== undefined && { version }) });
+    const version = needed.version ?? (this.#hasSetVersion ? 1 : has.version);
+    this.assumeSet({ ...needed, ...(version !== undefined && { version }) });
     if (version !== has.version && version !== undefined) this.#ask(`version ${version}`);
     for (const stream of Object.keys(STREAMS) as Stream[]) {
       if (needed[stream] !== has[stream]) this.#ask(`${stream} ${needed[stream] ? 'on' : 'off'}`);
     }
     if (needed.bytecount !== has.bytecount) this.#ask(`bytecount ${needed.bytecount}`);
-    this.#adjustHold();
+    this.#updateHold();
   }
 
-  #adjustHold(): void {
-    const flag = this.hold.change();
+  #updateHold(): void {
+    const flag = this.hold.nextCommand();
     if (flag !== undefined) {
       this.#ask(`hold ${flag}`, (reply) => {
-        if (flag === 'off' && 'parts' in reply) this.hold.isOff();
+        if (flag === 'off' && 'parts' in reply) this.hold.confirmOff();
       });
     }
     if (!this.hold.isAbandoned) return;
@@ -146,12 +150,12 @@ export class SharedSettings {
     this.#ask('hold release');
   }
 
-  #ask(text: string, taker: Taker = () => undefined): void {
+  #ask(text: string, onReply: ReplyHandler = () => undefined): void {
     this.#unanswered += 1;
     this.management.ask({ text, endings: endingsOf(parseLine(text)), isSetting: true }, (reply) => {
       this.#unanswered -= 1;
-      taker(reply);
-      if (this.#isLate && this.#unanswered === 0) this.adjust();
+      onReply(reply);
+      if (this.#hasDeferredUpdate && this.#unanswered === 0) this.update();
     });
   }
 }

@@ -1,59 +1,52 @@
 import type { Session } from '../../model/session.js';
-import { wordsForClients } from '../common/client-words.js';
-import { COMMANDS } from '../common/mptcp-commands.js';
-import { DISPOSITIONS } from '../common/dispositions.js';
 import { quoteWord, splitTyped } from '../../util/words.js';
+import { wordsForClients } from '../common/client-words.js';
+import { DISPOSITIONS } from '../common/dispositions.js';
+import { USAGES } from '../common/mptcp-commands.js';
 
-/** What there is to be named. */
-export interface Known {
+/** The sessions and paths whose names can be completed. */
+export interface CompletionWords {
   readonly sessions: readonly Session[];
   /** Names of paths. */
   readonly paths: readonly string[];
 }
 
-const OURS = [...new Set(COMMANDS.map(([command]) => /^mptcp \w+/.exec(command)?.[0] ?? ''))];
-
-/** Words that our commands take as they stand, by command: `auth`, `off`; not those in capitals, which stand for others. */
-const LITERALS = new Map<string, string[]>();
-for (const [command] of COMMANDS) {
-  const [, verb = '', words = ''] = /^mptcp (\w+) \[?([a-z|]+)/.exec(command) ?? [];
-  if (words !== '') LITERALS.set(verb, [...(LITERALS.get(verb) ?? []), ...words.split('|')]);
-}
+const COMMANDS = [...new Set(USAGES.map(({ verb }) => `mptcp ${verb}`)), ...DISPOSITIONS.keys(), 'exit'];
 
 /**
- * Completes what is typed at a console: commands, and in ours the clients and paths that there are, quoted where they have
- * to be. A client whose name is not seen as it is, or means another client as well, is offered by another of its names.
- * @param ask is asked only where names are wanted.
- * @returns what fits, and the end of the line that it stands for, as node:readline wants it.
+ * Completes a line that is being typed at a console: commands and, in `mptcp` commands, clients and paths. Names are quoted
+ * where they must be. A client is offered by another of its names if its common name has characters that cannot be seen, or
+ * means another client, too.
+ * @param load called only if names are needed.
+ * @returns the completions, and the end of the line that they replace, as node:readline expects it.
  */
-export async function complete(line: string, ask: () => Promise<Known>): Promise<[string[], string]> {
+export async function complete(
+  line: string,
+  load: () => Promise<CompletionWords>,
+): Promise<[string[], string]> {
   const { before, last, start } = splitTyped(line);
   const [first, verb, ...given] = before;
-  let fit: string[];
-  let typed = line.slice(start);
-  if (first === 'mptcp' && verb !== undefined) {
-    const place = given[0] === '--' ? given.length - 1 : given.length;
-    const literals =
-      given.length === 0 ? (LITERALS.get(verb) ?? []).filter((each) => each.startsWith(last)) : [];
-    const names = /^(?:status|primary|explain)$/.test(verb)
-      ? await wordsAt(place, verb === 'primary', ask, last)
-      : [];
-    fit = [...literals, ...names];
-  } else {
-    typed = line;
-    fit = [...OURS, ...DISPOSITIONS.keys(), 'exit'].filter((each) => each.startsWith(line));
-  }
-  return [fit.length === 1 ? [`${fit[0] ?? ''} `] : fit, typed];
+  const isParameter = first === 'mptcp' && verb !== undefined;
+  const found = isParameter
+    ? await completeParameter(verb, given, last, load)
+    : COMMANDS.filter((command) => command.startsWith(line));
+  return [found.length === 1 ? [`${found[0] ?? ''} `] : found, isParameter ? line.slice(start) : line];
 }
 
-async function wordsAt(
-  place: number,
-  takesPath: boolean,
-  ask: () => Promise<Known>,
+/** @param given the finished words behind the verb. @param last the beginning of the word that is being typed. */
+async function completeParameter(
+  verb: string,
+  given: readonly string[],
   last: string,
+  load: () => Promise<CompletionWords>,
 ): Promise<string[]> {
-  if (place > (takesPath ? 1 : 0)) return [];
-  const { sessions, paths } = await ask();
-  const words = place === 0 ? wordsForClients(sessions) : [...paths, 'auto'];
-  return [...new Set(words)].filter((each) => each.startsWith(last)).map(quoteWord);
+  const usages = USAGES.filter((usage) => usage.verb === verb);
+  const literals = given.length === 0 ? usages.flatMap((usage) => usage.literals ?? []) : [];
+  const index = given[0] === '--' ? given.length - 1 : given.length;
+  const kinds = new Set(usages.map(({ names }) => names?.[index]));
+  const fits = (word: string) => word.startsWith(last);
+  if (!kinds.has('client') && !kinds.has('path')) return literals.filter(fits);
+  const { sessions, paths } = await load();
+  const names = kinds.has('client') ? wordsForClients(sessions) : [...paths, 'auto'];
+  return [...literals.filter(fits), ...[...new Set(names)].filter(fits).map(quoteWord)];
 }

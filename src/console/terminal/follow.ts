@@ -1,27 +1,27 @@
 import { LineSplitter } from '../../util/lines.js';
-import { ConsoleUnreachable, reach } from './connect.js';
+import { ConsoleUnreachable, connectToConsole } from './connect.js';
 
-/** Bytes. */
+/** Longest line, bytes. */
 export const MAX_LINE = 64 * 1024;
 
 /**
- * Says `mptcp watch` at a console and hands on what it tells, without `>MPTCP:`, for as long as it lasts.
- * @throws {ConsoleUnreachable} if there is no console, or when it goes away.
+ * Sends `mptcp watch` to a console and passes each report on, without `>MPTCP:`, until the connection ends.
+ * @throws {ConsoleUnreachable} if there is no console, or when its connection ends.
  */
-export async function follow(socketPath: string, take: (line: string) => void): Promise<void> {
-  const complaint = 'the daemon tells nothing at its console';
-  const socket = await reach(socketPath, complaint);
+export async function follow(socketPath: string, onReport: (line: string) => void): Promise<void> {
+  const errorPrefix = 'no reports from the daemon at its console';
+  const socket = await connectToConsole(socketPath, errorPrefix);
   await new Promise<void>((_resolve, reject) => {
     const splitter = new LineSplitter(MAX_LINE);
     const fail = (reason: string) => {
       socket.destroy();
-      reject(new ConsoleUnreachable(`${complaint} ${socketPath}: ${reason}`, false));
+      reject(new ConsoleUnreachable(`${errorPrefix} ${socketPath}: ${reason}`, false));
     };
     socket.on('error', ({ message }) => {
       fail(message);
     });
     socket.on('close', () => {
-      fail('it hung up; start it (systemctl start subflowd), and watch again');
+      fail('it closed the connection; start it (systemctl start subflowd), and watch again');
     });
     socket.on('data', (chunk: Buffer) => {
       let lines: string[];
@@ -32,7 +32,7 @@ export async function follow(socketPath: string, take: (line: string) => void): 
         return;
       }
       for (const line of lines) {
-        if (line.startsWith('>MPTCP:')) take(line.slice('>MPTCP:'.length));
+        if (line.startsWith('>MPTCP:')) onReport(line.slice('>MPTCP:'.length));
         else if (line.startsWith('ERROR: ')) fail(line.slice('ERROR: '.length));
       }
     });

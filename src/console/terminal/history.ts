@@ -2,14 +2,14 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { writeFileAtomically } from '../../util/atomic-file.js';
 import { readRegularFileSync } from '../../util/regular-file.js';
-import { isKeepable } from '../common/secrecy.js';
+import { mayBeStored } from '../common/secrecy.js';
 
-/** Lines, those typed last. */
+/** Lines that are kept: the last ones that were typed. */
 export const MAX_HISTORY = 1000;
-/** Bytes of the file that holds them: a larger one is not read, and begun anew. */
+/** Bytes of the history file. A larger file is not read and is replaced. */
 export const MAX_HISTORY_BYTES = 1 << 22;
 
-/** The lines that were typed at earlier consoles, the last one first; none where the file cannot be read. */
+/** Returns the lines that were typed earlier, the last one first; none if the file cannot be read. */
 export function readHistory(file: string): string[] {
   try {
     const text = readRegularFileSync(file, MAX_HISTORY_BYTES).toString('utf8');
@@ -19,12 +19,12 @@ export function readHistory(file: string): string[] {
   }
 }
 
-/** Keeps lines for later consoles, but for those that can be secret; where that fails, none are kept. */
+/** Saves the lines that cannot contain a secret. Errors are ignored. */
 export function saveHistory(file: string, lines: readonly string[]): void {
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    writeFileAtomically(file, lines.filter((line) => isKeepable(line)).join('\n'), 0o600);
+    writeFileAtomically(file, lines.filter((line) => mayBeStored(line)).join('\n'), 0o600);
   } catch {
-    // a console without a memory is still one
+    // the console works without a history
   }
 }

@@ -3,58 +3,63 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { styleText } from 'node:util';
 import { LineSplitter, type TooLongError } from '../../util/lines.js';
-import { complete, type Known } from './completion.js';
+import { complete, type CompletionWords } from './completion.js';
 import { MAX_HISTORY, readHistory, saveHistory } from './history.js';
 import { printable } from '../../util/printable.js';
 import type { DaemonStatus } from '../../api/status.js';
-import { ConsoleUnreachable, reach } from './connect.js';
+import { ConsoleUnreachable, connectToConsole } from './connect.js';
 import { MAX_ANSWER, talk } from './talk.js';
 
-/** Where it is typed, and how much is taken; what {@link interact} goes by unless it is told otherwise. */
+/** Options of {@link interact}; the defaults are standard input, standard output and {@link MAX_ANSWER}. */
 export interface InteractOptions {
   readonly input?: NodeJS.ReadStream | NodeJS.ReadableStream;
   readonly output?: NodeJS.WriteStream | NodeJS.WritableStream;
-  /** Bytes of a line that comes. */
+  /** Longest line that the console may send, bytes. */
   readonly most?: number;
 }
 
 /**
- * A console at a terminal, with history, completion and colour; where standard input is none, its lines are said and the
- * answers printed. Resolves when the console has ended it.
- * @throws {ConsoleUnreachable} if there is no console, or it sends a line that is too long.
+ * Connects a terminal to a console, with history, completion and colour. If the input is not a terminal, its lines are sent
+ * and the answers printed. Resolves when the console has closed the connection.
+ * @throws {ConsoleUnreachable} if there is no console, or if it sends a line that is too long.
  */
 export async function interact(
   socketPath: string,
   { input = process.stdin, output = process.stdout, most = MAX_ANSWER }: InteractOptions = {},
 ): Promise<void> {
-  const isTyped = isTerminal(input) && isTerminal(output);
+  const isInteractive = isTerminal(input) && isTerminal(output);
   const historyFile = join(
     process.env.XDG_STATE_HOME ?? join(homedir(), '.local/state'),
     'subflowd/console-history',
   );
-  const complaint = 'no console at';
-  const socket = await reach(socketPath, complaint, true);
+  const errorPrefix = 'no console at';
+  const socket = await connectToConsole(socketPath, errorPrefix, true);
   await new Promise<void>((resolve, reject) => {
     const splitter = new LineSplitter(most);
-    const typed = createInterface({
+    const terminal = createInterface({
       input,
-      ...(isTyped && { output, history: readHistory(historyFile), historySize: MAX_HISTORY, prompt: '> ' }),
-      ...(isTyped && {
+      ...(isInteractive && {
+        output,
+        history: readHistory(historyFile),
+        historySize: MAX_HISTORY,
+        prompt: '> ',
+      }),
+      ...(isInteractive && {
         completer: (line: string, done: (error: null, found: [string[], string]) => void) => {
-          void complete(line, () => whatThereIs(socketPath)).then((found) => {
+          void complete(line, () => loadCompletionWords(socketPath)).then((found) => {
             done(null, found);
           });
         },
       }),
     });
     const show = (line: string) => {
-      // what is being typed stays below
-      if (isTyped) output.write('\r\x1b[K');
-      output.write(`${isTyped ? coloured(line) : printable(line)}\n`);
-      if (isTyped) typed.prompt(true);
+      // clears the line that is being typed; it is printed again below the new line
+      if (isInteractive) output.write('\r\x1b[K');
+      output.write(`${isInteractive ? coloured(line) : printable(line)}\n`);
+      if (isInteractive) terminal.prompt(true);
     };
     socket.on('error', ({ message }) => {
-      reject(new ConsoleUnreachable(`${complaint} ${socketPath}: ${message}`, false));
+      reject(new ConsoleUnreachable(`${errorPrefix} ${socketPath}: ${message}`, false));
     });
     socket.on('data', (chunk: Buffer) => {
       let lines: string[];
@@ -65,35 +70,35 @@ export async function interact(
           new ConsoleUnreachable(`the console ${socketPath} sent ${(error as TooLongError).message}`, false),
         );
         socket.destroy();
-        typed.close();
+        terminal.close();
         return;
       }
       for (const line of lines) {
-        // a greeting, and what others cause, are nothing that was asked for
-        if (isTyped || !line.startsWith('>')) show(line);
+        // lines with > are no answer, so a script does not get them
+        if (isInteractive || !line.startsWith('>')) show(line);
       }
     });
     socket.on('end', () => {
-      typed.close();
+      terminal.close();
       socket.end();
     });
     socket.on('close', () => {
-      if (isTyped) output.write('\n');
+      if (isInteractive) output.write('\n');
       resolve();
     });
-    typed.on('line', (line) => {
+    terminal.on('line', (line) => {
       socket.write(`${line}\n`);
-      if (isTyped) typed.prompt();
+      if (isInteractive) terminal.prompt();
     });
-    typed.on('history', (lines) => {
+    terminal.on('history', (lines) => {
       saveHistory(historyFile, lines);
     });
-    typed.on('SIGINT', () => {
-      typed.close();
+    terminal.on('SIGINT', () => {
+      terminal.close();
     });
-    // all is said: what is still to be answered comes before the end
-    typed.on('close', () => socket.end());
-    if (isTyped) typed.prompt();
+    // the end of the input; the console closes the connection after the last answer
+    terminal.on('close', () => socket.end());
+    if (isInteractive) terminal.prompt();
   });
 }
 
@@ -109,12 +114,12 @@ function coloured(line: string): string {
   return line.startsWith('>') ? styleText('cyan', text) : text;
 }
 
-async function whatThereIs(socketPath: string): Promise<Known> {
+async function loadCompletionWords(socketPath: string): Promise<CompletionWords> {
   try {
     const answer = (await talk(socketPath, 'mptcp status json', 5_000)).join('');
     const { sessions, paths } = JSON.parse(answer) as DaemonStatus;
     return { sessions: sessions.map(({ session }) => session), paths: paths.map(({ name }) => name) };
   } catch {
-    return { sessions: [], paths: [] }; // the daemon is gone, which the console itself tells
+    return { sessions: [], paths: [] }; // the daemon has stopped; the console's own connection reports that
   }
 }

@@ -1,18 +1,18 @@
 import { LineSplitter } from '../../util/lines.js';
-import { ConsoleUnreachable, reach } from './connect.js';
+import { ConsoleUnreachable, connectToConsole } from './connect.js';
 
-/** The daemon said no: the text behind ERROR:. */
+/** The daemon refused a command. The message is the text after `ERROR:`. */
 export class ConsoleRefusal extends Error {
   override readonly name = 'ConsoleRefusal';
 }
 
-/** Bytes of a whole answer: 2,000 sessions of a few subflows are some megabytes, as JSON on one line. */
+/** Longest answer, bytes. The JSON of 2,000 sessions with a few subflows is one line of some megabytes. */
 export const MAX_ANSWER = 256 * 1024 * 1024;
 
 /**
- * Sends one command to a daemon's console and gives its answer: the lines before END, or the one behind SUCCESS:.
- * @throws {ConsoleRefusal} if the answer is an error; {ConsoleUnreachable} if no daemon answers within `timeoutMs`, or
- * with more than `most` bytes.
+ * Sends one command to a daemon's console and returns its answer: the lines before END, or the text after SUCCESS:.
+ * @throws {ConsoleRefusal} if the answer is an error; {ConsoleUnreachable} if no daemon answers within `timeoutMs`
+ * milliseconds, or if the answer is longer than `most` bytes.
  */
 export async function talk(
   socketPath: string,
@@ -20,8 +20,8 @@ export async function talk(
   timeoutMs = 30_000,
   most = MAX_ANSWER,
 ): Promise<readonly string[]> {
-  const complaint = 'no answer from the daemon at its console';
-  const socket = await reach(socketPath, complaint);
+  const errorPrefix = 'no answer from the daemon at its console';
+  const socket = await connectToConsole(socketPath, errorPrefix);
   return new Promise((resolve, reject) => {
     const lines: string[] = [];
     const splitter = new LineSplitter(most);
@@ -33,7 +33,7 @@ export async function talk(
     };
     const fail = (reason: string) => {
       finish(() => {
-        reject(new ConsoleUnreachable(`${complaint} ${socketPath}: ${reason}`, false));
+        reject(new ConsoleUnreachable(`${errorPrefix} ${socketPath}: ${reason}`, false));
       });
     };
     const timer = setTimeout(() => {
@@ -43,7 +43,7 @@ export async function talk(
       fail(message);
     });
     socket.on('close', () => {
-      fail('it hung up; ask again');
+      fail('it closed the connection; try again');
     });
     socket.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
@@ -67,7 +67,7 @@ export async function talk(
   });
 }
 
-/** What a line says that ends an answer; undefined for any other line. */
+/** Reads a line that ends an answer; undefined for any other line. */
 function endOf(line: string): { refusal?: string; success?: string } | undefined {
   if (line === 'END') return {};
   if (line.startsWith('SUCCESS: ')) return { success: line.slice('SUCCESS: '.length) };

@@ -3,7 +3,7 @@ import { type PathLoad, formatLoad } from '../../model/path-load.js';
 import { ruleText, type SessionPlan } from '../../api/status.js';
 import { printable } from '../../util/printable.js';
 
-/** The paths, with what is on each now, and what they carry against what they can. */
+/** Text of `mptcp paths`: each path with its sessions and subflows, its load and its capacity. */
 export function pathsText(
   { paths }: Config,
   sessions: readonly SessionPlan[],
@@ -21,7 +21,7 @@ export function pathsText(
   });
 }
 
-/** The rules in the order of the file, then the overrides, with how many sessions each counts for. */
+/** Text of `mptcp rules`: the rules in the order of the file, then the overrides, and how many sessions each rule has. */
 export function rulesText(
   { clients, default: fallback }: Config,
   overrides: Readonly<Record<string, string>>,
@@ -31,13 +31,15 @@ export function rulesText(
     count(sessions.filter(({ rule }) => rule.section === section).length, 'session');
   const line = (section: string, rule: RuleConfig) => {
     const wanted = ruleText(rule) ?? 'no path, left alone';
-    const wins = rule.peerBackup === 'override' ? ', peer-backup = override' : '';
-    return `rule ${section}: ${wanted}${wins}: ${counts(section)}`;
+    const peerBackup = rule.peerBackup === 'override' ? ', peer-backup = override' : '';
+    return `rule ${section}: ${wanted}${peerBackup}: ${counts(section)}`;
   };
   return [
     ...clients.map(({ glob, ...rule }) => line(`[client ${glob}]`, rule)),
     line('[default]', fallback),
-    ...Object.entries(overrides).map(([key, path]) => `override ${key}: ${path}, until taken back by auto`),
+    ...Object.entries(overrides).map(
+      ([key, path]) => `override ${key}: ${path}, until mptcp primary CLIENT auto ends it`,
+    ),
   ].map(printable);
 }
 

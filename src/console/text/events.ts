@@ -3,22 +3,22 @@ import type { DaemonEvent, EventOf } from '../../api/events.js';
 import { formatEndpoint } from '../../model/endpoint.js';
 import { qualifiedName } from '../../model/session.js';
 import { printable } from '../../util/printable.js';
-import type { Tell } from '../common/answer.js';
+import type { Send } from '../common/answer.js';
 
 /**
- * Begins to report switches and subflows to a console client that said `mptcp watch`, in the manner of `>STATE:`: Unix
- * time in seconds first, and the client last, as a name can contain commas.
- * - `>MPTCP:TIME,SWITCH,FROM,TO,SERVER/COMMON NAME`; FROM is empty where no single path was primary.
+ * Sends a client that asked for it (`mptcp watch`) a line for each switch and each changed subflow, in the form of
+ * OpenVPN's `>STATE:`. Unix time in seconds comes first. The client's name comes last, because it can contain commas.
+ * - `>MPTCP:TIME,SWITCH,FROM,TO,SERVER/COMMON NAME`; FROM is empty if no single path was primary.
  * - `>MPTCP:TIME,SUBFLOW,ADDED|REMOVED|CHANGED,PATH,CLIENT'S END,OUR PRIORITY,CLIENT'S PRIORITY,SERVER/COMMON NAME`; PATH
  *   is `(elsewhere)` on no path of the config, and `(tunnel)` through the tunnel itself.
- * @returns the function that ends it.
+ * @returns the function that stops it.
  */
-export function watchEvents({ events }: Pick<DaemonApi, 'events'>, tell: Tell): () => void {
+export function sendEvents({ events }: Pick<DaemonApi, 'events'>, send: Send): () => void {
   return events.subscribe((event) => {
     const text = textOf(event);
     if (text === undefined) return;
     const time = event.kind === 'switch' ? event.committedAt : Date.now();
-    tell([printable(`>MPTCP:${Math.floor(time / 1000)},${text}`)]);
+    send([printable(`>MPTCP:${Math.floor(time / 1000)},${text}`)]);
   });
 }
 
@@ -35,6 +35,6 @@ function switchText(event: EventOf<'switch'>): string {
 function subflowText(event: EventOf<'subflow'>): string {
   const { change, path, throughTunnel, remote, ours, peers } = event;
   const where = throughTunnel ? '(tunnel)' : (path ?? '(elsewhere)');
-  const what = [change.toUpperCase(), where, formatEndpoint(remote), ours, peers].join(',');
-  return `SUBFLOW,${what},${qualifiedName(event)}`;
+  const fields = [change.toUpperCase(), where, formatEndpoint(remote), ours, peers].join(',');
+  return `SUBFLOW,${fields},${qualifiedName(event)}`;
 }

@@ -5,41 +5,41 @@ import { printable } from '../../util/printable.js';
 import { sessionTitle } from './status.js';
 
 /**
- * Which rule, which wish, what was written, what the kernel did with it, what would move it; every line begins with a word
- * of ours.
+ * Text of `mptcp explain`: which rule applies, what is planned, what was set, what the kernel has, and what would move the
+ * session to another path. Every line begins with a fixed word.
  */
 export function explainText({ plan, rules, written, outlook }: Explanation): string[] {
   const [counts, ...others] = rules;
   const lines = [
     sessionTitle(plan.session),
-    `rule: ${counts === undefined ? 'none' : wantText(counts)}`,
-    ...others.map((rule) => `rule that fits but does not count: ${wantText(rule)}`),
-    `wish: ${plan.state}, ${plan.reason}`,
-    ...plan.subflows.map((subflow) => `wish: ${wishText(subflow)}`),
+    `rule: ${counts === undefined ? 'none' : describeRule(counts)}`,
+    ...others.map((rule) => `rule that matches but does not apply: ${describeRule(rule)}`),
+    `plan: ${plan.state}, ${plan.reason}`,
+    ...plan.subflows.map((subflow) => `plan: ${planText(subflow)}`),
     ...writtenText(written),
-    ...(plan.subflows.length === 0 ? ['kernel: it shows no subflow'] : plan.subflows.map(kernelText)),
+    ...(plan.subflows.length === 0 ? ['kernel: it has no subflow'] : plan.subflows.map(kernelText)),
     ...outlook,
   ];
   return lines.map(printable);
 }
 
-function wantText(rule: Rule): string {
+function describeRule(rule: Rule): string {
   const { section, mode, primary } = rule;
   if (mode !== 'active-standby') return `${section} says ${ruleText(rule) ?? ''}`;
   const wanted = primary.length === 0 ? 'asks for no path' : `wants ${primary.join(', else ')}`;
   return section === 'override'
-    ? `an admin's command (mptcp primary CLIENT auto takes it back) ${wanted}`
+    ? `an admin's override (mptcp primary CLIENT auto ends it) ${wanted}`
     : `${section} ${wanted}`;
 }
 
-function wishText({ subflow, path, throughTunnel, wished, asWished }: SubflowPlan): string {
+function planText({ subflow, path, throughTunnel, wished, asWished }: SubflowPlan): string {
   const where = throughTunnel
     ? 'through the tunnel itself'
     : path === undefined
       ? 'on no path'
       : `on ${path}`;
   const what =
-    wished === undefined ? 'left as it is' : asWished ? `${wished}, and is` : `to become ${wished}`;
+    wished === undefined ? 'not to be changed' : asWished ? `${wished}, as it is` : `to become ${wished}`;
   return `${formatEndpoint(subflow.remote)} ${where}: ${what}`;
 }
 
@@ -49,9 +49,9 @@ function writtenText(written: Written | undefined): string[] {
   const at = new Date(written.at).toISOString();
   return written.wishes.map(({ wish, result }) => {
     const { outcome, peerAsked, reason } = result;
-    const asked = outcome === 'committed' ? (peerAsked ? ', the client is asked to follow' : ', the client is not asked') : '';
+    const notified = outcome === 'committed' ? (peerAsked ? ', the client is asked to do the same' : ', the client is not asked') : '';
     const why = reason === undefined ? '' : `: ${reason}`;
-    return `written: ${at} ${formatEndpoint(wish.name.remote)} ${wish.priority}: ${outcome}${asked}${why}`;
+    return `written: ${at} ${formatEndpoint(wish.name.remote)} ${wish.priority}: ${outcome}${notified}${why}`;
   }); // prettier-ignore
 }
 
@@ -60,8 +60,8 @@ function kernelText({ subflow: { remote, ours, peers, mpPrioPending } }: Subflow
     ours === 'active' && peers === 'active'
       ? 'used'
       : peers === 'backup'
-        ? 'held back by the client'
-        : 'in reserve';
-  const told = mpPrioPending ? ', the client will be told with its next packet' : '';
-  return `kernel: ${formatEndpoint(remote)} is ${ours} by us and ${peers} by the client: ${used}${told}`;
+        ? 'the client asks not to use it'
+        : 'used only if no active one works';
+  const notification = mpPrioPending ? ', the client will be notified with the next packet' : '';
+  return `kernel: ${formatEndpoint(remote)} is ${ours} by us and ${peers} by the client: ${used}${notification}`;
 }

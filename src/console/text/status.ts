@@ -14,14 +14,14 @@ const NO_BORDERS = {
 }; // prettier-ignore
 
 /**
- * What an admin reads: the servers, then each session with its rule, its primary and its subflows. Every line begins
- * with a word of ours or a blank, so that no common name can pass for an answer's end.
+ * Text of `mptcp status`: the servers, then each session with its rule, its primary path and its subflows. Every line
+ * begins with a fixed word or a blank, so that no common name can look like the end of the answer.
  */
 export function statusText(status: DaemonStatus): string[] {
   const { version, kernel, backend, servers, dryRun, paths, sessions, problems, reported } = status;
   return [
     `subflowd ${version}, kernel ${kernel}, backend ${backend.name} (${backend.description})`,
-    ...(dryRun ? ['dry-run: what is to be is shown, and nothing is set'] : []),
+    ...(dryRun ? ['dry-run: the plan is shown, and nothing is set'] : []),
     ...servers.map(serverLine),
     ...paths.map((load) => printable(`path ${load.name} ${formatLoad(load)}`)),
     ...problems.map((problem) => `problem: ${printable(problem)}`),
@@ -35,7 +35,7 @@ export function statusText(status: DaemonStatus): string[] {
   ];
 }
 
-/** In UTC, to the second. @param time Unix time, milliseconds. */
+/** Formats a time in UTC, to the second. @param time Unix time, milliseconds. */
 function timeText(time: number): string {
   return new Date(time)
     .toISOString()
@@ -45,17 +45,17 @@ function timeText(time: number): string {
 
 function serverLine({ name, management, managementTrouble, pids, recorded, version }: ServerStatus): string {
   const who = pids.length === 0 ? 'no process known' : `process ${pids.join(', ')}`;
-  const told =
+  const access =
     management === 'absent'
       ? 'hooks only'
       : `management ${management}${managementTrouble ? `: ${managementTrouble}` : ''}`;
   const openvpn = /^OpenVPN \S+/.exec(version ?? '')?.[0];
   return printable(
-    `server ${name}: ${[openvpn, who, told, `${recorded} recorded by hooks`].filter(Boolean).join(', ')}`,
+    `server ${name}: ${[openvpn, who, access, `${recorded} recorded by hooks`].filter(Boolean).join(', ')}`,
   );
 }
 
-/** `session NAME: from ...`, not yet printable. */
+/** Returns `session NAME: from ...`. The text can have characters that are not printable. */
 export function sessionTitle({ commonName, real, virtual, server, cid }: Session): string {
   const where = [
     `from ${formatEndpoint(real)}`,
@@ -66,13 +66,13 @@ export function sessionTitle({ commonName, real, virtual, server, cid }: Session
   return `session ${commonName}: ${where}`;
 }
 
-/** One session with its rule, its primary and its subflows. */
+/** Text of one session: its rule, its primary path and its subflows. */
 export function sessionLines({ session, rule, state, reason, rate, subflows }: SessionPlan): string[] {
-  const wants = ruleText(rule) ?? 'no rule';
+  const ruleOfSession = ruleText(rule) ?? 'no rule';
   return [
     '',
     printable(sessionTitle(session)),
-    printable(`    ${rule.section} ${wants}: ${state}, ${reason}`),
+    printable(`    ${rule.section} ${ruleOfSession}: ${state}, ${reason}`),
     ...(rate ? [`    uses ${formatRate(rate)}`] : []),
     ...(subflows.length === 0 ? [] : subflowTable(subflows)),
   ];
@@ -80,7 +80,7 @@ export function sessionLines({ session, rule, state, reason, rate, subflows }: S
 
 function subflowTable(subflows: readonly SubflowPlan[]): string[] {
   const table = new Table({
-    head: ['PATH', 'CLIENT', 'SERVER', 'WE WISH', 'CLIENT WISHES', ''],
+    head: ['PATH', 'CLIENT', 'SERVER', 'OUR PRIORITY', "CLIENT'S PRIORITY", ''],
     chars: NO_BORDERS,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
@@ -91,7 +91,7 @@ function subflowTable(subflows: readonly SubflowPlan[]): string[] {
       formatEndpoint(subflow.local),
       subflow.ours,
       subflow.peers,
-      [asWished ? '' : `to become ${wished ?? ''}`, subflow.mpPrioPending ? 'client not yet told' : '']
+      [asWished ? '' : `to become ${wished ?? ''}`, subflow.mpPrioPending ? 'client not yet notified' : '']
         .filter(Boolean)
         .join(', '),
     ]);

@@ -54,7 +54,7 @@ it('a console that could not be opened is told of at each change of the config, 
   await isTold(1);
   await isTold(2);
   expect(problems).toEqual(
-    Array(2).fill(`${socket} is there and is no socket: remove it, or set [console] socket`),
+    Array(2).fill(`${socket} exists and is not a socket: remove it, or set [console] socket`),
   );
   rmSync(socket);
   consoles.follow(servers.servers());

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runCommand } from '../../../../src/console/commands/commands.js';
-import { COMMANDS } from '../../../../src/console/common/mptcp-commands.js';
-import { watchEvents } from '../../../../src/console/text/events.js';
+import { USAGES, usageText } from '../../../../src/console/common/mptcp-commands.js';
+import { sendEvents } from '../../../../src/console/text/events.js';
 import type { DaemonStatus } from '../../../../src/api/status.js';
 import { quoteWord } from '../../../../src/util/words.js';
 import { ConfigError } from '../../../../src/config/problem.js';
@@ -45,7 +45,7 @@ const NAMES = [
 describe('help', () => {
   it.each(['help', 'mptcp', 'mptcp help', '  help  '])('%j lists every command', async (command) => {
     const text = (await lines(command)).join('\n');
-    for (const known of [...COMMANDS.map(([each]) => each), 'exit']) expect(text).toContain(known);
+    for (const known of [...USAGES.map(usageText), 'exit']) expect(text).toContain(known);
     expect(text.endsWith('\nEND')).toBe(true);
   });
 });
@@ -62,20 +62,20 @@ it.each([
   ['stauts', 'unknown command "stauts", try help'],
   ['END', 'unknown command "END", try help'],
   ['mptcp stauts', 'unknown command "mptcp stauts", try mptcp help'],
-  ['mptcp status xml', 'no client "xml" is connected: status shows who is'],
-  ['mptcp status json more', 'mptcp status takes nothing, a CLIENT, or json'],
-  ['mptcp paths x', 'mptcp paths takes nothing'],
-  ['mptcp rules x', 'mptcp rules takes nothing, or reload'],
+  ['mptcp status xml', 'no client "xml" is connected: mptcp status shows which are'],
+  ['mptcp status json more', 'mptcp status takes no parameter, a CLIENT, or json'],
+  ['mptcp paths x', 'mptcp paths takes no parameter'],
+  ['mptcp rules x', 'mptcp rules takes no parameter, or reload'],
   ['mptcp explain', 'mptcp explain takes a CLIENT'],
-  ['mptcp explain carol', 'no client "carol" is connected: status shows who is'],
-  ['mptcp watch now', 'mptcp watch takes nothing, or off'],
+  ['mptcp explain carol', 'no client "carol" is connected: mptcp status shows which are'],
+  ['mptcp watch now', 'mptcp watch takes no parameter, or off'],
   ['mptcp claim', 'mptcp claim takes auth (client-auth and its like) or questions (password, needok, ...)'],
-  ['mptcp claim auth', 'there is no one OpenVPN behind this console: use the console of a server'],
-  ['mptcp primary', 'mptcp primary takes a CLIENT and a PATH, or auto'],
-  ['mptcp primary alice', 'mptcp primary takes a CLIENT and a PATH, or auto'],
-  ['mptcp primary alice lte now', 'mptcp primary takes a CLIENT and a PATH, or auto'],
-  ['mptcp primary carol lte', 'no client "carol" is connected: status shows who is'],
-  ['mptcp primary other/alice lte', 'no client "other/alice" is connected: status shows who is'],
+  ['mptcp claim auth', 'there is no single OpenVPN behind this console: use the console of a server'],
+  ['mptcp primary', 'mptcp primary takes a CLIENT and a PATH, or a CLIENT and auto'],
+  ['mptcp primary alice', 'mptcp primary takes a CLIENT and a PATH, or a CLIENT and auto'],
+  ['mptcp primary alice lte now', 'mptcp primary takes a CLIENT and a PATH, or a CLIENT and auto'],
+  ['mptcp primary carol lte', 'no client "carol" is connected: mptcp status shows which are'],
+  ['mptcp primary other/alice lte', 'no client "other/alice" is connected: mptcp status shows which are'],
   ['mptcp primary alice moon', 'there is no path "moon"; the paths are wifi, lte'],
   ['mptcp primary "alice lte', 'a quote is not closed'],
   ['mptcp primary alice\\', 'the line ends in a backslash'],
@@ -149,7 +149,7 @@ describe('mptcp primary', () => {
   it('asks which one where two servers know a common name', async () => {
     daemon.clients = [client('alice', { server: 'home' }), client('alice', { server: 'office' })];
     expect(await lines('mptcp primary alice lte')).toEqual([
-      'ERROR: "alice" is several clients: say "home/alice" or "office/alice"',
+      'ERROR: "alice" means several clients: use "home/alice" or "office/alice"',
     ]);
     expect((await lines('mptcp primary office/alice lte'))[0]).toMatch(/^SUCCESS: office\/alice: /);
     expect(daemon.status().overrides).toEqual({ 'office/alice': 'lte' });
@@ -169,7 +169,7 @@ describe('mptcp primary', () => {
     expect(await lines('mptcp primary alice wifi')).toEqual(['SUCCESS: lab/alice: not connected now']);
     expect(await lines('mptcp primary lab/alice auto')).toEqual(['SUCCESS: lab/alice: not connected now']);
     expect(await lines('mptcp primary alice auto')).toEqual([
-      'ERROR: no client "alice" is connected: status shows who is',
+      'ERROR: no client "alice" is connected: mptcp status shows which are',
     ]);
   });
 
@@ -224,7 +224,7 @@ describe('CLIENT', () => {
   ])('%s is two', async (word, one, other) => {
     for (const command of ['status', 'explain', 'primary'])
       expect(await lines(`mptcp ${command} ${word}${command === 'primary' ? ' lte' : ''}`)).toEqual([
-        `ERROR: "${word}" is several clients: say "${one}" or "${other}"`,
+        `ERROR: "${word}" means several clients: use "${one}" or "${other}"`,
       ]);
   });
 
@@ -248,7 +248,7 @@ describe('CLIENT', () => {
       ];
       for (const command of ['status', 'explain', 'primary'])
         expect(await lines(`mptcp ${command} ${word}${command === 'primary' ? ' lte' : ''}`)).toEqual([
-          `ERROR: "${word}" is several clients: say ${words}`,
+          `ERROR: "${word}" means several clients: use ${words}`,
         ]);
       for (const said of words.split(' or '))
         expect((await lines(`mptcp explain ${said}`)).at(-1)).toBe('END');
@@ -262,7 +262,7 @@ describe('CLIENT', () => {
       addressed('-n', 'office', 3, '192.0.2.9', '10.8.0.8'),
     ];
     expect(await lines('mptcp status 10.8.0.8')).toEqual([
-      'ERROR: "10.8.0.8" is several clients: say "office/1" or "office/-n" or "office/2"',
+      'ERROR: "10.8.0.8" means several clients: use "office/1" or "office/-n" or "office/2"',
     ]);
   });
 
@@ -271,7 +271,7 @@ describe('CLIENT', () => {
     await lines('mptcp primary 10.8.0.8 lte');
     daemon.clients = [addressed('carol', 'office', 2, '192.0.2.9', '10.8.0.8')];
     expect(await lines('mptcp primary office/10.8.0.8 auto')).toEqual([
-      'ERROR: "office/10.8.0.8" is several clients: say "=office/10.8.0.8" or "office/carol"',
+      'ERROR: "office/10.8.0.8" means several clients: use "=office/10.8.0.8" or "office/carol"',
     ]);
     expect(await lines('mptcp primary =office/10.8.0.8 auto')).toEqual([
       'SUCCESS: office/10.8.0.8: not connected now',
@@ -283,7 +283,7 @@ describe('CLIENT', () => {
       addressed(`c${String(cid).padStart(3, '0')}`, 'office', cid, '192.0.2.8', '10.8.0.8'),
     );
     const [answer] = await lines('mptcp status 10.8.0.8');
-    expect(answer).toMatch(/: say "office\/c000" or .* or "office\/c009", or 190 more$/);
+    expect(answer).toMatch(/: use "office\/c000" or .* or "office\/c009", or 190 more$/);
   });
 
   it.each(['-n', '--', 'json', '--json'])(
@@ -297,10 +297,12 @@ describe('CLIENT', () => {
   );
 
   it('has to follow --', async () => {
-    expect(await lines('mptcp status --')).toEqual(['ERROR: mptcp status takes nothing, a CLIENT, or json']);
+    expect(await lines('mptcp status --')).toEqual([
+      'ERROR: mptcp status takes no parameter, a CLIENT, or json',
+    ]);
     expect(await lines('mptcp explain --')).toEqual(['ERROR: mptcp explain takes a CLIENT']);
     expect(await lines('mptcp primary -- lte')).toEqual([
-      'ERROR: mptcp primary takes a CLIENT and a PATH, or auto',
+      'ERROR: mptcp primary takes a CLIENT and a PATH, or a CLIENT and auto',
     ]);
   });
 
@@ -366,16 +368,16 @@ describe('mptcp rules', () => {
       'rule [client b*]: primary = lte, wifi: 1 session',
       'rule [client x]: no path, left alone: 0 sessions',
       'rule [default]: primary = wifi: 0 sessions',
-      'override lab/alice: lte, until taken back by auto',
+      'override lab/alice: lte, until mptcp primary CLIENT auto ends it',
       'END',
     ]);
   });
 
   it('reload says whether the file has a mistake', async () => {
-    expect(await lines('mptcp rules reload')).toEqual(['SUCCESS: the rules are those of the file']);
+    expect(await lines('mptcp rules reload')).toEqual(['SUCCESS: the rules of the file are in force']);
     daemon.mistake = new ConfigError('/etc/ini', [{ line: 3, message: 'is odd' }]);
     const [answer, ...rest] = await lines('mptcp rules reload');
-    expect(answer).toMatch(/^ERROR: the old rules go on: \/etc\/ini:3: is odd/);
+    expect(answer).toMatch(/^ERROR: the old rules stay in force: \/etc\/ini:3: is odd/);
     expect(rest).toEqual([]);
   });
 });
@@ -388,13 +390,13 @@ it('mptcp explain tells the rule, the wish, what was written and what the kernel
   daemon.writes = { at: 0, wishes: [{ wish: { name, priority: 'backup' }, result }] };
   expect(await lines('mptcp explain alice')).toEqual([
     'session alice: from 192.168.100.2:38456, 10.8.0.2, server lab',
-    "rule: an admin's command (mptcp primary CLIENT auto takes it back) wants wifi",
-    'rule that fits but does not count: [client a*] wants lte',
-    'rule that fits but does not count: [default] wants wifi',
-    'wish: pending, wifi is to be primary by override',
-    'wish: 192.168.100.2:38456 on wifi: active, and is',
-    'wish: 192.168.200.2:43622 on lte: to become backup',
-    'written: 1970-01-01T00:00:00.000Z 192.168.200.2:43622 backup: committed, the client is asked to follow',
+    "rule: an admin's override (mptcp primary CLIENT auto ends it) wants wifi",
+    'rule that matches but does not apply: [client a*] wants lte',
+    'rule that matches but does not apply: [default] wants wifi',
+    'plan: pending, wifi is to be primary by override',
+    'plan: 192.168.100.2:38456 on wifi: active, as it is',
+    'plan: 192.168.200.2:43622 on lte: to become backup',
+    'written: 1970-01-01T00:00:00.000Z 192.168.200.2:43622 backup: committed, the client is asked to do the same',
     'kernel: 192.168.100.2:38456 is active by us and active by the client: used',
     'kernel: 192.168.200.2:43622 is active by us and active by the client: used',
     'moves: nothing but another rule, or the end of its subflows',
@@ -410,7 +412,7 @@ it('mptcp watch tells of switches and of subflows that come, change and go', asy
   daemon.clients = [client('alice')];
   observe();
   const setWatching = (isOn: boolean) => {
-    if (isOn) stop = watchEvents(daemon, (message) => told.push(...message));
+    if (isOn) stop = sendEvents(daemon, (message) => told.push(...message));
     else stop();
   };
   let stop = (): void => undefined;

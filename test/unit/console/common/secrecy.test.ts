@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DISPOSITIONS } from '../../../../src/console/common/dispositions.js';
-import { isKeepable, loggableOrder } from '../../../../src/console/common/secrecy.js';
+import { mayBeStored, loggableOrder } from '../../../../src/console/common/secrecy.js';
 import { COMMAND_NAMES } from '../../../../src/openvpn/command-names.js';
 import { parseLine } from '../../../../src/openvpn/command-line.js';
 
@@ -48,7 +48,7 @@ describe('the history of a console at a terminal', () => {
   it.each(['status 3', 'log on all', 'kill alice', 'mptcp primary Zoë lte', '"mptcp" status', 'exit'])(
     'keeps %s',
     (line) => {
-      expect(isKeepable(line)).toBe(true);
+      expect(mayBeStored(line)).toBe(true);
     },
   );
 
@@ -63,7 +63,7 @@ describe('the history of a console at a terminal', () => {
     ],
     ...['push-update-broad "auth-token lilies"', 'client-kill 3 lilies', 'password "open', '# lilies', ''],
   ])('does not keep %j', (line) => {
-    expect(isKeepable(line)).toBe(false);
+    expect(mayBeStored(line)).toBe(false);
   });
 });
 

@@ -7,8 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Answer } from '../../../../src/console/common/answer.js';
 import {
   CLIENT_LIMITS,
-  ConsoleClient,
-  MOST_ASKED,
+  ClientConnection,
+  MOST_QUERIES,
   MUCH_UNREAD,
 } from '../../../../src/console/listen/client-connection.js';
 import { UnreadAnswers } from '../../../../src/console/listen/unread.js';
@@ -32,7 +32,7 @@ beforeEach(async () => {
   asked = new Map();
   server = createServer({ allowHalfOpen: true }, (socket) => {
     served = socket.on('error', () => undefined);
-    new ConsoleClient(socket, CLIENT_LIMITS, new UnreadAnswers(), () => ({
+    new ClientConnection(socket, CLIENT_LIMITS, new UnreadAnswers(), () => ({
       run: (line, respond) => {
         asked.set(line, respond);
         if (line.startsWith(LARGE)) respond({ lines: [LARGE_ANSWER] });
@@ -63,10 +63,10 @@ async function say(count: number, name: (index: number) => string): Promise<void
 describe('questions that a client sends ahead', () => {
   it('are asked together up to 16, and the next when the first is answered', async () => {
     await say(40, (index) => `question ${index}`);
-    expect(asked.size).toBe(MOST_ASKED);
+    expect(asked.size).toBe(MOST_QUERIES);
     asked.get('question 0')?.({ lines: ['answer 0'] });
     await until('the answer is there', () => heard === 'answer 0\r\n');
-    expect(asked.size).toBe(MOST_ASKED + 1);
+    expect(asked.size).toBe(MOST_QUERIES + 1);
   });
 
   it('wait while answers of 1 MiB are there that the client cannot get yet', async () => {

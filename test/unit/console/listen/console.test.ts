@@ -184,7 +184,7 @@ describe('the socket', () => {
     ],
   ])('does not replace %s', async (_, make) => {
     make(config.socket);
-    await expect(open()).rejects.toThrow(`${config.socket} is there and is no socket: remove it`);
+    await expect(open()).rejects.toThrow(`${config.socket} exists and is not a socket: remove it`);
   });
 
   it('names itself where it cannot be made', async () => {
@@ -295,7 +295,7 @@ describe('a client', () => {
     peer.socket.resume();
     await peer.isEnded();
     expect(answered).toBe(1);
-    expect(peer.text.endsWith('\r\nEND\r\nERROR: an answer lay unread for 0.5 s\r\n')).toBe(true);
+    expect(peer.text.endsWith('\r\nEND\r\nERROR: an answer was not read for 0.5 s\r\n')).toBe(true);
   });
 
   it('that never reads at all is hung up on', async () => {

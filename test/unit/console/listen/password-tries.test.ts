@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { PasswordTries, TRY_LIMITS } from '../../../../src/console/listen/password-tries.js';
-import { WaitingRoom } from '../../../../src/console/listen/waiting-room.js';
+import { PendingLogins } from '../../../../src/console/listen/pending-logins.js';
 import { WrongPasswords } from '../../../../src/console/listen/wrong-passwords.js';
 import { until } from '../../../support/until.js';
 
@@ -9,50 +9,50 @@ describe('passwords that are tried', () => {
     let now = 0;
     const tries = new PasswordTries(TRY_LIMITS, () => now);
     const waits = Array.from({ length: 12 }, () => {
-      const wait = tries.takeTurn('a');
+      const wait = tries.nextDelayMs('a');
       now += wait;
       tries.wasWrong('a');
       return wait;
     });
     expect(waits).toEqual([0, 0, 0, 500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000, 15_000]);
     // four that come at once wait for one another
-    const together = Array.from({ length: 4 }, () => tries.takeTurn('a'));
+    const together = Array.from({ length: 4 }, () => tries.nextDelayMs('a'));
     expect(together).toEqual([15_000, 30_000, 45_000, 60_000]);
   });
 
   it('of other sources do not wait', () => {
     const tries = new PasswordTries();
     for (let count = 0; count < 100; count++) tries.wasWrong('a');
-    expect(tries.takeTurn('b')).toBe(0);
+    expect(tries.nextDelayMs('b')).toBe(0);
   });
 
   it('wait no longer when one is right, or ten minutes after the last wrong one', () => {
     let now = 0;
     const tries = new PasswordTries(TRY_LIMITS, () => now);
     for (let count = 0; count < 10; count++) tries.wasWrong('a');
-    expect(tries.takeTurn('a')).toBeGreaterThan(0);
+    expect(tries.nextDelayMs('a')).toBeGreaterThan(0);
     tries.wasRight('a');
-    expect(tries.takeTurn('a')).toBe(0);
+    expect(tries.nextDelayMs('a')).toBe(0);
     for (let count = 0; count < 10; count++) tries.wasWrong('a');
     now += TRY_LIMITS.forgetMs + 1;
-    expect(tries.takeTurn('a')).toBe(0);
+    expect(tries.nextDelayMs('a')).toBe(0);
   });
 
   it('are remembered of 4096 sources, those that were heard of last', () => {
     const tries = new PasswordTries(TRY_LIMITS, () => 0);
     for (let count = 0; count < 5; count++) tries.wasWrong('first');
     for (let source = 0; source < 4095; source++) tries.wasWrong(String(source));
-    expect(tries.takeTurn('first')).toBeGreaterThan(0);
+    expect(tries.nextDelayMs('first')).toBeGreaterThan(0);
     tries.wasWrong('one more');
-    expect(tries.takeTurn('first')).toBe(0);
+    expect(tries.nextDelayMs('first')).toBe(0);
   });
 });
 
 describe('those who are to give a password', () => {
-  const room = new WaitingRoom();
+  const room = new PendingLogins();
   const out: string[] = [];
   const enter = (source: string, id: string) => {
-    room.enter({ source, putOut: () => out.push(id) });
+    room.add({ source, disconnect: () => out.push(id) });
   };
 
   it('are four of one source at most, and one of another is never turned away', () => {
@@ -60,7 +60,7 @@ describe('those who are to give a password', () => {
       expect(room.refusal('noise')).toBeUndefined();
       enter('noise', `noise ${id}`);
     }
-    expect(room.refusal('noise')).toBe('4 connections from noise are to give a password already');
+    expect(room.refusal('noise')).toBe('4 connections from noise have not given the password yet');
     for (let id = 0; id < 28; id++) {
       expect(room.refusal(`other ${id}`)).toBeUndefined();
       enter(`other ${id}`, `other ${id}`);
@@ -85,7 +85,7 @@ it('wrong passwords are reported once a source, of ten sources, and then how man
   await until('the time is over', () => told.length === 12);
   expect(told.slice(10)).toEqual([
     '48842 more wrong passwords from 192.0.2.1',
-    '4991 more wrong passwords from others',
+    '4991 more wrong passwords from other sources',
   ]);
   wrong.add('192.0.2.1');
   wrong.close();

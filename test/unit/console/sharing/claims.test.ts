@@ -3,15 +3,15 @@ import { Claims, MOST_BYTES, MOST_MESSAGES } from '../../../../src/console/shari
 
 it('1,000 requests to let a client in wait, and the oldest give way', () => {
   const claims = new Claims<string>();
-  for (let cid = 0; cid < MOST_MESSAGES + 2; cid++) claims.await(`${cid}`, [`>CLIENT:CONNECT,${cid},0`]);
-  const { messages, dropped } = claims.pending();
+  for (let cid = 0; cid < MOST_MESSAGES + 2; cid++) claims.addPending(`${cid}`, [`>CLIENT:CONNECT,${cid},0`]);
+  const { messages, dropped } = claims.takePending();
   expect([messages.length, dropped]).toEqual([1000, 2]);
   expect(messages[0]).toEqual(['>CLIENT:CONNECT,2,0']);
 });
 
 it('16 MiB of requests to let a client in wait, and the oldest give way', () => {
   const claims = new Claims<string>();
-  for (let cid = 0; cid < 20; cid++) claims.await(`${cid}`, ['x'.repeat(MOST_BYTES / 16)]);
+  for (let cid = 0; cid < 20; cid++) claims.addPending(`${cid}`, ['x'.repeat(MOST_BYTES / 16)]);
   expect(claims.bytes).toBe(MOST_BYTES);
-  expect(claims.pending().dropped).toBe(4);
+  expect(claims.takePending().dropped).toBe(4);
 });

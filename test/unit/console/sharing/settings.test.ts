@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Answer } from '../../../../src/console/common/answer.js';
-import type { Seat } from '../../../../src/console/sharing/console-client.js';
+import type { ConsoleClient } from '../../../../src/console/sharing/console-client.js';
 import { MOST_UNANSWERED } from '../../../../src/console/sharing/settings.js';
-import { Sharing } from '../../../../src/console/sharing/sharing.js';
+import { SharedManagement } from '../../../../src/console/sharing/shared-management.js';
 import { Backoff } from '../../../../src/util/backoff.js';
 import { MAX_WAITING } from '../../../../src/openvpn/exchanges.js';
 import { Management } from '../../../../src/openvpn/management.js';
@@ -20,7 +20,7 @@ vi.setConfig({ testTimeout: 300_000 });
 let directory: string;
 let fake: FakeOpenvpn;
 let management: Management;
-let sharing: Sharing;
+let shared: SharedManagement;
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'subflowd-'));
@@ -35,7 +35,7 @@ async function open(): Promise<void> {
   rmSync(socket, { force: true });
   fake = await FakeOpenvpn.listen(socket);
   management = new Management({ socket }, { backoff: new Backoff(1, 2) });
-  sharing = new Sharing('office', management);
+  shared = new SharedManagement('office', management);
   management.start();
   await until('it is ready', () => management.ready);
 }
@@ -49,18 +49,18 @@ function close(): void {
 class Client {
   readonly heard: string[] = [];
   readonly has = { log: false, echo: false, state: false, bytecount: 0, hold: false, version: 0 };
-  readonly seat: Seat;
+  readonly seat: ConsoleClient;
   #saying: Promise<void> = Promise.resolve();
 
   constructor() {
-    this.seat = sharing.join((lines) => this.heard.push(...lines));
+    this.seat = shared.join((lines) => this.heard.push(...lines));
   }
 
   /** Says it when all before is answered, as a console has it. */
   say(line: string): Promise<void> {
     const [command = '', parameter = ''] = line.split(' ');
     this.#saying = this.#saying.then(async () => {
-      const { lines } = await new Promise<Answer>((respond) => sharing.run(this.seat, line, respond));
+      const { lines } = await new Promise<Answer>((respond) => shared.run(this.seat, line, respond));
       if (lines.some((each) => each.startsWith('ERROR'))) return;
       const value = /^\d/.test(parameter) ? Number(parameter) : parameter === 'on';
       Object.assign(this.has, { [command]: value });
@@ -137,7 +137,7 @@ describe('what OpenVPN keeps of its management client', () => {
           else if (each.does === 'say') void client?.say(each.line);
           else if (each.does === 'leave' && client) {
             clients.delete(client);
-            sharing.leave(client.seat);
+            shared.leave(client.seat);
           } else if (each.does === 'hang up') fake.leave();
           else if (each.does === 'return') fake.away = false;
           else if (each.does === 'restart') {
@@ -162,12 +162,12 @@ describe('what OpenVPN keeps of its management client', () => {
     fake.isHeld = true;
     const before = fake.received.length;
     for (let turn = 0; turn < 10_000; turn++) {
-      sharing.run(one.seat, 'hold on', () => undefined);
-      sharing.claim(one.seat, 'questions');
-      sharing.run(one.seat, 'hold off', () => undefined);
-      sharing.release(one.seat, 'questions');
+      shared.run(one.seat, 'hold on', () => undefined);
+      shared.claim(one.seat, 'questions');
+      shared.run(one.seat, 'hold off', () => undefined);
+      shared.release(one.seat, 'questions');
     }
-    sharing.run(one.seat, 'hold on', () => undefined);
+    shared.run(one.seat, 'hold on', () => undefined);
     fake.isHeld = false;
     await settled();
     expect(actual()).toMatchObject({ hold: true, version: 3 });
@@ -186,11 +186,11 @@ describe('what OpenVPN keeps of its management client', () => {
       management.ask({ text: `kill ${count}`, endings: ['line'] }, () => undefined);
     const refused = /^ERROR: .* 2500 commands wait for OpenVPN already$/;
     for (const line of ['bytecount 5', 'log on', 'version 3']) {
-      const { lines } = await new Promise<Answer>((respond) => sharing.run(one.seat, line, respond));
+      const { lines } = await new Promise<Answer>((respond) => shared.run(one.seat, line, respond));
       expect(lines[0]).toMatch(refused);
     }
     expect(actual()).toMatchObject({ bytecount: 3, log: false, version: 1 });
-    sharing.leave(one.seat);
+    shared.leave(one.seat);
     fake.isHeld = false;
     await until('all is done', () => fake.received.at(-1) === 'bytecount 5');
     await settled();
@@ -204,7 +204,7 @@ describe('what OpenVPN keeps of its management client', () => {
     fake.leave();
     await until('it is lost', () => first.heard.some((line) => line.includes('is lost')));
     const passing = new Client();
-    sharing.leave(passing.seat);
+    shared.leave(passing.seat);
     fake.process = { pid: 4243, hold: false, version: 1 };
     fake.away = false;
     await settled();
@@ -219,7 +219,7 @@ describe('what OpenVPN keeps of its management client', () => {
     expect(fake.process.hold).toBe(true);
     fake.leave();
     await until('it is lost', () => holder.heard.some((line) => line.includes('is lost')));
-    sharing.leave(holder.seat);
+    shared.leave(holder.seat);
     fake.away = false;
     await settled();
     expect(fake.process.hold).toBe(false);
@@ -246,7 +246,7 @@ describe('what OpenVPN keeps of its management client', () => {
     fake.away = false;
     await settled();
     await holder.say('hold on');
-    sharing.leave(holder.seat);
+    shared.leave(holder.seat);
     await settled();
     expect(fake.process.hold).toBe(true);
     // and again as another process of the same number
@@ -289,7 +289,7 @@ describe('an OpenVPN that waits by its own config', () => {
     await open();
     const client = new Client();
     await startsWaiting();
-    sharing.leave(client.seat);
+    shared.leave(client.seat);
     fake.isHeld = false;
     await settled();
     expect(fake.received).not.toContain('hold release');
@@ -313,7 +313,7 @@ describe('a request to let a client in', () => {
     fake.away = false;
     await settled();
     const gate = new Client();
-    sharing.claim(gate.seat, 'auth');
+    shared.claim(gate.seat, 'auth');
     expect(asked(gate)).toEqual(['>CLIENT:CONNECT,7,0']);
   });
 
@@ -327,7 +327,7 @@ describe('a request to let a client in', () => {
     // and gives up
     fake.tell('>CLIENT:DISCONNECT,7', '>CLIENT:ENV,END');
     await settled();
-    sharing.claim(new Client().seat, 'auth');
+    shared.claim(new Client().seat, 'auth');
     expect([...problems]).toEqual([]);
   });
 
@@ -343,7 +343,7 @@ describe('a request to let a client in', () => {
     fake.tell(...connect(1));
     await settled();
     const gate = new Client();
-    sharing.claim(gate.seat, 'auth');
+    shared.claim(gate.seat, 'auth');
     expect(asked(gate)).toEqual(['>CLIENT:CONNECT,1,0']);
   }); // prettier-ignore
 });

@@ -109,7 +109,7 @@ describe('talk says', () => {
       socket.once('data', () => socket.end('half an answer\r\nEN'));
     });
     const error = await failure();
-    expect(error.message).toContain('it hung up; ask again');
+    expect(error.message).toContain('it closed the connection; try again');
     expect(error.isAbsent).toBe(false);
   });
 

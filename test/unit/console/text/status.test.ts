@@ -18,7 +18,7 @@ function text(clients: readonly ObservedSession[], more: Partial<DaemonStatus> =
 
 /** Where each column of a table begins, by its head. */
 function columns(head: string): number[] {
-  return [...head.matchAll(/PATH|CLIENT WISHES|CLIENT|SERVER|WE WISH/g)].map(({ index }) => index);
+  return [...head.matchAll(/PATH|CLIENT'S PRIORITY|CLIENT|SERVER|OUR PRIORITY/g)].map(({ index }) => index);
 }
 
 it('begins with what runs, and counts', () => {
@@ -54,7 +54,7 @@ it('shows a session with its rule, its subflows in columns, and what is yet to b
 
 it('keeps columns apart with long IPv6 ends and wide path names', () => {
   const rows = text([client('alice', { remotes: [WIFI6, WIFI] })]);
-  const [v6 = '', v4 = ''] = rows.slice(rows.findIndex((row) => row.includes('WE WISH')) + 1);
+  const [v6 = '', v4 = ''] = rows.slice(rows.findIndex((row) => row.includes('OUR PRIORITY')) + 1);
   expect(v6.trim().split(/ {2,}/).slice(0, 3)).toEqual([
     '山道',
     '[2001:db8:100:ffff:ffff:ffff:ffff:ffff]:65535',
@@ -65,15 +65,15 @@ it('keeps columns apart with long IPv6 ends and wide path names', () => {
   expect(rows).toContain(`session alice: from [${WIFI6.address}]:65535, 10.8.0.2, server lab`);
 });
 
-it('names subflows that are on no path, through the tunnel, and not yet told', () => {
+it('names subflows that are on no path, through the tunnel, and those that the client is not notified of', () => {
   const elsewhere = { address: '203.0.113.5', port: 1 };
   const tunnel = { address: '10.8.0.2', port: 2 };
   const { session, connection } = client('alice', { remotes: [WIFI, elsewhere, tunnel], wish: 'backup' });
   if (typeof connection !== 'object') throw new Error('a connection');
   const subflows = connection.subflows.map((subflow) => ({ ...subflow, mpPrioPending: true }));
   const rows = text([{ session, connection: { ...connection, subflows } }]).join('\n');
-  expect(rows).toMatch(/^ {4}wifi .* to become active, client not yet told$/m);
-  expect(rows).toMatch(/^ {4}\(elsewhere\) .* client not yet told$/m);
+  expect(rows).toMatch(/^ {4}wifi .* to become active, client not yet notified$/m);
+  expect(rows).toMatch(/^ {4}\(elsewhere\) .* client not yet notified$/m);
   expect(rows).toMatch(/^ {4}\(tunnel\) .*10\.8\.0\.2:2 /m);
 });
 
@@ -111,5 +111,5 @@ it('shows sessions that cannot be steered without a table', () => {
   expect(text([{ session, connection: 'plain' }])).toContain(
     '    [default] primary = wifi: plain, plain TCP, not MPTCP: cannot be steered',
   );
-  expect(text([{ session, connection: undefined }]).join('\n')).not.toContain('WE WISH');
+  expect(text([{ session, connection: undefined }]).join('\n')).not.toContain('OUR PRIORITY');
 });

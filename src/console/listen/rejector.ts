@@ -1,17 +1,17 @@
 import type { Socket } from 'node:net';
 
-/** Turned away at once, that have not left yet; more are cut off without a word. */
+/** Rejected clients that have not disconnected yet. Beyond this number, clients are disconnected without a reason. */
 export const MOST_LEAVING = 64;
 
-/** Tells clients that there is no place for them, and sees to it that they leave. */
-export class Farewell {
+/** Tells clients why they are rejected, and disconnects them. */
+export class Rejector {
   readonly #leaving = new Set<Socket>();
 
-  /** @param leaveMs that a client has to read why. */
+  /** @param leaveMs milliseconds that a client has to read the reason. */
   constructor(private readonly leaveMs: number) {}
 
-  /** What it still sends is read and dropped, so that it reads the reason and not an error of its own writing. */
-  turnAway(socket: Socket, reason: string): void {
+  /** Discards what the client still sends: its own write would otherwise fail before it reads the reason. */
+  reject(socket: Socket, reason: string): void {
     if (this.#leaving.size >= MOST_LEAVING) {
       socket.destroy();
       return;

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { CLIENT_LIMITS } from '../../../../src/console/listen/client-connection.js';
 import { Console } from '../../../../src/console/listen/console.js';
-import { PLACE_LIMITS } from '../../../../src/console/listen/occupancy.js';
+import { SLOT_LIMITS } from '../../../../src/console/listen/client-slots.js';
 import { MAX_TRIES } from '../../../../src/console/listen/password.js';
 import { talk } from '../../../../src/console/terminal/talk.js';
-import { Farewell, MOST_LEAVING } from '../../../../src/console/listen/turn-away.js';
+import { Rejector, MOST_LEAVING } from '../../../../src/console/listen/rejector.js';
 import { Talker } from '../../../support/talker.js';
 import { until } from '../../../support/until.js';
 import { Steered } from '../steered.js';
@@ -106,7 +106,7 @@ it('lets in 64 who give the password on TCP, one more not, and another when one 
     return peer;
   };
   const inside: Peer[] = [];
-  for (let count = 0; count < PLACE_LIMITS.all; count++) inside.push(await enter());
+  for (let count = 0; count < SLOT_LIMITS.all; count++) inside.push(await enter());
   expect(inside.every(({ text }) => text.includes('SUCCESS: password is correct'))).toBe(true);
   expect((await enter()).text).toContain('ERROR: 64 clients are connected already');
   // the unix socket has places of its own
@@ -116,12 +116,12 @@ it('lets in 64 who give the password on TCP, one more not, and another when one 
 });
 
 it('turns 64 away at a time with the reason, and cuts more off without a word', async () => {
-  const farewell = new Farewell(60_000);
+  const farewell = new Rejector(60_000);
   const path = join(directory, 'socket');
   const served: Socket[] = [];
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     served.push(socket.on('error', () => undefined));
-    farewell.turnAway(socket, 'no place');
+    farewell.reject(socket, 'no place');
   }).listen(path);
   ends.push(() => {
     for (const socket of served) socket.destroy();

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CLIENT_LIMITS, type ClientLimits } from '../../../../src/console/listen/client-connection.js';
 import { Console } from '../../../../src/console/listen/console.js';
-import { Sharing } from '../../../../src/console/sharing/sharing.js';
+import { SharedManagement } from '../../../../src/console/sharing/shared-management.js';
 import { UnreadAnswers } from '../../../../src/console/listen/unread.js';
 import { Backoff } from '../../../../src/util/backoff.js';
 import { Management } from '../../../../src/openvpn/management.js';
@@ -42,11 +42,11 @@ async function share(
   unread = new UnreadAnswers(),
 ): Promise<Management> {
   const management = new Management({ socket: join(directory, 'm') }, { backoff: new Backoff(10, 40) });
-  const sharing = new Sharing('office', management);
-  sharing.on('order', (_client, text) => orders.push(text));
+  const shared = new SharedManagement('office', management);
+  shared.on('order', (_client, text) => orders.push(text));
   const console = await Console.open(
     { socket: join(directory, 'console'), mode: 0o600 },
-    { daemon: new Steered(join(directory, 'overrides'), []), sharing: () => sharing },
+    { daemon: new Steered(join(directory, 'overrides'), []), sharedManagement: () => shared },
     limits,
     unread,
   );
@@ -100,7 +100,7 @@ const step: fc.Arbitrary<(name: string) => Step> = fc.oneof(
   fc.constant(() => ({ say: 'bytecount 2', expected: [/^SUCCESS: bytecount interval changed$/] })),
   fc.constant(() => ({ say: 'hold', expected: [/^SUCCESS: hold=0$/] })),
   fc.constant(() => ({ say: 'env-filter 2', expected: [/^SUCCESS: env_filter_level=2$/] })),
-  fc.constant(() => ({ say: 'mptcp rules reload', expected: [/^SUCCESS: the rules are those of the file$/] })),
+  fc.constant(() => ({ say: 'mptcp rules reload', expected: [/^SUCCESS: the rules of the file are in force$/] })),
 ); // prettier-ignore
 
 const MESSAGES = [
@@ -285,7 +285,7 @@ describe('a client that does not read', () => {
     await until('the other has all', () => well.count(/^>LOG/) === 3000);
     stuck.socket.resume();
     await until('it is cut off', () => stuck.ended);
-    expect(stuck.lines.at(-1)).toBe('ERROR: more than 50000 bytes of real-time messages lie unread');
+    expect(stuck.lines.at(-1)).toBe('ERROR: more than 50000 bytes of real-time messages are unread');
     expect(stuck.count(/^>LOG/)).toBeLessThan(3000);
     expect(await well.ask('pid')).toEqual(['SUCCESS: pid=4242']);
   });
@@ -341,7 +341,7 @@ describe('answers that nobody reads', () => {
     first.socket.resume();
     await until('it is cut off', () => first.ended);
     expect(first.lines.at(-1)).toBe(
-      'ERROR: clients have not read answers of 10000000 bytes, and this one has read nothing for longest',
+      'ERROR: clients have not read 10000000 bytes of answers, and this client has read nothing for the longest time',
     );
     last.socket.resume();
     await until('the last has all', () => last.count(/^END$/) === 3);
@@ -390,7 +390,7 @@ describe('requests to let clients in that nobody answers', () => {
     for (let cid = 0; cid < 300; cid++) fake.tell(`>CLIENT:CONNECT,${cid},0`, ...environment, '>CLIENT:ENV,END');
     await gate.ask('pid');
     gate.say('mptcp claim auth');
-    const [, lost = ''] = /^>INFO:(\d+) requests/.exec(await gate.hears(/^>INFO:\d+ requests of clients are lost: at most 1000 of 16777216 bytes wait/)) ?? [];
+    const [, lost = ''] = /^>INFO:(\d+) requests/.exec(await gate.hears(/^>INFO:\d+ requests of OpenVPN were dropped: at most 1000 of 16777216 bytes wait/)) ?? [];
     expect(Number(lost)).toBeGreaterThan(100);
   }); // prettier-ignore
 });
@@ -410,17 +410,14 @@ describe('what is logged of commands', () => {
 
 describe('what must not reach OpenVPN', () => {
   it.each([
-    ['kill Zoë', /^ERROR: OpenVPN drops whatever is not ASCII/],
-    [`kill ${'x '.repeat(600)}`, /^ERROR: OpenVPN takes no line longer than 1000 characters/],
-    ['test 10001', /^ERROR: test makes OpenVPN do nothing else meanwhile/],
-    [
-      `client-auth 1 0\n${'x'.repeat(800)}\nEND`,
-      /^ERROR: OpenVPN takes no line of client-auth longer than 750/,
-    ],
+    ['kill Zoë', /^ERROR: OpenVPN drops every character that is not ASCII/],
+    [`kill ${'x '.repeat(600)}`, /^ERROR: the line is longer than 1000 characters/],
+    ['test 10001', /^ERROR: OpenVPN does nothing else during test/],
+    [`client-auth 1 0\n${'x'.repeat(800)}\nEND`, /^ERROR: a line of client-auth is longer than 750/],
     [`client-auth 1 0\n${'push "x"\n'.repeat(10_000)}END`, /^ERROR: client-auth takes at most 65536 bytes/],
     [
       'client-auth 1 0\npush "setenv OWNER Zoë"\nkill alice\nEND',
-      /^ERROR: OpenVPN drops whatever is not ASCII from a line, and would do something else$/,
+      /^ERROR: OpenVPN drops every character that is not ASCII, and would run another command$/,
     ],
     ['"exit"', undefined],
   ])('of kind %#', async (line, answer) => {
@@ -454,10 +451,10 @@ describe('what must not reach OpenVPN', () => {
 describe('an OpenVPN that is not there', () => {
   it('is said so, and greets when it comes', async () => {
     const management = new Management({ socket: join(directory, 'm') }, { backoff: new Backoff(10, 40) });
-    const sharing = new Sharing('office', management);
+    const shared = new SharedManagement('office', management);
     const console = await Console.open(
       { socket: join(directory, 'console'), mode: 0o600 },
-      { daemon: new Steered(join(directory, 'overrides'), []), sharing: () => sharing },
+      { daemon: new Steered(join(directory, 'overrides'), []), sharedManagement: () => shared },
     );
     management.start();
     ends.push(
@@ -467,12 +464,12 @@ describe('an OpenVPN that is not there', () => {
       },
     );
     const talker = await joined();
-    expect(talker.lines).toEqual(['>INFO:OpenVPN office is not connected: you will be told when it is']);
+    expect(talker.lines).toEqual(['>INFO:OpenVPN office is not connected; you get its greeting when it is']);
     talker.say('status 3\nmptcp rules reload\nbytecount 1\nhold on');
     await until('all are answered', () => talker.lines.length === 5);
     expect(talker.lines.slice(1)).toEqual([
       expect.stringMatching(/^ERROR: OpenVPN office gives no answer: .*there is no such socket/),
-      'SUCCESS: the rules are those of the file',
+      'SUCCESS: the rules of the file are in force',
       expect.stringMatching(/^ERROR: OpenVPN office gives no answer/),
       expect.stringMatching(/^ERROR: OpenVPN office gives no answer/),
     ]);
