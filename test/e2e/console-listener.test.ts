@@ -114,7 +114,7 @@ describe('who serves a console', () => {
     const { exitCode, stdout, stderr } = await subflowd(words, { input });
     const program = `process ${listener?.pid ?? 0} (${process.execPath})`;
     expect(stderr).toContain(
-      `${socket}: user ${STRANGER} serves it, ${program}, who is neither root nor user subflowd: nothing was sent there`,
+      `${socket}: user ${STRANGER} serves it, ${program}; only root and user subflowd are trusted: nothing was sent there`,
     );
     expect(stderr).toContain(`or, if it is your subflowd, run this command as user ${STRANGER}`);
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
@@ -124,7 +124,7 @@ describe('who serves a console', () => {
   it('is told nothing by a user who is neither it nor root', async () => {
     await listen();
     const { stderr } = await subflowd(['status'], { uid: 54_322 });
-    expect(stderr).toContain('who is neither you, root nor user subflowd');
+    expect(stderr).toContain('only you, root and user subflowd are trusted');
     expect(said()).toBe('');
   });
 
@@ -143,8 +143,8 @@ describe('who serves a console', () => {
     const daemon = new Steered(join(directory, 'overrides'), [client('alice')]);
     const opened = Console.open({ socket, mode: 0o660 }, { daemon });
     await expect(opened).rejects.toThrow(
-      `${socket}: user ${STRANGER} serves it, process ${listener?.pid ?? 0} (${process.execPath}), who is neither root nor ` +
-        `user subflowd: end that program, then: rm ${socket}`,
+      `${socket}: user ${STRANGER} serves it, process ${listener?.pid ?? 0} (${process.execPath}); only root and ` +
+        `user subflowd are trusted: end that program, then: rm ${socket}`,
     );
     expect(said()).toBe('');
   });

@@ -37,7 +37,7 @@ export function findClient(
   });
   const [only] = found;
   if (only === undefined)
-    return { problem: `no client ${JSON.stringify(word)} is connected: mptcp status shows which are` };
+    return { problem: `no client ${JSON.stringify(word)} is connected: status shows which are` };
   if (found.size === 1) return { key: only };
   const keys = [...found].sort();
   const words = unambiguousWords(keys.slice(0, MOST_NAMED), own, left);

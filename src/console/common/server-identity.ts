@@ -38,7 +38,7 @@ export function findUntrustedServer(socket: Socket): UntrustedServer | undefined
   if (trustedUsers().has(uid)) return undefined;
   const user = userName(uid);
   const program = pid === 0 ? '' : `, process ${pid}${programOf(pid)}`;
-  return { user, pid, text: `user ${user} serves it${program}, who is neither ${trustedNames()}` };
+  return { user, pid, text: `user ${user} serves it${program}; only ${trustedNames()} are trusted` };
 }
 
 /**
@@ -74,8 +74,8 @@ function trustedUsers(): ReadonlySet<number> {
 }
 
 function trustedNames(): string {
-  const own = process.geteuid?.() === 0 ? '' : 'you, ';
-  return `${own}root nor user ${DAEMON_USER}`;
+  const self = process.geteuid?.() === 0 ? '' : 'you, ';
+  return `${self}root and user ${DAEMON_USER}`;
 }
 
 /** Returns which part of the path users other than these can replace; undefined if they can replace none. */

@@ -2,11 +2,9 @@ import type { Socket } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import type { ConsoleConfig } from '../../config/config.js';
 import { canonicalAddress } from '../../model/endpoint.js';
-import { isListedMember } from '../../util/groups.js';
 import { socketOwner } from '../../native/socket-owner.js';
-import { userOf } from '../../openvpn/events-directory.js';
 import { requireGroup } from '../common/group.js';
-import { isRoot, userName } from '../common/users.js';
+import { isInGroup, isRoot, userName } from '../common/users.js';
 
 /** Where a TCP connection comes from. */
 export interface Source {
@@ -55,14 +53,8 @@ export function mayUse(uid: number, { mode, group }: Pick<ConsoleConfig, 'mode' 
   if (isRoot(uid) || (mode & 0o002) !== 0) return true;
   if ((mode & 0o020) === 0) return false;
   try {
-    return isMember(uid, group === undefined ? (process.getegid?.() ?? 0) : requireGroup(group));
+    return isInGroup(uid, group === undefined ? (process.getegid?.() ?? 0) : requireGroup(group));
   } catch {
     return false; // the group does not exist, or the files cannot be read
   }
-}
-
-/** Reads passwd(5) and group(5). Members that only a directory service knows are not found. */
-function isMember(uid: number, gid: number): boolean {
-  const user = userOf(uid);
-  return user !== undefined && (user.gid === gid || isListedMember(user.name, gid));
 }

@@ -1,6 +1,7 @@
 import { atoi } from '../../openvpn/command-line.js';
 import type { Request } from '../../openvpn/exchanges.js';
 import type { Management } from '../../openvpn/management.js';
+import { quoteWord } from '../../util/words.js';
 import { success } from '../common/answer.js';
 import type { HoldFlag } from './hold.js';
 import type { CommandForwarder, Respond } from './command-forwarder.js';
@@ -46,7 +47,7 @@ export class SettingCommands {
     const isLeftOn = asked.map((parameter) => parameter === 'off' && isWanted);
     const sent = asked.map((parameter, index) => {
       if (isLeftOn[index]) return 'on';
-      return atoi(parameter) > MOST_HISTORY ? 'all' : quoteParameter(parameter);
+      return atoi(parameter) > MOST_HISTORY ? 'all' : quoteWord(parameter);
     });
     const text = asked.length === 0 ? request.text : [stream, ...sent].join(' ');
     const restore = this.settings.assumeSet(isSetting ? { [stream]: isWanted } : {});
@@ -161,8 +162,4 @@ export class SettingCommands {
 function setMember(streams: Set<Stream>, stream: Stream, isIn: boolean): void {
   if (isIn) streams.add(stream);
   else streams.delete(stream);
-}
-
-function quoteParameter(word: string): string {
-  return /^[\w.-]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`;
 }

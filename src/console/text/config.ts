@@ -38,7 +38,7 @@ export function rulesText(
     ...clients.map(({ glob, ...rule }) => line(`[client ${glob}]`, rule)),
     line('[default]', fallback),
     ...Object.entries(overrides).map(
-      ([key, path]) => `override ${key}: ${path}, until mptcp primary CLIENT auto ends it`,
+      ([key, path]) => `override ${key}: ${path}, until primary CLIENT auto ends it`,
     ),
   ].map(printable);
 }

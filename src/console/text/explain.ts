@@ -25,10 +25,10 @@ export function explainText({ plan, rules, written, outlook }: Explanation): str
 
 function describeRule(rule: Rule): string {
   const { section, mode, primary } = rule;
-  if (mode !== 'active-standby') return `${section} says ${ruleText(rule) ?? ''}`;
+  if (mode !== 'active-standby') return `${section} has ${ruleText(rule) ?? ''}`;
   const wanted = primary.length === 0 ? 'asks for no path' : `wants ${primary.join(', else ')}`;
   return section === 'override'
-    ? `an admin's override (mptcp primary CLIENT auto ends it) ${wanted}`
+    ? `an admin's override (primary CLIENT auto ends it) ${wanted}`
     : `${section} ${wanted}`;
 }
 

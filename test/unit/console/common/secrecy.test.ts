@@ -11,7 +11,7 @@ function logged(line: string): string | undefined {
   return loggableOrder(command, parameters);
 }
 
-describe('of an order, the log has', () => {
+describe('the loggable part of an order', () => {
   it.each([
     ['verb 4', 'verb 4'],
     ['signal SIGUSR1', 'signal SIGUSR1'],
@@ -23,7 +23,7 @@ describe('of an order, the log has', () => {
     ['push-update-broad "auth-token lilies"', 'push-update-broad'],
     ['verb lilies', 'verb'],
     ['verb 4 lilies', 'verb 4'],
-  ])('%s as %s', (line, expected) => {
+  ])('of %s is %s', (line, expected) => {
     expect(logged(line)).toBe(expected);
   });
 
@@ -34,17 +34,17 @@ describe('of an order, the log has', () => {
     'USERNAME Auth alice',
     'Client-auth 1 0',
     'lilies',
-  ])('nothing of %s', (line) => {
+  ])('is nothing of %s', (line) => {
     expect(logged(line)).toBeUndefined();
   });
 
-  it('nothing of a command that answers a question of OpenVPN', () => {
+  it('is nothing of a command that answers a question of OpenVPN', () => {
     for (const [command, disposition] of DISPOSITIONS)
       if (disposition !== 'order') expect(loggableOrder(command, ['Auth', 'lilies'])).toBeUndefined();
   });
 });
 
-describe('the history of a console at a terminal', () => {
+describe('the history of a terminal', () => {
   it.each(['status 3', 'log on all', 'kill alice', 'mptcp primary Zoë lte', '"mptcp" status', 'exit'])(
     'keeps %s',
     (line) => {
@@ -67,6 +67,6 @@ describe('the history of a console at a terminal', () => {
   });
 });
 
-it('the names that may stand in messages are those of the commands that the console knows', () => {
+it('command names that messages may contain are those that the console knows', () => {
   expect([...COMMAND_NAMES].sort()).toEqual([...DISPOSITIONS.keys()].sort());
 });

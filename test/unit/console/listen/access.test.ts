@@ -5,23 +5,23 @@ import { isListedMember } from '../../../../src/util/groups.js';
 import { hookUser, userOf } from '../../../../src/openvpn/events-directory.js';
 
 const NOBODY = 65534;
-/** That no file of this host names. */
+/** A number that no file of this host has. */
 const NAMELESS = 54_321;
 
-describe('who may use a console on TCP without a password', () => {
+describe('without a password, a console on TCP admits', () => {
   it.each([
     ['root', 0, { mode: 0o600 }, true],
-    ['a user whose own group it is', NOBODY, { mode: 0o660, group: 'nogroup' }, true],
-    ['nobody of the group where it may not write', NOBODY, { mode: 0o640, group: 'nogroup' }, false],
-    ['everybody where everybody may write', NAMELESS, { mode: 0o662 }, true],
+    ['a user whose primary group it is', NOBODY, { mode: 0o660, group: 'nogroup' }, true],
+    ['no member of a group that may not write', NOBODY, { mode: 0o640, group: 'nogroup' }, false],
+    ['everybody if everybody may write', NAMELESS, { mode: 0o662 }, true],
     ['no user of another group', NOBODY, { mode: 0o660, group: 'root' }, false],
     ['no user without a name', NAMELESS, { mode: 0o660, group: 'nogroup' }, false],
-    ['nobody where the group is gone', NOBODY, { mode: 0o660, group: 'no-such-group' }, false],
+    ['nobody if the group does not exist', NOBODY, { mode: 0o660, group: 'no-such-group' }, false],
   ])('%s', (_who, uid, place, may) => {
     expect(mayUse(uid, place)).toBe(may);
   });
 
-  it('is a member whom /etc/group lists', () => {
+  it('members that /etc/group lists', () => {
     for (const line of readFileSync('/etc/group', 'utf8').trim().split('\n')) {
       const [, , gid, members = ''] = line.split(':');
       for (const member of members.split(',').filter(Boolean)) {
@@ -32,7 +32,7 @@ describe('who may use a console on TCP without a password', () => {
   });
 });
 
-it('gives a user without a name its number, and no group of it is believed', () => {
+it('a user without a name has its number as name, and no group', () => {
   expect(hookUser(NAMELESS).name).toBe(String(NAMELESS));
   expect(userOf(NAMELESS)).toBeUndefined();
 });

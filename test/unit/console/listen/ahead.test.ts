@@ -19,10 +19,10 @@ let server: Server;
 let peer: Socket;
 let served: Socket;
 let heard: string;
-/** The questions that are under way, and what answers each. */
+/** By query that waits for its answer: the function that answers it. */
 let asked: Map<string, (answer: Answer) => void>;
 
-/** Of the lines that begin with it, the answer comes at once. */
+/** Lines that begin with this are answered at once. */
 const LARGE = 'large';
 const LARGE_ANSWER = 'x'.repeat(MUCH_UNREAD / 2);
 
@@ -53,15 +53,15 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** Sends lines, and a last one that has been read when all before it have. */
+/** Sends lines, and waits until the first is run. */
 async function say(count: number, name: (index: number) => string): Promise<void> {
   const lines = Array.from({ length: count }, (_, index) => name(index));
   peer.write(`${lines.join('\n')}\n`);
   await until('the first is asked', () => asked.has(lines[0] ?? ''));
 }
 
-describe('questions that a client sends ahead', () => {
-  it('are asked together up to 16, and the next when the first is answered', async () => {
+describe('queries that a client sends ahead', () => {
+  it('are forwarded up to 16 at a time, and the next when the first is answered', async () => {
     await say(40, (index) => `question ${index}`);
     expect(asked.size).toBe(MOST_QUERIES);
     asked.get('question 0')?.({ lines: ['answer 0'] });
@@ -69,7 +69,7 @@ describe('questions that a client sends ahead', () => {
     expect(asked.size).toBe(MOST_QUERIES + 1);
   });
 
-  it('wait while answers of 1 MiB are there that the client cannot get yet', async () => {
+  it('wait while 1 MiB of answers wait for an earlier one', async () => {
     await say(10, (index) => (index === 0 ? 'slow' : `${LARGE} ${index}`));
     expect([...asked.keys()]).toEqual(['slow', 'large 1', 'large 2']);
     asked.get('slow')?.({ lines: ['at last'] });

@@ -48,7 +48,7 @@ async function open(limits = CLIENT_LIMITS): Promise<Console> {
   return opened;
 }
 
-/** A client of the console that says what it is told to, whatever the answers. */
+/** A console client that sends lines without waiting for answers. */
 class Peer {
   text = '';
   ended = false;
@@ -61,7 +61,7 @@ class Peer {
     socket.on('close', () => (this.closed = true));
   }
 
-  /** @param options of `read`: false leaves all that comes unread. */
+  /** @param options `read: false`: nothing that comes is read. */
   static async connect({ read = true, allowHalfOpen = false } = {}): Promise<Peer> {
     const socket = connect({ path: config.socket, allowHalfOpen });
     const peer = new Peer(socket);
@@ -76,7 +76,7 @@ class Peer {
   }
 
   async isEnded(): Promise<void> {
-    await until('it is cut off', () => this.ended || this.closed);
+    await until('it is disconnected', () => this.ended || this.closed);
   }
 }
 
@@ -96,7 +96,7 @@ describe('the socket', () => {
       .split('\n')
       .map((line) => line.split(':'));
     const [group = '', , gid] = groups.find(([, , id]) => id !== undefined && id !== '0') ?? [];
-    // Others than root may give files only to groups of their own.
+    // only root may give files to any group
     const mayGive = (() => {
       writeFileSync(join(directory, 'file'), '');
       try {
@@ -115,7 +115,7 @@ describe('the socket', () => {
     }
   });
 
-  it('is not left behind when its group does not exist', async () => {
+  it('is not created if its group does not exist', async () => {
     config = { ...config, group: 'no-such-group' };
     await expect(open()).rejects.toThrow(
       'there is no group no-such-group: make it (groupadd no-such-group) or change [console] group',
@@ -123,7 +123,7 @@ describe('the socket', () => {
     expect(() => statSync(config.socket)).toThrow('ENOENT');
   });
 
-  it('leaves the umask as it was', async () => {
+  it('does not change the umask', async () => {
     const modeOfFile = (name: string) => {
       writeFileSync(join(directory, name), '');
       return statSync(join(directory, name)).mode;
@@ -133,7 +133,7 @@ describe('the socket', () => {
     expect(modeOfFile('after')).toBe(before);
   });
 
-  it('is removed at the end, and clients are hung up on', async () => {
+  it('is removed when the console closes, and clients are disconnected', async () => {
     const opened = await open();
     const peer = await Peer.connect();
     await peer.hears('>INFO:');
@@ -142,10 +142,10 @@ describe('the socket', () => {
     expect(() => statSync(config.socket)).toThrow('ENOENT');
   });
 
-  it('of a daemon that did not get to remove it is replaced', async () => {
+  it('replaces the socket of a daemon that died', async () => {
     const dead = createServer().listen(config.socket);
     await once(dead, 'listening');
-    // A second name, as closing removes the first.
+    // a second name, because closing removes the first
     const kept = join(directory, 'kept');
     linkSync(config.socket, kept);
     dead.close();
@@ -155,7 +155,7 @@ describe('the socket', () => {
     expect(await talk(config.socket, 'mptcp status')).toContain('2 sessions');
   });
 
-  it('of a daemon that runs is left to it', async () => {
+  it('does not replace the socket of a running daemon', async () => {
     await open();
     await expect(open()).rejects.toThrow(
       `another subflowd serves ${config.socket}: stop it first, or set [console] socket`,
@@ -187,14 +187,14 @@ describe('the socket', () => {
     await expect(open()).rejects.toThrow(`${config.socket} exists and is not a socket: remove it`);
   });
 
-  it('names itself where it cannot be made', async () => {
+  it('is named in the error if it cannot be made', async () => {
     config = { ...config, socket: join(directory, 'no/such/console.sock') };
     await expect(open()).rejects.toThrow(`the console socket ${config.socket} cannot be made: ENOENT`);
   });
 });
 
-describe('a client', () => {
-  it('is greeted, and has pipelined commands answered in order', async () => {
+describe('a console client', () => {
+  it('gets a greeting, and answers in the order of its commands', async () => {
     await open();
     let release: (() => void) | undefined;
     daemon.round = new Promise((resolve) => (release = resolve));
@@ -217,7 +217,7 @@ describe('a client', () => {
     ]);
   });
 
-  it('that has said all (half-closes) still gets its answers', async () => {
+  it('gets its answers after it has closed its end', async () => {
     await open();
     daemon.round = sleep(100);
     const peer = await Peer.connect({ allowHalfOpen: true });
@@ -227,7 +227,7 @@ describe('a client', () => {
     expect(peer.text.endsWith('END\r\n')).toBe(true);
   });
 
-  it('that hangs up in the middle of a command costs nobody anything', async () => {
+  it('can disconnect in the middle of a command without an effect on others', async () => {
     await open();
     let release: (() => void) | undefined;
     daemon.round = new Promise((resolve) => (release = resolve));
@@ -242,7 +242,7 @@ describe('a client', () => {
     expect(await talk(config.socket, 'mptcp status')).toContain('2 sessions');
   });
 
-  it('may send a line of 4096 bytes, and is cut off with the reason at a longer one', async () => {
+  it('may send a line of 4096 bytes, and is disconnected with the reason if it sends a longer one', async () => {
     await open();
     const peer = await Peer.connect();
     peer.socket.write(`${'x'.repeat(4096)}\n`);
@@ -252,7 +252,7 @@ describe('a client', () => {
     expect(peer.text.endsWith('ERROR: a line is longer than 4096 bytes\r\n')).toBe(true);
   });
 
-  it('that sends a megabyte without a line end reads the reason, not an error', async () => {
+  it('can read the reason after it has sent a megabyte without a line end', async () => {
     await open();
     const peer = await Peer.connect();
     peer.socket.write(Buffer.alloc(1 << 20, 'x'));
@@ -261,7 +261,7 @@ describe('a client', () => {
     expect(peer.error).toBeUndefined();
   });
 
-  it('that asks and asks while one answer is due is cut off with the reason, after the answers', async () => {
+  it('is disconnected with the reason, after its answers, if too many commands wait', async () => {
     await open();
     daemon.round = sleep(300);
     const peer = await Peer.connect();
@@ -271,7 +271,7 @@ describe('a client', () => {
     expect(peer.text.endsWith('ERROR: more than 1000 commands wait for their answers\r\n')).toBe(true);
   });
 
-  it('that does not read is cut off with the reason, and costs nobody else anything', async () => {
+  it('is disconnected with the reason if it does not read, without an effect on others', async () => {
     await open({ ...CLIENT_LIMITS, unreadMs: 500, leaveMs: 20_000 });
     bigDaemon();
     const asked = 20;
@@ -288,7 +288,7 @@ describe('a client', () => {
     const before = performance.now();
     expect(await talk(config.socket, 'help', 400)).toContain('mptcp help                    this list');
     expect(performance.now() - before).toBeLessThan(400);
-    // What it did not read keeps it from more: one answer is made for it, not twenty.
+    // the unread answer blocks the next ones: one answer is made, not twenty
     expect(answered).toBe(1);
     await sleep(800);
     peer.socket.on('data', (chunk: Buffer) => (peer.text += chunk.toString()));
@@ -298,7 +298,7 @@ describe('a client', () => {
     expect(peer.text.endsWith('\r\nEND\r\nERROR: an answer was not read for 0.5 s\r\n')).toBe(true);
   });
 
-  it('that never reads at all is hung up on', async () => {
+  it('is disconnected if it never reads', async () => {
     await open({ ...CLIENT_LIMITS, unreadMs: 300, leaveMs: 300 });
     bigDaemon();
     const peer = await Peer.connect({ read: false });
@@ -311,7 +311,7 @@ describe('a client', () => {
     expect(peer.text).not.toContain('ERROR');
   });
 
-  it('that reads late, but reads, gets everything', async () => {
+  it('gets everything if it reads late', async () => {
     await open();
     bigDaemon();
     const peer = await Peer.connect({ read: false });
@@ -324,7 +324,7 @@ describe('a client', () => {
     expect(peer.text.match(/\r\nEND\r\n/g)).toHaveLength(2);
   });
 
-  it('that does not leave when told to is put out', async () => {
+  it('is disconnected if it does not close its end', async () => {
     await open({ ...CLIENT_LIMITS, leaveMs: 100 });
     const peer = await Peer.connect({ allowHalfOpen: true });
     peer.socket.write('exit\n');
@@ -336,17 +336,17 @@ describe('a client', () => {
   });
 });
 
-it('serves 64 clients, tells one more why not, and serves again when one leaves', async () => {
+it('serves 64 clients, rejects one more with the reason, and serves another when one leaves', async () => {
   await open();
   const all = await Promise.all(Array.from({ length: 64 }, () => Peer.connect()));
   for (const peer of all) peer.socket.write('mptcp status\n');
   await Promise.all(all.map((peer) => peer.hears('END')));
-  // Some who neither read nor leave hold nothing either.
+  // clients that neither read nor leave do not take a slot
   const extra = await Promise.all(Array.from({ length: 20 }, () => Peer.connect({ allowHalfOpen: true })));
   await Promise.all(extra.map((peer) => peer.hears('ERROR: 64 clients are connected already')));
   await expect(talk(config.socket, 'help')).rejects.toThrow('64 clients are connected already');
   all[0]?.socket.end();
-  await until('the place is free', () =>
+  await until('the slot is free', () =>
     talk(config.socket, 'help').then(
       () => true,
       () => false,

@@ -18,7 +18,7 @@ let directory: string;
 let ends: (() => unknown)[];
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'subflowd-places-'));
+  directory = mkdtempSync(join(tmpdir(), 'subflowd-logins-'));
   ends = [];
 });
 afterEach(async () => {
@@ -41,7 +41,7 @@ interface Peer {
   ended: boolean;
 }
 
-/** One that never leaves by itself. */
+/** Connects a client that never closes its end. */
 async function stayer(target: string | number): Promise<Peer> {
   const socket =
     typeof target === 'string'
@@ -55,7 +55,7 @@ async function stayer(target: string | number): Promise<Peer> {
   return peer;
 }
 
-/** A console with a password on TCP. @returns its port. */
+/** Opens a console with a password on TCP. @returns its port. */
 async function openWithPassword(limits = CLIENT_LIMITS): Promise<number> {
   const passwordFile = join(directory, 'password');
   writeFileSync(passwordFile, 'sesame\n');
@@ -67,18 +67,18 @@ async function openWithPassword(limits = CLIENT_LIMITS): Promise<number> {
   return listen.port;
 }
 
-it('asks one connection for the password three times', async () => {
+it('asks for the password three times on one connection', async () => {
   const peer = await stayer(await openWithPassword());
   peer.socket.write('guess\nguess\nguess\nsesame\n');
-  await until('it is hung up on', () => peer.ended);
+  await until('it is disconnected', () => peer.ended);
   expect(peer.text).toBe('ENTER PASSWORD:ERROR: bad password\r\n'.repeat(MAX_TRIES));
 });
 
-it('takes what is sent behind the right password for commands, also where the password is looked at later', async () => {
+it('runs commands that are sent right after the password, even if the password is checked later', async () => {
   const port = await openWithPassword();
   const guesser = await stayer(port);
   guesser.socket.write('guess\nguess\nguess\n');
-  await until('it is hung up on', () => guesser.ended);
+  await until('it is disconnected', () => guesser.ended);
   const peer = await stayer(port);
   peer.socket.write('sesame\nmptcp watch off\nmptcp watch\n');
   await until('all is answered', () => peer.text.split('\r\n').length > 4);
@@ -91,13 +91,13 @@ it('takes what is sent behind the right password for commands, also where the pa
   ]);
 });
 
-it('ends a connection that gives no password in time', async () => {
+it('disconnects a client that gives no password in time', async () => {
   const peer = await stayer(await openWithPassword({ ...CLIENT_LIMITS, admitMs: 200 }));
-  await until('it is hung up on', () => peer.ended);
+  await until('it is disconnected', () => peer.ended);
   expect(peer.text).toBe('ENTER PASSWORD:\r\nERROR: no password was given in time\r\n');
 });
 
-it('lets in 64 who give the password on TCP, one more not, and another when one leaves', async () => {
+it('admits 64 clients with the password, rejects one more, and admits another when one leaves', async () => {
   const port = await openWithPassword();
   const enter = async () => {
     const peer = await stayer(port);
@@ -109,19 +109,19 @@ it('lets in 64 who give the password on TCP, one more not, and another when one 
   for (let count = 0; count < SLOT_LIMITS.all; count++) inside.push(await enter());
   expect(inside.every(({ text }) => text.includes('SUCCESS: password is correct'))).toBe(true);
   expect((await enter()).text).toContain('ERROR: 64 clients are connected already');
-  // the unix socket has places of its own
+  // the unix socket has its own slots
   expect(await talk(join(directory, 'console'), 'help')).not.toEqual([]);
   inside[0]?.socket.destroy();
-  await until('the place is free', async () => (await enter()).text.includes('SUCCESS'));
+  await until('the slot is free', async () => (await enter()).text.includes('SUCCESS'));
 });
 
-it('turns 64 away at a time with the reason, and cuts more off without a word', async () => {
-  const farewell = new Rejector(60_000);
+it('rejects 64 clients at a time with the reason, and disconnects more without one', async () => {
+  const rejector = new Rejector(60_000);
   const path = join(directory, 'socket');
   const served: Socket[] = [];
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     served.push(socket.on('error', () => undefined));
-    farewell.reject(socket, 'no place');
+    rejector.reject(socket, 'no place');
   }).listen(path);
   ends.push(() => {
     for (const socket of served) socket.destroy();
@@ -130,14 +130,14 @@ it('turns 64 away at a time with the reason, and cuts more off without a word', 
   await once(server, 'listening');
   const peers: Peer[] = [];
   for (let count = 0; count < MOST_LEAVING; count++) peers.push(await stayer(path));
-  await until('all were told why', () => peers.every(({ text }) => text === 'ERROR: no place\r\n'));
+  await until('all have the reason', () => peers.every(({ text }) => text === 'ERROR: no place\r\n'));
   const more = await stayer(path);
-  await until('it is cut off', () => more.ended);
+  await until('it is disconnected', () => more.ended);
   expect(more.text).toBe('');
   peers[0]?.socket.destroy();
   await until('there is room again', async () => {
     const late = await Talker.connect(path);
-    await until('it is turned away', () => late.ended);
+    await until('it is rejected', () => late.ended);
     return late.lines[0] === 'ERROR: no place';
   });
 });

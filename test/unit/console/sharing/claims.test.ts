@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Claims, MOST_BYTES, MOST_MESSAGES } from '../../../../src/console/sharing/claims.js';
 
-it('1,000 requests to let a client in wait, and the oldest give way', () => {
+it('keeps 1,000 requests to admit a client, and drops the oldest', () => {
   const claims = new Claims<string>();
   for (let cid = 0; cid < MOST_MESSAGES + 2; cid++) claims.addPending(`${cid}`, [`>CLIENT:CONNECT,${cid},0`]);
   const { messages, dropped } = claims.takePending();
@@ -9,7 +9,7 @@ it('1,000 requests to let a client in wait, and the oldest give way', () => {
   expect(messages[0]).toEqual(['>CLIENT:CONNECT,2,0']);
 });
 
-it('16 MiB of requests to let a client in wait, and the oldest give way', () => {
+it('keeps 16 MiB of requests to admit a client, and drops the oldest', () => {
   const claims = new Claims<string>();
   for (let cid = 0; cid < 20; cid++) claims.addPending(`${cid}`, ['x'.repeat(MOST_BYTES / 16)]);
   expect(claims.bytes).toBe(MOST_BYTES);

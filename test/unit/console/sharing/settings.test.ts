@@ -14,7 +14,7 @@ import { Management } from '../../../../src/openvpn/management.js';
 import { FakeOpenvpn } from '../../../support/fake-openvpn.js';
 import { until } from '../../../support/until.js';
 
-// not timed: each wait has its own bound
+// each wait has its own time limit
 vi.setConfig({ testTimeout: 300_000 });
 
 let directory: string;
@@ -45,22 +45,22 @@ function close(): void {
   fake.close();
 }
 
-/** A client of the console: what it was told it has, by the answers to what it said. */
+/** A console client, with the settings that the answers have confirmed. */
 class Client {
   readonly heard: string[] = [];
   readonly has = { log: false, echo: false, state: false, bytecount: 0, hold: false, version: 0 };
-  readonly seat: ConsoleClient;
+  readonly client: ConsoleClient;
   #saying: Promise<void> = Promise.resolve();
 
   constructor() {
-    this.seat = shared.join((lines) => this.heard.push(...lines));
+    this.client = shared.join((lines) => this.heard.push(...lines));
   }
 
-  /** Says it when all before is answered, as a console has it. */
+  /** Sends a line when all before are answered, as a console does. */
   say(line: string): Promise<void> {
     const [command = '', parameter = ''] = line.split(' ');
     this.#saying = this.#saying.then(async () => {
-      const { lines } = await new Promise<Answer>((respond) => shared.run(this.seat, line, respond));
+      const { lines } = await new Promise<Answer>((respond) => shared.run(this.client, line, respond));
       if (lines.some((each) => each.startsWith('ERROR'))) return;
       const value = /^\d/.test(parameter) ? Number(parameter) : parameter === 'on';
       Object.assign(this.has, { [command]: value });
@@ -73,10 +73,10 @@ class Client {
   }
 }
 
-/** Everything that waits for OpenVPN is done. */
+/** Resolves when OpenVPN has answered everything. */
 async function settled(): Promise<void> {
   await until('it is ready', () => management.ready);
-  // an answer can be the cause of one more command
+  // an answer can cause one more command
   for (let round = 0; round < 3; round++)
     await new Promise((done) => {
       management.ask({ text: 'pid', endings: ['line'] }, done);
@@ -118,8 +118,8 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ does: fc.constantFrom('restart' as const, 'look' as const) }) },
 );
 
-describe('what OpenVPN keeps of its management client', () => {
-  it('is always what all clients together have turned on, whoever comes and goes and however often it is lost', async () => {
+describe('the settings of OpenVPN', () => {
+  it('are always what all clients together need, after any joins, leaves and lost connections', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
         await open();
@@ -137,7 +137,7 @@ describe('what OpenVPN keeps of its management client', () => {
           else if (each.does === 'say') void client?.say(each.line);
           else if (each.does === 'leave' && client) {
             clients.delete(client);
-            shared.leave(client.seat);
+            shared.leave(client.client);
           } else if (each.does === 'hang up') fake.leave();
           else if (each.does === 'return') fake.away = false;
           else if (each.does === 'restart') {
@@ -154,7 +154,7 @@ describe('what OpenVPN keeps of its management client', () => {
     );
   }); // prettier-ignore
 
-  it('is what they want in the end, in a few commands, however often they change their minds meanwhile', async () => {
+  it('follow many changes of a client with a few commands', async () => {
     await open();
     const [one, other] = [new Client(), new Client()];
     await other.say('version 3');
@@ -162,20 +162,20 @@ describe('what OpenVPN keeps of its management client', () => {
     fake.isHeld = true;
     const before = fake.received.length;
     for (let turn = 0; turn < 10_000; turn++) {
-      shared.run(one.seat, 'hold on', () => undefined);
-      shared.claim(one.seat, 'questions');
-      shared.run(one.seat, 'hold off', () => undefined);
-      shared.release(one.seat, 'questions');
+      shared.run(one.client, 'hold on', () => undefined);
+      shared.claim(one.client, 'questions');
+      shared.run(one.client, 'hold off', () => undefined);
+      shared.release(one.client, 'questions');
     }
-    shared.run(one.seat, 'hold on', () => undefined);
+    shared.run(one.client, 'hold on', () => undefined);
     fake.isHeld = false;
     await settled();
     expect(actual()).toMatchObject({ hold: true, version: 3 });
-    // what each `version` needs to show its end is counted as well
+    // this also counts the `pid` after each `version`, which marks the end of its answer
     expect(fake.received.length - before).toBeLessThan(3 * MOST_UNANSWERED);
   });
 
-  it('is as before where a command finds too many others waiting', async () => {
+  it('do not change if too many commands wait for OpenVPN', async () => {
     await open();
     const [one, other] = [new Client(), new Client()];
     await one.say('bytecount 3');
@@ -186,32 +186,32 @@ describe('what OpenVPN keeps of its management client', () => {
       management.ask({ text: `kill ${count}`, endings: ['line'] }, () => undefined);
     const refused = /^ERROR: .* 2500 commands wait for OpenVPN already$/;
     for (const line of ['bytecount 5', 'log on', 'version 3']) {
-      const { lines } = await new Promise<Answer>((respond) => shared.run(one.seat, line, respond));
+      const { lines } = await new Promise<Answer>((respond) => shared.run(one.client, line, respond));
       expect(lines[0]).toMatch(refused);
     }
     expect(actual()).toMatchObject({ bytecount: 3, log: false, version: 1 });
-    shared.leave(one.seat);
+    shared.leave(one.client);
     fake.isHeld = false;
     await until('all is done', () => fake.received.at(-1) === 'bytecount 5');
     await settled();
     expect(actual()).toMatchObject({ bytecount: 5, log: false, version: 1 });
   });
 
-  it('comes back after OpenVPN was away and another client came and went', async () => {
+  it('are restored when OpenVPN is back, after another client joined and left', async () => {
     await open();
     const first = new Client();
     for (const line of ['bytecount 1', 'log on', 'version 3']) await first.say(line);
     fake.leave();
     await until('it is lost', () => first.heard.some((line) => line.includes('is lost')));
     const passing = new Client();
-    shared.leave(passing.seat);
+    shared.leave(passing.client);
     fake.process = { pid: 4243, hold: false, version: 1 };
     fake.away = false;
     await settled();
     expect(actual()).toEqual({ log: true, echo: false, state: false, bytecount: 1, hold: false, version: 3 });
   });
 
-  it('has no hold flag any more after who wanted it left while the connection was lost', async () => {
+  it('lose the hold flag of a client that left while the connection was lost', async () => {
     await open();
     const holder = new Client();
     await holder.say('hold on');
@@ -219,26 +219,26 @@ describe('what OpenVPN keeps of its management client', () => {
     expect(fake.process.hold).toBe(true);
     fake.leave();
     await until('it is lost', () => holder.heard.some((line) => line.includes('is lost')));
-    shared.leave(holder.seat);
+    shared.leave(holder.client);
     fake.away = false;
     await settled();
     expect(fake.process.hold).toBe(false);
   });
 
-  it('has no hold flag any more, and waits for nobody, when subflowd stops', async () => {
+  it('lose the hold flag of a client, and the wait, when subflowd stops', async () => {
     await open();
     const holder = new Client();
     await holder.say('hold on');
     fake.tell('>HOLD:Waiting for hold release:0');
     await settled();
-    // a command that OpenVPN has not answered yet keeps nothing from it
+    // an unanswered command does not delay this
     void holder.say('nonsense');
     management.stop();
-    await until('it is told', () => fake.received.includes('hold release'));
+    await until('it is sent', () => fake.received.includes('hold release'));
     expect(fake.process.hold).toBe(false);
   });
 
-  it("keeps the hold flag that OpenVPN's own config sets", async () => {
+  it("keep the hold flag of OpenVPN's own config", async () => {
     await open();
     const holder = new Client();
     fake.leave();
@@ -246,10 +246,10 @@ describe('what OpenVPN keeps of its management client', () => {
     fake.away = false;
     await settled();
     await holder.say('hold on');
-    shared.leave(holder.seat);
+    shared.leave(holder.client);
     await settled();
     expect(fake.process.hold).toBe(true);
-    // and again as another process of the same number
+    // and again with a new process of the same PID
     fake.leave();
     fake.away = false;
     await settled();
@@ -257,11 +257,11 @@ describe('what OpenVPN keeps of its management client', () => {
   });
 });
 
-describe('an OpenVPN that waits by its own config', () => {
+describe('an OpenVPN whose own config makes it hold', () => {
   const WAITS = '>HOLD:Waiting for hold release:0';
   const waits = ({ heard }: Client) => heard.filter((line) => line === WAITS);
 
-  /** Another process than before, which begins to wait before it can be asked whether it does so by itself. */
+  /** A new process, which begins to wait before it can be asked for its hold flag. */
   async function startsWaiting(): Promise<void> {
     fake.leave();
     await until('it is lost', () => !management.ready);
@@ -274,7 +274,7 @@ describe('an OpenVPN that waits by its own config', () => {
     await heard;
   }
 
-  it('tells each of its clients once, also those who were there before it', async () => {
+  it('notifies each client once, also those that joined before it started', async () => {
     await open();
     const first = new Client();
     await startsWaiting();
@@ -285,18 +285,18 @@ describe('an OpenVPN that waits by its own config', () => {
     expect([first, second, third].map((client) => waits(client))).toEqual([[WAITS], [WAITS], [WAITS]]);
   });
 
-  it('is not released because a client leaves before it has said so', async () => {
+  it('is not released by a client that leaves before OpenVPN reports its flag', async () => {
     await open();
     const client = new Client();
     await startsWaiting();
-    shared.leave(client.seat);
+    shared.leave(client.client);
     fake.isHeld = false;
     await settled();
     expect(fake.received).not.toContain('hold release');
   });
 });
 
-describe('a request to let a client in', () => {
+describe('a request to admit a client', () => {
   const connect = (cid: number) => [
     `>CLIENT:CONNECT,${cid},0`,
     '>CLIENT:ENV,password=lilies',
@@ -304,7 +304,7 @@ describe('a request to let a client in', () => {
   ];
   const asked = ({ heard }: Client) => heard.filter((line) => line.startsWith('>CLIENT:CONNECT'));
 
-  it('waits for who claims auth, also when the connection to the same process was lost meanwhile', async () => {
+  it('waits for a claim of auth, also across a lost connection to the same process', async () => {
     await open();
     fake.tell(...connect(7));
     await settled();
@@ -313,25 +313,25 @@ describe('a request to let a client in', () => {
     fake.away = false;
     await settled();
     const gate = new Client();
-    shared.claim(gate.seat, 'auth');
+    shared.claim(gate.client, 'auth');
     expect(asked(gate)).toEqual(['>CLIENT:CONNECT,7,0']);
   });
 
-  it('is no problem any more when somebody claims auth', async () => {
+  it('is no problem any more when a client claims auth', async () => {
     await open();
     const problems = new Set<string | undefined>();
     management.on('problem', (_, key) => problems.add(key)).on('resolved', (key) => problems.delete(key));
     fake.tell(...connect(7));
     await settled();
     expect([...problems]).toEqual(['auth']);
-    // and gives up
+    // the client leaves before it is admitted
     fake.tell('>CLIENT:DISCONNECT,7', '>CLIENT:ENV,END');
     await settled();
-    shared.claim(new Client().seat, 'auth');
+    shared.claim(new Client().client, 'auth');
     expect([...problems]).toEqual([]);
   });
 
-  it('is void when OpenVPN is another process', async () => {
+  it('is dropped when OpenVPN is a new process', async () => {
     await open();
     fake.tell(...connect(7));
     await settled();
@@ -343,7 +343,7 @@ describe('a request to let a client in', () => {
     fake.tell(...connect(1));
     await settled();
     const gate = new Client();
-    shared.claim(gate.seat, 'auth');
+    shared.claim(gate.client, 'auth');
     expect(asked(gate)).toEqual(['>CLIENT:CONNECT,1,0']);
   }); // prettier-ignore
 });

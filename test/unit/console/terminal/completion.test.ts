@@ -33,13 +33,13 @@ it.each([
   ['mptcp rules ', 'mptcp rules reload '],
   ['mptcp status js', 'mptcp status json '],
   ['load', 'load-stats '],
-])('%s becomes %s', async (line, completed) => {
+])('completes %s to %s', async (line, completed) => {
   const [fit, typed] = await complete(line, ask);
   expect(fit).toHaveLength(1);
   expect(line.slice(0, line.length - typed.length) + (fit[0] ?? '')).toBe(completed);
 });
 
-it('a client is offered by another of its names where the name is not seen as it is, or means another thing', async () => {
+it('offers another name of a client if its common name is not printable or not unique', async () => {
   const [words] = await complete('mptcp explain ', ask);
   expect(words.map((word) => splitWords(word)[0])).toEqual([
     'alice',
@@ -56,7 +56,7 @@ it('a client is offered by another of its names where the name is not seen as it
 });
 
 it.each(['mptcp status alice x', 'mptcp primary alice lte x', 'mptcp claim auth x', 'mptcp help x'])(
-  'behind all of %j nothing is offered',
+  'offers nothing after %j',
   async (line) => {
     expect(await complete(line, ask)).toEqual([[], 'x']);
   },

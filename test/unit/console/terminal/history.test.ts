@@ -20,7 +20,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-it('the history of a console has the 1,000 lines that were typed last', () => {
+it('the history keeps the last 1,000 lines', () => {
   expect(readHistory(file)).toEqual([]);
   saveHistory(
     file,
@@ -31,7 +31,7 @@ it('the history of a console has the 1,000 lines that were typed last', () => {
   expect([lines[0], lines.at(-1)]).toEqual(['log 0', 'log 999']);
 });
 
-it('the history of a console is begun anew where its file is larger than 4 MiB', () => {
+it('the history starts empty if its file is larger than 4 MiB', () => {
   saveHistory(file, ['pid']);
   truncateSync(file, MAX_HISTORY_BYTES + 1);
   expect(readHistory(file)).toEqual([]);

@@ -21,14 +21,14 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-/** A console that says this. */
+/** Serves a console that sends this text. */
 async function serve(text: string): Promise<void> {
   server = createServer((socket) => socket.on('error', () => undefined).end(text)).listen(path);
   await once(server, 'listening');
 }
 
-describe('a console', () => {
-  it('ends with the reason at a line that is too long', async () => {
+describe('interact', () => {
+  it('fails with the reason if the console sends a line that is too long', async () => {
     await serve(`one\r\n${'x'.repeat(1_001)}\r\ntwo\r\n`);
     const output = new PassThrough();
     const talking = interact(path, { input: new PassThrough(), output, most: 1_000 });
@@ -37,7 +37,7 @@ describe('a console', () => {
     expect(String(output.read() ?? '')).not.toContain('two');
   });
 
-  it('shows what is as long as it may be', async () => {
+  it('shows a line of the greatest length', async () => {
     await serve(`${'x'.repeat(1_000)}\n`);
     const output = new PassThrough();
     await interact(path, { input: new PassThrough(), output, most: 1_000 });

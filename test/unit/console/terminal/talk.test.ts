@@ -27,7 +27,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** A peer that behaves as the test wants it. */
+/** Serves a console with this behaviour. */
 async function serve(behave: (socket: Socket) => void): Promise<void> {
   server = createServer((socket) => {
     sockets.add(socket);
@@ -37,7 +37,7 @@ async function serve(behave: (socket: Socket) => void): Promise<void> {
   await once(server, 'listening');
 }
 
-/** Answers the first bytes that come. */
+/** Serves a console that answers the first chunk. @returns what it receives. */
 async function answering(...parts: readonly string[]): Promise<string[]> {
   const heard: string[] = [];
   await serve((socket) => {
@@ -57,40 +57,40 @@ async function failure(timeoutMs?: number): Promise<ConsoleUnreachable> {
   return error;
 }
 
-describe('talk gives', () => {
+describe('talk returns', () => {
   it('the lines before END', async () => {
     const heard = await answering('one\r\n', '  END\r\n', '>LOG:aside\r\n\r\nE', 'ND\r\nmore\r\n');
     expect(await talk(path, 'mptcp status')).toEqual(['one', '  END', '']);
     expect(heard).toEqual(['mptcp status\n']);
   });
 
-  it('the text behind SUCCESS:', async () => {
+  it('the text after SUCCESS:', async () => {
     await answering('SUCCESS: done\r\nERROR: of the next\r\n');
     expect(await talk(path, 'x')).toEqual(['done']);
   });
 
-  it('a refusal', async () => {
+  it('an error for ERROR:', async () => {
     await answering('ERROR: there is no path "moon"\r\n');
     const refused = talk(path, 'x');
     await expect(refused).rejects.toBeInstanceOf(ConsoleRefusal);
     await expect(refused).rejects.toThrow(/^there is no path "moon"$/);
   });
 
-  it('several megabytes whole', async () => {
+  it('an answer of several megabytes', async () => {
     const json = 'x'.repeat(8 << 20);
     await answering(json, '\r\nEND\r\n');
     expect(await talk(path, 'x')).toEqual([json]);
   });
 });
 
-describe('talk says', () => {
-  it('that no daemon was ever there', async () => {
+describe('talk reports', () => {
+  it('that there is no socket', async () => {
     const error = await failure();
     expect(error.message).toContain('it is not running; start it');
     expect(error.isAbsent).toBe(true);
   });
 
-  it('that the daemon is gone', async () => {
+  it('that no daemon listens on the socket', async () => {
     await serve(() => undefined);
     const kept = `${path}.kept`;
     linkSync(path, kept);
@@ -104,7 +104,7 @@ describe('talk says', () => {
     expect(error.isAbsent).toBe(true);
   });
 
-  it('that it hung up before the end', async () => {
+  it('that the connection was closed before the end of the answer', async () => {
     await serve((socket) => {
       socket.once('data', () => socket.end('half an answer\r\nEN'));
     });
@@ -116,20 +116,20 @@ describe('talk says', () => {
   it.each([
     ['nothing', []],
     ['half an answer', ['half\r\n']],
-  ])('that %s came in time', async (_, parts) => {
+  ])('that only %s came in time', async (_, parts) => {
     await answering(...parts);
     const error = await failure(100);
     expect(error.message).toContain('none came within 0.1 s');
     expect(error.isAbsent).toBe(false);
   });
 
-  it('that its answer is longer than is taken', async () => {
+  it('that the answer is longer than the limit', async () => {
     await answering(`${'x'.repeat(2_000)}\r\n`, 'END\r\n');
     await expect(talk(path, 'x', 5_000, 1_000)).rejects.toThrow('its answer is longer than 1000 bytes');
   });
 });
 
-it('watching ends with the reason at a line longer than 64 KiB', async () => {
+it('follow ends with the reason if a line is longer than 64 KiB', async () => {
   await answering('x'.repeat(MAX_LINE + 1));
   const watching = follow(path, () => undefined);
   await expect(watching).rejects.toThrow('it sent a line longer than 65536 bytes');

@@ -16,18 +16,18 @@ function text(clients: readonly ObservedSession[], more: Partial<DaemonStatus> =
   return statusText(statusOf({ sessions, ...more }));
 }
 
-/** Where each column of a table begins, by its head. */
+/** Returns where each column of a table begins. */
 function columns(head: string): number[] {
   return [...head.matchAll(/PATH|CLIENT'S PRIORITY|CLIENT|SERVER|OUR PRIORITY/g)].map(({ index }) => index);
 }
 
-it('begins with what runs, and counts', () => {
+it('begins with version, kernel and backend, and ends with the number of sessions', () => {
   expect(text([])).toEqual(['subflowd 0.1.0, kernel 6.1.0, backend devmem (mapped)', 'no sessions']);
   expect(text([client('a')]).at(-1)).toBe('1 session');
   expect(text([client('a'), client('b')]).at(-1)).toBe('2 sessions');
 });
 
-it('shows a session with its rule, its subflows in columns, and what is yet to be done', () => {
+it('shows a session with its rule, and its subflows in columns with the changes to be made', () => {
   const [, , session, rule, head = '', ...rows] = text([client('alice')]);
   expect(session).toBe('session alice: from 192.168.100.2:38456, 10.8.0.2, server lab');
   expect(rule).toBe('    [default] primary = wifi: pending, wifi is to be primary by [default]');
@@ -52,7 +52,7 @@ it('shows a session with its rule, its subflows in columns, and what is yet to b
   }
 });
 
-it('keeps columns apart with long IPv6 ends and wide path names', () => {
+it('separates the columns if addresses and path names are long', () => {
   const rows = text([client('alice', { remotes: [WIFI6, WIFI] })]);
   const [v6 = '', v4 = ''] = rows.slice(rows.findIndex((row) => row.includes('OUR PRIORITY')) + 1);
   expect(v6.trim().split(/ {2,}/).slice(0, 3)).toEqual([
@@ -65,7 +65,7 @@ it('keeps columns apart with long IPv6 ends and wide path names', () => {
   expect(rows).toContain(`session alice: from [${WIFI6.address}]:65535, 10.8.0.2, server lab`);
 });
 
-it('names subflows that are on no path, through the tunnel, and those that the client is not notified of', () => {
+it('marks subflows on no path, through the tunnel, and with a pending notification', () => {
   const elsewhere = { address: '203.0.113.5', port: 1 };
   const tunnel = { address: '10.8.0.2', port: 2 };
   const { session, connection } = client('alice', { remotes: [WIFI, elsewhere, tunnel], wish: 'backup' });
@@ -102,11 +102,11 @@ it.each([
     },
     'server a: process 7, 8, management unreachable: it hung\\x1b up, 1 recorded by hooks',
   ],
-] satisfies [ServerStatus, string][])('says of a server what is known: %j', (server, line) => {
+] satisfies [ServerStatus, string][])('shows what is known of a server: %j', (server, line) => {
   expect(text([], { servers: [server] })).toContain(line);
 });
 
-it('shows sessions that cannot be steered without a table', () => {
+it('shows no table for a session that cannot be steered', () => {
   const { session } = client('alice', { remotes: [LTE] });
   expect(text([{ session, connection: 'plain' }])).toContain(
     '    [default] primary = wifi: plain, plain TCP, not MPTCP: cannot be steered',
