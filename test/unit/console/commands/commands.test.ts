@@ -55,7 +55,7 @@ it.each(['', '   ', '\t'])('an empty line (%j) has no answer', async (command) =
 });
 
 it.each(['exit', 'quit'])('%s closes the connection', async (command) => {
-  expect(await runCommand(daemon, command)).toEqual({ lines: [], hangUp: true });
+  expect(await runCommand(daemon, command)).toEqual({ lines: [], closesConnection: true });
 });
 
 it.each([
