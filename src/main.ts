@@ -2,7 +2,7 @@
 import './no-debugger.js';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_CONFIG_FILE, loadConfig } from './config/load.js';
-import { talk } from './console/talk.js';
+import { talk } from './console/terminal/talk.js';
 import { EXIT_NO, fail, print, printableLines } from './output.js';
 import { printable, printableJson } from './util/printable.js';
 import { quoteWord } from './util/words.js';
@@ -174,7 +174,7 @@ One line for each, with the Unix time first and the client last:
   TIME,SUBFLOW,ADDED|REMOVED|CHANGED,PATH,CLIENT'S ENDPOINT,OUR PRIORITY,CLIENT'S PRIORITY,SERVER/COMMON NAME`,
   )
   .action(async ({ config }: Common) => {
-    const { follow } = await import('./console/follow.js');
+    const { follow } = await import('./console/terminal/follow.js');
     await follow((await loadConfig(config)).console.socket, print);
   });
 
@@ -190,7 +190,7 @@ It has a history, completion with Tab, and colours (unless NO_COLOR is set). It 
 input line by line, and prints the answers: echo 'status 3' | subflowd console office`,
   )
   .action(async (server: string | undefined, { config: file }: Common) => {
-    const { interact } = await import('./console/interact.js');
+    const { interact } = await import('./console/terminal/interact.js');
     const { servers, console } = await loadConfig(file);
     const shared = servers.filter((each) => each.console);
     const chosen = server === undefined ? undefined : shared.find(({ name }) => name === server);

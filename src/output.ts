@@ -1,6 +1,6 @@
 import { ConfigError } from './config/problem.js';
-import { ConsoleUnreachable } from './console/reach.js';
-import { ConsoleRefusal } from './console/talk.js';
+import { ConsoleUnreachable } from './console/terminal/connect.js';
+import { ConsoleRefusal } from './console/terminal/talk.js';
 import { KernelError } from './model/kernel-error.js';
 import { printable } from './util/printable.js';
 

@@ -1,33 +1,34 @@
+import type { DaemonApi } from '../api/daemon-api.js';
 import type { ConsoleConfig } from '../config/config.js';
 import type { Management } from '../openvpn/management/management.js';
 import type { Server } from '../openvpn/server.js';
-import type { DaemonApi } from '../api/daemon-api.js';
-import { CLIENT_LIMITS } from './client.js';
-import { Console, type ConsolePlace } from './console.js';
-import type { Partners } from './dialogue.js';
-import { Sharing } from './sharing.js';
-import { UnreadAnswers } from './unread.js';
+import type { DialogueOptions } from './commands/dialogue.js';
+import { CLIENT_LIMITS } from './listen/client-connection.js';
+import { Console, type ConsoleAddress } from './listen/console.js';
+import { UnreadAnswers } from './listen/unread.js';
+import { SharedManagement } from './sharing/shared-management.js';
 
 export interface ConsolesListener {
   readonly onProblem: (text: string) => void;
-  /** A client changes an OpenVPN for all: the server, the client, what it said. */
+  /** A client changes OpenVPN for everybody: the server, the client's number, its command without secrets. */
   readonly onOrder: (server: string, client: number, command: string) => void;
-  /** Somebody tried wrong passwords at the console of a server, on TCP. */
+  /** Called with a text that says who gave how many wrong passwords to the console of a server, on TCP. */
   readonly onWrongPassword?: (server: string, text: string) => void;
 }
 
-interface Place {
-  readonly sharing: Sharing;
+interface ServerConsole {
+  readonly shared: SharedManagement;
+  /** Undefined if it could not be opened. */
   console: Console | undefined;
 }
 
-/** The console of subflowd, and that of each server. Where there is one server only, the first serves it as well. */
+/** subflowd's own console, and one for each server. If there is only one server, subflowd's own serves that, too. */
 export class Consoles {
-  readonly #places = new Map<Server, Place>();
+  readonly #serverConsoles = new Map<Server, ServerConsole>();
   readonly #unread = new UnreadAnswers();
-  #own: Console | undefined;
-  /** Openings and closings, one after the other: two can be at one place. */
-  #work: Promise<void> = Promise.resolve();
+  #mainConsole: Console | undefined;
+  /** Opens and closes one console after the other, because an old and a new one can have the same address. */
+  #pendingWork: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly config: ConsoleConfig,
@@ -36,18 +37,19 @@ export class Consoles {
   ) {}
 
   /**
-   * Opens them all.
-   * @throws {Error} naming the one that cannot be opened; then none is left open.
+   * Opens all consoles.
+   * @throws {Error} naming the console that cannot be opened; then none is left open.
    */
   async open(servers: readonly Server[]): Promise<void> {
     try {
-      this.#own = await this.#open(this.config, {
+      this.#mainConsole = await this.#open(this.config, {
         daemon: this.daemon,
-        sharing: () => {
-          const [only, ...others] = this.#places.values();
-          return others.length === 0 ? only?.sharing : undefined;
+        sharedManagement: () => {
+          const [only, ...others] = this.#serverConsoles.values();
+          return others.length === 0 ? only?.shared : undefined;
         },
-        elsewhere: () => [...this.#places.keys()].map(({ config }) => config.console?.socket ?? ''),
+        openvpnConsoles: () =>
+          [...this.#serverConsoles.keys()].map(({ config }) => config.console?.socket ?? ''),
       });
       for (const server of servers) await this.#add(server);
     } catch (error) {
@@ -57,18 +59,18 @@ export class Consoles {
   }
 
   /**
-   * Follows a changed config: a server that stays keeps its console and its clients. What cannot be opened, now or before,
-   * is tried again, and told of each time.
+   * Applies a changed config. A server that remains keeps its console and its clients. A console that could not be opened is
+   * tried again; each failure is reported as a problem.
    */
   follow(servers: readonly Server[]): void {
-    this.#work = this.#work.then(async () => {
-      for (const [server, { console }] of this.#places) {
+    this.#pendingWork = this.#pendingWork.then(async () => {
+      for (const [server, { console }] of this.#serverConsoles) {
         if (servers.includes(server)) continue;
-        this.#places.delete(server);
+        this.#serverConsoles.delete(server);
         await console?.close();
       }
       for (const server of servers) {
-        if (this.#places.get(server)?.console) continue;
+        if (this.#serverConsoles.get(server)?.console) continue;
         await this.#add(server).catch((error: unknown) => {
           this.listener.onProblem((error as Error).message);
         });
@@ -77,40 +79,40 @@ export class Consoles {
   }
 
   async close(): Promise<void> {
-    await this.#work;
-    const consoles = [this.#own, ...[...this.#places.values()].map(({ console }) => console)];
+    await this.#pendingWork;
+    const consoles = [this.#mainConsole, ...[...this.#serverConsoles.values()].map(({ console }) => console)];
     await Promise.all(consoles.flatMap((console) => (console ? [console.close()] : [])));
-    this.#places.clear();
+    this.#serverConsoles.clear();
   }
 
   async #add(server: Server): Promise<void> {
     const { management, name } = server;
-    const { console: place } = server.config;
-    if (management === undefined || place === undefined) return;
-    const entry = this.#places.get(server) ?? this.#share(name, management);
-    const { sharing } = entry;
-    this.#places.set(server, entry);
+    const { console: address } = server.config;
+    if (management === undefined || address === undefined) return;
+    const entry = this.#serverConsoles.get(server) ?? this.#createServerConsole(name, management);
+    const { shared } = entry;
+    this.#serverConsoles.set(server, entry);
     const { mode, group } = this.config;
     entry.console = await this.#open(
-      { ...place, mode, ...(group !== undefined && { group }) },
+      { ...address, mode, ...(group !== undefined && { group }) },
       {
         daemon: this.daemon,
-        sharing: () => sharing,
+        sharedManagement: () => shared,
         server: name,
-        ...(place.hangsUp && { hangsUp: true }),
+        ...(address.hangsUp && { hangsUp: true }),
         onWrongPassword: (text) => this.listener.onWrongPassword?.(name, text),
       },
     );
   }
 
-  #share(name: string, management: Management): Place {
-    const sharing = new Sharing(name, management).on('order', (client, command) => {
+  #createServerConsole(name: string, management: Management): ServerConsole {
+    const shared = new SharedManagement(name, management).on('order', (client, command) => {
       this.listener.onOrder(name, client, command);
     });
-    return { sharing, console: undefined };
+    return { shared, console: undefined };
   }
 
-  #open(place: ConsolePlace, partners: Partners): Promise<Console> {
-    return Console.open(place, partners, CLIENT_LIMITS, this.#unread);
+  #open(address: ConsoleAddress, dialogue: DialogueOptions): Promise<Console> {
+    return Console.open(address, dialogue, CLIENT_LIMITS, this.#unread);
   }
 }

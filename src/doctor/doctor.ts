@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config, ConsoleConfig, ServerConfig } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
 import { configWarnings } from '../config/warnings.js';
-import { groupId } from '../console/group.js';
+import { requireGroup } from '../console/common/group.js';
 import type { DaemonStatus } from '../api/status.js';
 import { inspectOverrides } from '../control/overrides-file.js';
-import { ConsoleUnreachable } from '../console/reach.js';
-import { ConsoleRefusal, talk } from '../console/talk.js';
+import { ConsoleUnreachable } from '../console/terminal/connect.js';
+import { ConsoleRefusal, talk } from '../console/terminal/talk.js';
 import type { BackendName } from '../model/backend-name.js';
 import { userNumber } from '../util/accounts.js';
 import { Servers } from '../openvpn/servers.js';
@@ -59,7 +59,7 @@ function checkConsole({ group, overrides }: ConsoleConfig): Check[] {
 function checkGroup(group: string | undefined): Check[] {
   if (group === undefined) return [];
   try {
-    groupId(group);
+    requireGroup(group);
     return [];
   } catch {
     return [

@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { talk } from '../../src/console/talk.js';
+import { talk } from '../../src/console/terminal/talk.js';
 import { Cleanup } from '../lab/cleanup.js';
 import { NOTHING, received } from '../lab/devices.js';
 import { Meter } from '../lab/meter.js';

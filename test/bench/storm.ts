@@ -3,7 +3,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DaemonStatus } from '../../src/api/status.js';
-import { talk } from '../../src/console/talk.js';
+import { talk } from '../../src/console/terminal/talk.js';
 import { checkout, labScript } from '../lab/checkout.js';
 import { Cleanup } from '../lab/cleanup.js';
 import type { Namespace } from '../lab/namespace.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Console } from '../../src/console/console.js';
+import { Console } from '../../src/console/listen/console.js';
 import type { DaemonStatus } from '../../src/api/status.js';
 import type { Check } from '../../src/model/check.js';
 import { qualifiedName } from '../../src/model/session.js';

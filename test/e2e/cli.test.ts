@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { stripVTControlCharacters } from 'node:util';
 import { execa } from 'execa';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Console } from '../../src/console/console.js';
+import { Console } from '../../src/console/listen/console.js';
 import type { Check } from '../../src/model/check.js';
 import { needs } from '../lab/needs.js';
 import { until } from '../support/until.js';
@@ -212,11 +212,11 @@ describe('with a console', () => {
   });
 
   it.each([
-    [['status', 'alice'], /^\nsession alice: from [^]*WE WISH/],
+    [['status', 'alice'], /^\nsession alice: from [^]*OUR PRIORITY/],
     [['paths'], /^path wifi: 192\.168\.100\.0\/24: primary of [^]*\npath lte: /],
     [['rules'], /^rule \[default\]: primary = wifi: 2 sessions\n$/],
-    [['rules', 'reload'], /^the rules are those of the file\n$/],
-    [['explain', 'alice'], /^session alice: [^]*\nrule: [^]*\nwish: [^]*\nwritten: [^]*\nkernel: /],
+    [['rules', 'reload'], /^the rules of the file are in force\n$/],
+    [['explain', 'alice'], /^session alice: [^]*\nrule: [^]*\nplan: [^]*\nwritten: [^]*\nkernel: /],
   ])('%j answers', async (args, expected) => {
     const { code, out, err } = await cli([...args, '-c', config]);
     expect([code, err]).toEqual([0, '']);
@@ -234,7 +234,7 @@ describe('with a console', () => {
     const { code, out, err } = await watching;
     expect(code).toBe(1);
     expect(out).toMatch(/^1,SWITCH,wifi,lte,lab\/alice\n/);
-    expect(err).toContain('it hung up');
+    expect(err).toContain('it closed the connection');
   });
 
   it('console says what is piped into it, and prints the answers', async () => {
@@ -247,7 +247,7 @@ describe('with a console', () => {
       expect.stringMatching(/^path lte/),
       'END',
       expect.stringMatching(/^ERROR: unknown command "nonsense"/),
-      'SUCCESS: the rules are those of the file',
+      'SUCCESS: the rules of the file are in force',
     ]);
   });
 
@@ -337,7 +337,7 @@ describe('with a console', () => {
       const { code, err } = await asNobody(['status', '-c', config]);
       expect(code).toBe(1);
       expect(err).toContain(
-        'you may not use that socket; be root, or of the group that [console] group names',
+        'you may not use that socket; be root, or a member of the group that [console] group names',
       );
     });
   });
@@ -361,7 +361,7 @@ describe('subflowd doctor', () => {
     expect(code).toBe(1);
     const daemon = (JSON.parse(out) as Check[]).find(({ name }) => name === 'daemon');
     expect(daemon).toMatchObject({ verdict: 'bad', remedy: expect.stringContaining('restart') as string });
-    expect(daemon?.found).toContain('it hung up');
+    expect(daemon?.found).toContain('it closed the connection');
   });
 
   it('goes on to the end with a wrong config, and says how to fix it', async () => {

@@ -4,9 +4,9 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CLIENT_LIMITS } from '../../src/console/client.js';
-import { Console, type ConsolePlace } from '../../src/console/console.js';
-import { talk } from '../../src/console/talk.js';
+import { CLIENT_LIMITS } from '../../src/console/listen/client-connection.js';
+import { Console, type ConsoleAddress } from '../../src/console/listen/console.js';
+import { talk } from '../../src/console/terminal/talk.js';
 import { needs } from '../lab/needs.js';
 import { until } from '../support/until.js';
 import { client, Steered } from '../unit/console/steered.js';
@@ -38,7 +38,7 @@ for (let index = 0; index < count; index++) begin(index);
 `;
 
 let directory: string;
-let place: ConsolePlace;
+let place: ConsoleAddress;
 let console: Console | undefined;
 let strangers: ChildProcess[];
 let wrong: string[];
@@ -61,7 +61,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-async function open(more: Partial<ConsolePlace> = {}, limits = CLIENT_LIMITS): Promise<void> {
+async function open(more: Partial<ConsoleAddress> = {}, limits = CLIENT_LIMITS): Promise<void> {
   place = { ...place, ...more };
   const daemon = new Steered(join(directory, 'overrides'), [client('alice')]);
   console = await Console.open(place, { daemon, onWrongPassword: (text) => wrong.push(text) }, limits);
@@ -129,14 +129,14 @@ describe('a console', () => {
     expect(served(one)).toBe(24);
     for (const { heard } of one.filter(({ how }) => how === 'closed'))
       expect(heard).toBe(
-        `ERROR: user ${MALLORY} has 24 clients connected already, as many as one user may have\r\n`,
+        `ERROR: user ${MALLORY} has 24 clients connected already, the most that one user may have\r\n`,
       );
     const other = stranger(TRUDY, { count: 24 });
     await until('all are served', () => served(other) === 24);
     const third = stranger(CAROL, { count: 1, say: 'mptcp status\n' });
     await until('it is told', () => third.some(({ how }) => how === 'closed'));
     expect(third.at(-1)?.heard).toBe(
-      'ERROR: 48 clients are connected already, and 16 more places are kept for root\r\n',
+      'ERROR: 48 clients are connected already, and the other 16 connections are reserved for root\r\n',
     );
     expect((await talk(place.socket, 'mptcp status')).join('\n')).toContain('1 session');
   });
@@ -169,7 +169,7 @@ describe('a console', () => {
     it('slows a user who tries many, reports it, and keeps nobody else out', async () => {
       const heard = stranger(MALLORY, { where: port, count: 16, say: 'guess\n', again: true });
       await until('it is slowed', () =>
-        heard.some((each) => each.heard.includes('are to give a password already')),
+        heard.some((each) => each.heard.includes('have not given the password yet')),
       );
       const deadline = performance.now() + 5_000;
       let times = 0;

@@ -14,7 +14,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Console } from '../../src/console/console.js';
+import { Console } from '../../src/console/listen/console.js';
 import type { Check } from '../../src/model/check.js';
 import { needs } from '../lab/needs.js';
 import { until } from '../support/until.js';
@@ -114,7 +114,7 @@ describe('who serves a console', () => {
     const { exitCode, stdout, stderr } = await subflowd(words, { input });
     const program = `process ${listener?.pid ?? 0} (${process.execPath})`;
     expect(stderr).toContain(
-      `${socket}: user ${STRANGER} serves it, ${program}, who is neither root nor user subflowd: nothing was sent there`,
+      `${socket}: user ${STRANGER} serves it, ${program}; only root and user subflowd are trusted: nothing was sent there`,
     );
     expect(stderr).toContain(`or, if it is your subflowd, run this command as user ${STRANGER}`);
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
@@ -124,7 +124,7 @@ describe('who serves a console', () => {
   it('is told nothing by a user who is neither it nor root', async () => {
     await listen();
     const { stderr } = await subflowd(['status'], { uid: 54_322 });
-    expect(stderr).toContain('who is neither you, root nor user subflowd');
+    expect(stderr).toContain('only you, root and user subflowd are trusted');
     expect(said()).toBe('');
   });
 
@@ -143,8 +143,8 @@ describe('who serves a console', () => {
     const daemon = new Steered(join(directory, 'overrides'), [client('alice')]);
     const opened = Console.open({ socket, mode: 0o660 }, { daemon });
     await expect(opened).rejects.toThrow(
-      `${socket}: user ${STRANGER} serves it, process ${listener?.pid ?? 0} (${process.execPath}), who is neither root nor ` +
-        `user subflowd: end that program, then: rm ${socket}`,
+      `${socket}: user ${STRANGER} serves it, process ${listener?.pid ?? 0} (${process.execPath}); only root and ` +
+        `user subflowd are trusted: end that program, then: rm ${socket}`,
     );
     expect(said()).toBe('');
   });
@@ -177,7 +177,7 @@ describe('who serves a console', () => {
     lchownSync(socket, STRANGER, STRANGER);
     const { stderr } = await subflowd(['status']);
     expect(stderr).toContain(
-      `${socket} is of user ${STRANGER}, who can lead it elsewhere: nothing was sent there`,
+      `${socket} belongs to user ${STRANGER}, who can replace it: nothing was sent there`,
     );
     expect(said()).toBe('');
   });
@@ -189,7 +189,7 @@ describe('who serves a console', () => {
     await listen(0);
     chmodSync(open, 0o777);
     expect((await subflowd(['status'])).stderr).toContain(
-      `every user can put something else into ${open}: nothing was sent there`,
+      `every user can replace files in ${open}: nothing was sent there`,
     );
     chmodSync(open, 0o755);
     expect((await subflowd(['status'])).stdout).toBe('all is well');

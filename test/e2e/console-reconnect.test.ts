@@ -98,7 +98,7 @@ describe('what a client of the console turned on', () => {
     expect(await asked(management, 'hold')).toBe('SUCCESS: hold=1');
     process.kill(server.pid, 'SIGSTOP');
     other.say('pid');
-    await other.hears(/^>INFO:OpenVPN office is lost, it does not answer/);
+    await other.hears(/^>INFO:OpenVPN office is lost: it does not answer/);
     holder.close();
     await until('it has left', () => holder.ended);
     process.kill(server.pid, 'SIGCONT');
@@ -117,13 +117,13 @@ describe('a console that is to hang up while OpenVPN is away', () => {
     expect(await monitor.ask('pid')).toEqual([`SUCCESS: pid=${first.pid}`]);
     await first.kill('SIGKILL');
     await until('it is hung up on', () => monitor.ended);
-    expect(monitor.lines.at(-1)).toMatch(/^>INFO:OpenVPN office is lost, /);
+    expect(monitor.lines.at(-1)).toMatch(/^>INFO:OpenVPN office is lost: /);
     const early = await joined();
     await until('it is hung up on', () => early.ended);
     expect(early.lines).toEqual(['ERROR: OpenVPN office is not connected']);
-    await own.hears(/^>INFO:OpenVPN office is lost, .*: you will be told when it is back/);
+    await own.hears(/^>INFO:OpenVPN office is lost: .*; you get its greeting when it is back/);
     own.say('mptcp rules reload');
-    await own.hears(/^SUCCESS: the rules are those of the file/);
+    await own.hears(/^SUCCESS: the rules of the file are in force/);
     const second = await vpn.server({ management: at('m') });
     await until('it greets', () => own.count(/^>INFO:OpenVPN Management Interface/) === 2);
     expect(await (await joined()).ask('pid')).toEqual([`SUCCESS: pid=${second.pid}`]);

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Console } from '../../src/console/console.js';
-import { Sharing } from '../../src/console/sharing.js';
+import { Console } from '../../src/console/listen/console.js';
+import { SharedManagement } from '../../src/console/sharing/shared-management.js';
 import { Servers } from '../../src/openvpn/servers.js';
 import { needs } from '../lab/needs.js';
 import { LoopbackVpn, openvpnBefore } from '../support/openvpn.js';
@@ -48,10 +48,10 @@ async function openConsole(): Promise<Servers> {
   ]);
   const management = servers.servers()[0]?.management;
   if (management === undefined) throw new Error('it has no management');
-  const sharing = new Sharing('office', management);
+  const shared = new SharedManagement('office', management);
   const console = await Console.open(
     { socket: at('console'), mode: 0o600 },
-    { daemon: new Steered(at('overrides'), []), sharing: () => sharing },
+    { daemon: new Steered(at('overrides'), []), sharedManagement: () => shared },
   );
   servers.start();
   ends.push(
@@ -204,7 +204,7 @@ describe('hold', () => {
     await holder.hears(/^>HOLD:Waiting for hold release/);
     expect(other.count(/^>HOLD/)).toBe(0);
     expect(await other.ask('hold release')).toEqual([
-      'SUCCESS: hold release noted; it is held by 1 more, until they release it or leave',
+      'SUCCESS: hold release noted; OpenVPN waits for 1 more client to release it or leave',
     ]);
     expect(starts()).toBe(1);
     expect(await holder.ask('hold release')).toEqual(['SUCCESS: hold release succeeded']);
@@ -234,8 +234,8 @@ describe('an OpenVPN that is killed in the middle of an answer', () => {
     expect(await other.hears(/^ERROR: OpenVPN office gives no answer: /)).toMatch(
       /it closed the connection|ECONNRESET/,
     );
-    await other.hears(/^SUCCESS: auth is yours/);
-    await watcher.hears(/^>INFO:OpenVPN office is lost, .*: you will be told when it is back/);
+    await other.hears(/^SUCCESS: you have claimed auth/);
+    await watcher.hears(/^>INFO:OpenVPN office is lost: .*; you get its greeting when it is back/);
     await until('an answer each', () => other.count(/^ERROR/) === 2 && watcher.count(/^ERROR/) === 1);
     watcher.say('bytecount 5');
     await until(
@@ -270,16 +270,16 @@ describe('client-auth', () => {
     const config = at('client.conf');
     writeFileSync(config, `auth-user-pass ${login}`);
     const alice = vpn.client('x', { config });
-    await other.hears(/^>INFO:OpenVPN asks whether to let clients in/);
+    await other.hears(/^>INFO:OpenVPN asks whether to admit clients/);
     expect(other.count(/^>CLIENT:CONNECT|password/)).toBe(0);
     // what was asked before the claim is told with it
     expect(await gate.ask('mptcp claim auth')).toContain(
-      'SUCCESS: auth is yours, until you leave or say mptcp release auth',
+      'SUCCESS: you have claimed auth, until you leave or send mptcp release auth',
     );
     const [, cid = '', kid = ''] = /CONNECT,(\d+),(\d+)/.exec(await gate.hears(/^>CLIENT:CONNECT/)) ?? [];
     expect(gate.lines).toContain('>CLIENT:ENV,password=lilies');
     expect(await other.ask(`client-auth-nt ${cid} ${kid}`)).toEqual([
-      'ERROR: client-auth-nt is for one client, and client 1 has claimed auth',
+      'ERROR: only one client may send client-auth-nt, and client 1 has claimed auth',
     ]);
     expect(await gate.ask(`client-auth ${cid} ${kid}\npush "echo hello there"\nEND`)).toContain(
       'SUCCESS: client-auth command succeeded',
@@ -294,18 +294,18 @@ describe('client-auth', () => {
     await until('it is free', async () => !(await other.ask('mptcp claim auth'))[0]?.startsWith('ERROR'));
     await other.ask('mptcp release auth');
     const bob = vpn.client('x', { config });
-    await until('two ask', () => other.count(/asks whether to let clients in/) === 2);
+    await until('two ask', () => other.count(/asks whether to admit clients/) === 2);
     await other.ask('mptcp claim auth');
     const [, next = '', key = ''] =
       /CONNECT,(\d+),(\d+)/.exec(other.lines.findLast((line) => line.includes('CONNECT')) ?? '') ?? [];
     await other.ask('mptcp release auth');
     expect(await other.ask('client-deny 99 0 "no such"')).toEqual(['ERROR: client-deny command failed']);
-    expect(await other.ask('mptcp release auth')).toEqual(['ERROR: auth is not yours']);
+    expect(await other.ask('mptcp release auth')).toEqual(['ERROR: you have not claimed auth']);
     expect(await other.ask(`client-auth-nt ${next} ${key}`)).toContain(
       'SUCCESS: client-auth command succeeded',
     );
     await (await bob).kill();
-    expect(await other.ask('mptcp release auth')).toEqual(["SUCCESS: auth is nobody's now"]);
+    expect(await other.ask('mptcp release auth')).toEqual(['SUCCESS: auth is released']);
   });
 });
 
@@ -323,7 +323,7 @@ describe('questions of OpenVPN', () => {
     );
     await server;
     expect(await first.ask('password "Private Key" sesame')).toEqual([
-      'ERROR: password is for one client, and client 2 has claimed questions',
+      'ERROR: only one client may send password, and client 2 has claimed questions',
     ]);
     const late = await joined();
     expect(late.count(/^>PASSWORD/)).toBe(0);

@@ -46,8 +46,8 @@ describe('several servers', () => {
     expect((await atHome.ask('status 3')).join('\n')).toMatch(/CLIENT_LIST\talice\t/);
     own.say('status 3');
     expect(await own.hears(/^ERROR/)).toBe(
-      'ERROR: unknown command "status", try help; OpenVPN\'s commands are understood at ' +
-        `${home.console.socket} and ${work.console.socket}`,
+      'ERROR: unknown command "status", try help; for OpenVPN\'s commands, connect to ' +
+        `${home.console.socket} or ${work.console.socket}`,
     );
     await first.kill('SIGKILL');
     await atHome.hears(/^>INFO:OpenVPN home is lost/);

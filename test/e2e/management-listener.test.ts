@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ServerConfig } from '../../src/config/config.js';
-import { Sharing } from '../../src/console/sharing.js';
+import { SharedManagement } from '../../src/console/sharing/shared-management.js';
 import { Servers } from '../../src/openvpn/servers.js';
 import { needs } from '../lab/needs.js';
 import { until } from '../support/until.js';
@@ -84,10 +84,10 @@ function serve(config: Pick<ServerConfig, 'management' | 'managementUser'>): voi
   ]).on('problem', (text) => problems.push(text));
   const management = servers.servers()[0]?.management;
   if (management === undefined) throw new Error('it has no management interface');
-  const sharing = new Sharing('office', management);
-  const seat = sharing.join(() => undefined);
+  const shared = new SharedManagement('office', management);
+  const seat = shared.join(() => undefined);
   servers.start();
-  sharing.run(seat, 'password "Private Key" hunter2', () => undefined);
+  shared.run(seat, 'password "Private Key" hunter2', () => undefined);
 }
 
 describe('who listens where OpenVPN should', () => {

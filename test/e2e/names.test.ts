@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Console } from '../../src/console/console.js';
+import { Console } from '../../src/console/listen/console.js';
 import type { DaemonStatus } from '../../src/api/status.js';
-import { talk } from '../../src/console/talk.js';
+import { talk } from '../../src/console/terminal/talk.js';
 import { needs } from '../lab/needs.js';
 import { Office } from '../support/office.js';
 import { LoopbackVpn } from '../support/openvpn.js';

@@ -2,7 +2,7 @@ import { chmod, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { talk } from '../../src/console/talk.js';
+import { talk } from '../../src/console/terminal/talk.js';
 import { labScript } from '../lab/checkout.js';
 import { Cleanup } from '../lab/cleanup.js';
 import type { Namespace } from '../lab/namespace.js';

@@ -13,7 +13,7 @@ import {
 import { constants, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { talk } from '../../src/console/talk.js';
+import { talk } from '../../src/console/terminal/talk.js';
 import { REAL_TIME, SIGNALS } from '../../src/signals.js';
 import { needs } from '../lab/needs.js';
 import { until } from '../support/until.js';

@@ -8,7 +8,7 @@ export const MEASURED_MODE = {
   activePaths: ({ placed }, choice) =>
     choice?.active.filter((name) => placed.some(({ path }) => path === name)) ?? [],
   ruleText: keysText,
-  ruleSentence: (rule) => `says ${keysText(rule)}`,
+  ruleSentence: (rule) => `has ${keysText(rule)}`,
   decidedBy: ({ mode, section }) => `${mode} of ${section}`,
 } as const satisfies Partial<ModeDefinition<unknown>>;
 

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { DaemonStatus } from '../../../src/api/status.js';
-import { talk } from '../../../src/console/talk.js';
+import { talk } from '../../../src/console/terminal/talk.js';
 import { Cleanup } from '../cleanup.js';
 import type { OpenvpnProcess } from '../openvpn.js';
 import type { SidecarFiles } from '../sidecar-files.js';

@@ -43,18 +43,18 @@ function section(name: string) {
   };
 }
 
-it('a console that could not be opened is told of at each change of the config, and opened once it can be', async () => {
+it('reports a console that cannot be opened at each change of the config, and opens it once it can', async () => {
   const { socket } = section('work').console;
   writeFileSync(socket, '');
-  const isTold = async (times: number) => {
+  const isReported = async (times: number) => {
     consoles.follow(servers.servers());
-    await until('it is told of', () => problems.length === times);
+    await until('it is reported', () => problems.length === times);
   };
   await consoles.open([]);
-  await isTold(1);
-  await isTold(2);
+  await isReported(1);
+  await isReported(2);
   expect(problems).toEqual(
-    Array(2).fill(`${socket} is there and is no socket: remove it, or set [console] socket`),
+    Array(2).fill(`${socket} exists and is not a socket: remove it, or set [console] socket`),
   );
   rmSync(socket);
   consoles.follow(servers.servers());

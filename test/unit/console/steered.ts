@@ -17,7 +17,7 @@ import { configOf, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 
 export const BACKEND: DaemonStatus['backend'] = { name: 'devmem', description: 'mapped', tellsPeer: true };
 
-/** A client whose connection has one subflow for each remote end, all of one wish. */
+/** A client whose connection has one subflow for each remote end. This host asks for the same priority for each. */
 export function client(
   commonName: string,
   {
@@ -40,7 +40,7 @@ export function client(
   return { session, connection };
 }
 
-/** What a daemon without servers and sessions reports, but for what a test gives. */
+/** The status of a daemon without servers and sessions, with the members that a test gives. */
 export function statusOf(more: Partial<DaemonStatus> = {}): DaemonStatus {
   return {
     version: '0.1.0',
@@ -75,19 +75,19 @@ export function switchOf(more: Partial<EventOf<'switch'>> = {}): EventOf<'switch
   };
 }
 
-/** What the console is told by: real plans and real overrides, of clients that a test names instead of a kernel. */
+/** A daemon with real plans and overrides. The clients come from a test instead of a kernel. */
 export class Steered implements DaemonApi {
   rules: Config = configOf(['wifi']);
   readonly events = new EventStream();
   readonly counters = new Counters(this.events, 0);
-  /** What `reload` throws. */
+  /** Thrown by `reload`. */
   mistake: Error | undefined;
   writes: Written | undefined;
   readonly #overrides: OverrideStore;
   loads: DaemonStatus['paths'] = [];
   problems: readonly string[] = [];
   servers: DaemonStatus['servers'] = [];
-  /** What `setOverride` waits for: a round of the control loop. */
+  /** Stands for a round of the control loop; `setOverride` waits for it. */
   round: Promise<void> = Promise.resolve();
 
   constructor(
@@ -97,11 +97,11 @@ export class Steered implements DaemonApi {
     this.#overrides = new OverrideStore(overridesFile);
   }
 
-  /** What a look brings. */
-  news: () => void = () => undefined;
+  /** Called by `observe`, to change the clients. */
+  onObserve: () => void = () => undefined;
 
   observe(): Promise<void> {
-    this.news();
+    this.onObserve();
     return Promise.resolve();
   }
 

@@ -11,23 +11,23 @@ import { LARGEST_FILE as LARGEST_CONFIG } from '../../../src/config/load.js';
 import { LONGEST_MESSAGE, MOST_PROBLEMS } from '../../../src/config/problem-list.js';
 import { sections } from '../../../src/config/sections.js';
 import { LONGEST_SOCKET } from '../../../src/config/socket-path.js';
-import { MAX_BLOCK_BYTES } from '../../../src/console/block.js';
-import * as claims from '../../../src/console/claims.js';
-import * as client from '../../../src/console/client.js';
-import { MOST_NAMED as MOST_MEANT } from '../../../src/console/clients.js';
-import { MAX_LINE as MAX_WATCHED_LINE } from '../../../src/console/follow.js';
-import { MAX_HISTORY, MAX_HISTORY_BYTES } from '../../../src/console/history.js';
-import { PLACE_LIMITS } from '../../../src/console/occupancy.js';
-import { TRY_LIMITS } from '../../../src/console/password-tries.js';
-import { MAX_TRIES } from '../../../src/console/password.js';
-import { MOST_HISTORY } from '../../../src/console/setting-commands.js';
-import { MOST_UNANSWERED } from '../../../src/console/settings.js';
-import { MOST_TEST_LINES } from '../../../src/console/sharing.js';
-import { MAX_ANSWER } from '../../../src/console/talk.js';
-import { MOST_LEAVING } from '../../../src/console/turn-away.js';
-import { UNREAD_LIMITS } from '../../../src/console/unread.js';
-import { WAITING_LIMITS } from '../../../src/console/waiting-room.js';
-import { MOST_NAMED as MOST_SOURCES_NAMED } from '../../../src/console/wrong-passwords.js';
+import { MAX_BLOCK_BYTES } from '../../../src/console/sharing/block.js';
+import * as claims from '../../../src/console/sharing/claims.js';
+import * as client from '../../../src/console/listen/client-connection.js';
+import { MOST_NAMED as MOST_MEANT } from '../../../src/console/common/client-words.js';
+import { MAX_LINE as MAX_WATCHED_LINE } from '../../../src/console/terminal/follow.js';
+import { MAX_HISTORY, MAX_HISTORY_BYTES } from '../../../src/console/terminal/history.js';
+import { SLOT_LIMITS } from '../../../src/console/listen/client-slots.js';
+import { TRY_LIMITS } from '../../../src/console/listen/password-tries.js';
+import { MAX_TRIES } from '../../../src/console/listen/password.js';
+import { MOST_HISTORY } from '../../../src/console/sharing/setting-commands.js';
+import { MOST_UNANSWERED } from '../../../src/console/sharing/settings.js';
+import { MOST_TEST_LINES } from '../../../src/console/sharing/command-dispatcher.js';
+import { MAX_ANSWER } from '../../../src/console/terminal/talk.js';
+import { MOST_LEAVING } from '../../../src/console/listen/rejector.js';
+import { UNREAD_LIMITS } from '../../../src/console/listen/unread.js';
+import { LOGIN_LIMITS } from '../../../src/console/listen/pending-logins.js';
+import { MOST_NAMED as MOST_SOURCES_NAMED } from '../../../src/console/listen/wrong-passwords.js';
 import { MOST_PROBLEMS as MOST_OF_PROCESS } from '../../../src/control/observe.js';
 import * as overrides from '../../../src/control/overrides-file.js';
 import { LEAST_UNCLAIMED } from '../../../src/control/subflow-limits.js';
@@ -109,17 +109,17 @@ const VALUES: Readonly<Record<string, number>> = {
   'Commands that wait for OpenVPN': MAX_WAITING,
   'Of these, what clients’ flags together come to': MOST_UNANSWERED,
 
-  'Clients at a unix socket': PLACE_LIMITS.all,
-  'Of these, kept for root and the daemon’s user': PLACE_LIMITS.forRoot,
-  'Of these, for one other user': PLACE_LIMITS.perUser,
-  'Clients on TCP on loopback without a password': PLACE_LIMITS.all,
-  'Clients on TCP that have given the password': PLACE_LIMITS.all,
+  'Clients at a unix socket': SLOT_LIMITS.all,
+  'Of these, kept for root and the daemon’s user': SLOT_LIMITS.forRoot,
+  'Of these, for one other user': SLOT_LIMITS.perUser,
+  'Clients on TCP on loopback without a password': SLOT_LIMITS.all,
+  'Clients on TCP that have given the password': SLOT_LIMITS.all,
   'Clients turned away that still read why': MOST_LEAVING,
   'Time to leave after the last word': CLIENT_LIMITS.leaveMs,
   'Bytes of a line': client.MAX_LINE,
   'Commands sent ahead': client.MAX_WAITING_LINES,
   'Bytes of commands sent ahead': client.MAX_WAITING_BYTES,
-  'Questions asked together': client.MOST_ASKED,
+  'Questions asked together': client.MOST_QUERIES,
   'Answers that wait behind an earlier one': client.MUCH_UNREAD,
   'Answers that one client has not read': UNREAD_LIMITS.ofOne,
   'Answers that all clients together have not read': UNREAD_LIMITS.ofAll,
@@ -137,8 +137,8 @@ const VALUES: Readonly<Record<string, number>> = {
   'A line that `subflowd watch` takes': MAX_WATCHED_LINE,
   'A line that `subflowd console` takes': MAX_ANSWER,
 
-  'Connections that are to give the password': WAITING_LIMITS.all,
-  'Of these, of one source': WAITING_LIMITS.perSource,
+  'Connections that are to give the password': LOGIN_LIMITS.all,
+  'Of these, of one source': LOGIN_LIMITS.perSource,
   'Time to give the password': CLIENT_LIMITS.admitMs,
   'Tries of one connection': MAX_TRIES,
   'Wrong passwords of a source that cost no time': TRY_LIMITS.free,

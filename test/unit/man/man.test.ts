@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
-import { DISPOSITIONS } from '../../../src/console/dispositions.js';
+import { DISPOSITIONS } from '../../../src/console/common/dispositions.js';
 import { sectionForms, sections, type SectionKind } from '../../../src/config/sections.js';
 
 const page = (name: string) => fileURLToPath(new URL(`../../../man/${name}`, import.meta.url));

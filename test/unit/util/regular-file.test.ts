@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LARGEST_ACCOUNTS_FILE, readAccounts } from '../../../src/util/accounts.js';
-import { groupId } from '../../../src/console/group.js';
+import { requireGroup } from '../../../src/console/common/group.js';
 import { MAX_SYSTEM_MAP_BYTES, makeLayout, readSystemMap } from '../../../src/kernel/layout/make-layout.js';
 import { MAX_SECTION_BYTES } from '../../../src/kernel/layout/vmlinux.js';
 import { readPasswordFile } from '../../../src/util/password-file.js';
@@ -169,6 +169,6 @@ describe('a vmlinux', () => {
   });
 });
 
-it('groups are read from /etc/group', () => {
-  expect(groupId('root')).toBe(0);
+it('a group is found in /etc/group', () => {
+  expect(requireGroup('root')).toBe(0);
 });

@@ -1,0 +1,71 @@
+import type { DaemonApi } from '../../api/daemon-api.js';
+import { failure, type Dialogue, type Send } from '../common/answer.js';
+import type { SharedManagement } from '../sharing/shared-management.js';
+import { sendEvents } from '../text/events.js';
+import { runCommand, type CommandContext } from './commands.js';
+
+/** What a console offers to its clients: the daemon and, if there is exactly one behind it, OpenVPN. */
+export interface DialogueOptions {
+  readonly daemon: DaemonApi;
+  /** Called for each new client; returns undefined if there is no single OpenVPN behind the console. */
+  readonly sharedManagement?: () => SharedManagement | undefined;
+  /** The server whose clients are meant by CIDs and names; undefined: all servers. */
+  readonly server?: string;
+  /** Called with a text that says who gave how many wrong passwords on TCP. */
+  readonly onWrongPassword?: (text: string) => void;
+  /** Returns the sockets of consoles that understand OpenVPN's commands, for a console that does not. */
+  readonly openvpnConsoles?: () => readonly string[];
+  /** Whether clients are disconnected while OpenVPN is not connected, as OpenVPN itself would do. */
+  readonly hangsUp?: boolean;
+}
+
+/**
+ * Begins to serve a client. `mptcp` commands are for the daemon; all others are for OpenVPN.
+ * @param userName of the client, for the log.
+ */
+export function startDialogue(
+  options: DialogueOptions,
+  send: Send,
+  hangUp: () => void,
+  userName?: string,
+): Dialogue {
+  const { daemon, server } = options;
+  const shared = options.sharedManagement?.();
+  const client = shared?.join(send, options.hangsUp ? hangUp : undefined);
+  if (client === undefined) send([">INFO:subflowd console -- type 'help' for the commands"]);
+  let stopWatching: (() => void) | undefined;
+  const context: CommandContext = {
+    ...(userName !== undefined && { userName }),
+    openvpn: shared && client && { shared, client },
+    server,
+    get openvpnConsoles() {
+      return options.openvpnConsoles?.() ?? [];
+    },
+    setWatching: (isOn) => {
+      if (isOn) stopWatching ??= sendEvents(daemon, send);
+      else {
+        stopWatching?.();
+        stopWatching = undefined;
+      }
+    },
+  };
+  return {
+    run: (line, respond) => {
+      // a line of a command of several lines is for OpenVPN, whatever is in it
+      if (shared && client && (client.block !== undefined || !isMptcpCommand(line)))
+        return shared.run(client, line, respond);
+      runCommand(daemon, line, context).then(respond, (error: unknown) => {
+        respond(failure((error as Error).message));
+      });
+      return false;
+    },
+    leave: () => {
+      stopWatching?.();
+      if (client) shared?.leave(client);
+    },
+  };
+}
+
+function isMptcpCommand(line: string): boolean {
+  return /^\s*"?mptcp\b/.test(line);
+}

@@ -1,0 +1,34 @@
+import { chownSync } from 'node:fs';
+import { groupNumber } from '../../util/groups.js';
+
+/**
+ * Returns the number of a group of /etc/group.
+ * @throws {Error} if there is no such group; the message says how to make it.
+ */
+export function requireGroup(name: string): number {
+  const gid = groupNumber(name);
+  if (gid === undefined)
+    throw new Error(`there is no group ${name}: make it (groupadd ${name}) or change [console] group`);
+  return gid;
+}
+
+/**
+ * Gives a console's socket to a group.
+ * @throws {Error} if this process may not do that; the message says how to fix it. Root may give a file to any group; the
+ * owner may give it to a group that the owner is a member of.
+ */
+export function giveToGroup(
+  socket: string,
+  { name, gid }: { readonly name: string; readonly gid: number },
+): void {
+  try {
+    chownSync(socket, -1, gid);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+    throw new Error(
+      `subflowd is not a member of group ${name}: change [console] group, or add to its unit ` +
+        `(systemctl edit subflowd): [Service] SupplementaryGroups=${name}`,
+      { cause: error },
+    );
+  }
+}

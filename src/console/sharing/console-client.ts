@@ -1,0 +1,58 @@
+import type { Send } from '../common/answer.js';
+import type { Block } from './block.js';
+import type { HoldClient } from './hold.js';
+
+/** Real-time messages that OpenVPN sends between `on` and `off`: the command, and the source of its messages. */
+export const STREAMS = { log: 'LOG', echo: 'ECHO', state: 'STATE' } as const;
+
+export type Stream = keyof typeof STREAMS;
+
+/** OpenVPN counts in whole seconds. A report is on time if it is at most this many milliseconds early. */
+const EARLY_MS = 300;
+
+/** One console client. It has its own copy of every setting that OpenVPN keeps for its one management client. */
+export class ConsoleClient implements HoldClient {
+  /** Streams that OpenVPN must send because of this client. */
+  readonly wantedStreams = new Set<Stream>();
+  /** Streams that the client gets. One begins with the answer to `on`. */
+  readonly sentStreams = new Set<Stream>();
+  /** Interval of `bytecount` reports, seconds; 0: none. */
+  bytecountSeconds = 0;
+  /** Level of `env-filter`; 0: no filter. */
+  envFilterLevel = 0;
+  holdFlag: boolean | undefined;
+  hasReleased = false;
+  /** The version of the management interface that the client understands. */
+  version = 1;
+  /** Whether the client has set its version. */
+  hasSetVersion = false;
+  /** The command of several lines that the client has begun and not finished. */
+  block: Block | undefined;
+  /** By CID: `performance.now()` of the last `bytecount` report. */
+  readonly #reported = new Map<string, number>();
+
+  /**
+   * @param id unique among the clients of one OpenVPN; shown to people.
+   * @param hangUp ends the connection when OpenVPN is lost; without it, the client stays.
+   */
+  constructor(
+    readonly id: number,
+    readonly send: Send,
+    readonly hangUp?: () => void,
+  ) {}
+
+  /** Whether a `bytecount` report on a CID is due. If it is, the next interval begins. */
+  isDue(cid: string, now: number): boolean {
+    if (this.bytecountSeconds === 0) return false;
+    const last = this.#reported.get(cid);
+    if (last !== undefined && now - last < this.bytecountSeconds * 1000 - EARLY_MS) return false;
+    this.#reported.set(cid, now);
+    return true;
+  }
+
+  /** Starts the intervals anew: those of one CID, or all. */
+  forgetReports(cid?: string): void {
+    if (cid === undefined) this.#reported.clear();
+    else this.#reported.delete(cid);
+  }
+}

@@ -1,0 +1,165 @@
+import { atoi } from '../../openvpn/management/command-line.js';
+import type { Request } from '../../openvpn/management/exchanges.js';
+import type { Management } from '../../openvpn/management/management.js';
+import { quoteWord } from '../../util/words.js';
+import { success } from '../common/answer.js';
+import type { HoldFlag } from './hold.js';
+import type { CommandForwarder, Respond } from './command-forwarder.js';
+import type { ConsoleClient, Stream } from './console-client.js';
+import type { SharedSettings } from './settings.js';
+
+/** OpenVPN counts down from N for `log N`, even if it has fewer lines. A larger N is sent as `all`. */
+export const MOST_HISTORY = 100_000;
+
+/**
+ * The commands that change a setting of the client that sends them. Each console client has its own settings, and OpenVPN
+ * has what all of them need ({@link SharedSettings}). A command that is answered with an error changes nothing.
+ */
+export class SettingCommands {
+  constructor(
+    private readonly management: Management,
+    private readonly forwarder: CommandForwarder,
+    private readonly settings: SharedSettings,
+    private readonly holdFlag: HoldFlag<ConsoleClient>,
+    private readonly onReleased: () => void,
+  ) {}
+
+  /** `log`, `echo`, `state`. */
+  stream(
+    client: ConsoleClient,
+    stream: Stream,
+    parameters: readonly string[],
+    request: Request,
+    respond: Respond,
+  ): void {
+    const [wasWanted, wasSent] = [client.wantedStreams.has(stream), client.sentStreams.has(stream)];
+    // OpenVPN reads two parameters
+    const asked = parameters.slice(0, 2);
+    for (const parameter of asked) {
+      if (parameter === 'on') client.wantedStreams.add(stream);
+      if (parameter === 'off') {
+        client.wantedStreams.delete(stream);
+        client.sentStreams.delete(stream);
+      }
+    }
+    const isSetting = asked.includes('on') || asked.includes('off');
+    const isWanted = this.settings.needed()[stream];
+    const isLeftOn = asked.map((parameter) => parameter === 'off' && isWanted);
+    const sent = asked.map((parameter, index) => {
+      if (isLeftOn[index]) return 'on';
+      return atoi(parameter) > MOST_HISTORY ? 'all' : quoteWord(parameter);
+    });
+    const text = asked.length === 0 ? request.text : [stream, ...sent].join(' ');
+    const restore = this.settings.assumeSet(isSetting ? { [stream]: isWanted } : {});
+    this.forwarder.forward({ ...request, text, isReadOnly: !isSetting }, respond, {
+      toLines: (parts) => {
+        if (client.wantedStreams.has(stream)) client.sentStreams.add(stream);
+        return parts.flatMap((part, index) =>
+          isLeftOn[index] ? [`SUCCESS: real-time ${stream} notification set to OFF`] : part,
+        );
+      },
+      onFailure: () => {
+        setMember(client.wantedStreams, stream, wasWanted);
+        setMember(client.sentStreams, stream, wasSent);
+        restore();
+      },
+    });
+  }
+
+  bytecount(client: ConsoleClient, parameter: string | undefined, request: Request, respond: Respond): void {
+    if (parameter === undefined || this.#isDisconnected) {
+      this.forwarder.forward(request, respond);
+      return;
+    }
+    const had = client.bytecountSeconds;
+    const before = this.settings.needed().bytecount;
+    client.bytecountSeconds = Math.max(0, atoi(parameter));
+    client.forgetReports();
+    const { bytecount } = this.settings.needed();
+    if (bytecount === before) {
+      respond(success('bytecount interval changed'));
+      return;
+    }
+    const restore = this.settings.assumeSet({ bytecount });
+    this.forwarder.forward({ ...request, text: `bytecount ${bytecount}` }, respond, {
+      onFailure: () => {
+        client.bytecountSeconds = had;
+        restore();
+      },
+    });
+  }
+
+  hold(client: ConsoleClient, parameter: string | undefined, request: Request, respond: Respond): void {
+    if (this.#isDisconnected) {
+      this.forwarder.forward(request, respond);
+    } else if (parameter === undefined) {
+      respond(success(`hold=${this.holdFlag.flagOf(client) ? 1 : 0}`));
+    } else if (parameter === 'on' || parameter === 'off') {
+      client.holdFlag = parameter === 'on';
+      this.settings.update();
+      respond(success(`hold flag set to ${parameter.toUpperCase()}`));
+    } else if (parameter !== 'release') {
+      this.forwarder.forward(request, respond);
+    } else {
+      client.hasReleased = true;
+      const others = this.holdFlag.countOthersWaiting(client);
+      if (this.holdFlag.isWaiting && others > 0)
+        respond(
+          success(
+            `hold release noted; OpenVPN waits for ${others} more client${others === 1 ? '' : 's'} to release it or leave`,
+          ),
+        );
+      else {
+        this.forwarder.forward(request, respond, {
+          toLines: (parts) => {
+            this.onReleased();
+            return parts.flat();
+          },
+        });
+      }
+    }
+  }
+
+  /** The version decides which questions a client understands. OpenVPN gets the version of the client that answers. */
+  version(client: ConsoleClient, parameter: string | undefined, request: Request, respond: Respond): void {
+    // OpenVPN 2.4 (management version 1) accepts no parameter
+    if (parameter === undefined || this.managementVersion === 1) {
+      this.forwarder.forward({ ...request, isReadOnly: true }, respond);
+      return;
+    }
+    const had = { version: client.version, saidVersion: client.hasSetVersion };
+    Object.assign(client, { version: atoi(parameter), saidVersion: true });
+    if (this.#isDisconnected || this.settings.needed().version === client.version) {
+      const restore = this.settings.assumeSet({ version: client.version });
+      this.forwarder.forward(request, respond, {
+        onFailure: () => {
+          Object.assign(client, had);
+          restore();
+        },
+      });
+      return;
+    }
+    const isAnswered = this.#answersVersion && client.version >= 4;
+    respond(isAnswered ? success(`Management client version set to ${client.version}`) : { lines: [] });
+    this.settings.update();
+  }
+
+  /** The version of OpenVPN's management interface; 0 while it is not connected. */
+  get managementVersion(): number {
+    return Number(/Interface Version (\d+)/.exec(this.management.greeting ?? '')?.[1] ?? 0);
+  }
+
+  /** OpenVPN answers `version N` from 2.7.1 on. Its management version is 5, as before; that of 2.7.2 is 6. */
+  get #answersVersion(): boolean {
+    return this.managementVersion >= 6 || /^OpenVPN 2\.7\.1\b/.test(this.management.version);
+  }
+
+  get #isDisconnected(): boolean {
+    return this.management.greeting === undefined;
+  }
+}
+
+function setMember(streams: Set<Stream>, stream: Stream, isIn: boolean): void {
+  if (isIn) streams.add(stream);
+  else streams.delete(stream);
+}

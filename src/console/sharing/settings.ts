@@ -1,0 +1,161 @@
+import { endingsOf } from '../../openvpn/management/answers.js';
+import { parseLine } from '../../openvpn/management/command-line.js';
+import type { ReplyHandler } from '../../openvpn/management/exchanges.js';
+import type { Management } from '../../openvpn/management/management.js';
+import type { HoldFlag } from './hold.js';
+import { STREAMS, type ConsoleClient, type Stream } from './console-client.js';
+
+/**
+ * What OpenVPN keeps for its one management client, except for the hold flag. OpenVPN forgets these when the connection
+ * ends (`man_connection_settings_reset` in manage.c). The version is an exception: the process keeps it
+ * (`man_connection_init`).
+ */
+export interface Settings extends Readonly<Record<Stream, boolean>> {
+  /** Seconds; 0: none. */
+  readonly bytecount: number;
+  /** Undefined in what OpenVPN has: not known. Undefined in what clients need: any version. */
+  readonly version: number | undefined;
+}
+
+const NEW_CONNECTION_SETTINGS: Settings = {
+  log: false,
+  echo: false,
+  state: false,
+  bytecount: 0,
+  version: undefined,
+};
+
+/**
+ * Combines the settings of all clients into the settings that OpenVPN must have.
+ * @param answerer the client that answers OpenVPN's questions, whose version counts. Without one, the newest version that
+ * a client has set counts.
+ */
+export function combineSettings(
+  clients: Iterable<ConsoleClient>,
+  answerer: ConsoleClient | undefined,
+): Settings {
+  const all = [...clients];
+  const intervals = all.map(({ bytecountSeconds }) => bytecountSeconds).filter((seconds) => seconds > 0);
+  const versions = (answerer ? [answerer] : all.filter(({ hasSetVersion }) => hasSetVersion)).map(
+    ({ version }) => version,
+  );
+  const isWanted = (stream: Stream) => all.some(({ wantedStreams }) => wantedStreams.has(stream));
+  return {
+    log: isWanted('log'),
+    echo: isWanted('echo'),
+    state: isWanted('state'),
+    bytecount: intervals.reduce((least, each) => Math.min(least, each), intervals[0] ?? 0),
+    version: versions.length === 0 ? undefined : versions.reduce((most, each) => Math.max(most, each)),
+  };
+}
+
+/**
+ * Commands from here that OpenVPN has not answered yet. Beyond this number, the next update waits until all are answered
+ * and then sends only the final state: a client can change its settings faster than OpenVPN reads them.
+ */
+export const MOST_UNANSWERED = 16;
+
+/**
+ * Keeps OpenVPN's settings as the clients together need them. At each change and at each new connection it computes them
+ * from what the clients want now, not from what was sent before.
+ */
+export class SharedSettings {
+  /** OpenVPN's settings after every command that was sent to it; undefined while it is not connected. */
+  #current: Settings | undefined;
+  /** Whether the OpenVPN process may have a version that was set from here. */
+  #hasSetVersion = false;
+  #unanswered = 0;
+  /** Whether an update was put off because {@link MOST_UNANSWERED} commands were not answered. */
+  #hasDeferredUpdate = false;
+
+  /** @param onReleased called when OpenVPN is released because every client that wanted it to wait has left. */
+  constructor(
+    private readonly management: Management,
+    private readonly clients: ReadonlySet<ConsoleClient>,
+    private readonly answeringClient: () => ConsoleClient | undefined,
+    private readonly hold: HoldFlag<ConsoleClient>,
+    private readonly onReleased: () => void,
+  ) {}
+
+  /** The settings that all clients together need. */
+  needed(): Settings {
+    return combineSettings(this.clients, this.answeringClient());
+  }
+
+  /** OpenVPN has sent its greeting. */
+  onConnect(): void {
+    this.#current = NEW_CONNECTION_SETTINGS;
+    this.update();
+  }
+
+  /** OpenVPN has reported its PID. It is now asked for its hold flag. @param onHoldKnown called when it has answered. */
+  onPid(pid: number, onHoldKnown: () => void = () => undefined): void {
+    this.#ask('hold', (reply) => {
+      if ('lost' in reply) return;
+      this.hold.setReported(reply.parts[0]?.at(-1) === 'SUCCESS: hold=1', pid);
+      onHoldKnown();
+      this.update();
+    });
+  }
+
+  onDisconnect(): void {
+    this.#current = undefined;
+    this.hold.disconnect();
+  }
+
+  /**
+   * Assumes these settings, because the command of a client that sets them is being forwarded.
+   * @returns a function that restores the settings before, for a command that did not reach OpenVPN.
+   */
+  assumeSet(settings: Partial<Settings>): () => void {
+    const before = this.#current;
+    if (before === undefined) return () => undefined;
+    const hadSetVersion = this.#hasSetVersion;
+    this.#current = { ...before, ...settings };
+    if (settings.version !== undefined) this.#hasSetVersion = true;
+    return () => {
+      if (this.#current === undefined) return;
+      for (const name of Object.keys(settings) as (keyof Settings)[])
+        this.#current = { ...this.#current, [name]: before[name] };
+      this.#hasSetVersion = hadSetVersion;
+    };
+  }
+
+  /** Sends OpenVPN every setting that it does not have as the clients need it. */
+  update(): void {
+    const has = this.#current;
+    if (has === undefined) return;
+    this.#hasDeferredUpdate = this.#unanswered >= MOST_UNANSWERED;
+    if (this.#hasDeferredUpdate) return;
+    const needed = this.needed();
+    const version = needed.version ?? (this.#hasSetVersion ? 1 : has.version);
+    this.assumeSet({ ...needed, ...(version !== undefined && { version }) });
+    if (version !== has.version && version !== undefined) this.#ask(`version ${version}`);
+    for (const stream of Object.keys(STREAMS) as Stream[]) {
+      if (needed[stream] !== has[stream]) this.#ask(`${stream} ${needed[stream] ? 'on' : 'off'}`);
+    }
+    if (needed.bytecount !== has.bytecount) this.#ask(`bytecount ${needed.bytecount}`);
+    this.#updateHold();
+  }
+
+  #updateHold(): void {
+    const flag = this.hold.nextCommand();
+    if (flag !== undefined) {
+      this.#ask(`hold ${flag}`, (reply) => {
+        if (flag === 'off' && 'parts' in reply) this.hold.confirmOff();
+      });
+    }
+    if (!this.hold.isAbandoned) return;
+    this.onReleased();
+    this.#ask('hold release');
+  }
+
+  #ask(text: string, onReply: ReplyHandler = () => undefined): void {
+    this.#unanswered += 1;
+    this.management.ask({ text, endings: endingsOf(parseLine(text)), isSetting: true }, (reply) => {
+      this.#unanswered -= 1;
+      onReply(reply);
+      if (this.#hasDeferredUpdate && this.#unanswered === 0) this.update();
+    });
+  }
+}

@@ -1,0 +1,125 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { styleText } from 'node:util';
+import { LineSplitter, type TooLongError } from '../../util/lines.js';
+import { complete, type CompletionWords } from './completion.js';
+import { MAX_HISTORY, readHistory, saveHistory } from './history.js';
+import { printable } from '../../util/printable.js';
+import type { DaemonStatus } from '../../api/status.js';
+import { ConsoleUnreachable, connectToConsole } from './connect.js';
+import { MAX_ANSWER, talk } from './talk.js';
+
+/** Options of {@link interact}; the defaults are standard input, standard output and {@link MAX_ANSWER}. */
+export interface InteractOptions {
+  readonly input?: NodeJS.ReadStream | NodeJS.ReadableStream;
+  readonly output?: NodeJS.WriteStream | NodeJS.WritableStream;
+  /** Longest line that the console may send, bytes. */
+  readonly most?: number;
+}
+
+/**
+ * Connects a terminal to a console, with history, completion and colour. If the input is not a terminal, its lines are sent
+ * and the answers printed. Resolves when the console has closed the connection.
+ * @throws {ConsoleUnreachable} if there is no console, or if it sends a line that is too long.
+ */
+export async function interact(
+  socketPath: string,
+  { input = process.stdin, output = process.stdout, most = MAX_ANSWER }: InteractOptions = {},
+): Promise<void> {
+  const isInteractive = isTerminal(input) && isTerminal(output);
+  const historyFile = join(
+    process.env.XDG_STATE_HOME ?? join(homedir(), '.local/state'),
+    'subflowd/console-history',
+  );
+  const errorPrefix = 'no console at';
+  const socket = await connectToConsole(socketPath, errorPrefix, true);
+  await new Promise<void>((resolve, reject) => {
+    const splitter = new LineSplitter(most);
+    const terminal = createInterface({
+      input,
+      ...(isInteractive && {
+        output,
+        history: readHistory(historyFile),
+        historySize: MAX_HISTORY,
+        prompt: '> ',
+      }),
+      ...(isInteractive && {
+        completer: (line: string, done: (error: null, found: [string[], string]) => void) => {
+          void complete(line, () => loadCompletionWords(socketPath)).then((found) => {
+            done(null, found);
+          });
+        },
+      }),
+    });
+    const show = (line: string) => {
+      // clears the line that is being typed; it is printed again below the new line
+      if (isInteractive) output.write('\r\x1b[K');
+      output.write(`${isInteractive ? coloured(line) : printable(line)}\n`);
+      if (isInteractive) terminal.prompt(true);
+    };
+    socket.on('error', ({ message }) => {
+      reject(new ConsoleUnreachable(`${errorPrefix} ${socketPath}: ${message}`, false));
+    });
+    socket.on('data', (chunk: Buffer) => {
+      let lines: string[];
+      try {
+        lines = splitter.push(chunk);
+      } catch (error) {
+        reject(
+          new ConsoleUnreachable(`the console ${socketPath} sent ${(error as TooLongError).message}`, false),
+        );
+        socket.destroy();
+        terminal.close();
+        return;
+      }
+      for (const line of lines) {
+        // lines with > are no answer, so a script does not get them
+        if (isInteractive || !line.startsWith('>')) show(line);
+      }
+    });
+    socket.on('end', () => {
+      terminal.close();
+      socket.end();
+    });
+    socket.on('close', () => {
+      if (isInteractive) output.write('\n');
+      resolve();
+    });
+    terminal.on('line', (line) => {
+      socket.write(`${line}\n`);
+      if (isInteractive) terminal.prompt();
+    });
+    terminal.on('history', (lines) => {
+      saveHistory(historyFile, lines);
+    });
+    terminal.on('SIGINT', () => {
+      terminal.close();
+    });
+    // the end of the input; the console closes the connection after the last answer
+    terminal.on('close', () => socket.end());
+    if (isInteractive) terminal.prompt();
+  });
+}
+
+function isTerminal(stream: NodeJS.ReadableStream | NodeJS.WritableStream): boolean {
+  return 'isTTY' in stream && stream.isTTY === true;
+}
+
+function coloured(line: string): string {
+  const text = printable(line);
+  if (process.env.NO_COLOR) return text;
+  if (line.startsWith('SUCCESS:')) return styleText('green', text);
+  if (line.startsWith('ERROR:')) return styleText('red', text);
+  return line.startsWith('>') ? styleText('cyan', text) : text;
+}
+
+async function loadCompletionWords(socketPath: string): Promise<CompletionWords> {
+  try {
+    const answer = (await talk(socketPath, 'mptcp status json', 5_000)).join('');
+    const { sessions, paths } = JSON.parse(answer) as DaemonStatus;
+    return { sessions: sessions.map(({ session }) => session), paths: paths.map(({ name }) => name) };
+  } catch {
+    return { sessions: [], paths: [] }; // the daemon has stopped; the console's own connection reports that
+  }
+}

@@ -1,0 +1,76 @@
+import { LineSplitter } from '../../util/lines.js';
+import { ConsoleUnreachable, connectToConsole } from './connect.js';
+
+/** The daemon refused a command. The message is the text after `ERROR:`. */
+export class ConsoleRefusal extends Error {
+  override readonly name = 'ConsoleRefusal';
+}
+
+/** Longest answer, bytes. The JSON of 2,000 sessions with a few subflows is one line of some megabytes. */
+export const MAX_ANSWER = 256 * 1024 * 1024;
+
+/**
+ * Sends one command to a daemon's console and returns its answer: the lines before END, or the text after SUCCESS:.
+ * @throws {ConsoleRefusal} if the answer is an error; {ConsoleUnreachable} if no daemon answers within `timeoutMs`
+ * milliseconds, or if the answer is longer than `most` bytes.
+ */
+export async function talk(
+  socketPath: string,
+  command: string,
+  timeoutMs = 30_000,
+  most = MAX_ANSWER,
+): Promise<readonly string[]> {
+  const errorPrefix = 'no answer from the daemon at its console';
+  const socket = await connectToConsole(socketPath, errorPrefix);
+  return new Promise((resolve, reject) => {
+    const lines: string[] = [];
+    const splitter = new LineSplitter(most);
+    let bytes = 0;
+    const finish = (act: () => void) => {
+      clearTimeout(timer);
+      socket.destroy();
+      act();
+    };
+    const fail = (reason: string) => {
+      finish(() => {
+        reject(new ConsoleUnreachable(`${errorPrefix} ${socketPath}: ${reason}`, false));
+      });
+    };
+    const timer = setTimeout(() => {
+      fail(`none came within ${timeoutMs / 1000} s; restart it (systemctl restart subflowd)`);
+    }, timeoutMs);
+    socket.on('error', ({ message }) => {
+      fail(message);
+    });
+    socket.on('close', () => {
+      fail('it closed the connection; try again');
+    });
+    socket.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > most) {
+        fail(`its answer is longer than ${most} bytes`);
+        return;
+      }
+      for (const line of splitter.push(chunk)) {
+        const end = endOf(line);
+        if (end !== undefined) {
+          finish(() => {
+            if (end.refusal !== undefined) reject(new ConsoleRefusal(end.refusal));
+            else resolve(end.success === undefined ? lines : [end.success]);
+          });
+          return;
+        }
+        if (!line.startsWith('>')) lines.push(line);
+      }
+    });
+    socket.write(`${command}\n`);
+  });
+}
+
+/** Reads a line that ends an answer; undefined for any other line. */
+function endOf(line: string): { refusal?: string; success?: string } | undefined {
+  if (line === 'END') return {};
+  if (line.startsWith('SUCCESS: ')) return { success: line.slice('SUCCESS: '.length) };
+  if (line.startsWith('ERROR: ')) return { refusal: line.slice('ERROR: '.length) };
+  return undefined;
+}

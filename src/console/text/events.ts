@@ -1,0 +1,40 @@
+import type { DaemonApi } from '../../api/daemon-api.js';
+import type { DaemonEvent, EventOf } from '../../api/events.js';
+import { formatEndpoint } from '../../model/endpoint.js';
+import { qualifiedName } from '../../model/session.js';
+import { printable } from '../../util/printable.js';
+import type { Send } from '../common/answer.js';
+
+/**
+ * Sends a client that asked for it (`mptcp watch`) a line for each switch and each changed subflow, in the form of
+ * OpenVPN's `>STATE:`. Unix time in seconds comes first. The client's name comes last, because it can contain commas.
+ * - `>MPTCP:TIME,SWITCH,FROM,TO,SERVER/COMMON NAME`; FROM is empty if no single path was primary.
+ * - `>MPTCP:TIME,SUBFLOW,ADDED|REMOVED|CHANGED,PATH,CLIENT'S END,OUR PRIORITY,CLIENT'S PRIORITY,SERVER/COMMON NAME`; PATH
+ *   is `(elsewhere)` on no path of the config, and `(tunnel)` through the tunnel itself.
+ * @returns the function that stops it.
+ */
+export function sendEvents({ events }: Pick<DaemonApi, 'events'>, send: Send): () => void {
+  return events.subscribe((event) => {
+    const text = textOf(event);
+    if (text === undefined) return;
+    const time = event.kind === 'switch' ? event.committedAt : Date.now();
+    send([printable(`>MPTCP:${Math.floor(time / 1000)},${text}`)]);
+  });
+}
+
+function textOf(event: DaemonEvent): string | undefined {
+  if (event.kind === 'switch') return switchText(event);
+  if (event.kind === 'subflow') return subflowText(event);
+  return undefined;
+}
+
+function switchText(event: EventOf<'switch'>): string {
+  return `SWITCH,${event.from ?? ''},${event.to},${qualifiedName(event)}`;
+}
+
+function subflowText(event: EventOf<'subflow'>): string {
+  const { change, path, throughTunnel, remote, ours, peers } = event;
+  const where = throughTunnel ? '(tunnel)' : (path ?? '(elsewhere)');
+  const fields = [change.toUpperCase(), where, formatEndpoint(remote), ours, peers].join(',');
+  return `SUBFLOW,${fields},${qualifiedName(event)}`;
+}

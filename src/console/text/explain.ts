@@ -1,0 +1,58 @@
+import type { Explanation } from '../../api/explanation.js';
+import { ruleSentence, type SubflowPlan, type Written } from '../../api/status.js';
+import { formatEndpoint } from '../../model/endpoint.js';
+import { printable } from '../../util/printable.js';
+import { sessionTitle } from './status.js';
+
+/**
+ * Text of `mptcp explain`: which rule applies, what is planned, what was set, what the kernel has, and what would move the
+ * session to another path. Every line begins with a fixed word.
+ */
+export function explainText({ plan, rules, written, outlook }: Explanation): string[] {
+  const [counts, ...others] = rules;
+  const lines = [
+    sessionTitle(plan.session),
+    `rule: ${counts === undefined ? 'none' : ruleSentence(counts)}`,
+    ...others.map((rule) => `rule that matches but does not apply: ${ruleSentence(rule)}`),
+    `plan: ${plan.state}, ${plan.reason}`,
+    ...plan.subflows.map((subflow) => `plan: ${planText(subflow)}`),
+    ...writtenText(written),
+    ...(plan.subflows.length === 0 ? ['kernel: it has no subflow'] : plan.subflows.map(kernelText)),
+    ...outlook,
+  ];
+  return lines.map(printable);
+}
+
+function planText({ subflow, path, throughTunnel, wished, asWished }: SubflowPlan): string {
+  const where = throughTunnel
+    ? 'through the tunnel itself'
+    : path === undefined
+      ? 'on no path'
+      : `on ${path}`;
+  const what =
+    wished === undefined ? 'not to be changed' : asWished ? `${wished}, as it is` : `to become ${wished}`;
+  return `${formatEndpoint(subflow.remote)} ${where}: ${what}`;
+}
+
+function writtenText(written: Written | undefined): string[] {
+  if (written === undefined)
+    return ['written: nothing since the daemon started, or since this connection was made'];
+  const at = new Date(written.at).toISOString();
+  return written.changes.map(({ change, result }) => {
+    const { outcome, peerAsked, reason } = result;
+    const notified = outcome === 'committed' ? (peerAsked ? ', the client is asked to do the same' : ', the client is not asked') : '';
+    const why = reason === undefined ? '' : `: ${reason}`;
+    return `written: ${at} ${formatEndpoint(change.name.remote)} ${change.priority}: ${outcome}${notified}${why}`;
+  }); // prettier-ignore
+}
+
+function kernelText({ subflow: { remote, ours, peers, mpPrioPending } }: SubflowPlan): string {
+  const used =
+    ours === 'active' && peers === 'active'
+      ? 'used'
+      : peers === 'backup'
+        ? 'the client asks not to use it'
+        : 'used only if no active one works';
+  const notification = mpPrioPending ? ', the client will be notified with the next packet' : '';
+  return `kernel: ${formatEndpoint(remote)} is ${ours} by us and ${peers} by the client: ${used}${notification}`;
+}

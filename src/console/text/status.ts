@@ -1,0 +1,103 @@
+import Table from 'cli-table3';
+import { formatEndpoint } from '../../model/endpoint.js';
+import type { ServerStatus } from '../../openvpn/server-status.js';
+import type { Session } from '../../model/session.js';
+import { formatRate } from '../../model/rate.js';
+import { formatLoad } from '../../model/path-load.js';
+import { printable } from '../../util/printable.js';
+import { ruleText, type DaemonStatus, type SessionPlan, type SubflowPlan } from '../../api/status.js';
+
+const NO_BORDERS = {
+  top: '', 'top-mid': '', 'top-left': '', 'top-right': '',
+  bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
+  left: '    ', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ',
+}; // prettier-ignore
+
+/**
+ * Text of `mptcp status`: the servers, then each session with its rule, its primary path and its subflows. Every line
+ * begins with a fixed word or a blank, so that no common name can look like the end of the answer.
+ */
+export function statusText(status: DaemonStatus): string[] {
+  const { version, kernel, backend, servers, dryRun, paths, sessions, problems, reported } = status;
+  return [
+    `subflowd ${version}, kernel ${kernel}, backend ${backend.name} (${backend.description})`,
+    ...(dryRun ? ['dry-run: the plan is shown, and nothing is set'] : []),
+    ...servers.map(serverLine),
+    ...paths.map((load) => printable(`path ${load.name} ${formatLoad(load)}`)),
+    ...problems.map((problem) => `problem: ${printable(problem)}`),
+    ...reported.map(({ text, since }) => `reported: ${printable(text)} (since ${timeText(since)})`),
+    ...sessions.flatMap(sessionLines),
+    sessions.length === 0
+      ? 'no sessions'
+      : sessions.length === 1
+        ? '1 session'
+        : `${sessions.length} sessions`,
+  ];
+}
+
+/** Formats a time in UTC, to the second. @param time Unix time, milliseconds. */
+function timeText(time: number): string {
+  return new Date(time)
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, ' UTC');
+}
+
+function serverLine({ name, management, managementTrouble, pids, recorded, version }: ServerStatus): string {
+  const who = pids.length === 0 ? 'no process known' : `process ${pids.join(', ')}`;
+  const access =
+    management === 'absent'
+      ? 'hooks only'
+      : `management ${management}${managementTrouble ? `: ${managementTrouble}` : ''}`;
+  const openvpn = /^OpenVPN \S+/.exec(version ?? '')?.[0];
+  return printable(
+    `server ${name}: ${[openvpn, who, access, `${recorded} recorded by hooks`].filter(Boolean).join(', ')}`,
+  );
+}
+
+/** Returns `session NAME: from ...`. The text can have characters that are not printable. */
+export function sessionTitle({ commonName, real, virtual, server, cid }: Session): string {
+  const where = [
+    `from ${formatEndpoint(real)}`,
+    ...virtual,
+    `server ${server}`,
+    ...(cid === undefined ? [] : [`CID ${cid}`]),
+  ].join(', ');
+  return `session ${commonName}: ${where}`;
+}
+
+/** Text of one session: its rule, its primary path and its subflows. */
+export function sessionLines({ session, rule, state, reason, rate, subflows }: SessionPlan): string[] {
+  const ruleOfSession = ruleText(rule) ?? 'no rule';
+  return [
+    '',
+    printable(sessionTitle(session)),
+    printable(`    ${rule.section} ${ruleOfSession}: ${state}, ${reason}`),
+    ...(rate ? [`    uses ${formatRate(rate)}`] : []),
+    ...(subflows.length === 0 ? [] : subflowTable(subflows)),
+  ];
+}
+
+function subflowTable(subflows: readonly SubflowPlan[]): string[] {
+  const table = new Table({
+    head: ['PATH', 'CLIENT', 'SERVER', 'OUR PRIORITY', "CLIENT'S PRIORITY", ''],
+    chars: NO_BORDERS,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  });
+  for (const { subflow, path, throughTunnel, asWished, wished } of subflows) {
+    table.push([
+      throughTunnel ? '(tunnel)' : (path ?? '(elsewhere)'),
+      formatEndpoint(subflow.remote),
+      formatEndpoint(subflow.local),
+      subflow.ours,
+      subflow.peers,
+      [asWished ? '' : `to become ${wished ?? ''}`, subflow.mpPrioPending ? 'client not yet notified' : '']
+        .filter(Boolean)
+        .join(', '),
+    ]);
+  }
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd());
+}
