@@ -49,7 +49,8 @@ beforeAll(async () => {
   for (const name of commands) {
     help.set(name, name === 'help' ? '' : (await execa('node', [MAIN, 'help', name])).stdout);
   }
-});
+  // each is a process of its own, which takes its time on a busy machine
+}, 60_000);
 
 it('subflowd lists its commands', () => {
   expect([...help.keys()]).toContain('layout');
