@@ -127,13 +127,15 @@ export class SettingCommands {
       this.forwarder.forward({ ...request, isReadOnly: true }, respond);
       return;
     }
-    const had = { version: client.version, saidVersion: client.hasSetVersion };
-    Object.assign(client, { version: atoi(parameter), saidVersion: true });
+    const { version, hasSetVersion } = client;
+    client.version = atoi(parameter);
+    client.hasSetVersion = true;
     if (this.#isDisconnected || this.settings.needed().version === client.version) {
       const restore = this.settings.assumeSet({ version: client.version });
       this.forwarder.forward(request, respond, {
         onFailure: () => {
-          Object.assign(client, had);
+          client.version = version;
+          client.hasSetVersion = hasSetVersion;
           restore();
         },
       });

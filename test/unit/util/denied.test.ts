@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
-const DIST = resolve(import.meta.dirname, '../../dist/src');
+const DIST = resolve(import.meta.dirname, '../../../dist/src');
 /** A user number without an account on this host. */
 const USER = 54_321;
 
@@ -22,8 +22,8 @@ afterEach(() => {
 /** The error for another user who reads this password file, or keeps an override in this file. */
 function told(use: 'read' | 'write', path: string): string {
   const script = `
-    import { readPasswordFile } from ${JSON.stringify(join(DIST, 'password-file.js'))};
-    import { writeFileAtomically } from ${JSON.stringify(join(DIST, 'atomic-file.js'))};
+    import { readPasswordFile } from ${JSON.stringify(join(DIST, 'util/password-file.js'))};
+    import { writeFileAtomically } from ${JSON.stringify(join(DIST, 'util/atomic-file.js'))};
     const [use, path] = process.argv.slice(1);
     try { console.log(use === 'read' ? readPasswordFile(path) : writeFileAtomically(path, '', 0o600)); }
     catch (error) { console.log(error.message); }`;
