@@ -280,7 +280,7 @@ describe('the management client', () => {
       (socket: Socket) => socket.write('220 mail ESMTP\r\n'),
       /it greets with "220 mail ESMTP"/,
     ],
-    ['does not greet', () => undefined, /another management client is probably connected/],
+    ['does not greet', () => undefined, /probably another management client is connected/],
   ])('reports that the peer %s', async (_what, onConnect, problem) => {
     const talk = await Peer.listen(0, onConnect);
     peer = talk;
