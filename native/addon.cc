@@ -96,8 +96,8 @@ class Memory : public Napi::ObjectWrap<Memory> {
   // Marks the objects of this class: an object of another class has another C++ object.
   static constexpr napi_type_tag kTag = {0x6d3f0a51c2e84b97, 0x94b1d7f26a0e5c38};
 
-  // For accessors, which V8 calls with any object as `this`. For methods, V8 itself checks `this`.
-  PhysicalMemory& accessed(const Napi::CallbackInfo& info) {
+  // Checks `this`, because V8 calls accessors with any object. For methods, V8 itself checks it.
+  PhysicalMemory& open_for_accessor(const Napi::CallbackInfo& info) {
     if (!info.This().As<Napi::Object>().CheckTypeTag(&kTag)) {
       throw Napi::TypeError::New(info.Env(), "this is not a PhysicalMemory");
     }
@@ -110,15 +110,15 @@ class Memory : public Napi::ObjectWrap<Memory> {
   }
 
   Napi::Value GetAccess(const Napi::CallbackInfo& info) {
-    return Napi::String::New(info.Env(), accessed(info).access() == Access::kMapped ? "mapped" : "bytes");
+    return Napi::String::New(info.Env(), open_for_accessor(info).access() == Access::kMapped ? "mapped" : "bytes");
   }
 
   Napi::Value GetMapErrno(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), accessed(info).map_errno());
+    return Napi::Number::New(info.Env(), open_for_accessor(info).map_errno());
   }
 
   Napi::Value GetReads(const Napi::CallbackInfo& info) {
-    return Napi::Number::New(info.Env(), static_cast<double>(accessed(info).reads()));
+    return Napi::Number::New(info.Env(), static_cast<double>(open_for_accessor(info).reads()));
   }
 
   void SetLinearMap(const Napi::CallbackInfo& info) {
@@ -224,9 +224,8 @@ class Memory : public Napi::ObjectWrap<Memory> {
   Napi::Value Commit(const Napi::CallbackInfo& info) {
     constexpr const char* kWanted =
         "commit(guards: BigUint64Array that has a structure's address, the number of guards and [address, mask, "
-        "expected] "
-        "of each, at: uint32, the index of that address, changes: BigUint64Array of [offset, width, mask, value, "
-        "readBack])";
+        "expected] of each, at: uint32, the index of that address, "
+        "changes: BigUint64Array of [offset, width, mask, value, readBack])";
     constexpr std::size_t kHeader = 2;
     constexpr std::size_t kGuardWords = sizeof(Guard) / sizeof(std::uint64_t);
     if (info.Length() != 3) reject_arguments(info.Env(), kWanted);

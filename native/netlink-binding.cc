@@ -101,7 +101,7 @@ class Socket : public Napi::ObjectWrap<Socket> {
   }
 
   void close() {
-    // before its descriptor is closed
+    // Stop polling before the descriptor is closed.
     if (watch_ != nullptr) watch_->close();
     socket_.reset();
   }

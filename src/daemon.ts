@@ -170,12 +170,12 @@ export class Daemon implements DaemonApi {
   }
 
   status(): DaemonStatus {
-    const { name, tellsPeer } = this.#backend;
+    const { name, notifiesPeer } = this.#backend;
     const reported = this.#reports.all(Date.now());
     return {
       version: VERSION,
       kernel: release(),
-      backend: { name, description: this.#describe(), tellsPeer },
+      backend: { name, description: this.#describe(), tellsPeer: notifiesPeer },
       servers: this.#servers.servers().map((server) => server.status()),
       dryRun: this.#config.steering.dryRun,
       ...this.#controller.current(),

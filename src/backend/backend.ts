@@ -12,27 +12,27 @@ export interface PriorityResult {
    * - `refused`: this kernel has no safe way to set it: nothing was written.
    */
   readonly outcome: 'committed' | 'unchanged' | 'gone' | 'refused';
-  /** Whether the kernel was asked to notify the client (MP_PRIO). */
-  readonly peerAsked: boolean;
+  /** Whether the kernel was asked to send the priority to the client (MP_PRIO). */
+  readonly isMpPrioRequested: boolean;
   /** Why, for an admin. Absent if the priority is set and the client is notified. */
   readonly reason?: string;
 }
 
 export interface PriorityOptions {
   /**
-   * If the subflow shall be active and the peer asks for backup, override the peer's priority in this kernel. False by
+   * If the requested priority is `active` and the peer asks for `backup`, override the peer's priority in this kernel. False by
    * default. A backend that cannot do this returns `refused`.
    */
   readonly overridePeer?: boolean;
 }
 
-/** A way to observe and set priorities. */
+/** A way to observe connections and to set priorities. */
 export interface Backend {
   readonly name: BackendName;
   /** How this backend sets priorities on this host, one line for an admin. */
   readonly description: string;
   /** Whether the client is notified of a changed priority (MP_PRIO). If not, only the server's packets change path. */
-  readonly tellsPeer: boolean;
+  readonly notifiesPeer: boolean;
   /**
    * All connections that the server's process has now. A connection that did not change is the same object as before.
    * @throws {KernelError} if there is no such process, or if its sockets cannot be read.
@@ -41,8 +41,8 @@ export interface Backend {
   /** Does not throw if the subflow is gone or cannot be set; see the result. */
   setPriority(subflow: SubflowName, priority: Priority, options?: PriorityOptions): Promise<PriorityResult>;
   /**
-   * Names all servers that run, also those without sessions: a backend may have to listen before a client connects. The
-   * backend forgets what it knows of other processes.
+   * Passes the PIDs of all running servers, also of those without sessions: a backend may have to listen before a client
+   * connects. The backend forgets what it stored about other processes.
    */
   trackServers?(pids: readonly number[]): void;
   /** Calls the listener when connections or subflows were added, removed or changed. Absent: only observing finds changes. */

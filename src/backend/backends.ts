@@ -8,7 +8,7 @@ import { PathManagerListener } from './netlink/listener.js';
 import { readPmType } from './netlink/pm-type.js';
 import { withListener } from './netlink/with-listener.js';
 
-/** Everything that the daemon and `subflowd doctor` need to know of one backend before it is open. */
+/** What the daemon and `subflowd doctor` need to know about a backend before it is open. */
 export interface BackendDefinition {
   /**
    * @param layout `[kernel] layout`.
@@ -18,12 +18,12 @@ export interface BackendDefinition {
   /** What must be true on this host for `open` to work. None of the checks is `bad` if it works. */
   probe(layout: string): Promise<readonly Check[]>;
   /**
-   * What must be true for a server with MPTCP besides that; absent: nothing.
+   * What must also be true for one server with MPTCP; absent: nothing.
    * @param name of the checks: it names the server and the process.
    * @throws {Error} as `runInNamespaceOf` does.
    */
   probeServer?(name: string, pid: number): Promise<readonly Check[]>;
-  /** Why `auto` takes it: the end of the sentence "chosen because ...". */
+  /** Why `auto` chooses it: the end of the sentence "chosen because ...". */
   readonly advantage: string;
   /** Why `auto` tries the other backends first, although this one works; undefined: no reason. */
   drawback(): string | undefined;

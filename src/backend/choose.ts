@@ -1,7 +1,7 @@
 import { BACKEND_NAMES, type BackendName } from '../model/backend-name.js';
 import { BACKENDS } from './backends.js';
 
-/** What `auto` found out about one backend. */
+/** One backend that `auto` tried. */
 export interface Candidate<T> {
   readonly name: BackendName;
   readonly result: T;

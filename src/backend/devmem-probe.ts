@@ -16,7 +16,7 @@ export async function probeDevmem(layout: string): Promise<readonly Check[]> {
   return [described, ...checkLockdown(), ...memory.filter((check) => !isRepeated(check))];
 }
 
-/** A check of its own, so that a problem with /dev/mem does not hide one with the layout. */
+/** Checks the layout separately, so that a problem with /dev/mem does not hide one with the layout. */
 async function checkLayout(layout: string): Promise<Check> {
   try {
     if (layout !== 'btf') {
@@ -36,7 +36,7 @@ async function checkLayout(layout: string): Promise<Check> {
   }
 }
 
-/** Kernel lockdown closes /dev/mem for everybody, also for root. */
+/** Checks that kernel lockdown, which closes /dev/mem even for root, is off. */
 function checkLockdown(): readonly Check[] {
   let text: string;
   try {
@@ -62,10 +62,10 @@ async function checkMemory(layout: string): Promise<readonly Check[]> {
   }
   try {
     const backend = await DevmemBackend.open(layout);
-    const { description, kind, proof, tellsPeer } = backend;
+    const { description, kind, proof, notifiesPeer } = backend;
     await backend.close();
     return [
-      tellsPeer
+      notifiesPeer
         ? ok('memory', description)
         : note('memory', description, 'boot with the kernel parameter nopat'),
       ok('kernel', kind),

@@ -4,14 +4,9 @@ import type { ServerSockets } from '../model/connection.js';
 import type { Priority, SubflowName } from '../model/subflow.js';
 import type { GuardSequence } from '../kernel/commit/guard-table.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../kernel/kernel.js';
-import { familyOf } from '../kernel/walk/families.js';
-import type {
-  Family,
-  LocatedConnection,
-  LocatedConnections,
-  LocatedSubflow,
-  Walk,
-} from '../kernel/walk/family.js';
+import { mptcpOf } from '../kernel/walk/mptcp-implementations.js';
+import type { MptcpImplementation, Walk } from '../kernel/walk/mptcp-implementation.js';
+import type { LocatedConnection, LocatedConnections, LocatedSubflow } from '../kernel/walk/located.js';
 import { FdTableReader, type OpenFiles } from '../kernel/walk/fd-table.js';
 import type { Backend, PriorityOptions, PriorityResult } from './backend.js';
 
@@ -31,21 +26,21 @@ const ATTEMPTS = 3;
 /** Observes and sets priorities through the memory of the kernel. */
 export class DevmemBackend implements Backend {
   readonly name = 'devmem';
-  readonly tellsPeer: boolean;
-  readonly #family: Family;
+  readonly notifiesPeer: boolean;
+  readonly #mptcp: MptcpImplementation;
   readonly #fdTables: FdTableReader;
   /** By PID. */
   readonly #last = new Map<number, LastObservation>();
   readonly #committed: PriorityResult;
 
   constructor(private readonly kernel: OpenKernel) {
-    this.#family = familyOf(kernel);
+    this.#mptcp = mptcpOf(kernel);
     this.#fdTables = new FdTableReader(kernel.space, kernel.layout);
-    const { cannotNotifyReason } = this.#family.bits;
-    this.tellsPeer = cannotNotifyReason === undefined;
+    const { cannotNotifyReason } = this.#mptcp.bits;
+    this.notifiesPeer = cannotNotifyReason === undefined;
     this.#committed = {
       outcome: 'committed',
-      peerAsked: this.tellsPeer,
+      isMpPrioRequested: this.notifiesPeer,
       ...(cannotNotifyReason !== undefined && { reason: cannotNotifyReason }),
     };
   }
@@ -67,7 +62,7 @@ export class DevmemBackend implements Backend {
   get description(): string {
     return this.kernel.memory.access === 'mapped'
       ? '/dev/mem, mapped: one atomic instruction changes a priority'
-      : `/dev/mem, byte-wise: RAM cannot be mapped on this kernel${this.tellsPeer ? '' : `; ${this.#family.bits.cannotNotifyReason ?? ''}`}`;
+      : `/dev/mem, byte-wise: RAM cannot be mapped on this kernel${this.notifiesPeer ? '' : `; ${this.#mptcp.bits.cannotNotifyReason ?? ''}`}`;
   }
 
   /** How the address translation was proved, for the admin. */
@@ -77,7 +72,7 @@ export class DevmemBackend implements Backend {
 
   /** The MPTCP implementation and scheduler of this kernel, and where its layout comes from, for the admin. */
   get kind(): string {
-    const { name, bits } = this.#family;
+    const { name, bits } = this.#mptcp;
     const honours =
       bits.schedulerHonours === 'both'
         ? "honours our priority and the client's"
@@ -126,7 +121,7 @@ export class DevmemBackend implements Backend {
     const files = this.#fdTables.read(this.kernel.tasks.find(pid), last?.files);
     // If this observation fails, the next one must not compare with it.
     this.#last.delete(pid);
-    const walk = last?.walk ?? this.#family.createWalk(pid);
+    const walk = last?.walk ?? this.#mptcp.createWalk(pid);
     const result = walk.connections(files);
     this.#last.set(pid, { walk, files, connections: result.connections });
     return result;
@@ -138,28 +133,28 @@ export class DevmemBackend implements Backend {
     if (!located) return gone('there is no such subflow');
     const guards = this.#guardsOf(name.pid, last, located);
     if (!guards) return gone('the subflow closed');
-    const { bits } = this.#family;
+    const { bits } = this.#mptcp;
     const { peers } = located;
     const isHeldBack = priority === 'active' && peers === 'backup';
     if (isHeldBack && overridePeer && bits.cannotOverrideReason !== undefined) {
-      return { outcome: 'refused', peerAsked: false, reason: bits.cannotOverrideReason };
+      return { outcome: 'refused', isMpPrioRequested: false, reason: bits.cannotOverrideReason };
     }
     const changes = bits.changes(priority, peers, overridePeer);
     try {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         const result = this.kernel.memory.commit(guards.table.words, guards.at, changes);
         if (result === CommitResult.changed) return this.#committed;
-        if (result === CommitResult.unchanged) return { outcome: 'unchanged', peerAsked: false };
+        if (result === CommitResult.unchanged) return { outcome: 'unchanged', isMpPrioRequested: false };
         if (result === CommitResult.overwritten) continue;
         located.guards = undefined;
         return gone(guards.trail.describe(result));
       }
     } catch (error) {
-      return { outcome: 'refused', peerAsked: false, reason: (error as Error).message };
+      return { outcome: 'refused', isMpPrioRequested: false, reason: (error as Error).message };
     }
     return {
       outcome: 'refused',
-      peerAsked: false,
+      isMpPrioRequested: false,
       reason: `the kernel overwrote the change ${ATTEMPTS} times`,
     };
   }
@@ -170,7 +165,7 @@ export class DevmemBackend implements Backend {
     located: LocatedSubflow,
   ): GuardSequence | undefined {
     if (located.guards) return located.guards;
-    const trail = this.#family.trail(pid, files, located);
+    const trail = this.#mptcp.trail(pid, files, located);
     const context = this.kernel.space.toPhysical(located.context);
     if (!trail || context === undefined) return undefined;
     return walk.addGuards(located, trail, context);
@@ -178,7 +173,7 @@ export class DevmemBackend implements Backend {
 }
 
 function gone(reason: string): PriorityResult {
-  return { outcome: 'gone', peerAsked: false, reason };
+  return { outcome: 'gone', isMpPrioRequested: false, reason };
 }
 
 /** A name usually has the endpoint objects of an observation, which lead to the subflow at once. */

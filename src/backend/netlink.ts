@@ -40,7 +40,7 @@ const CANNOT_OVERRIDE_PEER =
  */
 export class NetlinkBackend implements Backend {
   readonly name = 'netlink';
-  readonly tellsPeer = true;
+  readonly notifiesPeer = true;
   readonly description = 'the kernel is asked to set each priority, and notifies the client at once';
   readonly #listener: PathManagerListener;
   readonly #last = new Map<number, LastObservation>();
@@ -141,7 +141,7 @@ export class NetlinkBackend implements Backend {
     if (!found) return GONE;
     const { namespace, userspacePm, setSince } = last;
     const { connection, socket } = found;
-    const now = () => {
+    const readNow = () => {
       const subflow = subflowNow(namespace.diag, socket);
       if (subflow?.token !== connection.token) return undefined;
       setSince.set(socket, subflow.ours);
@@ -153,12 +153,12 @@ export class NetlinkBackend implements Backend {
     // Skip the read before the request: a priority that differed just now still needs setting. The request names the token
     // and the endpoints, so it reaches this subflow or none, and the read after it shows the result.
     if (isUnderPmType0 || (setSince.get(socket) ?? socket.mptcp?.ours) === priority) {
-      const before = now();
+      const before = readNow();
       if (!before) return GONE;
       if (before.ours === priority) {
         return isHeldBackByPeer(before)
           ? refused(CANNOT_OVERRIDE_PEER)
-          : { outcome: 'unchanged', peerAsked: false };
+          : { outcome: 'unchanged', isMpPrioRequested: false };
       }
       if (isUnderPmType0) return refused(CONNECTED_UNDER_PM_TYPE_0);
     }
@@ -166,15 +166,15 @@ export class NetlinkBackend implements Backend {
       setPriority(namespace.generic, this.#listener.family, connection.token, socket, priority);
     } catch (error) {
       // The kernel gives the same error for everything that can be wrong with a request. The subflow may just have closed.
-      if (!now()) return GONE;
+      if (!readNow()) return GONE;
       throw error;
     }
-    const after = now();
+    const after = readNow();
     if (!after) return GONE;
     if (after.ours !== priority) return refused('the kernel accepted the request and changed nothing');
     return isHeldBackByPeer(after)
       ? refused(CANNOT_OVERRIDE_PEER)
-      : { outcome: 'committed', peerAsked: true };
+      : { outcome: 'committed', isMpPrioRequested: true };
   }
 
   /** Undefined if the connection closed meanwhile, or if this kernel does not show it. */
@@ -187,10 +187,14 @@ export class NetlinkBackend implements Backend {
   }
 }
 
-const GONE: PriorityResult = { outcome: 'gone', peerAsked: false, reason: 'there is no such subflow' };
+const GONE: PriorityResult = {
+  outcome: 'gone',
+  isMpPrioRequested: false,
+  reason: 'there is no such subflow',
+};
 
 function refused(reason: string): PriorityResult {
-  return { outcome: 'refused', peerAsked: false, reason };
+  return { outcome: 'refused', isMpPrioRequested: false, reason };
 }
 
 /** Finds a subflow by all of its name: one port of a client can have several connections, to several addresses of the server. */

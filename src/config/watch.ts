@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 
 import { watch, type FSWatcher } from 'chokidar';
-import { NoiseGate } from '../util/noise-gate.js';
+import { WatchThrottle } from '../util/watch-throttle.js';
 import type { Config } from './config.js';
 import { readConfigText } from './load.js';
 import { lookups, type Lookup } from './lookups.js';
@@ -82,7 +82,7 @@ class FileWatch implements ConfigWatcher {
   #pathLookups: readonly Lookup[] = [];
   #watcher: FSWatcher | undefined;
   /** Other users may write to a directory on the path, and can cause many events there. */
-  readonly #gate = new NoiseGate();
+  readonly #throttle = new WatchThrottle();
   #stopWaiting: () => void = () => undefined;
   #quietTimer: NodeJS.Timeout | undefined;
   /** Finds changes that the kernel reports no event for. */
@@ -200,7 +200,7 @@ class FileWatch implements ConfigWatcher {
     clearTimeout(this.#quietTimer);
     this.#quietTimer = setTimeout(() => {
       this.#queueRead(false);
-    }, this.#gate.waitMs);
+    }, this.#throttle.waitMs);
   }
 
   /** Watches all directories on the path to the file. Sets the watch up again if one of them has changed. */
@@ -213,11 +213,11 @@ class FileWatch implements ConfigWatcher {
     // chokidar shares one native watch for each path, so the old one must be closed before the path is watched again
     await this.#watcher?.close();
     this.#watcher = undefined;
-    if (this.#gate.waitMs > 0) {
+    if (this.#throttle.waitMs > 0) {
       this.#watchLater();
       return;
     }
-    this.#gate.begin();
+    this.#throttle.begin();
     const watcher = watch([...targets.keys()], {
       depth: 0,
       ignoreInitial: true,
@@ -233,7 +233,7 @@ class FileWatch implements ConfigWatcher {
     // chokidar's own events leave out what follows within 50 ms of another event; the raw ones are complete
     watcher.on('raw', (event, name: string | null, details) => {
       const { watchedPath } = details as { readonly watchedPath: string };
-      if (this.#gate.count()) {
+      if (this.#throttle.count()) {
         this.#stopWatching();
         return;
       }

@@ -44,7 +44,7 @@ export function findSwitches(applied: AppliedChanges, after: Plan, committedAt: 
       committedAt,
       reason: reached.reason,
       by: reached.rule.section,
-      peerNotified: changes.every(({ result }) => result.peerAsked || result.outcome === 'unchanged'),
+      peerNotified: changes.every(({ result }) => result.isMpPrioRequested || result.outcome === 'unchanged'),
     });
   }
   return switches;

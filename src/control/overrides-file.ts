@@ -1,6 +1,6 @@
 import { existsSync, linkSync, renameSync, statSync } from 'node:fs';
 import { z } from 'zod';
-import { unreadable } from '../util/denied.js';
+import { whyUnreadable } from '../util/denied.js';
 import { readRegularFileSync } from '../util/regular-file.js';
 import type { Overrides } from '../steering/rule.js';
 
@@ -28,7 +28,7 @@ export function readOverrides(file: string): Found {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return { overrides: new Map() };
-    return { state: 'unreadable', problem: unreadable(file, error) };
+    return { state: 'unreadable', problem: whyUnreadable(file, error) };
   }
   const parsed = FORM.safeParse(parseJson(bytes.toString('utf8')));
   if (!parsed.success) return { state: 'damaged', problem: `${file} is not a file of overrides` };

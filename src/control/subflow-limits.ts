@@ -1,7 +1,7 @@
 import type { SubflowLimits } from '../model/subflow-limits.js';
 import type { Config } from '../config/config.js';
 
-/** The least limit for a connection that no session claims yet: its client is not authenticated. */
+/** The smallest limit for a connection without a session: its client is not authenticated yet. */
 export const LEAST_UNCLAIMED = 2;
 
 /**
@@ -9,8 +9,9 @@ export const LEAST_UNCLAIMED = 2;
  * authenticated it. So it may have one subflow for each path of the config, and not more.
  */
 export function subflowLimits(
-  { steering: { maxSubflows: most }, paths }: Config,
-  claimed: SubflowLimits['claimed'],
+  { steering: { maxSubflows: withSession }, paths }: Config,
+  sessionTokens: SubflowLimits['sessionTokens'],
 ): SubflowLimits {
-  return { most, mostUnclaimed: Math.min(most, Math.max(LEAST_UNCLAIMED, paths.length)), claimed };
+  const withoutSession = Math.min(withSession, Math.max(LEAST_UNCLAIMED, paths.length));
+  return { withSession, withoutSession, sessionTokens };
 }

@@ -52,13 +52,13 @@
  */
 import { readFile } from 'node:fs/promises';
 import { loadAddon, type Access, type NativeMemory } from '../native/addon.js';
-import { KernelError, RUN_AS_ROOT } from '../model/kernel-error.js';
+import { KernelError } from '../model/kernel-error.js';
 import { Btf } from './layout/btf.js';
 import { Layout, layoutFromBtf } from './layout/layout.js';
 import { MAKE_LAYOUT, readLayout } from './layout/layout-file.js';
 import { ImageSymbols, readKallsyms, type Symbols } from './layout/symbols.js';
 import { AddressSpace } from './memory/address-space.js';
-import { parseIomem } from './memory/iomem.js';
+import { parseIomem, RUN_AS_ROOT } from './memory/iomem.js';
 import { Tasks } from './walk/task.js';
 
 /** The files that describe a kernel. Tests give the files of an image instead of the host's. */
@@ -203,7 +203,7 @@ function findAddressSpace(
       return {
         space,
         tasks,
-        proof: `${base}, ${space.directMap.levels} page-table levels: the ring of ${all.length} tasks closes, PID 1 is on it`,
+        proof: `${base}, ${space.directMap.levels} page-table levels: the list of ${all.length} tasks closes and contains PID 1`,
       };
     } catch (error) {
       failures.push(`${base}: ${(error as Error).message}`);

@@ -1,30 +1,30 @@
 import type { Endpoint } from './endpoint.js';
 import type { Subflow } from './subflow.js';
 
-/** One MPTCP connection of a server: what the kernel holds for a session. */
+/** One MPTCP connection of a server, as the server's kernel has it. A session that uses MPTCP has one. */
 export interface Connection {
   /** The server's process. */
   readonly pid: number;
-  /** The meta-socket's peer: the real address that OpenVPN knows the client by. */
+  /** The peer of the meta-socket. OpenVPN reports it as the real address of the client. */
   readonly remote: Endpoint;
   readonly local: Endpoint;
   /** The connection's token (RFC 8684 section 3.2), 32 bits. */
   readonly token: number;
   readonly subflows: readonly Subflow[];
-  /** What keeps this connection from being steered, or from more subflows, in words for an admin; absent if nothing. */
+  /** Why the connection cannot be steered, or cannot get more subflows, for an admin; absent if it can. */
   readonly caveat?: string;
 }
 
-/** A TCP socket of the server that is no MPTCP connection: a plain-TCP client or a fallen-back one. */
+/** The peer of a connection without MPTCP: the client does not use MPTCP, or the connection fell back to TCP. */
 export interface PlainPeer {
   readonly pid: number;
   readonly remote: Endpoint;
 }
 
-/** Everything that one look at a server's sockets shows. */
+/** The result of one observation of a server's sockets. */
 export interface ServerSockets {
   readonly connections: readonly Connection[];
   readonly plain: readonly PlainPeer[];
-  /** What could not be followed, each naming the step it failed at; the rest is whole. */
+  /** A message for each connection that could not be observed; it names the step that failed. The others are complete. */
   readonly problems: readonly string[];
 }

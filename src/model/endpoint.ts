@@ -14,10 +14,16 @@ export interface Endpoint {
  * @throws {TypeError} if the text is not an IPv4 or IPv6 address.
  */
 export function canonicalAddress(text: string): string {
-  // nearly all are such, and of such there is one spelling
+  // Most addresses are IPv4, and these have only one spelling.
   if (isIPv4(text)) return text;
   if (!ipaddr.isValid(text)) throw new TypeError(`not an IP address: ${JSON.stringify(text)}`);
   return ipaddr.process(text).toString();
+}
+
+/** The addresses and ports of a TCP connection or subflow, as this host sees them. */
+export interface FourTuple {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
 }
 
 /** `192.0.2.1:1194` or `[2001:db8::1]:1194`: for people, and as the key of maps. */
@@ -27,4 +33,8 @@ export function formatEndpoint({ address, port }: Endpoint): string {
 
 export function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {
   return one === other || (one.port === other.port && one.address === other.address);
+}
+
+export function isSameFourTuple(one: FourTuple, other: FourTuple): boolean {
+  return isSameEndpoint(one.local, other.local) && isSameEndpoint(one.remote, other.remote);
 }

@@ -3,14 +3,15 @@ import { addRate, formatBothWays, formatRate, NO_RATE, unitOf, type Rate } from 
 /** What a path carries, and what it can carry. Plain data, as `status --json` prints it. */
 export interface PathLoad {
   readonly name: string;
-  /** The total of our sessions' subflows, smoothed over some seconds, bit/s. */
+  /** The rate of all our sessions' subflows on it together, averaged over some seconds, bit/s. */
   readonly carried: Rate;
-  /** From the config, otherwise learnt, bit/s; absent: not known. */
+  /** From the config, or learnt if the config does not say it, bit/s; absent: not known yet. */
   readonly capacity?: Rate;
   /** Whether `capacity` was learnt. */
   readonly isLearnt: boolean;
   /**
-   * Foreign traffic, which subflowd does not see: what was missing for our sessions when the queue last grew, bit/s.
+   * The rate of traffic that subflowd does not see, bit/s. It is inferred: the part of the capacity that our sessions did not
+   * get when the queue last grew.
    */
   readonly foreign: Rate;
   /** Whether its queue grows: round-trip times are well above their lowest, or segments are lost. */

@@ -6,9 +6,10 @@ export interface Rate {
 
 export const NO_RATE: Rate = { down: 0, up: 0 };
 
-/** Bit/s. Higher rates are cut to this, so that sums stay finite. */
+/** Highest rate, bit/s. Higher ones are reduced to it, so that sums stay finite. */
 const HIGHEST = 1e15;
 
+/** Makes a rate by calling a function for each direction. */
 export function mapRate(of: (direction: 'down' | 'up') => number): Rate {
   return { down: of('down'), up: of('up') };
 }
@@ -17,16 +18,18 @@ export function addRate(a: Rate, b: Rate): Rate {
   return { down: a.down + b.down, up: a.up + b.up };
 }
 
+/** The higher rate of each direction. */
 export function maxRate(a: Rate, b: Rate): Rate {
   return { down: Math.max(a.down, b.down), up: Math.max(a.up, b.up) };
 }
 
+/** The lower rate of each direction. */
 export function minRate(a: Rate, b: Rate): Rate {
   return { down: Math.min(a.down, b.down), up: Math.min(a.up, b.up) };
 }
 
-/** A rate that is safe to calculate with: 0 if it is not a number or below 0, 1 Pbit/s if it is higher. */
-export function soundRate(rate: Rate): Rate {
+/** Limits each direction of a rate to 0 to 1 Pbit/s. NaN becomes 0. */
+export function clampRate(rate: Rate): Rate {
   return mapRate((direction) => (rate[direction] > 0 ? Math.min(rate[direction], HIGHEST) : 0));
 }
 

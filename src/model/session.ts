@@ -1,6 +1,6 @@
 import { formatEndpoint, type Endpoint } from './endpoint.js';
 
-/** What a client's packets come over. OpenVPN 2.7 serves both in one process, so it is part of who a client is. */
+/** The protocol that carries the tunnel. OpenVPN 2.7 serves both in one process, so the protocol helps to identify a client. */
 export type Protocol = 'tcp' | 'udp';
 
 /** One connected OpenVPN client. */
@@ -9,19 +9,19 @@ export interface Session {
   readonly server: string;
   /** The server's process. */
   readonly pid: number;
-  /** As OpenVPN gives it: any UTF-8 text. */
+  /** As OpenVPN reports it: any UTF-8 text. */
   readonly commonName: string;
-  /** Where OpenVPN sees the client come from. */
+  /** The address and port that the client connects from, as OpenVPN reports them. */
   readonly real: Endpoint;
-  /** Addresses inside the tunnel, canonical text; empty when OpenVPN has not said. */
+  /** Addresses inside the tunnel, canonical text; empty if OpenVPN has not reported any. */
   readonly virtual: readonly string[];
-  /** OpenVPN's client ID; only the management interface tells it. */
+  /** OpenVPN's client ID; only the management interface reports it. */
   readonly cid?: number;
   /** When the client connected, Unix time in seconds. */
   readonly since?: number;
-  /** Absent where nobody has said it: OpenVPN before 2.7 without hooks, or hooks alone where a process serves both. */
+  /** Absent if it is not known: OpenVPN before 2.7 without hooks, or only hooks if one process serves both. */
   readonly protocol?: Protocol;
-  /** OpenVPN lists it, but has not let it in: it is still being asked who it is, or was refused. */
+  /** OpenVPN lists the client, but has not authenticated it yet, or has refused it. */
   readonly notLetIn?: true;
 }
 
@@ -34,7 +34,7 @@ export interface SessionWithoutPort extends Omit<Session, 'real'> {
 /** A session with or without its port. */
 export type AnySession = Session | SessionWithoutPort;
 
-/** A client of one process: UDP and TCP can have the same address and port at once. */
+/** A key for the clients of one process. UDP and TCP clients can have the same address and port at once. */
 export function clientKey({ real, protocol }: Pick<Session, 'real' | 'protocol'>): string {
   return protocol === 'udp' ? `udp ${formatEndpoint(real)}` : formatEndpoint(real);
 }

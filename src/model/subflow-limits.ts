@@ -1,13 +1,13 @@
 import type { Endpoint } from './endpoint.js';
 
-/** How many subflows a connection may have, the one that it began with included. */
+/** How many subflows a connection may have, with the initial one. */
 export interface SubflowLimits {
-  /** 1 or more. */
-  readonly most: number;
-  /** The same of a connection that is no session's, so that nobody knows yet who it is. */
-  readonly mostUnclaimed: number;
-  /** Tokens of the connections that are sessions', by the server's process. */
-  readonly claimed: ReadonlyMap<number, ReadonlySet<number>>;
+  /** For a connection that belongs to a session; 1 or more. */
+  readonly withSession: number;
+  /** For a connection without a session, whose client is not authenticated yet; 1 or more. */
+  readonly withoutSession: number;
+  /** The tokens of the connections that belong to sessions, by PID of the server. */
+  readonly sessionTokens: ReadonlyMap<number, ReadonlySet<number>>;
 }
 
 /** How many subflows of one connection were closed. */
@@ -16,17 +16,17 @@ export interface ClosedSubflows {
   /** The meta-socket's peer. */
   readonly client: Endpoint;
   readonly token: number;
-  /** How many it may have. */
+  /** How many subflows it may have. */
   readonly limit: number;
   readonly closed: number;
 }
 
-/** What was closed above limits since the last report. */
+/** The subflows that were closed above the limits since the last report. */
 export interface ExcessSubflows {
-  /** Of all connections. */
+  /** The number of subflows, of all connections. */
   readonly closed: number;
-  /** How many they are; at least, where they are a thousand. */
+  /** The number of these connections. 1,000 means 1,000 or more. */
   readonly connections: number;
-  /** Those with the most, ten at most. */
+  /** The connections with the most closed subflows, at most ten. */
   readonly worst: readonly ClosedSubflows[];
 }

@@ -17,7 +17,7 @@ export const TCP_COUNTERS = {
    * measurement (net/ipv4/tcp.c, minmax_reset).
    */
   minRtt: { tcpInfo: { offset: 148, size: 4 } },
-  /** Segments that were sent again. */
+  /** Segments that this host sent again. */
   retransmitted: { tcpSock: { member: 'total_retrans', shift: 0 }, tcpInfo: { offset: 100, size: 4 } },
 } as const;
 

@@ -77,7 +77,7 @@ function request(local: Endpoint, remote: Endpoint): Buffer {
   bytes.writeUInt16BE(remote.port, id + 2);
   bytes.set(ipaddr.parse(local.address).toByteArray(), id + 4);
   bytes.set(ipaddr.parse(remote.address).toByteArray(), id + 20);
-  // no device; no cookie
+  // The device stays 0, which means any.
   bytes.writeUInt32LE(NO_COOKIE, id + 40);
   bytes.writeUInt32LE(NO_COOKIE, id + 44);
   return bytes;

@@ -15,7 +15,7 @@ export function unixPeer(socket: Socket): PeerCredentials | undefined {
   return loadAddon().peerCredentials(fd);
 }
 
-/** The program of a process, in brackets behind a space; nothing where it cannot be seen. */
+/** The path of a process's program for a message, as ` (PATH)`; empty if it cannot be read. */
 export function programOf(pid: number): string {
   try {
     return ` (${readlinkSync(`/proc/${pid}/exe`)})`;

@@ -1,6 +1,6 @@
 import type { Config, RuleConfig } from '../config/config.js';
 import { MODE_KEYS } from '../model/mode.js';
-import { readGlob } from '../util/glob.js';
+import { parseGlob } from '../util/glob.js';
 
 /** What a section of the config, or an admin's override, asks for a client. */
 export interface Rule extends RuleConfig {
@@ -33,7 +33,7 @@ export function rulesFinder(
   // a common name can contain a `*` itself, so equal text is compared first
   const exact = new Map(rules.map(({ glob, rule }) => [glob, rule]));
   const globs = rules
-    .map(({ glob, rule }) => ({ glob: readGlob(glob), rule, wild: /[*?]/.test(glob) }))
+    .map(({ glob, rule }) => ({ glob: parseGlob(glob), rule, wild: /[*?]/.test(glob) }))
     .filter(({ wild }) => wild)
     .sort(({ glob: a }, { glob: b }) => b.literals - a.literals || a.stars - b.stars);
   const fallback: Rule = { section: '[default]', ...config.default };

@@ -34,11 +34,11 @@ export function writeFileAtomically(file: string, content: string, mode: number)
     if (before) target = realpathSync(file);
     replace(target, Buffer.from(content), mode, before);
   } catch (error) {
-    throw new Error(`${file} cannot be written: ${reasonOf(error, dirname(target))}`, { cause: error });
+    throw new Error(`${file} cannot be written: ${whyUnwritable(error, dirname(target))}`, { cause: error });
   }
 }
 
-function reasonOf(error: unknown, directory: string): string {
+function whyUnwritable(error: unknown, directory: string): string {
   const { errno } = error as NodeJS.ErrnoException;
   // Node does not know EDQUOT and reports UNKNOWN.
   if (errno === -osConstants.errno.EDQUOT) return 'EDQUOT: disk quota exceeded';
@@ -68,8 +68,8 @@ function replace(file: string, bytes: Buffer, mode: number, before: Stats | unde
 function writeDurably(file: string, bytes: Buffer, mode: number, before: Stats | undefined): void {
   const fd = openSync(file, 'wx', mode);
   try {
-    if (before) adopt(fd, before);
-    // If space runs out, write(2) writes a part first, and only the next call reports the error.
+    if (before) keepModeAndOwner(fd, before);
+    // If space runs out, write(2) writes a part, and only the next call reports the error.
     for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done);
     fsyncSync(fd);
   } finally {
@@ -77,8 +77,8 @@ function writeDurably(file: string, bytes: Buffer, mode: number, before: Stats |
   }
 }
 
-/** Sets the mode and the owner of the file that is replaced. */
-function adopt(fd: number, before: Stats): void {
+/** Gives the new file the mode and owner of the file that it replaces. */
+function keepModeAndOwner(fd: number, before: Stats): void {
   // The mode first: after the owner changed, that would need CAP_FOWNER.
   fchmodSync(fd, before.mode & 0o7777);
   const { uid, gid } = fstatSync(fd);

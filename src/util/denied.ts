@@ -30,7 +30,7 @@ export function whyDenied(error: unknown, use: Use, path: string, remedy?: strin
   if (code === 'EROFS')
     return `EROFS: ${path} is read-only to this process: ${remedy ?? writableAgain(path)}`;
   if (code !== 'EACCES') return message;
-  const { at, stats } = obstacleAt(path);
+  const { at, stats } = nearestVisible(path);
   if (stats === undefined) return message;
   const user = ownName();
   const verb = at === path ? use : use === 'read' ? 'search' : 'create a file in';
@@ -38,7 +38,7 @@ export function whyDenied(error: unknown, use: Use, path: string, remedy?: strin
 }
 
 /** Why a file cannot be read: one sentence that names it. */
-export function unreadable(path: string, error: unknown): string {
+export function whyUnreadable(path: string, error: unknown): string {
   if (error instanceof UnusableFileError) return `${path} ${error.message}`;
   return `${path} cannot be read: ${whyDenied(error, 'read', path)}`;
 }
@@ -50,7 +50,7 @@ function ownerText({ uid, gid, mode }: Stats): string {
 }
 
 /** The path itself, or the nearest directory above it that this process can stat(2). */
-function obstacleAt(path: string): { readonly at: string; readonly stats?: Stats } {
+function nearestVisible(path: string): { readonly at: string; readonly stats?: Stats } {
   for (let at = path; ; at = dirname(at)) {
     for (const readStats of [statSync, lstatSync]) {
       try {

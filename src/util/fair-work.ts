@@ -15,6 +15,7 @@ export class WorkBudget {
     this.#leftMs = limits.burstMs;
   }
 
+  /** Takes time from the budget, milliseconds. It may become negative. */
   spend(ms: number): void {
     this.#fill();
     this.#leftMs -= ms;

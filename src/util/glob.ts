@@ -11,7 +11,7 @@ export interface Glob {
  * Parses a glob: `*` matches any characters, also none; `?` matches exactly one Unicode code point; all others match
  * themselves. Matching takes at most (length of the glob) x (length of the name) steps.
  */
-export function readGlob(text: string): Glob {
+export function parseGlob(text: string): Glob {
   const glob = Array.from(text);
   const stars = glob.filter((character) => character === '*').length;
   const literals = glob.filter((character) => character !== '*' && character !== '?').length;

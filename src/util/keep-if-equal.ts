@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 
 /**
- * Returns `last` if it equals `next`, and else `next`. So a value that does not change stays the same object, and who
- * compares objects sees that nothing changed.
+ * Returns `last` if it equals `next`, and otherwise `next`. So a value that does not change stays the same object, and
+ * callers can compare objects instead of their members.
  * @param last undefined if there is no earlier value.
  * @param isEqual compares all members deeply by default.
  */

@@ -20,11 +20,11 @@ export class LineSplitter {
   }
 
   /**
-   * The lines that this chunk finishes.
+   * Adds a chunk, and returns the lines that it completes.
    * @throws {TooLongError} if a line is longer than allowed.
    */
   push(chunk: Buffer): string[] {
-    if (this.#bytes + chunk.length > this.#maxBytes) this.#measure(chunk);
+    if (this.#bytes + chunk.length > this.#maxBytes) this.#checkLengths(chunk);
     const end = chunk.lastIndexOf(LF);
     if (end === -1) {
       this.#keep(chunk);
@@ -55,11 +55,12 @@ export class LineSplitter {
     this.#bytes += part.length;
   }
 
-  #measure(chunk: Buffer): void {
-    for (let start = 0, held = this.#bytes; start <= chunk.length; held = 0) {
+  /** @throws {TooLongError} if a line in the stored part and the chunk is longer than allowed. */
+  #checkLengths(chunk: Buffer): void {
+    for (let start = 0, stored = this.#bytes; start <= chunk.length; stored = 0) {
       const next = chunk.indexOf(LF, start);
       const end = next === -1 ? chunk.length : next;
-      if (held + end - start > this.#maxBytes) {
+      if (stored + end - start > this.#maxBytes) {
         this.clear();
         throw new TooLongError(`a line longer than ${this.#maxBytes} bytes`);
       }

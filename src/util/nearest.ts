@@ -1,8 +1,9 @@
+/** Longest word that is compared, in UTF-16 units. */
 const LONGEST = 64;
-/** Known words that are compared: a hint must not take seconds. */
+/** Largest number of known words that are compared, so that a hint never takes seconds. */
 const MOST_KNOWN = 200;
 
-/** Number of insertions, deletions, replacements and swaps of neighbours that turn one text into the other. */
+/** The smallest number of insertions, deletions, replacements and swaps of neighbours that turn one text into the other. */
 function distance(from: string, to: string): number {
   const width = to.length + 1;
   let beforeLast: number[] = [];
@@ -36,10 +37,10 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   for (const candidate of known) {
     if (++compared > MOST_KNOWN) break;
     if (candidate.length > LONGEST) continue;
-    const far = distance(word.toLowerCase(), candidate.toLowerCase());
-    if (far < bestDistance) {
+    const found = distance(word.toLowerCase(), candidate.toLowerCase());
+    if (found < bestDistance) {
       best = candidate;
-      bestDistance = far;
+      bestDistance = found;
     }
   }
   return best;

@@ -10,8 +10,8 @@ export interface RateLimit {
 
 /**
  * Measures how long a repeated piece of work takes, and derives the pause before the next run: work that takes longer is
- * done less often. The shorter of the last two durations counts. So one run during which the machine stood still does not
- * make the next pause long.
+ * done less often. The shorter of the last two durations counts. So one slow run
+ * does not make the next pause long.
  */
 export class Pace {
   #last = 0;

@@ -1,4 +1,4 @@
-import { unreadable } from './denied.js';
+import { whyUnreadable } from './denied.js';
 import { readRegularFileSync } from './regular-file.js';
 
 /** Bytes. OpenVPN reads about a hundred bytes of the first line and ignores the rest. */
@@ -14,7 +14,7 @@ export function readPasswordFile(file: string): string {
   try {
     bytes = readRegularFileSync(file, LARGEST_FILE);
   } catch (error) {
-    throw new Error(unreadable(file, error), { cause: error });
+    throw new Error(whyUnreadable(file, error), { cause: error });
   }
   const password = /^[^\r\n]*/.exec(bytes.toString('utf8'))?.[0] ?? '';
   if (password === '') throw new Error(`the first line of ${file} is empty`);

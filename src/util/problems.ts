@@ -28,6 +28,7 @@ export class Problems {
     private readonly most = MOST_OPEN,
   ) {}
 
+  /** Reports a problem, unless the same text is open under this key already. */
   open(key: string, text: string): void {
     const known = this.#open.get(key);
     if (known === text || (known === undefined && this.#open.size >= this.most)) return;
@@ -35,6 +36,7 @@ export class Problems {
     this.listener.onProblem(text, key);
   }
 
+  /** Ends the problem with this key, if there is one. */
   resolve(key: string): void {
     if (this.#open.delete(key)) this.listener.onResolved(key);
   }
@@ -43,6 +45,7 @@ export class Problems {
     return this.#open.has(key);
   }
 
+  /** Ends the problems with matching keys. */
   resolveMatching(isOver: (key: string) => boolean): void {
     for (const key of [...this.#open.keys()].filter(isOver)) this.resolve(key);
   }

@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { DevmemBackend } from '../../src/backend/devmem.js';
-import { familyOf } from '../../src/kernel/walk/families.js';
+import { mptcpOf } from '../../src/kernel/walk/mptcp-implementations.js';
 import { FdTableReader } from '../../src/kernel/walk/fd-table.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../../src/kernel/kernel.js';
 import { PID } from '../support/alice.js';
@@ -76,7 +76,7 @@ class Traffic {
   constructor(kernel: OpenKernel, memory: string, pid: number) {
     const { space, layout, tasks } = kernel;
     const { offset } = layout.field('tcp_sock', 'bytes_acked');
-    const { connections } = familyOf(kernel)
+    const { connections } = mptcpOf(kernel)
       .createWalk(pid)
       .connections(new FdTableReader(space, layout).read(tasks.find(pid)));
     this.#places = connections.flatMap(({ subflows }) =>

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { familyOf } from '../../src/kernel/walk/families.js';
+import { mptcpOf } from '../../src/kernel/walk/mptcp-implementations.js';
 import { FdTableReader } from '../../src/kernel/walk/fd-table.js';
 import type { OpenKernel } from '../../src/kernel/kernel.js';
 
@@ -17,19 +17,19 @@ const CHANGE = 5;
  */
 export async function writeTrails(kernel: OpenKernel, pid: number, file: string): Promise<void> {
   const { space, layout, tasks } = kernel;
-  const family = familyOf(kernel);
+  const mptcp = mptcpOf(kernel);
   const files = new FdTableReader(space, layout).read(tasks.find(pid));
   const words: bigint[] = [];
-  const { connections } = family.createWalk(pid).connections(files);
+  const { connections } = mptcp.createWalk(pid).connections(files);
   for (const { subflows } of connections) {
     const target = subflows[1];
-    const trail = target && family.trail(pid, files, target);
+    const trail = target && mptcp.trail(pid, files, target);
     if (!target || !trail) throw new Error('a connection has no second subflow');
     const context = space.toPhysical(target.context) ?? 0n;
     const guards = chunk(trail.words(context).subarray(2));
     words.push(BigInt(guards.length), ...guards.flatMap((_, index) => step(kernel, guards, index)));
     for (const priority of ['backup', 'active'] as const) {
-      const changes = family.bits.changes(priority, target.subflow.peers, false);
+      const changes = mptcp.bits.changes(priority, target.subflow.peers, false);
       words.push(BigInt(changes.length / CHANGE));
       words.push(...changes.map((word, at) => (at % CHANGE === 0 ? context + word : word)));
     }

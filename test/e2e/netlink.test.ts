@@ -102,7 +102,7 @@ describe('the netlink backend', () => {
     expect(wifi?.bytesAcked).toBeGreaterThan(0);
 
     const before = await readCounters(client);
-    const committed = { outcome: 'committed', peerAsked: true };
+    const committed = { outcome: 'committed', isMpPrioRequested: true };
     const wishes = async () => {
       const { subflows } = await onlyConnection(2);
       return Object.fromEntries(subflows.map(({ id, ours }) => [id, ours])) as Record<number, string>;
@@ -111,7 +111,7 @@ describe('the netlink backend', () => {
     expect(await wishes()).toEqual({ 0: 'active', [lte?.id ?? -1]: 'backup' });
     expect(await backend.setPriority(nameOf(connection, lte), 'backup')).toEqual({
       outcome: 'unchanged',
-      peerAsked: false,
+      isMpPrioRequested: false,
     });
     expect(await backend.setPriority(nameOf(connection, lte), 'active')).toEqual(committed);
     expect(await backend.setPriority(nameOf(connection, wifi), 'backup')).toEqual(committed);
@@ -204,7 +204,7 @@ describe('the netlink backend', () => {
     const lteAddress = network.clients[0]?.addresses.lte?.v4 ?? '';
     const lte = connection.subflows.find(({ remote }) => remote.address === lteAddress);
     const wifi = connection.subflows.find(({ remote }) => remote.address !== lteAddress);
-    const gone = { outcome: 'gone', peerAsked: false };
+    const gone = { outcome: 'gone', isMpPrioRequested: false };
 
     // none of them looked at again
     const { stdout } = await client.run('ip', ['mptcp', 'endpoint', 'show']);

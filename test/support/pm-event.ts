@@ -1,7 +1,7 @@
 import { writeAddress } from '../../src/backend/netlink/address.js';
 import { writeGenericHeader } from '../../src/backend/netlink/generic.js';
 import { MessageWriter } from '../../src/backend/netlink/message.js';
-import type { FourTuple } from '../../src/backend/netlink/path-manager.js';
+import type { FourTuple } from '../../src/model/endpoint.js';
 
 /** As the kernel's path manager writes an event (Linux 6.1, net/mptcp/pm_netlink.c, mptcp_event_add_subflow). */
 export function pathManagerEvent(type: number, token: number, ends?: FourTuple): Buffer {

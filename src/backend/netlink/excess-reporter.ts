@@ -4,9 +4,9 @@ import type { ClosedSubflows, ExcessSubflows } from '../../model/subflow-limits.
 const FIRST_PAUSE_MS = 500;
 /** From one report to the next, milliseconds. */
 export const PAUSE_MS = 10_000;
-/** Connections that one report names. */
+/** Largest number of connections that one report names. */
 export const NAMED = 10;
-/** Connections that are counted one by one until the next report. */
+/** Largest number of connections that are counted one by one until the next report. */
 const COUNTED = 1_000;
 
 /** Counts by connection the subflows that were closed, and reports them at intervals. */

@@ -17,7 +17,7 @@ export interface Message {
   readonly payload: Buffer;
 }
 
-/** Attributes by type. They are searched in place, because most are never read. If a type comes twice, the last one counts. */
+/** Attributes by type. They are searched where they are, because most of them are never read. If a type comes twice, the last one counts. */
 export class Attributes {
   /** @throws {NetlinkError} EBADMSG if the bytes from `start` to `end` are not filled by whole attributes. */
   constructor(

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../model/endpoint.js';
+import type { Endpoint, FourTuple } from '../../model/endpoint.js';
 import type { Priority } from '../../model/subflow.js';
 import { writeAddress } from './address.js';
 import { findFamily, type Family } from './family.js';
@@ -16,12 +16,6 @@ const ADDRESS_ATTR = { family: 1, v4: 3, v6: 4, port: 5, flags: 6 } as const;
 const ADDRESS_BACKUP = 1 << 2;
 const AF_INET = 2;
 const AF_INET6 = 10;
-
-/** The addresses and ports of a subflow. */
-export interface FourTuple {
-  readonly local: Endpoint;
-  readonly remote: Endpoint;
-}
 
 /** An endpoint that no subflow has: an established TCP socket never has the address 0.0.0.0. */
 const NO_ENDPOINT: Endpoint = { address: '0.0.0.0', port: 1 };

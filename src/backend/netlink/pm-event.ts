@@ -1,8 +1,7 @@
-import type { Endpoint } from '../../model/endpoint.js';
+import type { Endpoint, FourTuple } from '../../model/endpoint.js';
 import { addressText } from './address.js';
 import { GENERIC_HEADER } from './generic.js';
 import { malformed, readAttributes, readMessages, type Attributes } from './message.js';
-import type { FourTuple } from './path-manager.js';
 
 // include/uapi/linux/mptcp.h, enum mptcp_event_attr
 const ATTR = { token: 1, sourceV4: 5, sourceV6: 6, destinationV4: 7, destinationV6: 8, sourcePort: 9, destinationPort: 10 } as const; // prettier-ignore

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { note, ok, type Check } from '../../model/check.js';
 
-/** At once and after each boot. Connections that began under another pm_type stay with the kernel's own path manager. */
+/** Sets the pm_type now and after each boot. The in-kernel path manager keeps connections that began under another pm_type. */
 export const PM_TYPE_REMEDY =
   'copy openvpn-conf/subflowd-sysctl.conf to /etc/sysctl.d/subflowd.conf, then sysctl --system; where the server is in ' +
   'a network namespace of its own: nsenter --target PID --net sysctl -w net.mptcp.pm_type=1 before it serves. Sessions ' +

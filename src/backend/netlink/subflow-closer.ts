@@ -1,4 +1,5 @@
-import { destroySubflow, type FourTuple } from './path-manager.js';
+import { destroySubflow } from './path-manager.js';
+import { type FourTuple } from '../../model/endpoint.js';
 import type { Family } from './family.js';
 import type { NetworkNamespace } from './namespace.js';
 import { NetlinkError } from './netlink-error.js';
@@ -20,10 +21,10 @@ export interface CloseRequest {
 
 /** Subflows closed in one turn of the event loop: some milliseconds of work. */
 const REQUESTS_PER_TURN = 64;
-/** Longest queue. */
+/** Largest number of queued requests. */
 export const MAX_QUEUED = 4_096;
 
-/** Closes subflows one after another, some in each turn of the event loop, so that other work does not wait. */
+/** Closes subflows one after another, a few in each turn of the event loop, so that other work does not wait long. */
 export class SubflowCloser {
   readonly #family: Family;
   readonly #onOverflow: () => void;

@@ -4,11 +4,14 @@ import { SubflowCloser, type LimitedNamespace } from './subflow-closer.js';
 import { excessSubflows } from './excess.js';
 import { ExcessReporter } from './excess-reporter.js';
 import type { Family } from './family.js';
-import type { FourTuple } from './path-manager.js';
+import type { FourTuple } from '../../model/endpoint.js';
 import { EventType, type PathManagerEvent } from './pm-event.js';
 import { subflowKey, type TrackedServer } from './tracked-servers.js';
 
-/** Connections per namespace that are remembered because the kernel refuses to close their subflows. If there are more, all are forgotten and tried again. */
+/**
+ * Largest number of connections of a namespace that are remembered because the kernel refuses to close their subflows. If
+ * there are more, all are forgotten and tried again.
+ */
 const MAX_REFUSED = 10_000;
 
 /**
@@ -38,7 +41,7 @@ export class SubflowLimiter {
   /** Sets the limits from now on. Before the first call there are none. */
   setLimits(limits: SubflowLimits, namespaces: Iterable<LimitedNamespace>): void {
     this.#limits = limits;
-    const least = Math.min(limits.most, limits.mostUnclaimed);
+    const least = Math.min(limits.withSession, limits.withoutSession);
     for (const namespace of namespaces) {
       for (const server of namespace.servers.all()) {
         for (const connection of server.connections) {
@@ -49,8 +52,8 @@ export class SubflowLimiter {
   }
 
   /**
-   * A connection without its subflows above the limit: they are being closed, and no priorities shall be set for thousands
-   * of them meanwhile.
+   * A connection without its subflows above the limit. They are being closed, so no priorities are set for them: there may
+   * be thousands.
    */
   withoutExcess(namespace: LimitedNamespace, server: TrackedServer, connection: Connection): Connection {
     const limits = this.#limits;
@@ -142,7 +145,9 @@ export class SubflowLimiter {
 function limitOf(
   server: TrackedServer,
   { token }: Connection,
-  { most, mostUnclaimed, claimed }: SubflowLimits,
+  { withSession, withoutSession, sessionTokens }: SubflowLimits,
 ): number {
-  return server.wasInFirstObservation(token) || claimed.get(server.pid)?.has(token) ? most : mostUnclaimed;
+  return server.wasInFirstObservation(token) || sessionTokens.get(server.pid)?.has(token)
+    ? withSession
+    : withoutSession;
 }

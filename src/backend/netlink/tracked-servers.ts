@@ -1,6 +1,5 @@
-import { formatEndpoint } from '../../model/endpoint.js';
+import { formatEndpoint, type FourTuple } from '../../model/endpoint.js';
 import type { Connection } from '../../model/connection.js';
-import type { FourTuple } from './path-manager.js';
 
 /** A server in a network namespace, with its last observation. */
 export class TrackedServer {

@@ -9,7 +9,7 @@ export function withListener(backend: Backend, listener: PathManagerListener): B
   return {
     name: backend.name,
     description: backend.description,
-    tellsPeer: backend.tellsPeer,
+    notifiesPeer: backend.notifiesPeer,
     connections: async (pid) => {
       const sockets = await backend.connections(pid);
       listener.storeForeignObservation(pid, sockets.connections);

@@ -39,8 +39,8 @@ function writtenText(written: Written | undefined): string[] {
     return ['written: nothing since the daemon started, or since this connection was made'];
   const at = new Date(written.at).toISOString();
   return written.changes.map(({ change, result }) => {
-    const { outcome, peerAsked, reason } = result;
-    const notified = outcome === 'committed' ? (peerAsked ? ', the client is asked to do the same' : ', the client is not asked') : '';
+    const { outcome, isMpPrioRequested, reason } = result;
+    const notified = outcome === 'committed' ? (isMpPrioRequested ? ', the client is asked to do the same' : ', the client is not asked') : '';
     const why = reason === undefined ? '' : `: ${reason}`;
     return `written: ${at} ${formatEndpoint(change.name.remote)} ${change.priority}: ${outcome}${notified}${why}`;
   }); // prettier-ignore

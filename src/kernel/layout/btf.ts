@@ -57,9 +57,9 @@ const EXTRA_BYTES: Readonly<Record<number, readonly [number, number]>> = {
 };
 
 const MAX_DEPTH = 32;
-/** Members of one structure, those of anonymous structs and unions inside included; Linux's largest have some hundreds. */
+/** Largest number of members of one structure, with those of its anonymous structs and unions. Linux needs some hundreds. */
 export const MAX_MEMBERS = 65_536;
-/** Bytes of a name; the kernel's own limit is 511 (KSYM_NAME_LEN). */
+/** Longest name, bytes. The kernel's own limit is 511 (KSYM_NAME_LEN). */
 export const MAX_NAME_BYTES = 1_024;
 
 /**
@@ -167,7 +167,7 @@ export class Btf {
     return found;
   }
 
-  /** @returns how many more members there may be; below 0: there were too many, and not all are found. */
+  /** @returns how many more members are allowed; below 0: there were too many, and not all of them were added. */
   #collect(id: number, base: number, depth: number, found: Member[], most: number): number {
     if (depth > MAX_DEPTH) throw malformed('structures nest too deep');
     const at = this.#at(id);
@@ -175,7 +175,7 @@ export class Btf {
     const hasBitSizes = this.#view.getUint32(at + 4, true) >>> 31 === 1;
     let left = most;
     for (let index = 0; index < this.#vlen(at); index++) {
-      // few anonymous ones of a few more each, and so on, would be more than can be counted
+      // Anonymous structs can contain each other many times, so a few of them can have more members than memory has room for.
       if (--left < 0) break;
       const member = at + TYPE_BYTES + index * 12;
       const name = this.#string(this.#view.getUint32(member, true));

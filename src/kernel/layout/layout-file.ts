@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { writeFileAtomically } from '../../util/atomic-file.js';
-import { unreadable } from '../../util/denied.js';
+import { whyUnreadable } from '../../util/denied.js';
 import { readRegularFile } from '../../util/regular-file.js';
 import { buildIdOf } from './build-id.js';
 import { KernelError } from '../../model/kernel-error.js';
@@ -58,7 +58,7 @@ export function formatLayout({ release, buildId, symbols, layout }: LayoutFile):
     symbols: Object.fromEntries([...symbols].map(([name, address]) => [name, `0x${address.toString(16)}`])),
     ...layout.data,
   };
-  // puts each member, which is an object without nested objects, on one line
+  // Put each member on one line. A member is an object without nested objects.
   return `${JSON.stringify(data, undefined, 2).replace(/\{\s+("(?:offset|name)"[^{}]*?)\s+\}/g, (_, inside: string) => `{ ${inside.replace(/\s+/g, ' ')} }`)}\n`;
 }
 
@@ -103,7 +103,7 @@ export async function readLayout(file: string, notes: string): Promise<LayoutFil
   try {
     text = await readRegularFile(file, MAX_FILE_BYTES);
   } catch (error) {
-    throw new KernelError('layout', unreadable(file, error), MAKE_LAYOUT, { cause: error });
+    throw new KernelError('layout', whyUnreadable(file, error), MAKE_LAYOUT, { cause: error });
   }
   const layout = parseLayout(text.toString('utf8'), file);
   const running = await runningBuildId(notes);

@@ -2,14 +2,14 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { execa, ExecaError } from 'execa';
-import { unreadable } from '../../util/denied.js';
+import { whyUnreadable } from '../../util/denied.js';
 import { readRegularFile } from '../../util/regular-file.js';
 import { Btf } from './btf.js';
 import { buildIdOf } from './build-id.js';
 import { KernelError } from '../../model/kernel-error.js';
 import { layoutFromBtf } from './layout.js';
 import type { LayoutFile } from './layout-file.js';
-import { mptcpFamilyOf } from './mptcp-family.js';
+import { mptcpNameOf } from './mptcp-name.js';
 import { parseSymbols, type Symbols } from './symbols.js';
 import { Vmlinux } from './vmlinux.js';
 
@@ -49,7 +49,7 @@ export async function makeLayout({ vmlinux, systemMap, progress }: LayoutInputs)
     const symbols = await symbolsOf(file, systemMap);
     const btf = (await file.section('.BTF')) ?? (await btfOf(vmlinux, progress));
     const layout = layoutFromBtf(new Btf(btf));
-    mptcpFamilyOf(layout, vmlinux, 'give the vmlinux of a kernel with CONFIG_MPTCP=y');
+    mptcpNameOf(layout, vmlinux, 'give the vmlinux of a kernel with CONFIG_MPTCP=y');
     return { release: release ?? 'unknown', buildId, symbols, layout };
   } finally {
     await file.close();
@@ -86,7 +86,7 @@ export async function readSystemMap(file: string): Promise<Buffer> {
   try {
     return await readRegularFile(file, MAX_SYSTEM_MAP_BYTES);
   } catch (error) {
-    throw new KernelError('symbols', unreadable(file, error), "give the build's System.map", {
+    throw new KernelError('symbols', whyUnreadable(file, error), "give the build's System.map", {
       cause: error,
     });
   }

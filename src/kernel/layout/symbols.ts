@@ -4,7 +4,7 @@ import { KernelError } from '../../model/kernel-error.js';
 /** Virtual addresses of kernel symbols, by name. */
 export type Symbols = ReadonlyMap<string, bigint>;
 
-/** Every symbol that this program uses. init_top_pgt and the two below it are the names of one table in different versions. */
+/** Every symbol that this program uses. `init_top_pgt`, `init_level4_pgt` and `swapper_pg_dir` are names of one table in different versions. */
 export const WANTED_SYMBOLS = [
   '_text',
   '_stext',

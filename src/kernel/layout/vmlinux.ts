@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { unreadable } from '../../util/denied.js';
+import { whyUnreadable } from '../../util/denied.js';
 import { openRegularFile } from '../../util/regular-file.js';
 import { KernelError } from '../../model/kernel-error.js';
 import { WANTED_SYMBOLS, type Symbols } from './symbols.js';
@@ -39,7 +39,7 @@ export class Vmlinux {
     try {
       file = await openRegularFile(path);
     } catch (error) {
-      throw new KernelError('layout', unreadable(path, error), undefined, { cause: error });
+      throw new KernelError('layout', whyUnreadable(path, error), undefined, { cause: error });
     }
     try {
       const header = await readPart(path, file, 0, HEADER_BYTES);
@@ -122,7 +122,7 @@ async function readPart(path: string, file: FileHandle, offset: number, size: nu
   const bytes = Buffer.alloc(size);
   for (let done = 0; done < size;) {
     const { bytesRead } = await file.read(bytes, done, size - done, offset + done).catch((error: unknown) => {
-      throw new KernelError('layout', unreadable(path, error), undefined, { cause: error });
+      throw new KernelError('layout', whyUnreadable(path, error), undefined, { cause: error });
     });
     if (bytesRead === 0) throw new KernelError('layout', `${path} is truncated`);
     done += bytesRead;

@@ -13,7 +13,7 @@ const PAGE = 4096n;
 const IMAGE_BYTES = 1n << 30n;
 /** The kernel image lies in the last 2 GiB (Documentation/arch/x86/x86_64/mm.rst). */
 const IMAGE_SPACE = 0xffff_ffff_8000_0000n;
-/** Where the direct map starts without CONFIG_RANDOMIZE_MEMORY: first since Linux 4.20, then before (same document). */
+/** Where the direct map starts without CONFIG_RANDOMIZE_MEMORY: first since Linux 4.20, then before it (same document). */
 const FIXED_DIRECT_MAPS = [
   { base: 0xffff_8880_0000_0000n, levels: 4 },
   { base: 0xff11_0000_0000_0000n, levels: 5 },

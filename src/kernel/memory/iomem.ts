@@ -1,4 +1,12 @@
-import { KernelError, RUN_AS_ROOT } from '../../model/kernel-error.js';
+import { KernelError } from '../../model/kernel-error.js';
+
+/**
+ * The remedy for a process that may not open /dev/mem, or to which /proc shows zeros instead of addresses. A devmem.conf of
+ * an older version does not run the daemon as root.
+ */
+export const RUN_AS_ROOT =
+  'run subflowd as root; for the daemon, copy openvpn-conf/subflowd.service.d/devmem.conf beside its unit, then: ' +
+  'systemctl daemon-reload && systemctl restart subflowd';
 
 /** The parts of `/proc/iomem` that this program needs. Physical addresses; `end` is one past the last byte. */
 export interface Iomem {
@@ -18,7 +26,7 @@ export function parseIomem(text: string): Iomem {
     const match = /^(\s*)([0-9a-f]+)-([0-9a-f]+) : (.*)$/.exec(line);
     if (!match) continue;
     const [, indent, start, end, name] = match as unknown as [string, string, string, string, string];
-    // Only top-level entries: an entry inside of another one does not add RAM.
+    // Only top-level entries: an entry inside another one does not add RAM.
     if (indent === '' && name === 'System RAM') {
       systemRam.push({ start: BigInt(`0x${start}`), end: BigInt(`0x${end}`) + 1n });
     } else if (name === 'Kernel code') {

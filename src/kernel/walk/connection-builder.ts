@@ -1,5 +1,5 @@
 import type { Connection, PlainPeer } from '../../model/connection.js';
-import { formatEndpoint, isSameEndpoint, type Endpoint } from '../../model/endpoint.js';
+import { formatEndpoint, isSameFourTuple, type Endpoint } from '../../model/endpoint.js';
 import type { Priority, Subflow } from '../../model/subflow.js';
 import { GuardTable, type GuardSequence } from '../commit/guard-table.js';
 import type { SchedulerHonours } from '../commit/priority-bits.js';
@@ -7,17 +7,11 @@ import type { PriorityFlags } from '../commit/priority-slots.js';
 import type { Trail } from '../commit/trail.js';
 import type { CounterTable } from './counter-table.js';
 import type { EndpointTable } from './endpoint-table.js';
-import type {
-  FourTuple,
-  LocatedConnection,
-  LocatedConnections,
-  LocatedSubflow,
-  SubflowLocation,
-} from './family.js';
+import type { LocatedConnection, LocatedConnections, LocatedSubflow, SubflowLocation } from './located.js';
 import type { SocketFile } from './sockets.js';
 import type { SubflowLists } from './subflow-lists.js';
 
-/** What a family's walk found: meta-sockets, the nodes on their lists of subflows, and how to interpret them. */
+/** What the walk of one MPTCP implementation found: meta-sockets, the nodes on their lists of subflows, and how to interpret them. */
 export interface WalkResult {
   readonly metas: readonly MetaSocket[];
   /** The endpoints of the meta-sockets, by {@link MetaSocket.row}. */
@@ -289,8 +283,4 @@ function isSameFile(one: SocketFile, other: SocketFile): boolean {
     one === other ||
     (['fd', 'file', 'dentry', 'inode', 'socket', 'sk'] as const).every((key) => one[key] === other[key])
   );
-}
-
-function isSameFourTuple(one: FourTuple, other: FourTuple): boolean {
-  return isSameEndpoint(one.local, other.local) && isSameEndpoint(one.remote, other.remote);
 }

@@ -66,7 +66,7 @@ export class FdTableReader {
     if (!fdtable.isRead(0)) throw new KernelError('fd table', 'struct fdtable cannot be read');
     const max = fdtable.u32(0, this.#maxFds);
     if (max > MAX_FDS) {
-      throw new KernelError('fd table', `it claims ${max} descriptors, and the limit is ${MAX_FDS}`);
+      throw new KernelError('fd table', `max_fds is ${max}, and the limit is ${MAX_FDS}`);
     }
     const array = fdtable.u64(0, this.#fd);
     const slots = new Uint8Array(max * POINTER);

@@ -11,14 +11,9 @@ import { FieldTable, toHalves } from '../memory/field-table.js';
 import { PointerTable } from '../memory/pointer-table.js';
 import type { MetaSocket, WalkResult } from './connection-builder.js';
 import { EndpointTable } from './endpoint-table.js';
-import {
-  expectFourTuple,
-  IPPROTO_TCP,
-  trailToMetaSocket,
-  type Family,
-  type SubflowLocation,
-  type Walk,
-} from './family.js';
+import { IPPROTO_TCP, type MptcpImplementation, type Walk } from './mptcp-implementation.js';
+import { expectFourTuple, trailToMetaSocket } from './subflow-trail.js';
+import { type SubflowLocation } from './located.js';
 import type { OpenFiles } from './fd-table.js';
 import { ServerWalk } from './server-walk.js';
 import { SocketReader } from './sockets.js';
@@ -40,7 +35,7 @@ const FALLBACK_MEMBERS = [
  * which has its priorities. The list goes through `mptcp_tcp_sock.next`, which points to a `tcp_sock`; since v0.95 it goes
  * through `mptcp_tcp_sock.node`, which points to the next `node`.
  */
-export class MultipathTcpOrgFamily implements Family {
+export class MultipathTcpOrgMptcp implements MptcpImplementation {
   readonly name = 'multipath-tcp.org';
   readonly bits: PriorityBits;
   readonly #endpoints: EndpointTable;

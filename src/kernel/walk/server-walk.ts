@@ -8,7 +8,8 @@ import type { AddressSpace } from '../memory/address-space.js';
 import { ReadSet } from '../memory/read-set.js';
 import { ConnectionBuilder, type WalkResult } from './connection-builder.js';
 import { CounterTable } from './counter-table.js';
-import type { LocatedConnections, LocatedSubflow, Walk } from './family.js';
+import type { Walk } from './mptcp-implementation.js';
+import type { LocatedConnections, LocatedSubflow } from './located.js';
 import type { OpenFiles } from './fd-table.js';
 
 /**

@@ -10,15 +10,9 @@ import { FieldSelection, type BitSlot, type Slot } from '../memory/field-selecti
 import { FieldTable, toHalves } from '../memory/field-table.js';
 import type { MetaSocket, WalkResult } from './connection-builder.js';
 import { EndpointTable } from './endpoint-table.js';
-import {
-  expectFourTuple,
-  IPPROTO_MPTCP,
-  IPPROTO_TCP,
-  trailToMetaSocket,
-  type Family,
-  type SubflowLocation,
-  type Walk,
-} from './family.js';
+import { IPPROTO_MPTCP, IPPROTO_TCP, type MptcpImplementation, type Walk } from './mptcp-implementation.js';
+import { expectFourTuple, trailToMetaSocket } from './subflow-trail.js';
+import { type SubflowLocation } from './located.js';
 import type { OpenFiles } from './fd-table.js';
 import { ServerWalk } from './server-walk.js';
 import { SocketReader } from './sockets.js';
@@ -30,7 +24,7 @@ const CONTEXT = 'mptcp_subflow_context';
  * MPTCP of upstream Linux (5.6 and later). A meta-socket is a `mptcp_sock`. Its `conn_list` has one
  * `mptcp_subflow_context` for each subflow.
  */
-export class UpstreamFamily implements Family {
+export class UpstreamMptcp implements MptcpImplementation {
   readonly name = 'upstream';
   readonly bits: PriorityBits;
   readonly #endpoints: EndpointTable;

@@ -1,6 +1,6 @@
 import { lstatSync, watch, type FSWatcher } from 'node:fs';
 import { whyDenied } from '../../util/denied.js';
-import { NoiseGate } from '../../util/noise-gate.js';
+import { WatchThrottle } from '../../util/watch-throttle.js';
 import { hasCode, reasonOf } from '../../util/errno.js';
 
 export interface WatchListener {
@@ -12,11 +12,11 @@ export interface WatchListener {
   readonly onLost: () => void;
 }
 
-/** Watches one directory by inotify, and stops if too many events arrive ({@link NoiseGate} explains why). */
+/** Watches one directory by inotify, and stops if too many events arrive ({@link WatchThrottle} explains why). */
 export class DirectoryWatch {
   #watcher: FSWatcher | undefined;
   #identity: string | undefined;
-  readonly #gate = new NoiseGate();
+  readonly #throttle = new WatchThrottle();
   #isNoisy = false;
 
   constructor(
@@ -47,14 +47,14 @@ export class DirectoryWatch {
     if (isSame && this.#watcher !== undefined) return false;
     this.#stop();
     this.#identity = identity;
-    if (this.#gate.waitMs > 0) return !isSame;
+    if (this.#throttle.waitMs > 0) return !isSame;
     this.#watcher = watch(this.path, (_type, name) => {
       this.#onEvent(name);
     }).on('error', () => {
       this.close();
       this.listener.onLost();
     });
-    this.#gate.begin();
+    this.#throttle.begin();
     this.#isNoisy = false;
     return true;
   }
@@ -72,7 +72,7 @@ export class DirectoryWatch {
   #onEvent(name: string | null): void {
     // a few events still arrive after the close
     if (this.#watcher === undefined) return;
-    if (!this.#gate.count()) {
+    if (!this.#throttle.count()) {
       this.listener.onEvent(name ?? undefined);
       return;
     }

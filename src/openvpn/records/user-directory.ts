@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path';
 import { WorkBudget, type SlicedWork } from '../../util/fair-work.js';
-import { INTERVAL_MS, MOST_EVENTS } from '../../util/noise-gate.js';
+import { INTERVAL_MS, MOST_EVENTS } from '../../util/watch-throttle.js';
 import { Pace } from '../../util/pace.js';
 import type { ProblemListener } from '../../util/problems.js';
 import { DirectoryWatch, describeUnwatched } from './directory-watch.js';

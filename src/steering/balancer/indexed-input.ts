@@ -1,7 +1,7 @@
 import type { BalancedSession, BalanceInput } from './balance.js';
 import { assumedCapacities, canCarry } from '../measure/capacity.js';
 import type { DistributionInput, Directions } from './distribution.js';
-import { maxRate, NO_RATE, soundRate, type Rate } from '../../model/rate.js';
+import { maxRate, NO_RATE, clampRate, type Rate } from '../../model/rate.js';
 
 /** The input of the balancer, with indices for sessions and paths. */
 export interface IndexedInput extends Omit<DistributionInput, 'moves' | 'gain'> {
@@ -22,7 +22,7 @@ export function indexInput(input: Pick<BalanceInput, 'paths' | 'sessions'>): Ind
   const { paths } = input;
   const indices = new Map(paths.map(({ name }, index) => [name, index]));
   const indexOf = ({ path }: BalancedSession) => (path === undefined ? -1 : (indices.get(path) ?? -1));
-  const fixed = directionsOf(paths.map(({ other }) => soundRate(other ?? NO_RATE)));
+  const fixed = directionsOf(paths.map(({ other }) => clampRate(other ?? NO_RATE)));
   const unsorted = input.sessions.map(plannedRate);
   const loads = loadsOn(fixed, directionsOf(unsorted), Int32Array.from(input.sessions.map(indexOf)));
   const capacities = assumedCapacities(
@@ -85,7 +85,7 @@ function directionsOf(rates: readonly Rate[]): Directions {
 }
 
 function plannedRate({ rate, minRate }: BalancedSession): Rate {
-  return minRate ? maxRate(soundRate(rate), soundRate(minRate)) : soundRate(rate);
+  return minRate ? maxRate(clampRate(rate), clampRate(minRate)) : clampRate(rate);
 }
 
 function costOf({ cost }: BalancedSession, path: string): number {

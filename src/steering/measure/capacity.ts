@@ -1,11 +1,11 @@
-import { maxRate, minRate, soundRate, type Rate } from '../../model/rate.js';
+import { maxRate, minRate, clampRate, type Rate } from '../../model/rate.js';
 
 /** The least capacity to assume if no capacity is known, bit/s. */
 const LEAST_ASSUMED: Rate = { down: 1e6, up: 1e6 };
 
 /** A path's given capacity if it is valid; undefined: not known. */
 export function validCapacity(capacity: Rate | undefined): Rate | undefined {
-  return capacity && capacity.down >= 0 && capacity.up >= 0 ? soundRate(capacity) : undefined;
+  return capacity && capacity.down >= 0 && capacity.up >= 0 ? clampRate(capacity) : undefined;
 }
 
 /** Whether a path can carry anything: at least 1 bit/s in each direction. */

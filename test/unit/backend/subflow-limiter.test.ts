@@ -4,7 +4,7 @@ import type { Connection } from '../../../src/model/connection.js';
 import type { ExcessSubflows, SubflowLimits } from '../../../src/model/subflow-limits.js';
 import type { LimitedNamespace } from '../../../src/backend/netlink/subflow-closer.js';
 import { SubflowLimiter } from '../../../src/backend/netlink/subflow-limiter.js';
-import type { FourTuple } from '../../../src/backend/netlink/path-manager.js';
+import type { FourTuple } from '../../../src/model/endpoint.js';
 import { EventType, readEvent } from '../../../src/backend/netlink/pm-event.js';
 import { RequestSocket } from '../../../src/backend/netlink/socket.js';
 import { TrackedServers } from '../../../src/backend/netlink/tracked-servers.js';
@@ -81,7 +81,11 @@ function connection(...ports: readonly number[]): Connection {
 }
 
 function limits(claimed = false): SubflowLimits {
-  return { most: 8, mostUnclaimed: 2, claimed: new Map([[PID, new Set(claimed ? [TOKEN] : [])]]) };
+  return {
+    withSession: 8,
+    withoutSession: 2,
+    sessionTokens: new Map([[PID, new Set(claimed ? [TOKEN] : [])]]),
+  };
 }
 
 /** Stores an observation and then sets limits, as the controller does. */

@@ -149,11 +149,11 @@ it('makes no subflow backup if the wanted one cannot be made active', async () =
   const alice = image.socket(ALICE);
   image.place(alice.contexts[1] as bigint, 'mptcp_subflow_context', 'request_bkup', 1n);
   image.task(PID, [alice.file]);
-  const refused: PriorityResult = { outcome: 'refused', peerAsked: false, reason: 'for the test' };
+  const refused: PriorityResult = { outcome: 'refused', isMpPrioRequested: false, reason: 'for the test' };
   await start((real) => ({
     name: real.name,
     description: real.description,
-    tellsPeer: real.tellsPeer,
+    notifiesPeer: real.notifiesPeer,
     connections: (pid) => real.connections(pid),
     setPriority: async (name, priority) =>
       priority === 'active' ? refused : real.setPriority(name, priority),
@@ -198,7 +198,7 @@ it('reports which connections belong to sessions, and observes servers without s
   const controller = await start((real) => ({
     name: real.name,
     description: real.description,
-    tellsPeer: real.tellsPeer,
+    notifiesPeer: real.notifiesPeer,
     connections: async (pid) => {
       looks.push(pid);
       return real.connections(pid);
@@ -209,9 +209,9 @@ it('reports which connections belong to sessions, and observes servers without s
   }));
   const [alice] = (await backend.connections(PID)).connections;
   expect(limited.at(-1)).toEqual({
-    most: 8,
-    mostUnclaimed: 2,
-    claimed: new Map([[PID, new Set([alice?.token])]]),
+    withSession: 8,
+    withoutSession: 2,
+    sessionTokens: new Map([[PID, new Set([alice?.token])]]),
   });
   expect(looks).toContain(77);
   // a missing process without sessions is not a problem
@@ -221,11 +221,11 @@ it('reports which connections belong to sessions, and observes servers without s
   sessions = [];
   unplaced = ['one', 'other'].map((commonName) => ({ ...rest, commonName, address: real.address }));
   await controller.refresh();
-  expect(limited.at(-1)?.claimed.get(PID)).toEqual(new Set([alice?.token]));
+  expect(limited.at(-1)?.sessionTokens.get(PID)).toEqual(new Set([alice?.token]));
   unplaced = [];
   looks.length = 0;
   await controller.refresh();
-  expect(limited.at(-1)?.claimed).toEqual(new Map());
+  expect(limited.at(-1)?.sessionTokens).toEqual(new Map());
   expect(looks).toEqual([PID, 77]);
 });
 
@@ -235,7 +235,7 @@ it('observes less often if an observation takes long', async () => {
   await start((real) => ({
     name: real.name,
     description: real.description,
-    tellsPeer: real.tellsPeer,
+    notifiesPeer: real.notifiesPeer,
     connections: async (pid) => {
       looks++;
       await sleep(100);

@@ -21,7 +21,7 @@ function showing(sockets: Partial<ServerSockets> | Error): Backend {
   return {
     name: 'netlink',
     description: '',
-    tellsPeer: true,
+    notifiesPeer: true,
     connections: () =>
       sockets instanceof Error
         ? Promise.reject(sockets)

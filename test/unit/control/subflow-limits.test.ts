@@ -3,7 +3,7 @@ import { excessText } from '../../../src/control/excess-text.js';
 import { subflowLimits } from '../../../src/control/subflow-limits.js';
 import { ALICE_SESSION, configOf } from '../../support/alice.js';
 
-const claimed = new Map([[1, new Set([7])]]);
+const sessionTokens = new Map([[1, new Set([7])]]);
 
 it.each([
   // paths, max-subflows, the limit before OpenVPN has authenticated the client
@@ -15,7 +15,7 @@ it.each([
   [20, 64, 20],
 ])(
   'with %i paths and max-subflows = %i a connection without a session has %i subflows',
-  (paths, maxSubflows, unclaimed) => {
+  (paths, maxSubflows, withoutSession) => {
     const config = configOf([]);
     const path = { name: 'x', prefixes: ['192.0.2.0/24'] };
     const limits = subflowLimits(
@@ -24,9 +24,9 @@ it.each([
         steering: { ...config.steering, maxSubflows },
         paths: Array.from({ length: paths }, () => path),
       },
-      claimed,
+      sessionTokens,
     );
-    expect(limits).toEqual({ most: maxSubflows, mostUnclaimed: unclaimed, claimed });
+    expect(limits).toEqual({ withSession: maxSubflows, withoutSession, sessionTokens });
   },
 );
 

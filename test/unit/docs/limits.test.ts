@@ -41,7 +41,7 @@ import { MAX_SYSTEM_MAP_BYTES } from '../../../src/kernel/layout/make-layout.js'
 import { MAX_TASKS } from '../../../src/kernel/walk/task.js';
 import { MAX_SECTION_BYTES } from '../../../src/kernel/layout/vmlinux.js';
 import { LONGEST_BLOCK_LINE, LONGEST_LINE } from '../../../src/openvpn/management/command-line.js';
-import { MOST_EVENTS } from '../../../src/util/noise-gate.js';
+import { MOST_EVENTS } from '../../../src/util/watch-throttle.js';
 import * as directory from '../../../src/openvpn/records/directory-problems.js';
 import { MAX_USERS } from '../../../src/openvpn/records/hook-records.js';
 import { MOST_PROCESSES } from '../../../src/openvpn/records/process-limit.js';

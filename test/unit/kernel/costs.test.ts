@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import type { NativeMemory } from '../../../src/native/addon.js';
-import { familyOf } from '../../../src/kernel/walk/families.js';
+import { mptcpOf } from '../../../src/kernel/walk/mptcp-implementations.js';
 import { FdTableReader } from '../../../src/kernel/walk/fd-table.js';
 import { openKernel, type OpenKernel } from '../../../src/kernel/kernel.js';
 import { PID } from '../../support/alice.js';
@@ -117,11 +117,11 @@ describe('Linux 6.1, bytes: a second commit to a subflow', () => {
     const { kernel, backend, count } = await open(crowd, 'bytes');
     const [name] = crowd.names;
     const files = new FdTableReader(kernel.space, kernel.layout).read(kernel.tasks.find(PID));
-    const family = familyOf(kernel);
-    const [located] = family.createWalk(PID).connections(files).connections;
+    const mptcp = mptcpOf(kernel);
+    const [located] = mptcp.createWalk(PID).connections(files).connections;
     const target = located?.subflows[1];
     if (!name || !located || !target) throw new Error('there are 50 sessions');
-    const words = family.trail(PID, files, target)?.words(0n).subarray(2) ?? new BigUint64Array();
+    const words = mptcp.trail(PID, files, target)?.words(0n).subarray(2) ?? new BigUint64Array();
     const pages = new Set(words.filter((_, at) => at % 3 === 0).map((address) => address / 4096n)).size;
     expect(pages).toBeGreaterThan(1);
     await backend.connections(PID);

@@ -5,7 +5,7 @@ import type { ServerSockets } from '../../../src/model/connection.js';
 import type { Subflow, SubflowName } from '../../../src/model/subflow.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { KernelError } from '../../../src/model/kernel-error.js';
-import { familyOf } from '../../../src/kernel/walk/families.js';
+import { mptcpOf } from '../../../src/kernel/walk/mptcp-implementations.js';
 import { FdTableReader } from '../../../src/kernel/walk/fd-table.js';
 import { openKernel, type OpenKernel } from '../../../src/kernel/kernel.js';
 import type { Layout } from '../../../src/kernel/layout/layout.js';
@@ -47,7 +47,7 @@ async function breakable(layout: Layout): Promise<void> {
   kernel = await openKernel(sources, { access: 'mapped', layout });
   backend = new DevmemBackend(kernel);
   file = openSync(sources.memory, 'r+');
-  const { bits } = familyOf(kernel);
+  const { bits } = mptcpOf(kernel);
   const writable = new Map<number, number>();
   for (const context of contexts) {
     for (const { bitOffset } of [bits.ours, bits.sendMpPrio]) {
@@ -97,14 +97,14 @@ function mutation(random: () => number): { at: number; bytes: Buffer } {
 /** The result of a first observation. */
 function observeFirst(): ServerSockets {
   const files = new FdTableReader(kernel.space, kernel.layout).read(kernel.tasks.find(PID));
-  const { connections, plain, problems } = familyOf(kernel).createWalk(PID).connections(files);
+  const { connections, plain, problems } = mptcpOf(kernel).createWalk(PID).connections(files);
   return { connections: connections.map(({ connection }) => connection), plain, problems };
 }
 
 /** Leaves out the peer's priority if a first observation cannot know it. */
 function lasting({ connections, plain, problems }: ServerSockets): unknown {
-  const { schedulerHonours: heeds } = familyOf(kernel).bits;
-  const subflow = (one: Subflow) => ({ ...one, ...(heeds === 'peers' && { peers: undefined }) });
+  const { schedulerHonours } = mptcpOf(kernel).bits;
+  const subflow = (one: Subflow) => ({ ...one, ...(schedulerHonours === 'peers' && { peers: undefined }) });
   const reported = connections.map((one) => ({ ...one, subflows: one.subflows.map(subflow) }));
   return { connections: reported, plain, problems };
 }

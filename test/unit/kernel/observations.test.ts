@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { SubflowName } from '../../../src/model/subflow.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { FieldTable } from '../../../src/kernel/memory/field-table.js';
-import { familyOf } from '../../../src/kernel/walk/families.js';
-import type { Walk } from '../../../src/kernel/walk/family.js';
+import { mptcpOf } from '../../../src/kernel/walk/mptcp-implementations.js';
+import type { Walk } from '../../../src/kernel/walk/mptcp-implementation.js';
 import { FdTableReader, type OpenFiles } from '../../../src/kernel/walk/fd-table.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
 import { Layout } from '../../../src/kernel/layout/layout.js';
@@ -64,7 +64,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
 
   it('finds a subflow by the remote endpoint that it reported, also after counters changed', async () => {
     const kernel = await openKernel(image.sources(), { access: 'mapped', layout });
-    const walk = familyOf(kernel).createWalk(PID);
+    const walk = mptcpOf(kernel).createWalk(PID);
     const walkOnce = () =>
       walk.connections(new FdTableReader(kernel.space, layout).read(kernel.tasks.find(PID)));
     const [before] = walkOnce().connections;
@@ -89,12 +89,12 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       const files = tables.read(kernel.tasks.find(PID), last);
       return { files, ...walk.connections(files) };
     };
-    const whole = walkOnce(familyOf(kernel).createWalk(PID));
+    const whole = walkOnce(mptcpOf(kernel).createWalk(PID));
     const [first, second] = whole.connections[0]?.subflows ?? [];
     if (!first || !second) throw new Error('Bob has two subflows');
     let seen = 0;
     for (let at = 1, calls = at; calls >= at; at++) {
-      const walk = familyOf(kernel).createWalk(PID);
+      const walk = mptcpOf(kernel).createWalk(PID);
       calls = 0;
       const counted = vi
         .spyOn(kernel.space, 'gather')
@@ -110,7 +110,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       const during = walkOnce(walk);
       counted.mockRestore();
       const { connections } = walkOnce(walk, during.files);
-      const anew = walkOnce(familyOf(kernel).createWalk(PID));
+      const anew = walkOnce(mptcpOf(kernel).createWalk(PID));
       expect(connections).toEqual(anew.connections);
       if (connections[0]?.subflows.length !== during.connections[0]?.subflows.length) seen++;
       kernelDoes(() => {
@@ -124,11 +124,11 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
 
   it('makes a new table of guards when most of a full one is unused', async () => {
     const kernel = await openKernel(image.sources(), { access: 'mapped', layout });
-    const family = familyOf(kernel);
-    const walk = family.createWalk(PID);
+    const mptcp = mptcpOf(kernel);
+    const walk = mptcp.createWalk(PID);
     const open = new FdTableReader(kernel.space, layout).read(kernel.tasks.find(PID));
     const [first, second] = walk.connections(open).connections[0]?.subflows ?? [];
-    const trail = first && family.trail(PID, open, first);
+    const trail = first && mptcp.trail(PID, open, first);
     if (!first || !second || !trail) throw new Error('Bob has two subflows');
     const kept = walk.addGuards(second, trail, 1n);
     for (let round = 0; round < 1000; round++) {

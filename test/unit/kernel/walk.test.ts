@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SubflowName } from '../../../src/model/subflow.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
-import { familyOf } from '../../../src/kernel/walk/families.js';
+import { mptcpOf } from '../../../src/kernel/walk/mptcp-implementations.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { KernelImage, type ImageOptions } from '../../support/kernel-image.js';
@@ -32,7 +32,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
   /** Where the bits of both priorities and of MP_PRIO lie, and why they cannot be written. */
   async function bitsOf(access: 'mapped' | 'bytes') {
     const kernel = await openKernel(image.sources(), { access, layout });
-    const { bits } = familyOf(kernel);
+    const { bits } = mptcpOf(kernel);
     kernel.memory.close();
     return bits;
   }
@@ -98,7 +98,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       const lte = alice.contexts[1] as bigint;
       expect(await backend.setPriority(ON_LTE, 'backup')).toMatchObject({
         outcome: 'committed',
-        peerAsked: canNotify,
+        isMpPrioRequested: canNotify,
       });
       expect(image.changes()).toEqual(flipped(lte, ours, ...(canNotify ? [sendMpPrio] : [])));
       expect((await backend.connections(PID)).connections[0]?.subflows[1]).toMatchObject({
@@ -204,7 +204,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       await expect((await open()).connections(PID)).rejects.toThrow(/^task: there is no process 4321/);
     });
 
-    it('a ring of tasks that does not close', async () => {
+    it('a list of tasks that does not close', async () => {
       const task = image.allocate(4096);
       image.setWord(image.at(task, 'task_struct', 'tasks'), image.at(task, 'task_struct', 'tasks'));
       // init_task's next leads to a task whose next is itself
@@ -231,7 +231,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       for (let at = 0x20_0000; at < image.bytes.length - 16; at += 8) {
         if (image.bytes.readBigUInt64LE(at + 8) === array) image.bytes.writeUInt32LE(0xffff_ffff, at);
       }
-      await expect((await open()).connections(PID)).rejects.toThrow(/^fd table: it claims 4294967295/);
+      await expect((await open()).connections(PID)).rejects.toThrow(/^fd table: max_fds is 4294967295/);
     });
 
     it('a subflow that does not exist', async () => {
@@ -289,7 +289,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
             backend = new DevmemBackend(await openKernel(sources, { layout: sources.layout }));
             expect(backend.proof).toBe(
               `the direct map at 0x${image.options.directMap.base.toString(16)}, ` +
-                `${image.options.directMap.levels} page-table levels: the ring of 2 tasks closes, PID 1 is on it`,
+                `${image.options.directMap.levels} page-table levels: the list of 2 tasks closes and contains PID 1`,
             );
             expect((await backend.connections(PID)).connections).toHaveLength(1);
             expect((await backend.setPriority(ON_LTE, 'backup')).outcome).toBe('committed');

@@ -262,7 +262,7 @@ it('mptcp explain shows the rule, the plan, what was written and what the kernel
   daemon.rules = { ...daemon.rules, clients: [{ glob: 'a*', ...standby(['lte']) }] };
   await lines('mptcp primary alice wifi');
   const name = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
-  const result = { outcome: 'committed', peerAsked: true } as const;
+  const result = { outcome: 'committed', isMpPrioRequested: true } as const;
   daemon.writes = { at: 0, changes: [{ change: { name, priority: 'backup' }, result }] };
   expect(await lines('mptcp explain alice')).toEqual([
     'session alice: from 192.168.100.2:38456, 10.8.0.2, server lab',

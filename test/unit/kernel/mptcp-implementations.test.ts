@@ -151,7 +151,7 @@ describe('an older scheduler of upstream, which honours the client’s priority 
     await (await open()).connections(PID);
     expect(await backend?.setPriority(ON_LTE, 'backup')).toMatchObject({
       outcome: 'committed',
-      peerAsked: true,
+      isMpPrioRequested: true,
     });
     expect(bits(lte)).toEqual({ request_bkup: true, backup: true, send_mp_prio: true });
     const seen = async () => (await backend?.connections(PID))?.connections[0]?.subflows[1];
