@@ -79,6 +79,7 @@ export const HOST_SOURCES: KernelSources = {
   notes: '/sys/kernel/notes',
 };
 
+/** Options of {@link openKernel}. */
 export interface OpenOptions {
   /** `auto`, the default, maps memory if the kernel allows it. */
   readonly access?: Access | 'auto';

@@ -90,18 +90,13 @@ export class PriorityBits {
   }
 
   #makeChanges(ours: Priority, peers: Priority, overridePeer: boolean): readonly Change[] {
-    const peerAfter = overridePeer && ours === 'active' ? 'active' : peers;
-    const peersValue =
-      this.schedulerHonours === 'peers'
-        ? ours === 'backup' || peerAfter === 'backup'
-        : peerAfter === peers
-          ? undefined
-          : false;
+    const peersBit = this.#newPeersBit(ours, peers, overridePeer);
     const changes = [
       { bit: this.ours, value: ours === 'backup' },
-      ...(peersValue === undefined ? [] : [{ bit: this.peers, value: peersValue }]),
+      ...(peersBit === undefined ? [] : [{ bit: this.peers, value: peersBit }]),
       ...(this.cannotNotifyReason === undefined ? [{ bit: this.sendMpPrio, value: true }] : []),
     ];
+    // Without a unit that contains all bits, each byte gets a change of its own.
     const common = this.access === 'mapped' ? unitOf(changes.map(({ bit }) => bit)) : undefined;
     const units = new Map<number, Change>();
     for (const { bit, value } of changes) {
@@ -117,6 +112,13 @@ export class PriorityBits {
       });
     }
     return [...units.values()];
+  }
+
+  /** The value to write to the peer's bit, where true is backup; undefined: the bit stays as it is. */
+  #newPeersBit(ours: Priority, peers: Priority, overridePeer: boolean): boolean | undefined {
+    const isOverridden = overridePeer && ours === 'active';
+    if (this.schedulerHonours === 'peers') return ours === 'backup' || (peers === 'backup' && !isOverridden);
+    return isOverridden && peers === 'backup' ? false : undefined;
   }
 
   /** Why this host cannot write a bit safely; undefined if it can. */

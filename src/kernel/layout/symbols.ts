@@ -16,6 +16,7 @@ export const WANTED_SYMBOLS = [
   'usercopy_abort',
 ] as const;
 
+/** A symbol that this program uses. */
 export type WantedSymbol = (typeof WANTED_SYMBOLS)[number];
 
 /** The image starts at a multiple of this, also with KASLR (CONFIG_PHYSICAL_ALIGN). */

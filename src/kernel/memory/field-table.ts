@@ -6,6 +6,7 @@ const WORD = 8;
 /** 8-byte words as pairs of 32-bit numbers, low half first. V8 compares these faster than bigints. */
 export type WordHalves = Uint32Array;
 
+/** The same memory as pairs of 32-bit numbers: a view and not a copy. */
 export function toHalves(words: BigUint64Array): WordHalves {
   return new Uint32Array(words.buffer, words.byteOffset, 2 * words.length);
 }

@@ -1,12 +1,13 @@
 import type { Connection, PlainPeer } from '../../model/connection.js';
 import { formatEndpoint, isSameFourTuple, type Endpoint } from '../../model/endpoint.js';
-import type { Priority, Subflow } from '../../model/subflow.js';
+import type { Subflow } from '../../model/subflow.js';
 import { GuardTable, type GuardSequence } from '../commit/guard-table.js';
 import type { SchedulerHonours } from '../commit/priority-bits.js';
 import type { PriorityFlags } from '../commit/priority-slots.js';
 import type { Trail } from '../commit/trail.js';
 import type { CounterTable } from './counter-table.js';
 import type { EndpointTable } from './endpoint-table.js';
+import { interpretPriorities } from './interpret-priorities.js';
 import type { LocatedConnection, LocatedConnections, LocatedSubflow, SubflowLocation } from './located.js';
 import type { SocketFile } from './sockets.js';
 import type { SubflowLists } from './subflow-lists.js';
@@ -38,8 +39,10 @@ export interface WalkResult {
   priorities(node: number): PriorityFlags;
 }
 
+/** A socket that a walk recognised as a meta-socket. */
 export interface MetaSocket {
   readonly file: SocketFile;
+  /** Its row in the tables that have one for each socket of the process. */
   readonly row: number;
 }
 
@@ -62,10 +65,10 @@ export class ConnectionBuilder {
   #nodes: (LastSubflow | undefined)[] = [];
   /** The connections of the last walk, by meta-socket. */
   #metas: (LastConnection | undefined)[] = [];
-  /** The subflows of the last walk by context. Made when the first subflow has another node than before. */
+  /** The subflows of the last walk, by context. Made only if a subflow has another node than before. */
   #byContext: Map<bigint, LastSubflow> | undefined;
   #guardTable = new GuardTable();
-  /** By the objects that were reported as remote endpoints. */
+  /** The subflows, by the objects that were reported as their remote endpoints. */
   readonly #byRemote = new WeakMap<Endpoint, LastSubflow>();
 
   constructor(
@@ -73,7 +76,11 @@ export class ConnectionBuilder {
     private readonly schedulerHonours: SchedulerHonours,
   ) {}
 
-  /** @param problems receives a message for each connection that cannot be used. @param plain receives plain TCP. */
+  /**
+   * Makes the connections of a walk.
+   * @param problems receives a message for each connection that cannot be used.
+   * @param plain receives the connections that fell back to TCP.
+   */
   build(walk: WalkResult, problems: string[], plain: PlainPeer[]): LocatedConnections {
     const { metas, metaEndpoints, lists } = walk;
     const nodes = new Array<LastSubflow | undefined>(lists.nodes.length);
@@ -204,12 +211,12 @@ export class ConnectionBuilder {
       walk.isNodeUnchanged(node) &&
       // the node before has the pointer to this one
       (depth === 0 || walk.isNodeUnchanged(node - 1));
-    if (!isUnchanged) return this.#describe(walk, { file, row }, node, depth);
+    if (!isUnchanged) return this.#locate(walk, { file, row }, node, depth);
     if (!counters.isUnchanged(node)) last.subflow = counters.addTo(last.subflow, node);
     return last;
   }
 
-  #describe(walk: WalkResult, { file, row }: MetaSocket, node: number, depth: number): LastSubflow {
+  #locate(walk: WalkResult, { file, row }: MetaSocket, node: number, depth: number): LastSubflow {
     const { lists, endpoints, counters, metaEndpoints } = walk;
     const location: SubflowLocation = {
       file,
@@ -223,7 +230,7 @@ export class ConnectionBuilder {
     };
     const atContext = this.#lastAt(node, location.context);
     const last = atContext && isSameFourTuple(atContext, location) ? atContext : undefined;
-    const priorities = this.#priorities(walk.priorities(node), last?.peers);
+    const priorities = interpretPriorities(walk.priorities(node), last?.peers, this.schedulerHonours);
     const { local, remote } = location;
     const subflow = counters.addTo({ local, remote, ...priorities }, node);
     const now = { ...location, subflow, peers: priorities.peers, depth };
@@ -241,30 +248,10 @@ export class ConnectionBuilder {
     this.#byContext ??= new Map(this.#nodes.flatMap((last) => (last ? [[last.context, last] as const] : [])));
     return this.#byContext.get(context);
   }
-
-  /**
-   * If the scheduler honours the peer's bit alone, we write our priority over it, and know the peer's priority only from
-   * before that. So after a restart of subflowd the peer of a subflow that we made backup counts as active. If the peer
-   * clears its bit, it clears our priority too: then ours is not in force, and is reported as active.
-   */
-  #priorities(
-    { ours, peers, mpPrioPending }: PriorityFlags,
-    peersBefore: Priority | undefined,
-  ): Pick<Subflow, 'ours' | 'peers' | 'mpPrioPending'> {
-    if (this.schedulerHonours === 'both') {
-      return { ours: toPriority(ours), peers: toPriority(peers), mpPrioPending };
-    }
-    const peersNow = ours && peers && peersBefore !== undefined ? peersBefore : toPriority(!ours && peers);
-    return { ours: toPriority(ours && peers), peers: peersNow, mpPrioPending };
-  }
 }
 
 function subflowsOf({ subflows }: Pick<LocatedConnection, 'subflows'>): Subflow[] {
   return subflows.map(({ subflow }) => subflow);
-}
-
-function toPriority(isBackup: boolean): Priority {
-  return isBackup ? 'backup' : 'active';
 }
 
 function isSameLocation(one: SubflowLocation, other: SubflowLocation): boolean {

@@ -6,7 +6,7 @@ import type { MptcpName } from '../layout/mptcp-name.js';
 import type { OpenFiles } from './fd-table.js';
 import type { LocatedConnections, LocatedSubflow, SubflowLocation } from './located.js';
 
-// include/uapi/linux/in.h
+/** `sk_protocol` of TCP sockets, and of the meta-sockets of upstream Linux (include/uapi/linux/in.h). */
 export const IPPROTO_TCP = 6;
 export const IPPROTO_MPTCP = 262;
 

@@ -43,7 +43,7 @@ export class SocketReader {
   readonly #file: Slot;
   readonly #sk: Slot;
   readonly #sockets: FieldTable;
-  /** Of the last read, by row; and the descriptor of each row. */
+  /** The files of the last read and their descriptors, by row. */
   #lastFiles: readonly (SocketFile | undefined)[] = [];
   #lastFds: Uint32Array = new Uint32Array(0);
 

@@ -1,4 +1,5 @@
 import { KernelError } from '../../model/kernel-error.js';
+import type { ListEnd } from '../../native/addon.js';
 import type { Field, Layout } from '../layout/layout.js';
 import type { AddressSpace } from '../memory/address-space.js';
 import { FieldSelection, type Slot } from '../memory/field-selection.js';
@@ -6,8 +7,9 @@ import { FieldTable } from '../memory/field-table.js';
 
 /** The largest number of processes. Linux allows 4,194,304 PIDs (PID_MAX_LIMIT), but no real host comes near this limit. */
 export const MAX_TASKS = 131_072;
+/** The number of processes for which there is room at first. It doubles until all fit. */
 const FIRST_LIMIT = 4096;
-/** How often the list is read if a process on it exits meanwhile. */
+/** How often the list is read if the walk meets memory that cannot be read: a process on the list may just have exited. */
 const ATTEMPTS = 3;
 
 /** A process. */
@@ -46,22 +48,16 @@ export class Tasks {
   all(): readonly Task[] {
     const head = this.initTask + BigInt(this.#tasks.offset);
     const pid = { offset: this.#pid.offset - this.#tasks.offset, size: this.#pid.size };
-    let end = 'limit';
-    for (let limit = FIRST_LIMIT; limit <= MAX_TASKS; limit *= end === 'limit' ? 2 : 1) {
-      let list;
-      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        list = this.space.walkList(head, pid, limit);
-        end = list.end;
-        if (end !== 'unreadable') break;
-      }
-      if (!list || end === 'unreadable') break;
-      if (end === 'closed') {
-        const { members } = list;
-        return Array.from(list.nodes, (node, row) => ({
+    let end: ListEnd = 'limit';
+    for (let limit = FIRST_LIMIT; end === 'limit' && limit <= MAX_TASKS; limit *= 2) {
+      const { nodes, members, end: thisEnd } = this.#walkList(head, pid, limit);
+      if (thisEnd === 'closed') {
+        return Array.from(nodes, (node, row) => ({
           address: node - BigInt(this.#tasks.offset),
           pid: members.getUint32(row * pid.size, true),
         }));
       }
+      end = thisEnd;
     }
     throw new KernelError('task', `the list of tasks from init_task does not close (${end})`);
   }
@@ -78,6 +74,15 @@ export class Tasks {
     const found = this.#addresses.get(pid);
     if (found === undefined) throw new KernelError('task', `there is no process ${pid}`);
     return found;
+  }
+
+  /** See {@link AddressSpace.walkList}. Walks again if memory cannot be read. */
+  #walkList(head: bigint, member: Field, limit: number): ReturnType<AddressSpace['walkList']> {
+    let list = this.space.walkList(head, member, limit);
+    for (let attempt = 1; list.end === 'unreadable' && attempt < ATTEMPTS; attempt++) {
+      list = this.space.walkList(head, member, limit);
+    }
+    return list;
   }
 
   #readPid(address: bigint): number | undefined {

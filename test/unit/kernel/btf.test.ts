@@ -8,11 +8,11 @@ const INT = 1;
 
 interface StructType {
   readonly name: string;
-  /** Each with the id of its type, from 1 on: the order in which they are written. */
+  /** Each member with the id of its type. Ids count from 1, in the order in which the structures are written. */
   readonly members: readonly (readonly [name: string, type: number])[];
 }
 
-/** BTF of structures, and behind them one `int`. */
+/** BTF of these structures, and of one `int` after them. */
 function btf(structs: readonly StructType[]): Btf {
   const names = new Map([['', 0]]);
   const strings: Buffer[] = [Buffer.from('\0')];
@@ -66,7 +66,7 @@ it('a structure has 65,536 members at most, however they are nested', () => {
     { name: '', members: half.slice(1) },
     { name: '', members: half.slice(1) },
   ]); // prettier-ignore
-  // the anonymous ones count, too
+  // anonymous structs count as well
   expect(most.members(1)).toHaveLength(MAX_MEMBERS - 2);
   const more = btf([
     { name: 'outer', members: [['', 2], ['', 3]] },

@@ -143,7 +143,7 @@ describe('an older scheduler of upstream, which honours the client’s priority 
     );
   });
 
-  it('has our priority in the client’s bit as well, and loses it again', async () => {
+  it('gets our priority in the client’s bit as well, and no longer has it when ours is active', async () => {
     image = new KernelImage(layout);
     const alice = image.socket(ALICE);
     image.task(PID, [alice.file]);
@@ -162,7 +162,7 @@ describe('an older scheduler of upstream, which honours the client’s priority 
     expect(await seen()).toMatchObject({ ours: 'active', peers: 'active' });
   });
 
-  it('keeps the client’s priority, which was there before ours and is there after it', async () => {
+  it('restores the client’s priority when ours is active again', async () => {
     image = new KernelImage(layout);
     const alice = image.socket({
       ...ALICE,
@@ -185,7 +185,7 @@ describe('an older scheduler of upstream, which honours the client’s priority 
     expect(bits(lte)).toMatchObject({ request_bkup: false, backup: false });
   });
 
-  it('has our priority as active once the client cleared its bit', async () => {
+  it('counts our priority as active once the client cleared its bit', async () => {
     image = new KernelImage(layout);
     const alice = image.socket(ALICE);
     image.task(PID, [alice.file]);

@@ -202,7 +202,7 @@ describe('where our priority is written over the client’s', () => {
     expect(await ofAlice()).toBe('backup');
   });
 
-  it('forgets it with the server, and not with another one', async () => {
+  it('forgets it when its own server ends, and not when another one does', async () => {
     backend.trackServers([PID, 1]);
     expect(await ofAlice()).toBe('backup');
     backend.trackServers([1]);

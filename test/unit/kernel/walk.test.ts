@@ -200,7 +200,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       expect(image.changes()).toEqual([]);
     });
 
-    it('a process that is not there', async () => {
+    it('a process that does not exist', async () => {
       await expect((await open()).connections(PID)).rejects.toThrow(/^task: there is no process 4321/);
     });
 
@@ -258,7 +258,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
     });
   });
 
-  describe('finds its way with any arrangement of memory and symbols:', () => {
+  describe('opens a kernel with any arrangement of memory and symbols:', () => {
     const directMaps: Record<string, ImageOptions> = {
       'at 0xffff888000000000': {},
       'at 0xffff880000000000': { directMap: { base: 0xffff_8800_0000_0000n, levels: 4 } },
