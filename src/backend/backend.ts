@@ -18,6 +18,7 @@ export interface PriorityResult {
   readonly reason?: string;
 }
 
+/** Options of {@link Backend.setPriority}. */
 export interface PriorityOptions {
   /**
    * If the requested priority is `active` and the peer asks for `backup`, override the peer's priority in this kernel. False by

@@ -3,7 +3,7 @@ import { KernelError } from '../../model/kernel-error.js';
 
 /**
  * Largest number of descriptors that is read of one process: twice as many as a server's sessions. Each takes a system call,
- * and whoever has the rights of OpenVPN's user can open as many as the machine allows.
+ * and a process with the rights of OpenVPN's user can open as many as the machine allows.
  */
 export const MAX_DESCRIPTORS = 32_768;
 

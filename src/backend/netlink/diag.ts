@@ -65,6 +65,7 @@ export interface TcpSocket extends DiagSocket {
   readonly counters: TcpCounters;
 }
 
+/** The MPTCP members of a subflow's TCP socket (include/uapi/linux/mptcp.h, enum mptcp_subflow_attr). */
 export interface SubflowInfo {
   /** The token of its connection on this host. */
   readonly token: number;
@@ -144,7 +145,7 @@ export function subflowNow(socket: RequestSocket, ends: Omit<DiagSocket, 'inode'
     return socket.get(
       SOCK_DIAG_BY_FAMILY,
       (request) => {
-        writeRequest(request, { protocol: IPPROTO_TCP }, familyOf(ends.local), ends);
+        writeRequest(request, { protocol: IPPROTO_TCP }, addressFamilyOf(ends.local), ends);
       },
       ({ payload }) => {
         if (payload.length < DIAG_MESSAGE) throw malformed('socket');
@@ -207,7 +208,7 @@ function writeRequest(
   bytes.writeUInt32LE(NO_COOKIE, at + 52);
 }
 
-function familyOf({ address }: Endpoint): number {
+function addressFamilyOf({ address }: Endpoint): number {
   return address.includes(':') ? AF_INET6 : AF_INET;
 }
 

@@ -17,7 +17,10 @@ export interface Message {
   readonly payload: Buffer;
 }
 
-/** Attributes by type. They are searched where they are, because most of them are never read. If a type comes twice, the last one counts. */
+/**
+ * Attributes by type. They are searched where they are, because most of them are never read. If a type comes twice, the last
+ * one counts.
+ */
 export class Attributes {
   /** @throws {NetlinkError} EBADMSG if the bytes from `start` to `end` are not filled by whole attributes. */
   constructor(
@@ -41,7 +44,10 @@ export class Attributes {
     return at === undefined ? undefined : this.#at(at);
   }
 
-  /** The offset of the value of a required attribute. @throws {NetlinkError} EBADMSG if it is missing or shorter than `size` bytes. */
+  /**
+   * The offset of the value of a required attribute.
+   * @throws {NetlinkError} EBADMSG if it is missing or shorter than `size` bytes.
+   */
   offset(type: number, size: number): number {
     const at = this.#find(type);
     if (at === undefined || u16At(this.bytes, at) < ATTRIBUTE_HEADER + size)
@@ -112,6 +118,7 @@ export function readAttributes(bytes: Buffer, start = 0): Attributes {
   return new Attributes(bytes, start);
 }
 
+/** The error for an answer in which this part is missing or incomplete. */
 export function malformed(what: string): NetlinkError {
   return new NetlinkError('EBADMSG', `the kernel's answer has no complete ${what}`);
 }

@@ -36,7 +36,10 @@ export class NetworkNamespace {
     this.generic = new RequestSocket(() => this.#socket(NETLINK_GENERIC));
   }
 
-  /** Opens the network namespace of a process. @throws {Error} ENOENT if the process is gone; EACCES without the right to read it. */
+  /**
+   * Opens the network namespace of a process.
+   * @throws {Error} ENOENT if the process is gone; EACCES without the right to read it.
+   */
   static openFor(pid: number | 'self'): NetworkNamespace {
     const fd = openSync(`/proc/${pid}/ns/net`, 'r');
     return new NetworkNamespace(fd, fstatSync(fd).ino);

@@ -23,7 +23,10 @@ export class NetworkNamespaces {
     }, CLOSE_UNUSED_MS).unref();
   }
 
-  /** The network namespace of a process. Begins to listen in a new one. @throws {Error} if the process is gone or its namespace cannot be entered. */
+  /**
+   * The network namespace of a process. Begins to listen in a new one.
+   * @throws {Error} if the process is gone or its namespace cannot be entered.
+   */
   getOrOpen(pid: number): NetworkNamespace {
     const known = this.all().find((one) => one.contains(pid));
     const namespace = known ?? this.#open(pid);

@@ -21,8 +21,8 @@ type LastObservation = Pick<ServerObservation, 'inodes' | 'portOf' | 'isOnOtherP
  * Observes a server on the ports that it listens on, so that other processes in its network namespace cost nothing.
  *
  * TPROXY and BPF programs (sk_lookup) can give it connections on any other port, and the kernel does not show which ports.
- * So these observations are on all ports: the first one; each one while the server has such a connection; and each one in
- * which a socket is missing that is new or was a connection.
+ * So an observation covers all ports if it is the first one, or if the last one showed a connection on another port. It is
+ * repeated on all ports if it does not show a socket of the process that is new, or that was a connection before.
  * @param serverPorts where it listens.
  * @throws {NetlinkError}
  */

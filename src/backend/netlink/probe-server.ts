@@ -2,7 +2,11 @@ import { bad, note, type Check } from '../../model/check.js';
 import { runInNamespaceOf } from '../../util/run-in-namespace.js';
 import { PM_TYPE_REMEDY } from './pm-type.js';
 
-/** Checks whether netlink can set priorities in the network namespace of a server. @throws {Error} as {@link runInNamespaceOf} does. */
+/**
+ * Checks whether netlink can set priorities in the network namespace of a server.
+ * @param name of the checks.
+ * @throws {Error} as {@link runInNamespaceOf} does.
+ */
 export async function probeServerForNetlink(name: string, pid: number): Promise<readonly Check[]> {
   const pmType = Number(await runInNamespaceOf(pid, ['cat', '/proc/sys/net/mptcp/pm_type']));
   if (pmType !== 1) {
