@@ -4,4 +4,5 @@
  */
 export const BACKEND_NAMES = ['netlink', 'devmem'] as const;
 
+/** A value of `[kernel] backend`, except `auto`. */
 export type BackendName = (typeof BACKEND_NAMES)[number];

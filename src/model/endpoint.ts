@@ -31,10 +31,12 @@ export function formatEndpoint({ address, port }: Endpoint): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
+/** Compares address and port. Both addresses must be canonical. */
 export function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {
   return one === other || (one.port === other.port && one.address === other.address);
 }
 
+/** Compares both endpoints, as {@link isSameEndpoint} does. */
 export function isSameFourTuple(one: FourTuple, other: FourTuple): boolean {
   return isSameEndpoint(one.local, other.local) && isSameEndpoint(one.remote, other.remote);
 }

@@ -51,8 +51,10 @@ export const MODE_KEYS = {
   balance: { paths: 'allowed', others: ['min-rate', 'cost'] },
 } as const satisfies Readonly<Record<string, ModeKeys>>;
 
+/** A value of `mode` in a `[client GLOB]` or `[default]` section. */
 export type Mode = keyof typeof MODE_KEYS;
 
+/** All modes, in the order in which messages list them. */
 export const MODES = Object.keys(MODE_KEYS) as readonly Mode[];
 
 /** The mode of a rule that does not name one, and of an override. */

@@ -4,6 +4,7 @@ export interface Rate {
   readonly up: number;
 }
 
+/** 0 bit/s in both directions. */
 export const NO_RATE: Rate = { down: 0, up: 0 };
 
 /** Highest rate, bit/s. Higher ones are reduced to it, so that sums stay finite. */
@@ -14,6 +15,7 @@ export function mapRate(of: (direction: 'down' | 'up') => number): Rate {
   return { down: of('down'), up: of('up') };
 }
 
+/** The sum of each direction. */
 export function addRate(a: Rate, b: Rate): Rate {
   return { down: a.down + b.down, up: a.up + b.up };
 }

@@ -21,6 +21,7 @@ export const TCP_COUNTERS = {
   retransmitted: { tcpSock: { member: 'total_retrans', shift: 0 }, tcpInfo: { offset: 100, size: 4 } },
 } as const;
 
+/** The name of a counter, as `status --json` has it. */
 export type TcpCounterName = keyof typeof TCP_COUNTERS;
 
 /** The counters of one subflow. */

@@ -80,8 +80,8 @@ export interface NativeMemory {
   ): { count: number; end: ListEnd };
   /**
    * The guarded commit. From index `at`, `guards` has the physical address of the structure to change, the number of guards,
-   * and for each guard [physical address, mask, expected value]. `changes` has for each change [offset in the structure, width in bytes
-   * (1, 2 or 4), mask, value, mask of the bits to read back].
+   * and for each guard [physical address, mask, expected value]. `changes` has for each change
+   * [offset in the structure, width in bytes (1, 2 or 4), mask, value, mask of the bits to read back].
    *
    * For each change it compares all guards in order. Only if all have their expected values, it changes the masked bits of
    * the unit and reads back those that nobody else writes.

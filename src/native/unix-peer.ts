@@ -1,4 +1,3 @@
-import { readlinkSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { loadAddon, type PeerCredentials } from './addon.js';
 
@@ -13,13 +12,4 @@ export function unixPeer(socket: Socket): PeerCredentials | undefined {
   const fd = handle?.fd ?? -1;
   if (fd < 0) return undefined;
   return loadAddon().peerCredentials(fd);
-}
-
-/** The path of a process's program for a message, as ` (PATH)`; empty if it cannot be read. */
-export function programOf(pid: number): string {
-  try {
-    return ` (${readlinkSync(`/proc/${pid}/exe`)})`;
-  } catch {
-    return '';
-  }
 }

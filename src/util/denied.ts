@@ -19,6 +19,9 @@ const USE_UNIT = `install openvpn-conf/subflowd.service anew, then: ${RESTART}`;
 /** How a process uses a file, or the files in a directory. */
 export type Use = 'read' | 'write to';
 
+/** What a process must be allowed to do with a directory, so that it can use what is in it. */
+const IN_DIRECTORY: Readonly<Record<Use, string>> = { read: 'search', 'write to': 'create a file in' };
+
 /**
  * Why a path cannot be read or written, for an admin. If this process does not have the right, the text names the file or
  * directory that denies it, its owner, and how to fix it. Any other error is returned as the system reports it.
@@ -33,8 +36,9 @@ export function whyDenied(error: unknown, use: Use, path: string, remedy?: strin
   const { at, stats } = nearestVisible(path);
   if (stats === undefined) return message;
   const user = ownName();
-  const verb = at === path ? use : use === 'read' ? 'search' : 'create a file in';
-  return `${code}: user ${user} may not ${verb} ${at}, which has ${ownerText(stats)}: ${remedy ?? remedyOf(use, path, user, stats)}`;
+  const action = at === path ? use : IN_DIRECTORY[use];
+  const denial = `user ${user} may not ${action} ${at}, which has ${ownerText(stats)}`;
+  return `${code}: ${denial}: ${remedy ?? remedyOf(use, path, user, stats)}`;
 }
 
 /** Why a file cannot be read: one sentence that names it. */

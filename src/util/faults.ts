@@ -1,9 +1,9 @@
 import type { Problems } from './problems.js';
 
 /**
- * Does work for one server or one user. If a fault of subflowd makes it throw, that is a problem of this server or user, and the
- * daemon goes on. For work that a timer or an event starts and nobody waits for. The problem lasts until the same work
- * succeeds.
+ * Does work for one server or one user that a timer or an event starts, and whose result no caller awaits. If a fault of
+ * subflowd makes the work throw, this opens a problem of that server or user, and the daemon continues. The problem lasts
+ * until the same work succeeds.
  * @param who the server or user.
  * @param what the work: the end of the sentence "cannot ...".
  */

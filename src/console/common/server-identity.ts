@@ -1,7 +1,8 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { dirname, resolve } from 'node:path';
-import { programOf, unixPeer } from '../../native/unix-peer.js';
+import { unixPeer } from '../../native/unix-peer.js';
+import { programOf } from '../../util/program-of.js';
 import { reasonOf } from '../../util/errno.js';
 import { userNumber } from '../../util/accounts.js';
 import { userName } from './users.js';

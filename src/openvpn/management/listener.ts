@@ -5,7 +5,8 @@ import { dirname } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { canonicalAddress } from '../../model/endpoint.js';
 import { socketOwner, type OwnedSocket } from '../../native/socket-owner.js';
-import { programOf, unixPeer } from '../../native/unix-peer.js';
+import { unixPeer } from '../../native/unix-peer.js';
+import { programOf } from '../../util/program-of.js';
 import { reasonOf } from '../../util/errno.js';
 import { userOrNumber, userNumber } from '../../util/accounts.js';
 

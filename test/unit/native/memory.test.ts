@@ -55,8 +55,8 @@ function words(...wanted: readonly (readonly [offset: number, mask?: bigint])[])
   return BigUint64Array.from(wanted.flatMap(([offset, mask = ~0n]) => [BigInt(offset), mask]));
 }
 
-/** Somebody who takes the bits at 0x1018 back as fast as they are set, until told to stop. */
-const RIVAL = `
+/** A worker that clears the bits at 0x1018 as soon as they are set, until it is stopped. */
+const OVERWRITER = `
   const { parentPort, workerData: { root, file, ranges, guards, change, stop } } = require('node:worker_threads');
   const { PhysicalMemory } = require('node-gyp-build')(root);
   const memory = new PhysicalMemory(file, ranges, 'mapped', true);
@@ -264,7 +264,7 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
     const root = path.resolve(import.meta.dirname, '../../..');
     const back = change(0x1018n, 1, 0b111, 0);
     const stop = new Int32Array(new SharedArrayBuffer(4));
-    const rival = new Worker(RIVAL, {
+    const rival = new Worker(OVERWRITER, {
       eval: true,
       workerData: { root, file, ranges: RANGES, guards: NO_GUARDS, change: back, stop },
     });

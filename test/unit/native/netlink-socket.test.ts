@@ -86,7 +86,7 @@ describe('a netlink socket', () => {
     const rows = readFileSync('/proc/self/net/netlink', 'utf8')
       .split('\n')
       .map((line) => line.split(/\s+/));
-    // sk, protocol, address; one is made from a process's number where that is free
+    // sk, protocol, address. The kernel uses the PID as address if it is free.
     const address = rows
       .filter(([, protocol]) => protocol === `${NETLINK_USERSOCK}`)
       .map((row) => Number(row[2]));
@@ -99,7 +99,7 @@ describe('a netlink socket', () => {
     own.close();
   });
 
-  it('keeps no process and no worker running', async () => {
+  it('does not keep a process or a worker running', async () => {
     expect(await node(WATCH)).toMatchObject({ exitCode: 0, stderr: '' });
     const worker = `new (require('node:worker_threads').Worker)(${JSON.stringify(WATCH)}, { eval: true })`;
     expect(await node(`${worker}.on('exit', (code) => console.log('worker', code))`)).toMatchObject({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { escapeJson, isPrintable, printable, printableJson } from '../../../src/util/printable.js';
 
-const UNSEEN: readonly (readonly [string, string])[] = [
+const INVISIBLE: readonly (readonly [string, string])[] = [
   ['\n', '\\x0a'],
   ['\x1b', '\\x1b'],
   ['\x7f', '\\x7f'],
@@ -28,12 +28,12 @@ const UNSEEN: readonly (readonly [string, string])[] = [
 ];
 
 describe('an invisible or reordering character', () => {
-  it.each(UNSEEN)('%j is shown as %s', (character, shown) => {
+  it.each(INVISIBLE)('%j is shown as %s', (character, shown) => {
     expect(printable(`a${character}b`)).toBe(`a${shown}b`);
     expect(isPrintable(`a${character}b`)).toBe(false);
   });
 
-  it.each(UNSEEN)('%j is escaped in JSON, and parses to itself', (character) => {
+  it.each(INVISIBLE)('%j is escaped in JSON, and parses to itself', (character) => {
     const json = printableJson({ [`a${character}`]: `b${character}c` });
     expect(json).toMatch(/^[ -~]+$/);
     expect(JSON.parse(json)).toEqual({ [`a${character}`]: `b${character}c` });
