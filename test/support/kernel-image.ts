@@ -61,7 +61,7 @@ export interface ImageOptions {
 
 /**
  * A file with the memory of a fake kernel, as /dev/mem shows it: tasks, files, sockets and subflows, arranged by a layout of
- * either family. It is for tests that no real kernel allows, such as those with broken structures.
+ * either MPTCP implementation. It is for tests that no real kernel allows, such as those with broken structures.
  */
 export class KernelImage {
   readonly bytes: Buffer;

@@ -14,7 +14,7 @@ export const LINUX_6_1 = readReal('linux-6.1');
 export const LINUX_6_12 = readReal('linux-6.12');
 export const LINUX_4_14_MPTCP = readReal('linux-4.14-mptcp');
 
-/** Every layout of each family, by kernel. */
+/** Every layout of each MPTCP implementation, by kernel. */
 export const UPSTREAM: Readonly<Record<string, Layout>> = {
   'Linux 6.1': LINUX_6_1,
   'Linux 6.12': LINUX_6_12,
