@@ -24,10 +24,10 @@ const INET_ULP_INFO_MPTCP = 3;
 const INFO_EXTENSION = 1 << (INET_DIAG_INFO - 1);
 const NO_COOKIE = 0xffffffff;
 
-/** `inet_diag_msg`, bytes. */
-const DIAG_MESSAGE = 72;
-/** `inet_diag_req_v2`, bytes. */
-const DIAG_REQUEST = 56;
+/** Offsets in `inet_diag_msg`, and its size, bytes. */
+const DIAG_MSG = { family: 0, state: 1, sport: 4, dport: 6, src: 8, dst: 24, if: 40, cookie: 44, inode: 68, size: 72 } as const; // prettier-ignore
+/** Offsets in `inet_diag_req_v2`, and its size, bytes. The cookie has two words. */
+const DIAG_REQ = { family: 0, protocol: 1, ext: 2, states: 4, sport: 8, dport: 10, src: 12, dst: 28, if: 44, cookie: 48, size: 56 } as const; // prettier-ignore
 
 const TCP_INFO = Object.entries(TCP_COUNTERS).map(
   ([name, { tcpInfo }]) => [name as TcpCounterName, tcpInfo] as const,
@@ -35,8 +35,11 @@ const TCP_INFO = Object.entries(TCP_COUNTERS).map(
 /** The part of `tcp_info` that is read, bytes. */
 const TCP_INFO_BYTES = Math.max(...TCP_INFO.map(([, { offset, size }]) => offset + size));
 
+/** Offsets in `mptcp_info`, and the size of the part that is read, bytes. */
+const MPTCP_INFO = { flags: 8, token: 12, size: 16 } as const;
 const MPTCP_INFO_FLAG_FALLBACK = 1 << 0;
 const MPTCP_SUBFLOW_ATTR = { tokenLocal: 2, flags: 8, idRemote: 9 } as const;
+/** MPTCP_SUBFLOW_FLAG_MCAP_REM, JOIN_REM, BKUP_REM and BKUP_LOC. */
 const SUBFLOW_FLAG = { mpCapable: 1 << 0, mpJoin: 1 << 2, peers: 1 << 4, ours: 1 << 5 } as const;
 
 /** An established socket as sock_diag(7) shows it. */
@@ -52,8 +55,8 @@ export interface DiagSocket {
 /** A meta-socket. */
 export interface MetaSocket extends DiagSocket {
   readonly token: number;
-  /** It fell back to plain TCP (RFC 8684 section 3.7). */
-  readonly fellBack: boolean;
+  /** Whether it fell back to plain TCP (RFC 8684 section 3.7). */
+  readonly hasFallenBack: boolean;
 }
 
 /** A TCP socket. If it is a subflow, its inode is the one of its meta-socket. */
@@ -94,14 +97,14 @@ export function metaSockets(socket: RequestSocket, ports?: ReadonlySet<number>):
   const read = (message: Message): MetaSocket => {
     const { payload } = message;
     const { local, remote } = readFourTuple(message);
-    const info = readAttributes(payload, DIAG_MESSAGE).offset(INET_DIAG_INFO, 16);
+    const info = readAttributes(payload, DIAG_MSG.size).offset(INET_DIAG_INFO, MPTCP_INFO.size);
     return {
       local,
       remote,
-      device: payload.readUInt32LE(40),
-      inode: payload.readUInt32LE(68),
-      fellBack: (payload.readUInt32LE(info + 8) & MPTCP_INFO_FLAG_FALLBACK) !== 0,
-      token: payload.readUInt32LE(info + 12),
+      device: payload.readUInt32LE(DIAG_MSG.if),
+      inode: payload.readUInt32LE(DIAG_MSG.inode),
+      hasFallenBack: (payload.readUInt32LE(info + MPTCP_INFO.flags) & MPTCP_INFO_FLAG_FALLBACK) !== 0,
+      token: payload.readUInt32LE(info + MPTCP_INFO.token),
     };
   };
   return dump(socket, { protocol: IPPROTO_RAW }, read, (request) => {
@@ -114,7 +117,7 @@ export function metaSockets(socket: RequestSocket, ports?: ReadonlySet<number>):
 export function listeningSockets(socket: RequestSocket): ListeningSocket[] {
   return dump(socket, { protocol: IPPROTO_TCP, state: TCP_LISTEN }, (message) => {
     const { address, port } = readFourTuple(message).local;
-    return { address, port, inode: message.payload.readUInt32LE(68) };
+    return { address, port, inode: message.payload.readUInt32LE(DIAG_MSG.inode) };
   });
 }
 
@@ -148,9 +151,10 @@ export function subflowNow(socket: RequestSocket, ends: Omit<DiagSocket, 'inode'
         writeRequest(request, { protocol: IPPROTO_TCP }, addressFamilyOf(ends.local), ends);
       },
       ({ payload }) => {
-        if (payload.length < DIAG_MESSAGE) throw malformed('socket');
+        if (payload.length < DIAG_MSG.size) throw malformed('socket');
         // If no connection has these endpoints, the kernel returns the listening socket that would accept one.
-        const found = payload[1] === TCP_ESTABLISHED ? readAttributes(payload, DIAG_MESSAGE) : undefined;
+        const found =
+          payload[DIAG_MSG.state] === TCP_ESTABLISHED ? readAttributes(payload, DIAG_MSG.size) : undefined;
         return { subflow: found && readSubflow(found) };
       },
     ).subflow;
@@ -192,20 +196,20 @@ function writeRequest(
   ends?: Omit<DiagSocket, 'inode'>,
 ): void {
   const { bytes } = request;
-  const at = request.reserve(DIAG_REQUEST);
-  bytes[at] = family;
-  bytes[at + 1] = protocol;
-  bytes[at + 2] = INFO_EXTENSION;
-  bytes.writeUInt32LE(1 << state, at + 4);
+  const at = request.reserve(DIAG_REQ.size);
+  bytes[at + DIAG_REQ.family] = family;
+  bytes[at + DIAG_REQ.protocol] = protocol;
+  bytes[at + DIAG_REQ.ext] = INFO_EXTENSION;
+  bytes.writeUInt32LE(1 << state, at + DIAG_REQ.states);
   if (ends) {
-    bytes.writeUInt16BE(ends.local.port, at + 8);
-    bytes.writeUInt16BE(ends.remote.port, at + 10);
-    writeAddress(ends.local.address, bytes, at + 12);
-    writeAddress(ends.remote.address, bytes, at + 28);
-    bytes.writeUInt32LE(ends.device, at + 44);
+    bytes.writeUInt16BE(ends.local.port, at + DIAG_REQ.sport);
+    bytes.writeUInt16BE(ends.remote.port, at + DIAG_REQ.dport);
+    writeAddress(ends.local.address, bytes, at + DIAG_REQ.src);
+    writeAddress(ends.remote.address, bytes, at + DIAG_REQ.dst);
+    bytes.writeUInt32LE(ends.device, at + DIAG_REQ.if);
   }
-  bytes.writeUInt32LE(NO_COOKIE, at + 48);
-  bytes.writeUInt32LE(NO_COOKIE, at + 52);
+  bytes.writeUInt32LE(NO_COOKIE, at + DIAG_REQ.cookie);
+  bytes.writeUInt32LE(NO_COOKIE, at + DIAG_REQ.cookie + 4);
 }
 
 function addressFamilyOf({ address }: Endpoint): number {
@@ -213,28 +217,28 @@ function addressFamilyOf({ address }: Endpoint): number {
 }
 
 function readFourTuple({ payload }: Message): Pick<DiagSocket, 'local' | 'remote'> {
-  if (payload.length < DIAG_MESSAGE) throw malformed('socket');
-  const size = payload.readUInt8(0) === AF_INET6 ? 16 : 4;
+  if (payload.length < DIAG_MSG.size) throw malformed('socket');
+  const size = payload.readUInt8(DIAG_MSG.family) === AF_INET6 ? 16 : 4;
   return {
-    local: { address: addressText(payload, 8, size), port: payload.readUInt16BE(4) },
-    remote: { address: addressText(payload, 24, size), port: payload.readUInt16BE(6) },
+    local: { address: addressText(payload, DIAG_MSG.src, size), port: payload.readUInt16BE(DIAG_MSG.sport) },
+    remote: { address: addressText(payload, DIAG_MSG.dst, size), port: payload.readUInt16BE(DIAG_MSG.dport) },
   };
 }
 
 function readTcp(message: Message, last: ReadonlyMap<number, TcpSocket>): TcpSocket {
   const { payload } = message;
-  if (payload.length < DIAG_MESSAGE) throw malformed('socket');
-  const cookie = readU64(payload, 44);
+  if (payload.length < DIAG_MSG.size) throw malformed('socket');
+  const cookie = readU64(payload, DIAG_MSG.cookie);
   const before = last.get(cookie);
   const { local, remote } = before ?? readFourTuple(message);
-  const attributes = readAttributes(payload, DIAG_MESSAGE);
+  const attributes = readAttributes(payload, DIAG_MSG.size);
   const info = attributes.offset(INET_DIAG_INFO, TCP_INFO_BYTES);
   const now = {
     local,
     remote,
     cookie,
-    device: payload.readUInt32LE(40),
-    inode: payload.readUInt32LE(68),
+    device: payload.readUInt32LE(DIAG_MSG.if),
+    inode: payload.readUInt32LE(DIAG_MSG.inode),
     mptcp: readSubflow(attributes),
     counters: readCounters(payload, info),
   };

@@ -53,10 +53,10 @@ export function observeSockets(
   const plainSockets = sockets.filter(
     ({ mptcp, inode }) => !mptcp && inodes.has(inode) && !metaInodes.has(inode),
   );
-  const plain = [...plainSockets, ...metas.filter(({ fellBack }) => fellBack)];
+  const plain = [...plainSockets, ...metas.filter(({ hasFallenBack }) => hasFallenBack)];
   const connectionsOf = (some: readonly MetaSocket[]) =>
     some
-      .filter(({ fellBack }) => !fellBack)
+      .filter(({ hasFallenBack }) => !hasFallenBack)
       .map(({ token, local, remote }): ObservedConnection => {
         const own = byToken.get(token) ?? [];
         const one = lastByToken.get(token);
