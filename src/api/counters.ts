@@ -98,13 +98,13 @@ export class Counters {
   }
 
   /** A round ended. */
-  observe(plan: Plan): void {
+  addRound(plan: Plan): void {
     this.#counted.rounds += 1;
-    this.#rounds.observe(plan);
+    this.#rounds.compareRound(plan);
   }
 
   /** Priorities of one session were set. */
-  apply(applied: readonly AppliedChange[]): void {
+  addChanges(applied: readonly AppliedChange[]): void {
     for (const { result } of applied) this.#priorityChanges[result.outcome] += 1;
   }
 

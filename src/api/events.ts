@@ -4,7 +4,7 @@ import type { ExcessSubflows } from '../model/subflow-limits.js';
 import type { SessionState } from '../steering/plan.js';
 
 /** A client that an event is about: NAME of its server's `[openvpn NAME]` section, and its common name. */
-interface OfClient {
+interface ClientEvent {
   readonly server: string;
   readonly commonName: string;
 }
@@ -24,7 +24,7 @@ export interface StoppedEvent {
 }
 
 /** A client's primary path changed, and a later observation confirmed it. */
-export interface SwitchEvent extends OfClient {
+export interface SwitchEvent extends ClientEvent {
   readonly kind: 'switch';
   /** Absent: no single path was primary before. */
   readonly from?: string;
@@ -40,14 +40,14 @@ export interface SwitchEvent extends OfClient {
 }
 
 /** A session relates to its rule in another way than before. */
-export interface SessionEvent extends OfClient {
+export interface SessionEvent extends ClientEvent {
   readonly kind: 'session';
   readonly state: SessionState;
   readonly reason: string;
 }
 
 /** A client's subflow was added, removed, or has another priority or path than before. */
-export interface SubflowEvent extends OfClient {
+export interface SubflowEvent extends ClientEvent {
   readonly kind: 'subflow';
   readonly change: 'added' | 'removed' | 'changed';
   /** Absent: on no path of the config. */

@@ -29,7 +29,7 @@ export class RoundChanges {
 
   constructor(private readonly listener: RoundListener) {}
 
-  observe({ sessions }: Pick<Plan, 'sessions'>): void {
+  compareRound({ sessions }: Pick<Plan, 'sessions'>): void {
     const now = new Map(sessions.map((session) => [sessionKey(session.session), session]));
     const isFirst = this.#before === undefined;
     const before = this.#before ?? new Map<string, SessionPlan>();
@@ -37,13 +37,13 @@ export class RoundChanges {
     for (const [key, session] of now) {
       const last = before.get(key);
       if (last === undefined) this.listener.onSession();
-      this.#compare(session, last?.subflows ?? [], session.subflows, isFirst);
+      this.#compareSubflows(session, last?.subflows ?? [], session.subflows, isFirst);
     }
     for (const [key, session] of before)
-      if (!now.has(key)) this.#compare(session, session.subflows, [], false);
+      if (!now.has(key)) this.#compareSubflows(session, session.subflows, [], false);
   }
 
-  #compare(
+  #compareSubflows(
     session: SessionPlan,
     before: readonly SubflowPlan[],
     now: readonly SubflowPlan[],
@@ -68,8 +68,8 @@ export class RoundChanges {
   #update(session: SessionPlan, before: SubflowPlan | undefined, now: SubflowPlan): void {
     if (before?.subflow !== now.subflow && now.path !== undefined) {
       const transferred = {
-        down: moreThan(before?.subflow, now.subflow, 'bytesAcked'),
-        up: moreThan(before?.subflow, now.subflow, 'bytesReceived'),
+        down: increase(before?.subflow, now.subflow, 'bytesAcked'),
+        up: increase(before?.subflow, now.subflow, 'bytesReceived'),
       };
       if (transferred.down + transferred.up > 0) this.listener.onTransfer(now.path, transferred);
     }
@@ -77,7 +77,7 @@ export class RoundChanges {
   }
 }
 
-function moreThan(
+function increase(
   before: Subflow | undefined,
   now: Subflow,
   counter: 'bytesAcked' | 'bytesReceived',

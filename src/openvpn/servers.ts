@@ -29,13 +29,17 @@ import { HookRecords, type HookRecordsOptions } from './records/hook-records.js'
 import { Server } from './server.js';
 import type { ServerMap, ServerOptions } from './server-types.js';
 
+/** Options of {@link Servers}. */
 export interface ServersOptions {
+  /** Of each events directory. */
   readonly events?: HookRecordsOptions;
+  /** Of each server. */
   readonly server?: ServerOptions;
   /** Milliseconds between two searches for records that belong to no server; default 10 s. */
   readonly strayMs?: number;
 }
 
+/** One events directory, and the servers whose hooks write there. */
 interface Directory {
   readonly hookRecords: HookRecords;
   readonly servers: Set<Server>;
@@ -47,7 +51,7 @@ export class Servers extends EventEmitter<ServerMap> {
   readonly #options: ServersOptions;
   #servers: readonly Server[];
   readonly #strayMs: number;
-  /** Those of the servers and the directories, and processes that are not a server of the config. */
+  /** Problems of the servers and the directories, and processes that are not a server of the config. */
   readonly #problems = new Problems(
     {
       onProblem: (text, key) => this.emit('problem', text, key),
@@ -64,7 +68,7 @@ export class Servers extends EventEmitter<ServerMap> {
     this.#servers = configs.map((config) => this.#make(config));
   }
 
-  /** Takes another config. A server whose section is the same goes on unchanged. */
+  /** Applies a changed config. A server whose section is the same continues unchanged. */
   reconfigure(configs: readonly ServerConfig[]): void {
     const left = new Set(this.#servers);
     const next = configs.map((config) => {
@@ -92,7 +96,7 @@ export class Servers extends EventEmitter<ServerMap> {
         this.#problems.resolve(`server ${config.name} ${key}`);
       })
       .on('status', () => {
-        // perhaps its process has changed, which decides whose the records of other processes are
+        // if its process has changed, records can now belong to another server
         for (const other of directory.servers) if (other !== server) other.update();
         this.emit('status');
       });
@@ -109,7 +113,7 @@ export class Servers extends EventEmitter<ServerMap> {
     }
   }
 
-  /** Starts every server. `change` reports the sessions. Never throws: see `problem`. */
+  /** Starts every server that is not started yet. `change` reports the sessions. Never throws: see `problem`. */
   start(): void {
     for (const server of this.#servers) server.start();
     for (const { hookRecords } of this.#directories.values()) hookRecords.start();

@@ -52,7 +52,7 @@ export function startDialogue(
   return {
     run: (line, respond) => {
       // a line of a command of several lines is for OpenVPN, whatever is in it
-      if (shared && client && (client.block !== undefined || !isMptcpCommand(line)))
+      if (shared && client && (client.unfinishedCommand !== undefined || !isMptcpCommand(line)))
         return shared.run(client, line, respond);
       runCommand(daemon, line, context).then(respond, (error: unknown) => {
         respond(failure((error as Error).message));

@@ -32,7 +32,7 @@ export const MAX_WAITING_BYTES = 256 * 1024;
 /** Queries of one client that may wait for answers at the same time. Equal queries share one answer. */
 export const MOST_QUERIES = 16;
 /** Bytes of unread answers from which on no further query is begun. */
-export const MUCH_UNREAD = 1024 * 1024;
+export const MUCH_UNREAD_BYTES = 1024 * 1024;
 
 interface PendingAnswer {
   isQuery: boolean;
@@ -163,7 +163,7 @@ export class ClientConnection {
     const mayOverlap =
       last?.isQuery &&
       this.#pending.length < MOST_QUERIES &&
-      this.#answers.bytes < MUCH_UNREAD &&
+      this.#answers.bytes < MUCH_UNREAD_BYTES &&
       typeof this.#waiting[0] === 'string';
     return last === undefined || mayOverlap ? this.#waiting.shift() : undefined;
   }

@@ -2,7 +2,7 @@ import { atoi } from '../../openvpn/management/command-line.js';
 import type { Request } from '../../openvpn/management/exchanges.js';
 import { failure, success, type Answer } from '../common/answer.js';
 import type { MessageDistributor } from './message-distributor.js';
-import { firstRefusalOnly } from './block.js';
+import { firstRefusalOnly } from './multi-line-command.js';
 import type { Claims } from './claims.js';
 import type { Claim, Disposition } from '../common/dispositions.js';
 import { filterVariables } from './env-filter.js';

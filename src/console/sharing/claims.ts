@@ -1,8 +1,8 @@
 import type { Claim } from '../common/dispositions.js';
 
 /** Limits of the requests of one OpenVPN that wait for a client to claim `auth`. Most are 4 KiB; the largest, 256 KiB. */
-export const MOST_MESSAGES = 1_000;
-export const MOST_BYTES = 16 * 1024 * 1024;
+export const MOST_PENDING = 1_000;
+export const MOST_PENDING_BYTES = 16 * 1024 * 1024;
 
 interface Pending {
   /** A copy of its lines. The lines themselves would keep the whole chunk in memory with which they were read. */
@@ -27,7 +27,7 @@ export class Claims<Client> {
 
   /** The limits, as text for a message. */
   get limitText(): string {
-    return `at most ${MOST_MESSAGES} of ${MOST_BYTES} bytes wait until a client sends mptcp claim auth`;
+    return `at most ${MOST_PENDING} of ${MOST_PENDING_BYTES} bytes wait until a client sends mptcp claim auth`;
   }
 
   /** Bytes of all waiting requests. */
@@ -62,7 +62,7 @@ export class Claims<Client> {
     this.#pending.set(cid, { text, connection: this.#connection });
     this.#bytes += text.length;
     for (const oldest of this.#pending.keys()) {
-      if (this.#pending.size <= MOST_MESSAGES && this.#bytes <= MOST_BYTES) break;
+      if (this.#pending.size <= MOST_PENDING && this.#bytes <= MOST_PENDING_BYTES) break;
       this.#remove(oldest);
       this.#dropped += 1;
     }

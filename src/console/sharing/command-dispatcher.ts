@@ -10,7 +10,12 @@ import { failure, success } from '../common/answer.js';
 import { DISPOSITIONS, type Disposition } from '../common/dispositions.js';
 import { loggableOrder } from '../common/secrecy.js';
 import type { AnswerCommands } from './answer-commands.js';
-import { acceptsLines, Block, firstRefusalOnly, type CompleteBlock } from './block.js';
+import {
+  acceptsLines,
+  MultiLineCommand,
+  firstRefusalOnly,
+  type CompleteCommand,
+} from './multi-line-command.js';
 import type { CommandForwarder, Respond } from './command-forwarder.js';
 import type { ConsoleClient, Stream } from './console-client.js';
 import type { MessageDistributor } from './message-distributor.js';
@@ -46,9 +51,9 @@ export class CommandDispatcher {
   run(client: ConsoleClient, line: string, respond: Respond): boolean {
     const text = keepReadableCharacters(line);
     const refusal = /[^\0-\x7f]/.test(line) ? NOT_ASCII : undefined;
-    if (client.block) {
-      const block = client.block.push(text, refusal);
-      if (block) this.#runBlock(client, block, respond);
+    if (client.unfinishedCommand) {
+      const block = client.unfinishedCommand.push(text, refusal);
+      if (block) this.#runMultiLineCommand(client, block, respond);
       else respond({ lines: [] });
       return false;
     }
@@ -72,9 +77,9 @@ export class CommandDispatcher {
       return false;
     }
     const disposition = DISPOSITIONS.get(command) ?? 'order';
-    if (this.#startsBlock(client, command, parameters)) {
+    if (this.#startsMultiLineCommand(client, command, parameters)) {
       if (this.answerCommands.refuseIfClaimed(client, command, disposition, respond)) return false;
-      client.block = new Block(text);
+      client.unfinishedCommand = new MultiLineCommand(text);
       respond({ lines: [] });
       return false;
     }
@@ -140,7 +145,11 @@ export class CommandDispatcher {
   }
 
   /** Whether lines up to `END` follow this command. They do unless OpenVPN would refuse the first line at once. */
-  #startsBlock({ version }: ConsoleClient, command: string, parameters: readonly string[]): boolean {
+  #startsMultiLineCommand(
+    { version }: ConsoleClient,
+    command: string,
+    parameters: readonly string[],
+  ): boolean {
     const [first, second] = parameters;
     if (command === 'client-auth') return isNumber(first) && isNumber(second);
     const { managementVersion } = this.settingCommands;
@@ -152,9 +161,9 @@ export class CommandDispatcher {
     return acceptsLines(command, this.distributor.question);
   }
 
-  #runBlock(client: ConsoleClient, block: CompleteBlock, respond: Respond): void {
+  #runMultiLineCommand(client: ConsoleClient, block: CompleteCommand, respond: Respond): void {
     const { command, parameters, request, refusal } = block;
-    client.block = undefined;
+    client.unfinishedCommand = undefined;
     const disposition = DISPOSITIONS.get(command) ?? 'order';
     if (refusal !== undefined) respond(failure(refusal));
     else if (typeof disposition === 'string') {

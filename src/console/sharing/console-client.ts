@@ -1,5 +1,5 @@
 import type { Send } from '../common/answer.js';
-import type { Block } from './block.js';
+import type { MultiLineCommand } from './multi-line-command.js';
 import type { HoldClient } from './hold.js';
 
 /** Real-time messages that OpenVPN sends between `on` and `off`: the command, and the source of its messages. */
@@ -27,7 +27,7 @@ export class ConsoleClient implements HoldClient {
   /** Whether the client has set its version. */
   hasSetVersion = false;
   /** The command of several lines that the client has begun and not finished. */
-  block: Block | undefined;
+  unfinishedCommand: MultiLineCommand | undefined;
   /** By CID: `performance.now()` of the last `bytecount` report. */
   readonly #reported = new Map<string, number>();
 

@@ -1,4 +1,4 @@
-import { sourceOf } from '../../openvpn/management/notices.js';
+import { splitMessage } from '../../openvpn/management/message-reader.js';
 import type { Claims } from './claims.js';
 import { filterVariables } from './env-filter.js';
 import type { HoldFlag } from './hold.js';
@@ -75,7 +75,7 @@ export class MessageDistributor {
 
   /** Sends a message of OpenVPN to the clients that it is meant for. */
   distribute(lines: readonly string[]): void {
-    const { source, rest } = sourceOf(lines);
+    const { source, rest } = splitMessage(lines);
     const stream = (Object.keys(STREAMS) as Stream[]).find((each) => STREAMS[each] === source);
     if (stream !== undefined) this.#sendTo(lines, ({ sentStreams }) => sentStreams.has(stream));
     else if (source === 'BYTECOUNT' || source === 'BYTECOUNT_CLI') {

@@ -88,7 +88,7 @@ export class SharedManagement extends EventEmitter<SharedManagementEvents> {
           this.#distributor.onHoldFlagReported();
         });
       })
-      .on('notice', (lines) => {
+      .on('message', (lines) => {
         this.#distributor.distribute(lines);
       })
       .on('hungUp', (reason) => {
