@@ -14,21 +14,23 @@ export interface Transferred {
 export interface RoundListener {
   /** Called for each session that the round before did not have. */
   readonly onSession: () => void;
+  /** Called for each subflow that was added, removed or changed. */
   readonly onSubflow: (event: SubflowEvent) => void;
-  /** Called if a subflow on this path carried more data. */
+  /** Called if a subflow on this path has carried more data. */
   readonly onTransfer: (path: string, transferred: Transferred) => void;
 }
 
 /**
- * Compares each round with the one before. Unchanged subflows are found by comparing objects: a backend returns the same
- * object while nothing in it changes, so a round without changes costs little.
+ * Compares each round with the one before. A backend returns the same object for a subflow while nothing in it changes. So
+ * comparing objects is enough to find unchanged subflows, and a round without changes costs little.
  */
 export class RoundChanges {
-  /** By {@link sessionKey}; undefined before the first round. */
+  /** The sessions of the last round by {@link sessionKey}; undefined before the first round. */
   #before: ReadonlyMap<string, SessionPlan> | undefined;
 
   constructor(private readonly listener: RoundListener) {}
 
+  /** Compares a round with the one before, and calls the listener. */
   compareRound({ sessions }: Pick<Plan, 'sessions'>): void {
     const now = new Map(sessions.map((session) => [sessionKey(session.session), session]));
     const isFirst = this.#before === undefined;
