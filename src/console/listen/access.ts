@@ -6,9 +6,9 @@ import { socketOwner } from '../../native/socket-owner.js';
 import { requireGroup } from '../common/group.js';
 import { isInGroup, isRoot, userName } from '../common/users.js';
 
-/** Where a TCP connection comes from. */
+/** Where a TCP connection comes from. Limits are per source. */
 export interface Source {
-  /** A user of this host, an IPv4 address, or an IPv6 network of 64 bits. Limits are per source. Also shown to people. */
+  /** A user of this host, an IPv4 address, or an IPv6 network of 64 bits, as text for messages. */
   readonly name: string;
   /** The user, if the connection comes from this host by loopback and its user is known. */
   readonly uid: number | undefined;

@@ -23,7 +23,7 @@ import type { SettingCommands } from './setting-commands.js';
 
 const NOT_ASCII = 'OpenVPN drops every character that is not ASCII, and would run another command';
 
-/** OpenVPN builds all N lines of `test N` before it does anything else. */
+/** Largest N of `test N`. OpenVPN makes all N lines before it does anything else. */
 export const MOST_TEST_LINES = 10_000;
 
 interface ParsedCommand {
@@ -52,8 +52,8 @@ export class CommandDispatcher {
     const text = keepReadableCharacters(line);
     const refusal = /[^\0-\x7f]/.test(line) ? NOT_ASCII : undefined;
     if (client.unfinishedCommand) {
-      const block = client.unfinishedCommand.push(text, refusal);
-      if (block) this.#runMultiLineCommand(client, block, respond);
+      const complete = client.unfinishedCommand.push(text, refusal);
+      if (complete) this.#runMultiLineCommand(client, complete, respond);
       else respond({ lines: [] });
       return false;
     }
@@ -161,8 +161,8 @@ export class CommandDispatcher {
     return acceptsLines(command, this.distributor.question);
   }
 
-  #runMultiLineCommand(client: ConsoleClient, block: CompleteCommand, respond: Respond): void {
-    const { command, parameters, request, refusal } = block;
+  #runMultiLineCommand(client: ConsoleClient, complete: CompleteCommand, respond: Respond): void {
+    const { command, parameters, request, refusal } = complete;
     client.unfinishedCommand = undefined;
     const disposition = DISPOSITIONS.get(command) ?? 'order';
     if (refusal !== undefined) respond(failure(refusal));
@@ -182,8 +182,8 @@ function isNumber(text: string | undefined): boolean {
 }
 
 /**
- * Writes queries that mean the same as the same text, so that they share one reply: OpenVPN reads `status " 3" please` as
- * `status 3`. Only `status` is worth it, because its reply is long.
+ * Writes equivalent queries in the same way, so that they share one reply: OpenVPN reads `status " 3" please` as `status 3`.
+ * Only for `status`, because its reply is long.
  */
 function canonicalQuery(command: string, first: string | undefined, text: string): string {
   if (command !== 'status') return text;

@@ -2,6 +2,7 @@ import { endingsOf } from '../../openvpn/management/answers.js';
 import { LONGEST_MULTI_LINE, parseLine } from '../../openvpn/management/command-line.js';
 import type { Request } from '../../openvpn/management/exchanges.js';
 
+/** Longest command with all its lines, bytes. */
 export const MAX_COMMAND_BYTES = 64 * 1024;
 
 const BASE64 = /^(?!(?:exit|quit)$)[A-Za-z0-9+/=]+$/;
@@ -9,10 +10,13 @@ const PEM = /^-----(?:BEGIN|END) CERTIFICATE-----$|^(?!(?:exit|quit)$)[A-Za-z0-9
 /** Lines of OpenVPN's packet filter: sections, clients, subnets and comments (pf_parse in pf.c of 2.4 and 2.5). */
 const FILTER = /^(?:[[+\-#;].*)?$/;
 
+/** Which lines may follow a command. */
 interface FurtherLines {
-  /** The lines belong to the command while OpenVPN waits for an answer to one of these questions. */
+  /** Lines follow only while OpenVPN waits for an answer to one of these questions. */
   readonly questions: readonly string[];
+  /** For a message. */
   readonly description: string;
+  /** Matches each line except `END`. */
   readonly line: RegExp;
 }
 
@@ -23,8 +27,8 @@ const SIGNATURE: FurtherLines = {
 };
 
 /**
- * Commands whose lines OpenVPN can refuse. It then reads each line as a command of its own. Therefore only lines are
- * accepted here that cannot be commands.
+ * Commands whose further lines OpenVPN can refuse. It then reads each line as a command of its own. Therefore lines that could
+ * be commands are refused here.
  */
 const FURTHER_LINES: ReadonlyMap<string, FurtherLines> = new Map([
   ['pk-sig', SIGNATURE],
@@ -69,13 +73,13 @@ export class MultiLineCommand {
 
   /**
    * Adds a line.
-   * @param refusal why the line must not be sent to OpenVPN. The lines after it still belong to the block.
-   * @returns the whole block, if this was its last line.
+   * @param refusal why the line must not be sent to OpenVPN. The lines after it still belong to the command.
+   * @returns the complete command, if this was its last line.
    */
   push(line: string, refusal?: string): CompleteCommand | undefined {
     this.#refusal ??= refusal;
     this.#bytes += line.length + 1;
-    // a block that is too long is read to its end, but not kept
+    // a command that is too long is read to its end, but not kept
     if (this.#bytes <= MAX_COMMAND_BYTES) this.#lines.push(line);
     if (line !== 'END') return undefined;
     const [head = '', ...rest] = this.#lines;

@@ -12,6 +12,7 @@ import { MessageDistributor } from './message-distributor.js';
 import { SettingCommands } from './setting-commands.js';
 import { SharedSettings } from './settings.js';
 
+/** Events of {@link SharedManagement}. */
 interface SharedManagementEvents {
   /** A client changes OpenVPN for everybody: the client's number, and the part of its command that is not secret. */
   order: [number, string];
