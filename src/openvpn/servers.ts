@@ -36,7 +36,7 @@ export interface ServersOptions {
   /** Of each server. */
   readonly server?: ServerOptions;
   /** Milliseconds between two searches for records that belong to no server; default 10 s. */
-  readonly strayMs?: number;
+  readonly unassignedMs?: number;
 }
 
 /** One events directory, and the servers whose hooks write there. */
@@ -50,7 +50,7 @@ export class Servers extends EventEmitter<ServerMap> {
   readonly #directories = new Map<string, Directory>();
   readonly #options: ServersOptions;
   #servers: readonly Server[];
-  readonly #strayMs: number;
+  readonly #unassignedMs: number;
   /** Problems of the servers and the directories, and processes that are not a server of the config. */
   readonly #problems = new Problems(
     {
@@ -64,7 +64,7 @@ export class Servers extends EventEmitter<ServerMap> {
   constructor(configs: readonly ServerConfig[], options: ServersOptions = {}) {
     super();
     this.#options = options;
-    this.#strayMs = options.strayMs ?? 10_000;
+    this.#unassignedMs = options.unassignedMs ?? 10_000;
     this.#servers = configs.map((config) => this.#make(config));
   }
 
@@ -120,9 +120,9 @@ export class Servers extends EventEmitter<ServerMap> {
     clearInterval(this.#timer);
     this.#timer = setInterval(() => {
       containFault(this.#problems, 'hooks', 'find records of other processes', () => {
-        this.#reportStrays();
+        this.#reportUnassigned();
       });
-    }, this.#strayMs);
+    }, this.#unassignedMs);
   }
 
   stop(): void {
@@ -173,13 +173,13 @@ export class Servers extends EventEmitter<ServerMap> {
   }
 
   /** Reports each process with records that is not a server of the config, or can be one of several. */
-  #reportStrays(): void {
+  #reportUnassigned(): void {
     const found = new Set<string>();
     for (const { hookRecords, servers } of this.#directories.values()) {
       for (const { path, record } of hookRecords.records()) {
         const owner = attributeProcess(record.pid, servers);
         if ('server' in owner) continue;
-        const key = `stray ${record.pid} ${hookRecords.directory}`;
+        const key = `unassigned ${record.pid} ${hookRecords.directory}`;
         if (found.has(key)) continue;
         found.add(key);
         if (this.#problems.isOpen(key)) continue;
@@ -197,6 +197,6 @@ export class Servers extends EventEmitter<ServerMap> {
         );
       }
     }
-    this.#problems.resolveMatching((key) => key.startsWith('stray ') && !found.has(key));
+    this.#problems.resolveMatching((key) => key.startsWith('unassigned ') && !found.has(key));
   }
 }

@@ -57,6 +57,7 @@ export class UserDirectory implements SlicedWork {
   readonly #pace = new Pace();
   #isCheckWanted = true;
   #isScanWanted = true;
+  /** Whether the last check found that nobody else can write to the directory. */
   #isSafe = false;
   /** The scan that is not finished, and how long it has taken so far, milliseconds. */
   #scan: Generator<undefined, void> | undefined;
