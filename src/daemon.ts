@@ -109,10 +109,10 @@ export class Daemon implements DaemonApi {
     });
     this.#controller
       .on('applied', (applied) => {
-        this.#counters.apply(applied);
+        this.#counters.addChanges(applied);
       })
       .on('round', (plan) => {
-        this.#counters.observe(plan);
+        this.#counters.addRound(plan);
       })
       .on('switch', ({ session: { server, commonName }, ...made }) => {
         this.events.publish({ kind: 'switch', server, commonName, ...made });

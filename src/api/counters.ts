@@ -3,17 +3,18 @@ import type { Plan } from '../steering/plan.js';
 import type { DaemonEvent, EventStream } from './events.js';
 import { RoundChanges, type Transferred } from './round-changes.js';
 
-/** Counts that only grow, since the daemon started; as `status --json` prints them. */
+/** Counts since the daemon started. They only grow. Plain data, as `status --json` prints it. */
 export interface CounterValues {
   /** Unix time at which counting began, milliseconds. */
   readonly since: number;
   /** Rounds: observe, plan, apply, verify. */
   readonly rounds: number;
-  /** Sessions that were observed, also those of the first round. */
+  /** Sessions that appeared, also those of the first round. */
   readonly sessions: number;
   readonly subflows: {
-    /** Observed subflows, also those of the first round. */
+    /** Subflows that appeared, also those of the first round. */
     readonly added: number;
+    /** Subflows that disappeared. */
     readonly removed: number;
     /** Subflows that were closed because their connection had more than its limit. */
     readonly closedAboveLimit: number;
@@ -24,16 +25,17 @@ export interface CounterValues {
   readonly priorityChanges: Readonly<Record<AppliedChange['result']['outcome'], number>>;
   /** Overrides that were set or removed. */
   readonly overrides: number;
-  /** Changed configs that came into force, and files with mistakes. */
+  /** Changed configs that came into force. */
   readonly configs: number;
+  /** How often a changed config had mistakes and was refused. */
   readonly configMistakes: number;
-  /** Commands of console clients that changed OpenVPN for everybody. */
+  /** Orders: commands of console clients that change OpenVPN for everybody. */
   readonly orders: number;
   /** Reports of wrong passwords on TCP. One report can be about several attempts. */
   readonly wrongPasswords: number;
-  /** Problems that were reported. */
+  /** Problems that were reported, lasting ones and those that happened once. */
   readonly problems: number;
-  /** By path: TCP payload that its subflows carried, bytes. */
+  /** By path: what its subflows carried. */
   readonly paths: Readonly<Record<string, Transferred>>;
 }
 
@@ -65,7 +67,7 @@ export class Counters {
   readonly #rounds: RoundChanges;
 
   /**
-   * @param events are counted. An event of each subflow that changed from one round to the next is published there.
+   * @param events are counted. A `subflow` event is published there for each subflow that differs from the last round.
    * @param now Unix time, milliseconds.
    */
   constructor(events: EventStream, now: number) {
@@ -97,17 +99,18 @@ export class Counters {
     });
   }
 
-  /** A round ended. */
-  observe(plan: Plan): void {
+  /** Counts a round, and what differs from the round before. */
+  addRound(plan: Plan): void {
     this.#counted.rounds += 1;
-    this.#rounds.observe(plan);
+    this.#rounds.compareRound(plan);
   }
 
-  /** Priorities of one session were set. */
-  apply(applied: readonly AppliedChange[]): void {
+  /** Counts attempts to set priorities. */
+  addChanges(applied: readonly AppliedChange[]): void {
     for (const { result } of applied) this.#priorityChanges[result.outcome] += 1;
   }
 
+  /** A copy of the present counts. */
   values(): CounterValues {
     return {
       ...this.#counted,

@@ -4,12 +4,12 @@ import type { ExcessSubflows } from '../model/subflow-limits.js';
 import type { SessionState } from '../steering/plan.js';
 
 /** A client that an event is about: NAME of its server's `[openvpn NAME]` section, and its common name. */
-interface OfClient {
+interface ClientEvent {
   readonly server: string;
   readonly commonName: string;
 }
 
-/** The daemon serves: every console is open. */
+/** The daemon has started. Every console is open. */
 export interface ReadyEvent {
   readonly kind: 'ready';
   readonly version: string;
@@ -24,7 +24,7 @@ export interface StoppedEvent {
 }
 
 /** A client's primary path changed, and a later observation confirmed it. */
-export interface SwitchEvent extends OfClient {
+export interface SwitchEvent extends ClientEvent {
   readonly kind: 'switch';
   /** Absent: no single path was primary before. */
   readonly from?: string;
@@ -39,19 +39,20 @@ export interface SwitchEvent extends OfClient {
   readonly peerNotified: boolean;
 }
 
-/** A session relates to its rule in another way than before. */
-export interface SessionEvent extends OfClient {
+/** A session has another state than before: whether it is as its rule wants it. */
+export interface SessionEvent extends ClientEvent {
   readonly kind: 'session';
   readonly state: SessionState;
   readonly reason: string;
 }
 
-/** A client's subflow was added, removed, or has another priority or path than before. */
-export interface SubflowEvent extends OfClient {
+/** A client's subflow was added or removed, or its priority or path changed. */
+export interface SubflowEvent extends ClientEvent {
   readonly kind: 'subflow';
   readonly change: 'added' | 'removed' | 'changed';
   /** Absent: on no path of the config. */
   readonly path?: string;
+  /** Whether it runs through the tunnel itself, so it is on no path. */
   readonly throughTunnel: boolean;
   /** The client's end. */
   readonly remote: Endpoint;
@@ -73,9 +74,10 @@ export interface ConfigEvent {
   readonly needRestart: readonly string[];
 }
 
-/** The config file has mistakes, one sentence each. The config before stays in force. */
+/** A changed config file has mistakes. The config before stays in force. */
 export interface ConfigMistakeEvent {
   readonly kind: 'config-mistake';
+  /** One sentence each. */
   readonly mistakes: readonly string[];
 }
 
@@ -90,12 +92,13 @@ export interface OverrideEvent {
   readonly by: string;
 }
 
-/** A console client gave OpenVPN a command that changes something for everybody. */
+/** A console client gave an order: a command that changes OpenVPN for everybody, such as `kill alice`. */
 export interface OrderEvent {
   readonly kind: 'order';
   readonly server: string;
   /** The number of the console client. */
   readonly client: number;
+  /** Without parameters that can be secret. */
   readonly command: string;
 }
 
@@ -107,9 +110,10 @@ export interface WrongPasswordEvent {
   readonly text: string;
 }
 
-/** Something that an admin should fix, one sentence. It lasts until a `resolved` event, or happened once. */
+/** There is something that an admin should fix. It lasts until a `resolved` event, or happened once. */
 export interface ProblemEvent {
   readonly kind: 'problem';
+  /** One sentence. */
   readonly text: string;
 }
 
@@ -120,7 +124,7 @@ export interface ResolvedEvent {
   readonly text: string;
 }
 
-/** What happened, as data. The log, `mptcp watch` and the counters are derived from these. */
+/** Something that happened, as data. The log, `mptcp watch` and the counters are made from events. */
 export type DaemonEvent =
   | ReadyEvent
   | StoppedEvent
@@ -155,6 +159,7 @@ export class EventStream {
     };
   }
 
+  /** Calls every subscriber before it returns. */
   publish(event: DaemonEvent): void {
     for (const listener of this.#listeners) listener(event);
   }

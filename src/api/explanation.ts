@@ -5,18 +5,18 @@ import { outlookText } from '../steering/outlook.js';
 import type { SessionPlan } from '../steering/plan.js';
 import { rulesFinder, type Rule } from '../steering/rule.js';
 
-/** Explains one session: from its rule to the priorities of its subflows. */
+/** Why the priorities of one session's subflows are as they are. */
 export interface Explanation {
   readonly plan: SessionPlan;
-  /** Every rule that matches. The first one applies. */
+  /** Every rule that matches the session. The first one applies. */
   readonly rules: readonly Rule[];
   /** The last attempt to set its priorities; undefined: none yet. */
   readonly written: Written | undefined;
-  /** Its rate, the load of its paths, and what would move it, one line each. */
+  /** Its rate, the load of its paths, and what would move it to another path, one line each. */
   readonly outlook: readonly string[];
 }
 
-/** What the daemon knows besides the plan. */
+/** What {@link explain} needs besides the plans. */
 export interface ExplanationInputs {
   readonly config: Config;
   readonly guidance: Guidance;
@@ -32,10 +32,10 @@ export function explain(
 ): readonly Explanation[] {
   const rulesOf = rulesFinder(config);
   return plans.map((plan) => {
-    const fit = rulesOf(plan.session.commonName);
+    const matching = rulesOf(plan.session.commonName);
     return {
       plan,
-      rules: plan.rule.section === 'override' ? [plan.rule, ...fit] : fit,
+      rules: plan.rule.section === 'override' ? [plan.rule, ...matching] : matching,
       written: written(plan),
       outlook: outlookText(plan, { guidance, steering: config.steering, now }),
     };

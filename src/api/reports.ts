@@ -8,8 +8,8 @@ export interface Report {
 
 /** How long an event is shown, milliseconds. */
 export const EVENT_MS = 15 * 60_000;
-/** Largest number of reports. Of more, the oldest events are dropped, then the oldest problems. */
-export const MOST = 20;
+/** Largest number of reports. If there are more, the oldest event is dropped; without events, the oldest problem. */
+export const MOST_REPORTS = 20;
 
 /** The problems and events that `status` shows. A problem is shown until it is resolved, an event for some time. */
 export class Reports {
@@ -17,7 +17,7 @@ export class Reports {
 
   /**
    * Adds a problem or an event.
-   * @param key of a problem that lasts until it is resolved. Without a key it is an event; a repeated event gets a new time.
+   * @param key of a problem, which lasts until it is resolved. Without a key it is an event; a repeated event gets a new time.
    * @param now Unix time, milliseconds.
    */
   add(text: string, key: string | undefined, now: number): void {
@@ -29,8 +29,8 @@ export class Reports {
   }
 
   /**
-   * Adds an event that happened now.
-   * @param kind only the last event of a kind is shown.
+   * Adds an event. Only the last event of a kind is shown.
+   * @param now Unix time, milliseconds.
    */
   addEvent(text: string, kind: string, now: number): void {
     this.#show(`event ${kind}`, { text, since: now, isEvent: true });
@@ -39,7 +39,7 @@ export class Reports {
   #show(id: string, report: Report & { readonly isEvent: boolean }): void {
     this.#shown.delete(id);
     this.#shown.set(id, report);
-    if (this.#shown.size <= MOST) return;
+    if (this.#shown.size <= MOST_REPORTS) return;
     const ids = [...this.#shown.keys()];
     const oldest = ids.find((each) => this.#shown.get(each)?.isEvent) ?? ids[0];
     if (oldest !== undefined) this.#shown.delete(oldest);
@@ -52,6 +52,7 @@ export class Reports {
     return known;
   }
 
+  /** Removes the problems with these keys. */
   resolveMatching(isOver: (key: string) => boolean): void {
     for (const id of [...this.#shown.keys()]) {
       const [, key] = /^problem (.*)$/s.exec(id) ?? [];
@@ -59,7 +60,7 @@ export class Reports {
     }
   }
 
-  /** Oldest first. @param now Unix time, milliseconds. */
+  /** All reports that are shown now, the oldest first. @param now Unix time, milliseconds. */
   all(now: number): readonly Report[] {
     for (const [id, { isEvent, since }] of this.#shown) {
       if (isEvent && now - since >= EVENT_MS) this.#shown.delete(id);

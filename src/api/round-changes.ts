@@ -14,22 +14,24 @@ export interface Transferred {
 export interface RoundListener {
   /** Called for each session that the round before did not have. */
   readonly onSession: () => void;
+  /** Called for each subflow that was added, removed or changed. */
   readonly onSubflow: (event: SubflowEvent) => void;
-  /** Called if a subflow on this path carried more data. */
+  /** Called if a subflow on this path has carried more data. */
   readonly onTransfer: (path: string, transferred: Transferred) => void;
 }
 
 /**
- * Compares each round with the one before. Unchanged subflows are found by comparing objects: a backend returns the same
- * object while nothing in it changes, so a round without changes costs little.
+ * Compares each round with the one before. A backend returns the same object for a subflow while nothing in it changes. So
+ * comparing objects is enough to find unchanged subflows, and a round without changes costs little.
  */
 export class RoundChanges {
-  /** By {@link sessionKey}; undefined before the first round. */
+  /** The sessions of the last round by {@link sessionKey}; undefined before the first round. */
   #before: ReadonlyMap<string, SessionPlan> | undefined;
 
   constructor(private readonly listener: RoundListener) {}
 
-  observe({ sessions }: Pick<Plan, 'sessions'>): void {
+  /** Compares a round with the one before, and calls the listener. */
+  compareRound({ sessions }: Pick<Plan, 'sessions'>): void {
     const now = new Map(sessions.map((session) => [sessionKey(session.session), session]));
     const isFirst = this.#before === undefined;
     const before = this.#before ?? new Map<string, SessionPlan>();
@@ -37,13 +39,13 @@ export class RoundChanges {
     for (const [key, session] of now) {
       const last = before.get(key);
       if (last === undefined) this.listener.onSession();
-      this.#compare(session, last?.subflows ?? [], session.subflows, isFirst);
+      this.#compareSubflows(session, last?.subflows ?? [], session.subflows, isFirst);
     }
     for (const [key, session] of before)
-      if (!now.has(key)) this.#compare(session, session.subflows, [], false);
+      if (!now.has(key)) this.#compareSubflows(session, session.subflows, [], false);
   }
 
-  #compare(
+  #compareSubflows(
     session: SessionPlan,
     before: readonly SubflowPlan[],
     now: readonly SubflowPlan[],
@@ -68,8 +70,8 @@ export class RoundChanges {
   #update(session: SessionPlan, before: SubflowPlan | undefined, now: SubflowPlan): void {
     if (before?.subflow !== now.subflow && now.path !== undefined) {
       const transferred = {
-        down: moreThan(before?.subflow, now.subflow, 'bytesAcked'),
-        up: moreThan(before?.subflow, now.subflow, 'bytesReceived'),
+        down: increase(before?.subflow, now.subflow, 'bytesAcked'),
+        up: increase(before?.subflow, now.subflow, 'bytesReceived'),
       };
       if (transferred.down + transferred.up > 0) this.listener.onTransfer(now.path, transferred);
     }
@@ -77,7 +79,7 @@ export class RoundChanges {
   }
 }
 
-function moreThan(
+function increase(
   before: Subflow | undefined,
   now: Subflow,
   counter: 'bytesAcked' | 'bytesReceived',

@@ -1,24 +1,25 @@
 import type { BackendName } from '../model/backend-name.js';
-import type { ServerStatus } from '../openvpn/server-status.js';
 import type { PathLoad } from '../model/path-load.js';
-import type { Report } from './reports.js';
-import type { CounterValues } from './counters.js';
+import type { ServerStatus } from '../openvpn/server-status.js';
 import type { SessionPlan } from '../steering/plan.js';
+import type { CounterValues } from './counters.js';
+import type { Report } from './reports.js';
 
+// The rooms above may import api, but not steering or control. These are parts of what api reports.
 export { ruleSentence, ruleText } from '../steering/rule-text.js';
-export type { SessionPlan, SessionState, SubflowPlan } from '../steering/plan.js';
-export type { Rule } from '../steering/rule.js';
-export type { AppliedChange as AppliedWish } from '../control/apply.js';
+export type { SessionPlan, SubflowPlan } from '../steering/plan.js';
 export type { Written } from '../control/controller.js';
 
-/** How a backend sets priorities on this host; see Backend. */
+/** How a backend sets priorities on this host. */
 export interface BackendStatus {
   readonly name: BackendName;
+  /** How it works on this host and why it was chosen, one line. */
   readonly description: string;
+  /** Whether the client is notified of a changed priority (MP_PRIO). */
   readonly tellsPeer: boolean;
 }
 
-/** Everything the daemon knows, as `status --json` prints it. */
+/** Everything the daemon knows. Plain data, as `status --json` prints it: its members must keep their names. */
 export interface DaemonStatus {
   /** Version of subflowd. */
   readonly version: string;
@@ -31,7 +32,7 @@ export interface DaemonStatus {
   /** Load and capacity of the paths. */
   readonly paths: readonly PathLoad[];
   readonly sessions: readonly SessionPlan[];
-  /** By `SERVER/COMMON NAME`: the path an admin asked for. */
+  /** By `SERVER/COMMON NAME`: the path that an admin set. */
   readonly overrides: Readonly<Record<string, string>>;
   /** Counts since the daemon started. */
   readonly counters: CounterValues;

@@ -8,14 +8,21 @@ import { Console, type ConsoleAddress } from './listen/console.js';
 import { UnreadAnswers } from './listen/unread.js';
 import { SharedManagement } from './sharing/shared-management.js';
 
+/** Receives what happens at the consoles. */
 export interface ConsolesListener {
+  /** A console cannot be opened after a change of the config. */
   readonly onProblem: (text: string) => void;
-  /** A client changes OpenVPN for everybody: the server, the client's number, its command without secrets. */
+  /**
+   * A console client gave an order: a command that changes OpenVPN for everybody.
+   * @param client its number.
+   * @param command without parameters that can be secret.
+   */
   readonly onOrder: (server: string, client: number, command: string) => void;
   /** Called with a text that says who gave how many wrong passwords to the console of a server, on TCP. */
   readonly onWrongPassword?: (server: string, text: string) => void;
 }
 
+/** The console of one server, and the management interface that its clients share. */
 interface ServerConsole {
   readonly shared: SharedManagement;
   /** Undefined if it could not be opened. */
@@ -27,7 +34,7 @@ export class Consoles {
   readonly #serverConsoles = new Map<Server, ServerConsole>();
   readonly #unread = new UnreadAnswers();
   #mainConsole: Console | undefined;
-  /** Opens and closes one console after the other, because an old and a new one can have the same address. */
+  /** Consoles are opened and closed one after the other, because an old and a new one can have the same address. */
   #pendingWork: Promise<void> = Promise.resolve();
 
   constructor(
@@ -78,6 +85,7 @@ export class Consoles {
     });
   }
 
+  /** Closes all consoles, and disconnects their clients. */
   async close(): Promise<void> {
     await this.#pendingWork;
     const consoles = [this.#mainConsole, ...[...this.#serverConsoles.values()].map(({ console }) => console)];

@@ -8,33 +8,33 @@ interface Departure {
   readonly at: number;
 }
 
-/** Clients of one process that disconnected, as hooks reported, until a later `status` confirms it. */
+/** The disconnects of one process's clients, as hooks reported them. Its owner decides for how long they are remembered. */
 export class Departures {
   readonly #byEndpoint = new Map<string, readonly Departure[]>();
 
-  /** Number of endpoints. */
+  /** Number of endpoints with a disconnected client. */
   get size(): number {
     return this.#byEndpoint.size;
   }
 
-  /** @param at `performance.now()`. */
+  /** Adds a disconnect. @param at `performance.now()`. */
   add(record: SessionRecord, at: number): void {
     const endpoint = formatEndpoint(record.real);
     this.#byEndpoint.set(endpoint, [...(this.#byEndpoint.get(endpoint) ?? []), { record, at }]);
   }
 
-  /** Whether a client disconnected at or after this moment. */
+  /** Whether a client disconnected at or after `at`, by default at any time. */
   has(client: ClientTraits, at = -Infinity): boolean {
     const here = this.#byEndpoint.get(client.endpoint ?? '') ?? [];
     return here.some((one) => one.at >= at && canBeRecordOf(one.record, client));
   }
 
-  /** The client is connected again, or another one with the same traits is. */
+  /** Forgets a client, because it is connected again, or another one with the same traits is. */
   forget(client: ClientTraits): void {
     this.#keep((one) => !canBeRecordOf(one.record, client), [client.endpoint ?? '']);
   }
 
-  /** Forgets the clients that disconnected before this moment. */
+  /** Forgets the clients that disconnected before `at`. */
   forgetBefore(at: number): void {
     this.#keep((one) => one.at >= at, [...this.#byEndpoint.keys()]);
   }

@@ -40,6 +40,7 @@ export interface MergedSessions {
   readonly superseded: readonly ValidRecord[];
 }
 
+/** The result for a server of which nothing is known. */
 export const NO_SESSIONS: MergedSessions = {
   sessions: [],
   sessionsWithoutPort: [],
@@ -49,8 +50,8 @@ export const NO_SESSIONS: MergedSessions = {
 };
 
 /**
- * Makes the function that decides whether a record is of a connected client. A record that was read after the last `status`
- * was requested always counts. An older one counts if management lists its client.
+ * Makes the function that decides whether a record is of a connected client. It is, if it was read after the last `status`
+ * was requested, or if management lists its client.
  */
 export function makeRecordCheck({
   askedAt,
@@ -79,53 +80,61 @@ export function makeRecordCheck({
  * @param before the sessions of the last merge. A session that has not changed stays the same object.
  */
 export function mergeSessions(sources: ServerSources, before: readonly Session[]): MergedSessions {
-  const { server, pid: own, rows, askedAt = Infinity } = sources;
+  const { server, pid, rows, askedAt = Infinity } = sources;
   const earlier = new Map(before.map((session) => [keyOf(session), session]));
-  const same = (session: Session): Session => {
+  const keepIfUnchanged = (session: Session): Session => {
     const one = earlier.get(keyOf(session));
     return one && isSame(one, session) ? one : session;
   };
   // if the process is not known, records of several processes can have one endpoint, and all are sessions
-  if (own === undefined) {
+  if (pid === undefined) {
     const { current, superseded } = splitSuperseded(sources.records);
-    const sessions = current.map((one) => same(sessionOf(one, server)));
+    const sessions = current.map((one) => keepIfUnchanged(sessionOf(one, server)));
     return { ...NO_SESSIONS, sessions, recorded: sessions.length, superseded };
   }
-  const records = new RecordsByEndpoint(sources.records.filter(({ record }) => record.pid === own));
+  const records = new RecordsByEndpoint(sources.records.filter(({ record }) => record.pid === pid));
   const sessions: Session[] = [];
   const sessionsWithoutPort: SessionWithoutPort[] = [];
   let recorded = 0;
   let unrecorded = 0;
   for (const row of rows) {
-    const { commonName, address, port, cid } = row;
-    const found = records.take(row);
-    if (found) recorded += 1;
-    const record = found?.record;
-    const since = row.since ?? record?.since;
-    const protocol = row.protocol ?? record?.protocol;
-    const isIn = isLetIn(row, found, askedAt);
-    if (isIn && !found) unrecorded += 1;
-    const virtual = isIn && row.virtual.length === 0 ? (record?.virtual ?? row.notice?.virtual) : row.virtual;
-    const common = {
-      server,
-      pid: own,
-      commonName,
-      virtual: virtual ?? [],
-      ...(cid !== undefined && { cid }),
-      ...(since !== undefined && { since }),
-      ...(protocol !== undefined && { protocol }),
-      ...(!isIn && ({ notLetIn: true } as const)),
-    };
-    if (port === undefined) sessionsWithoutPort.push({ ...common, address });
-    else sessions.push(same({ ...common, real: { address, port } }));
+    const record = records.take(row);
+    const wasLetIn = isLetIn(row, record, askedAt);
+    if (record) recorded += 1;
+    else if (wasLetIn) unrecorded += 1;
+    const traits = { server, pid, ...traitsOf(row, record, wasLetIn) };
+    const { address, port } = row;
+    if (port === undefined) sessionsWithoutPort.push({ ...traits, address });
+    else sessions.push(keepIfUnchanged({ ...traits, real: { address, port } }));
   }
-  const counts = makeRecordCheck(sources);
+  const isConnected = makeRecordCheck(sources);
   for (const one of records.remaining()) {
-    if (!counts(one)) continue;
+    if (!isConnected(one)) continue;
     recorded += 1;
-    sessions.push(same(sessionOf(one, server)));
+    sessions.push(keepIfUnchanged(sessionOf(one, server)));
   }
   return { sessions, sessionsWithoutPort, recorded, unrecorded, superseded: [] };
+}
+
+/** What a row and its record report about a client, except its server and its address. */
+function traitsOf(
+  row: RosterRow,
+  found: ValidRecord | undefined,
+  wasLetIn: boolean,
+): Omit<SessionWithoutPort, 'server' | 'pid' | 'address'> {
+  const { commonName, cid, authentication } = row;
+  const record = found?.record;
+  const since = row.since ?? record?.since;
+  const protocol = row.protocol ?? record?.protocol;
+  const reported = record?.virtual ?? authentication?.virtual ?? [];
+  return {
+    commonName,
+    virtual: wasLetIn && row.virtual.length === 0 ? reported : row.virtual,
+    ...(cid !== undefined && { cid }),
+    ...(since !== undefined && { since }),
+    ...(protocol !== undefined && { protocol }),
+    ...(!wasLetIn && ({ notLetIn: true } as const)),
+  };
 }
 
 /**
@@ -133,12 +142,12 @@ export function mergeSessions(sources: ServerSources, before: readonly Session[]
  * requested later shows none of the reported addresses, OpenVPN refused the client after that, or has not decided yet.
  */
 function isLetIn(
-  { isUnproven: unproven, notice }: RosterRow,
+  { isUnproven, authentication }: RosterRow,
   record: ValidRecord | undefined,
   askedAt: number,
 ): boolean {
-  if (unproven === undefined) return true;
-  const reports = [notice, record && { at: record.seenAt, virtual: record.record.virtual }];
+  if (isUnproven !== true) return true;
+  const reports = [authentication, record && { at: record.seenAt, virtual: record.record.virtual }];
   return reports.some((report) => report && (report.at >= askedAt || report.virtual.length === 0));
 }
 

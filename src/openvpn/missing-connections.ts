@@ -23,11 +23,12 @@ export interface MissingResult {
 
 /** Measures for how long the kernel has shown no connection of sessions that OpenVPN reports. */
 export class MissingConnections {
+  /** By session: since when its connection is missing (`performance.now()`), and how often OpenVPN was asked about it. */
   readonly #since = new Map<string, { readonly at: number; asked: number }>();
 
   /**
    * Takes the result of an observation.
-   * @param sessions those without a connection, except those that could not be observed.
+   * @param sessions the sessions without a connection, except those that could not be observed.
    * @param now `performance.now()`.
    */
   update(sessions: readonly AnySession[], now: number): MissingResult {

@@ -11,7 +11,8 @@ import type { ValidRecord } from './records/record-table.js';
 export class OwnRecords {
   /**
    * @param server whose records these are.
-   * @param servers all servers with this events directory, with `server`.
+   * @param hookRecords of its events directory.
+   * @param servers all servers with this events directory, including `server`.
    * @param onEvent takes a report of something that happened once.
    */
   constructor(

@@ -40,7 +40,7 @@ export function floatKeys({ since, protocol, virtual }: TunnelClient): readonly 
   return since === undefined || protocol === 'tcp' ? [] : virtual.map((address) => `${since} ${address}`);
 }
 
-/** Records by endpoint. Each client takes its own, so no two clients get the same one. */
+/** Records by endpoint. A record that a client has taken is removed, so no two clients get the same one. */
 export class RecordsByEndpoint {
   readonly #records = new Map<string, ValidRecord[]>();
   readonly #byFloatKey = new Map<string, ValidRecord>();

@@ -2,14 +2,14 @@ import { formatEndpoint } from '../model/endpoint.js';
 import type { ClientRow } from './management/status.js';
 import type { ValidRecord } from './records/record-table.js';
 
-/** A row of `status`, with what hooks and real-time messages add to it. */
+/** A client of `status`, completed from hooks and real-time messages. */
 export interface RosterRow extends ClientRow {
-  /** From a hook or `>CLIENT:ESTABLISHED`, if `status` does not show it. */
+  /** From a hook or `>CLIENT:ESTABLISHED`, if `status` does not show it. 1 to 65535. */
   readonly port?: number;
   /** {@link formatEndpoint} of address and port; absent without a port. */
   readonly endpoint?: string;
-  /** From `>CLIENT:ESTABLISHED`. */
-  readonly notice?: Authentication;
+  /** Present if `>CLIENT:ESTABLISHED` has reported the client. */
+  readonly authentication?: Authentication;
 }
 
 /** OpenVPN has authenticated a client, but it can still refuse it. */

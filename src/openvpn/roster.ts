@@ -1,6 +1,6 @@
 import { formatEndpoint } from '../model/endpoint.js';
 import { Departures } from './departures.js';
-import type { ClientNotice } from './management/client-notices.js';
+import type { ClientMessage } from './management/client-messages.js';
 import { MOST_SESSIONS, type ClientRow, type StatusReply } from './management/status.js';
 import { readFields, type SessionRecord } from './records/record.js';
 import type { ValidRecord } from './records/record-table.js';
@@ -15,10 +15,10 @@ export class Roster {
   #unnamed: readonly ClientRow[] = [];
   #askedAt: number | undefined;
   /** From `>CLIENT:ESTABLISHED`, by client ID. */
-  readonly #notices = new Map<number, Authentication>();
+  readonly #authentications = new Map<number, Authentication>();
   /** Clients that disconnected, as hooks reported; kept until a later `status`. */
   readonly #disconnected = new Departures();
-  /** Those of them whose rows are still in `rows`: rows are removed in batches. */
+  /** Disconnected clients whose rows are still in `rows`, because rows are removed in batches. */
   readonly #rowsToRemove = new Departures();
 
   get rows(): readonly RosterRow[] {
@@ -39,29 +39,31 @@ export class Roster {
   }
 
   /** Takes an answer to `status`. @param askedAt `performance.now()` at the request. */
-  applyStatus({ clients, unnamed, omitted: beyond }: StatusReply, askedAt: number): void {
+  applyStatus({ clients, unnamed, omitted }: StatusReply, askedAt: number): void {
     const before = new Map(this.#rows.map((row) => [`${row.cid ?? ''} ${row.address}`, row]));
     this.#rows = clients.flatMap((row) => {
       const { port, protocol } = before.get(`${row.cid ?? ''} ${row.address}`) ?? {};
-      const notice = row.cid === undefined ? undefined : this.#notices.get(row.cid);
+      const authentication = row.cid === undefined ? undefined : this.#authentications.get(row.cid);
       const completed = {
         ...withPort(row, row.port ?? port),
         ...(row.protocol === undefined && protocol !== undefined && { protocol }),
-        ...(notice && { notice }),
+        ...(authentication && { authentication }),
       };
       return this.#disconnected.has(completed, askedAt) ? [] : [completed];
     });
     this.#rowsToRemove.clear();
     this.#unnamed = unnamed;
     // if the list is not complete, all records count
-    this.#askedAt = beyond === undefined ? askedAt : undefined;
+    this.#askedAt = omitted === undefined ? askedAt : undefined;
     this.#disconnected.forgetBefore(askedAt);
     const cids = new Set(clients.map(({ cid }) => cid));
-    for (const [cid, { at }] of this.#notices) if (at < askedAt && !cids.has(cid)) this.#notices.delete(cid);
+    for (const [cid, { at }] of this.#authentications) {
+      if (at < askedAt && !cids.has(cid)) this.#authentications.delete(cid);
+    }
   }
 
-  /** Takes a notice that arrived now. @returns false if its client is one too many ({@link MOST_SESSIONS}). */
-  applyNotice({ type, cid, fields }: ClientNotice): boolean {
+  /** Takes a message that arrived now. @returns false if there are already {@link MOST_SESSIONS} other clients. */
+  applyMessage({ type, cid, fields }: ClientMessage): boolean {
     if (type === 'DISCONNECT') {
       this.remove(cid);
       return true;
@@ -71,14 +73,14 @@ export class Roster {
     const { real, commonName, virtual, since, protocol } = parsed.record;
     const others = this.#rows.filter((other) => other.cid !== cid);
     if (others.length >= MOST_SESSIONS) return false;
-    const notice = { at: performance.now(), virtual };
-    this.#notices.set(cid, notice);
+    const authentication = { at: performance.now(), virtual };
+    this.#authentications.set(cid, authentication);
     const row = {
       commonName,
       address: real.address,
       virtual,
       cid,
-      notice,
+      authentication,
       ...(since !== undefined && { since }),
       ...(protocol && { protocol }),
     };
@@ -89,7 +91,7 @@ export class Roster {
     return true;
   }
 
-  /** A hook recorded a client. */
+  /** A hook has recorded a client. */
   recordAdded(record: SessionRecord): void {
     const client = { ...record, endpoint: formatEndpoint(record.real) };
     if (this.#rowsToRemove.has(client)) this.removeDisconnected();
@@ -97,9 +99,9 @@ export class Roster {
   }
 
   /**
-   * A hook reported that a client disconnected.
-   * @param mayBeAsked whether management is connected: then a `status` that was requested before can be answered after
-   * this, and still list the client. Otherwise there is nothing to remember.
+   * A hook has reported that a client disconnected.
+   * @param mayBeAsked whether management is connected. If it is, the answer to an earlier request can still list the client,
+   * so the disconnect must be remembered.
    */
   recordRemoved(record: SessionRecord, mayBeAsked: boolean): void {
     if (mayBeAsked) this.#disconnected.add(record, performance.now());
@@ -113,7 +115,7 @@ export class Roster {
 
   /** Removes the row of this client ID. */
   remove(cid: number): void {
-    this.#notices.delete(cid);
+    this.#authentications.delete(cid);
     this.#rows = this.#rows.filter((row) => row.cid !== cid);
   }
 
@@ -134,7 +136,7 @@ export class Roster {
     this.#rows = [];
     this.#unnamed = [];
     this.#askedAt = undefined;
-    this.#notices.clear();
+    this.#authentications.clear();
     this.#disconnected.clear();
     this.#rowsToRemove.clear();
   }

@@ -7,6 +7,7 @@ import type { ProcessProbe } from './records/process.js';
 /** When to check the process after its management interface closed the connection, in milliseconds. */
 const CHECK_AFTER_MS = [50, 500, 2_000];
 
+/** Receives what {@link ServerProcess} finds out. */
 export interface ServerProcessListener {
   /** The process is an OpenVPN that runs as this user. */
   readonly onUser: (uid: number) => void;
@@ -43,7 +44,7 @@ export class ServerProcess {
     this.check();
   }
 
-  /** Forgets the process if it has ended or is not OpenVPN. Reports the second, and if `/proc` cannot be read. */
+  /** Forgets the process if it has ended or is not OpenVPN. Reports why if management still reports this process. */
   check(): void {
     if (this.#info === undefined) return;
     const { pid } = this.#info;
@@ -72,11 +73,12 @@ export class ServerProcess {
     this.#forget();
   }
 
-  /** Management is disconnected, so perhaps the process has ended. Calls `check` a few times in the next seconds. */
+  /** Calls `check` a few times in the next seconds. Management is disconnected, so perhaps the process has ended. */
   scheduleChecks(check: () => void): void {
     this.#timers = CHECK_AFTER_MS.map((ms) => setTimeout(check, ms));
   }
 
+  /** Cancels the scheduled checks. */
   stop(): void {
     for (const timer of this.#timers) clearTimeout(timer);
   }

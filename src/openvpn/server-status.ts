@@ -1,7 +1,7 @@
 import type { Management } from './management/management.js';
 import type { MergedSessions } from './merge.js';
 
-/** What subflowd knows of a server, and from which source. */
+/** What subflowd knows about a server, and from which source. Plain data, as `status --json` prints it. */
 export interface ServerStatus {
   readonly name: string;
   /** `absent`: the config has no management interface for it. */
@@ -19,6 +19,7 @@ export interface ServerStatus {
 }
 
 /**
+ * Makes the status of a server.
  * @param server with the processes that it has now.
  * @param version as OpenVPN reports it; undefined until it has.
  */

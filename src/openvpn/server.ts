@@ -4,7 +4,7 @@ import type { AnySession, Session, SessionWithoutPort } from '../model/session.j
 import { containFault } from '../util/faults.js';
 import { Problems } from '../util/problems.js';
 import type { ServerIdentity } from './attribution.js';
-import type { ClientNotice } from './management/client-notices.js';
+import type { ClientMessage } from './management/client-messages.js';
 import { Management } from './management/management.js';
 import type { ManagementInfo } from './management/management-types.js';
 import { parseStatus } from './management/status.js';
@@ -97,8 +97,8 @@ export class Server extends EventEmitter<ServerMap> implements ServerIdentity {
       .on('status', (lines, askedAt) => {
         this.#onStatus(lines, askedAt);
       })
-      .on('client', (notice) => {
-        this.#onClient(notice);
+      .on('client', (message) => {
+        this.#onClient(message);
       })
       .on('lost', () => {
         this.#onLost();
@@ -249,7 +249,7 @@ export class Server extends EventEmitter<ServerMap> implements ServerIdentity {
     this.#roster.findPorts(() => this.#records.list());
     reportStatusProblems(this.#problems, this.name, reply);
     if (reply.omitted === undefined && reply.problems.length === 0 && this.pid !== undefined) {
-      // client-disconnect did not run for those that management does not list
+      // client-disconnect did not run for clients that management does not list
       const sources = this.#sources();
       this.#records.discardUnlisted(this.pid, sources.records, makeRecordCheck(sources));
     }
@@ -257,8 +257,8 @@ export class Server extends EventEmitter<ServerMap> implements ServerIdentity {
     this.update();
   }
 
-  #onClient(notice: ClientNotice): void {
-    if (!this.#roster.applyNotice(notice)) reportTooManyClients(this.#problems, this.name);
+  #onClient(message: ClientMessage): void {
+    if (!this.#roster.applyMessage(message)) reportTooManyClients(this.#problems, this.name);
     this.#statusRequests.requestSoon();
     this.update();
   }

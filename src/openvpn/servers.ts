@@ -29,13 +29,17 @@ import { HookRecords, type HookRecordsOptions } from './records/hook-records.js'
 import { Server } from './server.js';
 import type { ServerMap, ServerOptions } from './server-types.js';
 
+/** Options of {@link Servers}. */
 export interface ServersOptions {
+  /** Of each events directory. */
   readonly events?: HookRecordsOptions;
+  /** Of each server. */
   readonly server?: ServerOptions;
   /** Milliseconds between two searches for records that belong to no server; default 10 s. */
-  readonly strayMs?: number;
+  readonly unassignedMs?: number;
 }
 
+/** One events directory, and the servers whose hooks write there. */
 interface Directory {
   readonly hookRecords: HookRecords;
   readonly servers: Set<Server>;
@@ -46,8 +50,8 @@ export class Servers extends EventEmitter<ServerMap> {
   readonly #directories = new Map<string, Directory>();
   readonly #options: ServersOptions;
   #servers: readonly Server[];
-  readonly #strayMs: number;
-  /** Those of the servers and the directories, and processes that are not a server of the config. */
+  readonly #unassignedMs: number;
+  /** Problems of the servers and the directories, and processes that are not a server of the config. */
   readonly #problems = new Problems(
     {
       onProblem: (text, key) => this.emit('problem', text, key),
@@ -60,11 +64,11 @@ export class Servers extends EventEmitter<ServerMap> {
   constructor(configs: readonly ServerConfig[], options: ServersOptions = {}) {
     super();
     this.#options = options;
-    this.#strayMs = options.strayMs ?? 10_000;
+    this.#unassignedMs = options.unassignedMs ?? 10_000;
     this.#servers = configs.map((config) => this.#make(config));
   }
 
-  /** Takes another config. A server whose section is the same goes on unchanged. */
+  /** Applies a changed config. A server whose section is the same continues unchanged. */
   reconfigure(configs: readonly ServerConfig[]): void {
     const left = new Set(this.#servers);
     const next = configs.map((config) => {
@@ -92,7 +96,7 @@ export class Servers extends EventEmitter<ServerMap> {
         this.#problems.resolve(`server ${config.name} ${key}`);
       })
       .on('status', () => {
-        // perhaps its process has changed, which decides whose the records of other processes are
+        // if its process has changed, records can now belong to another server
         for (const other of directory.servers) if (other !== server) other.update();
         this.emit('status');
       });
@@ -109,16 +113,16 @@ export class Servers extends EventEmitter<ServerMap> {
     }
   }
 
-  /** Starts every server. `change` reports the sessions. Never throws: see `problem`. */
+  /** Starts every server that is not started yet. `change` reports the sessions. Never throws: see `problem`. */
   start(): void {
     for (const server of this.#servers) server.start();
     for (const { hookRecords } of this.#directories.values()) hookRecords.start();
     clearInterval(this.#timer);
     this.#timer = setInterval(() => {
       containFault(this.#problems, 'hooks', 'find records of other processes', () => {
-        this.#reportStrays();
+        this.#reportUnassigned();
       });
-    }, this.#strayMs);
+    }, this.#unassignedMs);
   }
 
   stop(): void {
@@ -169,13 +173,13 @@ export class Servers extends EventEmitter<ServerMap> {
   }
 
   /** Reports each process with records that is not a server of the config, or can be one of several. */
-  #reportStrays(): void {
+  #reportUnassigned(): void {
     const found = new Set<string>();
     for (const { hookRecords, servers } of this.#directories.values()) {
       for (const { path, record } of hookRecords.records()) {
         const owner = attributeProcess(record.pid, servers);
         if ('server' in owner) continue;
-        const key = `stray ${record.pid} ${hookRecords.directory}`;
+        const key = `unassigned ${record.pid} ${hookRecords.directory}`;
         if (found.has(key)) continue;
         found.add(key);
         if (this.#problems.isOpen(key)) continue;
@@ -193,6 +197,6 @@ export class Servers extends EventEmitter<ServerMap> {
         );
       }
     }
-    this.#problems.resolveMatching((key) => key.startsWith('stray ') && !found.has(key));
+    this.#problems.resolveMatching((key) => key.startsWith('unassigned ') && !found.has(key));
   }
 }

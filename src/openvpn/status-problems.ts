@@ -2,11 +2,11 @@ import { isFault } from '../util/faults.js';
 import type { Problems } from '../util/problems.js';
 import { MOST_SESSIONS, type StatusReply } from './management/status.js';
 
-/** Reports what is wrong with an answer to `status`, and resolves what was wrong with the one before. */
+/** Reports what is wrong with an answer to `status`, and resolves the problems of the answer before it. */
 export function reportStatusProblems(problems: Problems, server: string, reply: StatusReply): void {
   const unreadable = new Set(reply.problems);
   for (const problem of unreadable) problems.open(problem, `${server}: ${problem}`);
-  if (reply.dco) {
+  if (reply.usesDco) {
     problems.open(
       'dco',
       `OpenVPN ${server} uses data-channel offload, which cannot use MPTCP; to fix it: add disable-dco to its config`,
@@ -14,7 +14,7 @@ export function reportStatusProblems(problems: Problems, server: string, reply: 
   }
   problems.resolveMatching((key) =>
     key === 'dco'
-      ? !reply.dco
+      ? !reply.usesDco
       : key === 'too many clients'
         ? reply.omitted === undefined
         : key !== 'process' && !isFault(key) && !unreadable.has(key),

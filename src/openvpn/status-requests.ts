@@ -3,11 +3,12 @@ import type { Management } from './management/management.js';
 
 /** News within this many milliseconds cause one request. */
 const GATHER_MS = 100;
-/** Least milliseconds between two requests because of news. */
+/** Shortest pause between two requests because of news, milliseconds. */
 const MIN_NEWS_PAUSE_MS = 1_000;
-/** The longest pause, in times of what an answer costs and in milliseconds, while the hooks report every session. */
-const SPARING = { factor: 4000, longestMs: 300_000 };
+/** How long the pause between two requests without news may become while the hooks report every session. */
+const PAUSE_LIMIT = { factor: 4000, longestMs: 300_000 };
 
+/** What {@link StatusRequests} needs of its server. */
 export interface StatusRequestsOptions {
   /** Milliseconds between two requests without news. */
   readonly pollMs: number;
@@ -17,7 +18,10 @@ export interface StatusRequestsOptions {
   readonly isConfirmation: () => boolean;
 }
 
-/** Decides when to ask management for `status`: regularly, and soon after news. A burst of news causes one request. */
+/**
+ * Decides when to ask management for `status`: regularly, and soon after news, which is that a client joined or left. A
+ * burst of news causes one request.
+ */
 export class StatusRequests {
   readonly #pace = new Pace();
   #pollTimer: NodeJS.Timeout | undefined;
@@ -39,14 +43,14 @@ export class StatusRequests {
     this.#newsTimer = undefined;
   }
 
-  /** One answer cost this many milliseconds. The longer it takes, the longer is the pause. */
+  /** Handling one answer took this many milliseconds. The longer it takes, the longer the pause may become. */
   addDuration(ms: number): void {
     this.#pace.addDuration(ms);
   }
 
   /**
-   * A client joined or left: asks for `status` soon, which confirms it and has the client ID. If management is disconnected,
-   * connects again now, because the news shows that OpenVPN runs.
+   * Asks for `status` soon, because a client joined or left. The answer confirms it and has the client ID. If management is
+   * disconnected, connects again now, because the news shows that OpenVPN runs.
    */
   requestSoon(): void {
     this.management?.retryNow();
@@ -64,7 +68,7 @@ export class StatusRequests {
     this.#pollTimer = setTimeout(() => {
       onPoll();
       this.management?.requestStatus();
-      this.#pollAfter(isConfirmation() ? this.#pace.pauseMs({ ...SPARING, leastMs: pollMs }) : pollMs);
+      this.#pollAfter(isConfirmation() ? this.#pace.pauseMs({ ...PAUSE_LIMIT, leastMs: pollMs }) : pollMs);
     }, wait);
   }
 }

@@ -42,7 +42,7 @@ class Sidecar {
 
   constructor(...sections: readonly Partial<ServerConfig>[]) {
     const configs = sections.map((section, index) => ({ name: `s${index}`, events, ...section }));
-    this.servers = new Servers(configs, { strayMs: 500 });
+    this.servers = new Servers(configs, { unassignedMs: 500 });
     this.servers.on('problem', (text) => this.problems.push(text));
     sidecars.push(this);
     this.servers.start();

@@ -12,13 +12,13 @@ import { pathsText, rulesText } from '../text/config.js';
 import { explainText } from '../text/explain.js';
 import { sessionLines, statusText } from '../text/status.js';
 
-/** What is known of the client that sends a command. */
+/** What is known about the client that sends a command. */
 export interface CommandContext {
-  /** Logged with each order. */
+  /** Logged with each override. */
   readonly userName?: string;
-  /** The client at an OpenVPN; undefined if there is no single OpenVPN behind the console. */
+  /** The client at the OpenVPN behind the console; undefined if there is not exactly one. */
   readonly openvpn?: { readonly shared: SharedManagement; readonly client: ConsoleClient } | undefined;
-  /** The server whose clients are meant by CIDs and names; undefined: all servers. */
+  /** The server that CIDs and names of clients refer to; undefined: all servers. */
   readonly server?: string | undefined;
   /** Starts or stops sending the client reports of switches and subflows. */
   readonly setWatching?: (isOn: boolean) => void;
@@ -112,7 +112,7 @@ async function setPrimary(
   const [client, path, ...more] = afterDashes(parameters);
   if (client === undefined || path === undefined || more.length > 0)
     return failure('mptcp primary takes a CLIENT and a PATH, or a CLIENT and auto');
-  // the override of a client that has left can still be ended
+  // an admin can still end the override of a client that has left
   const overridden = Object.keys(daemon.status().overrides);
   const match = findClient(client, daemon.sessions(), overridden, server);
   if ('problem' in match) return failure(match.problem);

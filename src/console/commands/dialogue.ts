@@ -7,9 +7,9 @@ import { runCommand, type CommandContext } from './commands.js';
 /** What a console offers to its clients: the daemon and, if there is exactly one behind it, OpenVPN. */
 export interface DialogueOptions {
   readonly daemon: DaemonApi;
-  /** Called for each new client; returns undefined if there is no single OpenVPN behind the console. */
+  /** Called for each new client; returns undefined if there is not exactly one OpenVPN behind the console. */
   readonly sharedManagement?: () => SharedManagement | undefined;
-  /** The server whose clients are meant by CIDs and names; undefined: all servers. */
+  /** The server that CIDs and names of clients refer to; undefined: all servers. */
   readonly server?: string;
   /** Called with a text that says who gave how many wrong passwords on TCP. */
   readonly onWrongPassword?: (text: string) => void;
@@ -51,8 +51,8 @@ export function startDialogue(
   };
   return {
     run: (line, respond) => {
-      // a line of a command of several lines is for OpenVPN, whatever is in it
-      if (shared && client && (client.block !== undefined || !isMptcpCommand(line)))
+      // every line of a command of several lines is for OpenVPN, even if it begins with mptcp
+      if (shared && client && (client.unfinishedCommand !== undefined || !isMptcpCommand(line)))
         return shared.run(client, line, respond);
       runCommand(daemon, line, context).then(respond, (error: unknown) => {
         respond(failure((error as Error).message));

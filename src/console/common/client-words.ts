@@ -4,10 +4,10 @@ import { type Session, qualifiedName } from '../../model/session.js';
 import { isPrintable } from '../../util/printable.js';
 import { quoteWord } from '../../util/words.js';
 
-/** The client that a word means, as `SERVER/COMMON NAME`, or why it means none. */
+/** The client that a word means, as `SERVER/COMMON NAME`, or why there is not exactly one. */
 export type ClientMatch = { readonly key: string } | { readonly problem: string };
 
-/** Clients that are listed if a word means several. */
+/** Largest number of clients that the answer lists if a word means several. */
 export const MOST_NAMED = 10;
 /** Words that mean something other than a client to the console. */
 const RESERVED = new Set(['', 'json', '--']);
@@ -16,9 +16,9 @@ const EXACT_PREFIX = '=';
 
 /**
  * Finds the client that a word means: a common name, a CID, a real address with or without its port, or a virtual address,
- * each with or without `SERVER/` before it. All of these have the same rank. If a word means several clients, it is refused,
- * and the message has an unambiguous word for each. `=SERVER/COMMON NAME` means only that client, unless another client's
- * name is the same text.
+ * each with or without `SERVER/` before it. None of these is preferred. A word that means several clients is refused, and the
+ * message has an unambiguous word for each. `=SERVER/COMMON NAME` means only that client, unless another client's name is the
+ * same text.
  * @param others keys of clients that have left and can still be meant.
  * @param server whose clients are meant; undefined: those of all servers.
  */
@@ -28,11 +28,11 @@ export function findClient(
   others: readonly string[] = [],
   server?: string,
 ): ClientMatch {
-  const own = sessions.filter((session) => server === undefined || session.server === server);
+  const candidates = sessions.filter((session) => server === undefined || session.server === server);
   const left = others.filter((key) => server === undefined || key.startsWith(`${server}/`));
   const found = new Set<string>();
   const spellings = new Set([word, canonical(word)]);
-  forEachName(own, left, (name, key) => {
+  forEachName(candidates, left, (name, key) => {
     if (spellings.has(name)) found.add(key);
   });
   const [only] = found;
@@ -40,7 +40,7 @@ export function findClient(
     return { problem: `no client ${JSON.stringify(word)} is connected: status shows which are` };
   if (found.size === 1) return { key: only };
   const keys = [...found].sort();
-  const words = unambiguousWords(keys.slice(0, MOST_NAMED), own, left);
+  const words = unambiguousWords(keys.slice(0, MOST_NAMED), candidates, left);
   const more = keys.length > MOST_NAMED ? `, or ${keys.length - MOST_NAMED} more` : '';
   return { problem: `${JSON.stringify(word)} means several clients: use ${words.join(' or ')}${more}` };
 }
@@ -49,17 +49,17 @@ export function findClient(
 function forEachName(
   sessions: readonly Session[],
   left: readonly string[],
-  take: (name: string, key: string) => void,
+  callback: (name: string, key: string) => void,
 ): void {
   for (const session of sessions) {
     const key = qualifiedName(session);
-    for (const name of namesOf(session)) take(name, key);
-    take(`${EXACT_PREFIX}${key}`, key);
+    for (const name of namesOf(session)) callback(name, key);
+    callback(`${EXACT_PREFIX}${key}`, key);
   }
   for (const key of left) {
-    take(key, key);
-    take(key.slice(key.indexOf('/') + 1), key);
-    take(`${EXACT_PREFIX}${key}`, key);
+    callback(key, key);
+    callback(key.slice(key.indexOf('/') + 1), key);
+    callback(`${EXACT_PREFIX}${key}`, key);
   }
 }
 

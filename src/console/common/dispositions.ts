@@ -1,18 +1,18 @@
-/** What only one client at a time may answer: `auth`, whether OpenVPN admits its clients; `questions`, all else. */
+/** What only one console client at a time may answer: `auth`, whether OpenVPN lets clients in; `questions`, the rest. */
 export type Claim = 'auth' | 'questions';
 
 /**
  * What the console does with a command of OpenVPN.
  * - `query`: it changes nothing. It is forwarded. Clients that send the same query at the same time share one reply.
- * - `order`: it changes OpenVPN for everybody (`verb 4`, `kill alice`, `signal SIGUSR1`). It is forwarded.
+ * - `order`: it changes OpenVPN for everybody (`verb 4`, `kill alice`, `signal SIGUSR1`). It is forwarded and logged.
  * - `stream`: `log`, `echo`, `state`. The history comes from OpenVPN. Each client has its own `on` and `off`.
  * - `bytecount`: each client has its own interval. OpenVPN gets the shortest.
  * - `hold`: each client has its own flag while it is connected. OpenVPN holds while one client wants it.
  * - `env-filter`: the console filters by itself, because subflowd needs variables that OpenVPN's filter would remove.
  * - `version`: it decides which questions a client understands. OpenVPN gets the version of the client that answers.
  * - `limited`: it is forwarded, unless it would keep OpenVPN busy for too long.
- * - a claim: it is forwarded for the client that has the claim. If the claim is free, the first client whose command
- *   OpenVPN accepts gets the claim.
+ * - a claim: it is forwarded for the client that has the claim. If no client has it, the first client whose command OpenVPN
+ *   accepts gets it.
  */
 export type Disposition =
   | 'query'

@@ -1,4 +1,4 @@
-/** The words behind `mptcp`, in the order in which help shows them. */
+/** The words that can follow `mptcp`, in the order in which help shows them. */
 export type MptcpVerb =
   'status' | 'paths' | 'primary' | 'rules' | 'watch' | 'explain' | 'claim' | 'release' | 'help';
 

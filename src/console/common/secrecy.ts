@@ -7,7 +7,7 @@ const NUMBER = /^\d{1,15}$/;
 const KEYWORD = /^[A-Za-z0-9]{1,32}$/;
 
 /**
- * The commands that change OpenVPN for everybody. Each has the forms of its first parameters, those that are never secret.
+ * The orders: commands that change OpenVPN for everybody. Each has the forms of those first parameters that are never secret.
  * The options that `push-update-...` pushes and the message of `client-kill` can be secret.
  */
 const ORDERS: ReadonlyMap<string, readonly RegExp[]> = new Map([
@@ -39,7 +39,7 @@ export function loggableOrder(command: string, parameters: readonly string[]): s
   return [command, ...shown].join(' ');
 }
 
-/** Commands of the daemon and of the console. */
+/** Commands that the console handles itself. */
 const OURS = new Set(['mptcp', 'exit', 'quit']);
 
 /**

@@ -81,7 +81,7 @@ function trustedNames(): string {
 
 /** Returns which part of the path users other than these can replace; undefined if they can replace none. */
 function findReplaceablePath(users: ReadonlySet<number>, path: string): string | undefined {
-  // checks the path to a link and the path to its target
+  // if the path is a link, also check the path of its target
   for (const start of [resolve(path), realpathSync(path)]) {
     for (let at = start; ; at = dirname(at)) {
       const stats = lstatSync(at);

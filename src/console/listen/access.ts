@@ -6,9 +6,9 @@ import { socketOwner } from '../../native/socket-owner.js';
 import { requireGroup } from '../common/group.js';
 import { isInGroup, isRoot, userName } from '../common/users.js';
 
-/** Where a TCP connection comes from. */
+/** Where a TCP connection comes from. Limits are per source. */
 export interface Source {
-  /** A user of this host, an IPv4 address, or an IPv6 network of 64 bits. Limits are per source. Also shown to people. */
+  /** A user of this host, an IPv4 address, or an IPv6 network of 64 bits, as text for messages. */
   readonly name: string;
   /** The user, if the connection comes from this host by loopback and its user is known. */
   readonly uid: number | undefined;
@@ -19,7 +19,7 @@ const NETWORK_BYTES = 8;
 
 /** Returns the source of a connection. */
 export function sourceOf(socket: Socket): Source {
-  const address = plain(socket.remoteAddress);
+  const address = canonicalOf(socket.remoteAddress);
   if (address === undefined) return { name: 'unknown', uid: undefined };
   const parsed = ipaddr.parse(address);
   if (parsed.range() === 'loopback') {
@@ -33,7 +33,7 @@ export function sourceOf(socket: Socket): Source {
 
 /** The user of the process at the other end; undefined if the process has closed the socket already. */
 function ownerOf(socket: Socket, address: string): number | undefined {
-  const local = plain(socket.localAddress);
+  const local = canonicalOf(socket.localAddress);
   const { localPort = 0, remotePort = 0 } = socket;
   if (local === undefined) return undefined;
   try {
@@ -44,7 +44,7 @@ function ownerOf(socket: Socket, address: string): number | undefined {
   }
 }
 
-function plain(address: string | undefined): string | undefined {
+function canonicalOf(address: string | undefined): string | undefined {
   return address === undefined ? undefined : canonicalAddress(address.replace(/%.*$/, ''));
 }
 

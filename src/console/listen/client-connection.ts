@@ -15,6 +15,7 @@ export interface ClientLimits {
   readonly admitMs: number;
 }
 
+/** The limits in use, except in tests. */
 export const CLIENT_LIMITS: ClientLimits = {
   unreadMs: 30_000,
   unreadBytes: 1024 * 1024,
@@ -22,21 +23,22 @@ export const CLIENT_LIMITS: ClientLimits = {
   admitMs: 30_000,
 };
 
-/** Longest command line, bytes: a common name has at most 64 characters. */
+/** Longest command line, bytes. */
 export const MAX_LINE = 4096;
-/** Lines that may wait while earlier ones are answered. */
+/** Largest number of lines that wait while earlier ones are answered. */
 export const MAX_WAITING_LINES = 1000;
-/** Bytes of these lines. A command of several lines has up to 64 KiB. */
+/** Largest number of bytes of these lines. A command of several lines has up to 64 KiB. */
 export const MAX_WAITING_BYTES = 256 * 1024;
 
-/** Queries of one client that may wait for answers at the same time. Equal queries share one answer. */
+/** Largest number of queries of one client that wait for answers at the same time. Equal queries share one answer. */
 export const MOST_QUERIES = 16;
-/** Bytes of unread answers from which on no further query is begun. */
-export const MUCH_UNREAD = 1024 * 1024;
+/** While this many bytes of answers are unread, no further query is started. */
+export const MUCH_UNREAD_BYTES = 1024 * 1024;
 
+/** A line that is run and whose answer is not written yet. */
 interface PendingAnswer {
   isQuery: boolean;
-  /** Absent until the answer is there. */
+  /** Absent while the answer is not known. */
   answer?: { readonly text: Buffer; readonly closesConnection?: boolean };
 }
 
@@ -53,24 +55,28 @@ function encode(lines: readonly string[]): Buffer {
 }
 
 /**
- * The connection of one console client. Lines are answered in order, one at a time; only a few queries may wait for answers
- * at the same time. The next line is not begun before the client has read the answers that are there. So the memory of a
- * client is limited: a few answers ({@link UnreadAnswers}), the waiting lines, and the unread real-time messages.
+ * The connection of one console client. Lines are run and answered in order. The next line is run after the answer to the
+ * last one; only queries may wait for a few answers at the same time. No line is run before the client has read the answers
+ * that were written. So the memory for a client is limited: a few answers ({@link UnreadAnswers}), the waiting lines, and the
+ * unread real-time messages.
  */
 export class ClientConnection {
   readonly #lines = new LineSplitter(MAX_LINE);
   readonly #dialogue: Dialogue;
-  /** Lines, and other work, to be done after everything before is answered. */
+  /** Lines to run and functions to call, in order, each after everything before it is answered. */
   readonly #waiting: (string | (() => void))[] = [];
-  /** One for each line that is run and whose answer is not written yet, in order. */
+  /** In order. */
   readonly #pending: PendingAnswer[] = [];
-  /** The answers among them, and the one that the client is reading. */
+  /** The known answers of `#pending`, and the one that the client is reading. */
   readonly #answers: ClientUnread;
+  /** Of the lines in `#waiting`. */
   #waitingBytes = 0;
   /** Whether the client has not read the last answer. */
   #isStalled = false;
   #isProceeding = false;
+  /** Of real-time messages. */
   #unreadBytes = 0;
+  /** Whether the connection is ending, so nothing more is read from the client. */
   #isLeaving = false;
 
   /** @param socket must allow half-open connections, because a client may close its end and still wait for answers. */
@@ -163,7 +169,7 @@ export class ClientConnection {
     const mayOverlap =
       last?.isQuery &&
       this.#pending.length < MOST_QUERIES &&
-      this.#answers.bytes < MUCH_UNREAD &&
+      this.#answers.bytes < MUCH_UNREAD_BYTES &&
       typeof this.#waiting[0] === 'string';
     return last === undefined || mayOverlap ? this.#waiting.shift() : undefined;
   }
@@ -183,7 +189,7 @@ export class ClientConnection {
     });
   }
 
-  /** Writes the answers that are there, up to the first that is not. */
+  /** Writes the known answers, up to the first that is not known yet. */
   #deliver(): void {
     while (!this.#isStalled && !this.#isGone) {
       const answer = this.#pending[0]?.answer;
@@ -217,7 +223,7 @@ export class ClientConnection {
     });
   }
 
-  /** Everything that is written in one turn of the event loop is sent together. */
+  /** Sends everything that is written in one turn of the event loop together. */
   #write(text: Buffer): boolean {
     const { socket } = this;
     if (socket.writableCorked === 0) {

@@ -9,9 +9,10 @@ export interface SlotLimits {
   readonly perUser: number;
 }
 
+/** The limits in use, except in tests. */
 export const SLOT_LIMITS: SlotLimits = { all: 64, forRoot: 16, perUser: 24 };
 
-/** Counts the clients of a console by user. No user can keep the others out, and only root can keep root out. */
+/** Counts the clients of a console by user. No user can take all slots, and some are kept for root. */
 export class ClientSlots {
   readonly #users = new Map<number | undefined, number>();
   #all = 0;

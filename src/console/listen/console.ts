@@ -22,7 +22,7 @@ export class Console {
   readonly #server: Server;
   #tcp: Server | undefined;
   readonly #sockets = new Set<Socket>();
-  /** Counted apart, so that clients on one of the two cannot use up the other's. */
+  /** Counted apart, so that clients on TCP cannot use up the slots of the unix socket, or the other way round. */
   readonly #slots = { unix: new ClientSlots(), tcp: new ClientSlots() };
   readonly #logins: PasswordLogins;
   readonly #rejector: Rejector;
@@ -102,7 +102,7 @@ export class Console {
     socket.on('close', () => this.#sockets.delete(socket));
   }
 
-  /** Without a password, a user may use TCP on loopback who could also write to the unix socket. */
+  /** Without a password, only users who may write to the unix socket may use TCP, and only on loopback. */
   #serveLoopbackUser(socket: Socket, { uid }: Source): void {
     if (uid !== undefined && mayUse(uid, this.address)) {
       this.#serve(socket, 'tcp', uid);

@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net';
-import type { DialogueOptions } from '../commands/dialogue.js';
-import { startDialogue } from '../commands/dialogue.js';
+import { startDialogue, type DialogueOptions } from '../commands/dialogue.js';
 import { ClientConnection, type ClientLimits } from './client-connection.js';
 import { SLOT_LIMITS } from './client-slots.js';
 import { askPassword } from './password.js';
@@ -42,7 +41,7 @@ export class PasswordLogins {
     }
     const login: PendingLogin = {
       source,
-      // destroyed at once, because many others can follow
+      // without waiting for the client to close its end, because many connections can follow
       disconnect: (reason) => {
         socket.end(`\r\nERROR: ${reason}\r\n`, () => socket.destroy());
       },

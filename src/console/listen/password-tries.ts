@@ -1,17 +1,18 @@
-/** How password tries are slowed down. */
+/** How tries of passwords are slowed down. */
 export interface TryLimits {
-  /** Wrong passwords after which there is no pause yet. */
+  /** Number of wrong passwords from which on there are pauses. */
   readonly free: number;
   /** The first pause, milliseconds. It doubles with each wrong password. */
   readonly firstMs: number;
   /** The longest pause, milliseconds. */
   readonly longestMs: number;
-  /** Milliseconds without a wrong password after which a source starts anew. */
+  /** Milliseconds without a wrong password after which a source is forgotten. */
   readonly forgetMs: number;
-  /** Sources that are kept. Beyond that, the source with the oldest wrong password is dropped. */
+  /** Largest number of remembered sources. If there are more, the one with the oldest wrong password is forgotten. */
   readonly sources: number;
 }
 
+/** The limits in use, except in tests. */
 export const TRY_LIMITS: TryLimits = {
   free: 3,
   firstMs: 500,
@@ -28,7 +29,7 @@ interface SourceTries {
   wrongAt: number;
 }
 
-/** Slows down password tries of each source, over all its connections. Other sources are not affected. */
+/** Slows down the tries of each source, over all its connections. Other sources are not affected. */
 export class PasswordTries {
   readonly #sources = new Map<string, SourceTries>();
 

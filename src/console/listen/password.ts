@@ -2,11 +2,11 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { readPasswordFile } from '../../util/password-file.js';
 import type { Dialogue, Answer } from '../common/answer.js';
 
-/** The same number as OpenVPN's `MANAGEMENT_N_PASSWORD_RETRIES`. */
+/** Largest number of tries on one connection, as in OpenVPN (`MANAGEMENT_N_PASSWORD_RETRIES`). */
 export const MAX_TRIES = 3;
 const PROMPT = 'ENTER PASSWORD:';
 
-/** What happens to the tries of one connection. */
+/** Decides about the tries of one connection. */
 export interface Admission {
   /** Returns after how many milliseconds the next try may be checked. Tries of one source are checked in turn. */
   nextDelayMs(): number;
@@ -32,7 +32,7 @@ export function askPassword(file: string, admission: Admission): Dialogue {
     try {
       isRight = isEqual(line, readPasswordFile(file));
     } catch {
-      // without a readable password nobody is admitted
+      // if the password cannot be read, every try is wrong
     }
     if (!isRight) {
       admission.wasWrong();
@@ -49,8 +49,8 @@ export function askPassword(file: string, admission: Admission): Dialogue {
       respond({ lines: [`ERROR: ${refusal}`], closesConnection: true });
       return;
     }
+    // set before respond: the lines after the password can be run before respond returns
     isAdmitted = true;
-    // isAdmitted is set before: lines after the password can be run before respond returns
     respond({ lines: ['SUCCESS: password is correct'] });
     begin();
   };

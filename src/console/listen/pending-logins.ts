@@ -4,6 +4,7 @@ export interface LoginLimits {
   readonly perSource: number;
 }
 
+/** The limits in use, except in tests. */
 export const LOGIN_LIMITS: LoginLimits = { all: 32, perSource: 4 };
 
 /** A connection that has not given the password yet. */
@@ -14,8 +15,8 @@ export interface PendingLogin {
 }
 
 /**
- * The connections that have not given the password yet. A source that has reached its limit is refused. Another source is
- * never refused: if all are taken, the oldest connection of the source with the most connections is disconnected.
+ * The connections that have not given the password yet. A source at its own limit is refused. Any other source is accepted:
+ * if there are too many connections, the oldest one of the source with the most connections is disconnected.
  */
 export class PendingLogins {
   /** In the order in which they connected. */

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 
-/** Rejected clients that have not disconnected yet. Beyond this number, clients are disconnected without a reason. */
+/** Largest number of rejected clients that may still read the reason. If there are more, they do not get a reason. */
 export const MOST_LEAVING = 64;
 
-/** Tells clients why they are rejected, and disconnects them. */
+/** Sends clients the reason why they are rejected, and disconnects them. */
 export class Rejector {
   readonly #leaving = new Set<Socket>();
 

@@ -57,7 +57,7 @@ interface ProbeResult {
   readonly untrusted?: string;
 }
 
-/** Removes the socket of a daemon that died before it removed it. */
+/** Removes a socket that nobody serves any more, because its daemon was killed. */
 async function removeStaleSocket(path: string): Promise<void> {
   let stats;
   try {

@@ -1,6 +1,7 @@
-/** A set of texts that counts how often each was added. */
+/** A set of texts that counts how often each was added. Texts are compared as objects. */
 class TextSet {
   readonly #counts = new Map<Buffer, number>();
+  /** Of all texts, each counted once. */
   bytes = 0;
 
   has(text: Buffer): boolean {
@@ -15,7 +16,7 @@ class TextSet {
     return count === 0;
   }
 
-  /** @returns whether the text was removed for good. */
+  /** @returns whether the text was removed: it was deleted as often as it was added. */
   delete(text: Buffer): boolean {
     const count = this.#counts.get(text);
     if (count === undefined) return false;
@@ -40,6 +41,7 @@ export interface UnreadLimits {
   readonly ofAll: number;
 }
 
+/** The limits in use, except in tests. */
 export const UNREAD_LIMITS: UnreadLimits = { ofOne: 32 * 1024 * 1024, ofAll: 128 * 1024 * 1024 };
 
 /**

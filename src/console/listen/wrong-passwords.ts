@@ -1,5 +1,6 @@
-/** Sources that are reported by name in one minute. */
+/** Largest number of sources that are reported by name in one minute. */
 export const MOST_NAMED = 10;
+/** Time in which each source is reported by name at most once, milliseconds. */
 const WINDOW_MS = 60_000;
 
 /** Reports wrong passwords. Each minute it names a few sources, each once, and then reports how many more there were. */

@@ -1,13 +1,13 @@
 import { atoi } from '../../openvpn/management/command-line.js';
 import type { Request } from '../../openvpn/management/exchanges.js';
 import { failure, success, type Answer } from '../common/answer.js';
-import type { MessageDistributor } from './message-distributor.js';
-import { firstRefusalOnly } from './block.js';
-import type { Claims } from './claims.js';
 import type { Claim, Disposition } from '../common/dispositions.js';
-import { filterVariables } from './env-filter.js';
+import type { Claims } from './claims.js';
 import type { CommandForwarder, Respond } from './command-forwarder.js';
 import type { ConsoleClient } from './console-client.js';
+import { filterVariables } from './env-filter.js';
+import type { MessageDistributor } from './message-distributor.js';
+import { firstRefusalOnly } from './multi-line-command.js';
 import type { SharedSettings } from './settings.js';
 
 /** The commands of which only one client may send each: `mptcp claim` and `release`, and the answers to OpenVPN. */
@@ -74,7 +74,7 @@ export class AnswerCommands {
         const lines = parts.flat();
         const refusal = lines.find((line) => line.startsWith('ERROR:'));
         if (refusal !== undefined) {
-          // with this text OpenVPN says that it does not wait for this answer
+          // OpenVPN sends this text if it does not wait for this answer
           if (refusal.endsWith(' command failed')) removePending();
           return firstRefusalOnly(command, lines);
         }

@@ -1,20 +1,21 @@
 import type { Claim } from '../common/dispositions.js';
 
-/** Limits of the requests of one OpenVPN that wait for a client to claim `auth`. Most are 4 KiB; the largest, 256 KiB. */
-export const MOST_MESSAGES = 1_000;
-export const MOST_BYTES = 16 * 1024 * 1024;
+/** Largest number of requests of one OpenVPN that wait for a client to claim `auth`. */
+export const MOST_PENDING = 1_000;
+/** Largest number of bytes of these requests. Most have 4 KiB; the largest possible one has 256 KiB. */
+export const MOST_PENDING_BYTES = 16 * 1024 * 1024;
 
 interface Pending {
-  /** A copy of its lines. The lines themselves would keep the whole chunk in memory with which they were read. */
+  /** A copy of its lines. The lines themselves would keep the whole chunk that they were read from in memory. */
   readonly text: Buffer;
   /** Number of the connection to OpenVPN on which it came. */
   readonly connection: number;
 }
 
 /**
- * Which client may answer OpenVPN, if only one may. A client has a claim until it releases it or leaves. Requests for `auth`
- * that nobody has answered wait here for the next client that claims it. Only that client may see them, because they can
- * contain a user's password. OpenVPN sends each request once, even if its management connection is lost.
+ * Which client may answer OpenVPN, for answers that only one may give. A client has a claim until it releases it or leaves.
+ * Requests for `auth` that nobody has answered wait here for the next client that claims it, because OpenVPN sends each
+ * request only once. Only that client may see them, because they can contain a user's password.
  */
 export class Claims<Client> {
   readonly #claimants = new Map<Claim, Client>();
@@ -27,7 +28,7 @@ export class Claims<Client> {
 
   /** The limits, as text for a message. */
   get limitText(): string {
-    return `at most ${MOST_MESSAGES} of ${MOST_BYTES} bytes wait until a client sends mptcp claim auth`;
+    return `at most ${MOST_PENDING} of ${MOST_PENDING_BYTES} bytes wait until a client sends mptcp claim auth`;
   }
 
   /** Bytes of all waiting requests. */
@@ -35,15 +36,16 @@ export class Claims<Client> {
     return this.#bytes;
   }
 
+  /** The client that has a claim; undefined if none has. */
   claimant(claim: Claim): Client | undefined {
     return this.#claimants.get(claim);
   }
 
   /** Gives a claim to a client. @returns whether it has the claim now; not if another client has it. */
   take(claim: Claim, client: Client): boolean {
-    const holder = this.#claimants.get(claim);
-    if (holder === undefined) this.#claimants.set(claim, client);
-    return holder === undefined || holder === client;
+    const claimant = this.#claimants.get(claim);
+    if (claimant === undefined) this.#claimants.set(claim, client);
+    return claimant === undefined || claimant === client;
   }
 
   /** Takes a claim back. @returns whether the client had it. */
@@ -51,6 +53,7 @@ export class Claims<Client> {
     return this.#claimants.get(claim) === client && this.#claimants.delete(claim);
   }
 
+  /** Takes back every claim of a client that leaves. */
   releaseAll(client: Client): void {
     for (const claim of [...this.#claimants.keys()]) this.release(claim, client);
   }
@@ -62,7 +65,7 @@ export class Claims<Client> {
     this.#pending.set(cid, { text, connection: this.#connection });
     this.#bytes += text.length;
     for (const oldest of this.#pending.keys()) {
-      if (this.#pending.size <= MOST_MESSAGES && this.#bytes <= MOST_BYTES) break;
+      if (this.#pending.size <= MOST_PENDING && this.#bytes <= MOST_PENDING_BYTES) break;
       this.#remove(oldest);
       this.#dropped += 1;
     }

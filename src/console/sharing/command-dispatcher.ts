@@ -10,7 +10,12 @@ import { failure, success } from '../common/answer.js';
 import { DISPOSITIONS, type Disposition } from '../common/dispositions.js';
 import { loggableOrder } from '../common/secrecy.js';
 import type { AnswerCommands } from './answer-commands.js';
-import { acceptsLines, Block, firstRefusalOnly, type CompleteBlock } from './block.js';
+import {
+  acceptsLines,
+  MultiLineCommand,
+  firstRefusalOnly,
+  type CompleteCommand,
+} from './multi-line-command.js';
 import type { CommandForwarder, Respond } from './command-forwarder.js';
 import type { ConsoleClient, Stream } from './console-client.js';
 import type { MessageDistributor } from './message-distributor.js';
@@ -18,7 +23,7 @@ import type { SettingCommands } from './setting-commands.js';
 
 const NOT_ASCII = 'OpenVPN drops every character that is not ASCII, and would run another command';
 
-/** OpenVPN builds all N lines of `test N` before it does anything else. */
+/** Largest N of `test N`. OpenVPN makes all N lines before it does anything else. */
 export const MOST_TEST_LINES = 10_000;
 
 interface ParsedCommand {
@@ -46,9 +51,9 @@ export class CommandDispatcher {
   run(client: ConsoleClient, line: string, respond: Respond): boolean {
     const text = keepReadableCharacters(line);
     const refusal = /[^\0-\x7f]/.test(line) ? NOT_ASCII : undefined;
-    if (client.block) {
-      const block = client.block.push(text, refusal);
-      if (block) this.#runBlock(client, block, respond);
+    if (client.unfinishedCommand) {
+      const complete = client.unfinishedCommand.push(text, refusal);
+      if (complete) this.#runMultiLineCommand(client, complete, respond);
       else respond({ lines: [] });
       return false;
     }
@@ -72,9 +77,9 @@ export class CommandDispatcher {
       return false;
     }
     const disposition = DISPOSITIONS.get(command) ?? 'order';
-    if (this.#startsBlock(client, command, parameters)) {
+    if (this.#startsMultiLineCommand(client, command, parameters)) {
       if (this.answerCommands.refuseIfClaimed(client, command, disposition, respond)) return false;
-      client.block = new Block(text);
+      client.unfinishedCommand = new MultiLineCommand(text);
       respond({ lines: [] });
       return false;
     }
@@ -140,7 +145,11 @@ export class CommandDispatcher {
   }
 
   /** Whether lines up to `END` follow this command. They do unless OpenVPN would refuse the first line at once. */
-  #startsBlock({ version }: ConsoleClient, command: string, parameters: readonly string[]): boolean {
+  #startsMultiLineCommand(
+    { version }: ConsoleClient,
+    command: string,
+    parameters: readonly string[],
+  ): boolean {
     const [first, second] = parameters;
     if (command === 'client-auth') return isNumber(first) && isNumber(second);
     const { managementVersion } = this.settingCommands;
@@ -152,9 +161,9 @@ export class CommandDispatcher {
     return acceptsLines(command, this.distributor.question);
   }
 
-  #runBlock(client: ConsoleClient, block: CompleteBlock, respond: Respond): void {
-    const { command, parameters, request, refusal } = block;
-    client.block = undefined;
+  #runMultiLineCommand(client: ConsoleClient, complete: CompleteCommand, respond: Respond): void {
+    const { command, parameters, request, refusal } = complete;
+    client.unfinishedCommand = undefined;
     const disposition = DISPOSITIONS.get(command) ?? 'order';
     if (refusal !== undefined) respond(failure(refusal));
     else if (typeof disposition === 'string') {
@@ -173,8 +182,8 @@ function isNumber(text: string | undefined): boolean {
 }
 
 /**
- * Writes queries that mean the same as the same text, so that they share one reply: OpenVPN reads `status " 3" please` as
- * `status 3`. Only `status` is worth it, because its reply is long.
+ * Writes equivalent queries in the same way, so that they share one reply: OpenVPN reads `status " 3" please` as `status 3`.
+ * Only for `status`, because its reply is long.
  */
 function canonicalQuery(command: string, first: string | undefined, text: string): string {
   if (command !== 'status') return text;

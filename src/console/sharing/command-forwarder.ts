@@ -2,6 +2,7 @@ import type { Reply, Request } from '../../openvpn/management/exchanges.js';
 import type { Management } from '../../openvpn/management/management.js';
 import { failure, type Answer } from '../common/answer.js';
 
+/** Sends a client the answer to its line. */
 export type Respond = (answer: Answer) => void;
 
 /** What to do with the reply to a forwarded command. */

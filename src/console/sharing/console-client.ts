@@ -1,10 +1,11 @@
 import type { Send } from '../common/answer.js';
-import type { Block } from './block.js';
+import type { MultiLineCommand } from './multi-line-command.js';
 import type { HoldClient } from './hold.js';
 
-/** Real-time messages that OpenVPN sends between `on` and `off`: the command, and the source of its messages. */
+/** Commands that switch real-time messages on and off, each with the source of its messages: `>LOG:`. */
 export const STREAMS = { log: 'LOG', echo: 'ECHO', state: 'STATE' } as const;
 
+/** Real-time messages that a client can switch on and off, by their command. */
 export type Stream = keyof typeof STREAMS;
 
 /** OpenVPN counts in whole seconds. A report is on time if it is at most this many milliseconds early. */
@@ -14,7 +15,7 @@ const EARLY_MS = 300;
 export class ConsoleClient implements HoldClient {
   /** Streams that OpenVPN must send because of this client. */
   readonly wantedStreams = new Set<Stream>();
-  /** Streams that the client gets. One begins with the answer to `on`. */
+  /** Streams that the client gets: a wanted stream, from the answer to `on` on. */
   readonly sentStreams = new Set<Stream>();
   /** Interval of `bytecount` reports, seconds; 0: none. */
   bytecountSeconds = 0;
@@ -27,13 +28,14 @@ export class ConsoleClient implements HoldClient {
   /** Whether the client has set its version. */
   hasSetVersion = false;
   /** The command of several lines that the client has begun and not finished. */
-  block: Block | undefined;
+  unfinishedCommand: MultiLineCommand | undefined;
   /** By CID: `performance.now()` of the last `bytecount` report. */
   readonly #reported = new Map<string, number>();
 
   /**
    * @param id unique among the clients of one OpenVPN; shown to people.
-   * @param hangUp ends the connection when OpenVPN is lost; without it, the client stays.
+   * @param send sends real-time messages.
+   * @param hangUp ends the connection when OpenVPN disconnects; without it, the client stays.
    */
   constructor(
     readonly id: number,
@@ -50,7 +52,7 @@ export class ConsoleClient implements HoldClient {
     return true;
   }
 
-  /** Starts the intervals anew: those of one CID, or all. */
+  /** Makes the next report due, on one CID or on all. */
   forgetReports(cid?: string): void {
     if (cid === undefined) this.#reported.clear();
     else this.#reported.delete(cid);

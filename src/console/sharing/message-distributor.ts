@@ -1,4 +1,4 @@
-import { sourceOf } from '../../openvpn/management/notices.js';
+import { splitMessage } from '../../openvpn/management/message-reader.js';
 import type { Claims } from './claims.js';
 import { filterVariables } from './env-filter.js';
 import type { HoldFlag } from './hold.js';
@@ -15,9 +15,11 @@ const QUESTIONS = new Set([
   'PROXY',
 ]);
 
+/** A real-time message to which OpenVPN waits for an answer. */
 interface Question {
   readonly source: string;
   readonly lines: readonly string[];
+  /** Clients that have got it. */
   readonly receivers: Set<ConsoleClient>;
 }
 
@@ -44,26 +46,26 @@ export class MessageDistributor {
     this.#question = undefined;
   }
 
-  /** A client has claimed `auth`. When it is free again, that will be reported again. */
+  /** A client has claimed `auth`. After it releases the claim, the clients are notified again that nobody has it. */
   onAuthClaimed(): void {
     this.#hasReportedUnclaimed = false;
   }
 
-  /** The connection to OpenVPN is lost, and its question with it. */
+  /** The connection to OpenVPN has ended, so OpenVPN will ask its question again. */
   reset(): void {
     this.#question = undefined;
     this.#hasReportedUnclaimed = false;
     for (const client of this.clients) client.forgetReports();
   }
 
-  /** Sends a new client the question that OpenVPN waits for. */
+  /** Sends a new client the question that OpenVPN waits for, if it may answer. */
   greet(client: ConsoleClient): void {
     if (this.#question) this.#sendQuestion(this.#question, [client]);
   }
 
   /**
-   * OpenVPN has reported its hold flag, on which some clients depend. They get its `>HOLD:` message now, because OpenVPN can
-   * send that message before it reports the flag.
+   * OpenVPN has reported its hold flag. Clients without a flag of their own may get the `>HOLD:` message only now, because
+   * OpenVPN can send that message before it reports the flag.
    */
   onHoldFlagReported(): void {
     if (this.#question?.source === 'HOLD') this.#sendQuestion(this.#question, this.clients);
@@ -75,7 +77,7 @@ export class MessageDistributor {
 
   /** Sends a message of OpenVPN to the clients that it is meant for. */
   distribute(lines: readonly string[]): void {
-    const { source, rest } = sourceOf(lines);
+    const { source, rest } = splitMessage(lines);
     const stream = (Object.keys(STREAMS) as Stream[]).find((each) => STREAMS[each] === source);
     if (stream !== undefined) this.#sendTo(lines, ({ sentStreams }) => sentStreams.has(stream));
     else if (source === 'BYTECOUNT' || source === 'BYTECOUNT_CLI') {

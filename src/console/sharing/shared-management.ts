@@ -12,6 +12,7 @@ import { MessageDistributor } from './message-distributor.js';
 import { SettingCommands } from './setting-commands.js';
 import { SharedSettings } from './settings.js';
 
+/** Events of {@link SharedManagement}. */
 interface SharedManagementEvents {
   /** A client changes OpenVPN for everybody: the client's number, and the part of its command that is not secret. */
   order: [number, string];
@@ -88,7 +89,7 @@ export class SharedManagement extends EventEmitter<SharedManagementEvents> {
           this.#distributor.onHoldFlagReported();
         });
       })
-      .on('notice', (lines) => {
+      .on('message', (lines) => {
         this.#distributor.distribute(lines);
       })
       .on('hungUp', (reason) => {

@@ -15,8 +15,8 @@ const COMMANDS = [...new Set(USAGES.map(({ verb }) => `mptcp ${verb}`)), ...DISP
 
 /**
  * Completes a line that is being typed at a console: commands and, in `mptcp` commands, clients and paths. Names are quoted
- * where they must be. A client is offered by another of its names if its common name has characters that cannot be seen, or
- * means another client, too.
+ * if necessary. If a client's common name has invisible characters, or also means another client, another name of the client
+ * is offered.
  * @param load called only if names are needed.
  * @returns the completions, and the end of the line that they replace, as node:readline expects it.
  */
@@ -33,7 +33,7 @@ export async function complete(
   return [found.length === 1 ? [`${found[0] ?? ''} `] : found, isParameter ? line.slice(start) : line];
 }
 
-/** @param given the finished words behind the verb. @param last the beginning of the word that is being typed. */
+/** @param given the finished words after the verb. @param last the beginning of the word that is being typed. */
 async function completeParameter(
   verb: string,
   given: readonly string[],

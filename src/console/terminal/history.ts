@@ -4,9 +4,9 @@ import { writeFileAtomically } from '../../util/atomic-file.js';
 import { readRegularFileSync } from '../../util/regular-file.js';
 import { mayBeStored } from '../common/secrecy.js';
 
-/** Lines that are kept: the last ones that were typed. */
+/** Largest number of lines; the last ones are kept. */
 export const MAX_HISTORY = 1000;
-/** Bytes of the history file. A larger file is not read and is replaced. */
+/** Largest history file, bytes. A larger one is not read, and is replaced. */
 export const MAX_HISTORY_BYTES = 1 << 22;
 
 /** Returns the lines that were typed earlier, the last one first; none if the file cannot be read. */

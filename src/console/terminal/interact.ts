@@ -1,13 +1,13 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import { styleText } from 'node:util';
-import { LineSplitter, type TooLongError } from '../../util/lines.js';
-import { complete, type CompletionWords } from './completion.js';
-import { MAX_HISTORY, readHistory, saveHistory } from './history.js';
-import { printable } from '../../util/printable.js';
 import type { DaemonStatus } from '../../api/status.js';
+import { LineSplitter, type TooLongError } from '../../util/lines.js';
+import { printable } from '../../util/printable.js';
+import { complete, type CompletionWords } from './completion.js';
 import { ConsoleUnreachable, connectToConsole } from './connect.js';
+import { MAX_HISTORY, readHistory, saveHistory } from './history.js';
 import { MAX_ANSWER, talk } from './talk.js';
 
 /** Options of {@link interact}; the defaults are standard input, standard output and {@link MAX_ANSWER}. */
@@ -28,30 +28,11 @@ export async function interact(
   { input = process.stdin, output = process.stdout, most = MAX_ANSWER }: InteractOptions = {},
 ): Promise<void> {
   const isInteractive = isTerminal(input) && isTerminal(output);
-  const historyFile = join(
-    process.env.XDG_STATE_HOME ?? join(homedir(), '.local/state'),
-    'subflowd/console-history',
-  );
   const errorPrefix = 'no console at';
   const socket = await connectToConsole(socketPath, errorPrefix, true);
   await new Promise<void>((resolve, reject) => {
     const splitter = new LineSplitter(most);
-    const terminal = createInterface({
-      input,
-      ...(isInteractive && {
-        output,
-        history: readHistory(historyFile),
-        historySize: MAX_HISTORY,
-        prompt: '> ',
-      }),
-      ...(isInteractive && {
-        completer: (line: string, done: (error: null, found: [string[], string]) => void) => {
-          void complete(line, () => loadCompletionWords(socketPath)).then((found) => {
-            done(null, found);
-          });
-        },
-      }),
-    });
+    const terminal = isInteractive ? createTerminal(input, output, socketPath) : createInterface({ input });
     const show = (line: string) => {
       // clears the line that is being typed; it is printed again below the new line
       if (isInteractive) output.write('\r\x1b[K');
@@ -74,7 +55,7 @@ export async function interact(
         return;
       }
       for (const line of lines) {
-        // lines with > are no answer, so a script does not get them
+        // lines that begin with > are not part of an answer, so a script does not get them
         if (isInteractive || !line.startsWith('>')) show(line);
       }
     });
@@ -90,15 +71,38 @@ export async function interact(
       socket.write(`${line}\n`);
       if (isInteractive) terminal.prompt();
     });
-    terminal.on('history', (lines) => {
-      saveHistory(historyFile, lines);
-    });
     terminal.on('SIGINT', () => {
       terminal.close();
     });
     // the end of the input; the console closes the connection after the last answer
     terminal.on('close', () => socket.end());
     if (isInteractive) terminal.prompt();
+  });
+}
+
+/** A line editor with history and completion. */
+function createTerminal(
+  input: NodeJS.ReadableStream,
+  output: NodeJS.WritableStream,
+  socketPath: string,
+): Interface {
+  const historyFile = join(
+    process.env.XDG_STATE_HOME ?? join(homedir(), '.local/state'),
+    'subflowd/console-history',
+  );
+  return createInterface({
+    input,
+    output,
+    history: readHistory(historyFile),
+    historySize: MAX_HISTORY,
+    prompt: '> ',
+    completer: (line: string, done: (error: null, found: [string[], string]) => void) => {
+      void complete(line, () => loadCompletionWords(socketPath)).then((found) => {
+        done(null, found);
+      });
+    },
+  }).on('history', (lines: string[]) => {
+    saveHistory(historyFile, lines);
   });
 }
 
@@ -120,6 +124,7 @@ async function loadCompletionWords(socketPath: string): Promise<CompletionWords>
     const { sessions, paths } = JSON.parse(answer) as DaemonStatus;
     return { sessions: sessions.map(({ session }) => session), paths: paths.map(({ name }) => name) };
   } catch {
-    return { sessions: [], paths: [] }; // the daemon has stopped; the console's own connection reports that
+    // the daemon has stopped: the connection of the console itself reports that
+    return { sessions: [], paths: [] };
   }
 }

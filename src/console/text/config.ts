@@ -13,7 +13,7 @@ export function pathsText(
     const on = sessions.flatMap(({ subflows }) => subflows).filter(({ path }) => path === name);
     const active = on.filter(({ subflow }) => subflow.ours === 'active').length;
     const primary = sessions.filter(({ current }) => current === name).length;
-    const load = loads.find((load) => load.name === name);
+    const load = loads.find((each) => each.name === name);
     return printable(
       `path ${name}: ${prefixes.join(', ')}: primary of ${count(primary, 'session')}, ${active} of ` +
         `${count(on.length, 'subflow')} active${load ? `; ${formatLoad(load)}` : ''}`,

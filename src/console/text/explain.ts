@@ -9,10 +9,10 @@ import { sessionTitle } from './status.js';
  * session to another path. Every line begins with a fixed word.
  */
 export function explainText({ plan, rules, written, outlook }: Explanation): string[] {
-  const [counts, ...others] = rules;
+  const [applied, ...others] = rules;
   const lines = [
     sessionTitle(plan.session),
-    `rule: ${counts === undefined ? 'none' : ruleSentence(counts)}`,
+    `rule: ${applied === undefined ? 'none' : ruleSentence(applied)}`,
     ...others.map((rule) => `rule that matches but does not apply: ${ruleSentence(rule)}`),
     `plan: ${plan.state}, ${plan.reason}`,
     ...plan.subflows.map((subflow) => `plan: ${planText(subflow)}`),
@@ -40,10 +40,10 @@ function writtenText(written: Written | undefined): string[] {
   const at = new Date(written.at).toISOString();
   return written.changes.map(({ change, result }) => {
     const { outcome, isMpPrioRequested, reason } = result;
-    const notified = outcome === 'committed' ? (isMpPrioRequested ? ', the client is asked to do the same' : ', the client is not asked') : '';
-    const why = reason === undefined ? '' : `: ${reason}`;
-    return `written: ${at} ${formatEndpoint(change.name.remote)} ${change.priority}: ${outcome}${notified}${why}`;
-  }); // prettier-ignore
+    const request = isMpPrioRequested ? ', the client is asked to do the same' : ', the client is not asked';
+    const details = `${outcome === 'committed' ? request : ''}${reason === undefined ? '' : `: ${reason}`}`;
+    return `written: ${at} ${formatEndpoint(change.name.remote)} ${change.priority}: ${outcome}${details}`;
+  });
 }
 
 function kernelText({ subflow: { remote, ours, peers, mpPrioPending } }: SubflowPlan): string {

@@ -1,11 +1,11 @@
 import Table from 'cli-table3';
-import { formatEndpoint } from '../../model/endpoint.js';
-import type { ServerStatus } from '../../openvpn/server-status.js';
-import type { Session } from '../../model/session.js';
-import { formatRate } from '../../model/rate.js';
-import { formatLoad } from '../../model/path-load.js';
-import { printable } from '../../util/printable.js';
 import { ruleText, type DaemonStatus, type SessionPlan, type SubflowPlan } from '../../api/status.js';
+import { formatEndpoint } from '../../model/endpoint.js';
+import { formatLoad } from '../../model/path-load.js';
+import { formatRate } from '../../model/rate.js';
+import type { Session } from '../../model/session.js';
+import type { ServerStatus } from '../../openvpn/server-status.js';
+import { printable } from '../../util/printable.js';
 
 const NO_BORDERS = {
   top: '', 'top-mid': '', 'top-left': '', 'top-right': '',
@@ -55,7 +55,7 @@ function serverLine({ name, management, managementTrouble, pids, recorded, versi
   );
 }
 
-/** Returns `session NAME: from ...`. The text can have characters that are not printable. */
+/** Returns `session NAME: from ...`. The caller must escape characters that are not printable. */
 export function sessionTitle({ commonName, real, virtual, server, cid }: Session): string {
   const where = [
     `from ${formatEndpoint(real)}`,
@@ -68,11 +68,10 @@ export function sessionTitle({ commonName, real, virtual, server, cid }: Session
 
 /** Text of one session: its rule, its primary path and its subflows. */
 export function sessionLines({ session, rule, state, reason, rate, subflows }: SessionPlan): string[] {
-  const ruleOfSession = ruleText(rule) ?? 'no rule';
   return [
     '',
     printable(sessionTitle(session)),
-    printable(`    ${rule.section} ${ruleOfSession}: ${state}, ${reason}`),
+    printable(`    ${rule.section} ${ruleText(rule) ?? 'no rule'}: ${state}, ${reason}`),
     ...(rate ? [`    uses ${formatRate(rate)}`] : []),
     ...(subflows.length === 0 ? [] : subflowTable(subflows)),
   ];

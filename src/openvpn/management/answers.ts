@@ -2,7 +2,7 @@ import { atoi, type ParsedLine } from './command-line.js';
 
 /**
  * How to recognise the end of an answer, or of one part of it. OpenVPN answers in order, but an answer does not name its
- * command. So the kind of each command must be known before (manage.c of 2.4 to 2.7):
+ * command, and its form depends on the command (manage.c of 2.4 to 2.7):
  * - `line`: ends with the first line that begins with `SUCCESS:` or `ERROR:`. Earlier lines belong to it (`auth-retry
  *   nonsense` has two lines).
  * - `block`: lines until `END`. If the first line begins with `ERROR:`, it is the whole answer (`status` during a restart).
@@ -16,7 +16,7 @@ import { atoi, type ParsedLine } from './command-line.js';
  */
 export type Ending = 'line' | 'block' | 'rows' | 'sentinel' | 'deferred';
 
-/** Whether to send `pid` after a command. */
+/** Whether `pid` must be sent after a command whose answer has these parts. */
 export function needsSentinel(endings: readonly Ending[]): boolean {
   return endings.includes('sentinel') || endings.includes('deferred');
 }
@@ -26,21 +26,11 @@ const BLOCK: readonly Ending[] = ['block'];
 const SENTINEL: readonly Ending[] = ['sentinel'];
 
 /** Commands of kind `line` in all versions since 2.4. A version without the command also answers one line. */
-const LINES = new Set([
-  ...['pid', 'nclients', 'env-filter', 'load-stats', 'kill', 'verb', 'mute', 'auth-retry'],
-  ...[
-    'username',
-    'forget-passwords',
-    'needok',
-    'needstr',
-    'cr-response',
-    'net',
-    'hold',
-    'bytecount',
-    'proxy',
-  ],
-  ...['client-kill', 'client-deny', 'client-auth-nt', 'client-auth', 'client-pending-auth', 'remote'],
-]);
+const LINE_COMMANDS = new Set([
+  'auth-retry', 'bytecount', 'client-auth', 'client-auth-nt', 'client-deny', 'client-kill', 'client-pending-auth',
+  'cr-response', 'env-filter', 'forget-passwords', 'hold', 'kill', 'load-stats', 'mute', 'nclients', 'needok', 'needstr',
+  'net', 'pid', 'proxy', 'remote', 'username', 'verb',
+]); // prettier-ignore
 
 /**
  * The parts of the answer to a command, in order; none for a line that OpenVPN does not answer.
@@ -83,7 +73,7 @@ export function endingsOf(line: ParsedLine): readonly Ending[] {
     case 'certificate':
       return ['deferred'];
     default:
-      return LINES.has(command) ? LINE : SENTINEL;
+      return LINE_COMMANDS.has(command) ? LINE : SENTINEL;
   }
 }
 
@@ -112,7 +102,7 @@ export class AnswerReader {
   }
 
   /** Whether a line that begins with `>` belongs to the answer, so it is not a real-time message. */
-  ownsNotice(line: string): boolean {
+  ownsMessage(line: string): boolean {
     const ending = this.endings[this.parts.length];
     if (ending === 'sentinel') return line.startsWith('>PKCS11ID-');
     return ending === 'rows' && this.#part.length > 0;

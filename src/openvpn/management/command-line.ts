@@ -4,17 +4,17 @@ export type ParsedLine = { readonly words: readonly string[] } | 'nothing' | 'ma
 /** Longest command of one line, in bytes without its end. OpenVPN's buffer has 1024 bytes (`man_connection_init`). */
 export const LONGEST_LINE = 1000;
 /**
- * Longest line of a command with several lines, in bytes without its end. OpenVPN reads 256 bytes at a time, so the beginning
- * of the next line is in the same buffer. If the buffer overflows, OpenVPN discards its content without an error
+ * Longest line of a command of several lines, in bytes without its end. OpenVPN reads 256 bytes at a time, so its buffer must
+ * also hold the beginning of the next line. If the buffer overflows, OpenVPN discards its content without an error
  * (`command_line_add` in manage.c of 2.6).
  */
-export const LONGEST_BLOCK_LINE = 750;
+export const LONGEST_MULTI_LINE = 750;
 
 /** `OPTION_PARM_SIZE` and `MAX_PARMS` in OpenVPN's options.h. */
 const WORD_SIZE = 256;
 const MOST_WORDS = 16;
 
-/** Keeps the characters of a line that OpenVPN reads: printable ASCII. It ignores the others. */
+/** Keeps only the characters that OpenVPN does not ignore: printable ASCII. */
 export function keepReadableCharacters(line: string): string {
   return line.replace(/[^\x20-\x7e]/g, '');
 }
@@ -27,31 +27,31 @@ export function parseLine(line: string): ParsedLine {
   const words: string[] = [];
   let word = '';
   let within: 'nothing' | 'word' | 'double' | 'single' = 'nothing';
-  let escaped = false;
+  let isEscaped = false;
   // the terminating NUL ends a word like a space
   for (const character of `${line}\0`) {
-    if (!escaped && character === '\\' && within !== 'single') {
-      escaped = true;
+    if (!isEscaped && character === '\\' && within !== 'single') {
+      isEscaped = true;
       continue;
     }
-    const blank = character === ' ' || character === '\0';
+    const isBlank = character === ' ' || character === '\0';
     let taken = '';
     let isEnd = false;
     if (within === 'nothing') {
-      if (!blank) {
+      if (!isBlank) {
         if (character === ';' || character === '#') break;
-        if (!escaped && character === '"') within = 'double';
-        else if (!escaped && character === "'") within = 'single';
+        if (!isEscaped && character === '"') within = 'double';
+        else if (!isEscaped && character === "'") within = 'single';
         else {
           within = 'word';
           taken = character;
         }
       }
     } else if (within === 'word') {
-      isEnd = !escaped && blank;
+      isEnd = !isEscaped && isBlank;
       if (!isEnd) taken = character;
     } else {
-      isEnd = character === (within === 'single' ? "'" : '"') && (within === 'single' || !escaped);
+      isEnd = character === (within === 'single' ? "'" : '"') && (within === 'single' || !isEscaped);
       if (!isEnd) taken = character;
     }
     if (isEnd) {
@@ -60,8 +60,8 @@ export function parseLine(line: string): ParsedLine {
       within = 'nothing';
     }
     if (taken === '\0') taken = '';
-    if (escaped && taken !== '' && !/["\\ ]/.test(taken)) return 'malformed';
-    escaped = false;
+    if (isEscaped && taken !== '' && !/["\\ ]/.test(taken)) return 'malformed';
+    isEscaped = false;
     if (taken !== '' && word.length >= WORD_SIZE) return 'malformed';
     word += taken;
     if (words.length >= MOST_WORDS) break;

@@ -10,6 +10,7 @@ export const MAX_LINE_BYTES = 64 * 1024;
 
 const PROMPT = 'ENTER PASSWORD:';
 
+/** Options of {@link ManagementConnection}. */
 export interface ConnectionOptions {
   readonly target: ManagementTarget;
   /** A user, by name or number, who may listen there besides root and the user of this process. */
@@ -20,10 +21,11 @@ export interface ConnectionOptions {
   readonly greetingMs: number;
 }
 
+/** Receives what happens on a {@link ManagementConnection}. */
 export interface ConnectionListener {
   /** One line without its end, and without a password prompt before it. */
   readonly onLine: (line: string) => void;
-  /** The connection is of no use any more. The listener closes it. */
+  /** The connection cannot be used any more. The listener closes it. */
   readonly onFailure: (reason: string) => void;
   /** OpenVPN closed the connection, perhaps in the middle of a line. The listener closes it, too. */
   readonly onHangUp: (hasUnfinishedLine: boolean) => void;
@@ -31,7 +33,7 @@ export interface ConnectionListener {
 
 /**
  * One connection to a management interface. It checks who listens there before it sends anything, answers the password
- * prompt, and splits what it receives into lines. OpenVPN has not greeted until the owner calls {@link greeted}.
+ * prompt, and splits what it receives into lines. The owner calls {@link greeted} when it has read OpenVPN's greeting.
  */
 export class ManagementConnection {
   readonly #socket: Socket;

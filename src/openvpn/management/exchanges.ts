@@ -9,8 +9,8 @@ export interface Request {
   /** The command changes nothing, so the same command of several clients can be sent once. */
   readonly isReadOnly?: boolean;
   /**
-   * The command sets what OpenVPN stores for its management client, as all clients of the console together need it. It is
-   * accepted even if {@link MAX_WAITING} commands wait.
+   * The command sets something that OpenVPN stores for its management client. It is accepted even if {@link MAX_WAITING}
+   * commands wait, because OpenVPN must have what the console clients together need.
    */
   readonly isSetting?: boolean;
 }
@@ -26,9 +26,10 @@ interface Exchange {
   readonly handlers: ReplyHandler[];
 }
 
+/** What {@link Exchanges} needs of its connection. */
 export interface ExchangesOptions {
   readonly send: (text: string) => void;
-  /** The connection is of no use any more. The receiver closes it. */
+  /** The connection cannot be used any more. The receiver closes it. */
   readonly onBroken: (reason: string) => void;
   /** Milliseconds until a command must have been answered. */
   readonly answerMs: number;
@@ -36,7 +37,7 @@ export interface ExchangesOptions {
 
 /** Longest answer in bytes. `status 3` has about 200 bytes for each client. */
 export const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
-/** Largest number of waiting commands: enough for a console with all its clients, each with several commands. */
+/** Largest number of waiting commands. Enough for a console with all its clients, each with several commands. */
 export const MAX_WAITING = 2_500;
 
 /**
@@ -79,8 +80,8 @@ export class Exchanges {
   }
 
   /** Whether a line that begins with `>` belongs to the current answer. */
-  ownsNotice(line: string): boolean {
-    return this.#reader?.ownsNotice(line) ?? false;
+  ownsMessage(line: string): boolean {
+    return this.#reader?.ownsMessage(line) ?? false;
   }
 
   /** Takes a line that is not a real-time message. Ignores it if no command waits for an answer. */
@@ -89,7 +90,9 @@ export class Exchanges {
     if (exchange === undefined || this.#reader === undefined) return;
     this.#bytes += line.length + 1;
     if (this.#bytes > MAX_ANSWER_BYTES) {
-      this.options.onBroken(`its answer to ${name(exchange)} is longer than ${MAX_ANSWER_BYTES} bytes`);
+      this.options.onBroken(
+        `its answer to ${commandName(exchange)} is longer than ${MAX_ANSWER_BYTES} bytes`,
+      );
       return;
     }
     this.#reader.push(line);
@@ -121,14 +124,14 @@ export class Exchanges {
     this.options.send(needsSentinel(endings) ? `${text}\npid\n` : `${text}\n`);
     this.#timer = setTimeout(() => {
       this.options.onBroken(
-        `it does not answer ${name(exchange)} within ${this.options.answerMs / 1000} s: it waits for a script, or is blocked`,
+        `it does not answer ${commandName(exchange)} within ${this.options.answerMs / 1000} s: it waits for a script, or is blocked`,
       );
     }, this.options.answerMs);
   }
 }
 
-/** The name of the command for messages. An unknown word is not shown, because it can be a password. */
-function name({ request: { text } }: Exchange): string {
+/** The name of the command, for a problem. An unknown word is not shown, because it can be a password. */
+function commandName({ request: { text } }: Exchange): string {
   const [command = ''] = /^[^\s]*/.exec(text) ?? [];
   if (!COMMAND_NAMES.has(command)) return 'a command';
   return JSON.stringify(/^status \d$/.exec(text)?.[0] ?? command);

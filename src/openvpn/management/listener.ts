@@ -48,8 +48,8 @@ function trustedUsers(user: string | undefined): ReadonlySet<number> {
 }
 
 /**
- * Two sockets cannot listen at one address. So the socket that listened both before and after the connect has the connection.
- * The owner of the connection itself is not a proof: OpenVPN accepts it as the user that it has changed to.
+ * Two sockets cannot listen at one address. So a socket that listened both before and after the connect has the connection.
+ * The owner of the connection itself proves nothing: OpenVPN accepts it as the user that it has changed to.
  */
 function watchTcp(
   socket: Socket,
@@ -57,7 +57,7 @@ function watchTcp(
   users: ReadonlySet<number>,
 ): () => string | undefined {
   const before = new Map<string, number | undefined>();
-  const note = (address: string) => {
+  const rememberListener = (address: string) => {
     try {
       const bare = reachedAt(withoutZone(address));
       if (isOwnAddress(bare)) before.set(bare, listenerAt(bare, port)?.inode);
@@ -65,9 +65,9 @@ function watchTcp(
       // the check after the connect fails in the same way, and reports it
     }
   };
-  if (isIP(host) !== 0) note(host);
+  if (isIP(host) !== 0) rememberListener(host);
   socket.on('lookup', (_error, address) => {
-    if (address) note(address);
+    if (address) rememberListener(address);
   });
   return () => {
     const address = withoutZone(socket.remoteAddress ?? '');
@@ -115,26 +115,27 @@ function checkUnix(socket: Socket, path: string, users: ReadonlySet<number>): st
   return describeUser(peer.uid, peer.pid);
 }
 
-/** Whether only these users can have made a file: they own every directory above it, and nobody else can write there. */
+/** Whether only these users can have made a file. They must own it and every directory above it, and only they may write. */
 function isPlacedBy(users: ReadonlySet<number>, path: string): boolean {
   try {
     const real = realpathSync(path);
     if (!users.has(lstatSync(real).uid)) return false;
-    return [path, real].every((each) => isTheirsAlone(users, dirname(each)));
+    return [path, real].every((each) => isWritableOnlyBy(users, dirname(each)));
   } catch {
     return false;
   }
 }
 
-function isTheirsAlone(users: ReadonlySet<number>, directory: string, holdsIt = true): boolean {
+/** @param holdsFile whether the file itself is in this directory, and not only further below. */
+function isWritableOnlyBy(users: ReadonlySet<number>, directory: string, holdsFile = true): boolean {
   const { uid, mode } = lstatSync(directory);
   const isLink = (mode & 0o170000) === 0o120000;
   const isWritable = !isLink && (mode & 0o022) !== 0;
   // in a directory like /tmp nobody can replace a file of another user, but anybody can make a new one
   const isSticky = (mode & 0o1000) !== 0;
-  if (!users.has(uid) || (isWritable && (holdsIt || !isSticky))) return false;
+  if (!users.has(uid) || (isWritable && (holdsFile || !isSticky))) return false;
   const parent = dirname(directory);
-  return parent === directory || isTheirsAlone(users, parent, false);
+  return parent === directory || isWritableOnlyBy(users, parent, false);
 }
 
 function describeUser(uid: number, pid = 0): string {

@@ -1,7 +1,8 @@
 import type { Backoff } from '../../util/backoff.js';
 import type { ProblemMap } from '../../util/problems.js';
-import type { ClientNotice } from './client-notices.js';
+import type { ClientMessage } from './client-messages.js';
 
+/** Options of `Management`. */
 export interface ManagementOptions {
   /** A user, by name or number, who may listen there besides root and the user of this process. */
   readonly user?: string;
@@ -14,23 +15,25 @@ export interface ManagementOptions {
   readonly backoff?: Backoff;
 }
 
+/** What OpenVPN reports about its process. */
 export interface ManagementInfo {
   readonly pid: number;
   /** First line of `version`, without its title: `OpenVPN 2.6.14 x86_64-pc-linux-gnu ...`. */
   readonly version: string;
 }
 
+/** Events of `Management`. */
 export interface ManagementMap extends ProblemMap {
-  /** OpenVPN has greeted, with this line. `notice` and `client` follow from now on. */
+  /** OpenVPN has greeted, with this line. Events `message` and `client` come only after it. */
   greeted: [string];
   /** OpenVPN has greeted and reported its process. */
   ready: [ManagementInfo];
   /** The answer to `requestStatus()`: its lines, and `performance.now()` at the request. */
   status: [readonly string[], number];
-  /** A client was let in, or disconnected. */
-  client: [ClientNotice];
-  /** Any real-time message but the greeting: its lines, with those of its variables. */
-  notice: [readonly string[]];
+  /** A client was let in, or disconnected. The same message is also a `message`. */
+  client: [ClientMessage];
+  /** Any real-time message except the greeting: its lines, with those of its variables. */
+  message: [readonly string[]];
   /** The connection ended after the greeting, for this reason. `Management` connects again. */
   hungUp: [string];
   /** The connection ended after `ready`. `Management` connects again. */

@@ -1,25 +1,27 @@
 import { EventEmitter } from 'node:events';
 import { Backoff } from '../../util/backoff.js';
 import { Problems } from '../../util/problems.js';
-import { readClientNotice } from './client-notices.js';
+import { readClientMessage } from './client-messages.js';
 import { ManagementConnection } from './connection.js';
 import { Exchanges, type ReplyHandler, type Request } from './exchanges.js';
 import type { ManagementTarget } from './listener.js';
 import { describeTarget, quote } from './management-text.js';
 import type { ManagementMap, ManagementOptions } from './management-types.js';
-import { NoticeReader, sourceOf } from './notices.js';
+import { MessageReader, splitMessage } from './message-reader.js';
 import { WaitProblems, waitEndedBy, type WaitReason } from './wait-problems.js';
 
+/** Default of {@link ManagementOptions.greetingMs}. */
 export const GREETING_MS = 5_000;
-/** Long, because OpenVPN answers nothing while it runs a script. */
+/** Default of {@link ManagementOptions.answerMs}. Long, because OpenVPN answers nothing while it runs a script. */
 export const ANSWER_MS = 30_000;
-/** After a connection that lasted this many milliseconds, the next one is tried soon. */
+/** After a connection that lasted this many milliseconds, the back-off starts again from its shortest pause. */
 const STEADY_MS = 5_000;
+/** Shortest time between two attempts to connect that {@link Management.retryNow} causes, milliseconds. */
 const MIN_RETRY_MS = 250;
 
 /**
- * A client of OpenVPN's management interface (doc/management-notes.txt of OpenVPN). By itself it only asks and listens. It
- * does not hold, kill or authenticate anything. It stays connected, and connects again if the connection ends.
+ * A client of OpenVPN's management interface (doc/management-notes.txt of OpenVPN). By itself it only sends `version`, `pid`
+ * and `status`, which change nothing. It stays connected, and connects again if the connection ends.
  *
  * It sends nothing to a peer that may not be OpenVPN ({@link ManagementConnection}). It does not trust OpenVPN either: lines
  * and answers have a maximum length, and a peer that breaks the protocol is disconnected.
@@ -29,13 +31,13 @@ export class Management extends EventEmitter<ManagementMap> {
   readonly #options: ManagementOptions;
   readonly #backoff: Backoff;
   readonly #exchanges: Exchanges;
-  readonly #notices = new NoticeReader();
+  readonly #messages = new MessageReader();
   readonly #waits: WaitProblems;
   readonly #problems = new Problems({
     onProblem: (text, key) => this.emit('problem', text, key),
     onResolved: (key) => this.emit('resolved', key),
   });
-  /** The last one. It may be closed. */
+  /** The last connection. It may be closed. */
   #connection: ManagementConnection | undefined;
   #phase: 'stopped' | 'waiting' | 'greeting' | 'asking' | 'ready' = 'stopped';
   #retryTimer: NodeJS.Timeout | undefined;
@@ -45,9 +47,9 @@ export class Management extends EventEmitter<ManagementMap> {
   #greeting: string | undefined;
   #version = '';
   #isStatusRequested = false;
-  /** Whether a client of the console ends waits of this kind. If not, such a wait is a problem. */
+  /** Whether a console client ends waits of this kind. If none does, such a wait is a problem. */
   isHandled: (reason: WaitReason) => boolean = () => false;
-  /** The lines to send before {@link stop} closes the connection, so that OpenVPN forgets settings nobody needs. */
+  /** The lines to send before {@link stop} closes the connection. They undo settings that nobody needs any more. */
   finalCommands: () => readonly string[] = () => [];
 
   constructor(target: ManagementTarget, options: ManagementOptions = {}) {
@@ -80,6 +82,7 @@ export class Management extends EventEmitter<ManagementMap> {
     return this.isReady ? undefined : this.#lastProblem;
   }
 
+  /** The address, as in subflowd.ini. */
   get name(): string {
     return describeTarget(this.#target);
   }
@@ -96,7 +99,7 @@ export class Management extends EventEmitter<ManagementMap> {
     this.#exchanges.clear(`subflowd no longer uses the management interface at ${this.name}`);
   }
 
-  /** Connects now and not only at the end of the back-off, because something shows that OpenVPN runs. */
+  /** Connects now instead of at the end of the back-off. Call this when something shows that OpenVPN runs. */
   retryNow(): void {
     if (this.#phase !== 'waiting' || performance.now() - this.#lastTry < MIN_RETRY_MS) return;
     clearTimeout(this.#retryTimer);
@@ -139,7 +142,7 @@ export class Management extends EventEmitter<ManagementMap> {
     });
   }
 
-  /** A client of the console ends waits of this kind from now on. */
+  /** A console client ends waits of this kind from now on. */
   addHandler(reason: WaitReason): void {
     this.#waits.resolve(reason);
   }
@@ -188,7 +191,7 @@ export class Management extends EventEmitter<ManagementMap> {
   }
 
   #readLine(line: string): void {
-    if (line.startsWith('>') && !this.#exchanges.ownsNotice(line)) this.#readNotice(line);
+    if (line.startsWith('>') && !this.#exchanges.ownsMessage(line)) this.#readMessage(line);
     else if (this.#phase === 'greeting') {
       if (line.startsWith('ERROR:'))
         this.#fail(`it refuses the password in ${this.#options.passwordFile ?? ''}`);
@@ -199,17 +202,17 @@ export class Management extends EventEmitter<ManagementMap> {
   }
 
   /** @throws {TooLongError} if the message is longer than allowed. */
-  #readNotice(line: string): void {
-    const lines = this.#notices.push(line);
+  #readMessage(line: string): void {
+    const lines = this.#messages.push(line);
     if (lines === undefined) return;
     if (this.#phase === 'greeting') {
-      if (sourceOf(lines).source === 'INFO') this.#onGreeting(line);
+      if (splitMessage(lines).source === 'INFO') this.#onGreeting(line);
       return;
     }
-    this.emit('notice', lines);
-    this.#waits.onNotice(lines);
-    const notice = readClientNotice(lines);
-    if (notice !== undefined) this.emit('client', notice);
+    this.emit('message', lines);
+    this.#waits.onMessage(lines);
+    const message = readClientMessage(lines);
+    if (message !== undefined) this.emit('client', message);
   }
 
   #onGreeting(greeting: string): void {
@@ -263,7 +266,7 @@ export class Management extends EventEmitter<ManagementMap> {
   #disconnect(): void {
     clearTimeout(this.#retryTimer);
     this.#connection?.close();
-    this.#notices.clear();
+    this.#messages.clear();
     this.#greeting = undefined;
     this.#version = '';
   }

@@ -2,7 +2,7 @@ import { detachedCopy } from '../../util/lines.js';
 import { parseAddress, parseProtocol } from '../records/record.js';
 import type { Protocol } from '../../model/session.js';
 
-/** One row of `CLIENT_LIST`. */
+/** One row of `CLIENT_LIST` in the answer to `status 3`. */
 export interface ClientRow {
   /** `UNDEF` until the client has shown a certificate, and for a client without a name. */
   readonly commonName: string;
@@ -19,13 +19,14 @@ export interface ClientRow {
   readonly isUnproven?: true;
 }
 
+/** The answer to `status 3`. */
 export interface StatusReply {
   /** Clients with a name. */
   readonly clients: readonly ClientRow[];
   /** Clients without a name: in their handshake, or of a server that uses no names. */
   readonly unnamed: readonly ClientRow[];
-  /** Data-channel offload carries the sessions, so the process has no TCP socket for them. */
-  readonly dco: boolean;
+  /** Whether data-channel offload (DCO) carries the sessions, so the process has no TCP socket for them. */
+  readonly usesDco: boolean;
   /** A problem for each unreadable row, at most {@link MOST_UNREADABLE}. */
   readonly problems: readonly string[];
   /** Number of clients that were not read, because there are more than {@link MOST_SESSIONS}; absent if there are none. */
@@ -34,12 +35,12 @@ export interface StatusReply {
 
 /** Largest number of sessions of one server, which is also the largest number of records, so no server takes all memory. */
 export const MOST_SESSIONS = 16_384;
-/** Unreadable rows that are reported one by one. */
+/** Largest number of unreadable rows that are reported. */
 export const MOST_UNREADABLE = 16;
 
 const UNNAMED = 'UNDEF';
-/** Longest time that OpenVPN lists a client before it lets it in or drops it: `hand-window`, 60 s, and some seconds. */
-const REFUSED_S = 90;
+/** Longest time that OpenVPN lists a client before it lets it in or drops it, seconds: `hand-window` (60 s) and a reserve. */
+const LONGEST_HANDSHAKE_S = 90;
 
 /**
  * Reads the answer to `status 3`. Cells are separated by tabs, and `HEADER` lines name the columns, which differ between
@@ -51,16 +52,16 @@ export function parseStatus(lines: readonly string[]): StatusReply {
   const unnamed: ClientRow[] = [];
   const problems: string[] = [];
   let columns: readonly string[] | undefined;
-  let dco = false;
+  let usesDco = false;
   let omitted = 0;
   let time: number | undefined;
   for (const line of lines) {
-    // half of the answer, and seldom needed
+    // skipped early, because these are half of the answer and seldom needed; see readRouteAddresses
     if (line.startsWith('ROUTING_TABLE\t')) continue;
     const [kind, ...cells] = detachedCopy(line).split('\t');
     if (kind === 'HEADER' && cells[0] === 'CLIENT_LIST') columns = cells.slice(1);
     else if (kind === 'TIME') time = parseInteger(cells[1] ?? '');
-    else if (kind === 'GLOBAL_STATS' && cells[0] === 'dco_enabled') dco = cells[1] === '1';
+    else if (kind === 'GLOBAL_STATS' && cells[0] === 'dco_enabled') usesDco = cells[1] === '1';
     else if (kind === 'CLIENT_LIST') {
       const row = columns && readRow(columns, cells);
       const among = row?.commonName === UNNAMED ? unnamed : clients;
@@ -74,7 +75,7 @@ export function parseStatus(lines: readonly string[]): StatusReply {
   return {
     clients: hasVirtualAddresses ? markUnproven(clients, lines, time) : clients,
     unnamed,
-    dco,
+    usesDco,
     problems,
     ...(omitted > 0 && { omitted }),
   };
@@ -115,7 +116,7 @@ function markUnproven(
   const routed = readRouteAddresses(lines);
   const givesAddresses = clients.some(({ virtual }) => virtual.length > 0);
   return clients.map((row) => {
-    const isOld = !givesAddresses && time !== undefined && time - (row.since ?? time) > REFUSED_S;
+    const isOld = !givesAddresses && time !== undefined && time - (row.since ?? time) > LONGEST_HANDSHAKE_S;
     const isProven = row.virtual.length > 0 || routed.has(clientKeyOf(row)) || isOld;
     return isProven ? row : { ...row, isUnproven: true };
   });

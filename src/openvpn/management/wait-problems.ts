@@ -1,6 +1,6 @@
 import type { Problems } from '../../util/problems.js';
-import { typeOfClientNotice } from './client-notices.js';
-import { sourceOf } from './notices.js';
+import { typeOfClientMessage } from './client-messages.js';
+import { splitMessage } from './message-reader.js';
 
 /** What OpenVPN can wait for: that its management client lets a client in, releases a hold, or gives a password. */
 export type WaitReason = 'auth' | 'hold' | 'password';
@@ -18,25 +18,26 @@ export function waitEndedBy(command: string): WaitReason | undefined {
   return WAIT_REASONS.find((reason) => ENDING_COMMANDS[reason].test(command));
 }
 
+/** What {@link WaitProblems} needs of its owner. */
 export interface WaitProblemsOptions {
-  /** Whether a client of the console ends waits of this kind. */
+  /** Whether a console client ends waits of this kind. */
   readonly isHandled: (reason: WaitReason) => boolean;
-  /** Text of the peer, safe to show. */
+  /** Quotes text from OpenVPN, without the password, for a message. */
   readonly quote: (text: string) => string;
-  /** Reports a problem with the server; the keys are those of {@link WaitReason}. */
+  /** Reports a problem with the server. Its key is the reason of the wait. */
   readonly report: (key: WaitReason, text: string) => void;
 }
 
-/** Reports when OpenVPN waits for a management client, which subflowd does not act as, and nobody else does. */
+/** Reports when OpenVPN waits for its management client and no console client ends the wait. subflowd itself never does. */
 export class WaitProblems {
+  /** @param name of the management interface, for messages. */
   constructor(
-    /** The management interface, as in messages. */
     private readonly name: string,
     private readonly problems: Problems,
     private readonly options: WaitProblemsOptions,
   ) {}
 
-  /** The wait is over, or there is now a client that handles it. */
+  /** The wait is over, or a console client now ends such waits. */
   resolve(reason: WaitReason): void {
     this.problems.resolve(reason);
   }
@@ -47,9 +48,9 @@ export class WaitProblems {
   }
 
   /** Takes any real-time message. */
-  onNotice(lines: readonly string[]): void {
-    const { source, rest } = sourceOf(lines);
-    if (source === 'CLIENT') this.#onClientNotice(lines);
+  onMessage(lines: readonly string[]): void {
+    const { source, rest } = splitMessage(lines);
+    if (source === 'CLIENT') this.#onClientMessage(lines);
     else if (source === 'HOLD' && !this.options.isHandled('hold')) {
       this.options.report(
         'hold',
@@ -65,8 +66,8 @@ export class WaitProblems {
     }
   }
 
-  #onClientNotice(lines: readonly string[]): void {
-    const { type } = typeOfClientNotice(lines);
+  #onClientMessage(lines: readonly string[]): void {
+    const { type } = typeOfClientMessage(lines);
     const isRequest = type === 'CONNECT' || type === 'REAUTH';
     if (type === 'ESTABLISHED' || (isRequest && this.options.isHandled('auth'))) this.resolve('auth');
     else if (isRequest) {

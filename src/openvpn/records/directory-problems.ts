@@ -1,11 +1,11 @@
 import type { ProblemListener } from '../../util/problems.js';
 
-/** Files that are reported one by one within a minute. For the others only their number is reported. */
+/** Largest number of files that are reported by name within a minute. Of the others, only the number is reported. */
 export const MOST_PER_MINUTE = 10;
 const MINUTE_MS = 60_000;
-/** Reported files that stay reported until they are removed: few, so that `status` has room for other problems. */
+/** Largest number of files whose reports are open until they are removed. Small, so `status` has room for other problems. */
 export const MOST_NAMED = 5;
-/** Least milliseconds between two reports of one kind, because somebody can change a state back and forth. */
+/** Shortest pause between two reports of one kind, milliseconds, because somebody can change a state back and forth. */
 export const LEAST_PAUSE_MS = 10_000;
 
 interface Report {
@@ -15,13 +15,18 @@ interface Report {
   readonly isResolved: boolean;
 }
 
-/** The problems of one directory. It limits the reports, because whoever can write there could fill the log otherwise. */
+/** The problems of one directory. Limits the reports, because otherwise whoever can write there could fill the log. */
 export class DirectoryProblems {
+  /** By kind. A resolved one stays until {@link LEAST_PAUSE_MS} are over. */
   readonly #reports = new Map<string, Report>();
+  /** Files whose reports are open, in the order of the reports. */
   readonly #named = new Set<string>();
+  /** Files that were reported or counted in this minute. */
   #count = 0;
+  /** `performance.now()`. */
   #minuteStart = -Infinity;
   #isRestReported = false;
+  /** Files that were only counted, and are not reported yet. */
   #rest: { readonly count: number; readonly example: string } | undefined;
 
   constructor(
@@ -29,7 +34,7 @@ export class DirectoryProblems {
     private readonly listener: ProblemListener,
   ) {}
 
-  /** Reports a problem of one kind, unless it is open with the same text or {@link LEAST_PAUSE_MS} are not over. */
+  /** Reports a problem of one kind, unless it is open with the same text, or the last report of this kind is too recent. */
   report(kind: string, text: string): void {
     const last = this.#reports.get(kind);
     const now = performance.now();

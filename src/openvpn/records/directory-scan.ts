@@ -6,12 +6,12 @@ import { MAX_ENTRIES, type RecordFiles } from './record-files.js';
 
 /** Number of names that are read from a directory at once. */
 const BATCH = 64;
-/** For how many milliseconds to use again what `/proc` showed about a process. It is short, because the process can end. */
+/** For how many milliseconds a scan uses again what `/proc` showed about a process. Short, because a process can end. */
 const FACTS_MS = 100;
 
 /**
- * Examines every file of a directory, and every file that was there before. Yields after each, so that the caller can stop
- * when its time is over.
+ * Examines every file of a directory, and every file that was there at the last scan. Yields after each file, so that the
+ * caller can stop when its time is over.
  * @throws {Error} from the file system, e.g. ENOENT.
  */
 export function* scanDirectory(
@@ -28,8 +28,8 @@ export function* scanDirectory(
   };
   const seen = new Set<string>();
   let hasMore = false;
-  // Synchronous: a batch of names takes less time to read than a thread of libuv to wake, and libuv would wake one for every
-  // 32 names.
+  // Synchronous, because reading a batch of names takes less time than waking a thread of libuv, which the asynchronous form
+  // would do for every 32 names.
   const directory = opendirSync(path, { bufferSize: BATCH });
   try {
     for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
@@ -44,7 +44,7 @@ export function* scanDirectory(
       }
       const file = join(path, entry.name);
       seen.add(file);
-      // a name that no hook gives costs no system call
+      // without a system call for a name that no hook gives
       if (files.nameOf(file) === undefined) files.rejectName(file);
       else files.examine(file, freshFacts());
       yield;

@@ -3,10 +3,11 @@ import { whyDenied } from '../../util/denied.js';
 import { WatchThrottle } from '../../util/watch-throttle.js';
 import { hasCode, reasonOf } from '../../util/errno.js';
 
+/** Receives the events of a {@link DirectoryWatch}. */
 export interface WatchListener {
-  /** The entry of this name changed; undefined: the directory itself, or inotify does not report which. */
+  /** The entry with this name changed; undefined: the directory itself, or inotify does not report which entry. */
   readonly onEvent: (name: string | undefined) => void;
-  /** Too many events: there are none until {@link DirectoryWatch.update} is called again after a pause. */
+  /** There were too many events. No more follow until {@link DirectoryWatch.update} is called after a pause. */
   readonly onNoise: () => void;
   /** The watch failed. */
   readonly onLost: () => void;
@@ -15,6 +16,7 @@ export interface WatchListener {
 /** Watches one directory by inotify, and stops if too many events arrive ({@link WatchThrottle} explains why). */
 export class DirectoryWatch {
   #watcher: FSWatcher | undefined;
+  /** Device, inode and time of birth of the watched directory. */
   #identity: string | undefined;
   readonly #throttle = new WatchThrottle();
   #isNoisy = false;
@@ -82,7 +84,7 @@ export class DirectoryWatch {
   }
 }
 
-/** The problem of a directory that cannot be watched. */
+/** Text of the problem that a directory cannot be watched. @param rescanMs pause between two scans, milliseconds. */
 export function describeUnwatched(path: string, rescanMs: number, error: unknown): string {
   const remedy = 'to fix it: sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=65536';
   const reason = hasCode(error, 'EACCES') ? whyDenied(error, 'read', path) : `${reasonOf(error)}; ${remedy}`;

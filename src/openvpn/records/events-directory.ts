@@ -60,7 +60,7 @@ export function ensureEventsDirectory(
 
 function makeUserDirectory(path: string, user: User, group: number | undefined): void {
   try {
-    if (makeDirectory(path, 0o700)) giveAway(path, user, group);
+    if (makeDirectory(path, 0o700)) setOwner(path, user, group);
   } catch (error) {
     if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
     throw new Error(
@@ -73,7 +73,7 @@ function makeUserDirectory(path: string, user: User, group: number | undefined):
   checkUserDirectory(path, group);
 }
 
-function giveAway(path: string, { uid, gid }: User, group: number | undefined): void {
+function setOwner(path: string, { uid, gid }: User, group: number | undefined): void {
   try {
     chownSync(path, uid, group ?? gid);
   } catch (error) {
@@ -85,13 +85,18 @@ function giveAway(path: string, { uid, gid }: User, group: number | undefined): 
 }
 
 /**
+ * Checks who can write to the events directory and to the directories above it.
  * @throws {UnsafeDirectoryError} see {@link ensureEventsDirectory}
  * @throws {Error} ENOENT if it is missing.
  */
 export function checkEventsDirectory(path: string): void {
   const stats = lstatDirectory(path);
-  const us = process.getuid?.() ?? 0;
-  if ((stats.uid !== us && stats.uid !== 0) || (stats.mode & 0o022) !== 0 || (stats.mode & 0o005) !== 0o005) {
+  const ownUid = process.getuid?.() ?? 0;
+  if (
+    (stats.uid !== ownUid && stats.uid !== 0) ||
+    (stats.mode & 0o022) !== 0 ||
+    (stats.mode & 0o005) !== 0o005
+  ) {
     throw new UnsafeDirectoryError(
       `the events directory ${path} has ${describe(stats)}: it must belong to root, with mode 0755; ` +
         `to fix it: chown root:root ${quote(path)} && chmod 0755 ${quote(path)}`,
@@ -101,7 +106,7 @@ export function checkEventsDirectory(path: string): void {
   for (let parent = realpathSync(dirname(path)); ; parent = dirname(parent)) {
     const above = lstatDirectory(parent);
     const sticky = (above.mode & 0o1000) !== 0;
-    if ((above.uid !== us && above.uid !== 0) || ((above.mode & 0o022) !== 0 && !sticky)) {
+    if ((above.uid !== ownUid && above.uid !== 0) || ((above.mode & 0o022) !== 0 && !sticky)) {
       throw new UnsafeDirectoryError(
         `${parent}, which holds the events directory ${path}, has ${describe(above)}: others could replace ` +
           `its content; to fix it: chown root ${quote(parent)} && chmod go-w ${quote(parent)}`,
@@ -129,7 +134,7 @@ export function checkUserDirectory(path: string, group?: number): { readonly uid
   return { uid: stats.uid };
 }
 
-/** The command that lets this process remove stale records from a user's directory; undefined if it already may. */
+/** The command that lets this process remove stale records from a user's directory; undefined if it may do so already. */
 export function remedyForStaleRecords(path: string): string | undefined {
   try {
     accessSync(path, constants.W_OK | constants.X_OK);

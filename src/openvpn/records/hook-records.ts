@@ -1,50 +1,42 @@
 import { EventEmitter } from 'node:events';
-import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { User } from '../../util/accounts.js';
 import { FairWork, WorkBudget, type SlicedWork } from '../../util/fair-work.js';
 import { groupNumber } from '../../util/groups.js';
 import { Pace } from '../../util/pace.js';
 import type { ProblemListener, ProblemMap } from '../../util/problems.js';
 import { DirectoryProblems } from './directory-problems.js';
-import { DirectoryWatch, describeUnwatched } from './directory-watch.js';
-import { reasonOf } from '../../util/errno.js';
-import { whyDenied } from '../../util/denied.js';
-import {
-  checkEventsDirectory,
-  defaultHookUsers,
-  ensureEventsDirectory,
-  HOOKS_GROUP,
-  UnsafeDirectoryError,
-} from './events-directory.js';
-import { userOrNumber, type User } from '../../util/accounts.js';
+import { DirectoryWatch } from './directory-watch.js';
+import { HOOKS_GROUP } from './events-directory.js';
 import { processExists, probeProcess, type ProcessProbe } from './process.js';
 import type { ValidRecord } from './record-table.js';
 import { UserDirectory } from './user-directory.js';
+import { UserDirectoryList } from './user-directory-list.js';
 
 interface HookRecordsMap extends ProblemMap {
   added: [ValidRecord];
   removed: [ValidRecord];
 }
 
+/** Options of {@link HookRecords}. */
 export interface HookRecordsOptions {
+  /** Default: reads `/proc`. */
   readonly probe?: ProcessProbe;
   /** The users whose directories to make; default: root and nobody. */
   readonly users?: readonly User[];
   /** Milliseconds between two scans that find what inotify may have missed; default 10 s. */
   readonly rescanMs?: number;
-  /** The number of the group that may write to the users' directories, as well as the owners; default: of `HOOKS_GROUP`. */
+  /** Number of the group that may write to the users' directories, besides the owners; default: that of `HOOKS_GROUP`. */
   readonly group?: number;
 }
 
-/** Largest number of users whose directories are read. */
-export const MAX_USERS = 64;
-/** The longest pause between two listings, in times of what a listing costs and in milliseconds, while inotify works. */
-const SPARING = { factor: 4000, longestMs: 300_000 };
+/** How long the pause between two listings may become while inotify works. */
+const PAUSE_LIMIT = { factor: 4000, longestMs: 300_000 };
 /** Milliseconds between two checks of the processes that have records: a killed OpenVPN runs no hook. */
 const LIVENESS_MS = 1_000;
 /** Milliseconds between two listings while there are too many events to watch the directory. */
 const POLL_MS = 1_000;
-/** Processor time for the list of directories. */
+/** Processor time for listing the directories. */
 const LIMITS = { burstMs: 1_000, share: 0.1 };
 
 /**
@@ -57,21 +49,21 @@ const LIMITS = { burstMs: 1_000, share: 0.1 };
  * this from the other users, and from the rest of subflowd:
  *
  * - Time. Each directory has a budget: a second of work after a pause, and then a tenth of a core. {@link FairWork} does the
- *   work of all directories in turn, in slices of a few milliseconds, and other events are handled between two slices.
+ *   work of all directories in turn, in slices of a few milliseconds. Between two slices, other events are handled.
  * - Events. {@link DirectoryWatch} stops after too many inotify events in a short time. The directory is then scanned
- *   regularly, until the events have ended. Events of other directories may be lost in the meantime, so those are scanned, too.
+ *   regularly until the events end. Events of other directories may be lost in the meantime, so those are scanned, too.
  * - Reports. {@link DirectoryProblems} reports a few files by name and counts the others, so nobody can fill the log.
  */
 export class HookRecords extends EventEmitter<HookRecordsMap> {
   readonly directory: string;
   readonly #probe: ProcessProbe;
-  /** Whether a process has not ended. */
+  /** Whether a process has not ended. @throws {Error} if this process may not read it. */
   readonly #exists: (pid: number) => boolean;
   readonly #rescanMs: number;
   readonly #group: number | undefined;
-  readonly #users: Map<string, User>;
   readonly #fair = new FairWork();
   readonly #watch: DirectoryWatch;
+  readonly #list: UserDirectoryList;
   readonly #listener: ProblemListener = {
     onProblem: (text, key) => this.emit('problem', text, key),
     onResolved: (key) => this.emit('resolved', key),
@@ -84,7 +76,7 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
   readonly #listing: SlicedWork;
   #timer: NodeJS.Timeout | undefined;
   #liveness: NodeJS.Timeout | undefined;
-  #running = false;
+  #isRunning = false;
 
   constructor(directory: string, options: HookRecordsOptions = {}) {
     super();
@@ -94,7 +86,6 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
     this.#exists = probe ? (pid) => probe(pid).is !== 'gone' : processExists;
     this.#rescanMs = options.rescanMs ?? 10_000;
     this.#group = options.group ?? groupNumber(HOOKS_GROUP);
-    this.#users = new Map((options.users ?? defaultHookUsers()).map((user) => [user.name, user]));
     this.#problems = new DirectoryProblems(this.directory, this.#listener);
     this.#watch = new DirectoryWatch(this.directory, {
       onEvent: (name) => {
@@ -104,30 +95,35 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
         this.#rescanAll();
       },
       onLost: () => {
-        this.#requestList();
+        this.#requestListing();
       },
+    });
+    this.#list = new UserDirectoryList(this.#watch, this.#problems, {
+      users: options.users,
+      group: this.#group,
+      rescanMs: this.#rescanMs,
     });
     this.#listing = {
       budget: new WorkBudget(LIMITS),
       work: () => {
-        this.#list();
+        this.#checkDirectories();
         return false;
       },
     };
   }
 
-  /** Starts to watch. `added` also reports the records that exist already. Never throws: see `problem`. */
+  /** Starts watching. `added` also reports the records that exist already. Never throws: see `problem`. */
   start(): void {
-    if (this.#running) return;
-    this.#running = true;
+    if (this.#isRunning) return;
+    this.#isRunning = true;
     this.#liveness = setInterval(() => {
       this.#removeEnded();
     }, LIVENESS_MS);
-    this.#requestList();
+    this.#requestListing();
   }
 
   stop(): void {
-    this.#running = false;
+    this.#isRunning = false;
     clearTimeout(this.#timer);
     clearInterval(this.#liveness);
     this.#fair.cancel(this.#listing);
@@ -141,10 +137,7 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
 
   /** Makes the directory for another user that OpenVPN runs as. */
   addUser(uid: number): void {
-    const user = userOrNumber(uid);
-    if (this.#users.has(user.name)) return;
-    this.#users.set(user.name, user);
-    this.#requestList();
+    if (this.#list.addUser(uid)) this.#requestListing();
   }
 
   /**
@@ -158,29 +151,28 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
     return false;
   }
 
-  #requestList(): void {
-    if (this.#running) this.#fair.request(this.#listing);
+  #requestListing(): void {
+    if (this.#isRunning) this.#fair.request(this.#listing);
   }
 
   /** Scans every directory: events of any of them may be lost. */
   #rescanAll(): void {
-    this.#requestList();
+    this.#requestListing();
     for (const directory of this.#directories.values()) directory.rescan();
   }
 
   #onEvent(name: string | undefined): void {
     const directory = name === undefined ? undefined : this.#directories.get(name);
-    // An event of a known user's directory costs time of that user's budget, because the user can change its mode all the
-    // time.
+    // An event of a user's directory costs time of that user's budget, because the user can change its mode all the time.
     if (directory !== undefined) directory.check();
-    else this.#requestList();
+    else this.#requestListing();
   }
 
-  /** Makes, checks and lists the directories. */
-  #list(): void {
+  /** Lists the directories, making those that are missing. Has each one check itself soon, and plans the next listing. */
+  #checkDirectories(): void {
     clearTimeout(this.#timer);
     const start = performance.now();
-    const names = this.#prepare() ?? [...this.#directories.keys()];
+    const names = this.#list.list() ?? [...this.#directories.keys()];
     for (const [name, directory] of this.#directories) {
       if (names.includes(name)) continue;
       this.#directories.delete(name);
@@ -189,88 +181,35 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
     }
     for (const name of names) {
       if (!this.#directories.has(name))
-        this.#directories.set(name, this.#makeUserDirectory(join(this.directory, name)));
+        this.#directories.set(name, this.#createUserDirectory(join(this.directory, name)));
       this.#directories.get(name)?.check();
     }
     this.#pace.addDuration(performance.now() - start);
     const isPolled = !this.#watch.isWatching;
     const noisyMs = this.#watch.isNoisy ? POLL_MS : this.#rescanMs;
-    const wait = isPolled ? noisyMs : this.#pace.pauseMs({ ...SPARING, leastMs: this.#rescanMs });
+    const wait = isPolled ? noisyMs : this.#pace.pauseMs({ ...PAUSE_LIMIT, leastMs: this.#rescanMs });
     this.#timer = setTimeout(() => {
-      this.#requestList();
+      this.#requestListing();
     }, wait);
   }
 
-  /** @returns the names of the users' directories; undefined if they cannot be listed, and may be the same as before. */
-  #prepare(): string[] | undefined {
-    try {
-      ensureEventsDirectory(this.directory, []);
-      checkEventsDirectory(this.directory);
-      this.#watchList();
-      this.#problems.resolve('events');
-    } catch (error) {
-      this.#watch.close();
-      this.#problems.report('events', `cannot read what the hooks record: ${reasonOf(error)}`);
-      return [];
-    }
-    for (const user of this.#users.values()) {
-      try {
-        ensureEventsDirectory(this.directory, [user], this.#group);
-        this.#problems.resolve(`make ${user.name}`);
-      } catch (error) {
-        // the directory itself reports if it is unsafe
-        if (error instanceof UnsafeDirectoryError) continue;
-        this.#problems.report(
-          `make ${user.name}`,
-          `cannot read what the hooks of ${user.name} record: ${reasonOf(error)}`,
-        );
-      }
-    }
-    try {
-      const names = readdirSync(this.directory);
-      this.#problems.resolve('list');
-      if (names.length > MAX_USERS) {
-        this.#problems.report(
-          'users',
-          `${this.directory} holds more than ${MAX_USERS} directories: the others are not read; ` +
-            'to fix it: remove the directories of users that do not run OpenVPN',
-        );
-      } else this.#problems.resolve('users');
-      return names.slice(0, MAX_USERS);
-    } catch (error) {
-      this.#problems.report(
-        'list',
-        `cannot read ${this.directory}: ${whyDenied(error, 'read', this.directory)}`,
-      );
-      return undefined;
-    }
-  }
-
-  #watchList(): void {
-    try {
-      this.#watch.update();
-      this.#problems.resolve('watch');
-    } catch (error) {
-      this.#problems.report('watch', describeUnwatched(this.directory, this.#rescanMs, error));
-    }
-  }
-
-  #makeUserDirectory(path: string): UserDirectory {
+  /** Creates the object for a directory that exists. */
+  #createUserDirectory(path: string): UserDirectory {
     const directory = new UserDirectory(
       path,
       { probe: this.#probe, rescanMs: this.#rescanMs, group: this.#group },
       {
-        onAdded: (known) => this.emit('added', known),
-        onRemoved: (known) => this.emit('removed', known),
+        onAdded: (record) => this.emit('added', record),
+        onRemoved: (record) => this.emit('removed', record),
         ...this.#listener,
         onGone: () => {
-          this.#requestList();
+          this.#requestListing();
         },
         onNoise: () => {
           this.#rescanAll();
         },
         onWork: () => {
-          if (this.#running) this.#fair.request(directory);
+          if (this.#isRunning) this.#fair.request(directory);
         },
       },
     );

@@ -2,13 +2,16 @@ import { dirname } from 'node:path';
 import type { ValidRecord } from './record-table.js';
 
 /**
- * Largest number of processes of one user whose records count as one server's, if no management reports which process it is.
+ * Largest number of processes of one user whose records count as one server's, if management does not report the process.
  * OpenVPN is one process, and two during a restart. But whoever has that user's rights can start any number of processes, and
  * subflowd observes each.
  */
 export const MOST_PROCESSES = 16;
 
-/** Returns the records of the first {@link MOST_PROCESSES} processes of each user, and the directories with more. */
+/**
+ * Returns the records of the first {@link MOST_PROCESSES} processes of each user, and as `crowded` the directories that have
+ * records of more processes.
+ */
 export function limitProcesses(records: readonly ValidRecord[]): {
   readonly records: ValidRecord[];
   readonly crowded: readonly string[];

@@ -8,22 +8,26 @@ import { readBounded, signatureOf } from './record-file.js';
 import { RecordTable, type ValidRecord } from './record-table.js';
 import { parseRecord, parseRecordName, type RecordName } from './record.js';
 
+/** Receives the changes of the valid records. */
 export interface RecordListener {
-  readonly onAdded: (known: ValidRecord) => void;
-  readonly onRemoved: (known: ValidRecord) => void;
+  readonly onAdded: (record: ValidRecord) => void;
+  readonly onRemoved: (record: ValidRecord) => void;
 }
 
 /** Largest number of files in one directory that are read. A server has at most as many clients as file descriptors. */
 export const MAX_ENTRIES = 16_384;
-/** A hook writes a record at once. A record that has no end after this many milliseconds is not a record. */
+/** A hook writes a record at once. A file whose end is missing after this many milliseconds is not a record. */
 export const UNFINISHED_MS = 2_000;
-/** Why a record is ignored until others are removed. */
+/** Why a record is rejected until others are removed. */
 const FULL = 'its directory already holds as many records as subflowd reads';
-/** Why a file is ignored that should be removed. */
+/** Why a stale record is rejected that could not be removed. */
 const STALE = 'it is stale, and subflowd may not remove it';
 
+/** A file that is not a valid record. */
 interface Rejected {
+  /** Of the file when it was rejected. It is examined again when its signature changes. */
   readonly signature: string;
+  /** `performance.now()`. */
   readonly since: number;
   /** Undefined while the hook may still finish the record. */
   readonly reason?: string;
@@ -86,7 +90,7 @@ export class RecordFiles {
 
   /**
    * Reads a new or changed file, and forgets a removed one. Never throws.
-   * @param facts what `/proc` showed about processes, which this adds to.
+   * @param facts what `/proc` showed about processes. Further processes are added.
    */
   examine(path: string, facts: Map<number, ProcessFacts>): void {
     try {
@@ -121,7 +125,7 @@ export class RecordFiles {
     return undefined;
   }
 
-  /** @returns why the file is not a record. */
+  /** Takes the file's present state. @returns why the file is not a record; undefined if it is one, or may become one. */
   #update(
     path: string,
     name: RecordName,
@@ -145,6 +149,7 @@ export class RecordFiles {
     return this.#read(path, name, signature);
   }
 
+  /** @returns as {@link RecordFiles.#update}. */
   #read(path: string, name: RecordName, signature: string): string | undefined {
     if (this.#records.size >= this.maxRecords && this.#records.get(path) === undefined) return FULL;
     const parsed = parseRecord(readBounded(path));
@@ -158,9 +163,9 @@ export class RecordFiles {
       return `it contains process ${record.pid} and ${formatEndpoint(record.real)}, but its name has others`;
     }
     this.#forget(path);
-    const known = { path, record, seenAt: performance.now(), signature };
-    this.#records.add(known);
-    this.listener.onAdded(known);
+    const added = { path, record, seenAt: performance.now(), signature };
+    this.#records.add(added);
+    this.listener.onAdded(added);
     return undefined;
   }
 
@@ -184,8 +189,8 @@ export class RecordFiles {
 
   #forget(path: string): void {
     if (this.#rejected.delete(path)) this.problems.resolveFile(path);
-    const known = this.#records.delete(path);
-    if (known !== undefined) this.listener.onRemoved(known);
+    const removed = this.#records.delete(path);
+    if (removed !== undefined) this.listener.onRemoved(removed);
   }
 
   /** Rejects a file by its name, without a system call. */

@@ -9,16 +9,22 @@ export interface ValidRecord {
   readonly seenAt: number;
 }
 
+/** A record in a {@link RecordTable}. */
+interface TableEntry extends ValidRecord {
+  /** Changes when the file is written again; see `signatureOf`. */
+  readonly signature: string;
+}
+
 /** The valid records of one directory by file, and their number by process. */
 export class RecordTable {
-  readonly #records = new Map<string, ValidRecord & { readonly signature: string }>();
+  readonly #records = new Map<string, TableEntry>();
   readonly #perProcess = new Map<number, number>();
 
   get size(): number {
     return this.#records.size;
   }
 
-  get(path: string): (ValidRecord & { readonly signature: string }) | undefined {
+  get(path: string): TableEntry | undefined {
     return this.#records.get(path);
   }
 
@@ -35,9 +41,9 @@ export class RecordTable {
     return [...this.#perProcess.keys()];
   }
 
-  add(added: ValidRecord & { readonly signature: string }): void {
-    this.#records.set(added.path, added);
-    const { pid } = added.record;
+  add(entry: TableEntry): void {
+    this.#records.set(entry.path, entry);
+    const { pid } = entry.record;
     this.#perProcess.set(pid, (this.#perProcess.get(pid) ?? 0) + 1);
   }
 

@@ -42,7 +42,7 @@ export interface RecordName {
   readonly real: Endpoint;
 }
 
-/** The last two parts distinguish clients with the same endpoint. Hooks of earlier versions do not write them. */
+/** A record's file name. Its last two parts distinguish clients with the same endpoint; older hooks do not write them. */
 const NAME = /^(\d{1,10})-([0-9A-Za-z.:%]{2,64})-(\d{1,5})(?:-(?:\d{1,16})?-(?:[0-9A-Fa-f.:]{2,64})?)?$/;
 
 /** Reads `PID-ADDRESS-PORT-TIME-VIRTUAL`; the last two parts are optional. Undefined if no hook gives such a name. */
@@ -130,12 +130,15 @@ function onlyOf(protocols: readonly (Protocol | undefined)[]): Protocol | undefi
   return found.size === 1 ? only : undefined;
 }
 
-/** Reads OpenVPN's name of a protocol (`proto_names` in socket_util.c). */
+/** Reads OpenVPN's name of a protocol (`proto_names` in socket_util.c); undefined if it is neither TCP nor UDP. */
 export function parseProtocol(text: string): Protocol | undefined {
   return /^(tcp|udp)[46]?(?:-(?:server|client))?$/i.exec(text)?.[1]?.toLowerCase() as Protocol | undefined;
 }
 
-/** Canonical text without a zone, because the kernel's sockets have the interface apart; undefined if it is not an address. */
+/**
+ * Canonical text of an address; undefined if it is not an address. A zone is dropped, because the kernel stores a socket's
+ * interface apart from its address.
+ */
 export function parseAddress(text: string): string | undefined {
   const bare = text.replace(/%.*$/, '');
   return isIP(bare) === 0 ? undefined : detachedCopy(canonicalAddress(bare));

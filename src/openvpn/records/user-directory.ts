@@ -14,6 +14,7 @@ import { MAX_ENTRIES, RecordFiles, type RecordListener } from './record-files.js
 import type { ValidRecord } from './record-table.js';
 import { parseRecordName } from './record.js';
 
+/** Receives what {@link UserDirectory} finds. */
 export interface UserDirectoryListener extends RecordListener, ProblemListener {
   /** The directory does not exist any more. */
   readonly onGone: () => void;
@@ -23,16 +24,17 @@ export interface UserDirectoryListener extends RecordListener, ProblemListener {
   readonly onWork: () => void;
 }
 
+/** Options of {@link UserDirectory}. */
 export interface UserDirectoryOptions {
   readonly probe: ProcessProbe;
   /** Milliseconds between two scans that find what inotify may have missed. */
   readonly rescanMs: number;
-  /** The number of the group that may write there as well as the owner; see `HOOKS_GROUP`. */
+  /** Number of the group that may write there, besides the owner; see `HOOKS_GROUP`. */
   readonly group: number | undefined;
 }
 
-/** The longest pause between two scans, in times of what a scan costs and in milliseconds, while inotify works. */
-const SPARING = { factor: 4000, longestMs: 300_000 };
+/** How long the pause between two scans may become while inotify works. */
+const PAUSE_LIMIT = { factor: 4000, longestMs: 300_000 };
 /** Milliseconds between two scans of a directory with too many events to watch it. */
 const POLL_MS = 250;
 /**
@@ -50,11 +52,14 @@ export class UserDirectory implements SlicedWork {
   readonly #watch: DirectoryWatch;
   readonly #problems: DirectoryProblems;
   readonly #files: RecordFiles;
+  /** Files with an inotify event that are not examined yet. */
   readonly #pending = new Set<string>();
   readonly #pace = new Pace();
   #isCheckWanted = true;
   #isScanWanted = true;
+  /** Whether the last check found that nobody else can write to the directory. */
   #isSafe = false;
+  /** The scan that is not finished, and how long it has taken so far, milliseconds. */
   #scan: Generator<undefined, void> | undefined;
   #scanMs = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -246,7 +251,7 @@ export class UserDirectory implements SlicedWork {
     }
     // there is no event when a hook does not finish a record
     this.#checkLater(
-      this.#files.hasUnfinished ? rescanMs : this.#pace.pauseMs({ ...SPARING, leastMs: rescanMs }),
+      this.#files.hasUnfinished ? rescanMs : this.#pace.pauseMs({ ...PAUSE_LIMIT, leastMs: rescanMs }),
     );
   }
 

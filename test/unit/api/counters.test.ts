@@ -44,27 +44,27 @@ function subflowEvents(): readonly string[] {
 describe('events of subflows', () => {
   it('are published when a subflow is added, changed or removed, and not otherwise', () => {
     const alice = client('alice', { remotes: [WIFI] });
-    counters.observe(round(alice));
-    counters.observe(round(alice));
+    counters.addRound(round(alice));
+    counters.addRound(round(alice));
     expect(subflowEvents()).toEqual([`added wifi ${WIFI.port} active active`]);
     published = [];
     const both = client('alice');
-    counters.observe(round(both));
-    counters.observe(round(withSubflow(both, LTE.port, { ours: 'backup' })));
-    counters.observe(round(alice));
+    counters.addRound(round(both));
+    counters.addRound(round(withSubflow(both, LTE.port, { ours: 'backup' })));
+    counters.addRound(round(alice));
     expect(subflowEvents()).toEqual([
       `added lte ${LTE.port} active active`,
       `changed lte ${LTE.port} backup active`,
       `removed lte ${LTE.port} backup active`,
     ]);
     published = [];
-    counters.observe(round());
+    counters.addRound(round());
     expect(subflowEvents()).toEqual([`removed wifi ${WIFI.port} active active`]);
   });
 
   it('are counted, and so are sessions and rounds', () => {
-    counters.observe(round(client('alice'), client('bob', { remotes: [LTE] })));
-    counters.observe(round(client('alice')));
+    counters.addRound(round(client('alice'), client('bob', { remotes: [LTE] })));
+    counters.addRound(round(client('alice')));
     expect(counters.values()).toMatchObject({
       since: 5,
       rounds: 2,
@@ -80,20 +80,20 @@ describe('the traffic of a path', () => {
       bytesAcked: 1_000,
       bytesReceived: 100,
     });
-    counters.observe(round(before));
+    counters.addRound(round(before));
     expect(counters.values().paths).toEqual({});
-    counters.observe(round(withSubflow(before, WIFI.port, { bytesAcked: 1_500, bytesReceived: 101 })));
+    counters.addRound(round(withSubflow(before, WIFI.port, { bytesAcked: 1_500, bytesReceived: 101 })));
     expect(counters.values().paths).toEqual({ wifi: { down: 500, up: 1 } });
     const both = withSubflow(client('alice'), WIFI.port, { bytesAcked: 1_600, bytesReceived: 101 });
-    counters.observe(round(withSubflow(both, LTE.port, { bytesAcked: 70, bytesReceived: 7 })));
+    counters.addRound(round(withSubflow(both, LTE.port, { bytesAcked: 70, bytesReceived: 7 })));
     expect(counters.values().paths).toEqual({ wifi: { down: 600, up: 1 }, lte: { down: 70, up: 7 } });
   });
 
   it('never decreases, even if a counter of the kernel does', () => {
     const one = client('alice', { remotes: [WIFI] });
-    counters.observe(round(withSubflow(one, WIFI.port, { bytesAcked: 1_000 })));
-    counters.observe(round(withSubflow(one, WIFI.port, { bytesAcked: 10 })));
-    counters.observe(round(withSubflow(one, WIFI.port, { bytesAcked: 30 })));
+    counters.addRound(round(withSubflow(one, WIFI.port, { bytesAcked: 1_000 })));
+    counters.addRound(round(withSubflow(one, WIFI.port, { bytesAcked: 10 })));
+    counters.addRound(round(withSubflow(one, WIFI.port, { bytesAcked: 30 })));
     expect(counters.values().paths).toEqual({ wifi: { down: 20, up: 0 } });
   });
 });
@@ -119,11 +119,8 @@ it('counts subflows that were closed above a limit, and the results of priority 
   events.publish({ kind: 'excess-subflows', closed: 40, connections: 1, worst: [], text: 'x' });
   const [wish] = round(client('alice')).sessions.flatMap(({ wishes }) => wishes);
   if (wish === undefined) throw new TypeError('nothing is to be set');
-  const result = (outcome: 'committed' | 'gone') => ({
-    change: wish,
-    result: { outcome, isMpPrioRequested: false },
-  });
-  counters.apply([result('committed'), result('gone'), result('committed')]);
+  const result = (outcome: 'committed' | 'gone') => ({ change: wish, result: { outcome, isMpPrioRequested: false } });
+  counters.addChanges([result('committed'), result('gone'), result('committed')]);
   expect(counters.values()).toMatchObject({
     subflows: { closedAboveLimit: 40 },
     priorityChanges: { committed: 2, unchanged: 0, gone: 1, refused: 0 },

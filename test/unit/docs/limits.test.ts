@@ -11,7 +11,7 @@ import { LARGEST_FILE as LARGEST_CONFIG } from '../../../src/config/load.js';
 import { LONGEST_MESSAGE, MOST_PROBLEMS } from '../../../src/config/problem-list.js';
 import { sections } from '../../../src/config/sections.js';
 import { LONGEST_SOCKET } from '../../../src/config/socket-path.js';
-import { MAX_BLOCK_BYTES } from '../../../src/console/sharing/block.js';
+import { MAX_COMMAND_BYTES } from '../../../src/console/sharing/multi-line-command.js';
 import * as claims from '../../../src/console/sharing/claims.js';
 import * as client from '../../../src/console/listen/client-connection.js';
 import { MOST_NAMED as MOST_MEANT } from '../../../src/console/common/client-words.js';
@@ -40,22 +40,22 @@ import { MAX_NODES } from '../../../src/kernel/walk/subflow-lists.js';
 import { MAX_SYSTEM_MAP_BYTES } from '../../../src/kernel/layout/make-layout.js';
 import { MAX_TASKS } from '../../../src/kernel/walk/task.js';
 import { MAX_SECTION_BYTES } from '../../../src/kernel/layout/vmlinux.js';
-import { LONGEST_BLOCK_LINE, LONGEST_LINE } from '../../../src/openvpn/management/command-line.js';
+import { LONGEST_MULTI_LINE, LONGEST_LINE } from '../../../src/openvpn/management/command-line.js';
 import { MOST_EVENTS } from '../../../src/util/watch-throttle.js';
 import * as directory from '../../../src/openvpn/records/directory-problems.js';
-import { MAX_USERS } from '../../../src/openvpn/records/hook-records.js';
+import { MAX_USERS } from '../../../src/openvpn/records/user-directory-list.js';
 import { MOST_PROCESSES } from '../../../src/openvpn/records/process-limit.js';
 import { MAX_ANSWER_BYTES, MAX_WAITING } from '../../../src/openvpn/management/exchanges.js';
 import { ANSWER_MS, GREETING_MS } from '../../../src/openvpn/management/management.js';
 import { MAX_LINE_BYTES } from '../../../src/openvpn/management/connection.js';
-import { MAX_BYTES as MAX_NOTICE_BYTES } from '../../../src/openvpn/management/notices.js';
+import { MAX_MESSAGE_BYTES } from '../../../src/openvpn/management/message-reader.js';
 import { MAX_ENTRIES, UNFINISHED_MS } from '../../../src/openvpn/records/record-files.js';
 import { MAX_RECORD_BYTES } from '../../../src/openvpn/records/record.js';
 import { MOST_SESSIONS, MOST_UNREADABLE } from '../../../src/openvpn/management/status.js';
 import { LIMITS as DIRECTORY_LIMITS } from '../../../src/openvpn/records/user-directory.js';
 import { LARGEST_FILE as LARGEST_PASSWORD_FILE } from '../../../src/util/password-file.js';
 import { MOST_OPEN } from '../../../src/util/problems.js';
-import { EVENT_MS, MOST as MOST_REPORTS } from '../../../src/api/reports.js';
+import { EVENT_MS, MOST_REPORTS } from '../../../src/api/reports.js';
 
 const ROOT = new URL('../../../', import.meta.url);
 const { CLIENT_LIMITS } = client;
@@ -100,7 +100,7 @@ const VALUES: Readonly<Record<string, number>> = {
   'Pause between two reports of one kind': directory.LEAST_PAUSE_MS,
 
   'A line': MAX_LINE_BYTES,
-  'A real-time message with its variables': MAX_NOTICE_BYTES,
+  'A real-time message with its variables': MAX_MESSAGE_BYTES,
   'An answer': MAX_ANSWER_BYTES,
   'Time to greet': GREETING_MS,
   'Time to answer a command': ANSWER_MS,
@@ -120,18 +120,18 @@ const VALUES: Readonly<Record<string, number>> = {
   'Commands sent ahead': client.MAX_WAITING_LINES,
   'Bytes of commands sent ahead': client.MAX_WAITING_BYTES,
   'Questions asked together': client.MOST_QUERIES,
-  'Answers that wait behind an earlier one': client.MUCH_UNREAD,
+  'Answers that wait behind an earlier one': client.MUCH_UNREAD_BYTES,
   'Answers that one client has not read': UNREAD_LIMITS.ofOne,
   'Answers that all clients together have not read': UNREAD_LIMITS.ofAll,
   'Time in which an answer must be read': CLIENT_LIMITS.unreadMs,
   'Real-time messages that are not read': CLIENT_LIMITS.unreadBytes,
   'Bytes of a command that is passed on to OpenVPN': LONGEST_LINE,
-  'Bytes of each line of a command with several': LONGEST_BLOCK_LINE,
-  'All lines of such a command': MAX_BLOCK_BYTES,
+  'Bytes of each line of a command with several': LONGEST_MULTI_LINE,
+  'All lines of such a command': MAX_COMMAND_BYTES,
   'N of `test N`': MOST_TEST_LINES,
   'N of `log N`, `state N`, `echo N`': MOST_HISTORY,
-  'Requests to let clients in that no client has claimed': claims.MOST_MESSAGES,
-  'Bytes of these': claims.MOST_BYTES,
+  'Requests to let clients in that no client has claimed': claims.MOST_PENDING,
+  'Bytes of these': claims.MOST_PENDING_BYTES,
   'Clients that are named if a word fits several': MOST_MEANT,
   'An answer that a `subflowd` command takes': MAX_ANSWER,
   'A line that `subflowd watch` takes': MAX_WATCHED_LINE,

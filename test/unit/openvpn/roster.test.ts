@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { SessionRecord } from '../../../src/openvpn/records/record.js';
 import { Roster } from '../../../src/openvpn/roster.js';
 
-const NO_CLIENTS = { clients: [], unnamed: [], dco: false, problems: [] };
+const NO_CLIENTS = { clients: [], unnamed: [], usesDco: false, problems: [] };
 
 function recordAt(port: number): SessionRecord {
   return { pid: 100, real: { address: '192.0.2.1', port }, commonName: 'alice', virtual: [] };

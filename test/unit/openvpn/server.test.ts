@@ -144,7 +144,7 @@ function record(port: number, commonName: string, pid = 100, more: readonly stri
   return path;
 }
 
-function notice(text: string): void {
+function sendMessage(text: string): void {
   for (const peer of peers) peer.write(text);
 }
 
@@ -232,12 +232,12 @@ describe('a server with hooks and management', () => {
     held = [];
     start();
     await until('it is connected', () => server.pid === 100);
-    notice(
+    sendMessage(
       '>CLIENT:ESTABLISHED,9\r\n>CLIENT:ENV,daemon_pid=100\r\n>CLIENT:ENV,common_name=a "b" é\r\n' +
         '>CLIENT:ENV,trusted_ip6=2001:db8::9\r\n>CLIENT:ENV,trusted_port=4\r\n>CLIENT:ENV,END\r\n',
     );
     await shows('100 a "b" é 4 9');
-    notice('>CLIENT:DISCONNECT,9\r\n>CLIENT:ENV,END\r\n');
+    sendMessage('>CLIENT:DISCONNECT,9\r\n>CLIENT:ENV,END\r\n');
     await shows('');
   });
 
@@ -316,7 +316,7 @@ describe('a client that OpenVPN lists and has not let in', () => {
     held = [];
     start(true, 60_000);
     await until('it is connected', () => server.pid === 100);
-    notice(
+    sendMessage(
       '>CLIENT:ESTABLISHED,8\r\n>CLIENT:ENV,daemon_pid=100\r\n>CLIENT:ENV,common_name=bob\r\n' +
         '>CLIENT:ENV,trusted_ip=192.0.2.1\r\n>CLIENT:ENV,trusted_port=2\r\n' +
         '>CLIENT:ENV,ifconfig_pool_remote_ip=10.8.0.2\r\n>CLIENT:ENV,proto_1=tcp-server\r\n>CLIENT:ENV,END\r\n',

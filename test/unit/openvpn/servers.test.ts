@@ -24,7 +24,7 @@ beforeEach(() => {
       management: { backoff: new Backoff(20, 50) },
       pollMs: 100,
     },
-    strayMs: 50,
+    unassignedMs: 50,
   });
   // as the daemon does
   servers
@@ -85,13 +85,13 @@ it('reports an unreadable status, a process without a section and a foreign file
   await until('a report', () => texts().includes('cannot read the line'));
   openvpn.status = ['END'];
   await until('no report', () => texts() === '');
-  const stray = join(directory, 'events/root/77-192.0.2.1-1');
+  const unassigned = join(directory, 'events/root/77-192.0.2.1-1');
   writeFileSync(
-    stray,
+    unassigned,
     'subflowd-event=1\0daemon_pid=77\0trusted_ip=192.0.2.1\0trusted_port=1\0common_name=x\0end\0',
   );
   await until('a report', () => texts().includes('OpenVPN process 77'));
-  rmSync(stray);
+  rmSync(unassigned);
   await until('no report', () => texts() === '');
   const foreign = join(directory, 'events/root/notes.txt');
   writeFileSync(foreign, '');

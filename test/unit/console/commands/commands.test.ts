@@ -283,7 +283,7 @@ it('mptcp explain shows the rule, the plan, what was written and what the kernel
 it('mptcp watch reports switches, and subflows that are added, changed and removed', async () => {
   const sent: string[] = [];
   const observe = () => {
-    daemon.counters.observe({ sessions: daemon.status().sessions, paths: [] });
+    daemon.counters.addRound({ sessions: daemon.status().sessions, paths: [] });
   };
   daemon.clients = [client('alice')];
   observe();

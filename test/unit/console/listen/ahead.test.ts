@@ -9,7 +9,7 @@ import {
   CLIENT_LIMITS,
   ClientConnection,
   MOST_QUERIES,
-  MUCH_UNREAD,
+  MUCH_UNREAD_BYTES,
 } from '../../../../src/console/listen/client-connection.js';
 import { UnreadAnswers } from '../../../../src/console/listen/unread.js';
 import { until } from '../../../support/until.js';
@@ -24,7 +24,7 @@ let asked: Map<string, (answer: Answer) => void>;
 
 /** Lines that begin with this are answered at once. */
 const LARGE = 'large';
-const LARGE_ANSWER = 'x'.repeat(MUCH_UNREAD / 2);
+const LARGE_ANSWER = 'x'.repeat(MUCH_UNREAD_BYTES / 2);
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'subflowd-ahead-'));

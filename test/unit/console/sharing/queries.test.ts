@@ -97,7 +97,7 @@ describe('a row that looks like a message', () => {
     const fake = await FakeOpenvpn.listen(join(directory, 'm'));
     const management = await share(fake);
     const told: (readonly string[])[] = [];
-    management.on('notice', (lines) => told.push(lines));
+    management.on('message', (lines) => told.push(lines));
     const talker = await joined();
     fake.socket?.removeAllListeners('data').once('data', () => {
       fake.tell('OpenVPN CLIENT LIST', '>CLIENT:DISCONNECT,3,192.0.2.1:1', '>HOLD:x,192.0.2.1:2', 'END');

@@ -269,7 +269,7 @@ describe('an OpenVPN whose own config makes it hold', () => {
     fake.process = { pid: 4243, hold: true, version: 1 };
     fake.away = false;
     await until('it is back', () => management.greeting !== undefined);
-    const heard = once(management, 'notice');
+    const heard = once(management, 'message');
     fake.tell(WAITS);
     await heard;
   }

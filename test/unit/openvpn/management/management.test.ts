@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Backoff } from '../../../../src/util/backoff.js';
 import { Management } from '../../../../src/openvpn/management/management.js';
-import { type ClientNotice } from '../../../../src/openvpn/management/client-notices.js';
+import { type ClientMessage } from '../../../../src/openvpn/management/client-messages.js';
 import { type ManagementOptions } from '../../../../src/openvpn/management/management-types.js';
 import { until } from '../../../support/until.js';
 
@@ -20,7 +20,7 @@ const VERSION = 'OpenVPN Version: OpenVPN 2.6.14 x86_64\r\nManagement Version: 5
 /** A peer that listens at the address of a management interface, and what the client under test reported. */
 class Peer {
   readonly problems: string[] = [];
-  readonly notices: ClientNotice[] = [];
+  readonly messages: ClientMessage[] = [];
   readonly statuses: (readonly string[])[] = [];
   readonly received: string[] = [];
   ready = 0;
@@ -68,7 +68,7 @@ class Peer {
         : { host: host ?? address.address, port: address.port };
     const management = new Management(target, { backoff: new Backoff(10, 40), ...options })
       .on('problem', (text) => this.problems.push(text))
-      .on('client', (notice) => this.notices.push(notice))
+      .on('client', (message) => this.messages.push(message))
       .on('status', (lines) => this.statuses.push(lines))
       .on('ready', () => (this.ready += 1))
       .on('lost', () => (this.lost += 1));
@@ -147,8 +147,8 @@ describe('the management client', () => {
     });
     peer = talk;
     await once(talk.connect(), 'ready');
-    expect(talk.notices).toMatchObject([{ type: 'ESTABLISHED', cid: 7 }]);
-    expect(talk.notices[0]?.fields.get('common_name')).toBe('Zoë');
+    expect(talk.messages).toMatchObject([{ type: 'ESTABLISHED', cid: 7 }]);
+    expect(talk.messages[0]?.fields.get('common_name')).toBe('Zoë');
   });
 
   it('reads real-time messages in the middle of an answer, and keeps only the variables that it needs', async () => {
@@ -167,7 +167,7 @@ describe('the management client', () => {
     management.requestStatus();
     await until('a status', () => talk.statuses.length === 1);
     expect(talk.statuses).toEqual([['TITLE\tx', 'TIME\ty']]);
-    expect(talk.notices).toEqual([
+    expect(talk.messages).toEqual([
       { type: 'DISCONNECT', cid: 3, fields: new Map([['common_name', 'a=b "c"']]) },
     ]);
   });
@@ -230,8 +230,8 @@ describe('the management client', () => {
       expect.stringContaining('it closed the connection in the middle of a line'),
     ]);
     talk.socket?.write('ce\r\n>CLIENT:ENV,END\r\n>CLIENT:DISCONNECT,9\r\n>CLIENT:ENV,END\r\n');
-    await until('a notice', () => talk.notices.length > 0);
-    expect(talk.notices).toMatchObject([{ type: 'DISCONNECT', cid: 9 }]);
+    await until('the message', () => talk.messages.length > 0);
+    expect(talk.messages).toMatchObject([{ type: 'DISCONNECT', cid: 9 }]);
   });
 
   it('disconnects a peer that sends 1 MB without a line end', async () => {
@@ -361,7 +361,7 @@ describe('the management client', () => {
       expect.stringContaining('management-client-auth'),
     ]);
     expect(talk.received).toEqual(['version', 'pid']);
-    expect(talk.notices).toEqual([]);
+    expect(talk.messages).toEqual([]);
   });
 
   it('tries a missing socket less and less often, and reports it once', async () => {

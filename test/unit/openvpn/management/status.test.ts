@@ -61,7 +61,7 @@ describe('parseStatus', () => {
       unnamed: [
         { commonName: 'UNDEF', address: '192.0.2.8', port: 50000, virtual: [], cid: 3, since: 1700000000 },
       ],
-      dco: false,
+      usesDco: false,
       problems: [],
     });
   });
@@ -77,7 +77,7 @@ describe('parseStatus', () => {
   });
 
   it('reports data-channel offload', () => {
-    expect(parseStatus(['GLOBAL_STATS\tdco_enabled\t1']).dco).toBe(true);
+    expect(parseStatus(['GLOBAL_STATS\tdco_enabled\t1']).usesDco).toBe(true);
   });
 
   it('reports the rows that it cannot read, and reads the others', () => {

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, it } from 'vitest';
 import { ensureEventsDirectory } from '../../../../src/openvpn/records/events-directory.js';
-import { HookRecords, MAX_USERS } from '../../../../src/openvpn/records/hook-records.js';
+import { HookRecords } from '../../../../src/openvpn/records/hook-records.js';
+import { MAX_USERS } from '../../../../src/openvpn/records/user-directory-list.js';
 import { MAX_ENTRIES } from '../../../../src/openvpn/records/record-files.js';
 import { until } from '../../../support/until.js';
 

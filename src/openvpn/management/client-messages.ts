@@ -1,8 +1,8 @@
 import { detachedCopy } from '../../util/lines.js';
 import { PROTOCOL_VARIABLES } from '../records/record.js';
 
-/** A client was let in, or disconnected: a `>CLIENT:` message, with those of its variables that subflowd needs. */
-export interface ClientNotice {
+/** A `>CLIENT:` message that a client was let in or disconnected, with those of its variables that subflowd needs. */
+export interface ClientMessage {
   readonly type: 'ESTABLISHED' | 'DISCONNECT';
   /** OpenVPN's client ID. */
   readonly cid: number;
@@ -23,7 +23,7 @@ const NEEDED_VARIABLES = new Set([
 ]);
 
 /** The type of a `>CLIENT:` message, e.g. `CONNECT`, and its client ID; '' and 0 if it has none. */
-export function typeOfClientNotice([head = '']: readonly string[]): {
+export function typeOfClientMessage([head = '']: readonly string[]): {
   readonly type: string;
   readonly cid: number;
 } {
@@ -36,8 +36,8 @@ export function typeOfClientNotice([head = '']: readonly string[]): {
  * @param lines the message and its variables, a line each.
  * @returns undefined for the other types, e.g. `CONNECT` and `ADDRESS`.
  */
-export function readClientNotice(lines: readonly string[]): ClientNotice | undefined {
-  const { type, cid } = typeOfClientNotice(lines);
+export function readClientMessage(lines: readonly string[]): ClientMessage | undefined {
+  const { type, cid } = typeOfClientMessage(lines);
   if (type !== 'ESTABLISHED' && type !== 'DISCONNECT') return undefined;
   const fields = new Map<string, string>();
   for (const variable of lines.slice(1)) {
