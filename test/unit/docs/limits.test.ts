@@ -5,12 +5,12 @@ import { MAX_QUEUED as MOST_TO_CLOSE } from '../../../src/backend/netlink/subflo
 import { MAX_DESCRIPTORS } from '../../../src/backend/netlink/descriptors.js';
 import * as tally from '../../../src/backend/netlink/excess-reporter.js';
 import { MAX_PORTS } from '../../../src/backend/netlink/port-filter.js';
-import { MOST as MOST_OF_KIND, MOST_SECTIONS } from '../../../src/config/limits.js';
-import { MOST_LINES } from '../../../src/config/lines.js';
-import { LARGEST_FILE as LARGEST_CONFIG } from '../../../src/config/load.js';
-import { LONGEST_MESSAGE, MOST_PROBLEMS } from '../../../src/config/problem-list.js';
+import { SECTION_LIMITS as MOST_OF_KIND, MAX_SECTIONS } from '../../../src/config/limits.js';
+import { MAX_LINES } from '../../../src/config/lines.js';
+import { MAX_FILE_BYTES as LARGEST_CONFIG } from '../../../src/config/load.js';
+import { MAX_MESSAGE_LENGTH, MAX_PROBLEMS } from '../../../src/config/problem-list.js';
 import { sections } from '../../../src/config/sections.js';
-import { LONGEST_SOCKET } from '../../../src/config/socket-path.js';
+import { MAX_SOCKET_PATH_BYTES } from '../../../src/config/socket-path.js';
 import { MAX_BLOCK_BYTES } from '../../../src/console/sharing/block.js';
 import * as claims from '../../../src/console/sharing/claims.js';
 import * as client from '../../../src/console/listen/client-connection.js';
@@ -67,14 +67,14 @@ function mostSections(of: string): number {
 /** By the first cell of a row of the page: what the source has. Bytes, milliseconds, or a number. */
 const VALUES: Readonly<Record<string, number>> = {
   'Size of `subflowd.ini`': LARGEST_CONFIG,
-  'Lines of it that are neither empty nor a comment': MOST_LINES,
-  Sections: MOST_SECTIONS,
+  'Lines of it that are neither empty nor a comment': MAX_LINES,
+  Sections: MAX_SECTIONS,
   '`[openvpn NAME]` sections': mostSections('[openvpn'),
   '`[path NAME]` sections': mostSections('[path'),
   '`[client GLOB]` sections with `*` or `?`': mostSections('[client'),
-  'Mistakes that are reported one by one': MOST_PROBLEMS,
-  'Characters of one such report': LONGEST_MESSAGE,
-  'Bytes of a unix socket’s path': LONGEST_SOCKET,
+  'Mistakes that are reported one by one': MAX_PROBLEMS,
+  'Characters of one such report': MAX_MESSAGE_LENGTH,
+  'Bytes of a unix socket’s path': MAX_SOCKET_PATH_BYTES,
   'Changes in directories on the way to it within 100 ms': MOST_EVENTS,
   'Password files': LARGEST_PASSWORD_FILE,
   '`[kernel] layout`': MAX_LAYOUT_BYTES,
