@@ -31,8 +31,8 @@ import { MOST_NAMED as MOST_SOURCES_NAMED } from '../../../src/console/listen/wr
 import { MOST_PROBLEMS as MOST_OF_PROCESS } from '../../../src/control/observe.js';
 import * as overrides from '../../../src/control/overrides-file.js';
 import { LEAST_UNCLAIMED } from '../../../src/control/subflow-limits.js';
-import { MOST_BYTES as MOST_OPENVPN_CONFIG } from '../../../src/doctor/hooks.js';
-import { MOST_PEERS } from '../../../src/doctor/servers.js';
+import { MAX_CONFIG_BYTES as MOST_OPENVPN_CONFIG } from '../../../src/doctor/hooks.js';
+import { MAX_PEERS } from '../../../src/doctor/servers.js';
 import { MAX_MEMBERS, MAX_NAME_BYTES } from '../../../src/kernel/layout/btf.js';
 import { MAX_FDS } from '../../../src/kernel/walk/fd-table.js';
 import { MAX_FILE_BYTES as MAX_LAYOUT_BYTES } from '../../../src/kernel/layout/layout-file.js';
@@ -164,7 +164,7 @@ const VALUES: Readonly<Record<string, number>> = {
   'Problems of one process that an observation names': MOST_OF_PROCESS,
   'Pause between two reports of closed subflows': tally.PAUSE_MS,
   'Connections that such a report names': tally.NAMED,
-  'Peers with plain TCP that `doctor` names': MOST_PEERS,
+  'Peers with plain TCP that `doctor` names': MAX_PEERS,
 };
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 ** 2, s: 1000 };
