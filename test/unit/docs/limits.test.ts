@@ -28,9 +28,9 @@ import { MOST_LEAVING } from '../../../src/console/listen/rejector.js';
 import { UNREAD_LIMITS } from '../../../src/console/listen/unread.js';
 import { LOGIN_LIMITS } from '../../../src/console/listen/pending-logins.js';
 import { MOST_NAMED as MOST_SOURCES_NAMED } from '../../../src/console/listen/wrong-passwords.js';
-import { MOST_PROBLEMS as MOST_OF_PROCESS } from '../../../src/control/observe.js';
+import { MAX_PROBLEMS as MOST_OF_PROCESS } from '../../../src/control/observe.js';
 import * as overrides from '../../../src/control/overrides-file.js';
-import { LEAST_UNCLAIMED } from '../../../src/control/subflow-limits.js';
+import { MIN_UNCLAIMED } from '../../../src/control/subflow-limits.js';
 import { MAX_CONFIG_BYTES as MOST_OPENVPN_CONFIG } from '../../../src/doctor/hooks.js';
 import { MAX_PEERS } from '../../../src/doctor/servers.js';
 import { MAX_MEMBERS, MAX_NAME_BYTES } from '../../../src/kernel/layout/btf.js';
@@ -81,8 +81,8 @@ const VALUES: Readonly<Record<string, number>> = {
   '`--system-map` of `subflowd layout`': MAX_SYSTEM_MAP_BYTES,
   'One part (section) of `--vmlinux`': MAX_SECTION_BYTES,
 
-  '`overrides.json` and its copy': overrides.LARGEST_FILE,
-  'Damaged override files that are kept': overrides.MOST_SET_ASIDE,
+  '`overrides.json` and its copy': overrides.MAX_FILE_BYTES,
+  'Damaged override files that are kept': overrides.MAX_SET_ASIDE,
   '`/etc/passwd`, `/etc/group`': LARGEST_ACCOUNTS_FILE,
   'OpenVPN’s config, as `doctor` reads it': MOST_OPENVPN_CONFIG,
   'Lines in the history of `subflowd console`': MAX_HISTORY,
@@ -148,7 +148,7 @@ const VALUES: Readonly<Record<string, number>> = {
   'Sources in the log in one minute': MOST_SOURCES_NAMED,
 
   'Subflows of a session, `max-subflows` by default': sections.steering.parse({})['max-subflows'],
-  'Least limit on the subflows of a connection without a session': LEAST_UNCLAIMED,
+  'Least limit on the subflows of a connection without a session': MIN_UNCLAIMED,
   'Subflows that wait to be closed': MOST_TO_CLOSE,
   'Ports of one server that an observation asks the kernel for': MAX_PORTS,
   'File descriptors of a process of a server': MAX_DESCRIPTORS,
