@@ -21,13 +21,14 @@ import type { Logger } from './util/log.js';
 import { VERSION } from './version.js';
 
 /**
- * The daemon: creates the parts and connects them. When it stops, all priorities stay as they are. After a restart it observes
- * everything again, except the overrides, which are in a file.
+ * The daemon: creates the parts and connects them. When it stops, all priorities stay as they are. After a restart it
+ * observes everything again, except the overrides, which are in a file.
  */
 export class Daemon implements DaemonApi {
   readonly #counters: Counters;
   readonly #backend: Backend;
-  readonly #because: string;
+  /** Why this backend was chosen: what follows `because` in a sentence. */
+  readonly #backendReason: string;
   readonly #watcher: ConfigWatcher;
   readonly #overrides: OverrideStore;
   readonly #controller: Controller;
@@ -39,8 +40,8 @@ export class Daemon implements DaemonApi {
 
   /**
    * Starts serving a config file.
-   * @throws {ConfigError} if the file has a mistake; {KernelError} if no backend works on this host; {Error} if a console
-   * cannot be opened.
+   * @throws {ConfigError} if the file has a mistake; {KernelError} if no backend works on this host; {Error} if a
+   * console cannot be opened.
    */
   static async start(configFile: string, log: Logger): Promise<Daemon> {
     const events = new EventStream();
@@ -75,15 +76,15 @@ export class Daemon implements DaemonApi {
   ) {
     this.#counters = new Counters(events, Date.now());
     this.#backend = backend;
-    this.#because = because;
+    this.#backendReason = because;
     this.#watcher = watcher;
     this.#config = watcher.config;
     this.#overrides = overrides;
-    this.#servers = this.#listenTo(this.#config.servers);
+    this.#servers = this.#createServers(this.#config.servers);
     this.#controller = new Controller({
       backend,
       sessions: () => this.#servers.sessions(),
-      unplaced: () => this.#servers.sessionsWithoutPort(),
+      sessionsWithoutPort: () => this.#servers.sessionsWithoutPort(),
       pids: () => this.#pids(),
       config: () => this.#config,
       overrides: () => overrides.all(),
@@ -187,6 +188,7 @@ export class Daemon implements DaemonApi {
     };
   }
 
+  /** Resolves when the plan is recent enough to be shown. */
   observe(): Promise<void> {
     return this.#controller.observe();
   }
@@ -227,10 +229,10 @@ export class Daemon implements DaemonApi {
   }
 
   #describe(): string {
-    return `${this.#backend.description}; chosen because ${this.#because}`;
+    return `${this.#backend.description}; chosen because ${this.#backendReason}`;
   }
 
-  #listenTo(configs: readonly ServerConfig[]): Servers {
+  #createServers(configs: readonly ServerConfig[]): Servers {
     return new Servers(configs)
       .on('status', () => {
         this.#backend.trackServers?.(this.#pids());

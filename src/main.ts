@@ -11,7 +11,7 @@ import { VERSION } from './version.js';
 /** Exit code of a wrong command line. */
 const EXIT_USAGE = 2;
 
-const DASHES = 'Write -- before a name that begins with -, for example: subflowd primary -- -n lte\n';
+const DASHES_HINT = 'Write -- before a name that begins with -, for example: subflowd primary -- -n lte\n';
 
 const program = new Command('subflowd')
   .description('Decides for each client of an OpenVPN server which MPTCP subflow carries its tunnel.')
@@ -20,7 +20,7 @@ const program = new Command('subflowd')
     outputError: (text, write) => {
       write(printableLines(text));
       if (text.includes('unknown option') && /^(?:status|primary|explain)$/.test(process.argv[2] ?? ''))
-        write(DASHES);
+        write(DASHES_HINT);
     },
   })
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT_USAGE))
@@ -35,6 +35,7 @@ Begin with: subflowd doctor        check this host, and say how to fix it
 Exit codes: 0 success, 1 the answer is no, or an error, 2 wrong command line`,
   );
 
+/** A subcommand that reads the config file. */
 function command(name: string, description: string): Command {
   return program
     .command(name)
@@ -45,12 +46,12 @@ function command(name: string, description: string): Command {
 const CLIENT =
   'common name, CID, real or virtual address, also as SERVER/...; write -- before one that begins with -';
 
-interface Common {
+interface CommonOptions {
   readonly config: string;
   readonly json?: boolean;
 }
 
-command('run', 'Serve the servers of the config file until SIGTERM, SIGINT or SIGQUIT.')
+command('run', 'Run the daemon for the servers of the config file, until SIGTERM, SIGINT or SIGQUIT.')
   .addHelpText(
     'after',
     `
@@ -64,7 +65,11 @@ read the file again. You can stop and start it at any time: clients keep their p
   )
   .addOption(new Option('--log-format <format>', 'text on a terminal, else json').choices(['text', 'json']))
   .action(
-    async ({ config, logLevel, logFormat }: Common & { logLevel: string; logFormat?: 'text' | 'json' }) => {
+    async ({
+      config,
+      logLevel,
+      logFormat,
+    }: CommonOptions & { logLevel: string; logFormat?: 'text' | 'json' }) => {
       // Each command loads the modules that only it needs, so that the others start fast.
       const [{ Daemon }, { createLog }, { ServiceManager }, { handleSignals }] = await Promise.all([
         import('./daemon.js'),
@@ -100,7 +105,7 @@ command('check', 'Check the config file for mistakes.')
 It prints each mistake as FILE:LINE: [SECTION]: what is wrong and what to write instead. Exit 1 if there is one.
 A warning names people who have access and whom you may not expect. It changes neither the exit code nor the daemon.`,
   )
-  .action(async ({ config, json }: Common) => {
+  .action(async ({ config, json }: CommonOptions) => {
     const { checkConfigFile } = await import('./config/check.js');
     const { report, text } = await checkConfigFile(config);
     print(json ? printableJson(report, 2) : text);
@@ -118,7 +123,7 @@ BAD      it does not work; 'to fix it:' is the command or the change that helps
 unknown  it cannot be checked before something else is fixed
 Exit 1 if something is BAD. Run it as root.`,
   )
-  .action(async ({ config, json }: Common) => {
+  .action(async ({ config, json }: CommonOptions) => {
     const [{ examine }, { checkText }] = await Promise.all([
       import('./doctor/doctor.js'),
       import('./doctor/check-text.js'),
@@ -129,7 +134,7 @@ Exit 1 if something is BAD. Run it as root.`,
   });
 
 command('status', 'Show sessions, their subflows and priorities, their rule and their primary path.')
-  .argument('[client]', CLIENT, word)
+  .argument('[client]', CLIENT, singleLine)
   .option('--json', 'as JSON')
   .addHelpText(
     'after',
@@ -137,7 +142,7 @@ command('status', 'Show sessions, their subflows and priorities, their rule and 
 For each session: the rule that applies to it, its state, and its subflows, each with its path. OUR PRIORITY is what
 this host asks for, CLIENT'S PRIORITY what the client asks for. A subflow is used as active if both are active.`,
   )
-  .action(async (client: string | undefined, { config, json }: Common) => {
+  .action(async (client: string | undefined, { config, json }: CommonOptions) => {
     if (json && client !== undefined) program.error('error: --json prints everything: leave the client out');
     const whom = client === undefined ? '' : clientWord(client);
     const lines = await ask(config, json ? 'mptcp status json' : `mptcp status ${whom}`);
@@ -145,14 +150,14 @@ this host asks for, CLIENT'S PRIORITY what the client asks for. A subflow is use
   });
 
 command('paths', 'Show the paths, the sessions on each, its rate and its capacity.').action(
-  async ({ config }: Common) => {
+  async ({ config }: CommonOptions) => {
     print((await ask(config, 'mptcp paths')).join('\n'));
   },
 );
 
 command('rules', 'Show the rules and overrides, and to how many sessions each applies.')
   .argument('[reload]', 'read the config file again, even if no change was noticed', reloadWord)
-  .action(async (reload: string | undefined, { config }: Common) => {
+  .action(async (reload: string | undefined, { config }: CommonOptions) => {
     print((await ask(config, `mptcp rules ${reload ?? ''}`)).join('\n'));
   });
 
@@ -160,8 +165,8 @@ command(
   'explain',
   'Explain which rule applies to a client, what was set and with what result, and what would move the client.',
 )
-  .argument('<client>', CLIENT, word)
-  .action(async (client: string, { config }: Common) => {
+  .argument('<client>', CLIENT, singleLine)
+  .action(async (client: string, { config }: CommonOptions) => {
     print((await ask(config, `mptcp explain ${clientWord(client)}`)).join('\n'));
   });
 
@@ -173,7 +178,7 @@ One line for each, with the Unix time first and the client last:
   TIME,SWITCH,FROM,TO,SERVER/COMMON NAME
   TIME,SUBFLOW,ADDED|REMOVED|CHANGED,PATH,CLIENT'S ENDPOINT,OUR PRIORITY,CLIENT'S PRIORITY,SERVER/COMMON NAME`,
   )
-  .action(async ({ config }: Common) => {
+  .action(async ({ config }: CommonOptions) => {
     const { follow } = await import('./console/terminal/follow.js');
     await follow((await loadConfig(config)).console.socket, print);
   });
@@ -182,14 +187,14 @@ command(
   'console',
   'Open a console: for mptcp commands, and at the console of a server also for those of OpenVPN.',
 )
-  .argument('[server]', 'NAME of an [openvpn NAME] section; by default the console of subflowd', word)
+  .argument('[server]', 'NAME of an [openvpn NAME] section; by default the console of subflowd', singleLine)
   .addHelpText(
     'after',
     `
 It has a history, completion with Tab, and colours (unless NO_COLOR is set). It ends with exit or Ctrl-D. It sends piped
 input line by line, and prints the answers: echo 'status 3' | subflowd console office`,
   )
-  .action(async (server: string | undefined, { config: file }: Common) => {
+  .action(async (server: string | undefined, { config: file }: CommonOptions) => {
     const { interact } = await import('./console/terminal/interact.js');
     const { servers, console } = await loadConfig(file);
     const shared = servers.filter((each) => each.console);
@@ -205,8 +210,8 @@ command(
   'primary',
   "Override the rule of a client: make this path primary, until 'auto' removes the override.",
 )
-  .argument('<client>', CLIENT, word)
-  .argument('<path>', 'a path of the config, or auto', word)
+  .argument('<client>', CLIENT, singleLine)
+  .argument('<path>', 'a path of the config, or auto', singleLine)
   .addHelpText(
     'after',
     `
@@ -215,7 +220,7 @@ The override is kept over reconnects and restarts. For example:
   subflowd primary 'office/Bob "The Builder"' wifi    if the servers office and home both have a Bob
   subflowd primary alice.example.com auto             remove the override`,
   )
-  .action(async (client: string, path: string, { config }: Common) => {
+  .action(async (client: string, path: string, { config }: CommonOptions) => {
     print((await ask(config, `mptcp primary ${clientWord(client)} ${quoteWord(path)}`)).join('\n'));
   });
 
@@ -260,11 +265,13 @@ function clientWord(client: string): string {
   return client === 'json' || client.startsWith('-') ? `-- ${word}` : word;
 }
 
-function word(text: string): string {
+/** An argument as it is; a console command is one line, so a line break would begin a second command. */
+function singleLine(text: string): string {
   if (/[\r\n]/.test(text)) throw new InvalidArgumentError('It contains a line break.');
   return text;
 }
 
+/** Sends one command to the running daemon. @returns the lines of its answer. */
 async function ask(configFile: string, line: string): Promise<readonly string[]> {
   const { console } = await loadConfig(configFile);
   return talk(console.socket, line);

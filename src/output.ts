@@ -17,7 +17,10 @@ export function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n');
 }
 
-/** Prints an error with its remedy, and ends the process. A stack is printed only for an error that is a fault of subflowd. */
+/**
+ * Prints an error with its remedy, and ends the process. Only an error that is a fault of subflowd is printed with its
+ * stack.
+ */
 export function fail(error: unknown): never {
   const { message, stack } = error as Error;
   const text = isExpected(error as Error) ? message : (stack ?? message);
@@ -28,7 +31,7 @@ export function fail(error: unknown): never {
   process.exit(EXIT_NO);
 }
 
-/** Whether an error is one of subflowd's own, or of the system. */
+/** Whether the message of an error is written for an admin. Errors of the system have the name `Error`. */
 function isExpected(error: Error): boolean {
   return (
     error.name === 'Error' ||

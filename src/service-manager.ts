@@ -1,26 +1,30 @@
 import { execFile } from 'node:child_process';
 
 /**
- * Notifies systemd of the state of the service (sd_notify(3)). It runs systemd-notify(1), because Node has no unix datagram
- * sockets. Without NOTIFY_SOCKET it does nothing. If a notification fails, the daemon goes on.
+ * Notifies systemd of the state of the service (sd_notify(3)). It runs systemd-notify(1), because Node has no unix
+ * datagram sockets. Without NOTIFY_SOCKET it does nothing. If a notification fails, the daemon goes on.
  */
 export class ServiceManager {
   #watchdog: NodeJS.Timeout | undefined;
 
   constructor(private readonly environment: NodeJS.ProcessEnv = process.env) {}
 
-  /** The service is ready. From now on it also notifies the watchdog, if WatchdogSec= is set. @param status one line for systemctl status. */
+  /**
+   * Reports that the service is ready. If WatchdogSec= is set, it also notifies the watchdog from now on.
+   * @param status one line for `systemctl status`.
+   */
   ready(status: string): void {
     this.#notify('READY=1', `STATUS=${status}`);
-    const wanted = Number(this.environment.WATCHDOG_USEC ?? 0);
-    if (!(wanted > 0)) return;
-    // every half of the interval, as sd_watchdog_enabled(3) recommends
+    const intervalUs = Number(this.environment.WATCHDOG_USEC ?? 0);
+    if (!(intervalUs > 0)) return;
+    // twice in each interval, as sd_watchdog_enabled(3) recommends
     this.#watchdog = setInterval(() => {
       this.#notify('WATCHDOG=1');
-    }, wanted / 2_000);
+    }, intervalUs / 2_000);
     this.#watchdog.unref();
   }
 
+  /** Reports that the service stops, and ends the notifications of the watchdog. */
   stopping(): void {
     clearInterval(this.#watchdog);
     this.#notify('STOPPING=1');

@@ -22,42 +22,43 @@ export const SIGNALS = {
 } as const satisfies Readonly<Record<string, readonly NodeJS.Signals[]>>;
 
 /**
- * The real-time signals. They are ignored without a log line, because Node cannot listen to them. The C library uses 32 and 33
- * itself (nptl(7)).
+ * The numbers of the real-time signals. They are ignored without a log line, because Node cannot listen to them. The C
+ * library uses 32 and 33 itself (nptl(7)).
  */
 export const REAL_TIME = { first: 34, last: 64 } as const;
 
-/** What the signals do once the daemon serves. */
+/** What the signals do when the daemon serves. */
 export interface SignalActions {
   /** Stops the daemon. Afterwards the process exits with 0. */
   readonly stop: () => Promise<void>;
+  /** Reads the config again. An error is logged. */
   readonly reload: () => Promise<void>;
   /** Called if {@link stop} fails. */
   readonly fail: (error: unknown) => void;
 }
 
-/** Signals that are handled from now on. */
+/** The result of {@link handleSignals}. */
 export interface HandledSignals {
-  /** Call this once the daemon serves. */
-  readonly serve: (served: SignalActions) => void;
+  /** To be called when the daemon serves. A reload that was requested before happens then. */
+  readonly serve: (actions: SignalActions) => void;
 }
 
 /**
- * Handles all signals that a process can handle. Before the daemon serves, a signal of `end` ends it at once, and a reload
- * waits until the daemon serves.
+ * Handles all signals that a process can handle. Before the daemon serves, a signal of `end` ends it at once, and a
+ * reload waits until the daemon serves.
  */
 export function handleSignals(log: Logger): HandledSignals {
-  let served: SignalActions | undefined;
+  let actions: SignalActions | undefined;
   let isReloadWanted = false;
   const stop = () => {
-    if (served === undefined) process.exit(0);
-    const { stop, fail } = served;
+    if (actions === undefined) process.exit(0);
+    const { stop, fail } = actions;
     for (const name of SIGNALS.end) process.removeAllListeners(name);
     stop().then(() => process.exit(0), fail);
   };
   const reload = () => {
-    isReloadWanted = served === undefined;
-    served?.reload().catch((error: unknown) => {
+    isReloadWanted = actions === undefined;
+    actions?.reload().catch((error: unknown) => {
       log.error({ event: 'config-mistake' }, (error as Error).message);
     });
   };
@@ -74,8 +75,8 @@ export function handleSignals(log: Logger): HandledSignals {
   const { ignoreSignal } = loadAddon();
   for (let number: number = REAL_TIME.first; number <= REAL_TIME.last; number++) ignoreSignal(number);
   return {
-    serve: (now) => {
-      served = now;
+    serve: (given) => {
+      actions = given;
       if (isReloadWanted) reload();
     },
   };

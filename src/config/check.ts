@@ -11,7 +11,7 @@ export interface ConfigReport {
   readonly config?: Config;
 }
 
-/** Checks a config file for mistakes, and for people who get access by it unexpectedly. */
+/** Checks a config file for mistakes and warnings. @returns the result as data, and as text for people. */
 export async function checkConfigFile(file: string): Promise<{ report: ConfigReport; text: string }> {
   try {
     const config = await loadConfig(file);

@@ -1,12 +1,12 @@
 import type { z } from 'zod';
 import { hint } from '../util/nearest.js';
-import { exceeded } from './limits.js';
+import { findExceededLimits } from './limits.js';
 import { readLines, sectionTitle, type IniEntry, type IniSection } from './lines.js';
 import type { ConfigProblem } from './problem.js';
 import { sectionForms, sections, type SectionKind } from './sections.js';
 import { ValueError } from './value-error.js';
 
-/** Keys that a section can have several times. */
+/** Keys that a section can have several times, each as `KIND KEY`. */
 const REPEATABLE: ReadonlySet<string> = new Set(['path prefix']);
 
 /** The values of a section of one kind, with the defaults filled in. */
@@ -18,21 +18,21 @@ export interface NamedSection {
   readonly name: string;
 }
 
-/** Parses the sections of a config one after the other, and collects what is wrong with them. */
+/** Parses the sections of a config one after the other, and collects their problems. */
 export class ConfigParser {
   readonly problems: ConfigProblem[] = [];
-  /** Whether the text has more of something than is read. Then nothing else is checked: that could take seconds. */
-  readonly isExceeded: boolean;
+  /** Whether the text exceeds a limit. Then nothing else is checked, because that could take seconds. */
+  readonly isOverLimit: boolean;
   readonly #sections: readonly IniSection[];
 
   constructor(text: string) {
     const { sections, problems, isCut } = readLines(text);
-    const surplus = exceeded(sections);
-    // one by one: there can be more problems than a call takes arguments
+    const surplus = findExceededLimits(sections);
+    // not push(...problems): there can be more problems than a call accepts arguments
     for (const problem of problems) this.problems.push(problem);
     for (const problem of surplus) this.problems.push(problem);
-    this.isExceeded = isCut || surplus.length > 0;
-    this.#sections = this.isExceeded ? [] : sections.filter((section) => this.#isKnown(section));
+    this.isOverLimit = isCut || surplus.length > 0;
+    this.#sections = this.isOverLimit ? [] : sections.filter((section) => this.#isKnown(section));
   }
 
   /** Adds a problem of a section, or of one entry of it. */
@@ -47,9 +47,10 @@ export class ConfigParser {
   }
 
   /**
-   * The sections of one kind. Of several with one name only the first; the others are reported if `reports` is true.
+   * The sections of one kind. If several have the same name, only the first one counts.
+   * @param isReported whether each of the others is a problem; false if they were reported before.
    */
-  *sectionsOf(kind: SectionKind, reports = true): Generator<NamedSection> {
+  *sectionsOf(kind: SectionKind, isReported = true): Generator<NamedSection> {
     const first = new Map<string, IniSection>();
     for (const section of this.#sections) {
       if (section.kind !== kind) continue;
@@ -58,7 +59,7 @@ export class ConfigParser {
       if (!earlier) {
         first.set(name, section);
         yield { section, name };
-      } else if (reports) {
+      } else if (isReported) {
         const isSame = sectionTitle(earlier) === sectionTitle(section);
         const as = isSame ? '' : `, as ${sectionTitle(earlier)}`;
         this.addProblem(section, `is already on line ${earlier.line}${as}; join the two sections`);
@@ -66,7 +67,7 @@ export class ConfigParser {
     }
   }
 
-  /** The values of a section; undefined if something in it is wrong, after all of that was reported. */
+  /** The values of a section; undefined if the section has problems, which are then reported. */
   valuesOf<K extends SectionKind>(kind: K, section: IniSection): SectionValues<K> | undefined {
     const before = this.problems.length;
     const entries = this.#entriesByKey(kind, section);
@@ -87,8 +88,8 @@ export class ConfigParser {
     return result.data as SectionValues<K>;
   }
 
-  /** The values of a section that a config has once at most; the defaults if it is missing or wrong. */
-  valuesOfOnly<K extends 'kernel' | 'console' | 'steering'>(kind: K): SectionValues<K> {
+  /** The values of a section that a config has at most once; the defaults if it is missing or has problems. */
+  valuesOfSingle<K extends 'kernel' | 'console' | 'steering'>(kind: K): SectionValues<K> {
     const [first] = [...this.sectionsOf(kind)];
     const values = first && this.valuesOf(kind, first.section);
     return values ?? (sections[kind].parse({}) as SectionValues<K>);
@@ -104,7 +105,7 @@ export class ConfigParser {
     }
   }
 
-  /** The entries of a section by their key. Reports keys that are unknown, or there twice. */
+  /** The entries of a section by their key. Reports keys that are unknown or written twice. */
   #entriesByKey(kind: SectionKind, section: IniSection): Map<string, IniEntry[]> {
     const known = Object.keys(sections[kind].shape);
     const found = new Map<string, IniEntry[]>();
@@ -126,6 +127,7 @@ export class ConfigParser {
     return found;
   }
 
+  /** Whether the kind of a section is known, and it has a name exactly if its kind needs one. Reports what is wrong. */
   #isKnown(section: IniSection): boolean {
     const { kind, name } = section;
     const form = Object.entries(sectionForms).find(([known]) => known === kind)?.[1];

@@ -1,6 +1,7 @@
 import type { BackendName } from '../model/backend-name.js';
 import type { Mode } from '../model/mode.js';
 import type { Rate } from '../model/rate.js';
+import type { ManagementAddress } from './management.js';
 
 /** `subflowd.ini` after parsing: checked, with all defaults filled in. */
 export interface Config {
@@ -18,10 +19,10 @@ export interface Config {
 export interface ServerConfig {
   readonly name: string;
   /** The address of its management interface; absent if subflowd knows its clients only from the hooks. */
-  readonly management?: { readonly socket: string } | { readonly host: string; readonly port: number };
+  readonly management?: ManagementAddress;
   /** File whose first line is the management password. */
   readonly passwordFile?: string;
-  /** The user who may listen there besides root, by name or number. */
+  /** The user, by name or number, who may listen at that address besides root. */
   readonly managementUser?: string;
   /** Directory that the hooks record into. */
   readonly events: string;
@@ -44,7 +45,7 @@ export interface ServerConsoleConfig {
   readonly hangsUp?: true;
 }
 
-/** `[kernel]` */
+/** `[kernel]`: how priorities are observed and set. */
 export interface KernelConfig {
   /** `auto` chooses a backend that works on this host. */
   readonly backend: 'auto' | BackendName;
@@ -54,7 +55,7 @@ export interface KernelConfig {
   readonly layout: string;
 }
 
-/** `[console]` */
+/** `[console]`: subflowd's own console, and what the consoles of all servers have in common. */
 export interface ConsoleConfig {
   /** Path of the unix socket. */
   readonly socket: string;
@@ -66,7 +67,7 @@ export interface ConsoleConfig {
   readonly overrides: string;
 }
 
-/** `[path NAME]` */
+/** `[path NAME]`: a network that clients connect from. */
 export interface PathConfig {
   readonly name: string;
   /**
@@ -74,25 +75,28 @@ export interface PathConfig {
    * `2001:db8::/32`.
    */
   readonly prefixes: readonly string[];
-  /** What it can carry, bit/s; absent: subflowd learns it. */
+  /** The rate that it can carry, bit/s; absent: subflowd learns it. */
   readonly capacity?: Rate;
 }
 
-/** `[steering]` */
+/** `[steering]`: when and how much steering changes. */
 export interface SteeringConfig {
   /** Plan and log, and set nothing. */
   readonly dryRun: boolean;
   /** Milliseconds between two rounds of `balance`. */
   readonly interval: number;
   /**
-   * Milliseconds that a session stays at least on a path which a mode other than `active-standby` chose, if it can.
+   * The shortest time, milliseconds, that a session stays on a path which a mode other than `active-standby` chose. It
+   * leaves earlier only if it cannot stay.
    */
   readonly dwell: number;
   /** The most sessions that `balance` moves in one round. */
   readonly moves: number;
-  /** The most subflows of a connection if the kernel sets no limit, with the one that it began with; 2 to 64. */
+  /**
+   * The most subflows of a connection, including its first one, if the kernel sets no limit; 2 to 64.
+   */
   readonly maxSubflows: number;
-  /** The part by which a session's new path must stay less full than its old path was; 0 to 0.5. */
+  /** The fraction by which a session's new path must stay less full than its old path was; 0 to 0.5. */
   readonly gain: number;
 }
 
@@ -111,6 +115,7 @@ export interface RuleConfig {
   readonly peerBackup: 'respect' | 'override';
 }
 
+/** `[client GLOB]`: the rule of the clients whose common name matches. */
 export interface ClientConfig extends RuleConfig {
   /** As written between `[client ` and `]`. */
   readonly glob: string;

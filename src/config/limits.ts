@@ -1,14 +1,11 @@
 import { sectionTitle, type IniSection } from './lines.js';
 import type { ConfigProblem } from './problem.js';
 
-/** Far more than a server has clients, and few enough that the daemon does not stop while it reads them. */
-export const MOST_SECTIONS = 20_000;
+/** The most sections of a config: more than a server has clients. To check more could block the daemon for seconds. */
+export const MAX_SECTIONS = 20_000;
 
-/**
- * How many sections of one kind there can be. Each server needs sockets, and each new client is compared with all
- * globs.
- */
-export const MOST: readonly {
+/** The most sections of some kinds. Each server needs sockets, and each new client is compared with all globs. */
+export const SECTION_LIMITS: readonly {
   readonly what: string;
   readonly most: number;
   readonly counts: (section: IniSection) => boolean;
@@ -23,10 +20,10 @@ export const MOST: readonly {
 ];
 
 /**
- * Reports what a config has too much of. A config within the limits is read in a second or two on one core, also if
+ * Finds the limits that a config exceeds. A config within the limits is read in a second or two on one core, even if
  * every line of it is wrong.
  */
-export function exceeded(sections: readonly IniSection[]): ConfigProblem[] {
+export function findExceededLimits(sections: readonly IniSection[]): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
   const add = (section: IniSection, what: string, most: number) => {
     problems.push({
@@ -35,9 +32,9 @@ export function exceeded(sections: readonly IniSection[]): ConfigProblem[] {
       message: `too many ${what}: ${most} are read at most`,
     });
   };
-  const surplus = sections[MOST_SECTIONS];
-  if (surplus) add(surplus, 'sections', MOST_SECTIONS);
-  for (const { what, most, counts } of MOST) {
+  const surplus = sections[MAX_SECTIONS];
+  if (surplus) add(surplus, 'sections', MAX_SECTIONS);
+  for (const { what, most, counts } of SECTION_LIMITS) {
     const first = sections.filter(counts)[most];
     if (first) add(first, what, most);
   }

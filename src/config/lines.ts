@@ -21,12 +21,12 @@ export interface IniSection {
 
 /**
  * The name ends at the first `]` that only a comment follows, so it may contain `]`, `;` and `#`. The comment may
- * contain anything (`[^]`, because `.` does not match U+2028). So what can be a comment is one, and no later `]` is
- * tried.
+ * contain any character: `[^]` and not `.`, which does not match U+2028. A comment with that character would
+ * otherwise not match, and the name would end at a later `]`.
  */
 const HEADER = /^\s*\[(.*?)\]\s*(?:\s[;#][^]*)?$/;
-/** Lines that are neither blank nor a comment. `ini` needs some ten microseconds for each. */
-export const MOST_LINES = 80_000;
+/** The most lines that are neither blank nor a comment. `ini` needs about ten microseconds for each. */
+export const MAX_LINES = 80_000;
 
 const COMMENT_OR_BLANK = /^\s*(?:[;#]|$)/;
 
@@ -64,13 +64,14 @@ function clip(text: string): string {
 }
 
 /**
- * Sections and entries with their lines. `ini` decodes each entry, but gets one line at a time. Given the whole text,
- * it would split section names at dots, cut them at `;`, join sections of one name and lose the line numbers.
+ * Reads sections and entries with their line numbers. `ini` decodes each entry, but receives one line at a time. From
+ * the whole text, it would split section names at dots, cut them at `;`, join sections of one name and lose the line
+ * numbers.
  */
 export function readLines(text: string): {
   readonly sections: readonly IniSection[];
   readonly problems: readonly ConfigProblem[];
-  /** The text has more than {@link MOST_LINES} lines; the rest was not read. */
+  /** The text has more than {@link MAX_LINES} lines; the rest was not read. */
   readonly isCut: boolean;
 } {
   let used = 0;
@@ -80,8 +81,8 @@ export function readLines(text: string): {
   for (const [index, content] of lines.entries()) {
     const line = index + 1;
     if (COMMENT_OR_BLANK.test(content)) continue;
-    if (++used > MOST_LINES) {
-      problems.push({ line, message: `too many lines: ${MOST_LINES} are read at most` });
+    if (++used > MAX_LINES) {
+      problems.push({ line, message: `too many lines: ${MAX_LINES} are read at most` });
       return { sections, problems, isCut: true };
     }
     const header = HEADER.exec(content);

@@ -9,10 +9,10 @@ import { ConfigError } from './problem.js';
 /** The config that is used unless the command line names another. */
 export const DEFAULT_CONFIG_FILE = '/etc/subflowd/subflowd.ini';
 
-/** Bytes. */
-export const LARGEST_FILE = 1_048_576;
+/** The largest config file that is read, bytes. */
+export const MAX_FILE_BYTES = 1_048_576;
 
-function explain(file: string, error: unknown): string {
+function whyUnreadable(file: string, error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (error instanceof UnusableFileError) return message;
   if (code === 'ENOENT' || code === 'ENOTDIR') return 'does not exist';
@@ -26,25 +26,31 @@ function explain(file: string, error: unknown): string {
 export async function readConfigText(file: string): Promise<string> {
   let bytes: Buffer;
   try {
-    bytes = await readRegularFile(file, LARGEST_FILE);
+    bytes = await readRegularFile(file, MAX_FILE_BYTES);
   } catch (error) {
-    throw new ConfigError(file, [{ message: explain(file, error) }]);
+    throw new ConfigError(file, [{ message: whyUnreadable(file, error) }]);
   }
   if (!isUtf8(bytes)) {
-    let line = 1;
-    for (let start = 0, end = 0; start < bytes.length; start = end + 1, line++) {
-      end = bytes.indexOf(0x0a, start);
-      if (end === -1) end = bytes.length;
-      if (!isUtf8(bytes.subarray(start, end))) break;
-    }
+    const line = firstLineNotUtf8(bytes);
     throw new ConfigError(file, [{ line, message: 'is not UTF-8; save the file in that encoding' }]);
   }
   return bytes.toString('utf8');
 }
 
+/** The number of the first line that is not UTF-8; 1 for the first line of the file. */
+function firstLineNotUtf8(bytes: Buffer): number {
+  let line = 1;
+  for (let start = 0, end = 0; start < bytes.length; start = end + 1, line++) {
+    end = bytes.indexOf(0x0a, start);
+    if (end === -1) end = bytes.length;
+    if (!isUtf8(bytes.subarray(start, end))) break;
+  }
+  return line;
+}
+
 /**
  * Reads and checks a config file.
- * @throws {ConfigError} with everything that is wrong with it.
+ * @throws {ConfigError} with all problems of the file, if it has any.
  */
 export async function loadConfig(file: string): Promise<Config> {
   const result = parseConfig(await readConfigText(file));

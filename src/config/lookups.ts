@@ -10,9 +10,10 @@ export interface Lookup {
   readonly identity?: string;
 }
 
-/** The kernel follows this many (path_resolution(7)). */
-const MOST_LINKS = 40;
+/** The most symbolic links that the kernel follows (path_resolution(7)). */
+const MAX_LINKS = 40;
 
+/** Undefined if nothing has that name, or it cannot be examined. @returns `link`: the target of a symbolic link. */
 async function lookUp(path: string): Promise<{ identity: string; link?: string } | undefined> {
   try {
     const { dev, ino, ...stats } = await lstat(path, { bigint: true });
@@ -25,8 +26,8 @@ async function lookUp(path: string): Promise<{ identity: string; link?: string }
 }
 
 /**
- * All lookups that find a file, through all symbolic links, in order. What a path names can only change in one of them:
- * also if a directory far above the file, or a link to it, is replaced.
+ * All lookups that find a file, in order, through all symbolic links. If the path names another file later, then one of
+ * them has changed; for example, a directory far above the file or a link to it was replaced.
  */
 export async function lookups(file: string): Promise<Lookup[]> {
   const pathLookups: Lookup[] = [];
@@ -46,7 +47,7 @@ export async function lookups(file: string): Promise<Lookup[]> {
     if (found.link === undefined) {
       directory = path;
     } else {
-      if (++links > MOST_LINKS) return pathLookups;
+      if (++links > MAX_LINKS) return pathLookups;
       if (found.link.startsWith('/')) directory = '/';
       remaining.unshift(...found.link.split('/').filter(Boolean));
     }

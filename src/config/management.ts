@@ -4,7 +4,7 @@ import { canonicalAddress } from '../model/endpoint.js';
 import { readSocketPath } from './socket-path.js';
 import { ValueError } from './value-error.js';
 
-/** The address of a management interface. */
+/** The address of a management interface: the path of a unix socket, or a host and a TCP port. */
 export type ManagementAddress =
   { readonly socket: string } | { readonly host: string; readonly port: number };
 

@@ -20,7 +20,7 @@ export async function mountRoot(file: string): Promise<string | undefined> {
   }
 }
 
-/** As mountinfo writes a path. */
+/** A path with the octal escapes of mountinfo. */
 function escaped(path: string): string {
   return path.replace(
     /[ \t\n\\]/g,

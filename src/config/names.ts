@@ -33,10 +33,10 @@ export function readName(value: string): string {
 }
 
 /**
- * Reads the name of a path: any name but `auto`, which takes an override back on the command line.
+ * Reads the name of a path: any name but `auto`, which removes an override on the command line.
  * @throws {ValueError}
  */
 export function readPathName(value: string): string {
-  if (value === 'auto') throw new ValueError('no path can be named `auto`: that word takes an override back');
+  if (value === 'auto') throw new ValueError('no path can be named `auto`: that word removes an override');
   return readName(value);
 }

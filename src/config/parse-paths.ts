@@ -1,16 +1,16 @@
 import type { PathConfig } from './config.js';
 import type { ConfigParser } from './config-parser.js';
 import type { IniEntry, IniSection } from './lines.js';
-import { overlaps, type PlacedPrefix } from './overlaps.js';
+import { findOverlaps, type PathPrefix } from './overlaps.js';
 import { readPathName } from './names.js';
 
-interface WrittenPrefix extends PlacedPrefix {
+interface WrittenPrefix extends PathPrefix {
   readonly section: IniSection;
   readonly entry: IniEntry;
 }
 
 /**
- * All `[path NAME]` sections.
+ * Parses all `[path NAME]` sections.
  * @returns the paths without mistakes, and the names of all: a rule can name a path whose own section is wrong.
  */
 export function parsePaths(parser: ConfigParser): {
@@ -41,8 +41,8 @@ export function parsePaths(parser: ConfigParser): {
 }
 
 function checkOverlaps(parser: ConfigParser, written: readonly WrittenPrefix[]): void {
-  const writtenAs = new Map<PlacedPrefix, WrittenPrefix>(written.map((prefix) => [prefix, prefix]));
-  for (const { outer, inner } of overlaps(written)) {
+  const writtenAs = new Map<PathPrefix, WrittenPrefix>(written.map((prefix) => [prefix, prefix]));
+  for (const { outer, inner } of findOverlaps(written)) {
     const [earlier, later] = outer.line <= inner.line ? [outer, inner] : [inner, outer];
     const place = writtenAs.get(later);
     if (!place) continue;

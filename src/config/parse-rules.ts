@@ -4,15 +4,15 @@ import type { ClientConfig, RuleConfig } from './config.js';
 import type { ConfigParser, SectionValues } from './config-parser.js';
 import type { IniSection } from './lines.js';
 
-/** Path names that a message lists. */
-const MOST_LISTED = 20;
+/** The most path names that a message lists. */
+const MAX_LISTED = 20;
 
-/** All `[client GLOB]` sections, and `[default]`. @param paths the names of all paths. */
+/** Parses all `[client GLOB]` sections, and `[default]`. @param paths the names of all paths. */
 export function parseRules(
   parser: ConfigParser,
   paths: ReadonlySet<string>,
 ): { readonly clients: ClientConfig[]; readonly default: RuleConfig } {
-  // one list for all rules: thousands of sections can refer to a thousand paths
+  // all rules share this list: thousands of sections can refer to a thousand paths
   const all = [...paths];
   const clients: ClientConfig[] = [];
   for (const { section, name } of parser.sectionsOf('client')) {
@@ -68,7 +68,7 @@ function checkPathNames(
   for (const [key, name] of named) {
     if (paths.has(name)) continue;
     const known =
-      paths.size > 0 ? `known: ${[...paths].slice(0, MOST_LISTED).join(', ')}` : 'the file defines no path';
+      paths.size > 0 ? `known: ${[...paths].slice(0, MAX_LISTED).join(', ')}` : 'the file defines no path';
     parser.addKeyProblem(section, key, `no [path ${name}] is defined${hint(name, paths)}; ${known}`);
   }
 }

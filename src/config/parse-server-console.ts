@@ -9,9 +9,9 @@ import { ValueError } from './value-error.js';
 const CONSOLE_KEYS = ['console', 'console-listen', 'console-password-file', 'console-hangup'];
 
 /**
- * The console of an `[openvpn NAME]` section; undefined if it has none, or if that is wrong.
- * @param directory the directory of `[console] socket`, where the console's socket is unless the section says
- * otherwise.
+ * Parses the console of an `[openvpn NAME]` section; undefined if it has no console, or no valid socket.
+ * @param directory the directory of `[console] socket`. The console's socket is there too, unless the section names
+ * another.
  */
 export function parseServerConsole(
   parser: ConfigParser,
@@ -50,7 +50,7 @@ export function parseServerConsole(
   };
 }
 
-/** Reports consoles that have the same socket or the same address. @param own `[console] socket`. */
+/** Reports consoles that have the same socket or TCP address. @param own `[console] socket`. */
 export function checkConsoleAddresses(
   parser: ConfigParser,
   own: string,

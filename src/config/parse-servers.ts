@@ -5,7 +5,7 @@ import { isLoopback } from './management.js';
 import { parseServerConsole } from './parse-server-console.js';
 import { readName } from './names.js';
 
-/** All `[openvpn NAME]` sections. @param directory the directory of `[console] socket`. */
+/** Parses all `[openvpn NAME]` sections. @param directory the directory of `[console] socket`. */
 export function parseServers(parser: ConfigParser, directory: string): ServerConfig[] {
   const servers: ServerConfig[] = [];
   const withoutManagement = new Map<string, IniSection>();
@@ -33,8 +33,9 @@ export function parseServers(parser: ConfigParser, directory: string): ServerCon
       ...(console && { console }),
     });
   }
-  const isMeant = hasSection || parser.problems.some(({ section }) => section?.startsWith('[openvpn'));
-  if (!isMeant) {
+  // a section with a wrong kind or name, such as [openvpn2], has its own problem
+  const hasProblem = parser.problems.some(({ section }) => section?.startsWith('[openvpn'));
+  if (!hasSection && !hasProblem) {
     parser.problems.push({ message: 'no [openvpn NAME] section; name at least one OpenVPN server' });
   }
   return servers;

@@ -13,20 +13,23 @@ export type ParseResult =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
 
-/** Characters; far more than any config has, and few enough that the daemon does not stop for them. */
-export const LONGEST_TEXT = 1_048_576;
+/** The longest text that is parsed, characters. To parse more could block the daemon for seconds. */
+export const MAX_TEXT_LENGTH = 1_048_576;
 
-/** Parses and checks the text of `subflowd.ini`. Reads no files: it does not check whether files and groups exist. */
+/**
+ * Parses and checks the text of `subflowd.ini`. It reads no files, so it does not check whether the files and groups
+ * that the text names exist.
+ */
 export function parseConfig(text: string): ParseResult {
-  if (text.length > LONGEST_TEXT) {
-    return { ok: false, problems: [{ message: `is larger than ${LONGEST_TEXT} characters` }] };
+  if (text.length > MAX_TEXT_LENGTH) {
+    return { ok: false, problems: [{ message: `is larger than ${MAX_TEXT_LENGTH} characters` }] };
   }
   if (text.trim() === '') return { ok: false, problems: [{ message: 'the file is empty' }] };
   const parser = new ConfigParser(text);
-  if (parser.isExceeded) return { ok: false, problems: problemList(parser.problems) };
-  const kernel = parser.valuesOfOnly('kernel');
-  const { group, ...console } = parser.valuesOfOnly('console');
-  const { 'dry-run': dryRun, 'max-subflows': maxSubflows, ...steering } = parser.valuesOfOnly('steering');
+  if (parser.isOverLimit) return { ok: false, problems: problemList(parser.problems) };
+  const kernel = parser.valuesOfSingle('kernel');
+  const { group, ...console } = parser.valuesOfSingle('console');
+  const { 'dry-run': dryRun, 'max-subflows': maxSubflows, ...steering } = parser.valuesOfSingle('steering');
   const servers = parseServers(parser, posix.dirname(console.socket));
   checkConsoleAddresses(parser, console.socket, servers);
   const { paths, names } = parsePaths(parser);

@@ -3,17 +3,17 @@ import { stat } from 'node:fs/promises';
 
 import { mountRoot } from './mount-root.js';
 
-/** Milliseconds between two polls. One costs some ten microseconds. */
+/** Milliseconds between two polls. A poll takes about ten microseconds. */
 const PAUSE_MS = 1000;
 
 export interface FilePollListener {
-  /** The path names another file than at the last poll, or the file was written to, or must be read again. */
+  /** Called if the path names another file than at the last poll, or the file was written to or must be read again. */
   readonly onChange: () => void;
   /** Whether the file exists but could not be read: no descriptor was left, or its disk failed. */
   readonly isUnread: () => boolean;
   /**
-   * The file is mounted by itself, and was replaced on its own file system: it no longer has the name there that it was
-   * mounted by. What is saved under that name now is not visible here.
+   * Called if the file is mounted by itself, and was replaced on its own file system: it no longer has the name there
+   * that was mounted. What is saved under that name now is not visible here.
    */
   readonly onCutOff: () => void;
 }
@@ -51,7 +51,7 @@ export class FilePoll {
 
   #schedule(): void {
     if (this.#isStopped) return;
-    // one at a time: a file system that does not answer delays one poll, and does not collect more
+    // The next poll is scheduled after this one, so polls do not pile up on a file system that does not answer.
     this.#timer = setTimeout(() => {
       void this.#poll();
     }, PAUSE_MS);

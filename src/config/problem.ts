@@ -5,7 +5,7 @@ export interface ConfigProblem {
   /** The section as written, e.g. `[path wifi]`. */
   readonly section?: string;
   readonly key?: string;
-  /** What is wrong and how to fix it, without the place. */
+  /** What is wrong and how to fix it, without the file, line and section. */
   readonly message: string;
 }
 
@@ -15,7 +15,7 @@ export function formatProblem(file: string, { line, section, message }: ConfigPr
   return section === undefined ? `${place}: ${message}` : `${place}: ${section}: ${message}`;
 }
 
-/** A config file that cannot be used. It has everything that is wrong with the file, in the order of the file. */
+/** A config file that cannot be used, with all its problems in the order of the file. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 

@@ -1,7 +1,7 @@
 import type { Rate } from '../model/rate.js';
 import { ValueError } from './value-error.js';
 
-/** Bit/s, as tc(8) writes rates: the prefixes are powers of 1000. */
+/** The units of rates in bit/s, with the names of tc(8). The prefixes are powers of 1000. */
 const RATE_UNITS = new Map([
   ['bit', 1],
   ['kbit', 1e3],
@@ -10,9 +10,9 @@ const RATE_UNITS = new Map([
   ['tbit', 1e12],
 ]);
 /** Bit/s. OpenVPN's handshake alone needs more than the lowest rate, and no link carries more than the highest. */
-const [LEAST_RATE, MOST_RATE] = [1e3, 1e12];
+const [MIN_RATE, MAX_RATE] = [1e3, 1e12];
 
-/** Milliseconds. */
+/** The units of times in milliseconds. */
 const TIME_UNITS = new Map([
   ['ms', 1],
   ['s', 1e3],
@@ -36,14 +36,14 @@ function readOneDirection(text: string): number {
     );
   }
   const rate = number * each;
-  if (!(rate >= LEAST_RATE && rate <= MOST_RATE)) {
+  if (!(rate >= MIN_RATE && rate <= MAX_RATE)) {
     throw new ValueError(`\`${text}\` is not from 1kbit to 1tbit; remove the line if the rate is not known`);
   }
   return rate;
 }
 
 /**
- * `20mbit`, or `50mbit/10mbit`: down and up as the client sees them.
+ * Reads `20mbit`, or `50mbit/10mbit`: down and up as the client sees them.
  * @returns bit/s, 1e3 to 1e12.
  * @throws {ValueError}
  */
@@ -54,9 +54,10 @@ export function readRate(text: string): Rate {
 }
 
 /**
- * `30s`, `500ms`, `2min`, `1h`.
- * @param least and most: milliseconds.
- * @returns a function from the text to milliseconds.
+ * Makes a reader of times such as `30s`, `500ms`, `2min` and `1h`.
+ * @param least the shortest time that it accepts, milliseconds.
+ * @param most the longest time that it accepts, milliseconds.
+ * @returns a function from the text to milliseconds, which throws a {@link ValueError}.
  */
 export function timeReader(least: number, most: number): (text: string) => number {
   return (text) => {
@@ -80,8 +81,8 @@ function timeText(time: number): string {
 }
 
 /**
- * `4%`.
- * @returns a part, 0 to 0.5.
+ * Reads a percentage such as `4%`.
+ * @returns a fraction, 0 to 0.5.
  * @throws {ValueError}
  */
 export function readPercent(text: string): number {
@@ -92,7 +93,7 @@ export function readPercent(text: string): number {
   return number / 100;
 }
 
-/** Reads a whole number from `least` to `most`, up to 99999. */
+/** Makes a reader of whole numbers from `least` to `most`, up to 99999. It throws a {@link ValueError}. */
 export function countReader(least: number, most: number): (text: string) => number {
   return (text) => {
     if (!/^\d{1,5}$/.test(text) || Number(text) < least || Number(text) > most) {
@@ -103,7 +104,7 @@ export function countReader(least: number, most: number): (text: string) => numb
 }
 
 /**
- * `lte 2`: a path, and how much each bit counts on it.
+ * Reads `lte 2`: a path, and how much each bit counts on it.
  * @throws {ValueError} if the text is not a name and a number from 0.01 to 100.
  */
 export function readCost(text: string): readonly [path: string, cost: number] {

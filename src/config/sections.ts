@@ -9,7 +9,7 @@ import { countReader, readCost, readPercent, readRate, timeReader } from './quan
 import { readAbsolutePath, readPasswordPath, readSocketPath } from './socket-path.js';
 import { ValueError } from './value-error.js';
 
-/** A schema for one value. A ValueError that `read` throws becomes an issue. */
+/** A schema for one value. A {@link ValueError} that `read` throws becomes an issue. */
 function text<T>(read: (text: string) => T) {
   return z.string().transform((value, context): T => {
     try {
@@ -97,7 +97,7 @@ const steering = z.object({
   'max-subflows': text(countReader(2, 64)).default(8),
 });
 
-/** The keys of each kind of section, and their defaults. No other place has them. */
+/** The keys of each kind of section, and their defaults. They are defined only here. */
 export const sections = {
   openvpn: z.object({
     management: text(readManagement).optional(),

@@ -2,8 +2,8 @@ import { posix } from 'node:path';
 
 import { ValueError } from './value-error.js';
 
-/** Bytes. `sun_path` has 108 bytes, of which the last one is zero (unix(7)). */
-export const LONGEST_SOCKET = 107;
+/** The longest path of a unix socket, bytes. `sun_path` has 108 bytes, of which the last one is zero (unix(7)). */
+export const MAX_SOCKET_PATH_BYTES = 107;
 
 /**
  * Reads an absolute path, without `.`, `..` and doubled or trailing slashes.
@@ -33,8 +33,10 @@ export function readPasswordPath(text: string): string {
 export function readSocketPath(text: string): string {
   const path = readAbsolutePath(text);
   const length = Buffer.byteLength(path);
-  if (length > LONGEST_SOCKET) {
-    throw new ValueError(`a socket's path has at most ${LONGEST_SOCKET} bytes, and this one has ${length}`);
+  if (length > MAX_SOCKET_PATH_BYTES) {
+    throw new ValueError(
+      `a socket's path has at most ${MAX_SOCKET_PATH_BYTES} bytes, and this one has ${length}`,
+    );
   }
   return path;
 }

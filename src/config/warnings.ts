@@ -15,7 +15,7 @@ export function formatWarning(file: string, { section, key, message }: ConfigWar
   return `${file}: ${section}: warning: ${key}: ${message}`;
 }
 
-/** Finds out who gets access by a config that has no mistake. */
+/** Finds the warnings for a config that has no mistake. */
 export function configWarnings({ servers, console }: Config): ConfigWarning[] {
   const warnings: ConfigWarning[] = [];
   if ((console.mode & 0o002) !== 0) {

@@ -4,8 +4,8 @@ import type { Lookup } from './lookups.js';
 
 /**
  * What to watch to see every change of what a path names: the directories that are looked into, with their identities
- * (see {@link Lookup}). Not the root, because chokidar then forgets everything below it. The names in the root are
- * watched themselves; only a new entry that takes the name of a removed one is missed.
+ * (see {@link Lookup}). The root is not watched, because chokidar then forgets everything below it. Its
+ * entries are watched themselves. So the only change that is missed is a new entry with the name of a removed one.
  */
 export function watchTargets(pathLookups: readonly Lookup[]): Map<string, string | undefined> {
   const identities = new Map(

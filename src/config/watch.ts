@@ -12,24 +12,25 @@ import { ConfigError } from './problem.js';
 import { concerns, isWatched, watchTargets } from './watch-targets.js';
 
 /**
- * Milliseconds without an event after which a changed file is read. The writes of one save follow each other faster.
+ * Milliseconds without an event after which a changed file is read. The pauses between the writes of one save are
+ * shorter.
  */
-const QUIET_BEFORE_READING = 10;
+const QUIET_BEFORE_READING_MS = 10;
 /**
- * After this many turns of this many milliseconds without an event, a file that is still wrong counts as a mistake,
- * not as half a save. It waits in turns, because time in which the whole machine was suspended is not quiet: that
- * ends one turn.
+ * How many turns, of how many milliseconds each, must pass without an event before a mistake is reported. Until then
+ * the file may be half saved. A suspend of the whole machine ends at most one turn, so it does not count as the whole
+ * wait.
  */
 const QUIET_TURNS = 5;
-const QUIET_TURN = 30;
+const QUIET_TURN_MS = 30;
 /** Milliseconds after which the file is read even if events continue. */
-const LONGEST_WAIT = 1000;
+const MAX_WAIT_MS = 1000;
 
-/** How often in a row the watch is set up again if something that exists is not watched. */
+/** The most times in a row that the watch is set up again if something that exists is not watched. */
 const MAX_RETRIES = 3;
 
 const CUT_OFF =
-  'is the mount of a single file, and the original of that was replaced: subflowd does not see what is saved there; ' +
+  'is a file that is mounted by itself, and the original was replaced: subflowd does not see what is saved there; ' +
   'mount its directory instead, and restart subflowd';
 
 /** Receives the changes of a config file. */
@@ -70,18 +71,20 @@ async function read(file: string): Promise<ReadResult> {
   }
 }
 
+/** Watches one config file; see {@link watchConfig}. */
 class FileWatch implements ConfigWatcher {
   config: Config;
   readonly #file: string;
   readonly #listener: ConfigListener;
-  /** The text in force. */
+  /** The text of the config in force. */
   #text: string;
   /** The mistake that was last reported; undefined: the file was right at the last read. */
   #reported: string | undefined;
   #isUnread = false;
+  /** The lookups whose directories are watched; empty: the watch is set up again after the next read. */
   #pathLookups: readonly Lookup[] = [];
   #watcher: FSWatcher | undefined;
-  /** Other users may write to a directory on the path, and can cause many events there. */
+  /** Ends the watch while there are too many events: other users may write to a directory on the path. */
   readonly #throttle = new WatchThrottle();
   #stopWaiting: () => void = () => undefined;
   #quietTimer: NodeJS.Timeout | undefined;
@@ -140,24 +143,26 @@ class FileWatch implements ConfigWatcher {
     this.#firstEvent ??= now;
     clearTimeout(this.#readTimer);
     clearTimeout(this.#reportTimer);
-    const left = Math.max(0, this.#firstEvent + LONGEST_WAIT - now);
+    const left = Math.max(0, this.#firstEvent + MAX_WAIT_MS - now);
     this.#readTimer = setTimeout(
       () => {
         this.#firstEvent = undefined;
         this.#queueRead(false);
       },
-      Math.min(QUIET_BEFORE_READING, left),
+      Math.min(QUIET_BEFORE_READING_MS, left),
     );
     this.#reportAfter(QUIET_TURNS);
   }
 
+  /** Reads the file after that many quiet turns, and reports a mistake then. */
   #reportAfter(turns: number): void {
     this.#reportTimer = setTimeout(() => {
       if (turns > 1) this.#reportAfter(turns - 1);
       else this.#queueRead(true);
-    }, QUIET_TURN);
+    }, QUIET_TURN_MS);
   }
 
+  /** @param isFinal whether a mistake is reported. */
   #queueRead(isFinal: boolean): void {
     this.#reading = this.#reading.then(async () => {
       if (this.#isClosed) return;
@@ -189,7 +194,7 @@ class FileWatch implements ConfigWatcher {
 
   /** There are too many events: until they cease, only the poll finds changes. */
   #stopWatching(): void {
-    // it closes its descriptors at once, so no event follows
+    // chokidar closes its descriptors at once, so no event follows
     void this.#watcher?.close();
     this.#stopWaiting();
     this.#pathLookups = [];
@@ -217,6 +222,11 @@ class FileWatch implements ConfigWatcher {
       this.#watchLater();
       return;
     }
+    await this.#watchTargets(targets);
+  }
+
+  /** Resolves when the targets are watched; the file is then read again. */
+  async #watchTargets(targets: ReadonlyMap<string, string | undefined>): Promise<void> {
     this.#throttle.begin();
     const watcher = watch([...targets.keys()], {
       depth: 0,
@@ -225,7 +235,7 @@ class FileWatch implements ConfigWatcher {
       ignored: (path: string) => !targets.has(path),
     });
     this.#watcher = watcher;
-    // until it is ready, or is closed before that
+    // resolves when the watch is ready, or when it is closed before that
     const ready = new Promise<void>((resolve) => {
       watcher.once('ready', resolve);
       this.#stopWaiting = resolve;
@@ -242,7 +252,7 @@ class FileWatch implements ConfigWatcher {
       if (event === 'rename' && targets.has(posix.join(watchedPath, name ?? ''))) this.#pathLookups = [];
       this.#scheduleRead();
     });
-    // chokidar stops watching a directory that was away for a moment, even if the same one is back
+    // chokidar stops watching a directory that was missing for a moment, even if the same one is back
     watcher.on('unlinkDir', () => {
       this.#pathLookups = [];
       this.#scheduleRead();
@@ -253,17 +263,17 @@ class FileWatch implements ConfigWatcher {
     });
     await ready;
     if (watcher.closed) return;
-    // a target was away just then and is back before the others were watched, or it cannot be watched
+    // A target was missing for a moment and came back before the others were watched, or it cannot be watched.
     if (isWatched(watcher, targets)) this.#retries = 0;
     else if (this.#retries++ < MAX_RETRIES) this.#pathLookups = [];
-    // something can have changed before the watch began
+    // The file may have changed before the watch began.
     this.#scheduleRead();
   }
 }
 
 /**
  * Reads a config file and watches it. The file can be written in place, replaced, removed and made again, reached
- * through links that change, or be mounted by itself. A save is reported within some 15 ms, or within a second if the
+ * through links that change, or be mounted by itself. A save is reported within about 15 ms, or within a second if the
  * kernel reports no event or there are too many on the path. A mistake is reported after 150 ms without another
  * change.
  * @throws {ConfigError} if the file has a mistake now.

@@ -8,8 +8,8 @@ export interface AppliedChange {
 }
 
 /**
- * Applies one session's priority changes in the order of the plan. If a subflow cannot be made active, the changes to
- * backup after it are left for the next round. So a connection never loses its active subflows to half a plan.
+ * Applies one session's priority changes in the order of the plan. If a subflow cannot be made active, the changes
+ * after it wait for the next round. So a plan that fails halfway never leaves a connection without an active subflow.
  */
 export async function apply(backend: Backend, { wishes }: SessionPlan): Promise<readonly AppliedChange[]> {
   const applied: AppliedChange[] = [];

@@ -7,26 +7,27 @@ import type { SessionWithoutPort, Session } from '../model/session.js';
  * @returns the sessions that have a port now, and a problem for each of the others.
  */
 export function assignPorts(
-  unplaced: readonly SessionWithoutPort[],
-  placed: readonly Session[],
+  withoutPort: readonly SessionWithoutPort[],
+  withPort: readonly Session[],
   { connections, plain }: ServerSockets,
 ): { readonly sessions: readonly Session[]; readonly problems: readonly string[] } {
-  const taken = new Set(placed.map(({ real }) => formatEndpoint(real)));
+  const taken = new Set(withPort.map(({ real }) => formatEndpoint(real)));
   const free = new Map<string, Endpoint[]>();
   for (const { remote } of [...connections, ...plain]) {
     if (!taken.has(formatEndpoint(remote))) append(free, remote.address, remote);
   }
   const rivals = new Map<string, SessionWithoutPort[]>();
-  for (const session of unplaced) append(rivals, session.address, session);
+  for (const session of withoutPort) append(rivals, session.address, session);
   const sessions: Session[] = [];
   const problems: string[] = [];
-  for (const { address, ...session } of unplaced) {
-    const ends = free.get(address) ?? [];
-    const [real] = ends;
-    if (real && ends.length === 1 && rivals.get(address)?.length === 1) sessions.push({ ...session, real });
+  for (const { address, ...session } of withoutPort) {
+    const endpoints = free.get(address) ?? [];
+    const [real] = endpoints;
+    if (real && endpoints.length === 1 && rivals.get(address)?.length === 1)
+      sessions.push({ ...session, real });
     else {
       problems.push(
-        `${session.commonName}: OpenVPN does not report its port, and ${ends.length} connections are ` +
+        `${session.commonName}: OpenVPN does not report its port, and ${endpoints.length} connections are ` +
           `from ${address}: use the client-connect hook, which reports it`,
       );
     }

@@ -23,7 +23,7 @@ export interface Switch {
 /** The priority changes of one round, by the plan of each session before them. */
 export type AppliedChanges = ReadonlyMap<SessionPlan, readonly AppliedChange[]>;
 
-/** Identifies the session of a plan over all rounds. */
+/** The key of a plan's session: the same in all rounds. */
 export function keyOf({ session }: SessionPlan): string {
   return sessionKey(session);
 }

@@ -4,7 +4,13 @@ import type { Backend } from '../backend/backend.js';
 import type { Config } from '../config/config.js';
 import { Pace } from '../util/pace.js';
 import type { AnySession, Session, SessionWithoutPort } from '../model/session.js';
-import { NO_GUIDANCE, NO_MODES, stepModes, type Guidance, type ModesState } from '../steering/guidance.js';
+import {
+  NO_GUIDANCE,
+  INITIAL_MODES_STATE,
+  stepModes,
+  type Guidance,
+  type ModesState,
+} from '../steering/guidance.js';
 import { MODE_TABLE } from '../steering/modes/table.js';
 import { placeSessions, type PlacedSession } from '../steering/placed-session.js';
 import { planSessions, type Plan, type SessionPlan } from '../steering/plan.js';
@@ -29,6 +35,7 @@ export interface Written {
   readonly changes: readonly AppliedChange[];
 }
 
+/** The events of a {@link Controller}. */
 export interface ControllerMap {
   switch: [Switch];
   /** The controller tried to set priorities of one session: each change and its result. */
@@ -37,7 +44,10 @@ export interface ControllerMap {
   round: [Plan];
   /** A session has another state, reason or primary path than before. */
   session: [SessionPlan];
-  /** Sessions without a connection in the last observation: in each round while there are any, and once when there are none. */
+  /**
+   * Sessions without a connection in the last observation. Emitted in each round while there are any, and once when
+   * there are none any more.
+   */
   missing: [readonly AnySession[]];
   /** Something could not be observed or set. Each problem is reported once until it is gone. */
   problem: [string];
@@ -48,7 +58,7 @@ export interface ControllerInputs {
   readonly backend: Backend;
   readonly sessions: () => readonly Session[];
   /** Sessions whose port OpenVPN does not report. */
-  readonly unplaced: () => readonly SessionWithoutPort[];
+  readonly sessionsWithoutPort: () => readonly SessionWithoutPort[];
   /** Processes of all servers, also of those without sessions; default: none. */
   readonly pids?: () => readonly number[];
   readonly config: () => Config;
@@ -64,11 +74,14 @@ const STEADY_PAUSE_MS = 1_000;
 /** Longest pause between two rounds if a change was reported during the first, milliseconds. */
 const REQUESTED_PAUSE_MS = 250;
 
-/** The loop: observe, plan, apply, verify. It runs one round at a time. A change during a round starts another one after it. */
+/**
+ * The loop: observe, plan, apply, verify. It runs one round at a time. A change during a round starts another one after
+ * it.
+ */
 export class Controller extends EventEmitter<ControllerMap> {
   readonly #inputs: ControllerInputs;
   #plan: Plan = { sessions: [], paths: [] };
-  #modes: ModesState = NO_MODES;
+  #modes: ModesState = INITIAL_MODES_STATE;
   #guidance: Guidance = NO_GUIDANCE;
   #running = false;
   #runningRound: Promise<void> | undefined;
@@ -87,6 +100,7 @@ export class Controller extends EventEmitter<ControllerMap> {
     this.#inputs = inputs;
   }
 
+  /** Starts the loop with a first round. */
   start(): void {
     this.#running = true;
     void this.refresh();
@@ -132,7 +146,10 @@ export class Controller extends EventEmitter<ControllerMap> {
     await this.#start();
   }
 
-  /** Runs a round before the plan is shown, unless the last one ended a moment ago. Never rejects: see the event `problem`. */
+  /**
+   * Runs a round before the plan is shown, unless the last one ended a moment ago. Never rejects: see the event
+   * `problem`.
+   */
   async observe(): Promise<void> {
     const freshMs = this.#pace.pauseMs({ ...PAUSES.polling, leastMs: STEADY_PAUSE_MS });
     if (performance.now() - this.#lastRoundEnd < freshMs) return;
@@ -161,8 +178,8 @@ export class Controller extends EventEmitter<ControllerMap> {
   }
 
   #schedule(): void {
-    const { sessions, unplaced } = this.#inputs;
-    if (!this.#running || sessions().length + unplaced().length === 0) return;
+    const { sessions, sessionsWithoutPort } = this.#inputs;
+    if (!this.#running || sessions().length + sessionsWithoutPort().length === 0) return;
     this.#timer = setTimeout(() => {
       void this.#start();
     }, this.#pauseMs());
@@ -190,7 +207,7 @@ export class Controller extends EventEmitter<ControllerMap> {
       const before = planSessions(observed, guidance);
       const applied = new Map<SessionPlan, readonly AppliedChange[]>();
       let committedAt = 0;
-      for (const session of guidance.isDry ? [] : before.sessions) {
+      for (const session of guidance.isDryRun ? [] : before.sessions) {
         if (session.wishes.length === 0) continue;
         const changes = await this.#apply(session, problems);
         applied.set(session, changes);
@@ -214,7 +231,7 @@ export class Controller extends EventEmitter<ControllerMap> {
     this.#problems = problems;
   }
 
-  /** An error for one session does not keep the others from being set. */
+  /** If this fails for one session, it is a problem, and the priorities of the others are still set. */
   async #apply(session: SessionPlan, problems: Set<string>): Promise<readonly AppliedChange[]> {
     try {
       return await apply(this.#inputs.backend, session);
@@ -225,9 +242,10 @@ export class Controller extends EventEmitter<ControllerMap> {
   }
 
   async #takeSnapshot(config: Config, problems: Set<string>): Promise<PlacedSession[]> {
-    const { backend, sessions, unplaced, overrides, pids } = this.#inputs;
-    const pidsWithoutSessions = backend.limitSubflows ? (pids?.() ?? []) : [];
-    const observation = await observe(backend, sessions(), unplaced(), pidsWithoutSessions);
+    const { backend, sessions, sessionsWithoutPort, overrides, pids } = this.#inputs;
+    // The backend limits the subflows of servers that it observes. So servers without a session are observed too.
+    const allPids = backend.limitSubflows ? (pids?.() ?? []) : [];
+    const observation = await observe(backend, sessions(), sessionsWithoutPort(), allPids);
     backend.limitSubflows?.(subflowLimits(config, observation.claimed));
     const { missing } = observation;
     if (missing.length + this.#missing.length > 0) this.emit('missing', missing);
@@ -236,9 +254,10 @@ export class Controller extends EventEmitter<ControllerMap> {
     return placeSessions(observation.snapshot, config, overrides());
   }
 
+  /** Drops the attempts of sessions that have ended. */
   #forgetWritten({ sessions }: Plan): void {
     if (this.#written.size === 0) return;
-    const there = new Set(sessions.map(keyOf));
-    for (const key of this.#written.keys()) if (!there.has(key)) this.#written.delete(key);
+    const present = new Set(sessions.map(keyOf));
+    for (const key of this.#written.keys()) if (!present.has(key)) this.#written.delete(key);
   }
 }

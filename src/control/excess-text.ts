@@ -1,17 +1,17 @@
 import type { ClosedSubflows, ExcessSubflows } from '../model/subflow-limits.js';
-import { formatEndpoint } from '../model/endpoint.js';
+import { formatEndpoint, type Endpoint } from '../model/endpoint.js';
 import type { Session } from '../model/session.js';
 
-/** Which subflows above a limit were closed, and for which sessions: one sentence for an admin. */
+/** One sentence for an admin: how many subflows above a limit were closed, and of which sessions. */
 export function excessText(
   { closed, connections, worst }: ExcessSubflows,
   sessions: readonly Session[],
 ): string {
-  const byEnd = new Map(sessions.map((session) => [keyOf(session.pid, session.real), session]));
+  const byEndpoint = new Map(sessions.map((session) => [keyOf(session.pid, session.real), session]));
   const others = connections - worst.length;
   return [
     `closed ${closed} ${closed === 1 ? 'subflow' : 'subflows'} above the limit: `,
-    worst.map((one) => closedText(one, byEnd.get(keyOf(one.pid, one.client)))).join('; '),
+    worst.map((one) => closedText(one, byEndpoint.get(keyOf(one.pid, one.client)))).join('; '),
     ...(others > 0 ? [`; and of ${others} more connections`] : []),
   ].join('');
 }
@@ -23,6 +23,6 @@ function closedText({ pid, client, limit, closed }: ClosedSubflows, session: Ses
   return `${closed} ${owner}, limit ${limit}`;
 }
 
-function keyOf(pid: number, end: Session['real']): string {
-  return `${pid} ${formatEndpoint(end)}`;
+function keyOf(pid: number, endpoint: Endpoint): string {
+  return `${pid} ${formatEndpoint(endpoint)}`;
 }

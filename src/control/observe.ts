@@ -12,34 +12,34 @@ export interface Observation {
   readonly problems: readonly string[];
   /** By PID of the server: tokens of the connections that belong to a session, or may belong to one. */
   readonly claimed: ReadonlyMap<number, ReadonlySet<number>>;
-  /** Sessions that may be over TCP, but have no socket in an observation of their server that had no problems. */
+  /** Sessions that may be over TCP and have no socket, although their server was observed without problems. */
   readonly missing: readonly AnySession[];
 }
 
-/** Problems of one process that are listed one by one. */
-export const MOST_PROBLEMS = 100;
+/** The most problems of one process that are listed one by one. */
+export const MAX_PROBLEMS = 100;
 
 /**
- * Joins OpenVPN's sessions with the kernel's connections: by process and by the client's real address and port. A session
- * without a port is joined by its address, if only one connection comes from there. If one server cannot be observed, the
- * others still are.
- * @param idle processes of servers to observe even if they have no session: clients may be connected that are not
- * authenticated.
+ * Joins OpenVPN's sessions with the kernel's connections: by process and by the client's real address and port. A
+ * session without a port is joined by its address, if only one connection comes from there. If one server cannot be
+ * observed, the others still are.
+ * @param serverPids processes that are observed even if they have no session: clients that are not authenticated may
+ * be connected to them.
  */
 export async function observe(
   backend: Backend,
   sessions: readonly Session[],
-  unplaced: readonly SessionWithoutPort[],
-  idle: readonly number[] = [],
+  withoutPort: readonly SessionWithoutPort[],
+  serverPids: readonly number[] = [],
 ): Promise<Observation> {
   const observed: ObservedSession[][] = [];
   const problems: string[][] = [];
   const missing: (readonly AnySession[])[] = [];
   const claimed = new Map<number, ReadonlySet<number>>();
-  const pids = new Set([...sessions, ...unplaced].map((session) => session.pid));
-  for (const pid of idle) {
+  const pids = new Set([...sessions, ...withoutPort].map((session) => session.pid));
+  for (const pid of serverPids) {
     if (pids.has(pid)) continue;
-    // an error is not reported before the server has a session
+    // as long as the server has no session, an error concerns nobody
     await backend.connections(pid).catch(() => undefined);
   }
   for (const pid of pids) {
@@ -47,8 +47,8 @@ export async function observe(
     try {
       const sockets = await backend.connections(pid);
       const found = indexSockets(sockets);
-      const others = unplaced.filter((session) => session.pid === pid);
-      claimed.set(pid, claimedTokens(sockets, own, unplaced));
+      const others = withoutPort.filter((session) => session.pid === pid);
+      claimed.set(pid, claimedTokens(sockets, own, withoutPort));
       // a socket that could not be read may belong to any session
       if (sockets.problems.length === 0) missing.push(missingOf(own, others, sockets, found));
       const more = assignPorts(others, own, sockets);
@@ -75,7 +75,7 @@ export async function observe(
 }
 
 /**
- * What one address and port of a client leads to. `plain`: plain TCP. `several`: connections to several ports of the
+ * The sockets from one address and port of a client. `plain`: plain TCP. `several`: connections to several ports of the
  * server, and nothing shows which of them belongs to which session.
  */
 type Match = Connection | 'plain' | 'several';
@@ -97,6 +97,7 @@ function assignConnections(
   });
 }
 
+/** Why a session cannot be steered. @param rivals the sessions with the same endpoint, if there are several. */
 function unsteerableReason(
   session: Session,
   rivals: readonly Session[] | undefined,
@@ -126,43 +127,45 @@ function mayBeOverTcp({ protocol }: AnySession): boolean {
   return protocol !== 'udp';
 }
 
+/** The sessions without a socket of their own, or without any from their address if their port is unknown. */
 function missingOf(
   sessions: readonly Session[],
-  unplaced: readonly SessionWithoutPort[],
+  withoutPort: readonly SessionWithoutPort[],
   { connections, plain }: ServerSockets,
   found: ReadonlyMap<string, Match>,
 ): AnySession[] {
   const missing = sessions.filter((one) => mayBeOverTcp(one) && !found.has(formatEndpoint(one.real)));
-  if (unplaced.length === 0) return missing;
+  if (withoutPort.length === 0) return missing;
   const addresses = new Set([...connections, ...plain].map(({ remote }) => remote.address));
-  return [...missing, ...unplaced.filter((one) => mayBeOverTcp(one) && !addresses.has(one.address))];
+  return [...missing, ...withoutPort.filter((one) => mayBeOverTcp(one) && !addresses.has(one.address))];
 }
 
 /**
- * Tokens of the connections that may belong to a session. For a session without a port, this is each connection from its
- * address. A session that OpenVPN has not let in claims none.
+ * Tokens of the connections that may belong to a session. For a session without a port, this is each connection from
+ * its address. A session that OpenVPN has not let in claims none.
  */
 function claimedTokens(
   { connections }: ServerSockets,
   sessions: readonly Session[],
-  unplaced: readonly SessionWithoutPort[],
+  withoutPort: readonly SessionWithoutPort[],
 ): Set<number> {
-  const ends = new Set(
+  const endpoints = new Set(
     sessions.filter((one) => mayBeOverTcp(one) && !one.notLetIn).map(({ real }) => formatEndpoint(real)),
   );
-  const addresses = new Set(unplaced.filter(mayBeOverTcp).map(({ address }) => address));
+  const addresses = new Set(withoutPort.filter(mayBeOverTcp).map(({ address }) => address));
   return new Set(
     connections
-      .filter(({ remote }) => addresses.has(remote.address) || ends.has(formatEndpoint(remote)))
+      .filter(({ remote }) => addresses.has(remote.address) || endpoints.has(formatEndpoint(remote)))
       .map(({ token }) => token),
   );
 }
 
 function limitProblems(problems: readonly string[], pid: number): string[] {
-  if (problems.length <= MOST_PROBLEMS) return [...problems];
-  return [...problems.slice(0, MOST_PROBLEMS), `process ${pid}: there are more problems of this kind`];
+  if (problems.length <= MAX_PROBLEMS) return [...problems];
+  return [...problems.slice(0, MAX_PROBLEMS), `process ${pid}: there are more problems of this kind`];
 }
 
+/** By endpoint of the client: its socket. */
 function indexSockets({ connections, plain }: ServerSockets): Map<string, Match> {
   const found = new Map<string, Match>(plain.map(({ remote }) => [formatEndpoint(remote), 'plain']));
   for (const connection of connections) {

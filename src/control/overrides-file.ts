@@ -7,24 +7,24 @@ import type { Overrides } from '../steering/rule.js';
 const FORM = z.object({ version: z.literal(1), overrides: z.record(z.string(), z.string()) });
 
 /** Largest file of overrides, bytes: some hundred thousand overrides. */
-export const LARGEST_FILE = 1 << 24;
-/** Damaged files that are kept. A further one replaces the last of them. */
-export const MOST_SET_ASIDE = 10;
+export const MAX_FILE_BYTES = 1 << 24;
+/** The most damaged files that are kept. A further one replaces the last of them. */
+export const MAX_SET_ASIDE = 10;
 
 /** What an admin should do after a damaged file was renamed. */
 export const HOW_TO_FIX = 'set the missing overrides again, then remove that file';
 
-/** The overrides in a file, or why there are none. */
-export type Found =
+/** The overrides in a file, or why it cannot be used. */
+export type ReadResult =
   | { readonly overrides: Overrides }
   /** `damaged`: its content is not a list of overrides; `unreadable`: its content is not known. */
   | { readonly state: 'damaged' | 'unreadable'; readonly problem: string };
 
 /** Reads a file of overrides. A missing file has none. */
-export function readOverrides(file: string): Found {
+export function readOverrides(file: string): ReadResult {
   let bytes: Buffer;
   try {
-    bytes = readRegularFileSync(file, LARGEST_FILE);
+    bytes = readRegularFileSync(file, MAX_FILE_BYTES);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return { overrides: new Map() };
@@ -37,11 +37,11 @@ export function readOverrides(file: string): Found {
 
 /**
  * The text of a file with these overrides.
- * @throws {Error} if it is larger than {@link readOverrides} accepts.
+ * @throws {Error} if it is larger than {@link MAX_FILE_BYTES}.
  */
 export function formatOverrides(overrides: Overrides): string {
   const text = JSON.stringify({ version: 1, overrides: Object.fromEntries(overrides) });
-  if (Buffer.byteLength(text) <= LARGEST_FILE) return text;
+  if (Buffer.byteLength(text) <= MAX_FILE_BYTES) return text;
   throw new Error(`${overrides.size} overrides do not fit in a file of 16 MiB; remove some with auto`);
 }
 
@@ -52,7 +52,8 @@ export function copyOf(file: string): string {
 
 /**
  * Renames a file that could not be read, so that a new one can take its place.
- * @returns the new name; undefined if there is no such file. @throws {Error} from the file system.
+ * @returns the new name; undefined if there is no such file.
+ * @throws {Error} if the file system refuses that.
  */
 export function setAside(file: string): string | undefined {
   const inode = inodeOf(file);
@@ -60,7 +61,7 @@ export function setAside(file: string): string | undefined {
   const names = namesAside(file);
   const already = names.find((each) => inodeOf(each) === inode);
   if (already !== undefined) return already;
-  const name = names.find((each) => !existsSync(each)) ?? `${file}.damaged.${MOST_SET_ASIDE}`;
+  const name = names.find((each) => !existsSync(each)) ?? `${file}.damaged.${MAX_SET_ASIDE}`;
   try {
     linkSync(file, name);
   } catch {
@@ -79,7 +80,7 @@ export function foundAside(file: string): string[] {
 export function inspectOverrides(file: string): { readonly problem: string; readonly remedy: string }[] {
   const found = readOverrides(file);
   const restart = 'systemctl restart subflowd renames it and uses its copy';
-  const replace = `replace it by a regular file that subflowd can read, or set [console] overrides`;
+  const replace = `replace it with a regular file that subflowd can read, or set [console] overrides`;
   return [
     ...('overrides' in found
       ? []
@@ -98,7 +99,7 @@ export function asideText(name: string): string {
 
 function namesAside(file: string): string[] {
   return Array.from(
-    { length: MOST_SET_ASIDE },
+    { length: MAX_SET_ASIDE },
     (_, index) => `${file}.damaged${index === 0 ? '' : `.${index + 1}`}`,
   );
 }

@@ -17,13 +17,13 @@ import {
 const FILE_MODE = 0o600;
 
 /**
- * Admins' overrides. Each is kept until an admin removes it. They are the only thing that cannot be observed again after a
- * restart, so they are in a file. It is written synchronously, completely or not at all, before the command that changed them is answered. A
- * copy beside it (`FILE.copy`) is read if the file is damaged.
+ * Admins' overrides. Each is kept until an admin removes it. They are the only thing that cannot be observed again
+ * after a restart, so they are in a file. It is written synchronously, completely or not at all, before the command
+ * that changed them is answered. A copy beside it (`FILE.copy`) is read if the file is damaged.
  */
 export class OverrideStore {
   #overrides: Overrides = new Map();
-  /** Why the file cannot be read, and what is in force instead. Undefined once it is written again. */
+  /** Why the file cannot be read, and what is in force instead; undefined after the file was written again. */
   #unread: string | undefined;
   /** The damaged file that this process renamed. */
   #aside: { readonly name: string; readonly problem: string } | undefined;
@@ -31,9 +31,9 @@ export class OverrideStore {
   #uncopied: string | undefined;
 
   /**
-   * Reads the file; a missing file has no overrides. If the file is damaged or cannot be read, the overrides of the copy
-   * are in force, or none if the copy cannot be read either; see {@link problems}. A damaged file is then renamed to
-   * `FILE.damaged`, and a new one is written.
+   * Reads the file; a missing file has no overrides. If the file is damaged or cannot be read, the overrides of the
+   * copy are in force, or none if the copy cannot be read either; see {@link problems}. A damaged file is then
+   * renamed to `FILE.damaged`, and a new one is written.
    */
   constructor(private readonly path: string) {
     const found = readOverrides(path);
@@ -56,6 +56,7 @@ export class OverrideStore {
     }
   }
 
+  /** The overrides in force. */
   all(): Overrides {
     return this.#overrides;
   }
@@ -72,6 +73,7 @@ export class OverrideStore {
 
   /**
    * Sets an override, or removes it if `path` is undefined.
+   * @param key `qualifiedName` of the client.
    * @throws {Error} if the file cannot be written; then nothing has changed.
    */
   set(key: string, path: string | undefined): void {

@@ -12,18 +12,20 @@ import { userNumber } from '../util/accounts.js';
 import { Servers } from '../openvpn/servers.js';
 import { bad, note, ok, type Check } from '../model/check.js';
 import { checkHost } from './host.js';
-import { checkServer, checkSessions } from './servers.js';
+import { checkServer } from './servers.js';
+import { checkSessions } from './sessions.js';
 
 /**
- * How long to wait for management interfaces if no daemon runs, milliseconds. A silent one counts as unreachable after 5 s.
+ * How long to wait for management interfaces if no daemon runs, milliseconds. One that does not answer counts as
+ * unreachable after 5 s.
  */
-const LISTEN_MS = 6_000;
-/** How long to wait for the records of hooks and for the clients of a management interface, milliseconds. */
+const ANSWERS_MS = 6_000;
+/** How long to wait, at least, for the hooks' records and for the clients of a management interface, milliseconds. */
 const SETTLE_MS = 300;
 
 /**
- * Checks everything that must be true on this host, and changes nothing. If no daemon runs, it connects to the management
- * interfaces as the daemon would.
+ * Checks everything that must be true on this host, and changes nothing. If no daemon runs, it connects to the
+ * management interfaces as the daemon would.
  */
 export async function examine(configFile: string): Promise<Check[]> {
   let config: Config;
@@ -87,7 +89,7 @@ async function checkServers(config: Config, backend: BackendName): Promise<Check
     const [json] = await talk(config.console.socket, 'mptcp status json');
     status = JSON.parse(json ?? '') as DaemonStatus;
   } catch (error) {
-    if (error instanceof ConsoleUnreachable && error.isAbsent) return listen(config, backend);
+    if (error instanceof ConsoleUnreachable && error.isAbsent) return observeServers(config, backend);
     const isKnown = error instanceof ConsoleUnreachable || error instanceof ConsoleRefusal;
     const found = isKnown ? error.message : `its answer cannot be read: ${(error as Error).message}`;
     const known = error instanceof ConsoleUnreachable ? error.remedy : undefined;
@@ -98,24 +100,26 @@ async function checkServers(config: Config, backend: BackendName): Promise<Check
   return [ok('daemon', 'subflowd runs'), ...servers.flat(), ...checkSessions(status)];
 }
 
-async function listen(config: Config, backend: BackendName): Promise<Check[]> {
+/** Checks all servers without a daemon: reads the hooks' records and asks the management interfaces itself. */
+async function observeServers(config: Config, backend: BackendName): Promise<Check[]> {
   const servers = new Servers(config.servers);
   const problems = new Set<string>();
   servers.on('problem', (problem) => problems.add(problem));
   servers.start();
   const statuses = () => servers.servers().map((server) => server.status());
-  const deadline = performance.now() + LISTEN_MS;
+  const deadline = performance.now() + ANSWERS_MS;
   await sleep(SETTLE_MS);
   while (performance.now() < deadline) {
-    const isOpen = statuses().some(
+    const isAnyUndecided = statuses().some(
       ({ management, managementTrouble }) => management === 'unreachable' && managementTrouble === undefined,
     );
-    if (!isOpen) break;
+    if (!isAnyUndecided) break;
     await sleep(SETTLE_MS);
   }
   // Before stop(): afterwards every server counts as unreachable.
   const found = statuses();
   servers.stop();
+  // checkServer reports these
   for (const { managementTrouble } of found) problems.delete(managementTrouble ?? '');
   return [
     note('daemon', 'subflowd does not run', 'systemctl start subflowd'),

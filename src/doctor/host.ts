@@ -7,7 +7,7 @@ import type { KernelConfig } from '../config/config.js';
 import type { BackendName } from '../model/backend-name.js';
 import { bad, ok, type Check } from '../model/check.js';
 
-/** What was found out about a host, whatever its servers. */
+/** The checks of a host that do not depend on its servers. */
 export interface HostChecks {
   readonly checks: readonly Check[];
   /** The backend that a daemon would use now. */
@@ -57,7 +57,10 @@ function checkMptcp(): Check {
     : bad('mptcp', `${name} = ${value}`, `sysctl -w ${name}=1`);
 }
 
-/** Schedulers that are known to honour priorities. multipath-tcp.org's `roundrobin` does not; one in BPF may not. */
+/**
+ * Schedulers that are known to honour priorities. `roundrobin` of multipath-tcp.org does not, and a scheduler in BPF
+ * may not.
+ */
 const SCHEDULERS = new Set(['default', 'redundant', 'blest', 'ecf', 'burst']);
 
 function checkScheduler(): Check[] {

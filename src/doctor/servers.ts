@@ -1,21 +1,20 @@
 import { BACKENDS } from '../backend/backends.js';
-import type { DaemonStatus, SessionPlan } from '../api/status.js';
 import type { BackendName } from '../model/backend-name.js';
 import type { ServerStatus } from '../openvpn/server-status.js';
-import type { Session } from '../model/session.js';
 import { bad, note, ok, unknown, type Check } from '../model/check.js';
 import { checkHooks } from './hooks.js';
 import { socketKinds, type SocketKinds } from './sockets.js';
 
 const RESTART = 'systemctl restart openvpn-server@NAME';
 const DROP_IN = `openvpn-conf/openvpn-server@.service.d/mptcp.conf is a drop-in for its unit (openvpn@.service.d for openvpn@NAME), then systemctl daemon-reload && ${RESTART}`;
-const PLAIN_CLIENT_REMEDY = 'start its OpenVPN under mptcpize run, on a kernel with MPTCP';
-/** Largest number of peers that are named one by one. */
-export const MOST_PEERS = 10;
+/** How to fix a client that uses plain TCP. */
+export const PLAIN_CLIENT_REMEDY = 'start its OpenVPN under mptcpize run, on a kernel with MPTCP';
+/** The most peers that are named one by one. */
+export const MAX_PEERS = 10;
 
 /**
  * Checks one server: its management interface, its hooks and its processes.
- * @param backend adds its own checks of each process; undefined: none.
+ * @param backend its own checks of each process are added; undefined: none are.
  */
 export async function checkServer(server: ServerStatus, backend?: BackendName): Promise<Check[]> {
   const { pids } = server;
@@ -126,52 +125,8 @@ function unreadableSockets(what: string, { code, message }: NodeJS.ErrnoExceptio
   return unknown(what, `its sockets cannot be read: ${message}`);
 }
 
-/** The first peers, and the number of the others. */
+/** A list of peers; of those above the limit, only their number. */
 export function peersText(peers: readonly string[]): string {
-  const more = peers.length > MOST_PEERS ? ` and ${peers.length - MOST_PEERS} more` : '';
-  return `${peers.slice(0, MOST_PEERS).join(', ')}${more}`;
-}
-
-/** Problems of the daemon, and what keeps single clients from being steered. */
-export function checkSessions({ sessions, problems, reports }: DaemonStatus): Check[] {
-  return [
-    ...[...problems, ...reports].map((problem) => note('daemon', problem)),
-    ...sessions.flatMap(checkSession),
-  ];
-}
-
-function reconnectRemedy({ cid }: Session): string {
-  const kill = cid === undefined ? 'kill and its common name' : `client-kill ${cid}`;
-  return `make it reconnect at a suitable time: ${kill} on OpenVPN's management interface`;
-}
-
-function checkSession({ session, connection, state, reason, subflows }: SessionPlan): Check[] {
-  const what = `client ${session.commonName}`;
-  if (state === 'plain') {
-    return [note(what, 'it uses plain TCP', PLAIN_CLIENT_REMEDY)];
-  }
-  if (state === 'unknown') return [note(what, reason)];
-  if (state === 'udp' || state === 'not-let-in') return [];
-  const checks: Check[] = [];
-  if (connection?.caveat !== undefined) {
-    checks.push(note(what, connection.caveat, reconnectRemedy(session)));
-  } else if (subflows.filter(({ throughTunnel }) => !throughTunnel).length === 1) {
-    checks.push(
-      note(
-        what,
-        'it has only one subflow',
-        'at the client: ip mptcp limits set subflows 4 && ip mptcp endpoint add ADDRESS dev DEVICE subflow',
-      ),
-    );
-  }
-  if (subflows.some(({ throughTunnel }) => throughTunnel)) {
-    checks.push(
-      note(
-        what,
-        'it has a subflow through the tunnel itself, which stays backup',
-        'at the client: remove the MPTCP endpoint of the tun device (multipath-tcp.org kernels: ip link set dev tun0 multipath off)',
-      ),
-    );
-  }
-  return checks;
+  const more = peers.length > MAX_PEERS ? ` and ${peers.length - MAX_PEERS} more` : '';
+  return `${peers.slice(0, MAX_PEERS).join(', ')}${more}`;
 }

@@ -16,10 +16,14 @@ export interface SocketKinds {
 
 /** Column of the tables in /proc/PID/net that holds a socket's inode (man 5 proc). */
 const INODE_COLUMN = 9;
-/** Exists on kernels of multipath-tcp.org. They use MPTCP on every TCP socket; only the backend shows which peers are plain. */
-const EVERY_SOCKET = '/proc/sys/net/mptcp/mptcp_enabled';
+/**
+ * Exists only on kernels of multipath-tcp.org. They use MPTCP on every TCP socket, and only the backend can find out
+ * which peers use plain TCP.
+ */
+const MPTCP_ORG_SYSCTL = '/proc/sys/net/mptcp/mptcp_enabled';
 
 /**
+ * Finds the kinds of sockets of a process.
  * @throws {Error} if the process is gone, if we may not read it, or if ss fails.
  */
 export async function socketKinds(pid: number): Promise<SocketKinds> {
@@ -30,7 +34,7 @@ export async function socketKinds(pid: number): Promise<SocketKinds> {
     .filter((inode) => inodes.has(inode)).length;
   const tcp = parseTcp(await tcpSockets(pid))
     .filter(({ inode }) => inodes.has(inode))
-    .map((socket) => ({ ...socket, isMptcp: socket.isMptcp || existsSync(EVERY_SOCKET) }));
+    .map((socket) => ({ ...socket, isMptcp: socket.isMptcp || existsSync(MPTCP_ORG_SYSCTL) }));
   const listeners = tcp.filter(({ state }) => state === 'LISTEN');
   return {
     udp,
@@ -49,8 +53,9 @@ export interface TcpSocket {
   readonly peer: string;
   readonly inode: number;
   /**
-   * Whether it is a subflow: its upper-layer protocol is that of MPTCP. /proc/net/tcp does not show this: the kernel gives the
-   * subflows of an MPTCP socket the inode of that socket (subflow.c, mptcp_subflow_create_socket).
+   * Whether it is a subflow: its upper-layer protocol is that of MPTCP. The inode does not show this: the kernel
+   * gives the subflows of an MPTCP socket the inode of that socket (net/mptcp/subflow.c,
+   * mptcp_subflow_create_socket).
    */
   readonly isMptcp: boolean;
 }

@@ -10,14 +10,15 @@ export interface Choice {
 }
 
 /**
- * By `sessionKey`. A session of `active-standby` has no choice, because the plan alone decides there; nor has a session
- * without a path that its rule allows.
+ * By `sessionKey`. There is no choice for a session of `active-standby`, where the plan alone decides, or for a session
+ * that has none of the paths that its rule wants.
  */
 export type Choices = ReadonlyMap<string, Choice>;
 
 /**
- * The paths that a session can use: its rule wants them, and it has a subflow there; in the order of the rule. A path
- * on which the client asks for backup, and the rule respects that, is left out as long as there is another.
+ * The paths that a session can use, in the order of its rule: the rule wants them, and the session has a subflow there.
+ * If the rule respects the client's priorities, a path on which the client asks for backup is left out, unless no other
+ * path remains.
  */
 export function choicesOf({ rule, placed }: PlacedSession): string[] {
   const has = wantedPaths(rule).filter((name) => placed.some(({ path }) => path === name));

@@ -10,14 +10,15 @@ import { MODE_TABLE, type ModeStates } from './modes/table.js';
 import { sessionKey, type PlacedSession } from './placed-session.js';
 import { currentPrimary } from './subflows.js';
 
-/** What steering keeps from one round to the next: plain data. When it is lost, it is measured and chosen anew. */
+/** What steering keeps from one round to the next: plain data. After a restart it is measured and chosen again. */
 export interface ModesState {
   readonly meter: Meter;
   readonly paths: PathMeters;
   readonly modes: ModeStates;
 }
 
-export const NO_MODES: ModesState = {
+/** The state before the first round. */
+export const INITIAL_MODES_STATE: ModesState = {
   meter: NO_METER,
   paths: new Map(),
   modes: Object.fromEntries(MODES.map((mode) => [mode, MODE_TABLE[mode].initial])) as ModeStates,
@@ -25,8 +26,8 @@ export const NO_MODES: ModesState = {
 
 /** What modes chose, and what they chose it from. */
 export interface Guidance {
-  /** Nothing is to be set. */
-  readonly isDry: boolean;
+  /** Whether no priority may be set. */
+  readonly isDryRun: boolean;
   /** Of the modes that choose in steps; `active-standby` has none here. */
   readonly choices: Choices;
   /** In the order of the config. */
@@ -35,8 +36,9 @@ export interface Guidance {
   readonly rates: ReadonlyMap<string, Rate>;
 }
 
+/** The guidance without measurements: each mode that needs them has chosen nothing. */
 export const NO_GUIDANCE: Guidance = {
-  isDry: false,
+  isDryRun: false,
   choices: new Map(),
   loads: [],
   rates: new Map(),
@@ -46,7 +48,7 @@ export const NO_GUIDANCE: Guidance = {
 interface MeasuredSession {
   readonly mode: Mode;
   readonly meters: readonly SubflowMeter[];
-  /** Undefined: it has no path that its rule wants, so its mode has nothing to choose from. */
+  /** What its mode receives; undefined: the session has no path that its rule wants, so there is nothing to choose. */
   readonly forMode: ModeSession | undefined;
 }
 
@@ -84,7 +86,7 @@ export function stepModes(
       modes: Object.fromEntries(steps.map(([mode, { state }]) => [mode, state])) as ModeStates,
     },
     choices: new Map(steps.flatMap(([, { choices }]) => [...choices])),
-    isDry: steering.dryRun,
+    isDryRun: steering.dryRun,
     loads,
     rates: measured.sessions,
   };

@@ -4,7 +4,7 @@ import type { Outlook } from './modes/definition.js';
 import { MODE_TABLE } from './modes/table.js';
 import type { SessionPlan } from './plan.js';
 
-/** What a session uses, what its paths carry, and what would move it; one line each. */
+/** The lines of `explain` about a session's rate, the load of its paths, and what would move it. */
 export function outlookText(plan: SessionPlan, outlook: Outlook): string[] {
   const { rule, rate, subflows } = plan;
   const paths = outlook.guidance.loads.filter(({ name }) => rule.allowed.includes(name));

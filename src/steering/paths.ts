@@ -3,10 +3,10 @@ import type { PathConfig } from '../config/config.js';
 
 type Finder = (address: string) => string | undefined;
 
-/** A config lasts for many rounds, and each has the same addresses again. */
+/** Results are remembered, because a config is used for many rounds and each has the same addresses again. */
 const finders = new WeakMap<readonly PathConfig[], Finder>();
 /** The most addresses to remember: more than a server has clients. */
-const MOST_REMEMBERED = 65_536;
+const MAX_REMEMBERED = 65_536;
 
 /** As {@link pathFinder}, but remembers its results for as long as the paths are referenced. */
 export function rememberingPathFinder(paths: readonly PathConfig[]): Finder {
@@ -17,7 +17,7 @@ export function rememberingPathFinder(paths: readonly PathConfig[]): Finder {
   const finder: Finder = (address) => {
     const remembered = found.get(address);
     if (remembered !== undefined || found.has(address)) return remembered;
-    if (found.size >= MOST_REMEMBERED) found.clear();
+    if (found.size >= MAX_REMEMBERED) found.clear();
     const path = find(address);
     found.set(address, path);
     return path;
@@ -32,7 +32,7 @@ export function rememberingPathFinder(paths: readonly PathConfig[]): Finder {
  * @throws {Error} if a prefix is not CIDR text.
  */
 export function pathFinder(paths: readonly PathConfig[]): Finder {
-  // By prefix length, then by network. So an address needs one lookup for each length, however many networks there are.
+  // By prefix length, then by network. So an address needs one lookup for each length and not for each network.
   const lengths = {
     ipv4: new Map<number, Map<bigint, string>>(),
     ipv6: new Map<number, Map<bigint, string>>(),
@@ -62,6 +62,7 @@ export function pathFinder(paths: readonly PathConfig[]): Finder {
   };
 }
 
+/** The first `bits` bits of an address as a number. */
 function leadingBits(address: ipaddr.IPv4 | ipaddr.IPv6, bits: number): bigint {
   const bytes = address.toByteArray();
   const value = bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);

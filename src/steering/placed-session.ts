@@ -3,7 +3,7 @@ import { DEFAULT_MODE } from '../model/mode.js';
 import type { Config } from '../config/config.js';
 import { clientKey, type Session, qualifiedName } from '../model/session.js';
 import { rememberingPathFinder } from './paths.js';
-import { ruleFinder, type Overrides, type Rule } from './rule.js';
+import { rememberingRuleFinder, type Overrides, type Rule } from './rule.js';
 import type { ObservedSession, Snapshot } from './snapshot.js';
 import { placeSubflows, type PlacedSubflow } from './subflows.js';
 
@@ -31,7 +31,7 @@ export function sessionKey(session: Session): string {
 
 /** Finds the rule of each session, and the path of each subflow. Pure: the same input gives the same result. */
 export function placeSessions(snapshot: Snapshot, config: Config, overrides: Overrides): PlacedSession[] {
-  const byName = ruleFinder(config);
+  const byName = rememberingRuleFinder(config);
   const pathOf = rememberingPathFinder(config.paths);
   const virtual = virtualAddresses(snapshot);
   return snapshot.sessions.map(({ session, connection, unsteerable }) => {

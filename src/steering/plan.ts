@@ -14,7 +14,7 @@ import type { ObservedSession, Snapshot } from './snapshot.js';
 import { currentPrimary, type PlacedSubflow } from './subflows.js';
 
 /**
- * Whether a session is as its rule wants it.
+ * Whether a session is as its rule wants it. `status --json` prints these words, so they stay as they are.
  * - `obeyed`: a wanted path is primary.
  * - `pending`: it is not yet; the priority changes of the plan make it so.
  * - `absent`: the client has none of the paths that its rule wants or allows, and keeps what it has.
@@ -49,22 +49,22 @@ const UNSTEERABLE: Readonly<
 export interface PriorityChange {
   readonly name: SubflowName;
   readonly priority: Priority;
-  /** The client itself asks for backup there, and the change overrides that. */
+  /** The client itself asks for backup there, and the change overrides this. */
   readonly overridePeer?: true;
 }
 
-/** What the plan means for one subflow. */
+/** What the plan means for one subflow; plain data, as `status --json` prints it. */
 export interface SubflowPlan {
   readonly subflow: Subflow;
   /** Absent: on no path of the config. */
   readonly path?: string;
-  /** It runs through the tunnel itself, so it is never on a path and always backup. */
+  /** Whether it runs through the tunnel itself. Then it is on no path, and the plan makes it backup. */
   readonly throughTunnel: boolean;
   /** The priority that the plan wants; absent: the subflow is left as it is. */
   readonly wished?: Priority;
   /** Whether nothing has to be set: `ours` already equals `wished`, or `wished` is absent. */
   readonly asWished: boolean;
-  /** The rule overrides that the client itself asks for backup. */
+  /** The client itself asks for backup, and the rule overrides this. */
   readonly overridePeer?: true;
 }
 
@@ -75,7 +75,7 @@ export interface SessionPlan {
   readonly connection?: Omit<Connection, 'subflows'>;
   readonly rule: Rule;
   readonly state: SessionState;
-  /** One line for people. */
+  /** Why the session is in this state: one line for people. */
   readonly reason: string;
   /**
    * The path that the plan makes primary; present in the states `obeyed` and `pending`, if only one path is active.
@@ -83,13 +83,13 @@ export interface SessionPlan {
   readonly primary?: string;
   /** The paths that the plan makes active together, if the mode wants several. */
   readonly active?: readonly string[];
-  /** What it uses over all its subflows, bit/s; absent if it is not known yet. */
+  /** Its rate over all its subflows, bit/s; absent if it is not known yet. */
   readonly rate?: Rate;
   /** The path that is primary now; absent if no single path is. */
   readonly current?: string;
   /** Wanted paths that the client does not have, and that come before `primary`. */
   readonly missing: readonly string[];
-  /** The client itself asks for backup on all subflows of the active paths, so it sends no traffic there. */
+  /** Whether the client asks for backup on all subflows of the active paths. Then it sends no traffic there. */
   readonly heldBack: boolean;
   readonly subflows: readonly SubflowPlan[];
   /**
@@ -107,7 +107,10 @@ export interface Plan {
   readonly paths: readonly PathLoad[];
 }
 
-/** Pure: the same snapshot, config, overrides and guidance give the same plan. */
+/**
+ * Makes the plan for a snapshot. Pure: the same snapshot, config, overrides and guidance give the same plan. The
+ * controller takes its two steps one by one, because modes make their guidance from the result of the first.
+ */
 export function plan(
   snapshot: Snapshot,
   config: Config,
@@ -149,10 +152,10 @@ function planSession(one: PlacedSession, guidance: Guidance): SessionPlan {
     state: isWaiting ? 'pending' : stateOf(rule, active, wishes),
     reason: [
       isWaiting
-        ? `is to be placed by ${mode.decidedBy(rule)}`
+        ? `${mode.decidedBy(rule)} has not chosen its path yet`
         : planReason({ rule, active, missing, heldBack, subflows, wishes }),
       caveat,
-      guidance.isDry && wishes.length > 0 && 'dry-run: nothing is set',
+      guidance.isDryRun && wishes.length > 0 && 'dry-run: nothing is set',
     ]
       .filter(Boolean)
       .join('; '),
@@ -167,7 +170,9 @@ function planSession(one: PlacedSession, guidance: Guidance): SessionPlan {
   };
 }
 
-/** The wanted paths that come before the active one; all of them if none is active. */
+/**
+ * The wanted paths that the client does not have, and that come before the active one; all of them if none is active.
+ */
 function missingOf({ rule, placed }: PlacedSession, active: readonly string[]): readonly string[] {
   const wants = wantedPaths(rule);
   if (active.length === 0) return wants;

@@ -11,6 +11,6 @@ export function ruleText(rule: RuleConfig): string | undefined {
 export function ruleSentence(rule: Rule): string {
   const asks = MODE_TABLE[rule.mode].ruleSentence(rule);
   return rule.section === 'override'
-    ? `an admin's override (mptcp primary CLIENT auto ends it) ${asks}`
+    ? `an admin's override (mptcp primary CLIENT auto removes it) ${asks}`
     : `${rule.section} ${asks}`;
 }

@@ -2,7 +2,7 @@ import type { Config, RuleConfig } from '../config/config.js';
 import { MODE_KEYS } from '../model/mode.js';
 import { parseGlob } from '../util/glob.js';
 
-/** What a section of the config, or an admin's override, asks for a client. */
+/** What a section of the config or an override asks for a client. */
 export interface Rule extends RuleConfig {
   /** `[client GLOB]` as written, `[default]`, or `override` for an admin's command. */
   readonly section: string;
@@ -13,7 +13,7 @@ export function wantedPaths(rule: RuleConfig): readonly string[] {
   return rule[MODE_KEYS[rule.mode].paths];
 }
 
-/** Admins' `primary CLIENT PATH`, until taken back: the path's name by `qualifiedName` of the client. */
+/** The overrides in force: by `qualifiedName` of the client, the name of its path. */
 export type Overrides = ReadonlyMap<string, string>;
 
 /**
@@ -49,16 +49,18 @@ export function rulesFinder(
   };
 }
 
-/** A config lasts for many rounds, and each has the same names again. */
+/** Results are remembered, because a config is used for many rounds and each has the same names again. */
 const finders = new WeakMap<Pick<Config, 'clients' | 'default'>, (commonName: string) => Rule>();
 /** The most names to remember: more than a server has clients. */
-const MOST_REMEMBERED = 65_536;
+const MAX_REMEMBERED = 65_536;
 
 /**
- * Finds the rule that applies to a common name; see {@link rulesFinder}. Remembers its results for as long as the
- * config is referenced.
+ * Finds the rule that applies to a common name: the first one of {@link rulesFinder}. Remembers its results for as long
+ * as the config is referenced.
  */
-export function ruleFinder(config: Pick<Config, 'clients' | 'default'>): (commonName: string) => Rule {
+export function rememberingRuleFinder(
+  config: Pick<Config, 'clients' | 'default'>,
+): (commonName: string) => Rule {
   const known = finders.get(config);
   if (known) return known;
   const rulesOf = rulesFinder(config);
@@ -66,7 +68,7 @@ export function ruleFinder(config: Pick<Config, 'clients' | 'default'>): (common
   const finder = (commonName: string) => {
     const remembered = found.get(commonName);
     if (remembered) return remembered;
-    if (found.size >= MOST_REMEMBERED) found.clear();
+    if (found.size >= MAX_REMEMBERED) found.clear();
     const [rule] = rulesOf(commonName);
     found.set(commonName, rule);
     return rule;

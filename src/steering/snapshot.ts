@@ -5,7 +5,7 @@ import type { Session } from '../model/session.js';
 export interface ObservedSession {
   readonly session: Session;
   /**
-   * Why the session has no connection of its own, whatever the kernel shows; absent: it can have one.
+   * Why no connection can be assigned to the session, whatever the kernel shows; absent: one can.
    * - `udp`: it is connected over UDP.
    * - `not-let-in`: OpenVPN has not let it in.
    * - `disputed`: another client has the same address and port, and nothing shows whose connection it is.

@@ -2,29 +2,29 @@
 export interface Stay {
   /** When it came there, milliseconds of a monotonic clock. */
   readonly since: number;
-  /** How often it moved, each time before it was settled. */
+  /** How often in a row it moved before it was settled. */
   readonly moves: number;
 }
 
-/** After four minimum stays a session counts as settled. */
+/** After this many minimum stays a session counts as settled. */
 const SETTLED_AFTER = 4;
 /** The longest minimum stay, in dwell times. */
-const MOST_MINIMUM_DWELLS = 32;
+const MAX_MINIMUM_DWELLS = 32;
 
-/** Milliseconds since then; Infinity if the clock went back, so that the age is not known. */
+/** Milliseconds from `since` to `now`; Infinity if `now` is earlier, because then the age is not known. */
 export function ageOf(since: number, now: number): number {
   return now >= since ? now - since : Infinity;
 }
 
 /**
- * How many dwell times a session stays at least. A session that moves again and again, because its rate or that of
- * others changes all the time, moves less and less often.
+ * The minimum stay of a session, in dwell times: 1 to 32. It doubles with each move of a session that is not settled.
+ * So a session that moves again and again, because rates change all the time, moves less and less often.
  */
 export function minimumDwells({ moves }: Pick<Stay, 'moves'>): number {
-  return Math.min(2 ** Math.max(0, moves - 1), MOST_MINIMUM_DWELLS);
+  return Math.min(2 ** Math.max(0, moves - 1), MAX_MINIMUM_DWELLS);
 }
 
-/** The stay of a session that was moved now. @param dwell milliseconds. */
+/** The stay of a session that moves now. @param dwell milliseconds. */
 export function stayAfterMove(before: Stay, dwell: number, now: number): Stay {
   const isSettled = ageOf(before.since, now) >= SETTLED_AFTER * minimumDwells(before) * dwell;
   return { since: now, moves: isSettled ? 1 : before.moves + 1 };

@@ -6,7 +6,7 @@ export interface PlacedSubflow {
   readonly subflow: Subflow;
   /** Name of its path; undefined if it is on no path of the config, or runs through the tunnel. */
   readonly path: string | undefined;
-  /** Whether the client's address is one inside the tunnel, so that the tunnel would carry itself. */
+  /** Whether the client's address is one inside the tunnel: the tunnel would carry its own packets. */
   readonly throughTunnel: boolean;
 }
 

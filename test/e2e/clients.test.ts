@@ -45,7 +45,7 @@ async function serve(section: Partial<ServerConfig> = {}): Promise<void> {
   controller = new Controller({
     backend,
     sessions: () => servers.sessions(),
-    unplaced: () => servers.sessionsWithoutPort(),
+    sessionsWithoutPort: () => servers.sessionsWithoutPort(),
     config: () => configOf([]),
     overrides: () => new Map(),
   });

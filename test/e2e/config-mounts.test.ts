@@ -97,7 +97,7 @@ describe('a config file that is mounted by itself', () => {
       await watch();
       replacements[how]?.();
       await comes(
-        `${file}: is the mount of a single file, and the original of that was replaced: subflowd does not see what is ` +
+        `${file}: is a file that is mounted by itself, and the original was replaced: subflowd does not see what is ` +
           'saved there; mount its directory instead, and restart subflowd',
       );
       // what is still written to the old one is in force, without another word of that

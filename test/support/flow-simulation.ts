@@ -2,7 +2,7 @@ import type { Connection } from '../../src/model/connection.js';
 import type { Subflow } from '../../src/model/subflow.js';
 import type { Config, RuleConfig, SteeringConfig } from '../../src/config/config.js';
 import {
-  NO_MODES,
+  INITIAL_MODES_STATE,
   stepModes,
   type Guidance,
   type ModesState,
@@ -59,7 +59,7 @@ const BUFFER = 50;
  */
 export class FlowSimulation {
   now = 1_000_000;
-  state: ModesState = NO_MODES;
+  state: ModesState = INITIAL_MODES_STATE;
   guidance: Guidance = NO_GUIDANCE;
   /** Every change of a client's path. */
   readonly moves: { readonly at: number; readonly client: string; readonly to: string }[] = [];

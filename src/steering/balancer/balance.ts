@@ -36,11 +36,11 @@ export interface BalancedSession {
 
 /** How often sessions are moved, and for how much gain. */
 export interface BalanceOptions {
-  /** Milliseconds that a session stays at least on a path that it came to, while it may use that path. */
+  /** The shortest time, milliseconds, that a session stays on a path that it came to, while it may use that path. */
   readonly dwell: number;
   /** The most sessions to move in one round, 0 or more. Sessions without a path are placed in addition. */
   readonly moves: number;
-  /** The part by which a session's new path must stay less full than its old path was: 0 to below 1. */
+  /** The fraction by which a session's new path must stay less full than its old path was: 0 to below 1. */
   readonly gain: number;
   /** Bit/s, the sum of both directions, below which a session is idle and is not moved. */
   readonly idle: number;
@@ -48,6 +48,7 @@ export interface BalanceOptions {
   readonly negligible: number;
 }
 
+/** The mode `balance` replaces `dwell`, `moves` and `gain` by what `[steering]` says. */
 export const BALANCE_DEFAULTS: BalanceOptions = {
   dwell: 30_000,
   moves: 32,
@@ -83,6 +84,7 @@ export interface PathBalance {
   readonly after: Rate;
 }
 
+/** The result of one round. */
 export interface Balance {
   /** First the sessions without a path, then the others, the largest first. */
   readonly moves: readonly Move[];

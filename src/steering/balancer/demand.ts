@@ -8,25 +8,25 @@ export interface MeasuredUse {
 }
 
 /**
- * A session on a congested path that uses at least this part of the largest one's rate counts as elastic: it uses
+ * A session on a congested path counts as elastic if it uses at least this fraction of the largest one's rate: it uses
  * whatever it gets. The rates of TCP connections that share a queue differ by a factor of two or three for many
  * seconds.
  */
-const ELASTIC = 0.25;
+const ELASTIC_FRACTION = 0.25;
 /**
- * From this utilisation a path limits its sessions, even without a visible queue. Rates are of payload, capacities
- * of packets.
+ * From this utilisation on, a path counts as full even without a visible queue. It is below 1, because rates are of
+ * payload and capacities are of whole packets.
  */
-const FULL = 0.92;
+const FULL_FROM = 0.92;
 
 /**
- * What sessions would use, bit/s. On a congested or full path, the measured rates of its largest sessions are not
- * what they ask for but what was left for each, which is partly chance. So all limited sessions count as equal: each
- * has an equal part of their total, over all such paths.
+ * Estimates the rate that each session would use, bit/s. On a congested or full path, the rates of the largest
+ * sessions do not show what they ask for. They show what the path had left for each, which is partly chance. So all
+ * these sessions, over all such paths, count as equal: each gets an equal part of their total.
  * @returns in the order of the sessions.
  */
 export function estimateDemands(sessions: readonly MeasuredUse[], paths: readonly PathLoad[]): Rate[] {
-  const isFull = (path: PathLoad) => path.isCongested || (fullness(path) ?? 0) >= FULL;
+  const isFull = (path: PathLoad) => path.isCongested || (fullness(path) ?? 0) >= FULL_FROM;
   const full = new Set(paths.filter(isFull).map(({ name }) => name));
   const fullerDirection = (sum: Rate) => (sum.up > sum.down ? 'up' : 'down');
   const groups = new Map<string, number[]>();
@@ -42,7 +42,7 @@ export function estimateDemands(sessions: readonly MeasuredUse[], paths: readonl
     const fuller = fullerDirection(group.map(rateOf).reduce(addRate, NO_RATE));
     const largest = group.reduce((most, index) => Math.max(most, rateOf(index)[fuller]), 0);
     return group
-      .filter((index) => largest > 0 && rateOf(index)[fuller] >= ELASTIC * largest)
+      .filter((index) => largest > 0 && rateOf(index)[fuller] >= ELASTIC_FRACTION * largest)
       .map((index) => ({ index, fuller }));
   });
   for (const fuller of ['down', 'up'] as const) {

@@ -18,7 +18,7 @@ export interface DistributionInput {
   readonly origin: Int32Array;
   /** How many of the sessions that have a path may leave it. */
   readonly moves: number;
-  /** The part by which a session's new path must stay less full than its old path was: 0 to below 1. */
+  /** The fraction by which a session's new path must stay less full than its old path was: 0 to below 1. */
   readonly gain: number;
 }
 
@@ -57,7 +57,7 @@ export class Distribution {
   /** By path: the utilisation. */
   readonly #fullDown: Float64Array;
   readonly #fullUp: Float64Array;
-  /** The factor by which the pressure of the new path may rise, compared to how much that of the old path falls. */
+  /** A move is worth it if the rise of the new path's pressure is below this factor times the fall of the old path's. */
   readonly #worth: number;
   #moved = 0;
   readonly #view: PressureView;
@@ -98,17 +98,18 @@ export class Distribution {
   }
 
   /**
-   * Whether a session may move. One that had no path before the round, or has left it already, costs no further
-   * move.
+   * Whether a session may move. One that had no path before the round, or has left it already, is not counted again.
    */
   canMove(session: number): boolean {
     return this.movesLeft > 0 || this.origin(session) < 0 || this.origin(session) !== this.pathOf(session);
   }
 
+  /** Whether a session may use a path. */
   allows(session: number, path: number): boolean {
     return this.#cost(session, path) > 0;
   }
 
+  /** 1 is full. */
   utilisation(path: number): number {
     return Math.max(this.#fullDown[path] ?? 0, this.#fullUp[path] ?? 0);
   }
@@ -144,10 +145,7 @@ export class Distribution {
     return sum;
   }
 
-  /**
-   * The path whose pressure a session raises least, if its own path is relieved by enough more than that; otherwise
-   * -1.
-   */
+  /** The path whose pressure a session raises least, if a move there is worth it; otherwise -1. */
   betterPath(session: number): number {
     const from = this.pathOf(session);
     const view = this.#view;
@@ -157,7 +155,8 @@ export class Distribution {
     const row = session * this.paths;
     const down = this.#rateDown[session] ?? 0;
     const up = this.#rateUp[session] ?? 0;
-    // The prices overestimate the relief and underestimate the burden. So they rule out most paths at low cost.
+    // Cheap test first: prices overestimate how much the old path is relieved, and underestimate the burden on the new
+    // one. So what they rule out, the exact comparison would rule out too.
     const most =
       (costs[row + from] ?? 0) * (down * (priceDown[from] ?? 0) + up * (priceUp[from] ?? 0)) * this.#worth;
     let least = -1;
@@ -188,6 +187,7 @@ export class Distribution {
     return best;
   }
 
+  /** Puts a session on a path; -1: on none. */
   move(session: number, path: number): void {
     const from = this.pathOf(session);
     const origin = this.origin(session);
@@ -230,9 +230,12 @@ function inverse(capacity: number | undefined): number {
   return capacity ? 1 / capacity : 0;
 }
 
-/** The pressures relative to one path, whose utilisation is the unit. Valid until a session moves. */
+/** The pressures of all paths, with the utilisation of one path as the unit. Valid until a session moves. */
 class PressureView {
-  /** By path: the slope of the pressure, per bit/s. The pressure is convex, so more load never raises it by less. */
+  /**
+   * By path: the price of load, which is the slope of the pressure per bit/s. The pressure is convex: more load costs
+   * at least this price, and less load saves at most this price.
+   */
   readonly priceDown: Float64Array;
   readonly priceUp: Float64Array;
   readonly #down: DirectionView;
@@ -250,6 +253,7 @@ class PressureView {
     this.#of = -1;
   }
 
+  /** Makes the utilisation of this path the unit. */
   viewFrom(path: number): void {
     if (path === this.#of) return;
     this.#of = path;
@@ -266,8 +270,10 @@ class PressureView {
 
 /** One direction of a {@link PressureView}, by path. */
 class DirectionView {
+  /** The utilisation. */
   readonly full: Float64Array;
   readonly price: Float64Array;
+  /** How much one bit/s adds to the utilisation. */
   readonly #each: Float64Array;
   readonly #pressure: Float64Array;
   #unit = 1;

@@ -5,9 +5,7 @@ import { maxRate, NO_RATE, clampRate, type Rate } from '../../model/rate.js';
 
 /** The input of the balancer, with indices for sessions and paths. */
 export interface IndexedInput extends Omit<DistributionInput, 'moves' | 'gain'> {
-  /**
-   * The largest first, by the part that they use of all paths together: the order in which the balancer tries them.
-   */
+  /** The order in which the balancer tries them: the largest first, measured against the capacity of all paths. */
   readonly sessions: readonly BalancedSession[];
   /** By path, bit/s: the given capacity, or the assumed one if it is not known. */
   readonly capacities: readonly Rate[];
@@ -17,7 +15,7 @@ export interface IndexedInput extends Omit<DistributionInput, 'moves' | 'gain'> 
   readonly choices: Int32Array;
 }
 
-/** Replaces names by indices, and numbers that are not valid by ones that are. */
+/** Replaces names with indices, and invalid numbers with valid ones. */
 export function indexInput(input: Pick<BalanceInput, 'paths' | 'sessions'>): IndexedInput {
   const { paths } = input;
   const indices = new Map(paths.map(({ name }, index) => [name, index]));

@@ -7,7 +7,7 @@ import { addRate, mapRate, maxRate, minRate, NO_RATE, type Rate } from '../../mo
 import type { Rule } from '../rule.js';
 import { ageOf, stayAfterArrival, minimumDwells, stayAfterMove, type Stay } from '../stay.js';
 
-/** A session of `balance` at one moment. */
+/** A session of the mode `balance` in one round. */
 export interface Candidate {
   readonly key: string;
   readonly rule: Rule;
@@ -27,23 +27,27 @@ export interface PathAssignment extends Choice, Stay {
   readonly hadChoice: boolean;
 }
 
-/** What the mode keeps from one round to the next. */
+/** What the mode `balance` keeps from one round to the next. */
 export interface BalanceState {
   readonly assignments: ReadonlyMap<string, PathAssignment>;
   /** When sessions were last compared in a full round, milliseconds of a monotonic clock. */
   readonly roundAt: number;
 }
 
+/** The state before the first round. */
 export const NO_ASSIGNMENTS: BalanceState = { assignments: new Map(), roundAt: -Infinity };
 
-/** Milliseconds in which a client's second path appears, if it has one. Until then its first path was not chosen. */
-const SECOND_PATH_WITHIN = 10_000;
-/** Milliseconds after which a session that did not get to its assigned path counts on the path that it is on. */
-const ASSIGNMENT_FAILED_AFTER = 3000;
-/** The assumed capacity of a path whose queue has not grown, as a multiple of what it carries. */
-const ASSUMED_LEAST_RATEROOM = 1.25;
+/**
+ * Milliseconds in which a client's second path appears, if it has one. The client had no choice of a path before
+ * that, so it is then placed again.
+ */
+const SECOND_PATH_WITHIN_MS = 10_000;
+/** Milliseconds after which a session that has not come to its assigned path counts as staying where it is. */
+const ASSIGNMENT_FAILED_AFTER_MS = 3000;
+/** The lowest capacity to assume of a path whose queue has not grown, as a multiple of what it carries. */
+const ASSUMED_HEADROOM = 1.25;
 /** Bit/s. If nobody uses anything, this makes the balancer count sessions. */
-const LEAST_RATE: Rate = { down: 1, up: 1 };
+const MIN_RATE: Rate = { down: 1, up: 1 };
 
 /** The input of one round. */
 export interface BalanceRound {
@@ -56,8 +60,8 @@ export interface BalanceRound {
 }
 
 /**
- * One round: assigns a path to each session without one, and once in each `interval` moves others if that is worth
- * it.
+ * One round: assigns a path to each session without one. Once in each `interval` it also moves other sessions, if
+ * that is worth it.
  */
 export function assignPaths(before: BalanceState, step: BalanceRound): BalanceState {
   const { candidates, loads, fixed, steering, now } = step;
@@ -99,10 +103,10 @@ function assignmentBefore(
     return { active, firstSeen: now, hadChoice: hasChoice, ...stayAfterArrival(now) };
   }
   const hadChoice = before.hadChoice || hasChoice;
-  const isNew = !before.hadChoice && hasChoice && ageOf(before.firstSeen, now) < SECOND_PATH_WITHIN;
+  const isNew = !before.hadChoice && hasChoice && ageOf(before.firstSeen, now) < SECOND_PATH_WITHIN_MS;
   const active = isNew ? [] : before.active.filter((path) => choices.includes(path));
   const isElsewhere = current !== undefined && current !== active[0] && choices.includes(current);
-  if (!isNew && !dryRun && isElsewhere && ageOf(before.since, now) >= ASSIGNMENT_FAILED_AFTER) {
+  if (!isNew && !dryRun && isElsewhere && ageOf(before.since, now) >= ASSIGNMENT_FAILED_AFTER_MS) {
     return { ...before, hadChoice, active: [current], ...stayAfterMove(before, dwell, now) };
   }
   return { ...before, hadChoice, active };
@@ -118,17 +122,17 @@ function balancedSessions(
     loads,
   );
   const sum = rates.reduce(addRate, NO_RATE);
-  const average = mapRate((way) => sum[way] / Math.max(1, rates.length));
+  const average = mapRate((direction) => sum[direction] / Math.max(1, rates.length));
   return candidates.map(({ key, rule, choices }, index) => {
     const { active = [], since = now, firstSeen = now, moves = 0 } = assigned[index] ?? {};
     const [path] = active;
-    const least = maxRate(LEAST_RATE, ageOf(firstSeen, now) < dwell ? average : LEAST_RATE);
+    const least = maxRate(MIN_RATE, ageOf(firstSeen, now) < dwell ? average : MIN_RATE);
     return {
       id: key,
       rate: maxRate(rates[index] ?? NO_RATE, least),
       ...(rule.minRate && { minRate: rule.minRate }),
       ...(path !== undefined && { path }),
-      // the balancer has one dwell time for all sessions
+      // The balancer has one dwell time for all sessions. So if this one must stay longer, it counts as arrived later.
       since: since > now ? since : Math.min(now, since + (minimumDwells({ moves }) - 1) * dwell),
       allowed: choices,
       ...(rule.cost && { cost: new Map(Object.entries(rule.cost)) }),
@@ -148,7 +152,7 @@ function balancedPaths(loads: readonly PathLoad[], fixed: ReadonlyMap<string, Ra
       smallest &&
       maxRate(
         smallest,
-        mapRate((way) => ASSUMED_LEAST_RATEROOM * carried[way]),
+        mapRate((direction) => ASSUMED_HEADROOM * carried[direction]),
       );
     const counted = capacity ?? room;
     return {

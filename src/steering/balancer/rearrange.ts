@@ -1,10 +1,10 @@
 import type { Distribution } from './distribution.js';
 
-/** How many sessions are tried on all paths together. If there are more, the others are small compared to these. */
-const MOST_SESSIONS = 16;
+/** The most sessions that are tried on all paths together. The others are small compared with these. */
+const MAX_SESSIONS = 16;
 
-/** How often a session is put on a path in total. This bounds the time to some milliseconds. */
-const MOST_STEPS = 100_000;
+/** The most trials of one session on one path, in total. This limits the time to a few milliseconds. */
+const MAX_STEPS = 100_000;
 
 /**
  * Finds an improvement that no single move makes: moves several of the largest sessions together, so that the fullest
@@ -21,7 +21,7 @@ export function rearrange(
   const unit = distribution.fullest();
   if (unit <= negligible) return false;
   const pressure = distribution.pressure(unit);
-  const search = new Search(distribution, movable.slice(0, MOST_SESSIONS));
+  const search = new Search(distribution, movable.slice(0, MAX_SESSIONS));
   const before = search.current();
   let best: Trial | undefined;
   for (let next: Trial | undefined = before; next; best = next ?? best) {
@@ -49,7 +49,7 @@ interface Trial {
 class Search {
   readonly #distribution: Distribution;
   readonly #sessions: readonly number[];
-  #steps = MOST_STEPS;
+  #steps = MAX_STEPS;
 
   constructor(distribution: Distribution, sessions: readonly number[]) {
     this.#distribution = distribution;

@@ -6,12 +6,12 @@ const MAX_SWEEPS = 100;
 /**
  * Moves sessions one by one from fuller to emptier paths, the fullest path first. Ends when no single move is worth
  * it, or no more moves are allowed in this round.
- * @param movable the sessions that may be moved, the largest first: each of those relieves a path most with one move.
+ * @param movable the sessions that may be moved, the largest first: to move one of these relieves a path most.
  * @param negligible the utilisation up to which a path is not relieved.
  */
 export function relieve(distribution: Distribution, movable: readonly number[], negligible: number): void {
   for (let sweep = 0; sweep < MAX_SWEEPS; sweep++) {
-    let moved = false;
+    let hasMoved = false;
     const sessions: number[][] = Array.from({ length: distribution.paths }, () => []);
     for (const session of movable) sessions[distribution.pathOf(session)]?.push(session);
     for (const from of distribution.fullestFirst()) {
@@ -21,9 +21,9 @@ export function relieve(distribution: Distribution, movable: readonly number[], 
         const to = distribution.betterPath(session);
         if (to < 0) continue;
         distribution.move(session, to);
-        moved = true;
+        hasMoved = true;
       }
     }
-    if (!moved) return;
+    if (!hasMoved) return;
   }
 }

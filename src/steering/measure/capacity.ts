@@ -1,7 +1,7 @@
 import { maxRate, minRate, clampRate, type Rate } from '../../model/rate.js';
 
-/** The least capacity to assume if no capacity is known, bit/s. */
-const LEAST_ASSUMED: Rate = { down: 1e6, up: 1e6 };
+/** The lowest capacity to assume if no capacity is known, bit/s. */
+const MIN_ASSUMED: Rate = { down: 1e6, up: 1e6 };
 
 /** A path's given capacity if it is valid; undefined: not known. */
 export function validCapacity(capacity: Rate | undefined): Rate | undefined {
@@ -25,7 +25,7 @@ export function assumedCapacities(capacities: readonly (Rate | undefined)[], loa
   const usable = known.filter((capacity) => capacity !== undefined).filter(canCarry);
   const [first, ...others] = usable;
   if (!first) {
-    const equal = loads.reduce(maxRate, LEAST_ASSUMED);
+    const equal = loads.reduce(maxRate, MIN_ASSUMED);
     return known.map((capacity) => capacity ?? equal);
   }
   const smallest = others.reduce(minRate, first);

@@ -1,34 +1,33 @@
 import { approach } from './meter.js';
 
-/** What a path could carry of our traffic, in one direction, when its queue last grew. */
+/** The rate of our traffic that a path could carry, in one direction, when its queue last grew. */
 export interface Limit {
   /** Bit/s; absent: the queue has not grown yet, or that was long ago. */
   readonly rate?: number;
-  /** Until when the limit is not probed, milliseconds of a monotonic clock. */
+  /** When it is probed next, milliseconds of a monotonic clock. A probe lets the limit rise. */
   readonly validUntil: number;
-  /** How long the limit is valid, milliseconds: twice as long after each probe that failed. */
+  /** How long it is not probed after the queue grew, milliseconds. This doubles with each probe that fails. */
   readonly validFor: number;
 }
 
-/** Milliseconds. */
-const SHORTEST_VALIDITY = 120_000;
-const LONGEST_VALIDITY = 3_600_000;
-/** Milliseconds for which the rate is averaged while a path is full. */
-const LEARNING = 3000;
-/** Milliseconds in which a limit that is not valid any more rises by two thirds of the distance to the capacity. */
-const FORGETTING = 60_000;
-/**
- * Milliseconds in which a limit that is not valid any more rises by a factor of 2.7, if the capacity is not known.
- */
-const RISING = 600_000;
+/** Bounds of {@link Limit.validFor}. */
+const MIN_VALIDITY_MS = 120_000;
+const MAX_VALIDITY_MS = 3_600_000;
+/** While a path is full, its rate is averaged over this many milliseconds. */
+const LEARNING_MS = 3000;
+/** Milliseconds in which a probed limit rises by two thirds of the distance to the capacity. */
+const FORGETTING_MS = 60_000;
+/** Milliseconds in which a probed limit rises by a factor of 2.7, if the capacity is not known. */
+const RISING_MS = 600_000;
 
-export const NO_LIMIT: Limit = { validUntil: -Infinity, validFor: SHORTEST_VALIDITY };
+/** Of a path whose queue has not grown. */
+export const NO_LIMIT: Limit = { validUntil: -Infinity, validFor: MIN_VALIDITY_MS };
 
 /** The measurements of one direction of a path in one round. */
 export interface LimitStep {
   readonly now: number;
   /** Milliseconds since the last round. */
-  readonly time: number;
+  readonly elapsed: number;
   /** Bit/s. */
   readonly carried: number;
   /** Whether its queue grew. */
@@ -38,22 +37,23 @@ export interface LimitStep {
 }
 
 /**
- * One round. Foreign traffic, which subflowd does not see, uses the path too. So what the path carries of our traffic
- * while its queue grows is all that is left for us. The foreign traffic can end, so after a while the limit rises,
- * which probes the path. If the queue grows again, the probe failed, and the next one waits twice as long.
+ * One round. Foreign traffic, which subflowd does not see, uses the path too. So while the queue grows, our present
+ * rate is all that the path can carry for us. The foreign traffic can end, so after a while the limit rises: this
+ * probes the path. If the queue grows again, the probe failed, and the next one waits twice as long.
  */
-export function learnLimit(before: Limit, { now, time, carried, isFull, capacity }: LimitStep): Limit {
+export function learnLimit(before: Limit, { now, elapsed, carried, isFull, capacity }: LimitStep): Limit {
   const { rate, validFor, validUntil } = before;
   if (isFull) {
     const probeFailed = rate !== undefined && now > validUntil;
-    const next = probeFailed ? Math.min(2 * validFor, LONGEST_VALIDITY) : validFor;
-    const learnt = rate === undefined ? carried : approach(rate, carried, time, LEARNING);
+    const next = probeFailed ? Math.min(2 * validFor, MAX_VALIDITY_MS) : validFor;
+    const learnt = rate === undefined ? carried : approach(rate, carried, elapsed, LEARNING_MS);
     return { rate: learnt, validFor: next, validUntil: now + next };
   }
   if (rate === undefined) return before;
   const atLeast = Math.max(rate, carried);
   if (now <= validUntil) return { ...before, rate: atLeast };
-  if (capacity === undefined) return { ...before, rate: Math.min(atLeast * Math.exp(time / RISING), 1e15) };
-  const risen = approach(atLeast, capacity, time, FORGETTING);
+  if (capacity === undefined)
+    return { ...before, rate: Math.min(atLeast * Math.exp(elapsed / RISING_MS), 1e15) };
+  const risen = approach(atLeast, capacity, elapsed, FORGETTING_MS);
   return risen >= 0.99 * capacity ? NO_LIMIT : { ...before, rate: risen };
 }

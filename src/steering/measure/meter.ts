@@ -15,16 +15,20 @@ export interface SubflowMeter {
   readonly leastRtt?: number | undefined;
   /** Smoothed by the kernel, microseconds; the lowest one if nothing was acknowledged for a while. */
   readonly rtt?: number | undefined;
-  /** The part of segments that were retransmitted between the last two rounds, 0 to 1. */
+  /** The fraction of segments that were retransmitted between the last two rounds, 0 to 1. */
   readonly loss?: number | undefined;
   /** When the client last acknowledged something, milliseconds of a monotonic clock. */
   readonly acknowledgedAt: number;
   readonly counters?: Counters | undefined;
 }
 
+/** The counters of a subflow, or their increase. */
 interface Counters {
+  /** Bytes. */
   readonly down: number;
+  /** Bytes. */
   readonly up: number;
+  /** Segments. */
   readonly retransmitted: number;
 }
 
@@ -50,30 +54,34 @@ export interface Meter {
   readonly sessions: ReadonlyMap<string, Rate>;
 }
 
+/** Before the first round. */
 export const NO_METER: Meter = { connections: new Map(), sessions: new Map() };
 
-/** Milliseconds. Shorter intervals measure burst timing, not throughput. */
-const SHORTEST_STEP = 500;
+/** The shortest interval between two measurements, milliseconds. Shorter ones measure burst timing, not throughput. */
+const MIN_STEP_MS = 500;
 /**
  * Milliseconds after which an average shows two thirds of a change: longer than TCP oscillates, shorter than a dwell
  * time.
  */
-export const SMOOTHING = 3000;
-/** The part of its average rate below which a session has stopped. That then shows in a second or two. */
-const STOPPED = 0.01;
-/** Milliseconds, as {@link SMOOTHING}, for a session that has stopped. */
-const STOPPING = 500;
+export const SMOOTHING_MS = 3000;
+/** Below this fraction of its average rate a session counts as stopped. Its rate then falls in a second or two. */
+const STOPPED_FRACTION = 0.01;
+/** The same as {@link SMOOTHING_MS} for a session that has stopped. */
+const STOPPED_SMOOTHING_MS = 500;
 /** Milliseconds without an acknowledgement after which a round-trip time is out of date. */
-const FRESH = 10_000;
+const RTT_VALID_MS = 10_000;
 /**
- * Milliseconds in which the lowest round-trip time rises by two thirds of the distance to the present one. People
- * move, routes change.
+ * Milliseconds in which the lowest round-trip time rises by two thirds of the distance to the present one. It must not
+ * stay for ever, because people move and routes change.
  */
-const DRIFT = 1_800_000;
+const LEAST_RTT_DRIFT_MS = 1_800_000;
 /** The assumed size of a segment, bytes. */
-const SEGMENT = 1400;
+const SEGMENT_BYTES = 1400;
 
-/** An exponential average after `time` at the value `to`. @param memory its time constant, in the unit of `time`. */
+/**
+ * An exponential average that was `from`, after the measured value has been `to` for the time `time`.
+ * @param memory the time constant, in the unit of `time`.
+ */
 export function approach(from: number, to: number, time: number, memory: number): number {
   return to + (from - to) * Math.exp(-time / memory);
 }
@@ -86,7 +94,7 @@ export function approach(from: number, to: number, time: number, memory: number)
  */
 export function measureSessions(before: Meter, sessions: readonly PlacedSession[], now: number): Meter {
   const time = now - (before.at ?? -Infinity);
-  if (time >= 0 && time < SHORTEST_STEP) return before;
+  if (time >= 0 && time < MIN_STEP_MS) return before;
   const connections = new Map<string, ConnectionMeter>();
   const rates = new Map<string, Rate>();
   for (const { session, connection, placed } of sessions) {
@@ -122,8 +130,8 @@ function meterOf(earlier: ConnectionMeter | undefined, { local, remote }: Subflo
 /** A session's smoothed rate; the first rate is not averaged. */
 function smooth(before: Rate | undefined, last: Rate, time: number): Rate {
   if (!before) return last;
-  const hasStopped = last.down + last.up < STOPPED * (before.down + before.up);
-  const memory = hasStopped ? STOPPING : SMOOTHING;
+  const hasStopped = last.down + last.up < STOPPED_FRACTION * (before.down + before.up);
+  const memory = hasStopped ? STOPPED_SMOOTHING_MS : SMOOTHING_MS;
   return mapRate((direction) => approach(before[direction], last[direction], time, memory));
 }
 
@@ -136,12 +144,12 @@ function measure(
 ): SubflowMeter {
   const rtt = measuredRtt(subflow.rtt);
   const earlier = before?.leastRtt;
-  const drifted = earlier && rtt && approach(earlier, rtt, Math.max(0, time), DRIFT);
+  const drifted = earlier && rtt && approach(earlier, rtt, Math.max(0, time), LEAST_RTT_DRIFT_MS);
   const leastRtt = leastOf(drifted ?? earlier, measuredRtt(subflow.minRtt), rtt);
   const counters = countersOf(subflow);
   const increase = time > 0 ? difference(before?.counters, counters) : undefined;
   const acknowledgedAt = before && increase?.down === 0 ? before.acknowledgedAt : now;
-  const rttNow = now - acknowledgedAt < FRESH ? rtt : leastRtt;
+  const rttNow = now - acknowledgedAt < RTT_VALID_MS ? rtt : leastRtt;
   const rates = increase && ratesOf(before?.rate, increase, time);
   return {
     path,
@@ -155,15 +163,16 @@ function measure(
   };
 }
 
+/** Rates in bit/s from an increase in bytes. @param time milliseconds. */
 function ratesOf(before: Rate | undefined, { down, up, retransmitted }: Counters, time: number) {
   const last = { down: down * (8000 / time), up: up * (8000 / time) };
   return {
     // the first rate is not averaged
     rate: before
-      ? mapRate((direction) => approach(before[direction], last[direction], time, SMOOTHING))
+      ? mapRate((direction) => approach(before[direction], last[direction], time, SMOOTHING_MS))
       : last,
     last,
-    loss: retransmitted / Math.max(1, retransmitted + down / SEGMENT),
+    loss: retransmitted / Math.max(1, retransmitted + down / SEGMENT_BYTES),
   };
 }
 

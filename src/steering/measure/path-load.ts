@@ -1,18 +1,19 @@
 import type { PathConfig } from '../../config/config.js';
 import type { PathLoad } from '../../model/path-load.js';
 import { learnLimit, NO_LIMIT, type Limit } from './limit.js';
-import { approach, SMOOTHING as RATE_SMOOTHING, type Meter, type SubflowMeter } from './meter.js';
+import { approach, SMOOTHING_MS as RATE_SMOOTHING_MS, type Meter, type SubflowMeter } from './meter.js';
 import { addRate, mapRate, NO_RATE, type Rate } from '../../model/rate.js';
 
 /** What is kept of a path from one round to the next. */
 export interface PathMeter {
+  /** The total of our subflows, smoothed, bit/s. */
   readonly carried: Rate;
   /** Whether the last round showed a queue. */
   readonly isQueued: boolean;
-  /** The part of about the last second with a queue, 0 to 1. */
+  /** The fraction of about the last second in which there was a queue, 0 to 1. */
   readonly queued: number;
   readonly isCongested: boolean;
-  /** For how long without a break, milliseconds. */
+  /** For how long it has been congested without a break, milliseconds. */
   readonly congestedFor: number;
   readonly down: Limit;
   readonly up: Limit;
@@ -22,22 +23,22 @@ export interface PathMeter {
 export type PathMeters = ReadonlyMap<string, PathMeter>;
 
 /**
- * A queue grew if the round-trip time is so many microseconds above its lowest. Delayed ACKs and radio links cause
+ * A queue grew if the round-trip time is this many microseconds above its lowest one. Delayed ACKs and radio links add
  * less.
  */
-const QUEUE_RTT = 15_000;
-/** The same as a part of the lowest round-trip time. */
-const QUEUE_RTT_PART = 0.5;
-/** The part of retransmitted segments above which a path counts as full, even without a queue. */
+const QUEUE_RTT_US = 15_000;
+/** The same as a fraction of the lowest round-trip time. The larger of the two counts. */
+const QUEUE_RTT_FRACTION = 0.5;
+/** The fraction of retransmitted segments above which a path counts as full, even without a queue. */
 const HIGH_LOSS = 0.02;
-/** Bit/s acknowledged. Below, the round-trip time depends on the timing of ACKs more than on a queue. */
-const LEAST_MEANINGFUL_RATE = 80_000;
+/** Bit/s acknowledged. Below this, the round-trip time depends on the timing of ACKs more than on a queue. */
+const MIN_MEANINGFUL_RATE = 80_000;
 /** The time constant of `queued`, milliseconds. */
-const QUEUE_SMOOTHING = 1000;
+const QUEUE_SMOOTHING_MS = 1000;
 /** Milliseconds for which TCP connections that start together can overfill a path. */
-const OVERSHOOT = 2500;
-/** The parts of the time with a queue above which congestion begins, and below which it ends. */
-const [BEGINS, ENDS] = [0.6, 0.3];
+const OVERSHOOT_MS = 2500;
+/** Congestion begins when {@link PathMeter.queued} is above the first value, and ends when it is below the second. */
+const [CONGESTION_BEGINS, CONGESTION_ENDS] = [0.6, 0.3];
 
 const NEW_PATH: PathMeter = {
   carried: NO_RATE,
@@ -57,16 +58,16 @@ export function measurePaths(
   later: Meter,
 ): PathMeters {
   if (later === earlier) return before;
-  const on = new Map<string, SubflowMeter[]>(paths.map(({ name }) => [name, []]));
+  const byPath = new Map<string, SubflowMeter[]>(paths.map(({ name }) => [name, []]));
   for (const { meters } of later.connections.values()) {
-    for (const subflow of meters) on.get(subflow.path ?? '')?.push(subflow);
+    for (const subflow of meters) byPath.get(subflow.path ?? '')?.push(subflow);
   }
   const now = later.at ?? 0;
   const time = Math.max(0, now - (earlier.at ?? now));
   return new Map(
     paths.map((path) => [
       path.name,
-      measurePath(before.get(path.name) ?? NEW_PATH, path, on.get(path.name) ?? [], now, time),
+      measurePath(before.get(path.name) ?? NEW_PATH, path, byPath.get(path.name) ?? [], now, time),
     ]),
   );
 }
@@ -80,23 +81,23 @@ function measurePath(
 ): PathMeter {
   const last = subflows.reduce((sum, { last = NO_RATE }) => addRate(sum, last), NO_RATE);
   const isQueued = showsQueue(subflows);
-  const queued = approach(before.queued, isQueued ? 1 : 0, time, QUEUE_SMOOTHING);
-  const isCongested = queued > (before.isCongested ? ENDS : BEGINS);
+  const queued = approach(before.queued, isQueued ? 1 : 0, time, QUEUE_SMOOTHING_MS);
+  const isCongested = queued > (before.isCongested ? CONGESTION_ENDS : CONGESTION_BEGINS);
   const congestedFor = isCongested && before.isCongested ? before.congestedFor + time : 0;
   // While the queue drains, and while TCP connections start, the rate is not the path's limit.
-  const isFull = congestedFor >= OVERSHOOT && isQueued && before.isQueued;
+  const isFull = congestedFor >= OVERSHOOT_MS && isQueued && before.isQueued;
   const fuller = fullerDirection(last, capacity);
   const learn = (direction: 'down' | 'up') =>
     learnLimit(before[direction], {
       now,
-      time,
+      elapsed: time,
       carried: last[direction],
       isFull: isFull && direction === fuller,
       capacity: capacity?.[direction],
     });
   return {
     carried: mapRate((direction) =>
-      approach(before.carried[direction], last[direction], time, RATE_SMOOTHING),
+      approach(before.carried[direction], last[direction], time, RATE_SMOOTHING_MS),
     ),
     isQueued,
     queued,
@@ -108,19 +109,18 @@ function measurePath(
 }
 
 /**
- * Whether most of what a path carries is late or lost. So one client with a bad radio link does not count as a
- * queue.
+ * Whether most of the traffic on a path is late or lost. One client with a bad radio link does not count as a queue.
  */
 function showsQueue(subflows: readonly SubflowMeter[]): boolean {
   let meaningful = 0;
   let late = 0;
   for (const { last, rtt, leastRtt, loss = 0 } of subflows) {
-    if (!last || last.down < LEAST_MEANINGFUL_RATE) continue;
+    if (!last || last.down < MIN_MEANINGFUL_RATE) continue;
     meaningful += last.down;
     const isLate =
       rtt !== undefined &&
       leastRtt !== undefined &&
-      rtt - leastRtt > Math.max(QUEUE_RTT, QUEUE_RTT_PART * leastRtt);
+      rtt - leastRtt > Math.max(QUEUE_RTT_US, QUEUE_RTT_FRACTION * leastRtt);
     if (isLate || loss > HIGH_LOSS) late += last.down;
   }
   return meaningful > 0 && late > meaningful / 2;
@@ -158,6 +158,7 @@ function learntCapacity(down: number | undefined, up: number | undefined): Rate 
   return { down: down ?? wider, up: up ?? wider };
 }
 
+/** The part of the capacity that was not available to us, bit/s; 0 if it is not known. */
 function foreign(capacity: number | undefined, limit: number | undefined): number {
   return capacity === undefined || limit === undefined ? 0 : Math.max(0, capacity - limit);
 }

@@ -7,7 +7,7 @@ import type { ModeDefinition, Outlook } from './definition.js';
 import { MEASURED_MODE } from './measured-mode.js';
 import { stayTexts } from './texts.js';
 
-/** Each session is placed among all others of this mode, by the load of the paths; balancer/ does it. */
+/** Chooses the path of each session together with all others of this mode, by the load of the paths; see balancer/. */
 export const balanceMode: ModeDefinition<BalanceState> = {
   ...MEASURED_MODE,
   initial: NO_ASSIGNMENTS,
@@ -34,19 +34,19 @@ function moveTexts(plan: SessionPlan, outlook: Outlook): string[] {
   const others = guidance.loads.filter(
     ({ name }) => name !== at && rule.allowed.includes(name) && subflows.some(({ path }) => path === name),
   );
-  if (others.length === 0) return ['nothing: it has only one path that it can use'];
+  if (others.length === 0) return ['not possible: it has only one path that it can use'];
   const isIdle = rate.down + rate.up < BALANCE_DEFAULTS.idle;
   return [
     ...stayTexts(plan, outlook),
     ...(isIdle ? ['not while it is idle'] : []),
     ...others.map((load) => {
       const cost = new Map(Object.entries(rule.cost ?? {})).get(load.name) ?? 1;
-      const then = fullness(load, { down: rate.down * cost, up: rate.up * cost });
-      if (full === undefined || then === undefined)
+      const fullAfter = fullness(load, { down: rate.down * cost, up: rate.up * cost });
+      if (full === undefined || fullAfter === undefined)
         return `to ${load.name} when subflowd knows what ${load.name} and ${at} can carry`;
       const limit = full * (1 - steering.gain);
-      const answer = then < limit ? 'yes' : 'no';
-      return `may move to ${load.name}: ${answer}; ${load.name} would be ${formatPercent(then)} full, the limit is ${formatPercent(limit)}`;
+      const answer = fullAfter < limit ? 'yes' : 'no';
+      return `may move to ${load.name}: ${answer}; ${load.name} would be ${formatPercent(fullAfter)} full, the limit is ${formatPercent(limit)}`;
     }),
   ];
 }

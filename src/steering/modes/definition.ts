@@ -32,7 +32,7 @@ export interface ModeRound {
   readonly loads: readonly PathLoad[];
   /** The same by the path's name. */
   readonly loadByPath: ReadonlyMap<string, PathLoad>;
-  /** Adds up what sessions that are not among those of this mode carry; by the path's name, bit/s. */
+  /** By the path's name: the total rate of all sessions that this mode does not choose for, bit/s. */
   readonly carriedByOthers: () => ReadonlyMap<string, Rate>;
 }
 
@@ -75,7 +75,7 @@ export interface ModeDefinition<State> {
   ruleText(rule: RuleConfig): string | undefined;
   /** The rule as what follows its section in a sentence of `explain`, e.g. `wants wifi, else lte`. */
   ruleSentence(rule: RuleConfig): string;
-  /** Who decides, in the reason of a session's plan, e.g. `balance of [default]`. */
+  /** What chose the paths, in the reason of a session's plan, e.g. `balance of [default]`. */
   decidedBy(rule: Pick<Rule, 'mode' | 'section'>): string;
   /** What would change the active paths of a session that has subflows, for `explain`, one line each. */
   moveTexts(plan: SessionPlan, outlook: Outlook): string[];

@@ -2,7 +2,7 @@ import type { Choice } from '../choice.js';
 import { keysText } from './texts.js';
 import type { ModeDefinition, ModeRound, ModeSession } from './definition.js';
 
-/** The parts that are the same in all modes whose step chooses the paths. */
+/** The members that are the same in all modes that choose by measurements. */
 export const MEASURED_MODE = {
   usesMeasurements: true,
   activePaths: ({ placed }, choice) =>

@@ -6,10 +6,10 @@ import { ageOf } from '../stay.js';
 import type { ModeDefinition, ModeRound, ModeSession } from './definition.js';
 import { eachSession, MEASURED_MODE, type ChoiceState } from './measured-mode.js';
 
-/** Milliseconds that a path which joined has to relieve the others before the next one joins. */
-const JOINING = 2000;
-/** How full the others may become by what the path that leaves carries; 1 is full. */
-const ROOMY = 0.8;
+/** Milliseconds between two paths that join: the first one needs this time to relieve the others. */
+const JOIN_SETTLE_MS = 2000;
+/** A path leaves only if another can carry its load too and is then at most this full; 1 is full. */
+const MAX_FULLNESS_AFTER_LEAVING = 0.8;
 
 /** The first path of `primary` is active; the next one joins while that is congested. */
 export const priorityBased: ModeDefinition<ChoiceState<Choice>> = {
@@ -31,13 +31,14 @@ function pathsInOrder(
   const age = ageOf(before.since, now);
   const congested = active.every((path) => loadByPath.get(path)?.isCongested);
   const next = choices.find((path) => !active.includes(path));
-  if (congested && next !== undefined && age >= JOINING) return { active: [...active, next], since: now };
+  if (congested && next !== undefined && age >= JOIN_SETTLE_MS)
+    return { active: [...active, next], since: now };
   const rest = active.slice(0, -1);
   if (rest.length === 0 || age < dwell) return stay;
   const carried = rateOf(meters.filter(({ path }) => path === active.at(-1)));
   const hasRoom = rest.some((path) => {
     const load = loadByPath.get(path);
-    return load && !load.isCongested && (fullness(load, carried) ?? 0) <= ROOMY;
+    return load && !load.isCongested && (fullness(load, carried) ?? 0) <= MAX_FULLNESS_AFTER_LEAVING;
   });
   return hasRoom ? { active: rest, since: now } : stay;
 }
@@ -48,6 +49,10 @@ function joinAndLeaveTexts({ rule, active, primary }: SessionPlan): string[] {
   const joins = next === undefined ? [] : [`${next} joins when ${now.join(' and ')} is congested`];
   const last = now.at(-1) ?? '';
   const leaves =
-    now.length < 2 ? [] : [`${last} leaves when another path is then at most ${formatPercent(ROOMY)} full`];
+    now.length < 2
+      ? []
+      : [
+          `${last} leaves when another path is then at most ${formatPercent(MAX_FULLNESS_AFTER_LEAVING)} full`,
+        ];
   return [...joins, ...leaves];
 }

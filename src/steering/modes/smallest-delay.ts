@@ -6,10 +6,10 @@ import type { ModeDefinition, ModeRound, ModeSession } from './definition.js';
 import { eachSession, MEASURED_MODE, type ChoiceState } from './measured-mode.js';
 import { stayTexts } from './texts.js';
 
-/** A path must be quicker by this part of the round-trip time ... */
-const QUICKER = 0.2;
-/** ... and by so many microseconds: a person does not notice less. */
-const QUICKER_BY = 2000;
+/** A move needs a round-trip time that is lower by at least this fraction, */
+const MIN_RTT_GAIN = 0.2;
+/** and by at least this many microseconds, because a person does not notice less. */
+const MIN_RTT_GAIN_US = 2000;
 
 /** A choice, and how long the session must stay with it. */
 export type DelayChoice = Choice & Stay;
@@ -26,8 +26,8 @@ export const smallestDelay: ModeDefinition<ChoiceState<DelayChoice>> = {
 
 /**
  * The path with the lowest delay. It changes only to a path that is clearly quicker, and only after the dwell time.
- * Nobody knows the present delay of a path that carries nothing: a session that finds it slow and returns then stays
- * longer.
+ * The present delay of a path that carries nothing is not known. A session that tries such a path, finds it slow and
+ * returns must stay longer afterwards.
  */
 function quickestPath(
   before: DelayChoice | undefined,
@@ -54,10 +54,11 @@ function delayOf(meters: readonly SubflowMeter[], name: string): number | undefi
 
 /**
  * Whether a path is so much quicker than the present one that a move is worth it.
- * @param delay microseconds, as `than`.
+ * @param delay the round-trip time of the path, microseconds.
+ * @param than that of the present path, microseconds.
  */
 function isQuicker(delay: number, than: number): boolean {
-  return delay <= than * (1 - QUICKER) && delay <= than - QUICKER_BY;
+  return delay <= than * (1 - MIN_RTT_GAIN) && delay <= than - MIN_RTT_GAIN_US;
 }
 
 function delaysText({ rule, subflows }: SessionPlan): string {

@@ -101,7 +101,7 @@ describe('mistakes of other sections, and of lines, are reported:', () => {
       '[openvpn a b]\n[path auto]\nprefix = 10.0.0.0/8\n[path a,b]\nprefix = 11.0.0.0/8',
       [
         '1: [openvpn a b]: `a b` is not a name; a name has 1 to 64 letters, digits and _ . @ + -, the first a letter, a digit or _',
-        '2: [path auto]: no path can be named `auto`: that word takes an override back',
+        '2: [path auto]: no path can be named `auto`: that word removes an override',
         '4: [path a,b]: `a,b` is not a name; a name has 1 to 64 letters, digits and _ . @ + -, the first a letter, a digit or _',
       ],
     ],

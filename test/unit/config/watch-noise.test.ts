@@ -39,7 +39,7 @@ async function isWatched(): Promise<boolean> {
   const { ino } = await stat(directory);
   const fds = await readdir('/proc/self/fdinfo');
   const infos = await Promise.all(
-    // one that was closed since
+    // it was closed meanwhile
     fds.map((fd) => readFile(`/proc/self/fdinfo/${fd}`, 'latin1').catch(() => '')),
   );
   return infos.some((info) => info.includes(`inotify wd:`) && info.includes(` ino:${ino.toString(16)} `));

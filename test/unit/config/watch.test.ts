@@ -24,7 +24,7 @@ import { loadConfig } from '../../../src/config/load.js';
 import { ConfigError } from '../../../src/config/problem.js';
 import { watchConfig, type ConfigWatcher } from '../../../src/config/watch.js';
 
-// every wait is bounded by itself
+// each wait has its own time limit
 vi.setConfig({ testTimeout: 60_000 });
 
 const PATHS = '[path wifi]\nprefix = 10.1.0.0/16\n[path lte]\nprefix = 10.2.0.0/16\n';
@@ -57,7 +57,7 @@ async function watchIni(file: string): Promise<void> {
   });
 }
 
-/** Waits until the events are the expected ones, and a while longer for any that should not come. */
+/** Waits until the events are the expected ones, and then a while longer for events that must not come. */
 async function expectEvents(...expected: string[]): Promise<void> {
   for (let turn = 0; turn < 500 && events.length < expected.length; turn++) await sleep(10);
   await sleep(300);
@@ -66,7 +66,7 @@ async function expectEvents(...expected: string[]): Promise<void> {
 }
 
 /**
- * In one go: the watcher, which is in this process, does not see the file empty for however long the machine stalls.
+ * Writes synchronously. The watcher is in this process, so it never sees the file empty, even on a slow machine.
  */
 function writeFile(file: string, content: string | Buffer): Promise<void> {
   writeFileSync(file, content);
@@ -232,7 +232,7 @@ describe('a file under watch', () => {
     };
     for (let turn = 0; turn < 10; turn++) {
       await leave(turn * 1.5);
-      // and again, just when it is watched anew
+      // and once more while the watch is set up again
       await sleep(11 + (turn % 5));
       await leave(3);
       await sleep(200);

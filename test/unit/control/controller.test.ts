@@ -17,7 +17,7 @@ let backend: Backend;
 let controller: Controller | undefined;
 let config = configOf(['lte', 'wifi']);
 let sessions: readonly Session[] = [];
-let unplaced: readonly SessionWithoutPort[] = [];
+let withoutPort: readonly SessionWithoutPort[] = [];
 let pids: readonly number[] = [];
 const overrides = new Map<string, string>();
 let switches: Switch[] = [];
@@ -27,7 +27,7 @@ beforeEach(() => {
   image = new KernelImage(LINUX_6_1);
   config = configOf(['lte', 'wifi']);
   sessions = [ALICE_SESSION];
-  unplaced = [];
+  withoutPort = [];
   pids = [];
   overrides.clear();
   switches = [];
@@ -44,7 +44,7 @@ async function start(wrap: (backend: Backend) => Backend = (same) => same): Prom
   controller = new Controller({
     backend: wrap(backend),
     sessions: () => sessions,
-    unplaced: () => unplaced,
+    sessionsWithoutPort: () => withoutPort,
     pids: () => pids,
     config: () => config,
     overrides: () => overrides,
@@ -127,7 +127,7 @@ it('assigns a port to a session without one if only one connection comes from it
   image.task(PID, [image.socket(ALICE).file]);
   const { real, ...rest } = ALICE_SESSION;
   sessions = [];
-  unplaced = [{ ...rest, address: real.address }];
+  withoutPort = [{ ...rest, address: real.address }];
   const controller = await start();
   expect(controller.current().sessions).toEqual([
     expect.objectContaining({ session: ALICE_SESSION, state: 'obeyed' }),
@@ -138,7 +138,7 @@ it('assigns no port if two connections come from the address', async () => {
   image.task(PID, [image.socket(ALICE).file, image.socket({ ...ALICE, remote: { ...WIFI, port: 1 } }).file]);
   const { real, ...rest } = ALICE_SESSION;
   sessions = [];
-  unplaced = [{ ...rest, address: real.address }];
+  withoutPort = [{ ...rest, address: real.address }];
   const controller = await start();
   expect(controller.current().sessions).toEqual([]);
   expect(problems).toEqual([expect.stringContaining('2 connections are from 192.168.100.2')]);
@@ -219,10 +219,10 @@ it('reports which connections belong to sessions, and observes servers without s
 
   const { real, ...rest } = ALICE_SESSION;
   sessions = [];
-  unplaced = ['one', 'other'].map((commonName) => ({ ...rest, commonName, address: real.address }));
+  withoutPort = ['one', 'other'].map((commonName) => ({ ...rest, commonName, address: real.address }));
   await controller.refresh();
   expect(limited.at(-1)?.sessionTokens.get(PID)).toEqual(new Set([alice?.token]));
-  unplaced = [];
+  withoutPort = [];
   looks.length = 0;
   await controller.refresh();
   expect(limited.at(-1)?.sessionTokens).toEqual(new Map());

@@ -16,7 +16,7 @@ import { KernelImage } from '../../support/kernel-image.js';
 import { LINUX_6_1 } from '../../support/layouts.js';
 import { until } from '../../support/until.js';
 
-// no time limit of the test: each wait has its own
+// the test has no time limit: each wait has its own
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 const OTHER_PID = 100;
@@ -91,7 +91,7 @@ function start(): void {
   controller = new Controller({
     backend,
     sessions: () => servers.sessions(),
-    unplaced: () => servers.sessionsWithoutPort(),
+    sessionsWithoutPort: () => servers.sessionsWithoutPort(),
     config: () => configOf(['lte', 'wifi']),
     overrides: () => new Map(),
   });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Backend } from '../../../src/backend/backend.js';
 import type { ServerSockets } from '../../../src/model/connection.js';
-import { MOST_PROBLEMS, observe } from '../../../src/control/observe.js';
+import { MAX_PROBLEMS, observe } from '../../../src/control/observe.js';
 import type { Session } from '../../../src/model/session.js';
 import { plan } from '../../../src/steering/plan.js';
 import { ALICE_SESSION, configOf, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
@@ -93,7 +93,7 @@ it('names the sessions without a socket if the whole process could be observed',
 });
 
 it('lists 100 problems of one process, and says that there are more', async () => {
-  const problems = Array.from({ length: MOST_PROBLEMS + 1 }, (_, n) => `socket ${n} is broken`);
+  const problems = Array.from({ length: MAX_PROBLEMS + 1 }, (_, n) => `socket ${n} is broken`);
   const told = (await observe(showing({ problems }), [ALICE_SESSION], [])).problems;
   expect(told).toHaveLength(101);
   expect(told.slice(-2)).toEqual([

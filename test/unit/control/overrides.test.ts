@@ -29,7 +29,7 @@ afterEach(() => {
 const kept = () => [...new OverrideStore(file).all()];
 const beside = () => readdirSync(path.dirname(file)).sort();
 
-it('keeps an override over restarts until an admin takes it back', () => {
+it('keeps an override over restarts until an admin removes it', () => {
   new OverrideStore(file).set('lab/Bob "The Builder" __proto__', 'lte');
   const again = new OverrideStore(file);
   expect([...again.all()]).toEqual([['lab/Bob "The Builder" __proto__', 'lte']]);

@@ -5,12 +5,12 @@ import { MAX_QUEUED as MOST_TO_CLOSE } from '../../../src/backend/netlink/subflo
 import { MAX_DESCRIPTORS } from '../../../src/backend/netlink/descriptors.js';
 import * as tally from '../../../src/backend/netlink/excess-reporter.js';
 import { MAX_PORTS } from '../../../src/backend/netlink/port-filter.js';
-import { MOST as MOST_OF_KIND, MOST_SECTIONS } from '../../../src/config/limits.js';
-import { MOST_LINES } from '../../../src/config/lines.js';
-import { LARGEST_FILE as LARGEST_CONFIG } from '../../../src/config/load.js';
-import { LONGEST_MESSAGE, MOST_PROBLEMS } from '../../../src/config/problem-list.js';
+import { SECTION_LIMITS as MOST_OF_KIND, MAX_SECTIONS } from '../../../src/config/limits.js';
+import { MAX_LINES } from '../../../src/config/lines.js';
+import { MAX_FILE_BYTES as LARGEST_CONFIG } from '../../../src/config/load.js';
+import { MAX_MESSAGE_LENGTH, MAX_PROBLEMS } from '../../../src/config/problem-list.js';
 import { sections } from '../../../src/config/sections.js';
-import { LONGEST_SOCKET } from '../../../src/config/socket-path.js';
+import { MAX_SOCKET_PATH_BYTES } from '../../../src/config/socket-path.js';
 import { MAX_COMMAND_BYTES } from '../../../src/console/sharing/multi-line-command.js';
 import * as claims from '../../../src/console/sharing/claims.js';
 import * as client from '../../../src/console/listen/client-connection.js';
@@ -28,11 +28,11 @@ import { MOST_LEAVING } from '../../../src/console/listen/rejector.js';
 import { UNREAD_LIMITS } from '../../../src/console/listen/unread.js';
 import { LOGIN_LIMITS } from '../../../src/console/listen/pending-logins.js';
 import { MOST_NAMED as MOST_SOURCES_NAMED } from '../../../src/console/listen/wrong-passwords.js';
-import { MOST_PROBLEMS as MOST_OF_PROCESS } from '../../../src/control/observe.js';
+import { MAX_PROBLEMS as MOST_OF_PROCESS } from '../../../src/control/observe.js';
 import * as overrides from '../../../src/control/overrides-file.js';
-import { LEAST_UNCLAIMED } from '../../../src/control/subflow-limits.js';
-import { MOST_BYTES as MOST_OPENVPN_CONFIG } from '../../../src/doctor/hooks.js';
-import { MOST_PEERS } from '../../../src/doctor/servers.js';
+import { MIN_WITHOUT_SESSION } from '../../../src/control/subflow-limits.js';
+import { MAX_CONFIG_BYTES as MOST_OPENVPN_CONFIG } from '../../../src/doctor/hooks.js';
+import { MAX_PEERS } from '../../../src/doctor/servers.js';
 import { MAX_MEMBERS, MAX_NAME_BYTES } from '../../../src/kernel/layout/btf.js';
 import { MAX_FDS } from '../../../src/kernel/walk/fd-table.js';
 import { MAX_FILE_BYTES as MAX_LAYOUT_BYTES } from '../../../src/kernel/layout/layout-file.js';
@@ -67,22 +67,22 @@ function mostSections(of: string): number {
 /** By the first cell of a row of the page: what the source has. Bytes, milliseconds, or a number. */
 const VALUES: Readonly<Record<string, number>> = {
   'Size of `subflowd.ini`': LARGEST_CONFIG,
-  'Lines of it that are neither empty nor a comment': MOST_LINES,
-  Sections: MOST_SECTIONS,
+  'Lines of it that are neither empty nor a comment': MAX_LINES,
+  Sections: MAX_SECTIONS,
   '`[openvpn NAME]` sections': mostSections('[openvpn'),
   '`[path NAME]` sections': mostSections('[path'),
   '`[client GLOB]` sections with `*` or `?`': mostSections('[client'),
-  'Mistakes that are reported one by one': MOST_PROBLEMS,
-  'Characters of one such report': LONGEST_MESSAGE,
-  'Bytes of a unix socket’s path': LONGEST_SOCKET,
+  'Mistakes that are reported one by one': MAX_PROBLEMS,
+  'Characters of one such report': MAX_MESSAGE_LENGTH,
+  'Bytes of a unix socket’s path': MAX_SOCKET_PATH_BYTES,
   'Changes in directories on the way to it within 100 ms': MOST_EVENTS,
   'Password files': LARGEST_PASSWORD_FILE,
   '`[kernel] layout`': MAX_LAYOUT_BYTES,
   '`--system-map` of `subflowd layout`': MAX_SYSTEM_MAP_BYTES,
   'One part (section) of `--vmlinux`': MAX_SECTION_BYTES,
 
-  '`overrides.json` and its copy': overrides.LARGEST_FILE,
-  'Damaged override files that are kept': overrides.MOST_SET_ASIDE,
+  '`overrides.json` and its copy': overrides.MAX_FILE_BYTES,
+  'Damaged override files that are kept': overrides.MAX_SET_ASIDE,
   '`/etc/passwd`, `/etc/group`': LARGEST_ACCOUNTS_FILE,
   'OpenVPN’s config, as `doctor` reads it': MOST_OPENVPN_CONFIG,
   'Lines in the history of `subflowd console`': MAX_HISTORY,
@@ -148,7 +148,7 @@ const VALUES: Readonly<Record<string, number>> = {
   'Sources in the log in one minute': MOST_SOURCES_NAMED,
 
   'Subflows of a session, `max-subflows` by default': sections.steering.parse({})['max-subflows'],
-  'Least limit on the subflows of a connection without a session': LEAST_UNCLAIMED,
+  'Least limit on the subflows of a connection without a session': MIN_WITHOUT_SESSION,
   'Subflows that wait to be closed': MOST_TO_CLOSE,
   'Ports of one server that an observation asks the kernel for': MAX_PORTS,
   'File descriptors of a process of a server': MAX_DESCRIPTORS,
@@ -164,7 +164,7 @@ const VALUES: Readonly<Record<string, number>> = {
   'Problems of one process that an observation names': MOST_OF_PROCESS,
   'Pause between two reports of closed subflows': tally.PAUSE_MS,
   'Connections that such a report names': tally.NAMED,
-  'Peers with plain TCP that `doctor` names': MOST_PEERS,
+  'Peers with plain TCP that `doctor` names': MAX_PEERS,
 };
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 ** 2, s: 1000 };

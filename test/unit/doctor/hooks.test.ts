@@ -6,17 +6,17 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   checkHooks,
-  MOST_BYTES,
-  parseHookLines,
-  readHookLines,
-  type HookLines,
+  MAX_CONFIG_BYTES,
+  parseHookOptions,
+  readHookOptions,
+  type HookOptions,
 } from '../../../src/doctor/hooks.js';
 import type { ServerStatus } from '../../../src/openvpn/server-status.js';
 import { until } from '../../support/until.js';
 
 const FILE = '/etc/openvpn/server/office.conf';
 
-async function check(status: Partial<ServerStatus>, lines?: Partial<HookLines>) {
+async function check(status: Partial<ServerStatus>, lines?: Partial<HookOptions>) {
   const server: ServerStatus = { name: 'office', management: 'connected', recorded: 0, pids: [7], ...status };
   return checkHooks(server, () => Promise.resolve(lines && { file: FILE, connects: false, ...lines }));
 }
@@ -51,18 +51,18 @@ describe('checkHooks', () => {
 
 describe('parseHookLines', () => {
   it('finds the options, and ignores comments and other options', () => {
-    expect(parseHookLines('client-connect "/a b/hook"\n  chroot /jail\n')).toEqual({
+    expect(parseHookOptions('client-connect "/a b/hook"\n  chroot /jail\n')).toEqual({
       connects: true,
       chroot: '/jail',
     });
-    expect(parseHookLines('#client-connect x\n;chroot /x\nchroot-x y\nclient-connect\n')).toEqual({
+    expect(parseHookOptions('#client-connect x\n;chroot /x\nchroot-x y\nclient-connect\n')).toEqual({
       connects: false,
     });
   });
 
   it('finds nothing for a process without a config', async () => {
-    expect(await readHookLines(process.pid)).toBeUndefined();
-    expect(await readHookLines(4_194_305)).toBeUndefined();
+    expect(await readHookOptions(process.pid)).toBeUndefined();
+    expect(await readHookOptions(4_194_305)).toBeUndefined();
   });
 });
 
@@ -70,7 +70,7 @@ describe('readHookLines', () => {
   it('reads a config of 256 KiB, and not a larger one', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'subflowd-hooks-'));
     const file = join(directory, 'large.conf');
-    writeFileSync(file, `client-connect /hook\n${'#'.repeat(MOST_BYTES - 22)}\n`);
+    writeFileSync(file, `client-connect /hook\n${'#'.repeat(MAX_CONFIG_BYTES - 22)}\n`);
     // a process with a config on its command line, as OpenVPN has
     const server = spawn('sh', ['-c', 'read line', 'sh', '--config', file], {
       stdio: ['pipe', 'ignore', 'ignore'],
@@ -78,9 +78,9 @@ describe('readHookLines', () => {
     try {
       const pid = server.pid ?? 0;
       await until('it runs', () => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(file));
-      expect(await readHookLines(pid)).toEqual({ file, connects: true });
+      expect(await readHookOptions(pid)).toEqual({ file, connects: true });
       appendFileSync(file, '#');
-      expect(await readHookLines(pid)).toBeUndefined();
+      expect(await readHookOptions(pid)).toBeUndefined();
     } finally {
       server.stdin.end();
       await once(server, 'exit');

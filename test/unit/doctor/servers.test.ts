@@ -2,13 +2,8 @@ import { createSocket } from 'node:dgram';
 import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { DaemonStatus } from '../../../src/api/status.js';
-import { checkServer, checkSessions, MOST_PEERS, peersText } from '../../../src/doctor/servers.js';
+import { checkServer, MAX_PEERS, peersText } from '../../../src/doctor/servers.js';
 import type { ServerStatus } from '../../../src/openvpn/server-status.js';
-import type { ObservedSession } from '../../../src/steering/snapshot.js';
-import { plan } from '../../../src/steering/plan.js';
-import { configOf, LTE, WIFI } from '../../support/alice.js';
-import { client, statusOf } from '../console/steered.js';
 
 /** Larger than PID_MAX_LIMIT, so no process has this PID. */
 const NO_PID = 4_194_305;
@@ -102,54 +97,8 @@ describe('checkServer', () => {
   });
 });
 
-describe('checkSessions', () => {
-  function status(clients: readonly ObservedSession[], problems: readonly string[] = []): DaemonStatus {
-    const { sessions } = plan({ sessions: clients }, configOf(['wifi']), new Map());
-    return statusOf({ sessions, problems });
-  }
-  const { session } = client('alice');
-
-  it('reports nothing about a client with two paths', () => {
-    expect(checkSessions(status([client('alice')]))).toEqual([]);
-  });
-
-  it.each([
-    ['plain TCP', { session, connection: 'plain' as const }, 'it uses plain TCP', 'mptcpize run'],
-    [
-      'a connection that another client claims too',
-      { session, connection: undefined, unsteerable: 'disputed' as const },
-      'another client of its server has the same address and port',
-      undefined,
-    ],
-    ['one subflow', client('alice', { remotes: [LTE] }), 'it has only one subflow', 'ip mptcp endpoint add'],
-    [
-      'a subflow through the tunnel',
-      client('alice', { remotes: [WIFI, LTE, { address: '10.8.0.2', port: 1 }] }),
-      'it has a subflow through the tunnel itself',
-      'remove the MPTCP endpoint of the tun device',
-    ],
-  ])('notes %s, and how to fix it', (_, one, found, remedy) => {
-    const checks = checkSessions(status([one]));
-    expect(checks).toHaveLength(1);
-    expect(checks[0]).toMatchObject({ name: 'client alice', verdict: 'note' });
-    expect(checks[0]?.found).toContain(found);
-    if (remedy !== undefined) expect(checks[0]?.remedy).toContain(remedy);
-  });
-
-  it.each(['udp', 'not-let-in'] as const)('reports nothing about a client that is %s', (unsteerable) => {
-    expect(checkSessions(status([{ session, connection: undefined, unsteerable }]))).toEqual([]);
-  });
-
-  it('repeats the problems of the daemon', () => {
-    expect(checkSessions(status([{ session, connection: undefined }], ['process 7: fd table']))).toEqual([
-      { name: 'daemon', verdict: 'note', found: 'process 7: fd table' },
-      { name: 'client alice', verdict: 'note', found: 'the kernel shows no connection from its address' },
-    ]);
-  });
-});
-
 it('names ten plain TCP peers, and the number of the others', () => {
-  const peers = Array.from({ length: MOST_PEERS + 2 }, (_, n) => `192.0.2.${n}`);
+  const peers = Array.from({ length: MAX_PEERS + 2 }, (_, n) => `192.0.2.${n}`);
   expect(peersText(peers)).toMatch(/^192\.0\.2\.0, .*, 192\.0\.2\.9 and 2 more$/);
   expect(peersText(peers.slice(2))).toMatch(/192\.0\.2\.11$/);
 });

@@ -82,7 +82,7 @@ describe('a session whose mode chooses in steps', () => {
     const made = planned(
       alice('backup', 'active'),
       { mode: 'load-balancing' },
-      guided(['wifi', 'lte'], { isDry: true }),
+      guided(['wifi', 'lte'], { isDryRun: true }),
     );
     expect(made).toMatchObject({ state: 'pending', active: ['wifi', 'lte'] });
     expect(made).not.toHaveProperty('primary');
@@ -101,7 +101,7 @@ describe('a session whose mode chooses in steps', () => {
   test('is pending before the first choice, and left as it is', () => {
     const made = planned(alice('active', 'active'), {}, guided([]));
     expect(made).toMatchObject({ state: 'pending', wishes: [] });
-    expect(made.reason).toBe('is to be placed by balance of [default]');
+    expect(made.reason).toBe('balance of [default] has not chosen its path yet');
   });
 
   test('follows an override, whatever its mode chose', () => {
@@ -135,7 +135,7 @@ describe('the outlook says what would move a session', () => {
     expect(text(planned(alice('active', 'backup'), {}, idle), idle)).toContain('moves: not while it is idle');
     const one = guided(['wifi']);
     expect(text(planned(alice('active'), {}, one), one).at(-1)).toBe(
-      'moves: nothing: it has only one path that it can use',
+      'moves: not possible: it has only one path that it can use',
     );
     const { name, carried, isLearnt, foreign, isCongested } = path('lte', 1);
     const unknown = { name, carried, isLearnt, foreign, isCongested };

@@ -152,7 +152,7 @@ describe('one session', () => {
         'lte is to be primary by [default]; held back by the client, which asks for backup on lte (to be overridden)',
       wishes: [{ priority: 'active', overridePeer: true }],
     });
-    // its wish on another path is nothing to override
+    // the backup that it asks for on another path needs no override
     expect(planOne(config, [`${WIFI} backup/backup`, `${LTE} active`])).toMatchObject({
       state: 'obeyed',
       wishes: [],

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { parseGlob } from '../../../src/util/glob.js';
 import { pathFinder, rememberingPathFinder } from '../../../src/steering/paths.js';
-import { ruleFinder } from '../../../src/steering/rule.js';
+import { rememberingRuleFinder } from '../../../src/steering/rule.js';
 import { standby } from '../../support/rules.js';
 
 describe('globs', () => {
@@ -58,7 +58,7 @@ describe('globs', () => {
 
 describe('which section applies to a client', () => {
   const sectionFor = (name: string, ...globs: string[]) =>
-    ruleFinder({
+    rememberingRuleFinder({
       clients: globs.map((glob) => ({ glob, ...standby(['p']) })),
       default: standby([]),
     })(name).section;
@@ -84,7 +84,7 @@ describe('which section applies to a client', () => {
   });
 
   test('the rule has all that its section asks for', () => {
-    const find = ruleFinder({
+    const find = rememberingRuleFinder({
       clients: [
         { glob: 'a*', ...standby(['lte', 'wifi'], 'override') },
         { glob: 'ab', ...standby([]) },

@@ -266,7 +266,7 @@ it('mptcp explain shows the rule, the plan, what was written and what the kernel
   daemon.writes = { at: 0, changes: [{ change: { name, priority: 'backup' }, result }] };
   expect(await lines('mptcp explain alice')).toEqual([
     'session alice: from 192.168.100.2:38456, 10.8.0.2, server lab',
-    "rule: an admin's override (mptcp primary CLIENT auto ends it) wants wifi",
+    "rule: an admin's override (mptcp primary CLIENT auto removes it) wants wifi",
     'rule that matches but does not apply: [client a*] wants lte',
     'rule that matches but does not apply: [default] wants wifi',
     'plan: pending, wifi is to be primary by override',

@@ -116,7 +116,7 @@ describe('a session stays on its path', () => {
     expect(moves(since(29_999))).toEqual([]);
     expect(moves(since(30_000))).toHaveLength(2);
     expect(moves(since(9_999), undefined, { dwell: 10_000 })).toEqual([]);
-    // told by another clock
+    // a time of another clock
     expect(moves(since(-1_000_000))).toHaveLength(2);
   });
 
@@ -129,7 +129,7 @@ describe('a session stays on its path', () => {
   test('while it is idle', () => {
     const idle = ALL.map((id) => session(id, '0.0039/0.0039'));
     expect(moves([session('busy', '15', { allowed: ['wifi'] }), ...idle])).toEqual([]);
-    // but what is kept free for it counts
+    // but what is reserved for it counts
     expect(moves(idle.map((session) => ({ ...session, minRate: rate('2/0.1') })))).toHaveLength(5);
   });
 
@@ -221,7 +221,7 @@ describe('capacities and rates that are unknown or not valid', () => {
 
   test('a path of infinite capacity gets all sessions whose move relieves a path', () => {
     const made = moves(sessions, [WIFI, { name: 'lte', capacity: { down: Infinity, up: 1e300 } }]);
-    // one alone, a tenth of the path, still is more than a 20 million times larger path is filled by all
+    // one session fills a tenth of this path; all together fill less of the other one, which is 20 million times larger
     expect(made.length).toBeGreaterThanOrEqual(9);
   });
 

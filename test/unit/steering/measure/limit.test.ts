@@ -4,7 +4,7 @@ import { learnLimit, NO_LIMIT, type Limit } from '../../../../src/steering/measu
 
 const MINUTE = 60_000;
 
-/** A path of so many Mbit/s, of which so much is left for us, and we ask for `asked`; a step each second. */
+/** A path with this capacity in Mbit/s, and this much left for us, while we ask for `asked`; one step each second. */
 class Path {
   now = 0;
   limit: Limit = NO_LIMIT;
@@ -19,7 +19,7 @@ class Path {
       const carried = Math.min(asked, this.left);
       this.limit = learnLimit(this.limit, {
         now: this.now,
-        time: 1000,
+        elapsed: 1000,
         carried: carried * 1e6,
         isFull: asked > this.left,
         capacity: this.capacity === undefined ? undefined : this.capacity * 1e6,

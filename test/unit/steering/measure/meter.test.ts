@@ -38,7 +38,7 @@ function alice(counted: Counted, { port = 40_000, token = 1, throughTunnel = fal
 
 const bytes = (bytesAcked: number, bytesReceived = 0): Counted => ({ bytesAcked, bytesReceived });
 
-/** The rate of alice after these looks, each so many milliseconds after the last. */
+/** The rate of alice after these observations, each this many milliseconds after the one before. */
 function rateAfter(...looks: readonly (readonly [time: number, look: PlacedSession])[]) {
   let now = 0;
   let state: Meter = NO_METER;

@@ -7,7 +7,7 @@ import { fullness, type PathLoad } from '../../../../src/model/path-load.js';
 
 const MBIT = 1e6;
 
-/** A subflow on wifi that carries so many Mbit/s down, with a round-trip time so many ms above its least. */
+/** A subflow on wifi that carries so many Mbit/s down, with a round-trip time this many ms above its lowest one. */
 function subflow(down: number, late: number, more: Partial<SubflowMeter> = {}): SubflowMeter {
   const rate = { down: down * MBIT, up: (down * MBIT) / 50 };
   const rtts = { leastRtt: 10_000, rtt: 10_000 + late * 1000 };
@@ -100,7 +100,7 @@ describe('capacity', () => {
   test('is not learnt from what a path carries while sessions leave it', () => {
     const looks = [...times(6, subflow(19, 40)), [subflow(10, 40)], [subflow(5, 0)], [subflow(5, 0)]];
     const { foreign } = load(looks, { capacity });
-    // one look at 10 is not enough to believe in
+    // a single measurement of 10 is not enough
     expect(foreign.down / MBIT).toBeLessThan(5);
   });
 

@@ -30,7 +30,7 @@ function tenClients(demand: Demand, options: TenClients = {}): FlowSimulation {
   return new FlowSimulation(paths, clients, { random: generator(SEED), ...options });
 }
 
-/** How many clients move in the next seconds. */
+/** The number of clients that move in the next seconds. */
 function movesIn(world: FlowSimulation, seconds: number): number {
   const before = world.moves.length;
   world.run(seconds);
@@ -80,7 +80,7 @@ describe(
       world.run(30);
       const [, lte] = world.paths;
       if (!lte) throw new Error('no second access point');
-      // while they stay: tried after 2, 4, 8 minutes, there and back
+      // the foreign traffic stays: each probe, after 2, 4 and 8 minutes, moves a client there and back
       expect(movesIn(world, 20 * MINUTE)).toBeLessThanOrEqual(10);
       expect(world.fullest()).toBeLessThanOrEqual(1.1);
       lte.foreigners = [];
@@ -170,7 +170,7 @@ describe('balance in unusual situations', { timeout: 60_000 }, () => {
   test('uses min-rate, cost and very small capacities', () => {
     const world = tenClients(1, { foreign: 0, rule: { minRate: { down: 3e6, up: 0 }, cost: { lte: 2 } } });
     world.run(MINUTE);
-    // 3 Mbit/s are kept free for each; on lte they count for 6: 7 x 3 and 3 x 6
+    // 3 Mbit/s are reserved for each; on lte they count for 6: 7 x 3 and 3 x 6
     expect(world.counts()).toEqual([7, 3]);
     const narrow = tenClients(1, { foreign: 0 });
     const [wifi, lte] = narrow.paths;

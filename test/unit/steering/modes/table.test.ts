@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { MODES } from '../../../../src/model/mode.js';
-import { NO_MODES, stepModes } from '../../../../src/steering/guidance.js';
+import { INITIAL_MODES_STATE, stepModes } from '../../../../src/steering/guidance.js';
 import { MODE_TABLE } from '../../../../src/steering/modes/table.js';
 import { placeSessions } from '../../../../src/steering/placed-session.js';
 import { configOf } from '../../../support/alice.js';
@@ -13,7 +13,7 @@ const CONFIG = configOf(['wifi', 'lte']);
 describe.each(MODES)('mode %s', (mode) => {
   const config = { ...CONFIG, default: { ...CONFIG.default, mode } };
   const sessions = placeSessions({ sessions: [observed] }, config, new Map());
-  const { choices, state } = stepModes(NO_MODES, sessions, config, 0);
+  const { choices, state } = stepModes(INITIAL_MODES_STATE, sessions, config, 0);
 
   test('chooses in a step only if it uses measurements', () => {
     expect(choices.size).toBe(MODE_TABLE[mode].usesMeasurements ? 1 : 0);
@@ -27,7 +27,7 @@ describe.each(MODES)('mode %s', (mode) => {
   });
 
   test('does not change the states of the other modes', () => {
-    const withoutSessions = stepModes(NO_MODES, [], config, 0).state.modes;
+    const withoutSessions = stepModes(INITIAL_MODES_STATE, [], config, 0).state.modes;
     for (const other of MODES.filter((name) => name !== mode)) {
       expect(state.modes[other]).toEqual(withoutSessions[other]);
     }
