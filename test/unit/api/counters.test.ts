@@ -119,7 +119,10 @@ it('counts subflows that were closed above a limit, and the results of priority 
   events.publish({ kind: 'excess-subflows', closed: 40, connections: 1, worst: [], text: 'x' });
   const [wish] = round(client('alice')).sessions.flatMap(({ wishes }) => wishes);
   if (wish === undefined) throw new TypeError('nothing is to be set');
-  const result = (outcome: 'committed' | 'gone') => ({ change: wish, result: { outcome, isMpPrioRequested: false } });
+  const result = (outcome: 'committed' | 'gone') => ({
+    change: wish,
+    result: { outcome, isMpPrioRequested: false },
+  });
   counters.addChanges([result('committed'), result('gone'), result('committed')]);
   expect(counters.values()).toMatchObject({
     subflows: { closedAboveLimit: 40 },
