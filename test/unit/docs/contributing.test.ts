@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ROOMS } from '../../lint/rooms.js';
 import { readDocument, ROOT } from './documents.js';
@@ -26,8 +27,16 @@ describe('the layout of CONTRIBUTING', () => {
     expect(listed.filter((name) => !name.includes('/')).sort()).toEqual(top.sort());
   });
 
-  it.each(['src', 'test'])('has a line for each directory of %s', (parent) => {
-    const inParent = listed.filter((name) => name.startsWith(`${parent}/`));
+  const withParts = directories('src/')
+    .map((room) => `src/${room}`)
+    .filter((room) => directories(`${room}/`).length > 0);
+
+  it('is of rooms of which some have parts', () => {
+    expect(withParts).toContain('src/kernel');
+  });
+
+  it.each(['src', 'test', ...withParts])('has a line for each directory of %s', (parent) => {
+    const inParent = listed.filter((name) => path.dirname(name) === parent);
     const wanted = directories(`${parent}/`).map((name) => `${parent}/${name}`);
     expect(inParent.sort()).toEqual(wanted.sort());
   });

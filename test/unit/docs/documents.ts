@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** Of the checkout. */
 export const ROOT = new URL('../../../', import.meta.url);
@@ -107,6 +109,39 @@ export function anchorOf(heading: string): string {
     .replace(/[^\p{L}\p{N}\s_-]/gu, '')
     .trim()
     .replace(/\s/g, '-');
+}
+
+/** Names of the files that admins copy: hooks, and examples of configs and units; relative to the checkout. */
+export function installedFiles(): string[] {
+  return ['hooks/', 'openvpn-conf/'].flatMap((directory) =>
+    readdirSync(new URL(directory, ROOT), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.relative(fileURLToPath(ROOT), path.join(entry.parentPath, entry.name))),
+  );
+}
+
+/**
+ * The comments of a script, a config or a unit. An empty comment or an indented line begins a new block. Of a setting that
+ * is commented out, only what follows it counts.
+ */
+export function parseComments(source: string): Block[] {
+  const blocks: { line: number; text: string }[] = [];
+  let continues = false;
+  for (const [index, raw] of source.split('\n').entries()) {
+    const [, indent = '', text = ''] = /^\s*[#;](?!!)(\s*)(.*)$/.exec(raw) ?? [];
+    const last = blocks.at(-1);
+    const setting = /^[\w-]+ = [^;]*;?\s*(.*)$/.exec(text);
+    if (setting) {
+      blocks.push({ line: index + 1, text: setting[1] ?? '' });
+      continues = false;
+      continue;
+    }
+    if (text !== '' && continues && indent.length <= 1 && last) last.text += ` ${text}`;
+    else if (text !== '') blocks.push({ line: index + 1, text });
+    // an indented line is an item of a list, or a command
+    continues = text !== '' && indent.length <= 1;
+  }
+  return blocks;
 }
 
 /** The text of a man page in man(7) macros, without examples. */

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import {
+  installedFiles,
   manPages,
   markdownFiles,
+  parseComments,
   parseManPage,
   parseMarkdown,
   readDocument,
@@ -28,6 +30,10 @@ it.each(markdownFiles())('%s has no sentence of more than 35 words', (file) => {
 
 it.each(manPages())('%s has no sentence of more than 35 words', (file) => {
   expect(longSentences(file, parseManPage(readDocument(file)))).toEqual([]);
+});
+
+it.each(installedFiles())('no comment of %s has a sentence of more than 35 words', (file) => {
+  expect(longSentences(file, parseComments(readDocument(file)))).toEqual([]);
 });
 
 it('the README has at most 1,500 words', () => {
@@ -60,6 +66,17 @@ describe('the measure', () => {
   it('counts inline code as one word, and a link by its text', () => {
     expect(parseMarkdown('Run `a b c` as [the page](x.md) says.\n').blocks).toEqual([
       { line: 1, text: 'Run CODE as the page says.' },
+    ]);
+  });
+
+  it('joins the lines of a comment, and takes an indented line by itself', () => {
+    const source = '#!/bin/sh\n# a b\n# c:\n#   sh c\n\nx=1 # no\n  # d\n;e = f ; g\n; h\n';
+    expect(parseComments(source)).toEqual([
+      { line: 2, text: 'a b c:' },
+      { line: 4, text: 'sh c' },
+      { line: 7, text: 'd' },
+      { line: 8, text: 'g' },
+      { line: 9, text: 'h' },
     ]);
   });
 
