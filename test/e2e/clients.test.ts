@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NetlinkBackend } from '../../src/backend/netlink.js';
 import type { ServerConfig } from '../../src/config/config.js';
@@ -13,6 +15,7 @@ import { until } from '../support/until.js';
 
 // not timed: each wait has its own bound
 
+const RELAY = resolve(import.meta.dirname, '../../dist/test/support/floating-relay.js');
 const MPTCP = { wrapper: ['mptcpize', 'run'] } as const;
 /** Beyond any wait of OpenVPN's own, such as the 10 s between two looks at `status`. */
 const POLL_MS = 600_000;
@@ -111,6 +114,30 @@ describeIfServed?.('an OpenVPN that serves TCP and UDP in one process', () => {
     expect(problems).toEqual([]);
   });
 
+  it('keeps the record of a client over UDP whose address changes', async () => {
+    const { pid } = await vpn.server({ ...BOTH, management: join(vpn.directory, 'm'), events });
+    await serve(managed());
+    const relay = execa('nsenter', ['--net', '--target', `${pid}`, process.execPath, RELAY, '1195', '1194'], {
+      reject: false,
+    });
+    ends.push(() => relay.kill());
+    await once(relay.stdout, 'data');
+    await vpn.client('bob', { udp: true, number: 1 });
+    await shows('bob udp');
+    const [server] = servers.servers();
+    const port = () => server?.sessions()[0]?.real.port;
+    const before = port();
+    relay.kill('SIGUSR2');
+    await until('OpenVPN lists it at the other port', () => {
+      server?.management?.requestStatus();
+      return port() !== before;
+    });
+    expect(states()).toBe('bob udp');
+    expect(server?.status()).toMatchObject({ recorded: 1 });
+    expect(readdirSync(join(events, 'root'))).toHaveLength(1);
+    expect(problems).toEqual([]);
+  });
+
   it('leaves it open which of two is over TCP, where only hooks tell of them', async () => {
     await vpn.server({ ...BOTH, events });
     await serve();
@@ -118,6 +145,22 @@ describeIfServed?.('an OpenVPN that serves TCP and UDP in one process', () => {
     await shows('alice unruled');
     await vpn.client('bob', { udp: true, localPort: 5000 });
     await shows('alice unknown; bob unknown');
+    expect(problems).toEqual([]);
+  });
+});
+
+describeIfServed?.('an OpenVPN that serves TCP at two ports', () => {
+  it('has clients at both ports, and each has its own connection', async () => {
+    await vpn.server({ ...MPTCP, events, extra: ['local 127.0.0.1 1195 tcp4-server'] });
+    await serve();
+    await vpn.client('alice', MPTCP);
+    await shows('alice unruled');
+    const bob = await vpn.client('bob', { ...MPTCP, number: 1 });
+    await shows('alice unruled; bob unruled');
+    expect(readdirSync(join(events, 'root'))).toHaveLength(2);
+    await bob.kill();
+    await shows('alice unruled');
+    expect(readdirSync(join(events, 'root'))).toHaveLength(1);
     expect(problems).toEqual([]);
   });
 });

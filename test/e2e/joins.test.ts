@@ -152,4 +152,23 @@ describe('a flood of joins', () => {
     expect(await download.done).toMatchObject({ bytes: size, sha256: payloadSha256(size) });
     expect(await tunnel.reconnects()).toBe(0);
   }, 300_000);
+
+  test('to a connection that OpenVPN has not accepted yet is closed down to two subflows', async () => {
+    const { stage } = await start(2);
+    const stranger = hostOf(stage, 1);
+    await stage.connect(0, 'alice');
+    await untilStatus(stage.files, 'alice', (status) => isObeyed(status, 'alice', 'lte'));
+    await stranger.namespace.sysctl({ 'net.mptcp.pm_type': 1 });
+    const { servers } = await statusOf(stage.files);
+    const [pid] = servers.flatMap(({ pids }) => pids);
+    if (pid === undefined) throw new Error('the server has no process');
+    // OpenVPN accepts no connection while a hook runs.
+    process.kill(pid, 'SIGSTOP');
+    cleanup.add(() => Promise.resolve(process.kill(pid, 'SIGCONT')));
+    const { all } = await flood(stage, stranger, 'unanswered');
+    const { most } = await watch(stage, stranger, all);
+    console.log(`of ${JOINS} joins the server held ${most} at most`);
+    await until('two are left', async () => (await subflowsFrom(stage, stranger)) === 2, 60_000);
+    expect(most).toBeLessThan(JOINS);
+  }, 300_000);
 });

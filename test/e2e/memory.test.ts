@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { labScript } from '../lab/checkout.js';
 import { Cleanup } from '../lab/cleanup.js';
@@ -71,6 +72,14 @@ async function ask(console: string, lines: readonly string[]): Promise<Socket> {
   return socket;
 }
 
+/** Whether no client is connected to a unix socket. */
+async function hasNoClients(socket: string): Promise<boolean> {
+  const { stdout } = await execa('ss', ['-Hx', 'state', 'established', 'src', socket]);
+  if (stdout === '') return true;
+  await sleep(500);
+  return false;
+}
+
 /** All that a client is told until it is hung up on. */
 async function readAll(socket: Socket): Promise<string> {
   const chunks: Buffer[] = [];
@@ -99,8 +108,12 @@ describe('the daemon keeps little', () => {
       const lines = Array.from({ length: ANSWERS }, (_, n) => `test ${10_000 - (client * ANSWERS + n)}`);
       sockets.push(await ask(path.join(path.dirname(files.config), 'lab.sock'), lines));
     }
-    // an answer may lie unread for 30 s
-    await sleep(40_000);
+    // A client is disconnected when it has not read an answer for 30 s.
+    await until(
+      'all are disconnected',
+      () => hasNoClients(path.join(path.dirname(files.config), 'lab.sock')),
+      120_000,
+    );
     const after = await most();
     await statusOf(files);
     // all were cut off, with what little was under way to them

@@ -198,6 +198,58 @@ describe('the netlink backend', () => {
     ]);
   });
 
+  // TPROXY and sk_lookup give a server such connections too. They need tools that not every host has.
+  test.each([
+    ['after the listener of its port is closed', false],
+    ['also before it is closed', true],
+  ])('finds a connection on a port that its server does not listen on: observed %s', async (_, isEarly) => {
+    const otherPort = port + 2;
+    const listen = `const net = require('node:net');
+      const echo = (socket) => socket.on('error', () => undefined).pipe(socket);
+      const other = net.createServer(echo).listen(${otherPort}, '::');
+      process.once('SIGUSR2', () => other.close());
+      net.createServer(echo).listen(${port + 1}, '::', () => console.log('listening'));`;
+    const server = network.server.start('mptcpize', ['run', process.execPath, '-e', listen]);
+    cleanup.add(async () => {
+      server.kill('SIGKILL');
+      await server;
+    });
+    await says(server.stdout, 'listening');
+    pid = server.pid as number;
+    backend.trackServers([pid]);
+    expect((await backend.connections(pid)).connections).toEqual([]);
+    const held = start(client, 'hold', network.serverAddress.v4, `${otherPort}`, '1');
+    await says(held.stdout, 'held');
+    await until('it has two subflows', async () => {
+      const ss = await network.server.run('ss', ['-Htn', 'state', 'established', 'sport', `:${otherPort}`]);
+      return ss.stdout.split('\n').length === 2;
+    });
+    if (isEarly) await onlyConnection(2);
+    server.kill('SIGUSR2');
+    await until('nobody listens there', async () => {
+      const ss = await network.server.run('ss', ['-Hltn', 'sport', `:${otherPort}`]);
+      return ss.stdout === '';
+    });
+
+    for (const time of ['first', 'second', 'third']) {
+      const { connections } = await backend.connections(pid);
+      expect(connections, time).toMatchObject([{ local: { port: otherPort } }]);
+      expect(connections[0]?.subflows, time).toHaveLength(2);
+    }
+    let calls = 0;
+    backend.onChange(() => calls++);
+    held.kill('SIGKILL');
+    await until('it reports that the connection ended', () => calls > 0);
+    await until(
+      'the connection is gone',
+      async () => (await backend.connections(pid)).connections.length === 0,
+    );
+    // The next observations are on the listening ports alone again.
+    const usual = start(client, 'hold', network.serverAddress.v4, `${port + 1}`, '1');
+    await says(usual.stdout, 'held');
+    expect((await onlyConnection(2)).local.port).toBe(port + 1);
+  });
+
   test('says that a subflow, a connection, a process is gone', async () => {
     const release = await hold(network.serverAddress.v4, 1);
     const connection = await onlyConnection(2);

@@ -1,4 +1,4 @@
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -39,15 +39,27 @@ const CONSOLE_PORT = 7505;
 const OTHER_PORT = 4000;
 const paths = figure6Paths;
 
-/** What the user of the hooks does at the same time: all that it can, where one does not end the other. */
-const TOGETHER = [
-  ['makes and removes a file that has the name of the directory', 'makes and removes files of any name'],
-  [
-    'writes records that are too long again and again',
-    'makes and removes records of a session that looks right',
-  ],
-  ['opens its directory to others and closes it'],
-] as const satisfies readonly (readonly DirectoryNoise[])[];
+/**
+ * All that the users of the hooks can do. Each line is one user in a directory of its own, which does all of the line at the
+ * same time: nothing of a line ends the rest of it.
+ */
+const OF_HOOK_USERS = [
+  {
+    uid: NOBODY,
+    kinds: [
+      'makes and removes a file that has the name of the directory',
+      'makes and removes files of any name',
+    ],
+  },
+  {
+    uid: 1,
+    kinds: [
+      'writes records that are too long again and again',
+      'makes and removes records of a session that looks right',
+    ],
+  },
+  { uid: 2, kinds: ['opens its directory to others and closes it'] },
+] as const satisfies readonly { readonly uid: number; readonly kinds: readonly DirectoryNoise[] }[];
 
 const asNobody = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
 const byMptcp = ['mptcpize', 'run'];
@@ -67,6 +79,8 @@ interface Noisy {
   readonly begin: (kind: ListenerNoise, place: Place, from?: Namespace, wrapper?: readonly string[]) => void;
   /** To be asked when the minute is over: all that was begun is to have lasted. */
   readonly lasts: (() => boolean)[];
+  /** Ends what {@link begin} began, and returns how often each noise did what it does. */
+  readonly counts: () => Promise<readonly number[]>;
 }
 
 /** A server with a client, and a sidecar that steers it. */
@@ -94,6 +108,7 @@ async function build(): Promise<Noisy> {
   await stage.connect(0, 'alice');
   await onLte(files, 'alice');
   const lasts: (() => boolean)[] = [];
+  const stops: (() => Promise<number>)[] = [];
   const begin: Noisy['begin'] = (kind, place, from = network.server, wrapper = asNobody) => {
     const child = from.start(wrapper[0] ?? '', [
       ...wrapper.slice(1),
@@ -101,13 +116,28 @@ async function build(): Promise<Noisy> {
       ...noiseArguments(kind, place),
     ]);
     lasts.push(() => isRunning(child));
-    cleanup.add(async () => {
+    const stop = async () => {
       child.kill('SIGTERM');
       const { stdout } = await child;
       console.log(`${kind}: ${stdout} times`);
+      return Number(stdout);
+    };
+    stops.push(stop);
+    cleanup.add(async () => {
+      if (isRunning(child)) await stop();
     });
   };
-  return { stage, directory, console: path.join(directory, 'lab.sock'), management, stranger, begin, lasts };
+  const counts = () => Promise.all(stops.map((stop) => stop()));
+  return {
+    stage,
+    directory,
+    console: path.join(directory, 'lab.sock'),
+    management,
+    stranger,
+    begin,
+    lasts,
+    counts,
+  };
 }
 
 async function onLte(files: SidecarFiles, client: string): Promise<void> {
@@ -120,16 +150,21 @@ async function onLte(files: SidecarFiles, client: string): Promise<void> {
 }
 
 /** Makes noise in a directory until the end of the test. */
-async function noiseIn({ lasts }: Noisy, directory: string, kinds: readonly DirectoryNoise[]): Promise<void> {
+async function noiseIn(
+  { lasts }: Noisy,
+  directory: string,
+  kinds: readonly DirectoryNoise[],
+  uid = NOBODY,
+): Promise<void> {
   for (const kind of kinds) {
-    const noise = await makeNoise(kind, directory, NOBODY);
+    const noise = await makeNoise(kind, directory, uid);
     lasts.push(noise.lasts);
     cleanup.add(noise.stop);
   }
 }
 
 /** Asks as an admin does, all the time that there is noise, and lets clients connect meanwhile, one after another. */
-async function served({ stage, lasts }: Noisy): Promise<void> {
+async function served({ stage, lasts, counts }: Noisy): Promise<void> {
   const start = performance.now();
   const answers: number[] = [];
   const admin = (async () => {
@@ -156,6 +191,7 @@ async function served({ stage, lasts }: Noisy): Promise<void> {
       `steered after ${ms(steered)} ms of ${STEERED_MS}`,
   );
   expect(lasts.map((isThere) => isThere())).toEqual(lasts.map(() => true));
+  for (const count of await counts()) expect(count).toBeGreaterThan(0);
   expect(slowest).toBeLessThan(PATIENCE * ANSWER_MS);
   expect(Math.max(...steered)).toBeLessThan(PATIENCE * STEERED_MS);
 }
@@ -168,23 +204,12 @@ describe('for a minute an admin is answered and new clients are steered', () => 
     return () => cleanup.run();
   });
 
-  test('while somebody fills the console of subflowd', async () => {
+  test('while somebody fills the consoles and guesses passwords at the one on TCP', async () => {
     const noisy = await build();
-    const { console } = noisy.stage.files;
-    await chmod(console, 0o666);
-    noisy.begin('connectAndShout', { path: console });
-    await served(noisy);
-  });
-
-  test('while somebody fills the console of the server', async () => {
-    const noisy = await build();
-    await chmod(noisy.console, 0o666);
-    noisy.begin('connectAndShout', { path: noisy.console });
-    await served(noisy);
-  });
-
-  test('while somebody guesses passwords at the console on TCP', async () => {
-    const noisy = await build();
+    for (const place of [noisy.stage.files.console, noisy.console]) {
+      await chmod(place, 0o666);
+      noisy.begin('connectAndShout', { path: place });
+    }
     noisy.begin('guessPasswords', { host: '127.0.0.1', port: CONSOLE_PORT });
     await served(noisy);
   });
@@ -196,15 +221,7 @@ describe('for a minute an admin is answered and new clients are steered', () => 
     await served(noisy);
   });
 
-  test('while a stranger connects to the server by MPTCP and TCP again and again', async () => {
-    const noisy = await build();
-    const place = { host: noisy.stage.network.serverAddress.v4, port: openvpnPort };
-    for (const wrapper of [byMptcp, ['env']])
-      noisy.begin('connectAndGo', place, noisy.stranger.namespace, wrapper);
-    await served(noisy);
-  });
-
-  test('while a stranger connects to another service of that machine by MPTCP again and again', async () => {
+  test('while a stranger connects to the server and to another MPTCP service of its host again and again', async () => {
     const noisy = await build();
     const { server, serverAddress } = noisy.stage.network;
     const service = server.start('mptcpize', [
@@ -215,8 +232,13 @@ describe('for a minute an admin is answered and new clients are steered', () => 
       await service;
     });
     await says(service.stdout, 'listening');
-    const place = { host: serverAddress.v4, port: OTHER_PORT };
-    noisy.begin('connectAndGo', place, noisy.stranger.namespace, byMptcp);
+    for (const [port, wrapper] of [
+      [openvpnPort, byMptcp],
+      [openvpnPort, ['env']],
+      [OTHER_PORT, byMptcp],
+    ] as const) {
+      noisy.begin('connectAndGo', { host: serverAddress.v4, port }, noisy.stranger.namespace, wrapper);
+    }
     await served(noisy);
   });
 
@@ -233,23 +255,22 @@ describe('for a minute an admin is answered and new clients are steered', () => 
     console.log((await child).stdout);
   });
 
-  test.each(TOGETHER.map((kinds) => ({ kinds, what: kinds.join(', and ') })))(
-    'while the user of the hooks $what',
-    async ({ kinds }) => {
-      const noisy = await build();
-      await noiseIn(noisy, path.join(noisy.stage.files.events, 'nobody'), kinds);
-      await served(noisy);
-    },
-  );
-
-  test('while the user of the hooks does any of what is known', () => {
-    expect(TOGETHER.flat().sort()).toEqual(Object.keys(DIRECTORY_NOISE).sort());
+  test('while three users of the hooks do all that is known in their directories', async () => {
+    expect(OF_HOOK_USERS.flatMap(({ kinds }) => kinds).sort()).toEqual(Object.keys(DIRECTORY_NOISE).sort());
+    const noisy = await build();
+    for (const { uid, kinds } of OF_HOOK_USERS) {
+      const own = path.join(noisy.stage.files.events, uid === NOBODY ? 'nobody' : `${uid}`);
+      await mkdir(own, { recursive: true, mode: 0o700 });
+      await chown(own, uid, uid);
+      await noiseIn(noisy, own, kinds, uid);
+    }
+    await served(noisy);
   });
 
   test('while somebody who may write beside subflowd.ini makes and removes files there', async () => {
     const noisy = await build();
     await chmod(noisy.directory, 0o1777);
-    await noiseIn(noisy, noisy.directory, TOGETHER[0]);
+    await noiseIn(noisy, noisy.directory, OF_HOOK_USERS[0].kinds);
     await served(noisy);
   });
 });

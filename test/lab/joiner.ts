@@ -1,7 +1,9 @@
-// Under mptcpize, in a namespace whose net.mptcp.pm_type is 1: `joiner HOST PORT LOCAL N PER_SECOND` joins N times, from
-// the address LOCAL, to one connection with HOST: as a stranger, to one of its own on which it has said no more than an
-// OpenVPN client's first word; with `session` behind, to the one that is there, a client's tunnel. Writes `joins` when it
-// begins and `joined N` when all are asked for; then it stays.
+// Under mptcpize, in a namespace whose net.mptcp.pm_type is 1: `joiner HOST PORT LOCAL N PER_SECOND [WHOSE]` joins N times,
+// from the address LOCAL, to one connection with HOST. WHOSE says which connection:
+// - not given: one that the joiner opens, on which it sends only an OpenVPN client's first packet and waits for the answer
+// - `unanswered`: the same, but it does not wait, because OpenVPN is too busy to accept the connection
+// - `session`: the one that exists already, a client's tunnel
+// It writes `joins` when it begins and `joined N` when it has asked for all joins. Then it stays.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -35,8 +37,8 @@ if (whose !== 'session') {
   const socket = connect(Number(port), host);
   await once(socket, 'connect');
   socket.write(HELLO);
-  // OpenVPN answers it: it has taken us for a client that begins
-  await once(socket, 'data');
+  // OpenVPN answers a client that begins.
+  if (whose !== 'unanswered') await once(socket, 'data');
   socket.on('error', () => undefined).resume();
 }
 const namespace = NetworkNamespace.openFor('self');

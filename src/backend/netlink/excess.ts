@@ -6,20 +6,23 @@ import { subflowKey } from './tracked-servers.js';
 /**
  * Which subflows of a connection to close, so that it has no more than its limit. These are kept first: the initial subflow;
  * then subflows that have carried data, and the only active one; then subflows of an earlier observation. The newest are
- * closed.
+ * closed. A subflow that is being closed already does not count among those to keep: it would be gone a moment later.
  * @param limit 1 or more.
  * @param before the connection in an earlier observation; undefined: it was not there.
+ * @param isClosing whether a subflow is being closed already.
  */
 export function excessSubflows(
   connection: Connection,
   limit: number,
   before: Connection | undefined,
+  isClosing: (subflow: Subflow) => boolean,
 ): readonly Subflow[] {
   const { remote, local, subflows } = connection;
   if (subflows.length <= limit) return [];
   const earlier = new Set(before?.subflows.map(subflowKey));
   const active = subflows.filter(({ ours }) => ours === 'active');
   const rank = (subflow: Subflow): number => {
+    if (isClosing(subflow)) return -1;
     if (isSameEndpoint(subflow.remote, remote) && isSameEndpoint(subflow.local, local)) return 3;
     const carried = (subflow.bytesAcked ?? 0) + (subflow.bytesReceived ?? 0);
     if (carried > 0 || (active.length === 1 && active[0] === subflow)) return 2;

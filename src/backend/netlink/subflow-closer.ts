@@ -56,6 +56,11 @@ export class SubflowCloser {
     return true;
   }
 
+  /** Whether a subflow of the connection with this token waits to be closed. */
+  isQueued(subflow: Pick<CloseRequest, 'token' | 'fourTuple'>): boolean {
+    return this.#queuedKeys.has(keyOf(subflow));
+  }
+
   close(): void {
     this.#queue = [];
     this.#queuedKeys.clear();
@@ -97,6 +102,6 @@ export class SubflowCloser {
   }
 }
 
-function keyOf({ token, fourTuple }: CloseRequest): string {
+function keyOf({ token, fourTuple }: Pick<CloseRequest, 'token' | 'fourTuple'>): string {
   return `${token} ${subflowKey(fourTuple)}`;
 }

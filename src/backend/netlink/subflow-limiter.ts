@@ -1,4 +1,5 @@
 import type { Connection } from '../../model/connection.js';
+import type { Subflow } from '../../model/subflow.js';
 import type { ExcessSubflows, SubflowLimits } from '../../model/subflow-limits.js';
 import { SubflowCloser, type LimitedNamespace } from './subflow-closer.js';
 import { excessSubflows } from './excess.js';
@@ -59,7 +60,7 @@ export class SubflowLimiter {
     const limits = this.#limits;
     const limit = limits ? limitOf(server, connection, limits) : Infinity;
     if (connection.subflows.length <= limit || !this.#isClosable(namespace, connection)) return connection;
-    const excess = new Set(excessSubflows(connection, limit, server.connectionBefore(connection.token)));
+    const excess = new Set(this.#excessOf(server, connection, limit));
     return { ...connection, subflows: connection.subflows.filter((subflow) => !excess.has(subflow)) };
   }
 
@@ -104,11 +105,18 @@ export class SubflowLimiter {
     const limit = limitOf(server, connection, limits);
     if (connection.subflows.length <= limit || !this.#isClosable(namespace, connection)) return;
     const subflows = server.subflows(connection);
-    for (const subflow of excessSubflows(connection, limit, server.connectionBefore(connection.token))) {
+    for (const subflow of this.#excessOf(server, connection, limit)) {
       const { local, remote } = subflow;
       if (!this.#close(namespace, server, connection, { local, remote }, limits)) return;
       subflows.delete(subflowKey(subflow));
     }
+  }
+
+  #excessOf(server: TrackedServer, connection: Connection, limit: number): readonly Subflow[] {
+    const { token } = connection;
+    return excessSubflows(connection, limit, server.connectionBefore(token), ({ local, remote }) =>
+      this.#closer.isQueued({ token, fourTuple: { local, remote } }),
+    );
   }
 
   #isClosable(namespace: LimitedNamespace, { token }: Connection): boolean {

@@ -17,8 +17,13 @@ function connection(...subflows: readonly Subflow[]): Connection {
   return { pid: 1, token: 7, local: SERVER, remote: { address: '192.168.100.2', port: 1 }, subflows };
 }
 
-function portsToClose(one: Connection, limit: number, before?: Connection): number[] {
-  return excessSubflows(one, limit, before)
+function portsToClose(
+  one: Connection,
+  limit: number,
+  before?: Connection,
+  closing: readonly number[] = [],
+): number[] {
+  return excessSubflows(one, limit, before, ({ remote }) => closing.includes(remote.port))
     .map(({ remote }) => remote.port)
     .sort((a, b) => a - b);
 }
@@ -65,4 +70,10 @@ it('treats a subflow without counters as one that has carried no data', () => {
     mpPrioPending: false,
   };
   expect(portsToClose(connection(unmeasured, subflow(3, { bytesAcked: 9 }), subflow(1)), 2)).toEqual([2]);
+});
+
+it('does not keep a subflow that is being closed already, whatever it has carried', () => {
+  const busy = subflow(2, { bytesReceived: 100 });
+  const before = connection(subflow(1), busy);
+  expect(portsToClose(connection(subflow(1), busy, subflow(3), subflow(4)), 2, before, [2])).toEqual([2, 4]);
 });

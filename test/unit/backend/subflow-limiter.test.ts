@@ -203,6 +203,17 @@ it('shows a connection without its subflows above the limit, so that no priority
   expect(limiter.withoutExcess(namespace, server, kept)).toBe(kept);
 });
 
+it('keeps the same subflows when an observation shows those that wait to be closed', async () => {
+  lookAtNew(connection());
+  expect(join(2)).toBe(true);
+  expect(join(3)).toBe(false);
+  expect(join(4)).toBe(false);
+  // The kernel lists sockets in no particular order.
+  look(connection(4, 3, 2));
+  await turns(3);
+  expect(closed.sort()).toEqual([3, 4]);
+});
+
 it('asks once to close a subflow, however many observations show it meanwhile', async () => {
   lookAtNew(connection(2, 3, 4));
   look(connection(2, 3, 4));
