@@ -148,6 +148,7 @@ export class Daemon implements DaemonApi {
     await this.#controller.stop();
     await this.#consoles.close();
     await this.#backend.close();
+    await this.#servers.closed();
     this.events.publish({ kind: 'stopped' });
   }
 

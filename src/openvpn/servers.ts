@@ -131,6 +131,11 @@ export class Servers extends EventEmitter<ServerMap> {
     for (const { hookRecords } of this.#directories.values()) hookRecords.stop();
   }
 
+  /** Resolves when the management connections are closed after {@link stop}: see `Management.closed`. */
+  async closed(): Promise<void> {
+    for (const { management } of this.#servers) await management?.closed;
+  }
+
   servers(): readonly Server[] {
     return this.#servers;
   }

@@ -1,4 +1,7 @@
-import { join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ServerConfig } from '../../src/config/config.js';
 import { Consoles } from '../../src/console/consoles.js';
@@ -106,6 +109,82 @@ describe('what a client of the console turned on', () => {
     await until('it holds no more', async () => (await asked(management, 'hold')) === 'SUCCESS: hold=0');
     other.say('signal SIGUSR1');
     await until('it starts', () => server.log().match(/Initialization Sequence Completed/g)?.length === 2);
+  });
+});
+
+/** `subflowd run` for the OpenVPN at `m`, whose console is at `office.sock`. Resolves when OpenVPN is connected. */
+async function startDaemon(): Promise<(signal: NodeJS.Signals) => Promise<void>> {
+  const config = at('subflowd.ini');
+  writeFileSync(
+    config,
+    [
+      ...['[openvpn office]', `events = ${at('events')}`, `management = ${at('m')}`],
+      ...[`password-file = ${vpn.passwordFile}`, `console = ${at('office.sock')}`],
+      ...['[path wifi]', 'prefix = 192.168.100.0/24'],
+      ...['[console]', `socket = ${at('console')}`, `overrides = ${at('overrides')}`, ''],
+    ].join('\n'),
+  );
+  const main = resolve(import.meta.dirname, '../../dist/src/main.js');
+  const child = spawn(process.execPath, [main, 'run', '-c', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let log = '';
+  child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, 'exit');
+    child.kill(signal);
+    await exit;
+  };
+  ends.push(() => end('SIGKILL'));
+  await until('the daemon serves', () => log.includes('"event":"ready"')).catch(() => {
+    throw new Error(`the daemon does not serve: ${log}`);
+  });
+  const client = await joined();
+  await client.hears(/^>INFO:OpenVPN Management Interface/);
+  client.close();
+  return end;
+}
+
+/** OpenVPN's own answer, on a direct connection. */
+async function askDirectly(command: string): Promise<string> {
+  const direct = await Talker.connect(at('m'));
+  direct.say('sesame and lilies');
+  await direct.hears(/^>INFO:/);
+  direct.say(command);
+  const answer = await direct.hears(/^SUCCESS: hold/);
+  direct.close();
+  return answer;
+}
+
+describe('the hold flag of a client, while subflowd ends', () => {
+  needs('mptcp');
+
+  it('stays in OpenVPN when subflowd is killed, until a client of the next one sends hold off', async () => {
+    await vpn.server({ management: at('m') });
+    const kill = await startDaemon();
+    const holder = await joined();
+    await holder.ask('hold on');
+    expect(await holder.ask('hold')).toEqual(['SUCCESS: hold=1']);
+    await kill('SIGKILL');
+    expect(await askDirectly('hold')).toBe('SUCCESS: hold=1');
+    const killAgain = await startDaemon();
+    const client = await joined();
+    expect(await client.ask('hold')).toEqual(['SUCCESS: hold=1']);
+    expect(await client.ask('hold off')).toEqual(['SUCCESS: hold flag set to OFF']);
+    expect(await client.ask('hold')).toEqual(['SUCCESS: hold=0']);
+    await killAgain('SIGKILL');
+    expect(await askDirectly('hold')).toBe('SUCCESS: hold=0');
+  });
+
+  it('ends when subflowd is stopped, and OpenVPN no longer waits for the client', async () => {
+    const server = await vpn.server({ management: at('m') });
+    const stop = await startDaemon();
+    const holder = await joined();
+    await holder.ask('hold on');
+    holder.say('signal SIGUSR1');
+    await holder.hears(/^>HOLD:Waiting for hold release/);
+    await stop('SIGTERM');
+    await until('it starts', () => server.log().match(/Initialization Sequence Completed/g)?.length === 2);
+    expect(await askDirectly('hold')).toBe('SUCCESS: hold=0');
   });
 });
 

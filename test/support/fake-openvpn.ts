@@ -117,7 +117,7 @@ export class FakeOpenvpn {
     else if (command === 'version') this.#acknowledge(Number(first));
     else if (command === 'pid') this.#say(`SUCCESS: pid=${this.process.pid}`);
     else if (command === 'hold')
-      this.#say(first === '' ? `SUCCESS: hold=${this.process.hold ? 1 : 0}` : `SUCCESS: hold flag set to ${first}`);
+      this.#say(first === '' ? `SUCCESS: hold=${this.process.hold ? 1 : 0}` : `SUCCESS: hold flag set to ${first.toUpperCase()}`);
     else if (command === 'newer') this.#say('SUCCESS: done');
     else if (command === 'status' && this.answers) this.#say(...this.answers(first));
     else if (command === 'status' && this.status) this.#say(...this.status);

@@ -21,14 +21,19 @@ export class CommandForwarder {
   ) {}
 
   /** Responds once: with the reply, or with the reason why there is none. */
-  forward(request: Request, respond: Respond, { toLines = joinParts, onFailure }: ForwardOptions = {}): void {
+  forward(request: Request, respond: Respond, options: ForwardOptions = {}): void {
     this.management.ask(request, (reply: Reply) => {
-      if ('parts' in reply) respond({ lines: toLines(reply.parts) });
-      else {
-        onFailure?.();
-        respond(failure(`OpenVPN ${this.name} gives no answer: ${reply.lost}`));
-      }
+      this.respondWith(reply, respond, options);
     });
+  }
+
+  /** Responds with a reply, or with the reason why there is none. */
+  respondWith(reply: Reply, respond: Respond, { toLines = joinParts, onFailure }: ForwardOptions = {}): void {
+    if ('parts' in reply) respond({ lines: toLines(reply.parts) });
+    else {
+      onFailure?.();
+      respond(failure(`OpenVPN ${this.name} gives no answer: ${reply.lost}`));
+    }
   }
 }
 

@@ -21,12 +21,10 @@ export class ConsoleClient implements HoldClient {
   bytecountSeconds = 0;
   /** Level of `env-filter`; 0: no filter. */
   envFilterLevel = 0;
-  holdFlag: boolean | undefined;
+  hasSetHold = false;
   hasReleased = false;
   /** The version of the management interface that the client understands. */
   version = 1;
-  /** Whether the client has set its version. */
-  hasSetVersion = false;
   /** The command of several lines that the client has begun and not finished. */
   unfinishedCommand: MultiLineCommand | undefined;
   /** By CID: `performance.now()` of the last `bytecount` report. */

@@ -120,7 +120,7 @@ export class MessageDistributor {
   }
 
   #mayAnswer(client: ConsoleClient, source: string): boolean {
-    if (source === 'HOLD') return this.hold.flagOf(client);
+    if (source === 'HOLD') return this.hold.receivesWait(client);
     const claimant = this.claims.claimant('questions');
     return claimant === undefined || claimant === client;
   }

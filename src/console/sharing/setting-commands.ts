@@ -1,4 +1,5 @@
-import { atoi } from '../../openvpn/management/command-line.js';
+import { endingsOf } from '../../openvpn/management/answers.js';
+import { atoi, parseLine } from '../../openvpn/management/command-line.js';
 import type { Request } from '../../openvpn/management/exchanges.js';
 import type { Management } from '../../openvpn/management/management.js';
 import { quoteWord } from '../../util/words.js';
@@ -10,6 +11,9 @@ import type { SharedSettings } from './settings.js';
 
 /** OpenVPN counts down from N for `log N`, even if it has fewer lines. A larger N is sent as `all`. */
 export const MOST_HISTORY = 100_000;
+
+/** Asked while the hold flag is not known. By the time of the reply, or of the next one, {@link HoldFlag} knows it. */
+const HOLD_QUERY: Request = { text: 'hold', endings: endingsOf(parseLine('hold')), isReadOnly: true };
 
 /**
  * The commands that change a setting of the client that sends them. Each console client has its own settings, and OpenVPN
@@ -92,12 +96,22 @@ export class SettingCommands {
   hold(client: ConsoleClient, parameter: string | undefined, request: Request, respond: Respond): void {
     if (this.#isDisconnected) {
       this.forwarder.forward(request, respond);
+    } else if (!this.holdFlag.isKnown && [undefined, 'on', 'off'].includes(parameter)) {
+      this.management.ask(HOLD_QUERY, (reply) => {
+        if ('lost' in reply) this.forwarder.respondWith(reply, respond);
+        else this.hold(client, parameter, request, respond);
+      });
     } else if (parameter === undefined) {
       respond(success(`hold=${this.holdFlag.flagOf(client) ? 1 : 0}`));
-    } else if (parameter === 'on' || parameter === 'off') {
-      client.holdFlag = parameter === 'on';
+    } else if (parameter === 'on') {
+      client.hasSetHold = true;
       this.settings.update();
-      respond(success(`hold flag set to ${parameter.toUpperCase()}`));
+      respond(success('hold flag set to ON'));
+    } else if (parameter === 'off') {
+      const isSent = this.settings.turnHoldOff(client, (reply) => {
+        this.forwarder.respondWith(reply, respond);
+      });
+      if (!isSent) respond(success('hold flag set to OFF'));
     } else if (parameter !== 'release') {
       this.forwarder.forward(request, respond);
     } else {
@@ -127,15 +141,13 @@ export class SettingCommands {
       this.forwarder.forward({ ...request, isReadOnly: true }, respond);
       return;
     }
-    const { version, hasSetVersion } = client;
+    const { version } = client;
     client.version = atoi(parameter);
-    client.hasSetVersion = true;
     if (this.#isDisconnected || this.settings.needed().version === client.version) {
       const restore = this.settings.assumeSet({ version: client.version });
       this.forwarder.forward(request, respond, {
         onFailure: () => {
           client.version = version;
-          client.hasSetVersion = hasSetVersion;
           restore();
         },
       });
@@ -148,7 +160,7 @@ export class SettingCommands {
 
   /** The version of OpenVPN's management interface; 0 while it is not connected. */
   get managementVersion(): number {
-    return Number(/Interface Version (\d+)/.exec(this.management.greeting ?? '')?.[1] ?? 0);
+    return this.settings.managementVersion;
   }
 
   /** OpenVPN answers `version N` from 2.7.1 on. Its management version is 5, as before; that of 2.7.2 is 6. */

@@ -8,12 +8,12 @@ import { STREAMS, type ConsoleClient, type Stream } from './console-client.js';
 /**
  * What OpenVPN keeps for its one management client, except for the hold flag. OpenVPN forgets these when the connection
  * ends (`man_connection_settings_reset` in manage.c). The version is an exception: the process keeps it
- * (`man_connection_init`).
+ * (`man_connection_init`), also one that was set by an earlier management client, e.g. a subflowd that was killed.
  */
 export interface Settings extends Readonly<Record<Stream, boolean>> {
   /** Seconds; 0: none. */
   readonly bytecount: number;
-  /** Undefined in what OpenVPN has: not known. Undefined in what clients need: any version. */
+  /** Undefined in what OpenVPN has: not known. Undefined in what clients need: there is no client. */
   readonly version: number | undefined;
 }
 
@@ -27,8 +27,8 @@ const NEW_CONNECTION_SETTINGS: Settings = {
 
 /**
  * Combines the settings of all clients into the settings that OpenVPN must have.
- * @param answerer the client that answers OpenVPN's questions, whose version counts. Without one, the newest version that
- * a client has set counts.
+ * @param answerer the client that answers OpenVPN's questions, whose version counts. Without one, the newest version of a
+ * client counts.
  */
 export function combineSettings(
   clients: Iterable<ConsoleClient>,
@@ -36,9 +36,7 @@ export function combineSettings(
 ): Settings {
   const all = [...clients];
   const intervals = all.map(({ bytecountSeconds }) => bytecountSeconds).filter((seconds) => seconds > 0);
-  const versions = (answerer ? [answerer] : all.filter(({ hasSetVersion }) => hasSetVersion)).map(
-    ({ version }) => version,
-  );
+  const versions = (answerer ? [answerer] : all).map(({ version }) => version);
   const isWanted = (stream: Stream) => all.some(({ wantedStreams }) => wantedStreams.has(stream));
   return {
     log: isWanted('log'),
@@ -65,6 +63,8 @@ export class SharedSettings {
   /** Whether the OpenVPN process may have a version that was set from here. */
   #hasSetVersion = false;
   #unanswered = 0;
+  /** Number of `hold on` and `hold off` commands that were sent. */
+  #holdCommands = 0;
   /** Whether an update was put off because {@link MOST_UNANSWERED} commands were not answered. */
   #hasDeferredUpdate = false;
 
@@ -76,6 +76,11 @@ export class SharedSettings {
     private readonly hold: HoldFlag<ConsoleClient>,
     private readonly onReleased: () => void,
   ) {}
+
+  /** The version of OpenVPN's management interface; 0 while it is not connected. */
+  get managementVersion(): number {
+    return Number(/Interface Version (\d+)/.exec(this.management.greeting ?? '')?.[1] ?? 0);
+  }
 
   /** The settings that all clients together need. */
   needed(): Settings {
@@ -128,7 +133,9 @@ export class SharedSettings {
     this.#hasDeferredUpdate = this.#unanswered >= MOST_UNANSWERED;
     if (this.#hasDeferredUpdate) return;
     const needed = this.needed();
-    const version = needed.version ?? (this.#hasSetVersion ? 1 : has.version);
+    // OpenVPN 2.4 (management version 1) has only one version
+    const isVersionNeeded = needed.version !== undefined && this.managementVersion > 1;
+    const version = isVersionNeeded ? needed.version : this.#hasSetVersion ? 1 : has.version;
     this.assumeSet({ ...needed, ...(version !== undefined && { version }) });
     if (version !== has.version && version !== undefined) this.#ask(`version ${version}`);
     for (const stream of Object.keys(STREAMS) as Stream[]) {
@@ -138,16 +145,38 @@ export class SharedSettings {
     this.#updateHold();
   }
 
-  #updateHold(): void {
-    const flag = this.hold.nextCommand();
-    if (flag !== undefined) {
-      this.#ask(`hold ${flag}`, (reply) => {
-        if (flag === 'off' && 'parts' in reply) this.hold.confirmOff();
+  /**
+   * A client has sent `hold off`. If no other client wants the flag, OpenVPN is sent the command.
+   * @param onReply called with OpenVPN's reply. If there is none, the flag of the client is as before.
+   * @returns whether the command was sent. If not, it is sent when no client wants the flag any more.
+   */
+  turnHoldOff(client: ConsoleClient, onReply: ReplyHandler): boolean {
+    const hadSetHold = client.hasSetHold;
+    const isSent = this.hold.turnOff(client, this.#unanswered < MOST_UNANSWERED);
+    if (isSent) {
+      this.#askHold('off', (reply) => {
+        if ('lost' in reply) client.hasSetHold ||= hadSetHold;
+        onReply(reply);
       });
     }
+    this.update();
+    return isSent;
+  }
+
+  #updateHold(): void {
+    const flag = this.hold.nextCommand();
+    if (flag !== undefined) this.#askHold(flag);
     if (!this.hold.isAbandoned) return;
     this.onReleased();
     this.#ask('hold release');
+  }
+
+  #askHold(flag: 'on' | 'off', onReply: ReplyHandler = () => undefined): void {
+    const number = ++this.#holdCommands;
+    this.#ask(`hold ${flag}`, (reply) => {
+      if (flag === 'off' && 'parts' in reply) this.hold.confirmOff(number === this.#holdCommands);
+      onReply(reply);
+    });
   }
 
   #ask(text: string, onReply: ReplyHandler = () => undefined): void {

@@ -110,6 +110,7 @@ export class SharedManagement extends EventEmitter<SharedManagementEvents> {
       return client;
     }
     this.#clients.add(client);
+    this.#settings.update();
     client.send([greeting ?? `>INFO:OpenVPN ${this.name} is not connected; you get its greeting when it is`]);
     this.#distributor.greet(client);
     return client;

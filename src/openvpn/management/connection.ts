@@ -8,6 +8,9 @@ import { describeConnectError, quote } from './management-text.js';
 /** Longest line that OpenVPN may send, in bytes without the line end. */
 export const MAX_LINE_BYTES = 64 * 1024;
 
+/** Milliseconds that OpenVPN has to handle the last commands. If it is later, it can lose some. */
+const FINISH_MS = 1_000;
+
 const PROMPT = 'ENTER PASSWORD:';
 
 /** Options of {@link ManagementConnection}. */
@@ -85,6 +88,33 @@ export class ManagementConnection {
   /** Sends text. Does nothing if the connection is closed. */
   write(text: string): void {
     if (!this.#isClosed) this.#socket.write(text);
+  }
+
+  /**
+   * Sends the last text, and closes the connection when OpenVPN has handled it. The listener receives nothing more. OpenVPN
+   * answers each command at once while it waits for `hold release`. If it cannot send the answer, it drops the commands after
+   * it (`man_reset_client_socket`). So the connection must not be closed before.
+   * @returns resolves when the connection is closed, at the latest after {@link FINISH_MS}.
+   */
+  finish(text: string): Promise<void> {
+    this.write(text);
+    this.#isClosed = true;
+    clearTimeout(this.#greetingTimer);
+    for (const event of ['connect', 'data', 'error', 'close']) this.#socket.removeAllListeners(event);
+    this.#socket.on('error', () => undefined);
+    this.#lines.clear();
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.#socket.destroy();
+      }, FINISH_MS);
+      this.#socket.on('close', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      // answers are not needed, but OpenVPN must be able to send them
+      this.#socket.resume();
+      this.#socket.end();
+    });
   }
 
   /** Closes the connection. The listener receives nothing more. */

@@ -47,6 +47,7 @@ export class Management extends EventEmitter<ManagementMap> {
   #greeting: string | undefined;
   #version = '';
   #isStatusRequested = false;
+  #closed = Promise.resolve();
   /** Whether a console client ends waits of this kind. If none does, such a wait is a problem. */
   isHandled: (reason: WaitReason) => boolean = () => false;
   /** The lines to send before {@link stop} closes the connection. They undo settings that nobody needs any more. */
@@ -87,13 +88,21 @@ export class Management extends EventEmitter<ManagementMap> {
     return describeTarget(this.#target);
   }
 
+  /** Resolves when OpenVPN has handled the {@link finalCommands} of the last {@link stop}, or has not in time. */
+  get closed(): Promise<void> {
+    return this.#closed;
+  }
+
   start(): void {
     if (this.#phase === 'stopped') this.#connect();
   }
 
   stop(): void {
-    if (this.unavailableReason === undefined)
-      for (const line of this.finalCommands()) this.#connection?.write(`${line}\n`);
+    const lines = this.unavailableReason === undefined ? this.finalCommands() : [];
+    if (lines.length > 0 && this.#connection !== undefined) {
+      this.#closed = this.#connection.finish(lines.map((line) => `${line}\n`).join(''));
+      this.#connection = undefined;
+    }
     this.#phase = 'stopped';
     this.#disconnect();
     this.#exchanges.clear(`subflowd no longer uses the management interface at ${this.name}`);

@@ -9,7 +9,7 @@ import type { ConsoleClient } from '../../../../src/console/sharing/console-clie
 import { MOST_UNANSWERED } from '../../../../src/console/sharing/settings.js';
 import { SharedManagement } from '../../../../src/console/sharing/shared-management.js';
 import { Backoff } from '../../../../src/util/backoff.js';
-import { MAX_WAITING } from '../../../../src/openvpn/management/exchanges.js';
+import { MAX_WAITING, type Reply } from '../../../../src/openvpn/management/exchanges.js';
 import { Management } from '../../../../src/openvpn/management/management.js';
 import { FakeOpenvpn } from '../../../support/fake-openvpn.js';
 import { until } from '../../../support/until.js';
@@ -21,6 +21,10 @@ let directory: string;
 let fake: FakeOpenvpn;
 let management: Management;
 let shared: SharedManagement;
+/** The process that subflowd knows; undefined while it is not connected. */
+let knownPid: number | undefined;
+/** OpenVPN's own hold flag; undefined after a `hold off` without an answer: it may have been run. */
+let own: boolean | undefined;
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'subflowd-'));
@@ -34,10 +38,44 @@ async function open(): Promise<void> {
   const socket = join(directory, 'm');
   rmSync(socket, { force: true });
   fake = await FakeOpenvpn.listen(socket);
-  management = new Management({ socket }, { backoff: new Backoff(1, 2) });
+  own = false;
+  await startSubflowd();
+}
+
+/** Starts what subflowd has for one OpenVPN. */
+async function startSubflowd(): Promise<void> {
+  management = new Management({ socket: join(directory, 'm') }, { backoff: new Backoff(1, 2) });
   shared = new SharedManagement('office', management);
+  knownPid = undefined;
+  management.on('ready', ({ pid }) => (knownPid = pid)).on('lost', () => (knownPid = undefined));
   management.start();
   await until('it is ready', () => management.isReady);
+}
+
+/** Ends subflowd without its last commands. OpenVPN still runs what it was sent before. */
+async function killSubflowd(): Promise<void> {
+  management.finalCommands = () => [];
+  await stopSubflowd();
+}
+
+async function stopSubflowd(): Promise<void> {
+  const { socket } = fake;
+  management.stop();
+  if (socket !== undefined) await until('OpenVPN has noticed', () => socket.closed);
+}
+
+/** A new process of OpenVPN. @param hold its flag, which its config has set. */
+function startProcess(hold: boolean): void {
+  fake.process = { pid: fake.process.pid + 1, hold, version: 1 };
+  own = hold;
+}
+
+async function restartOpenvpn(hold: boolean): Promise<void> {
+  fake.leave();
+  await until('it is lost', () => !management.isReady);
+  startProcess(hold);
+  fake.away = false;
+  await settled();
 }
 
 function close(): void {
@@ -61,7 +99,11 @@ class Client {
     const [command = '', parameter = ''] = line.split(' ');
     this.#saying = this.#saying.then(async () => {
       const { lines } = await new Promise<Answer>((respond) => shared.run(this.client, line, respond));
-      if (lines.some((each) => each.startsWith('ERROR'))) return;
+      const isError = lines.some((each) => each.startsWith('ERROR'));
+      // an answer can belong to a process that has ended
+      if (line === 'hold off' && own !== false && (isError || knownPid === fake.process.pid))
+        own = isError ? undefined : false;
+      if (isError) return;
       const value = /^\d/.test(parameter) ? Number(parameter) : parameter === 'on';
       Object.assign(this.has, { [command]: value });
     });
@@ -73,25 +115,37 @@ class Client {
   }
 }
 
+async function answer({ client }: Client, line: string): Promise<readonly string[]> {
+  return (await new Promise<Answer>((respond) => shared.run(client, line, respond))).lines;
+}
+
 /** Resolves when OpenVPN has answered everything. */
 async function settled(): Promise<void> {
-  await until('it is ready', () => management.isReady);
   // an answer can cause one more command
-  for (let round = 0; round < 3; round++)
-    await new Promise((done) => {
+  for (let answers = 0; answers < 3;) {
+    await until('it is ready', () => management.isReady);
+    const reply = await new Promise<Reply>((done) => {
       management.ask({ text: 'pid', endings: ['line'] }, done);
     });
+    // a lost connection is noticed late
+    answers = 'parts' in reply ? answers + 1 : 0;
+  }
 }
 
 function expected(clients: ReadonlySet<Client>): object {
+  const isWanted = [...clients].some(({ has }) => has.hold);
+  if (!isWanted) own ??= fake.process.hold;
   const all = [...clients].map(({ has }) => has);
   return {
     log: all.some(({ log }) => log),
     echo: all.some(({ echo }) => echo),
     state: all.some(({ state }) => state),
     bytecount: all.reduce((least, { bytecount: n }) => (n > 0 && (least === 0 || n < least) ? n : least), 0),
-    hold: all.some(({ hold }) => hold),
-    version: Math.max(1, ...all.map(({ version }) => version)),
+    hold: isWanted || own === true,
+    version:
+      clients.size === 0
+        ? (expect.any(Number) as unknown)
+        : Math.max(1, ...all.map(({ version }) => version)),
   };
 }
 
@@ -115,11 +169,15 @@ const step = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ does: fc.constantFrom('hang up' as const, 'return' as const) }) },
-  { weight: 1, arbitrary: fc.record({ does: fc.constantFrom('restart' as const, 'look' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ does: fc.constantFrom('look' as const, 'stop' as const, 'kill' as const) }),
+  },
+  { weight: 1, arbitrary: fc.record({ does: fc.constant('restart' as const), holds: fc.boolean() }) },
 );
 
 describe('the settings of OpenVPN', () => {
-  it('are always what all clients together need, after any joins, leaves and lost connections', async () => {
+  it('are always what all clients together need, after any joins, leaves, lost connections and restarts', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
         await open();
@@ -142,9 +200,24 @@ describe('the settings of OpenVPN', () => {
           else if (each.does === 'return') fake.away = false;
           else if (each.does === 'restart') {
             fake.leave();
-            fake.process = { pid: fake.process.pid + 1, hold: false, version: 1 };
+            startProcess(each.holds);
             fake.away = false;
           } else if (each.does === 'look') await look();
+          else if (each.does === 'stop') {
+            await look();
+            await stopSubflowd();
+            // after a lost answer, a client can have turned a flag on that was on
+            own ??= fake.process.hold;
+            expect(fake.process.hold).toBe(own);
+            clients.clear();
+            await startSubflowd();
+          } else if (each.does === 'kill') {
+            await killSubflowd();
+            clients.clear();
+            fake.away = false;
+            own = fake.process.hold;
+            await startSubflowd();
+          }
           await new Promise((resolve) => setImmediate(resolve));
         }
         await look();
@@ -238,13 +311,10 @@ describe('the settings of OpenVPN', () => {
     expect(fake.process.hold).toBe(false);
   });
 
-  it("keep the hold flag of OpenVPN's own config", async () => {
+  it("keep the hold flag of OpenVPN's own config when a client leaves that wanted it too", async () => {
     await open();
     const holder = new Client();
-    fake.leave();
-    fake.process = { pid: 1, hold: true, version: 1 };
-    fake.away = false;
-    await settled();
+    await restartOpenvpn(true);
     await holder.say('hold on');
     shared.leave(holder.client);
     await settled();
@@ -254,6 +324,103 @@ describe('the settings of OpenVPN', () => {
     fake.away = false;
     await settled();
     expect(fake.process.hold).toBe(true);
+  });
+});
+
+describe('`hold off`', () => {
+  it('turns off the flag that a client of a killed subflowd has left', async () => {
+    await open();
+    await new Client().say('hold on');
+    await settled();
+    await killSubflowd();
+    expect(fake.process.hold).toBe(true);
+    await startSubflowd();
+    const client = new Client();
+    expect(await answer(client, 'hold')).toEqual(['SUCCESS: hold=1']);
+    expect(await answer(client, 'hold off')).toEqual(['SUCCESS: hold flag set to OFF']);
+    expect(fake.received.at(-1)).toBe('hold off');
+    expect(fake.process.hold).toBe(false);
+    expect(await answer(client, 'hold')).toEqual(['SUCCESS: hold=0']);
+  });
+
+  it("turns off the flag of OpenVPN's own config, when no other client wants it any more", async () => {
+    await open();
+    await restartOpenvpn(true);
+    const [holder, other] = [new Client(), new Client()];
+    await holder.say('hold on');
+    expect(await answer(other, 'hold off')).toEqual(['SUCCESS: hold flag set to OFF']);
+    expect(await answer(other, 'hold')).toEqual(['SUCCESS: hold=0']);
+    await settled();
+    expect(fake.process.hold).toBe(true);
+    shared.leave(holder.client);
+    await settled();
+    expect(fake.process.hold).toBe(false);
+  });
+
+  it('is answered with an error if the connection is lost, and changes nothing then', async () => {
+    await open();
+    const client = new Client();
+    await client.say('hold on');
+    await settled();
+    fake.isHeld = true;
+    const answered = answer(client, 'hold off');
+    await until('it is sent', () => fake.received.at(-1) === 'hold off');
+    fake.leave();
+    expect(await answered).toEqual([expect.stringMatching(/^ERROR: OpenVPN office gives no answer: /)]);
+    fake.process.hold = false;
+    fake.isHeld = false;
+    fake.away = false;
+    await settled();
+    expect(fake.process.hold).toBe(true);
+  });
+
+  it('does not end the wait of an OpenVPN that holds by itself', async () => {
+    await open();
+    await restartOpenvpn(true);
+    const client = new Client();
+    fake.tell('>HOLD:Waiting for hold release:0');
+    await client.say('hold off');
+    await settled();
+    expect(fake.process.hold).toBe(false);
+    expect(fake.received).not.toContain('hold release');
+    // a client that joins now can still end it
+    const late = new Client();
+    expect(late.heard).toContain('>HOLD:Waiting for hold release:0');
+    await late.say('hold release');
+    expect(fake.received.at(-1)).toBe('hold release');
+  });
+
+  it('waits until OpenVPN has reported its flag', async () => {
+    await open();
+    fake.leave();
+    await until('it is lost', () => !management.isReady);
+    fake.isHeld = true;
+    startProcess(true);
+    fake.away = false;
+    await until('it is back', () => management.greeting !== undefined);
+    const client = new Client();
+    const answered = answer(client, 'hold');
+    fake.isHeld = false;
+    expect(await answered).toEqual(['SUCCESS: hold=1']);
+  });
+});
+
+describe('the version', () => {
+  it('that a killed subflowd has left is not that of a later client', async () => {
+    await open();
+    await new Client().say('version 3');
+    await killSubflowd();
+    await startSubflowd();
+    await settled();
+    expect(fake.process.version).toBe(3);
+    const first = new Client();
+    await settled();
+    expect(fake.process.version).toBe(1);
+    const before = fake.received.length;
+    shared.leave(first.client);
+    shared.leave(new Client().client);
+    await settled();
+    expect(fake.received.slice(before).filter((line) => line.startsWith('version'))).toEqual([]);
   });
 });
 
