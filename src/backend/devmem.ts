@@ -6,7 +6,11 @@ import type { GuardSequence } from '../kernel/commit/guard-table.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../kernel/kernel.js';
 import { mptcpOf } from '../kernel/walk/mptcp-implementations.js';
 import type { MptcpImplementation, Walk } from '../kernel/walk/mptcp-implementation.js';
-import type { LocatedConnection, LocatedConnections, LocatedSubflow } from '../kernel/walk/located.js';
+import type {
+  LocatedConnection,
+  LocatedConnections,
+  LocatedSubflow,
+} from '../kernel/walk/subflow-location.js';
 import { FdTableReader, type OpenFiles } from '../kernel/walk/fd-table.js';
 import type { Backend, PriorityOptions, PriorityResult } from './backend.js';
 

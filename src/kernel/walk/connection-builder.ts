@@ -8,7 +8,12 @@ import type { Trail } from '../commit/trail.js';
 import type { CounterTable } from './counter-table.js';
 import type { EndpointTable } from './endpoint-table.js';
 import { interpretPriorities } from './interpret-priorities.js';
-import type { LocatedConnection, LocatedConnections, LocatedSubflow, SubflowLocation } from './located.js';
+import type {
+  LocatedConnection,
+  LocatedConnections,
+  LocatedSubflow,
+  SubflowLocation,
+} from './subflow-location.js';
 import type { SocketFile } from './sockets.js';
 import type { SubflowLists } from './subflow-lists.js';
 

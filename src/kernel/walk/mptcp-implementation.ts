@@ -4,7 +4,7 @@ import type { PriorityBits } from '../commit/priority-bits.js';
 import type { Trail } from '../commit/trail.js';
 import type { MptcpName } from '../layout/mptcp-name.js';
 import type { OpenFiles } from './fd-table.js';
-import type { LocatedConnections, LocatedSubflow, SubflowLocation } from './located.js';
+import type { LocatedConnections, LocatedSubflow, SubflowLocation } from './subflow-location.js';
 
 /** `sk_protocol` of TCP sockets, and of the meta-sockets of upstream Linux (include/uapi/linux/in.h). */
 export const IPPROTO_TCP = 6;

@@ -13,7 +13,7 @@ import type { MetaSocket, WalkResult } from './connection-builder.js';
 import { EndpointTable } from './endpoint-table.js';
 import { IPPROTO_TCP, type MptcpImplementation, type Walk } from './mptcp-implementation.js';
 import { expectFourTuple, trailToMetaSocket } from './subflow-trail.js';
-import { type SubflowLocation } from './located.js';
+import { type SubflowLocation } from './subflow-location.js';
 import type { OpenFiles } from './fd-table.js';
 import { ServerWalk } from './server-walk.js';
 import { SocketReader } from './sockets.js';

@@ -9,7 +9,7 @@ import { ReadSet } from '../memory/read-set.js';
 import { ConnectionBuilder, type WalkResult } from './connection-builder.js';
 import { CounterTable } from './counter-table.js';
 import type { Walk } from './mptcp-implementation.js';
-import type { LocatedConnections, LocatedSubflow } from './located.js';
+import type { LocatedConnections, LocatedSubflow } from './subflow-location.js';
 import type { OpenFiles } from './fd-table.js';
 
 /**

@@ -5,9 +5,9 @@ import { FieldTable, toHalves } from '../memory/field-table.js';
 import { PointerTable } from '../memory/pointer-table.js';
 import type { OpenFiles } from './fd-table.js';
 
-// include/uapi/linux/stat.h
-const S_IFMT = 0xf000;
-const S_IFSOCK = 0xc000;
+/** The bits of `i_mode` with the type of a file, and their value for a socket (include/uapi/linux/stat.h). */
+export const S_IFMT = 0xf000;
+export const S_IFSOCK = 0xc000;
 
 /** An open file that is a socket, and the addresses from the file to its `struct sock`. */
 export interface SocketFile {

@@ -5,7 +5,10 @@ import type { Layout } from '../layout/layout.js';
 import type { AddressSpace } from '../memory/address-space.js';
 import type { EndpointTable } from './endpoint-table.js';
 import type { OpenFiles } from './fd-table.js';
-import type { SubflowLocation } from './located.js';
+import { S_IFMT, S_IFSOCK } from './sockets.js';
+import type { SubflowLocation } from './subflow-location.js';
+
+const [TYPE_BITS, SOCKET_TYPE] = [BigInt(S_IFMT), BigInt(S_IFSOCK)];
 
 /**
  * The first guards of every trail: from the task to the meta-socket and its four-tuple.
@@ -35,7 +38,7 @@ export function trailToMetaSocket(
       ? trail.expectPointer('file', 'its inode', at(file.file, 'file', 'f_inode'), file.inode)
       : trail.expectPointer('file', 'its dentry', at(file.file, 'file', 'f_path.dentry'), file.dentry) &&
         trail.expectPointer('file', 'its inode', at(file.dentry, 'dentry', 'd_inode'), file.inode)) &&
-    trail.expectBits('inode', 'its type', at(file.inode, 'inode', 'i_mode'), 2, 0xf000n, 0xc000n) &&
+    trail.expectBits('inode', 'its type', at(file.inode, 'inode', 'i_mode'), 2, TYPE_BITS, SOCKET_TYPE) &&
     trail.expectPointer('socket', 'its file', at(file.socket, 'socket', 'file'), file.file) &&
     trail.expectPointer('socket', 'its sock', at(file.socket, 'socket', 'sk'), file.sk) &&
     expectFourTuple(trail, endpoints, 'meta-socket', file.sk, connection);
