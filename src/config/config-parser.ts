@@ -138,7 +138,7 @@ export class ConfigParser {
     } else if (name === '' && (kind === 'path' || kind === 'client')) {
       this.addProblem(section, `has no name; write ${form}`);
     } else if (name !== '' && !form.includes(' ')) {
-      this.addProblem(section, `takes no name; write ${form}`);
+      this.addProblem(section, `cannot have a name; write ${form}`);
     } else {
       return true;
     }

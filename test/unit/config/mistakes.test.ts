@@ -28,7 +28,7 @@ describe('mistakes of other sections, and of lines, are reported:', () => {
       'every wrong value of [steering]',
       `${SERVER}[steering x]\n[steering]\ndry-run = maybe\ninterval = 5\ndwell = 2d\nmoves = 0\ngain = 0.1\nmax-subflows = 1`,
       [
-        '2: [steering x]: takes no name; write [steering]',
+        '2: [steering x]: cannot have a name; write [steering]',
         '4: [steering]: dry-run: `maybe` is not known; known: yes, no',
         '5: [steering]: interval: `5` is not a time; write a number and its unit (ms, s, min, h), e.g. 10s',
         '6: [steering]: dwell: `2d` is not a time; write a number and its unit (ms, s, min, h), e.g. 10s',
@@ -62,7 +62,7 @@ describe('mistakes of other sections, and of lines, are reported:', () => {
     [
       'a name in a section that takes none',
       `${SERVER}[kernel x]`,
-      ['2: [kernel x]: takes no name; write [kernel]'],
+      ['2: [kernel x]: cannot have a name; write [kernel]'],
     ],
     [
       'a section twice',

@@ -75,10 +75,10 @@ describe('which section applies to a client', () => {
     ['characters count, not bytes', '山田ab', ['山田*', '*?ab', 'a*'], '[client 山田*]'],
     ['then the fewest stars', 'abc', ['*bc*', '?bc*', '*'], '[client ?bc*]'],
     ['then the first in the file', 'abc', ['a*', '*c'], '[client a*]'],
-    ['then the first in the file, turned round', 'abc', ['*c', 'a*'], '[client *c]'],
-    ['a name that holds a star is exact', 'a*', ['aa*', 'a?', 'a*'], '[client a*]'],
-    ['a star section also matches others', 'ab', ['a*'], '[client a*]'],
-    ['no wildcard, no glob', 'constructor', ['toString', '__proto__'], '[default]'],
+    ['then the first in the file, in the other order', 'abc', ['*c', 'a*'], '[client *c]'],
+    ['a common name that contains a star matches exactly', 'a*', ['aa*', 'a?', 'a*'], '[client a*]'],
+    ['a section with a star also matches other names', 'ab', ['a*'], '[client a*]'],
+    ['a section without a wildcard matches only its own name', 'constructor', ['toString', '__proto__'], '[default]'],
   ])('%s', (_what, name, globs, section) => {
     expect(sectionFor(name, ...globs)).toBe(section);
   });

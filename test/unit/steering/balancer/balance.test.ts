@@ -175,7 +175,7 @@ describe('a session without a path', () => {
   test.each([
     ['its path vanished', [LTE, path('dsl', '20/20')]],
     ['its path carries nothing', [path('wifi', '0/0'), LTE, path('dsl', '20/20')]],
-    ['its path carries nothing one way', [path('wifi', '20/0'), LTE, path('dsl', '20/20')]],
+    ['its path carries nothing in one direction', [path('wifi', '20/0'), LTE, path('dsl', '20/20')]],
   ])('%s under load: all its sessions get a path at once, evenly', (_, paths) => {
     const sessions = ALL.map((id) => session(id, '3', { since: NOW, allowed: ['wifi', 'lte', 'dsl'] }));
     const made = moves(sessions, paths, { moves: 1 });

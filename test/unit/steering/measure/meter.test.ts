@@ -74,11 +74,11 @@ describe('rates', () => {
   });
 
   test.each<[string, PlacedSession]>([
-    ['counters that went back', alice(bytes(10))],
+    ['counters that decreased', alice(bytes(10))],
     ['counters that wrapped', alice(bytes(2 ** 32 - 10 - 2 ** 32 + 20, 5000))],
     ['another connection between the same ends', alice(bytes(5000), { token: 2 })],
     ['another port', alice(bytes(5000), { port: 40_001 })],
-    ['a backend that tells no counters any more', alice({})],
+    ['a backend that no longer reports counters', alice({})],
   ])('are unknown after %s, and then measured again', (_what, next) => {
     const before = [
       [0, alice(bytes(1000))],
