@@ -7,7 +7,8 @@ import { checkServer, checkSessions, MOST_PEERS, peersText } from '../../../src/
 import type { ServerStatus } from '../../../src/openvpn/server-status.js';
 import type { ObservedSession } from '../../../src/steering/snapshot.js';
 import { plan } from '../../../src/steering/plan.js';
-import { configOf, LTE, WIFI } from '../../support/alice.js';
+import { LTE, WIFI } from '../../support/alice.js';
+import { configOf } from '../../support/config.js';
 import { client, statusOf } from '../console/steered.js';
 
 /** Larger than PID_MAX_LIMIT, so no process has this PID. */

@@ -177,7 +177,7 @@ describe('a console client', () => {
     const peer = await connect();
     peer.socket.write('mptcp primary alice lte\nnonsense\r\nmptcp primary bob moon\nmptcp st');
     await peer.hears(/^>INFO:/);
-    await sleep(50);
+    await until('the first command runs', () => 'lab/alice' in daemon.status().overrides);
     expect(peer.text).not.toContain('ERROR');
     release?.();
     peer.socket.write('atus json\nexit\nhelp\n');
@@ -195,6 +195,7 @@ describe('a console client', () => {
 
   it('gets its answers after it has closed its end', async () => {
     await open();
+    // a round takes this long
     daemon.round = sleep(100);
     const peer = await connect({ allowHalfOpen: true });
     peer.socket.end('mptcp primary alice lte\nmptcp status\n');
@@ -239,6 +240,7 @@ describe('a console client', () => {
 
   it('is disconnected with the reason, after its answers, if too many commands wait', async () => {
     await open();
+    // a round takes this long
     daemon.round = sleep(300);
     const peer = await connect();
     peer.socket.write(`mptcp primary alice lte\n${'x\n'.repeat(1500)}`);
@@ -265,6 +267,7 @@ describe('a console client', () => {
     expect(performance.now() - before).toBeLessThan(400);
     // the unread answer blocks the next ones: one answer is made, not twenty
     expect(answered).toBe(1);
+    // longer than `unreadMs`: a client that does not read sees no event
     await sleep(800);
     peer.read();
     await peer.isDisconnected();
@@ -277,6 +280,7 @@ describe('a console client', () => {
     bigDaemon();
     const peer = await connect({ read: false });
     peer.socket.write('mptcp status json\n');
+    // longer than `unreadMs` and `leaveMs`: a client that does not read sees no event
     await sleep(5_000);
     peer.read();
     await until('it is hung up on', () => peer.closed);
@@ -288,6 +292,7 @@ describe('a console client', () => {
     bigDaemon();
     const peer = await connect({ read: false });
     peer.socket.write('mptcp status json\nmptcp status json\nexit\n');
+    // shorter than `unreadMs`
     await sleep(200);
     peer.read();
     await peer.isDisconnected();
