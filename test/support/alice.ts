@@ -1,5 +1,5 @@
 import type { Session } from '../../src/model/session.js';
-import type { ImageSocket } from './kernel-image.js';
+import type { ImageSocket } from './kernel-image-types.js';
 
 export const SERVER = { address: '192.168.110.2', port: 1194 };
 export const WIFI = { address: '192.168.100.2', port: 38456 };

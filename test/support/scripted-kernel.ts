@@ -49,7 +49,7 @@ export class ScriptedKernel {
 }
 
 /** Sets the sequence number of every complete message in a datagram. */
-function numbered(datagram: Buffer, sequence: number): Buffer {
+export function numbered(datagram: Buffer, sequence: number): Buffer {
   const copy = Buffer.from(datagram);
   for (let at = 0; at + 16 <= copy.length;) {
     copy.writeUInt32LE(sequence, at + 8);

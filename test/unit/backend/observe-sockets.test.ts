@@ -6,7 +6,7 @@ import { observeSockets, type ObservedConnection } from '../../../src/backend/ne
 import { RequestSocket } from '../../../src/backend/netlink/socket.js';
 import * as recorded from '../../support/netlink-messages.js';
 import { generator, SEED } from '../../support/random.js';
-import { answer, codeOf, refusal, ScriptedKernel } from '../../support/scripted-kernel.js';
+import { answer, codeOf, numbered, refusal, ScriptedKernel } from '../../support/scripted-kernel.js';
 
 const TOKEN = 3700815572;
 const INODE = 855774;

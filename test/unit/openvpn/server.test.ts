@@ -8,7 +8,6 @@ import {
   listen,
   names,
   notice,
-  over,
   problems,
   record,
   said,

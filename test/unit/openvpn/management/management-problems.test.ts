@@ -113,7 +113,9 @@ describe('the management client', () => {
     ['password "Auth" lilies', '"password"'],
     ['status 2', '"status 2"'],
   ])('reports only the name of a command that is not answered: %s', async (text, name) => {
-    const talk = await listen(join(directory, 's'));
+    const talk = await listen(join(directory, 's'), {
+      answer: (line) => (line === 'version' || line === 'pid' ? AS_OPENVPN : undefined),
+    });
     const management = talk.connect({ answerMs: 50 });
     await once(management, 'ready');
     management.ask({ text, endings: ['line'] }, () => undefined);
