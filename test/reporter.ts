@@ -1,8 +1,9 @@
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
+import { coverageTable, type CoverageMap } from './coverage.js';
 
 /**
- * Lists what was skipped and why, and what only a second try passed and how the first ended, and closes with one plain
- * line of totals. With CI set a skip is a failure.
+ * Lists what was skipped and why, and what only a second try passed and how the first ended, and then one plain line of
+ * totals. With CI set a skip is a failure. With `--coverage`, the table of {@link coverageTable} follows.
  */
 // eslint-disable-next-line no-restricted-syntax -- vitest loads a reporter by its default export
 export default class TotalsReporter implements Reporter {
@@ -28,5 +29,9 @@ export default class TotalsReporter implements Reporter {
     }
     const failed = inState('failed').length + modules.filter((module) => module.errors().length > 0).length;
     console.log(`\n${inState('passed').length} passed, ${failed} failed, ${skipped.length} skipped`);
+  }
+
+  onCoverage(coverage: unknown): void {
+    console.log(`\n${coverageTable(coverage as CoverageMap)}`);
   }
 }

@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { newerOpenvpn } from './lab/openvpn/newer.js';
@@ -10,6 +11,13 @@ export default defineConfig({
   test: {
     root: path.dirname(test),
     reporters: ['default', path.join(test, 'reporter.ts')],
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      // the reporter above prints a line for each directory instead of a line for each file
+      reporter: [],
+      reportsDirectory: path.join(tmpdir(), `subflowd-coverage-${process.pid}`),
+    },
     projects: [
       {
         test: {

@@ -7,7 +7,7 @@ import { figure6Paths } from '../lab/network.js';
 import { writeRules } from '../lab/sidecar-files.js';
 import { Sidecar } from '../lab/sidecar.js';
 import { buildStage, type Stage } from '../lab/stage.js';
-import { until } from '../lab/until.js';
+import { until } from '../support/until.js';
 import { Asker } from './asker.js';
 import type { Bench, Course } from './bench.js';
 import type { Figure, Goal } from './figure.js';
@@ -98,7 +98,7 @@ async function measurePipe(stage: Stage, course: Course, rates: Rates): Promise<
   const pipe = network.server.start(process.execPath, [program, socket, files.management]);
   let asker: Asker | undefined;
   try {
-    asker = await until('the pipe', PATIENCE_MS, () => joined(socket, passwordOf(stage)));
+    asker = await until('the pipe', () => joined(socket, passwordOf(stage)), PATIENCE_MS);
     rates.pipe.push(await rate([asker], 1, course));
     rates.pipeAhead.push(await rate([asker], MANY, course));
   } finally {
@@ -114,7 +114,7 @@ async function measureOurs({ network, files }: Stage, course: Course, rates: Rat
   const socket = path.join(path.dirname(files.console), 'lab.sock');
   const askers: Asker[] = [];
   try {
-    askers.push(await until('the console', PATIENCE_MS, () => joined(socket)));
+    askers.push(await until('the console', () => joined(socket), PATIENCE_MS));
     while (askers.length < MANY) askers.push(await Asker.join(socket));
     rates.ours.push(await rate(askers.slice(0, 1), 1, course));
     rates.oursAhead.push(await rate(askers.slice(0, 1), MANY, course));

@@ -2,7 +2,7 @@ import { NetlinkBackend } from '../../src/backend/netlink.js';
 import type { SubflowName } from '../../src/model/subflow.js';
 import { Cleanup } from '../lab/cleanup.js';
 import { networkNeeds } from '../lab/needs.js';
-import { until } from '../lab/until.js';
+import { until } from '../support/until.js';
 import type { Bench } from './bench.js';
 import type { Figure } from './figure.js';
 import { Floor } from './floor.js';
@@ -31,12 +31,16 @@ export const netlinkBench: Bench = {
       // from here on clients can join
       backend.trackServers([pid]);
       await sessions.add(wanted);
-      const connections = await until('every subflow', PATIENCE_MS, async () => {
-        const { connections: found } = await backend.connections(pid);
-        return found.length === wanted && found.every(({ subflows }) => subflows.length === 3)
-          ? found
-          : undefined;
-      });
+      const connections = await until(
+        'every subflow',
+        async () => {
+          const { connections: found } = await backend.connections(pid);
+          return found.length === wanted && found.every(({ subflows }) => subflows.length === 3)
+            ? found
+            : undefined;
+        },
+        PATIENCE_MS,
+      );
       const names = connections.flatMap(({ remote: connection, subflows: [, second] }): SubflowName[] =>
         second ? [{ pid, connection, local: second.local, remote: second.remote }] : [],
       );

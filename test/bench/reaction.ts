@@ -11,7 +11,7 @@ import { writeRules } from '../lab/sidecar-files.js';
 import { Sidecar, type SwitchEvent } from '../lab/sidecar.js';
 import { buildStage, type Stage } from '../lab/stage.js';
 import { onPaths } from '../lab/traffic.js';
-import { until } from '../lab/until.js';
+import { until } from '../support/until.js';
 import { startWeb, Transfer } from '../lab/web.js';
 import type { Bench, Course } from './bench.js';
 import type { Figure, Outcome } from './figure.js';
@@ -68,7 +68,7 @@ export async function react(course: Course, { backend, kbit, where }: Scene): Pr
       path.join(course.output, `reaction-${backend}.log`),
     );
     cleanup.add(() => sidecar.stop());
-    await until('subflowd', PATIENCE_MS, () => sidecar.status());
+    await until('subflowd', () => sidecar.status(), PATIENCE_MS);
     course.say(`${times} clients, one after another`);
     const connects = await connectMany(course, stage, sidecar, times);
 
@@ -79,7 +79,7 @@ export async function react(course: Course, { backend, kbit, where }: Scene): Pr
     const [host] = stage.network.clients;
     if (!host) throw new Error('the network has no client');
     const download = Transfer.download(stage.network, host.namespace, 1e9, { kbit, timeoutMs: 1_200_000 });
-    await until('a download', PATIENCE_MS, () => download.hasStarted || undefined);
+    await until('a download', () => download.hasStarted, PATIENCE_MS);
     const meter = await Meter.start(host.namespace, path.join(course.output, 'reaction.pcap'));
     course.say(`${times} saved inis`);
     const switchMany = (order: (to: string) => Promise<void>) =>
@@ -163,9 +163,7 @@ async function connectMany(
       say(`a switch that cannot be timed, and does not count: ${why}`);
     }
     await tunnel.stop();
-    await until('the record to go', PATIENCE_MS, async () =>
-      (await readdir(directory)).length === 0 ? true : undefined,
-    );
+    await until('the record is removed', async () => (await readdir(directory)).length === 0, PATIENCE_MS);
     if (reactions.length % 25 === 0) say(`${reactions.length}`);
   }
   return reactions;
@@ -207,19 +205,13 @@ async function carries(pid: number, to: string): Promise<void> {
     return bytes - LONGEST_HEADERS * packets;
   };
   const before = await data();
-  await until(
-    `data on ${to}`,
-    PATIENCE_MS,
-    async () => (await data()) - before >= DATA_BYTES || undefined,
-    20,
-  );
+  await until(`data on ${to}`, async () => (await data()) - before >= DATA_BYTES, PATIENCE_MS);
 }
 
 function nextSwitch(sidecar: Sidecar, known: number, to: string): Promise<SwitchEvent> {
   return until(
     `a switch to ${to}`,
-    PATIENCE_MS,
     async () => (await sidecar.switches()).slice(known).find((one) => one.to === to),
-    20,
+    PATIENCE_MS,
   );
 }

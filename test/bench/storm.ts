@@ -14,7 +14,7 @@ import { says } from '../lab/says.js';
 import { asService } from '../lab/service.js';
 import { makeSidecarFiles, writeRules, type SidecarFiles } from '../lab/sidecar-files.js';
 import { Sidecar } from '../lab/sidecar.js';
-import { until } from '../lab/until.js';
+import { until } from '../support/until.js';
 import type { Bench, Course } from './bench.js';
 import type { Figure, Unit } from './figure.js';
 import { PATHS, PORT } from './real-sessions.js';
@@ -98,7 +98,7 @@ class Storm {
       path.join(course.output, 'storm.log'),
     );
     cleanup.add(() => sidecar.stop());
-    await until('subflowd', PATIENCE_MS, () => sidecar.status());
+    await until('subflowd', () => sidecar.status(), PATIENCE_MS);
     const [host] = network.clients;
     if (!host) throw new Error('the network has no client');
     return new Storm(course, cleanup, host.namespace, network.serverAddress.v4, files, sidecar, () => count);
@@ -110,7 +110,7 @@ class Storm {
     const before = (await this.sidecar.switches()).length;
     const start = Date.now();
     this.#hold(count);
-    await until('every hook', PATIENCE_MS, () => this.count() === count || undefined, 5);
+    await until('every hook', () => this.count() === count, PATIENCE_MS, 5);
     const connected = Date.now() - start;
     const sessions = await this.#placed();
     const switches = (await this.sidecar.switches()).slice(before);
@@ -126,7 +126,7 @@ class Storm {
   async fill(to: number): Promise<void> {
     this.course.say(`${to} sessions`);
     this.#hold(to - this.#sessions);
-    await until('every hook', PATIENCE_MS, () => this.count() === to || undefined, 100);
+    await until('every hook', () => this.count() === to, PATIENCE_MS, 100);
     await this.#placed();
   }
 
@@ -216,19 +216,19 @@ class Storm {
   }
 
   async #forgotten(): Promise<void> {
-    await until('the last hook', PATIENCE_MS, () => this.count() === 0 || undefined);
+    await until('the last hook', () => this.count() === 0, PATIENCE_MS);
     await this.#status('nobody', ({ sessions }) => sessions.length === 0);
   }
 
   async #status(what: string, holds: (status: DaemonStatus) => boolean): Promise<DaemonStatus> {
     return until(
       what,
-      PATIENCE_MS,
       async () => {
         const [json = ''] = await talk(this.files.console, 'mptcp status json', PATIENCE_MS);
         const status = JSON.parse(json) as DaemonStatus;
         return holds(status) ? status : undefined;
       },
+      PATIENCE_MS,
       1000,
     );
   }

@@ -12,7 +12,7 @@ import { asService } from '../lab/service.js';
 import { writeRules } from '../lab/sidecar-files.js';
 import { Sidecar } from '../lab/sidecar.js';
 import { buildStage } from '../lab/stage.js';
-import { until } from '../lab/until.js';
+import { until } from '../support/until.js';
 import type { Bench } from './bench.js';
 import type { Figure } from './figure.js';
 import { ratios, spreadOf } from './rounds.js';
@@ -49,7 +49,7 @@ export const strangersBench: Bench = {
       const namespace = await asService(network.server);
       const sidecar = Sidecar.start(namespace, files.config, path.join(output, 'strangers.log'));
       cleanup.add(() => sidecar.stop());
-      await until('subflowd', PATIENCE_MS, () => sidecar.status());
+      await until('subflowd', () => sidecar.status(), PATIENCE_MS);
       await stage.connect(0, 'alice');
       await untilStatus(files, 'alice on her path', ({ sessions }) =>
         sessions.some(({ state, current }) => state === 'obeyed' && current === 'lte'),

@@ -9,7 +9,7 @@ import type { ServerConfig } from '../../src/config/config.js';
 import { Controller } from '../../src/control/controller.js';
 import { ensureEventsDirectory } from '../../src/openvpn/records/events-directory.js';
 import { Servers } from '../../src/openvpn/servers.js';
-import { configOf } from '../support/alice.js';
+import { configOf } from '../support/config.js';
 import { LoopbackVpn, openvpnBefore } from '../support/openvpn.js';
 import { until } from '../support/until.js';
 

@@ -1,13 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CLIENT_LIMITS } from '../../src/console/listen/client-connection.js';
 import { Console, type ConsoleAddress } from '../../src/console/listen/console.js';
 import { talk } from '../../src/console/terminal/talk.js';
 import { needs } from '../lab/needs.js';
+import { freePort } from '../support/free-port.js';
+import { Talker } from '../support/talker.js';
 import { until } from '../support/until.js';
 import { client, Steered } from '../unit/console/steered.js';
 
@@ -100,23 +101,12 @@ function served(heard: readonly Heard[]): number {
   return new Set(heard.filter((each) => each.heard.includes('>INFO:')).map(({ index }) => index)).size;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /** Gives passwords on TCP, as this process's user, and everything that is heard until the other end hangs up. */
 async function onTcp(port: number, ...lines: readonly string[]): Promise<string> {
-  const socket = connect(port, '127.0.0.1');
-  let heard = '';
-  socket.on('data', (chunk: Buffer) => (heard += chunk.toString()));
-  socket.write(lines.map((line) => `${line}\n`).join(''));
-  await once(socket, 'close');
-  return heard;
+  const talker = await Talker.connect(port);
+  for (const line of lines) talker.say(line);
+  await talker.isDisconnected();
+  return talker.text;
 }
 
 describe('a console', () => {

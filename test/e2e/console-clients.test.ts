@@ -1,7 +1,5 @@
-import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer, type AddressInfo } from 'node:net';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +9,7 @@ import { needs } from '../lab/needs.js';
 import { LoopbackVpn } from '../support/openvpn.js';
 import { Office } from '../support/office.js';
 import { Talker } from '../support/talker.js';
+import { freePort } from '../support/free-port.js';
 import { until } from '../support/until.js';
 
 // not timed: each wait has its own bound
@@ -35,15 +34,6 @@ afterEach(async () => {
 
 function at(name: string): string {
   return join(vpn.directory, name);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** The console on TCP, with a password if there is a file of it. */

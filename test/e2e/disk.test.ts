@@ -19,6 +19,7 @@ import type { Check } from '../../src/model/check.js';
 import type { DaemonStatus } from '../../src/api/status.js';
 import { OverrideStore } from '../../src/control/overrides.js';
 import { needs } from '../lab/needs.js';
+import { Talker } from '../support/talker.js';
 import { until } from '../support/until.js';
 
 const DIST = resolve(import.meta.dirname, '../../dist/src');
@@ -274,24 +275,17 @@ describe('a daemon', () => {
     );
     expect((await cli('primary', 'office/alice', 'wifi')).exitCode).toBe(0);
     expect(onDisk()).toEqual([['office/alice', 'wifi']]);
-    first.destroy();
+    first.close();
   });
 
-  async function greeted(): Promise<Socket> {
-    const socket = connect(join(directory, 'console.sock'));
-    await new Promise((resolveConnected) => socket.once('data', resolveConnected));
-    return socket;
+  async function greeted(): Promise<Talker> {
+    const talker = await Talker.connect(join(directory, 'console.sock'));
+    await talker.hears(/^>INFO:/);
+    return talker;
   }
 
-  /** What is answered, up to END, SUCCESS: or ERROR:. */
-  async function ask(socket: Socket, line: string): Promise<string> {
-    let heard = '';
-    const hear = (chunk: Buffer) => (heard += chunk.toString());
-    socket.on('data', hear);
-    socket.write(`${line}\n`);
-    await until(`an answer to ${line}`, () => /^(?:END|SUCCESS:.*|ERROR:.*)\r?\n/m.test(heard));
-    socket.off('data', hear);
-    return heard;
+  async function ask(talker: Talker, line: string): Promise<string> {
+    return (await talker.command(line)).join('\n');
   }
 });
 

@@ -22,7 +22,7 @@ import { Sidecar, type Status, type SwitchEvent } from './sidecar.js';
 import { buildStage, type Stage } from './stage.js';
 import { measureSwitch, type BothCounters, type Switch } from './switch-report.js';
 import { onPaths, sumBytes, throughput } from './traffic.js';
-import { until } from './until.js';
+import { until } from '../support/until.js';
 import { startWeb, Transfer, type TransferResult } from './web.js';
 
 interface Options {
@@ -102,18 +102,22 @@ async function setUp(): Promise<Parts> {
   const log = path.join(out, 'subflowd.log');
   const sidecar = Sidecar.start(stage.network.server, stage.files.config, log, options.subflowd);
   cleanup.add(() => sidecar.stop());
-  const { backend } = await until('subflowd to answer', patienceMs, () => sidecar.status());
+  const { backend } = await until('subflowd answers', () => sidecar.status(), patienceMs);
   say(`subflowd runs; ${backend.name}: ${backend.description}`);
 
   const tunnel = await stage.connect(0, commonName);
   const first = await nextSwitch(sidecar, 0, 'wifi');
-  await until(`${commonName} on wifi in the status`, patienceMs, async () => {
-    const status = await sidecar.status();
-    return status?.sessions.find(
-      ({ session, state, primary }) =>
-        session.commonName === commonName && state === 'obeyed' && primary === 'wifi',
-    );
-  });
+  await until(
+    `${commonName} on wifi in the status`,
+    async () => {
+      const status = await sidecar.status();
+      return status?.sessions.find(
+        ({ session, state, primary }) =>
+          session.commonName === commonName && state === 'obeyed' && primary === 'wifi',
+      );
+    },
+    patienceMs,
+  );
   say(`${commonName} is connected and the rule applied: wifi`);
   return { stage, host, sidecar, tunnel, backend, first };
 }
@@ -142,11 +146,15 @@ async function downloadAndSwitch({ stage, host, sidecar }: Parts): Promise<Run> 
     bytes: number,
     { by, from, to }: Pick<Switch, 'by' | 'from' | 'to'>,
   ): Promise<Switch> => {
-    await until(`${bytes} bytes to arrive`, 5 * patienceMs, async () => {
-      // The race is lost by a download that goes on; one that failed throws here.
-      await Promise.race([download.done, sleep(20)]);
-      return download.bytes >= bytes ? true : undefined;
-    });
+    await until(
+      `${bytes} bytes arrived`,
+      async () => {
+        // The race is lost by a download that goes on; one that failed throws here.
+        await Promise.race([download.done, sleep(20)]);
+        return download.bytes >= bytes;
+      },
+      5 * patienceMs,
+    );
     const before = await counters();
     const known = (await sidecar.switches()).length;
     const requestedMs = Date.now();
@@ -233,10 +241,9 @@ async function conclude({ host, tunnel, backend, first }: Parts, run: Run): Prom
 async function nextSwitch(sidecar: Sidecar, known: number, to: string): Promise<SwitchEvent> {
   return until(
     `the switch of ${commonName} to ${to} in subflowd's log`,
-    patienceMs,
     async () =>
       (await sidecar.switches()).slice(known).find((one) => one.commonName === commonName && one.to === to),
-    20,
+    patienceMs,
   );
 }
 

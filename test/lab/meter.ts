@@ -4,7 +4,7 @@ import type { Namespace, NamespaceProcess } from './namespace.js';
 import { openvpnPort } from './openvpn.js';
 import { says } from './says.js';
 import { parsePacket, type Packet } from './packet.js';
-import { until } from './until.js';
+import { until } from '../support/until.js';
 
 /** Enough of each packet for tcpdump to show every header and option. */
 const snapshotBytes = 160;
@@ -43,14 +43,14 @@ export class Meter {
   async #written(): Promise<void> {
     let before = -1;
     await until(
-      'tcpdump to write what it has caught',
-      120_000,
+      'tcpdump has written everything',
       async () => {
         const { size } = await stat(this.file);
         const same = size === before;
         before = size;
-        return same ? true : undefined;
+        return same;
       },
+      120_000,
       1000,
     );
   }

@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import { mptcpFamily } from './mptcp.js';
 import type { Namespace, NamespaceProcess } from './namespace.js';
 import { openvpnProgram } from './openvpn-program.js';
-import { until } from './until.js';
+import { until } from '../support/until.js';
 
 export const openvpnPort = 1194;
 const ready = 'Initialization Sequence Completed';
@@ -55,12 +55,16 @@ export class OpenvpnProcess {
    */
   async ready(timeoutMs = 180_000): Promise<void> {
     try {
-      await until(`openvpn ${this.name}`, timeoutMs, async () => {
-        if ((await this.log()).includes(ready)) return true;
-        if (this.child.exitCode !== null)
-          throw new Error(`openvpn ${this.name} ended with ${this.child.exitCode}`);
-        return undefined;
-      });
+      await until(
+        `openvpn ${this.name}`,
+        async () => {
+          if ((await this.log()).includes(ready)) return true;
+          if (this.child.exitCode !== null)
+            throw new Error(`openvpn ${this.name} ended with ${this.child.exitCode}`);
+          return undefined;
+        },
+        timeoutMs,
+      );
     } catch (error) {
       const log = (await this.log()).split('\n').slice(-15).join('\n');
       const { stdout, stderr } = this.child.exitCode === null ? { stdout: '', stderr: '' } : await this.child;

@@ -1,7 +1,5 @@
-import type { Config } from '../../src/config/config.js';
 import type { Session } from '../../src/model/session.js';
-import type { ImageSocket } from './kernel-image.js';
-import { standby, STEERING } from './rules.js';
+import type { ImageSocket } from './kernel-image-types.js';
 
 export const SERVER = { address: '192.168.110.2', port: 1194 };
 export const WIFI = { address: '192.168.100.2', port: 38456 };
@@ -28,19 +26,3 @@ export const ALICE_SESSION: Session = {
   real: WIFI,
   virtual: ['10.8.0.2'],
 };
-
-/** A config with two paths. @param primary that of `[default]`. */
-export function configOf(primary: readonly string[]): Config {
-  return {
-    servers: [{ name: 'lab', events: '/nowhere' }],
-    kernel: { backend: 'devmem', layout: 'btf' },
-    console: { socket: '/nowhere', mode: 0o600, overrides: '/nowhere' },
-    paths: [
-      { name: 'wifi', prefixes: ['192.168.100.0/24'] },
-      { name: 'lte', prefixes: ['192.168.200.0/24'] },
-    ],
-    clients: [],
-    default: standby(primary),
-    steering: STEERING,
-  };
-}

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
 /** The settings of a new management client (`man_connection_settings_reset` in OpenVPN's manage.c). */
 const NOTHING_KEPT = { log: false, echo: false, state: false, bytecount: 0 };
@@ -19,12 +19,29 @@ export function greetingOf({ management }: Program): string {
 
 export const GREETING = greetingOf(PROGRAM);
 
+/** {@link FakeOpenvpnOptions.answer} returns it for a line that is to be answered as OpenVPN answers it. */
+export const AS_OPENVPN = Symbol('as OpenVPN');
+
+export interface FakeOpenvpnOptions {
+  /** The size of the next piece, in bytes; default 65,536. */
+  readonly piece?: () => number;
+  /** Real-time messages of whole lines, to send before the next line of an answer; default none. */
+  readonly messages?: () => readonly string[];
+  readonly program?: Program;
+  /** Greets a client instead of OpenVPN's greeting. @param count 1 for the first client. */
+  readonly greet?: (socket: Socket, count: number) => unknown;
+  /** Answers a line itself, or returns {@link AS_OPENVPN}. */
+  readonly answer?: (line: string, socket: Socket) => unknown;
+}
+
 /**
- * A management interface with behaviour that a test cannot get from real OpenVPN: answers in pieces of any size, and
- * real-time messages at every point where OpenVPN could send one.
+ * A management interface with behaviour that a test cannot get from real OpenVPN: answers in pieces of any size,
+ * real-time messages at every point where OpenVPN could send one, and any greeting or answer that a test gives.
  */
 export class FakeOpenvpn {
   readonly received: string[] = [];
+  /** How many clients have connected. */
+  connections = 0;
   /** The answer to `status`. By default it has a few rows with the number of the answer. */
   status: readonly string[] | undefined;
   socket: Socket | undefined;
@@ -39,16 +56,22 @@ export class FakeOpenvpn {
   /** Every connection is closed immediately, as if OpenVPN did not run. */
   away = false;
   readonly #server: Server;
+  readonly #piece: () => number;
+  readonly #messages: () => readonly string[];
+  readonly #program: Program;
   #serial = 0;
   #out = Buffer.alloc(0);
 
-  private constructor(
-    /** The size of the next piece, in bytes. */
-    private readonly piece: () => number,
-    /** Real-time messages of whole lines, to send before the next line of an answer. */
-    private readonly messages: () => readonly string[],
-    private readonly program: Program,
-  ) {
+  private constructor({
+    piece = () => 65_536,
+    messages = () => [],
+    program = PROGRAM,
+    greet,
+    answer = () => AS_OPENVPN,
+  }: FakeOpenvpnOptions) {
+    this.#piece = piece;
+    this.#messages = messages;
+    this.#program = program;
     this.#server = createServer((socket) => {
       socket.on('error', () => undefined);
       if (this.away) {
@@ -56,27 +79,34 @@ export class FakeOpenvpn {
         return;
       }
       this.socket = socket;
+      this.connections += 1;
       this.kept = NOTHING_KEPT;
       let rest = '';
       socket.on('data', (data) => {
         const lines = (rest + data.toString()).split('\n');
         rest = lines.pop() ?? '';
-        for (const line of lines) if (socket === this.socket) this.#answer(line);
+        for (const line of lines) {
+          if (socket !== this.socket) continue;
+          this.received.push(line);
+          if (answer(line, socket) === AS_OPENVPN) this.#answer(line);
+        }
       });
-      this.#say(greetingOf(program));
+      if (greet) greet(socket, this.connections);
+      else this.#say(greetingOf(program));
     });
   }
 
-  static async listen(
-    path: string,
-    piece: () => number = () => 65_536,
-    messages: () => readonly string[] = () => [],
-    program: Program = PROGRAM,
-  ): Promise<FakeOpenvpn> {
-    const fake = new FakeOpenvpn(piece, messages, program);
-    fake.#server.listen(path);
+  /** @param where path of a unix socket; 0: any port of 127.0.0.1. */
+  static async listen(where: string | 0, options: FakeOpenvpnOptions = {}): Promise<FakeOpenvpn> {
+    const fake = new FakeOpenvpn(options);
+    fake.#server.listen(where === 0 ? { port: 0, host: '127.0.0.1' } : { path: where });
     await once(fake.#server, 'listening');
     return fake;
+  }
+
+  /** Where it listens. */
+  get address(): AddressInfo | string {
+    return this.#server.address() ?? '';
   }
 
   /** Sends a real-time message. */
@@ -101,11 +131,10 @@ export class FakeOpenvpn {
   set isHeld(isHeld: boolean) {
     const held = this.#held ?? [];
     this.#held = isHeld ? held : undefined;
-    if (!isHeld) for (const line of held) this.#answer(line, false);
+    if (!isHeld) for (const line of held) this.#answer(line);
   }
 
-  #answer(line: string, isNew = true): void {
-    if (isNew) this.received.push(line);
+  #answer(line: string): void {
     if (this.#held) {
       this.#held.push(line);
       return;
@@ -113,14 +142,14 @@ export class FakeOpenvpn {
     const [command, first = ''] = line.split(' ');
     const serial = this.#serial++;
     this.#keep(line);
-    if (command === 'version' && first === '') this.#say(`OpenVPN Version: ${this.program.version}`, 'END');
+    if (command === 'version' && first === '') this.#say(`OpenVPN Version: ${this.#program.version}`, 'END');
     else if (command === 'version') this.#acknowledge(Number(first));
     else if (command === 'pid') this.#say(`SUCCESS: pid=${this.process.pid}`);
     else if (command === 'hold')
       this.#say(first === '' ? `SUCCESS: hold=${this.process.hold ? 1 : 0}` : `SUCCESS: hold flag set to ${first.toUpperCase()}`);
     else if (command === 'newer') this.#say('SUCCESS: done');
-    else if (command === 'status' && this.answers) this.#say(...this.answers(first));
-    else if (command === 'status' && this.status) this.#say(...this.status);
+    else if (command === 'status' && this.answers) this.#sayAll(this.answers(first));
+    else if (command === 'status' && this.status) this.#sayAll(this.status);
     else if (command === 'status')
       this.#say(`TITLE\t${serial}`, ...Array.from({ length: serial % 7 }, (_, n) => `ROW\t${serial}\t${n}`), 'END');
     else if (line === 'signal SIGUSR1') this.#say('>HOLD:Waiting for hold release:0');
@@ -149,7 +178,7 @@ export class FakeOpenvpn {
 
   /** As `set_client_version` in OpenVPN's manage.c. */
   #acknowledge(version: number): void {
-    if (this.program.answersVersions && version > 3)
+    if (this.#program.answersVersions && version > 3)
       this.#say(`SUCCESS: Management client version set to ${version}`);
   }
 
@@ -162,16 +191,24 @@ export class FakeOpenvpn {
   }
 
   #say(...lines: readonly string[]): void {
-    for (const line of lines) {
-      const text = [...this.messages(), line].map((each) => `${each}\r\n`).join('');
-      this.#out = Buffer.concat([this.#out, Buffer.from(text)]);
-    }
+    this.#sayAll(lines);
+  }
+
+  /** A list can be longer than the arguments that a call may have. */
+  #sayAll(lines: readonly string[]): void {
+    const texts = lines
+      .flatMap((line) => [...this.#messages(), line])
+      .map(
+        (line) => `${line}
+`,
+      );
+    this.#out = Buffer.concat([this.#out, Buffer.from(texts.join(''))]);
     this.#flush();
   }
 
   #flush(): void {
     while (this.#out.length > 0) {
-      const size = Math.max(1, this.piece());
+      const size = Math.max(1, this.#piece());
       this.socket?.write(this.#out.subarray(0, size));
       this.#out = this.#out.subarray(size);
     }

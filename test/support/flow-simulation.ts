@@ -10,7 +10,7 @@ import {
 } from '../../src/steering/guidance.js';
 import { placeSessions, sessionKey } from '../../src/steering/placed-session.js';
 import type { ObservedSession } from '../../src/steering/snapshot.js';
-import { standby, STEERING } from './rules.js';
+import { configOf, standby, STEERING } from './config.js';
 
 /** Mbit/s of payload that a client asks for; Infinity: a download, which uses all it gets. */
 export type Demand = number;
@@ -75,16 +75,13 @@ export class FlowSimulation {
   ) {}
 
   get config(): Config {
-    return {
-      servers: [],
+    return configOf([], {
       kernel: { backend: 'netlink', layout: 'btf' },
-      console: { socket: '', mode: 0o600, overrides: '' },
       paths: this.paths.map(({ name, told }, index) => ({
         name,
         prefixes: [`10.${index}.0.0/16`],
         ...(told !== undefined && { capacity: { down: told * 1e6, up: told * 1e6 } }),
       })),
-      clients: [],
       default: {
         ...standby([]),
         mode: 'balance',
@@ -92,7 +89,7 @@ export class FlowSimulation {
         ...this.options.rule,
       },
       steering: { ...STEERING, ...this.options.steering },
-    };
+    });
   }
 
   /** Seconds. */

@@ -2,62 +2,18 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import ipaddr from 'ipaddr.js';
-import type { Endpoint } from '../../src/model/endpoint.js';
 import type { KernelSources } from '../../src/kernel/kernel.js';
 import type { Layout } from '../../src/kernel/layout/layout.js';
-import { formatLayout } from '../../src/kernel/layout/layout-file.js';
+import { CODE, writeSources } from './kernel-image-sources.js';
+import type { ImageOptions, ImageSocket, Placed } from './kernel-image-types.js';
 import { layOutMultipathTcpOrg } from './multipath-tcp-org-image.js';
 import { layOutUpstream } from './upstream-image.js';
 
 const LINKED_TEXT = 0xffff_ffff_8100_0000n;
-const CODE = 0x10_0000;
 const BYTES = 0x80_0000;
 const HEAP = 0x20_0000;
 const PRESENT = 0x63n;
 const HUGE = 0x80n;
-
-/** A socket for the image; an MPTCP connection if it has subflows. */
-export interface ImageSocket {
-  /** IPPROTO_TCP by default. Ignored if there are subflows. */
-  readonly protocol?: number;
-  readonly local: Endpoint;
-  readonly remote: Endpoint;
-  readonly state?: number;
-  readonly token?: number;
-  /** Whether the socket is of AF_INET6, with IPv4 addresses written as v4-mapped ones. */
-  readonly mapped?: boolean;
-  readonly subflows?: readonly ImageSubflow[];
-}
-
-export interface ImageSubflow extends Omit<ImageSocket, 'subflows' | 'protocol'> {
-  /** Bit fields to set in addition to those of every established subflow, by the kernel's names. */
-  readonly bits?: readonly string[];
-}
-
-/** Where a socket lies in the image: virtual addresses. */
-export interface Placed {
-  readonly sk: bigint;
-  /** The structure with the priorities of each subflow. */
-  readonly contexts: readonly bigint[];
-  readonly socks: readonly bigint[];
-  /** For each subflow on the list, the address of the pointer to its node, and the node. */
-  readonly links: readonly { readonly link: bigint; readonly node: bigint }[];
-}
-
-/** How the memory of the image is arranged, and what the kernel reports about itself. */
-export interface ImageOptions {
-  /** Bytes of RAM. A smaller image is faster to compare. */
-  readonly size?: number;
-  /** Distance of the kernel image from its linked address (KASLR), bytes. */
-  readonly slide?: bigint;
-  readonly directMap?: { readonly base: bigint; readonly levels: 4 | 5 };
-  /** Whether the kernel has `page_offset_base`. */
-  readonly isRandomised?: boolean;
-  /** The contents of /proc/kallsyms: everything, code only (CONFIG_KALLSYMS_ALL=n), or zeros (kptr_restrict). */
-  readonly kallsyms?: 'all' | 'code' | 'zeros';
-  /** More symbols, with their offsets from the start of the kernel image. */
-  readonly symbols?: Readonly<Record<string, bigint>>;
-}
 
 /**
  * A file with the memory of a fake kernel, as /dev/mem shows it: tasks, files, sockets and subflows, arranged by a layout of
@@ -66,12 +22,15 @@ export interface ImageOptions {
 export class KernelImage {
   readonly bytes: Buffer;
   readonly options: Required<ImageOptions>;
-  readonly #directory = mkdtempSync(path.join(tmpdir(), 'kernel-image-'));
-  readonly #text: bigint;
+  /** The files of {@link sources} are here. */
+  readonly directory = mkdtempSync(path.join(tmpdir(), 'kernel-image-'));
+  /** The address of the kernel image. */
+  readonly text: bigint;
   #heap = HEAP;
   readonly #tasks: bigint[] = [];
   readonly initTask: bigint;
-  readonly #pgd: bigint;
+  /** The address of the page table of the kernel. */
+  readonly pgd: bigint;
 
   constructor(
     readonly layout: Layout,
@@ -87,10 +46,10 @@ export class KernelImage {
       ...options,
     };
     this.bytes = Buffer.alloc(this.options.size);
-    this.#text = LINKED_TEXT + this.options.slide;
-    this.initTask = this.#text + 0x1000n;
-    this.#pgd = this.#text + 0x4000n;
-    if (this.options.isRandomised) this.setWord(this.#text + 0x8000n, this.options.directMap.base);
+    this.text = LINKED_TEXT + this.options.slide;
+    this.initTask = this.text + 0x1000n;
+    this.pgd = this.text + 0x4000n;
+    if (this.options.isRandomised) this.setWord(this.text + 0x8000n, this.options.directMap.base);
     this.#tasks.push(this.initTask);
     this.place(this.initTask, 'task_struct', 'pid', 0n);
     this.task(1, []);
@@ -111,9 +70,7 @@ export class KernelImage {
 
   /** The physical address of a virtual one. */
   physical(address: bigint): bigint {
-    return address >= this.#text
-      ? address - this.#text + BigInt(CODE)
-      : address - this.options.directMap.base;
+    return address >= this.text ? address - this.text + BigInt(CODE) : address - this.options.directMap.base;
   }
 
   word(address: bigint): bigint {
@@ -221,71 +178,7 @@ export class KernelImage {
 
   /** Writes the files that `openKernel` reads, and a layout file of this build. */
   sources(): KernelSources & { readonly layout: string } {
-    const file = (name: string, content: string | Buffer) => {
-      const full = path.join(this.#directory, name);
-      writeFileSync(full, content);
-      return full;
-    };
-    const hex = (number: number) => number.toString(16).padStart(8, '0');
-    const buildId = 'c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00';
-    return {
-      memory: file('mem', this.bytes),
-      iomem: file(
-        'iomem',
-        `00000000-00000fff : Reserved\n00001000-${hex(this.bytes.length - 1)} : System RAM\n` +
-          `  ${hex(CODE)}-001fffff : Kernel code\nfed00000-fed003ff : HPET 0\n`,
-      ),
-      kallsyms: file('kallsyms', this.#kallsyms()),
-      btf: path.join(this.#directory, 'none'),
-      notes: file(
-        'notes',
-        Buffer.concat([
-          // a note of another type first, as from the linker
-          Buffer.from('0400000004000000060000005858585801000000', 'hex'),
-          Buffer.from(`040000001400000003000000474e5500${buildId}`, 'hex'),
-        ]),
-      ),
-      layout: file(
-        'layout.json',
-        formatLayout({
-          release: '4.4.83-image',
-          buildId,
-          symbols: new Map(
-            this.#symbols().map(([address, , name]) => [name, address - this.options.slide] as const),
-          ),
-          layout: this.layout,
-        }),
-      ),
-    };
-  }
-
-  #symbols(): (readonly [bigint, 'T' | 'D', string])[] {
-    return [
-      [this.#text, 'T', '_text'],
-      [this.#text + 0x1f0n, 'T', '_stext'],
-      [this.initTask, 'D', 'init_task'],
-      [
-        this.#pgd,
-        'D',
-        this.options.directMap.base < 0xffff_8880_0000_0000n ? 'init_level4_pgt' : 'init_top_pgt',
-      ],
-      ...Object.entries(this.options.symbols).map(
-        ([name, offset]) => [this.#text + offset, 'T', name] as const,
-      ),
-      ...(this.options.isRandomised ? [[this.#text + 0x8000n, 'D', 'page_offset_base'] as const] : []),
-    ];
-  }
-
-  #kallsyms(): string {
-    const { kallsyms } = this.options;
-    const shown = [...this.#symbols(), [this.#text + 0x9000n, 'T', 'init_task_work'] as const];
-    return shown
-      .filter(([, type]) => kallsyms !== 'code' || type === 'T')
-      .map(([address, type, name]) => {
-        const shownAddress = kallsyms === 'zeros' ? 0n : address;
-        return `${shownAddress.toString(16).padStart(16, '0')} ${type} ${name}\n`;
-      })
-      .join('');
+    return writeSources(this);
   }
 
   /** Every byte that was changed in the memory file: [physical address, before, after]. */
@@ -309,16 +202,16 @@ export class KernelImage {
 
   /** Copies the image to the memory file. */
   write(): void {
-    writeFileSync(path.join(this.#directory, 'mem'), this.bytes, { flag: 'r+' });
+    writeFileSync(path.join(this.directory, 'mem'), this.bytes, { flag: 'r+' });
   }
 
   /** The current contents of the memory file. */
   reread(): Buffer {
-    return readFileSync(path.join(this.#directory, 'mem'));
+    return readFileSync(path.join(this.directory, 'mem'));
   }
 
   remove(): void {
-    rmSync(this.#directory, { recursive: true });
+    rmSync(this.directory, { recursive: true });
   }
 
   #linkTasks(): void {
@@ -345,7 +238,7 @@ export class KernelImage {
       const index = (address >> (12n + 9n * BigInt(level - 1))) & 511n;
       this.bytes.writeBigUInt64LE(value, Number(physical + index * 8n));
     };
-    let at = this.physical(this.#pgd);
+    let at = this.physical(this.pgd);
     for (let level: number = levels; level > 2; level--) {
       const next = table();
       put(at, level, next | PRESENT);

@@ -1,4 +1,5 @@
-import type { ImageSubflow, KernelImage, Placed } from './kernel-image.js';
+import type { KernelImage } from './kernel-image.js';
+import type { ImageSubflow, Placed } from './kernel-image-types.js';
 
 const SUB = 'mptcp_tcp_sock';
 

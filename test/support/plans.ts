@@ -4,7 +4,7 @@ import type { Session } from '../../src/model/session.js';
 import type { Priority, Subflow } from '../../src/model/subflow.js';
 import { plan, type SessionPlan } from '../../src/steering/plan.js';
 import type { Overrides } from '../../src/steering/rule.js';
-import { standby, STEERING } from './rules.js';
+import { configOf } from './config.js';
 
 export const LOCAL = { address: '192.0.2.1', port: 1194 };
 export const WIFI = '192.168.100.2';
@@ -15,22 +15,16 @@ export const ELSEWHERE = '203.0.113.9';
 /** No overrides. */
 export const NONE: Overrides = new Map();
 
-/** Three paths; `primary` is that of [default]. */
+const PATHS: Config['paths'] = [
+  { name: 'wifi', prefixes: ['192.168.100.0/24', '2001:db8:100::/48'] },
+  { name: 'lte', prefixes: ['192.168.200.0/24', '2001:db8:200::/48'] },
+  // contains the tunnel's addresses, but a subflow through the tunnel is on no path
+  { name: 'office', prefixes: ['10.0.0.0/8'] },
+];
+
+/** {@link configOf} with three paths: `wifi`, `lte` and `office`. */
 export function configWith(primary: readonly string[], clients: Config['clients'] = []): Config {
-  return {
-    servers: [{ name: 'a', events: '/run/subflowd/events' }],
-    kernel: { backend: 'devmem', layout: 'btf' },
-    console: { socket: '/run/subflowd/console.sock', mode: 0o660, overrides: '/var/lib/subflowd/o.json' },
-    paths: [
-      { name: 'wifi', prefixes: ['192.168.100.0/24', '2001:db8:100::/48'] },
-      { name: 'lte', prefixes: ['192.168.200.0/24', '2001:db8:200::/48'] },
-      // contains the tunnel's addresses, but a subflow through the tunnel is on no path
-      { name: 'office', prefixes: ['10.0.0.0/8'] },
-    ],
-    clients,
-    default: standby(primary),
-    steering: STEERING,
-  };
+  return configOf(primary, { paths: PATHS, clients });
 }
 
 /** @param text `192.168.100.2 active`, or `192.168.100.2 active/backup` if the peer asks for another priority. */

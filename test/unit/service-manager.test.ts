@@ -39,6 +39,7 @@ it('starts no process without NOTIFY_SOCKET', async () => {
   writeFileSync(join(directory, 'systemd-notify'), `#!/bin/sh\n: >${directory}/started\n`, { mode: 0o755 });
   const manager = (socket: object) => new ServiceManager({ PATH: directory, ...socket });
   manager({}).ready('serves');
+  // no event shows that no process starts
   await sleep(300);
   expect(existsSync(join(directory, 'started'))).toBe(false);
   manager({ NOTIFY_SOCKET: '/nowhere' }).ready('serves');

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { generator } from '../../support/random.js';
 import { payloadSha256 } from '../payload.js';
-import { until } from '../until.js';
+import { until } from '../../support/until.js';
 import { Transfer } from '../web.js';
 import { BEGIN_WITHIN_MS, type LoadOptions, type LoadResult } from './load.js';
 import type { Scene } from './scene.js';
@@ -18,11 +18,15 @@ export async function downloads(
   const transfers = clients.map(({ namespace }) =>
     Transfer.download(network, namespace, bytes, { holds: [0], timeoutMs: 900_000 }),
   );
-  await until('every download to be ready', 180_000, async () => {
-    // One that failed throws here.
-    await Promise.race([...transfers.map(({ done }) => done), sleep(20)]);
-    return transfers.every(({ hasStarted }) => hasStarted) || undefined;
-  });
+  await until(
+    'every download is ready',
+    async () => {
+      // One that failed throws here.
+      await Promise.race([...transfers.map(({ done }) => done), sleep(20)]);
+      return transfers.every(({ hasStarted }) => hasStarted);
+    },
+    180_000,
+  );
   const beganMs = Date.now();
   await Promise.all(
     transfers.map(async (transfer) => {

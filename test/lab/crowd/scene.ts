@@ -7,7 +7,7 @@ import { tunDevice } from '../openvpn-config.js';
 import { writeRules, type SidecarFiles } from '../sidecar-files.js';
 import { Sidecar } from '../sidecar.js';
 import { buildStage } from '../stage.js';
-import { until } from '../until.js';
+import { until } from '../../support/until.js';
 import { startWeb } from '../web.js';
 import type { Arrangement } from './arrangement.js';
 import { congestionControl } from './congestion.js';
@@ -58,7 +58,7 @@ export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out
     await writeSteering(files, steering);
     sidecar = Sidecar.start(network.server, files.config, path.join(out, 'subflowd.log'));
     cleanup.add(() => sidecar?.stop() ?? Promise.resolve());
-    await until('subflowd to answer', patienceMs, () => sidecar?.status());
+    await until('subflowd answers', () => sidecar?.status(), patienceMs);
   }
 
   const theirs = await addNeighbours(cleanup, network, {
@@ -81,21 +81,29 @@ export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out
       tunnelAddress: await tunnelAddress(client.namespace),
     })),
   );
-  await until('two subflows of each client', patienceMs, async () => {
-    const { stdout } = await network.server.run('ss', [
-      '-Htn',
-      'state',
-      'established',
-      'sport',
-      `:${openvpnPort}`,
-    ]);
-    return stdout.split('\n').length === accessPoints.length * clientsOfA.length || undefined;
-  });
+  await until(
+    'each client has two subflows',
+    async () => {
+      const { stdout } = await network.server.run('ss', [
+        '-Htn',
+        'state',
+        'established',
+        'sport',
+        `:${openvpnPort}`,
+      ]);
+      return stdout.split('\n').length === accessPoints.length * clientsOfA.length;
+    },
+    patienceMs,
+  );
   if (steering === 'rules') {
-    await until('every rule to be obeyed', patienceMs, async () => {
-      const status = await sidecar?.status();
-      return status?.sessions.every(({ state }) => state === 'obeyed') === true || undefined;
-    });
+    await until(
+      'every rule is obeyed',
+      async () => {
+        const status = await sidecar?.status();
+        return status?.sessions.every(({ state }) => state === 'obeyed') === true;
+      },
+      patienceMs,
+    );
   }
   return sidecar === undefined ? { network, clients } : { network, clients, sidecar };
 }

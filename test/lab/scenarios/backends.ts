@@ -7,7 +7,7 @@ import { NetlinkBackend } from '../../../src/backend/netlink.js';
 import { formatEndpoint } from '../../../src/model/endpoint.js';
 import { figure6Paths } from '../network.js';
 import { buildStage } from '../stage.js';
-import { until } from '../until.js';
+import { until } from '../../support/until.js';
 import { PATIENCE_MS, reconnects, say, scenario } from './scenario.js';
 
 const CLIENTS = 3;
@@ -45,10 +45,14 @@ await scenario(async (cleanup, out) => {
     say(name);
   };
 
-  await until('every subflow', PATIENCE_MS, async () => {
-    const { connections } = await netlink.connections(pid);
-    return connections.flatMap(({ subflows }) => subflows).length === 2 * CLIENTS - 1 || undefined;
-  });
+  await until(
+    'every subflow',
+    async () => {
+      const { connections } = await netlink.connections(pid);
+      return connections.flatMap(({ subflows }) => subflows).length === 2 * CLIENTS - 1;
+    },
+    PATIENCE_MS,
+  );
   await look('connected');
   await setAll(netlink, pid, 'wifi', 'backup');
   await look('set by netlink');

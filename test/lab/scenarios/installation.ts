@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import { checkout } from '../checkout.js';
 import type { Namespace } from '../namespace.js';
 import type { SidecarFiles } from '../sidecar-files.js';
-import { until } from '../until.js';
+import { until } from '../../support/until.js';
 
 const conf = (name: string) => path.join(checkout, 'openvpn-conf', name);
 
@@ -84,16 +84,20 @@ export async function attempt(victim: number, openvpn: number): Promise<Record<s
   await execa('systemctl', ['daemon-reload']);
   await execa('systemctl', ['start', 'subflowd-attempts.service']);
   // the journal may be a moment late
-  return until('what was tried', 60_000, async () => {
-    const { stdout } = await execa('journalctl', [
-      '--unit',
-      'subflowd-attempts.service',
-      '--output=cat',
-      '--no-pager',
-    ]);
-    const json = stdout.split('\n').find((line) => line.startsWith('{'));
-    return json === undefined ? undefined : (JSON.parse(json) as Record<string, string>);
-  });
+  return until(
+    'what was tried',
+    async () => {
+      const { stdout } = await execa('journalctl', [
+        '--unit',
+        'subflowd-attempts.service',
+        '--output=cat',
+        '--no-pager',
+      ]);
+      const json = stdout.split('\n').find((line) => line.startsWith('{'));
+      return json === undefined ? undefined : (JSON.parse(json) as Record<string, string>);
+    },
+    60_000,
+  );
 }
 
 /** Makes the events directories what older versions made them: root's and their users' alone. */

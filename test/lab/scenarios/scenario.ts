@@ -6,7 +6,7 @@ import { talk } from '../../../src/console/terminal/talk.js';
 import { Cleanup } from '../cleanup.js';
 import type { OpenvpnProcess } from '../openvpn.js';
 import type { SidecarFiles } from '../sidecar-files.js';
-import { until } from '../until.js';
+import { until } from '../../support/until.js';
 
 /** An emulated processor needs its time; what is waited for either comes or never does. */
 export const PATIENCE_MS = 180_000;
@@ -58,10 +58,14 @@ export async function untilStatus(
 ): Promise<DaemonStatus> {
   let last: DaemonStatus | undefined;
   try {
-    return await until(what, PATIENCE_MS, async () => {
-      last = await statusOf(files).catch(() => undefined);
-      return last !== undefined && holds(last) ? last : undefined;
-    });
+    return await until(
+      what,
+      async () => {
+        last = await statusOf(files).catch(() => undefined);
+        return last !== undefined && holds(last) ? last : undefined;
+      },
+      PATIENCE_MS,
+    );
   } catch (error) {
     throw new Error(`${(error as Error).message}; the last status: ${JSON.stringify(last, undefined, 2)}`, {
       cause: error,

@@ -6,7 +6,7 @@ import type { PathOptions } from '../network.js';
 import { Sidecar, type SwitchEvent } from '../sidecar.js';
 import { writeRules, type MoreLines } from '../sidecar-files.js';
 import { buildStage } from '../stage.js';
-import { until } from '../until.js';
+import { until } from '../../support/until.js';
 import { startWeb } from '../web.js';
 import {
   command,
@@ -122,10 +122,14 @@ await scenario(async (cleanup, out) => {
   say('half of them are on lte, and both paths are in use');
 
   const began = Date.now();
-  await until('a rest', PATIENCE_MS, async () => {
-    const last = (await sidecar.switches()).at(-1)?.committedAt ?? began;
-    return Date.now() - Math.max(began, last) >= REST_MS || undefined;
-  });
+  await until(
+    'a rest',
+    async () => {
+      const last = (await sidecar.switches()).at(-1)?.committedAt ?? began;
+      return Date.now() - Math.max(began, last) >= REST_MS;
+    },
+    PATIENCE_MS,
+  );
   say('and all stay');
   return {
     crowded, dry, dryExplained, dryPrioTx, drySwitches, spread,

@@ -10,7 +10,7 @@ import { buildNetwork, type ClientHost } from '../network.js';
 import { clientConfig, serverConfig } from '../openvpn-config.js';
 import { OpenvpnProcess } from '../openvpn.js';
 import { Authority } from '../pki.js';
-import { until } from '../until.js';
+import { until } from '../../support/until.js';
 import {
   attempt,
   install,
@@ -87,11 +87,7 @@ await scenario(async (cleanup, out) => {
   await sidecar.systemctl('stop');
   const whenStopped = await records();
   await alice.stop();
-  await until(
-    'the record of alice is gone',
-    PATIENCE_MS,
-    async () => (await records()).length === 0 || undefined,
-  );
+  await until('the record of alice is gone', async () => (await records()).length === 0, PATIENCE_MS);
   await connect(network.clients[1], VAN);
   const whileDown = await records();
   say('while the sidecar was down alice left and the van came');
@@ -102,10 +98,14 @@ await scenario(async (cleanup, out) => {
 
   const before = await sidecar.pid();
   await sidecar.systemctl('kill', '--signal=KILL');
-  await until('systemd to start it again', PATIENCE_MS, async () => {
-    const pid = await sidecar.pid();
-    return (pid !== 0 && pid !== before) || undefined;
-  });
+  await until(
+    'systemd starts it again',
+    async () => {
+      const pid = await sidecar.pid();
+      return pid !== 0 && pid !== before;
+    },
+    PATIENCE_MS,
+  );
   const afterKill = await obeyed('the van on wifi after the kill', VAN, 'wifi', { subflows: 1 });
   const { NRestarts: restarts } = await sidecar.show('NRestarts');
   say('killed: systemd started it again');

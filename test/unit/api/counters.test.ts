@@ -4,7 +4,8 @@ import { EventStream, type DaemonEvent, type EventOf } from '../../../src/api/ev
 import type { Subflow } from '../../../src/model/subflow.js';
 import { plan, type Plan } from '../../../src/steering/plan.js';
 import type { ObservedSession } from '../../../src/steering/snapshot.js';
-import { configOf, LTE, WIFI } from '../../support/alice.js';
+import { LTE, WIFI } from '../../support/alice.js';
+import { configOf } from '../../support/config.js';
 import { client, switchOf } from '../console/steered.js';
 
 let events: EventStream;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { mistakes, parsed, PATHS, SERVER } from '../../support/config-text.js';
-import { standby, STEERING } from '../../support/rules.js';
+import { standby, STEERING } from '../../support/config.js';
 
 const CONSOLE = {
   socket: '/run/subflowd/console.sock',

@@ -13,7 +13,8 @@ import { qualifiedName, type Session } from '../../../src/model/session.js';
 import { NO_GUIDANCE } from '../../../src/steering/guidance.js';
 import { plan } from '../../../src/steering/plan.js';
 import type { ObservedSession } from '../../../src/steering/snapshot.js';
-import { configOf, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
+import { LTE, PID, SERVER, WIFI } from '../../support/alice.js';
+import { configOf } from '../../support/config.js';
 
 export const BACKEND: DaemonStatus['backend'] = { name: 'devmem', description: 'mapped', tellsPeer: true };
 

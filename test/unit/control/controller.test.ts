@@ -7,7 +7,8 @@ import type { Switch } from '../../../src/control/compare-plans.js';
 import { Controller } from '../../../src/control/controller.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
 import type { SessionWithoutPort, Session } from '../../../src/model/session.js';
-import { ALICE, ALICE_SESSION, configOf, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
+import { ALICE, ALICE_SESSION, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
+import { configOf } from '../../support/config.js';
 import { KernelImage } from '../../support/kernel-image.js';
 import { LINUX_6_1 } from '../../support/layouts.js';
 import { until } from '../../support/until.js';
@@ -238,6 +239,7 @@ it('observes less often if an observation takes long', async () => {
     notifiesPeer: real.notifiesPeer,
     connections: async (pid) => {
       looks++;
+      // an observation takes this long
       await sleep(100);
       return real.connections(pid);
     },
@@ -245,6 +247,7 @@ it('observes less often if an observation takes long', async () => {
     close: () => real.close(),
   }));
   looks = 0;
+  // the number of observations in a fixed time is what is tested
   await sleep(1500);
   // in the first seconds, rounds take a tenth of the time
   expect(looks).toBeLessThanOrEqual(2);

@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -11,7 +9,10 @@ import { openKernel } from '../../../src/kernel/kernel.js';
 import { ensureEventsDirectory } from '../../../src/openvpn/records/events-directory.js';
 import { Servers } from '../../../src/openvpn/servers.js';
 import { MOST_SESSIONS } from '../../../src/openvpn/management/status.js';
-import { ALICE, configOf, PID } from '../../support/alice.js';
+import { ALICE, PID } from '../../support/alice.js';
+import { configOf } from '../../support/config.js';
+import { clientList } from '../../support/client-list.js';
+import { FakeOpenvpn } from '../../support/fake-openvpn.js';
 import { KernelImage } from '../../support/kernel-image.js';
 import { LINUX_6_1 } from '../../support/layouts.js';
 import { until } from '../../support/until.js';
@@ -20,10 +21,9 @@ import { until } from '../../support/until.js';
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 const OTHER_PID = 100;
-const HEADER = 'HEADER\tCLIENT_LIST\tCommon Name\tReal Address\tVirtual Address\tClient ID';
 
 let directory: string;
-let peers: { server: NetServer; sockets: Socket[] }[];
+let fakes: FakeOpenvpn[];
 let image: KernelImage;
 let backend: Backend;
 let servers: Servers;
@@ -33,7 +33,7 @@ let problems: string[];
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'subflowd-large-'));
   ensureEventsDirectory(join(directory, 'events'));
-  peers = [];
+  fakes = [];
   problems = [];
   image = new KernelImage(LINUX_6_1);
   image.task(PID, [image.socket(ALICE).file]);
@@ -44,39 +44,21 @@ afterEach(async () => {
   await controller.stop();
   await backend.close();
   image.remove();
-  for (const { server, sockets } of peers) {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  }
+  for (const fake of fakes) fake.close();
   rmSync(directory, { recursive: true });
 });
 
-/** A management interface that lists `rows`, each as `NAME ADDRESS CID`, and sends `more` after a request. */
-async function listen(name: string, pid: number, rows: readonly string[], more = ''): Promise<void> {
-  const status = [
-    HEADER,
-    ...rows.map((row) => {
-      const [commonName, real, cid] = row.split(' ');
-      return `CLIENT_LIST\t${commonName}\t${real}\t10.8.0.2\t${cid}`;
-    }),
-    'END\r\n',
-  ].join('\r\n');
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => {
-    sockets.push(socket);
-    socket.on('error', () => undefined);
-    socket.write('>INFO:OpenVPN Management Interface Version 5\r\n');
-    socket.on('data', (data) => {
-      for (const line of data.toString().split('\n')) {
-        if (line === 'version') socket.write('OpenVPN Version: OpenVPN 2.6.14\r\nEND\r\n');
-        if (line === 'pid') socket.write(`SUCCESS: pid=${pid}\r\n`);
-        if (line === 'status 3') socket.write(`${status}${more}`);
-      }
-    });
-  });
-  server.listen(join(directory, name));
-  await once(server, 'listening');
-  peers.push({ server, sockets });
+/** A management interface that lists clients as {@link clientList} takes them, and sends more lines after each list. */
+async function listen(
+  name: string,
+  pid: number,
+  clients: readonly string[],
+  more: readonly string[] = [],
+): Promise<void> {
+  const fake = await FakeOpenvpn.listen(join(directory, name));
+  fake.process.pid = pid;
+  fake.status = [...clientList(clients), ...more];
+  fakes.push(fake);
 }
 
 function start(): void {
@@ -142,13 +124,14 @@ describe('a server that lists 150,000 sessions', () => {
   });
 
   it('does not delay them more either if it reports each session when it connects', async () => {
-    const told = Array.from({ length: 3 }, (_, n) =>
+    const told = Array.from({ length: 3 }, (_, n) => n).flatMap((n) =>
       [
         `>CLIENT:ESTABLISHED,${900_000 + n}`,
-        ...[`common_name=late${n}`, `daemon_pid=${OTHER_PID}`, `trusted_ip=192.0.2.1`, `trusted_port=${n + 1}`, 'END'],
-      ].join('\r\n>CLIENT:ENV,'),
-    ).join('\r\n');
-    await listen('large', OTHER_PID, manyV4.slice(0, MOST_SESSIONS), `${told}\r\n`);
+        ...[`common_name=late${n}`, `daemon_pid=${OTHER_PID}`, `trusted_ip=192.0.2.1`, `trusted_port=${n + 1}`, 'END']
+          .map((variable) => `>CLIENT:ENV,${variable}`),
+      ],
+    );
+    await listen('large', OTHER_PID, manyV4.slice(0, MOST_SESSIONS), told);
     await listen('lab', PID, ['alice 192.168.100.2:38456 7']);
     start();
     await until('it is reported', () => problems.some((text) => text.includes('has more than')));

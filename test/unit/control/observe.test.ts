@@ -4,7 +4,8 @@ import type { ServerSockets } from '../../../src/model/connection.js';
 import { MAX_PROBLEMS, observe } from '../../../src/control/observe.js';
 import type { Session } from '../../../src/model/session.js';
 import { plan } from '../../../src/steering/plan.js';
-import { ALICE_SESSION, configOf, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
+import { ALICE_SESSION, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
+import { configOf } from '../../support/config.js';
 
 const CONNECTION = {
   pid: PID,

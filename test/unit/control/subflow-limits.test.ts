@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { excessText } from '../../../src/control/excess-text.js';
 import { subflowLimits } from '../../../src/control/subflow-limits.js';
-import { ALICE_SESSION, configOf } from '../../support/alice.js';
+import { ALICE_SESSION } from '../../support/alice.js';
+import { configOf } from '../../support/config.js';
 
 const sessionTokens = new Map([[1, new Set([7])]]);
 

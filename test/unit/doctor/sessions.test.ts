@@ -3,7 +3,8 @@ import type { DaemonStatus } from '../../../src/api/status.js';
 import { checkSessions } from '../../../src/doctor/sessions.js';
 import { plan } from '../../../src/steering/plan.js';
 import type { ObservedSession } from '../../../src/steering/snapshot.js';
-import { configOf, LTE, WIFI } from '../../support/alice.js';
+import { LTE, WIFI } from '../../support/alice.js';
+import { configOf } from '../../support/config.js';
 import { client, statusOf } from '../console/steered.js';
 
 describe('checkSessions', () => {

@@ -6,7 +6,8 @@ import { isSameEndpoint } from '../../../src/model/endpoint.js';
 import { openKernel, type KernelSources } from '../../../src/kernel/kernel.js';
 import type { Layout } from '../../../src/kernel/layout/layout.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
-import { KernelImage, type Placed } from '../../support/kernel-image.js';
+import { KernelImage } from '../../support/kernel-image.js';
+import type { Placed } from '../../support/kernel-image-types.js';
 import { SAFE_ACCESSES } from '../../support/layouts.js';
 
 const NAME: SubflowName = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };

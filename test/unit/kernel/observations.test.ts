@@ -9,7 +9,8 @@ import { FdTableReader, type OpenFiles } from '../../../src/kernel/walk/fd-table
 import { openKernel } from '../../../src/kernel/kernel.js';
 import { Layout } from '../../../src/kernel/layout/layout.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
-import { KernelImage, type ImageSocket } from '../../support/kernel-image.js';
+import { KernelImage } from '../../support/kernel-image.js';
+import type { ImageSocket } from '../../support/kernel-image-types.js';
 import { ALL_LAYOUTS, LINUX_6_1 } from '../../support/layouts.js';
 
 const BOB: ImageSocket = {

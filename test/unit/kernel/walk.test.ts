@@ -4,7 +4,8 @@ import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { mptcpOf } from '../../../src/kernel/walk/mptcp-implementations.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
-import { KernelImage, type ImageOptions } from '../../support/kernel-image.js';
+import { KernelImage } from '../../support/kernel-image.js';
+import type { ImageOptions } from '../../support/kernel-image-types.js';
 import { ALL_LAYOUTS, SAFE_ACCESSES } from '../../support/layouts.js';
 
 const ON_LTE: SubflowName = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };

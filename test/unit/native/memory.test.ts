@@ -1,76 +1,29 @@
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { Worker } from 'node:worker_threads';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { ReadStatus, type NativeTable } from '../../../src/native/addon.js';
 import {
-  CommitResult,
-  loadAddon,
-  ReadStatus,
-  type NativeTable,
-  type NativeMemory,
-} from '../../../src/native/addon.js';
+  BYTES,
+  change,
+  commit,
+  directory,
+  file,
+  guards,
+  memory,
+  NO_GUARDS,
+  openMemory,
+  PhysicalMemory,
+  RANGES,
+  STRUCTURE,
+  wordAt,
+  words,
+} from './memory-file.js';
 
-const { PhysicalMemory } = loadAddon();
 const PAGE = 4096;
-/** Two ranges of RAM with a hole between them. The second one crosses the edge of a 2 MiB window. */
-const RANGES = BigUint64Array.of(0x1000n, 0x3000n, 0x10_0000n, 0x30_0000n);
-const BYTES = 0x30_0000;
-
-let directory: string;
-let file: string;
-let memory: NativeMemory;
-
-beforeEach(() => {
-  directory = mkdtempSync(path.join(tmpdir(), 'memory-'));
-  file = path.join(directory, 'mem');
-  const bytes = Buffer.alloc(BYTES);
-  for (let at = 0; at < BYTES; at += 8) bytes.writeBigUInt64LE(BigInt(at), at);
-  writeFileSync(file, bytes);
-});
-afterEach(() => {
-  memory.close();
-  rmSync(directory, { recursive: true });
-});
-
-const STRUCTURE = 0x1008n;
-const NO_GUARDS = guards();
-
-/** The guards of the structure, from triples of address, mask and expected value. */
-function guards(...words: readonly bigint[]): BigUint64Array {
-  return BigUint64Array.of(STRUCTURE, BigInt(Math.ceil(words.length / 3)), ...words);
-}
-
-function commit(sequence: BigUint64Array, changes: BigUint64Array): number {
-  return memory.commit(sequence, 0, changes);
-}
-
-function change(address: bigint, width: number, mask: number, value: number, readBack = 0): BigUint64Array {
-  return BigUint64Array.of(address - STRUCTURE, ...[width, mask, value, readBack].map(BigInt));
-}
-
-/** Words as gather takes them: by offset, with a mask of all bits by default. */
-function words(...wanted: readonly (readonly [offset: number, mask?: bigint])[]): BigUint64Array {
-  return BigUint64Array.from(wanted.flatMap(([offset, mask = ~0n]) => [BigInt(offset), mask]));
-}
-
-/** A worker that clears the bits at 0x1018 as soon as they are set, until it is stopped. */
-const OVERWRITER = `
-  const { parentPort, workerData: { root, file, ranges, guards, change, stop } } = require('node:worker_threads');
-  const { PhysicalMemory } = require('node-gyp-build')(root);
-  const memory = new PhysicalMemory(file, ranges, 'mapped', true);
-  parentPort.postMessage('writes');
-  while (Atomics.load(stop, 0) === 0) memory.commit(guards, 0, change);
-`;
-
-function wordAt(address: number): bigint {
-  return readFileSync(file).readBigUInt64LE(address);
-}
 
 describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
   beforeEach(() => {
-    memory = new PhysicalMemory(file, RANGES, access, true);
+    openMemory(access, true);
     memory.setLinearMap(BigUint64Array.of(0xffff_0000_0000_0000n, 0xffff_0000_0030_0000n, 0n));
   });
 
@@ -198,91 +151,6 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
     expect(memory.isUnchanged()).toBe(true);
   });
 
-  it('changes the masked bits of one byte, and no others', () => {
-    const sequence = guards(0x1010n, 0xffffn, 0x1010n);
-    expect(commit(sequence, change(0x1018n, 1, 0b110, 0b010))).toBe(CommitResult.changed);
-    expect(wordAt(0x1018)).toBe(0x101an);
-    expect(commit(sequence, change(0x1018n, 1, 0b110, 0b010))).toBe(CommitResult.unchanged);
-  });
-
-  it('uses the guards at the given index', () => {
-    const stale = guards(0x1010n, 0xffffn, 0n);
-    const all = BigUint64Array.of(...stale, ...guards(0x1010n, 0xffffn, 0x1010n), ...stale);
-    const at = (index: number) => memory.commit(all, index * stale.length, change(0x1018n, 1, 0b110, 0b010));
-    expect([at(0), wordAt(0x1018)]).toEqual([0, 0x1018n]);
-    expect([at(1), wordAt(0x1018)]).toEqual([CommitResult.changed, 0x101an]);
-    expect(at(2)).toBe(0);
-  });
-
-  it('writes nothing if a guard fails, and returns its index', () => {
-    const sequence = guards(0x1010n, 0xffffn, 0x1010n, 0x10_0000n, 0xffn, 0x1n, 0x1020n, 0xffn, 0x0n);
-    expect(commit(sequence, change(0x1018n, 1, 0b110, 0b010))).toBe(1);
-    expect(wordAt(0x1018)).toBe(0x1018n);
-  });
-
-  it.each([
-    ['a guard outside System RAM', guards(0x8000n, 1n, 1n), 0x1018n, 1, 1, 1, 'EGUARD'],
-    ['a guard at an unaligned address', guards(0x1001n, 1n, 1n), 0x1018n, 1, 1, 1, 'EGUARD'],
-    ['a guard that expects bits outside of its mask', guards(0x1010n, 1n, 2n), 0x1018n, 1, 1, 1, 'EGUARD'],
-    ['a field outside System RAM', NO_GUARDS, 0x8000n, 1, 1, 1, 'ETARGET'],
-    ['a field across the end of System RAM', NO_GUARDS, 0x2ffffen, 4, 1, 1, 'ETARGET'],
-    ['an empty mask', NO_GUARDS, 0x1018n, 1, 0, 0, 'ETARGET'],
-    ['a value beyond the mask', NO_GUARDS, 0x1018n, 1, 1, 2, 'ETARGET'],
-    ['a mask beyond the unit', NO_GUARDS, 0x1018n, 1, 0x100, 0, 'ETARGET'],
-    ['an unaligned unit', NO_GUARDS, 0x1019n, 2, 1, 1, 'ETARGET'],
-    ['a unit of three bytes', NO_GUARDS, 0x1018n, 3, 1, 1, 'ETARGET'],
-  ] as const)('refuses %s', (_, sequence, address, width, mask, value, code) => {
-    expect(() => commit(sequence, change(address, width, mask, value))).toThrow(
-      expect.objectContaining({ code }),
-    );
-    const beyond = change(0x1018n, 1, 1, 1, 2);
-    expect(() => commit(NO_GUARDS, beyond)).toThrow(expect.objectContaining({ code: 'ETARGET' }));
-    expect(wordAt(0x1018)).toBe(0x1018n);
-  });
-
-  it.each([2, 4] as const)('changes a unit of %i bytes only if memory is mapped', (width) => {
-    const both = () => commit(NO_GUARDS, change(0x1018n, width, 0x8001, 0x8001));
-    if (access === 'mapped') expect(both()).toBe(CommitResult.changed);
-    else expect(both).toThrow(expect.objectContaining({ code: 'ETARGET' }));
-    expect(wordAt(0x1018)).toBe(access === 'mapped' ? 0x9019n : 0x1018n);
-  });
-
-  it('makes several changes in order, and none after one that was not made', () => {
-    const both = (second: bigint) =>
-      BigUint64Array.from([...change(0x1018n, 1, 0b110, 0b010), ...change(second, 1, 1, 1, 1)]);
-    expect(commit(NO_GUARDS, both(0x1020n))).toBe(CommitResult.changed);
-    expect([wordAt(0x1018), wordAt(0x1020)]).toEqual([0x101an, 0x1021n]);
-    expect(commit(NO_GUARDS, both(0x1020n))).toBe(CommitResult.unchanged);
-    // this guard matches before the first change, and fails before the second one
-    const sequence = guards(0x1018n, 0xffn, 0x18n);
-    writeFileSync(file, readFileSync(file).fill(0x18, 0x1018, 0x1019));
-    expect(commit(sequence, both(0x1028n))).toBe(0);
-    expect([wordAt(0x1018), wordAt(0x1028)]).toEqual([0x101an, 0x1028n]);
-  });
-
-  it('reports that somebody else overwrote the bits', async () => {
-    const root = path.resolve(import.meta.dirname, '../../..');
-    const back = change(0x1018n, 1, 0b111, 0);
-    const stop = new Int32Array(new SharedArrayBuffer(4));
-    const rival = new Worker(OVERWRITER, {
-      eval: true,
-      workerData: { root, file, ranges: RANGES, guards: NO_GUARDS, change: back, stop },
-    });
-    try {
-      await once(rival, 'message');
-      const seen = new Set<number>();
-      const end = performance.now() + 100_000;
-      while (seen.size < 2 && performance.now() < end) {
-        for (let i = 0; i < 1000; i++) seen.add(commit(NO_GUARDS, change(0x1018n, 1, 0b111, 0b111, 0b001)));
-        seen.delete(CommitResult.unchanged);
-      }
-      expect([...seen].sort()).toEqual([CommitResult.changed, CommitResult.overwritten]);
-    } finally {
-      Atomics.store(stop, 0, 1);
-      await once(rival, 'exit');
-    }
-  }, 120_000);
-
   it('throws an error with a code after it was closed', () => {
     memory.close();
     expect(() => memory.readPhysical(0x1000n, new Uint8Array(1))).toThrow(
@@ -293,7 +161,7 @@ describe.each(['mapped', 'bytes'] as const)('physical memory, %s', (access) => {
 
 describe('physical memory refuses', () => {
   beforeEach(() => {
-    memory = new PhysicalMemory(file, RANGES, 'bytes', false);
+    openMemory('bytes', false);
   });
 
   it.each([
@@ -361,7 +229,7 @@ describe('physical memory refuses', () => {
 
 describe('walkList', () => {
   beforeEach(() => {
-    memory = new PhysicalMemory(file, RANGES, 'mapped', true);
+    openMemory('mapped', true);
     memory.setLinearMap(BigUint64Array.of(0n, 0x30_0000n, 0n));
   });
 

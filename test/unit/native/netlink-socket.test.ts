@@ -63,6 +63,7 @@ describe('a netlink socket', () => {
     await until('three more', () => calls === 6);
     socket.send(REQUEST);
     socket.close();
+    // no event shows that a closed socket calls nothing
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(calls).toBe(6);
   });

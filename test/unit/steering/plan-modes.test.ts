@@ -7,8 +7,8 @@ import { NO_GUIDANCE, type Guidance } from '../../../src/steering/guidance.js';
 import { sessionKey } from '../../../src/steering/placed-session.js';
 import { plan, type SessionPlan } from '../../../src/steering/plan.js';
 import type { ObservedSession } from '../../../src/steering/snapshot.js';
-import { ALICE_SESSION, configOf, LTE, SERVER, WIFI } from '../../support/alice.js';
-import { standby, STEERING } from '../../support/rules.js';
+import { ALICE_SESSION, LTE, SERVER, WIFI } from '../../support/alice.js';
+import { configOf, standby, STEERING } from '../../support/config.js';
 
 const MBIT = 1e6;
 const KEY = sessionKey(ALICE_SESSION);

@@ -6,7 +6,7 @@ import type { Overrides } from '../../../src/steering/rule.js';
 import type { ObservedSession, Snapshot } from '../../../src/steering/snapshot.js';
 import { generator, SEED } from '../../support/random.js';
 import { configWith, connection, ELSEWHERE, LTE, session, WIFI } from '../../support/plans.js';
-import { standby } from '../../support/rules.js';
+import { standby } from '../../support/config.js';
 
 describe('the plan of any snapshot', () => {
   const ROUNDS = 1000;

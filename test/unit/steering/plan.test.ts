@@ -14,7 +14,7 @@ import {
   WIFI,
   wishesOf,
 } from '../../support/plans.js';
-import { standby } from '../../support/rules.js';
+import { standby } from '../../support/config.js';
 
 describe('one session', () => {
   test('of a new client keeps the wanted path active and makes the other backup', () => {

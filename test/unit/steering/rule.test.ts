@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parseGlob } from '../../../src/util/glob.js';
 import { pathFinder, rememberingPathFinder } from '../../../src/steering/paths.js';
 import { rememberingRuleFinder } from '../../../src/steering/rule.js';
-import { standby } from '../../support/rules.js';
+import { standby } from '../../support/config.js';
 
 describe('globs', () => {
   test.each([

@@ -20,6 +20,14 @@ class Endless implements SlicedWork {
   }
 }
 
+/** Resolves when other work has had ten turns: by then, any work that is due has had one. */
+async function tenTurns(fair: FairWork): Promise<void> {
+  const other = new Endless(new WorkBudget({ burstMs: 60_000, share: 1 }));
+  fair.request(other);
+  await until('ten turns', () => other.slices >= 10);
+  fair.cancel(other);
+}
+
 describe('FairWork', () => {
   it('gives each piece of work a turn, and lets other events run between two turns', async () => {
     const fair = new FairWork();
@@ -33,7 +41,7 @@ describe('FairWork', () => {
     const slices = all.map((work) => work.slices);
     expect(Math.max(...slices) - Math.min(...slices)).toBeLessThanOrEqual(1);
     expect(turns).toBeGreaterThanOrEqual(10);
-    await sleep(20);
+    await tenTurns(fair);
     expect(all.map((work) => work.slices)).toEqual(slices);
   });
 
@@ -60,7 +68,7 @@ describe('FairWork', () => {
     };
     fair.request(work);
     fair.request(work);
-    await sleep(50);
+    await tenTurns(fair);
     expect(times).toBe(1);
     fair.request(work);
     await until('again', () => times === 2);
@@ -79,7 +87,7 @@ describe('FairWork', () => {
     };
     fair.request(work);
     await until('its turn', () => times > 0);
-    await sleep(20);
+    await tenTurns(fair);
     expect(times).toBe(1);
   });
 
@@ -127,6 +135,7 @@ describe('FairWork', () => {
             await new Promise((done) => setImmediate(done));
           }
           await until('all is done', () => wrong.length > 0 || !isDue.includes(true), 5_000);
+          // no event shows that no work follows
           await sleep(3);
           expect(wrong).toEqual([]);
           expect(isDue).toEqual([false, false, false]);

@@ -10,7 +10,7 @@ import { quoteWord } from '../../../../src/util/words.js';
 import { ConfigError } from '../../../../src/config/problem.js';
 import { LTE, PID, SERVER, WIFI } from '../../../support/alice.js';
 import { client, Steered, switchOf } from '../steered.js';
-import { standby } from '../../../support/rules.js';
+import { standby } from '../../../support/config.js';
 
 let directory: string;
 let daemon: Steered;

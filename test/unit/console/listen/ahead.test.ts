@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -12,13 +12,13 @@ import {
   MUCH_UNREAD_BYTES,
 } from '../../../../src/console/listen/client-connection.js';
 import { UnreadAnswers } from '../../../../src/console/listen/unread.js';
+import { Talker } from '../../../support/talker.js';
 import { until } from '../../../support/until.js';
 
 let directory: string;
 let server: Server;
-let peer: Socket;
+let peer: Talker;
 let served: Socket;
-let heard: string;
 /** By query that waits for its answer: the function that answers it. */
 let asked: Map<string, (answer: Answer) => void>;
 
@@ -28,7 +28,6 @@ const LARGE_ANSWER = 'x'.repeat(MUCH_UNREAD_BYTES / 2);
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'subflowd-ahead-'));
-  heard = '';
   asked = new Map();
   server = createServer({ allowHalfOpen: true }, (socket) => {
     served = socket.on('error', () => undefined);
@@ -42,11 +41,10 @@ beforeEach(async () => {
     }));
   }).listen(join(directory, 'console'));
   await once(server, 'listening');
-  peer = connect(join(directory, 'console'));
-  peer.on('data', (chunk: Buffer) => (heard += chunk.toString()));
+  peer = await Talker.connect(join(directory, 'console'));
 });
 afterEach(async () => {
-  peer.destroy();
+  peer.close();
   served.destroy();
   server.close();
   await once(server, 'close');
@@ -56,7 +54,7 @@ afterEach(async () => {
 /** Sends lines, and waits until the first is run. */
 async function say(count: number, name: (index: number) => string): Promise<void> {
   const lines = Array.from({ length: count }, (_, index) => name(index));
-  peer.write(`${lines.join('\n')}\n`);
+  peer.say(lines.join('\n'));
   await until('the first is asked', () => asked.has(lines[0] ?? ''));
 }
 
@@ -65,7 +63,7 @@ describe('queries that a client sends ahead', () => {
     await say(40, (index) => `question ${index}`);
     expect(asked.size).toBe(MOST_QUERIES);
     asked.get('question 0')?.({ lines: ['answer 0'] });
-    await until('the answer is there', () => heard === 'answer 0\r\n');
+    await until('the answer is there', () => peer.text === 'answer 0\r\n');
     expect(asked.size).toBe(MOST_QUERIES + 1);
   });
 
@@ -73,7 +71,7 @@ describe('queries that a client sends ahead', () => {
     await say(10, (index) => (index === 0 ? 'slow' : `${LARGE} ${index}`));
     expect([...asked.keys()]).toEqual(['slow', 'large 1', 'large 2']);
     asked.get('slow')?.({ lines: ['at last'] });
-    await until('all are answered', () => heard.length > 9 * LARGE_ANSWER.length);
+    await until('all are answered', () => peer.text.length > 9 * LARGE_ANSWER.length);
     expect(asked.size).toBe(10);
   });
 });

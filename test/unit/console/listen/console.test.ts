@@ -11,7 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,6 +20,7 @@ import type { ConsoleConfig } from '../../../../src/config/config.js';
 import { CLIENT_LIMITS } from '../../../../src/console/listen/client-connection.js';
 import { Console } from '../../../../src/console/listen/console.js';
 import { talk } from '../../../../src/console/terminal/talk.js';
+import { Talker, type TalkerOptions } from '../../../support/talker.js';
 import { until } from '../../../support/until.js';
 import { client, Steered } from '../steered.js';
 
@@ -27,7 +28,7 @@ let directory: string;
 let config: ConsoleConfig;
 let daemon: Steered;
 let consoles: Console[];
-let peers: Peer[];
+let peers: Talker[];
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'subflowd-'));
@@ -37,7 +38,7 @@ beforeEach(() => {
   peers = [];
 });
 afterEach(async () => {
-  for (const peer of peers) peer.socket.destroy();
+  for (const peer of peers) peer.close();
   await Promise.all(consoles.map((each) => each.close()));
   rmSync(directory, { recursive: true });
 });
@@ -48,36 +49,11 @@ async function open(limits = CLIENT_LIMITS): Promise<Console> {
   return opened;
 }
 
-/** A console client that sends lines without waiting for answers. */
-class Peer {
-  text = '';
-  ended = false;
-  error: NodeJS.ErrnoException | undefined;
-  closed = false;
-
-  constructor(readonly socket: Socket) {
-    socket.on('error', (error) => (this.error = error));
-    socket.on('end', () => (this.ended = true));
-    socket.on('close', () => (this.closed = true));
-  }
-
-  /** @param options `read: false`: nothing that comes is read. */
-  static async connect({ read = true, allowHalfOpen = false } = {}): Promise<Peer> {
-    const socket = connect({ path: config.socket, allowHalfOpen });
-    const peer = new Peer(socket);
-    peers.push(peer);
-    await once(socket, 'connect');
-    if (read) socket.on('data', (chunk: Buffer) => (peer.text += chunk.toString()));
-    return peer;
-  }
-
-  async hears(what: string): Promise<void> {
-    await until(`${what} in ${this.text.slice(-200)}`, () => this.text.includes(what));
-  }
-
-  async isEnded(): Promise<void> {
-    await until('it is disconnected', () => this.ended || this.closed);
-  }
+/** A console client that the end of the test closes. */
+async function connect(options?: TalkerOptions): Promise<Talker> {
+  const talker = await Talker.connect(config.socket, options);
+  peers.push(talker);
+  return talker;
 }
 
 function bigDaemon(): void {
@@ -135,10 +111,10 @@ describe('the socket', () => {
 
   it('is removed when the console closes, and clients are disconnected', async () => {
     const opened = await open();
-    const peer = await Peer.connect();
-    await peer.hears('>INFO:');
+    const peer = await connect();
+    await peer.hears(/^>INFO:/);
     await opened.close();
-    await peer.isEnded();
+    await peer.isDisconnected();
     expect(() => statSync(config.socket)).toThrow('ENOENT');
   });
 
@@ -198,14 +174,14 @@ describe('a console client', () => {
     await open();
     let release: (() => void) | undefined;
     daemon.round = new Promise((resolve) => (release = resolve));
-    const peer = await Peer.connect();
+    const peer = await connect();
     peer.socket.write('mptcp primary alice lte\nnonsense\r\nmptcp primary bob moon\nmptcp st');
-    await peer.hears('>INFO:');
-    await sleep(50);
+    await peer.hears(/^>INFO:/);
+    await until('the first command runs', () => 'lab/alice' in daemon.status().overrides);
     expect(peer.text).not.toContain('ERROR');
     release?.();
     peer.socket.write('atus json\nexit\nhelp\n');
-    await peer.isEnded();
+    await peer.isDisconnected();
     expect(peer.text.split('\r\n').map((line) => line.slice(0, 24))).toEqual([
       '>INFO:subflowd console -',
       'SUCCESS: lab/alice: pend',
@@ -219,10 +195,11 @@ describe('a console client', () => {
 
   it('gets its answers after it has closed its end', async () => {
     await open();
+    // a round takes this long
     daemon.round = sleep(100);
-    const peer = await Peer.connect({ allowHalfOpen: true });
+    const peer = await connect({ allowHalfOpen: true });
     peer.socket.end('mptcp primary alice lte\nmptcp status\n');
-    await peer.isEnded();
+    await peer.isDisconnected();
     expect(peer.text).toContain('SUCCESS: lab/alice');
     expect(peer.text.endsWith('END\r\n')).toBe(true);
   });
@@ -231,9 +208,9 @@ describe('a console client', () => {
     await open();
     let release: (() => void) | undefined;
     daemon.round = new Promise((resolve) => (release = resolve));
-    const busy = await Peer.connect();
+    const busy = await connect();
     busy.socket.write('mptcp primary alice lte\n');
-    const partial = await Peer.connect();
+    const partial = await connect();
     partial.socket.write('mptcp stat');
     await until('the command runs', () => 'lab/alice' in daemon.status().overrides);
     busy.socket.destroy();
@@ -244,29 +221,30 @@ describe('a console client', () => {
 
   it('may send a line of 4096 bytes, and is disconnected with the reason if it sends a longer one', async () => {
     await open();
-    const peer = await Peer.connect();
+    const peer = await connect();
     peer.socket.write(`${'x'.repeat(4096)}\n`);
-    await peer.hears('ERROR: unknown command');
+    await peer.hears(/^ERROR: unknown command/);
     peer.socket.write('x'.repeat(4097));
-    await peer.isEnded();
+    await peer.isDisconnected();
     expect(peer.text.endsWith('ERROR: a line is longer than 4096 bytes\r\n')).toBe(true);
   });
 
   it('can read the reason after it has sent a megabyte without a line end', async () => {
     await open();
-    const peer = await Peer.connect();
+    const peer = await connect();
     peer.socket.write(Buffer.alloc(1 << 20, 'x'));
-    await peer.isEnded();
+    await peer.isDisconnected();
     expect(peer.text).toContain('ERROR: a line is longer than 4096 bytes');
     expect(peer.error).toBeUndefined();
   });
 
   it('is disconnected with the reason, after its answers, if too many commands wait', async () => {
     await open();
+    // a round takes this long
     daemon.round = sleep(300);
-    const peer = await Peer.connect();
+    const peer = await connect();
     peer.socket.write(`mptcp primary alice lte\n${'x\n'.repeat(1500)}`);
-    await peer.isEnded();
+    await peer.isDisconnected();
     expect(peer.text).toContain('SUCCESS: lab/alice');
     expect(peer.text.endsWith('ERROR: more than 1000 commands wait for their answers\r\n')).toBe(true);
   });
@@ -281,8 +259,7 @@ describe('a console client', () => {
       answered++;
       return status;
     };
-    const peer = await Peer.connect({ read: false });
-    peer.socket.pause();
+    const peer = await connect({ read: false });
     peer.socket.write('mptcp status json\n'.repeat(asked));
     await until('the first answer is due', () => answered === 1);
     const before = performance.now();
@@ -290,10 +267,10 @@ describe('a console client', () => {
     expect(performance.now() - before).toBeLessThan(400);
     // the unread answer blocks the next ones: one answer is made, not twenty
     expect(answered).toBe(1);
+    // longer than `unreadMs`: a client that does not read sees no event
     await sleep(800);
-    peer.socket.on('data', (chunk: Buffer) => (peer.text += chunk.toString()));
-    peer.socket.resume();
-    await peer.isEnded();
+    peer.read();
+    await peer.isDisconnected();
     expect(answered).toBe(1);
     expect(peer.text.endsWith('\r\nEND\r\nERROR: an answer was not read for 0.5 s\r\n')).toBe(true);
   });
@@ -301,12 +278,11 @@ describe('a console client', () => {
   it('is disconnected if it never reads', async () => {
     await open({ ...CLIENT_LIMITS, unreadMs: 300, leaveMs: 300 });
     bigDaemon();
-    const peer = await Peer.connect({ read: false });
-    peer.socket.pause();
+    const peer = await connect({ read: false });
     peer.socket.write('mptcp status json\n');
+    // longer than `unreadMs` and `leaveMs`: a client that does not read sees no event
     await sleep(5_000);
-    peer.socket.on('data', (chunk: Buffer) => (peer.text += chunk.toString()));
-    peer.socket.resume();
+    peer.read();
     await until('it is hung up on', () => peer.closed);
     expect(peer.text).not.toContain('ERROR');
   });
@@ -314,21 +290,20 @@ describe('a console client', () => {
   it('gets everything if it reads late', async () => {
     await open();
     bigDaemon();
-    const peer = await Peer.connect({ read: false });
-    peer.socket.pause();
+    const peer = await connect({ read: false });
     peer.socket.write('mptcp status json\nmptcp status json\nexit\n');
+    // shorter than `unreadMs`
     await sleep(200);
-    peer.socket.on('data', (chunk: Buffer) => (peer.text += chunk.toString()));
-    peer.socket.resume();
-    await peer.isEnded();
+    peer.read();
+    await peer.isDisconnected();
     expect(peer.text.match(/\r\nEND\r\n/g)).toHaveLength(2);
   });
 
   it('is disconnected if it does not close its end', async () => {
     await open({ ...CLIENT_LIMITS, leaveMs: 100 });
-    const peer = await Peer.connect({ allowHalfOpen: true });
+    const peer = await connect({ allowHalfOpen: true });
     peer.socket.write('exit\n');
-    await peer.isEnded();
+    await peer.isDisconnected();
     await until('writing fails', () => {
       if (!peer.closed) peer.socket.write('x\n');
       return peer.error?.code === 'EPIPE';
@@ -338,12 +313,12 @@ describe('a console client', () => {
 
 it('serves 64 clients, rejects one more with the reason, and serves another when one leaves', async () => {
   await open();
-  const all = await Promise.all(Array.from({ length: 64 }, () => Peer.connect()));
+  const all = await Promise.all(Array.from({ length: 64 }, () => connect()));
   for (const peer of all) peer.socket.write('mptcp status\n');
-  await Promise.all(all.map((peer) => peer.hears('END')));
+  await Promise.all(all.map((peer) => peer.hears(/^END$/)));
   // clients that neither read nor leave do not take a slot
-  const extra = await Promise.all(Array.from({ length: 20 }, () => Peer.connect({ allowHalfOpen: true })));
-  await Promise.all(extra.map((peer) => peer.hears('ERROR: 64 clients are connected already')));
+  const extra = await Promise.all(Array.from({ length: 20 }, () => connect({ allowHalfOpen: true })));
+  await Promise.all(extra.map((peer) => peer.hears(/^ERROR: 64 clients are connected already/)));
   await expect(talk(config.socket, 'help')).rejects.toThrow('64 clients are connected already');
   all[0]?.socket.end();
   await until('the slot is free', () =>

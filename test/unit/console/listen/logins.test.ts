@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -10,6 +10,7 @@ import { SLOT_LIMITS } from '../../../../src/console/listen/client-slots.js';
 import { MAX_TRIES } from '../../../../src/console/listen/password.js';
 import { talk } from '../../../../src/console/terminal/talk.js';
 import { Rejector, MOST_LEAVING } from '../../../../src/console/listen/rejector.js';
+import { freePort } from '../../../support/free-port.js';
 import { Talker } from '../../../support/talker.js';
 import { until } from '../../../support/until.js';
 import { Steered } from '../steered.js';
@@ -26,32 +27,12 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-interface Peer {
-  readonly socket: Socket;
-  text: string;
-  ended: boolean;
-}
-
 /** Connects a client that never closes its end. */
-async function stayer(target: string | number): Promise<Peer> {
-  const socket =
-    typeof target === 'string'
-      ? connect({ path: target, allowHalfOpen: true })
-      : connect({ host: '127.0.0.1', port: target, allowHalfOpen: true });
-  const peer: Peer = { socket, text: '', ended: false };
-  socket.on('data', (chunk: Buffer) => (peer.text += chunk.toString())).on('error', () => undefined);
-  socket.on('end', () => (peer.ended = true));
-  ends.push(() => socket.destroy());
-  await once(socket, 'connect');
+async function stayer(target: string | number): Promise<Talker> {
+  const peer = await Talker.connect(target, { allowHalfOpen: true });
+  ends.push(() => {
+    peer.close();
+  });
   return peer;
 }
 
@@ -105,7 +86,7 @@ it('admits 64 clients with the password, rejects one more, and admits another wh
     await until('an answer', () => /(?:SUCCESS|ERROR): .*\r\n/.test(peer.text));
     return peer;
   };
-  const inside: Peer[] = [];
+  const inside: Talker[] = [];
   for (let count = 0; count < SLOT_LIMITS.all; count++) inside.push(await enter());
   expect(inside.every(({ text }) => text.includes('SUCCESS: password is correct'))).toBe(true);
   expect((await enter()).text).toContain('ERROR: 64 clients are connected already');
@@ -128,7 +109,7 @@ it('rejects 64 clients at a time with the reason, and disconnects more without o
     server.close();
   });
   await once(server, 'listening');
-  const peers: Peer[] = [];
+  const peers: Talker[] = [];
   for (let count = 0; count < MOST_LEAVING; count++) peers.push(await stayer(path));
   await until('all have the reason', () => peers.every(({ text }) => text === 'ERROR: no place\r\n'));
   const more = await stayer(path);

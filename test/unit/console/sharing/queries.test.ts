@@ -47,7 +47,7 @@ describe('queries of many clients', () => {
   });
 
   it('are all answered if a client sends them ahead, also before it exits', async () => {
-    const fake = await FakeOpenvpn.listen(join(directory, 'm'), () => 7);
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'), { piece: () => 7 });
     await share(fake);
     const talker = await joined();
     talker.socket.end(`${'status 3\npid\n'.repeat(40)}exit\npid\n`);

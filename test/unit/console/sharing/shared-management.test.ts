@@ -59,11 +59,10 @@ describe('any interleaving', () => {
         fc.infiniteStream(fc.integer({ min: 1, max: 40 })),
         fc.infiniteStream(fc.option(fc.constantFrom(...MESSAGES), { freq: 3 })),
         async (clients, pieces, messages) => {
-          const fake = await FakeOpenvpn.listen(
-            join(directory, 'm'),
-            () => pieces.next().value as number,
-            () => (messages.next().value as readonly string[] | null) ?? [],
-          );
+          const fake = await FakeOpenvpn.listen(join(directory, 'm'), {
+            piece: () => pieces.next().value as number,
+            messages: () => (messages.next().value as readonly string[] | null) ?? [],
+          });
           await share(fake);
           const talkers = await Promise.all(clients.map(() => joined()));
           const expected = clients.map(({ steps }, index) => steps.map((make, n) => make(`c${index}-${n}`)));
@@ -106,7 +105,7 @@ describe('a version that OpenVPN is not sent', () => {
     { version: 'OpenVPN 2.7.1 x86_64-pc-linux-gnu', management: 5, answersVersions: true },
     { version: 'OpenVPN 2.7.2 x86_64-pc-linux-gnu', management: 6, answersVersions: true },
   ])('is answered as $version answers it', async (program) => {
-    const fake = await FakeOpenvpn.listen(join(directory, 'm'), undefined, undefined, program);
+    const fake = await FakeOpenvpn.listen(join(directory, 'm'), { program });
     await share(fake);
     const [newest, other] = await Promise.all([joined(), joined()]);
     const answer = (version: number) =>

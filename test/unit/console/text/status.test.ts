@@ -4,7 +4,8 @@ import type { DaemonStatus } from '../../../../src/api/status.js';
 import type { ServerStatus } from '../../../../src/openvpn/server-status.js';
 import { plan } from '../../../../src/steering/plan.js';
 import type { ObservedSession } from '../../../../src/steering/snapshot.js';
-import { configOf, LTE, WIFI } from '../../../support/alice.js';
+import { LTE, WIFI } from '../../../support/alice.js';
+import { configOf } from '../../../support/config.js';
 import { client, statusOf } from '../steered.js';
 
 const WIFI6 = { address: '2001:db8:100:ffff:ffff:ffff:ffff:ffff', port: 65535 };

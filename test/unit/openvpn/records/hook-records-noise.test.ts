@@ -77,6 +77,7 @@ describe('while the user of one directory', () => {
   it.each(Object.keys(DIRECTORY_NOISE) as DirectoryNoise[])(
     '%s, records of other users are read, and the process does not block',
     async (kind) => {
+      // the directories are watched soon, but no event shows when
       await sleep(200);
       const noise = await makeNoise(kind, join(directory, 'nobody'), NOBODY);
       const longest = stillness();
@@ -84,6 +85,7 @@ describe('while the user of one directory', () => {
       for (let port = 1; performance.now() < end; port++) {
         record('root', `101-192.0.2.7-${port}`, `root${port}`);
         await until('the record of another user', () => knows(`root${port}`), READ_MS);
+        // five records a second are few beside the noise
         await sleep(200);
       }
       expect(longest()).toBeLessThan(STILL_MS);

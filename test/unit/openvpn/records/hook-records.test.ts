@@ -128,6 +128,7 @@ describe('the records of hooks', () => {
     rmSync(directory, { recursive: true });
     await until('it is forgotten', () => names().length === 0);
     await until('it is made again', () => existsSync(join(directory, 'root')));
+    // the new directory is watched soon, but no event shows when
     await sleep(100);
     write('100-192.0.2.1-2', 'second');
     await until('the second', () => names().join() === 'second');
@@ -146,6 +147,7 @@ describe('the records of hooks', () => {
     await until('it is there', () => existsSync(join(directory, '12345')));
     expect(statSync(join(directory, '12345'))).toMatchObject({ uid: 12_345, mode: 0o40700 });
     openvpns.set(101, { is: 'openvpn', euid: 12_345 });
+    // the new directory is watched soon, but no event shows when
     await sleep(50);
     chownSync(write('101-192.0.2.1-1', 'theirs', '12345'), 12_345, 12_345);
     await until('theirs', () => names().join() === 'theirs');
@@ -247,6 +249,7 @@ describe('the records of hooks', () => {
       await until('a problem', () => problems.length > 0);
       write('100-192.0.2.9-9', 'good');
       await until('the good one', () => names().join() === 'good');
+      // several more scans, which no event shows: none reports it again
       await sleep(200);
       expect(problems).toEqual([expect.stringMatching(problem)]);
       expect(problems[0]).toContain(JSON.stringify(path));
@@ -259,6 +262,7 @@ describe('the records of hooks', () => {
     const path = join(directory, 'root', name);
     const whole = content(name, 'slow');
     writeFileSync(path, whole.slice(0, 30));
+    // longer than a scan: no event shows that it reports nothing
     await sleep(300);
     expect(problems).toEqual([]);
     writeFileSync(path, whole.slice(30), { flag: 'a' });
@@ -278,6 +282,7 @@ describe('the records of hooks', () => {
     await until('a summary', () => problems.some((text) => text.includes('more files')));
     write('100-192.0.2.1-2', 'later');
     await until('one more', () => names().join() === 'good,later');
+    // several more scans, which no event shows: none reports more
     await sleep(500);
     expect(problems).toHaveLength(11);
     expect(problems.at(-1)).toMatch(/^9990 more files in .* are not records/);
@@ -290,6 +295,7 @@ describe('the records of hooks', () => {
     await until('a problem', () => problems.length > 0);
     expect(problems[0]).toContain(`chown root:root ${directory} && chmod 0755 ${directory}`);
     write('100-192.0.2.1-1', 'good');
+    // several scans, which no event shows: none reads it
     await sleep(150);
     expect(names()).toEqual([]);
     chmodSync(directory, 0o755);

@@ -10,7 +10,7 @@ import {
   type Meter,
 } from '../../../../src/steering/measure/meter.js';
 import type { PlacedSession } from '../../../../src/steering/placed-session.js';
-import { standby } from '../../../support/rules.js';
+import { standby } from '../../../support/config.js';
 
 const LOCAL = { address: '192.0.2.1', port: 1194 };
 const REAL = { address: '10.0.0.1', port: 40_000 };

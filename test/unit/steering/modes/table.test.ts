@@ -3,7 +3,7 @@ import { MODES } from '../../../../src/model/mode.js';
 import { INITIAL_MODES_STATE, stepModes } from '../../../../src/steering/guidance.js';
 import { MODE_TABLE } from '../../../../src/steering/modes/table.js';
 import { placeSessions } from '../../../../src/steering/placed-session.js';
-import { configOf } from '../../../support/alice.js';
+import { configOf } from '../../../support/config.js';
 import { connection, LTE, session, WIFI } from '../../../support/plans.js';
 
 const alice = session('alice');

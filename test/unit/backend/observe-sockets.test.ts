@@ -1,13 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { addressText, writeAddress } from '../../../src/backend/netlink/address.js';
 import { tcpSockets } from '../../../src/backend/netlink/diag.js';
-import { observeSockets, type ObservedConnection } from '../../../src/backend/netlink/observe-sockets.js';
 import { NetlinkError } from '../../../src/backend/netlink/netlink-error.js';
-import { findPathManager, isUserspacePm, setPriority } from '../../../src/backend/netlink/path-manager.js';
 import { observeServer } from '../../../src/backend/netlink/observe-server.js';
+import { observeSockets, type ObservedConnection } from '../../../src/backend/netlink/observe-sockets.js';
 import { RequestSocket } from '../../../src/backend/netlink/socket.js';
-import type { NativeNetlinkSocket } from '../../../src/native/addon.js';
 import * as recorded from '../../support/netlink-messages.js';
+import { generator, SEED } from '../../support/random.js';
+import { answer, codeOf, numbered, refusal, ScriptedKernel } from '../../support/scripted-kernel.js';
 
 const TOKEN = 3700815572;
 const INODE = 855774;
@@ -15,92 +14,9 @@ const PID = 4321;
 const SERVER = { address: '192.168.110.2', port: 1194 };
 /** Number of mutations; the environment variable MUTATIONS changes it. */
 const ROUNDS = Number(process.env.MUTATIONS ?? 5_000);
-const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32));
-
-type Datagram = Buffer | { readonly code: string };
-
-/**
- * A fake kernel with given answers: a real one does not send broken, lost or foreign messages on request. Answers get the
- * sequence number of the request, as from a real kernel.
- */
-class ScriptedKernel {
-  opened = 0;
-  closed = 0;
-  /** The first bytes of each request. */
-  readonly requests: Buffer[] = [];
-  readonly #scripts: (readonly Datagram[])[];
-
-  constructor(...scripts: (readonly Datagram[])[]) {
-    this.#scripts = scripts;
-  }
-
-  socket(): RequestSocket {
-    return new RequestSocket(() => this.#open());
-  }
-
-  #open(): NativeNetlinkSocket {
-    this.opened++;
-    let waiting: Datagram[] = [];
-    return {
-      join: () => undefined,
-      onReadable: () => undefined,
-      close: () => this.closed++,
-      send: (bytes) => {
-        const request = Buffer.from(bytes);
-        this.requests.push(request);
-        const script = this.#scripts.shift() ?? [];
-        waiting = script.map((one) => (one instanceof Buffer ? numbered(one, request.readUInt32LE(8)) : one));
-      },
-      receive: (out) => {
-        const next = waiting.shift();
-        if (next === undefined) return undefined;
-        if (!(next instanceof Buffer)) throw Object.assign(new Error('lost'), next);
-        next.copy(out);
-        return next.length;
-      },
-    };
-  }
-}
-
-/** Sets the sequence number of every complete message in a datagram. */
-function numbered(datagram: Buffer, sequence: number): Buffer {
-  const copy = Buffer.from(datagram);
-  for (let at = 0; at + 16 <= copy.length;) {
-    copy.writeUInt32LE(sequence, at + 8);
-    const length = copy.readUInt32LE(at);
-    // a broken message may have any number
-    if (length < 16 || length > copy.length - at) break;
-    at += (length + 3) & ~3;
-  }
-  return copy;
-}
-
-function answer(base64: readonly string[]): Buffer[] {
-  return base64.map((one) => Buffer.from(one, 'base64'));
-}
-
-/** An error message of the kernel: the errno and the header of the request. */
-function refusal(errno: number): Buffer {
-  const bytes = Buffer.alloc(36);
-  bytes.writeUInt32LE(36, 0);
-  bytes.writeUInt16LE(2, 4);
-  bytes.writeInt32LE(-errno, 16);
-  return bytes;
-}
-
 const META = [answer(recorded.META_V4), answer(recorded.META_V6)];
 const TCP = [answer(recorded.TCP_V4), answer(recorded.TCP_V6)];
 const wholeLook = () => new ScriptedKernel(...META, ...TCP);
-
-function codeOf(act: () => unknown): string | undefined {
-  try {
-    act();
-    return undefined;
-  } catch (error) {
-    expect(error).toBeInstanceOf(NetlinkError);
-    return (error as NetlinkError).code;
-  }
-}
 
 describe('an observation of a server', () => {
   const again = (
@@ -275,13 +191,8 @@ describe('observeSockets', () => {
   });
 
   it('returns sockets or throws an error that says why, whatever the answer is', { timeout: 60_000 }, () => {
-    let x = SEED | 0 || 1;
-    const random = (below: number) => {
-      x ^= x << 13;
-      x ^= x >>> 17;
-      x ^= x << 5;
-      return (x >>> 0) % below;
-    };
+    const next = generator(SEED);
+    const random = (below: number) => Math.floor(below * next());
     let ended = 0;
     for (let round = 0; round < ROUNDS; round++) {
       const scripts = [...META, ...TCP].map((datagrams) =>
@@ -300,78 +211,5 @@ describe('observeSockets', () => {
       }
     }
     expect(ended).toBeGreaterThan(0);
-  });
-});
-
-describe('the path manager', () => {
-  const family = { id: 28, events: 9, commands: new Set<number>() };
-
-  it('is found by name', () => {
-    const { id, events, commands } = findPathManager(new ScriptedKernel(answer(recorded.FAMILY)).socket());
-    expect([id, events]).toEqual([28, 9]);
-    expect(commands).toEqual(new Set([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]));
-  });
-
-  it('is missing on a kernel without MPTCP', () => {
-    expect(codeOf(() => findPathManager(new ScriptedKernel([refusal(2)]).socket()))).toBe('ENOENT');
-  });
-
-  it('is too old if it has no commands for connections', () => {
-    const [whole] = answer(recorded.FAMILY) as [Buffer];
-    const last = Buffer.from([0x08, 0, 1, 0, 11, 0, 0, 0]);
-    const at = whole.indexOf(last);
-    expect(at).toBeGreaterThan(0);
-    whole[at + 4] = 99;
-    expect(codeOf(() => findPathManager(new ScriptedKernel([whole]).socket()))).toBe('EOPNOTSUPP');
-  });
-
-  it('shows by its answer whether it manages a connection', () => {
-    const ask = (datagram: Buffer) => isUserspacePm(new ScriptedKernel([datagram]).socket(), family, TOKEN);
-    expect(ask((answer(recorded.NO_SUBFLOW) as [Buffer])[0])).toBe(true);
-    expect(ask(refusal(22))).toBe(false);
-    expect(codeOf(() => ask(refusal(1)))).toBe('EPERM');
-  });
-
-  it('gets token, endpoints and priority, and its reason is passed on', () => {
-    const kernel = new ScriptedKernel([], answer(recorded.NO_CONNECTION));
-    const socket = kernel.socket();
-    const ends = { local: SERVER, remote: { address: '2001:db8::2', port: 4000 } };
-    setPriority(socket, family, TOKEN, ends, 'backup');
-    expect(kernel.requests[0]?.toString('hex')).toMatch(
-      new RegExp(
-        [
-          '^........1c000100', '01000000', '00000000', // type 28, a request that is answered if it is refused
-          '07010000', // SET_FLAGS
-          '08000400', 'd4f695dc', // token
-          '24000180', '0600010002000000', '08000300c0a86e02', '06000500aa040000', '0800060004000000', // local, backup
-          '28000680', '060001000a000000', '1400040020010db8000000000000000000000002', '06000500a00f0000', // remote
-        ].join(''), // prettier-ignore
-      ),
-    );
-    expect(() => {
-      setPriority(socket, family, TOKEN, ends, 'active');
-    }).toThrow('invalid token (EINVAL)');
-  });
-});
-
-describe('an address', () => {
-  const bytesOf = (text: string, size: number) => {
-    const bytes = Buffer.alloc(size);
-    writeAddress(text, bytes, 0);
-    return bytes;
-  };
-
-  it.each([
-    ['192.0.2.1', 4],
-    ['0.0.0.0', 4],
-    ['255.255.255.255', 4],
-    ['2001:db8::1', 16],
-    ['::1', 16],
-  ])('%s is read back from its bytes', (text, size) => {
-    expect(addressText(bytesOf(text, size))).toBe(text);
-  });
-
-  it('is the IPv4 address if it is an IPv4-mapped IPv6 one', () => {
-    expect(addressText(bytesOf('::ffff:192.0.2.1', 16))).toBe('192.0.2.1');
   });
 });
