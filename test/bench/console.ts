@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Cleanup } from '../lab/cleanup.js';
+import { withCleanup } from '../lab/cleanup.js';
 import { networkNeeds } from '../lab/needs.js';
 import { figure6Paths } from '../lab/network.js';
 import { writeRules } from '../lab/sidecar-files.js';
@@ -34,9 +34,7 @@ export const consoleBench: Bench = {
     'as many commands under way; a bare pipe in its place beside it',
   needs: networkNeeds,
   async run(course) {
-    const cleanup = new Cleanup();
-    cleanup.onSignals();
-    try {
+    return withCleanup(async (cleanup) => {
       const stage = await buildStage(cleanup, { logs: course.output, backend: 'netlink' });
       await writeRules(stage.files, figure6Paths, { '*': 'wifi' });
       await stage.connect(0, 'alice');
@@ -49,9 +47,7 @@ export const consoleBench: Bench = {
         await measureOurs(stage, course, rates);
       }
       return { figures: figuresOf(rates) };
-    } finally {
-      await cleanup.run();
-    }
+    });
   },
 };
 

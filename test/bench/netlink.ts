@@ -1,6 +1,6 @@
 import { NetlinkBackend } from '../../src/backend/netlink.js';
 import type { SubflowName } from '../../src/model/subflow.js';
-import { Cleanup } from '../lab/cleanup.js';
+import { withCleanup } from '../lab/cleanup.js';
 import { networkNeeds } from '../lab/needs.js';
 import { until } from '../lab/until.js';
 import type { Bench } from './bench.js';
@@ -18,9 +18,7 @@ export const netlinkBench: Bench = {
   needs: networkNeeds,
   async run(course) {
     const wanted = course.quick ? 50 : 1000;
-    const cleanup = new Cleanup();
-    cleanup.onSignals();
-    try {
+    return withCleanup(async (cleanup) => {
       course.say(`connecting ${wanted} sessions of 3 subflows`);
       const sessions = await RealSessions.open(cleanup, (server) =>
         server.sysctl({ 'net.mptcp.pm_type': 1 }),
@@ -99,8 +97,6 @@ export const netlinkBench: Bench = {
         },
       ];
       return { figures };
-    } finally {
-      await cleanup.run();
-    }
+    });
   },
 };

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { talk } from '../../src/console/terminal/talk.js';
-import { Cleanup } from '../lab/cleanup.js';
+import { Cleanup, withCleanup } from '../lab/cleanup.js';
 import { NOTHING, received } from '../lab/devices.js';
 import { Meter } from '../lab/meter.js';
 import { networkNeeds } from '../lab/needs.js';
@@ -57,9 +57,7 @@ export interface Scene {
 
 export async function react(course: Course, { backend, kbit, where }: Scene): Promise<Outcome> {
   const times = course.quick ? 5 : 100;
-  const cleanup = new Cleanup();
-  cleanup.onSignals();
-  try {
+  return withCleanup(async (cleanup) => {
     const stage = await buildStage(cleanup, { logs: course.output, backend });
     await writeRules(stage.files, figure6Paths, { '*': 'lte' });
     const sidecar = Sidecar.start(
@@ -116,9 +114,7 @@ export async function react(course: Course, { backend, kbit, where }: Scene): Pr
         figure(`committed to the first packet on the new path, of ${kbit / 1000} Mbit/s`, firsts),
       ],
     };
-  } finally {
-    await cleanup.run();
-  }
+  });
 }
 
 function percentiles(name: string, where: string, values: readonly number[]): Figure {

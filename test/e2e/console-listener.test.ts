@@ -194,7 +194,7 @@ describe('a program that listens at the daemon’s socket', () => {
     expect((await subflowd(['status'])).stdout).toBe('all is well');
     output = '';
     chownSync(open, STRANGER, STRANGER);
-    expect((await subflowd(['status'])).stderr).toContain(`${open} is of user ${STRANGER}`);
+    expect((await subflowd(['status'])).stderr).toContain(`${open} belongs to user ${STRANGER}`);
     expect(received()).toBe('');
   });
 });

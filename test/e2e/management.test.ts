@@ -223,7 +223,7 @@ describe('a wrong record, a second management client, a wrong password', () => {
     await once(other, 'data');
     const sidecar = new Sidecar(managed());
     await until('a problem is reported', () => sidecar.problems.length > 0);
-    expect(sidecar.problems[0]).toMatch(/another management client is probably connected/);
+    expect(sidecar.problems[0]).toMatch(/probably another management client is connected/);
     other.destroy();
     await sidecar.shows('s0/alice');
   });

@@ -3,12 +3,12 @@ import type { SwitchReport } from './report.js';
 
 const shown = 6;
 
-/** What the client's tcpdump saw just before a switch and a second after it: the paper's figures 8 and 9. */
+/** Lines of tcpdump at the client, just before a switch and from one second after it: the paper's figures 8 and 9. */
 export function figures(one: SwitchReport, packets: readonly Packet[], startMs: number): string {
   const payload = packets.filter(({ bytes }) => bytes > 0);
   const before = payload.filter(({ timeMs }) => timeMs < startMs + one.requestedMs).slice(-shown);
   const after = payload.filter(({ timeMs }) => timeMs >= startMs + one.committedMs + 1000).slice(0, shown);
-  const told = packets.filter(
+  const notices = packets.filter(
     (packet) => packet.timeMs >= startMs + one.requestedMs && tellsPriority(packet) !== undefined,
   );
   return [
@@ -16,12 +16,12 @@ export function figures(one: SwitchReport, packets: readonly Packet[], startMs: 
     ...before.map(shortened),
     `one second after it:`,
     ...after.map(shortened),
-    ...(told.length === 0 ? [] : [`MP_PRIO:`, ...told.slice(0, 2).map(shortened)]),
+    ...(notices.length === 0 ? [] : [`MP_PRIO:`, ...notices.slice(0, 2).map(shortened)]),
     '',
   ].join('\n');
 }
 
-/** TCP's and most of MPTCP's options make a line three times as long and say nothing of the path. */
+/** Leaves out the options of TCP and most of MPTCP. They make a line three times as long and do not concern the path. */
 function shortened(packet: Packet): string {
   const priority = tellsPriority(packet);
   return `  ${packet.line.replace(/options \[.*\]/, priority === undefined ? 'options […]' : `options [… ${priority} …]`)}`;

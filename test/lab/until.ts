@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Asks until there is an answer.
- * @param what for the error: `timed out waiting for WHAT`.
+ * Calls `probe` again and again until it returns something, and returns that.
+ * @param what for the error: `timed out after ... ms waiting for WHAT`.
  * @throws {Error} after `timeoutMs`.
  */
 export async function until<T>(

@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Asks again and again until the answer is neither undefined nor false; fails with `what` after `withinMs`. */
+/**
+ * Calls `ask` again and again until it returns neither undefined nor false, and returns that.
+ * @throws {Error} with `what` after `withinMs`.
+ */
 export async function until<T>(
   what: string,
   ask: () => T | Promise<T>,
