@@ -12,7 +12,7 @@ import type { Figure, Outcome } from './figure.js';
 import { findFigures, type Finder } from './find.js';
 import { Floor } from './floor.js';
 import { runInGuestScript } from './in-guest.js';
-import { paperWay } from './paper-way.js';
+import { paperWalk } from './paper-walk.js';
 import { RealSessions } from './real-sessions.js';
 import { switchFigures, type Ground } from './switch.js';
 
@@ -44,7 +44,7 @@ async function measure(course: Course, cleanup: Cleanup): Promise<Outcome> {
     await connect(count);
     for (const access of ['mapped', 'bytes'] as const) {
       course.say(`${count} sessions, ${access}: a switch`);
-      const paper = await paperWay(ground('bytes'));
+      const paper = await paperWalk(ground('bytes'));
       const ip = await sessions.ipRival();
       figures.push(...(await switchFigures(course, ground(access), [ip, paper.rival])));
       await paper.stop();

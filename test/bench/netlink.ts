@@ -13,8 +13,7 @@ const PATIENCE_MS = 120_000;
 
 export const netlinkBench: Bench = {
   name: 'netlink',
-  about:
-    "finding connections through netlink against ss printing the same, a switch against ip; this machine's kernel",
+  about: "on this machine's kernel: an observation through netlink against ss, and a switch against ip",
   needs: networkNeeds,
   async run(course) {
     const wanted = course.quick ? 50 : 1000;
@@ -26,7 +25,7 @@ export const netlinkBench: Bench = {
       const { pid, network } = sessions;
       const backend = await NetlinkBackend.open();
       cleanup.add(() => backend.close());
-      // from here on clients can join
+      // From now on the kernel accepts further subflows.
       backend.trackServers([pid]);
       await sessions.add(wanted);
       const connections = await until('every subflow', PATIENCE_MS, async () => {
@@ -39,10 +38,10 @@ export const netlinkBench: Bench = {
         second ? [{ pid, connection, local: second.local, remote: second.remote }] : [],
       );
 
-      course.say('a look');
+      course.say('an observation');
       const ss = Floor.start({ command: ['ip', 'netns', 'exec', network.server.name, ...Floor.command] });
       cleanup.add(() => ss.stop());
-      const looks = await takeTurns(
+      const observations = await takeTurns(
         {
           ours: (count) =>
             timed(async () => {
@@ -62,7 +61,7 @@ export const netlinkBench: Bench = {
             timed(async () => {
               for (let done = 0; done < count; done++) {
                 const name = names[at % names.length];
-                if (!name) throw new Error('there is nobody to switch');
+                if (!name) throw new Error('there is no session to switch');
                 const priority = Math.floor(at++ / names.length) % 2 === 0 ? 'backup' : 'active';
                 const { outcome, reason } = await backend.setPriority(name, priority);
                 if (outcome !== 'committed') throw new Error(`${outcome}: ${reason ?? ''}`);
@@ -79,10 +78,10 @@ export const netlinkBench: Bench = {
           name: `a session of ${wanted}`,
           against: '`ss -Mti` printing the same',
           where,
-          ratio: spreadOf(ratios(looks.ours, looks.ss)),
+          ratio: spreadOf(ratios(observations.ours, observations.ss)),
           goal: { is: 'at most', value: 1 },
-          ours: per(looks.ours),
-          theirs: per(looks.ss),
+          ours: per(observations.ours),
+          theirs: per(observations.ss),
           unit: 'ns',
         },
         {

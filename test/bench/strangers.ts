@@ -31,7 +31,7 @@ const PATIENCE_MS = 300_000;
 export const strangersBench: Bench = {
   name: 'strangers',
   about:
-    "8,000 connections of another MPTCP service in the server's namespace, and 10 a second: what they cost the daemon",
+    "the daemon's processor time with 8,000 connections of another MPTCP service in the server's namespace, and 10 new ones a second",
   needs: networkNeeds,
   async run({ quick, output, say }) {
     const [held, settleMs, roundMs] = quick ? [100, 2_000, 5_000] : [8000, SETTLE_MS, ROUND_MS];
@@ -65,13 +65,13 @@ export const strangersBench: Bench = {
         say(`${what}: ${part.toFixed(3)} % of a core`);
         return part;
       };
-      const alone = await measure('without them');
+      const alone = await measure('without other connections');
       const holder = startPeer(stranger, cleanup, 'hold', ...where, `${held}`);
       await says(holder.child.stdout, 'held');
       say(`${await countOf(network.server)} connections`);
-      const idle = await measure('that are idle');
+      const idle = await measure('with idle connections');
       startPeer(stranger, cleanup, 'visit', ...where, `${PER_SECOND}`);
-      const busy = await measure(`and ${PER_SECOND} a second`);
+      const busy = await measure(`and with ${PER_SECOND} new ones a second`);
       const figure = (name: string, part: number): Figure => ({
         name,
         against: 'without them',
