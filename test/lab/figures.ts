@@ -1,4 +1,4 @@
-import { tellsPriority, type Packet } from './packet.js';
+import { priorityOption, type Packet } from './packet.js';
 import type { SwitchReport } from './report.js';
 
 const shown = 6;
@@ -9,7 +9,7 @@ export function figures(one: SwitchReport, packets: readonly Packet[], startMs: 
   const before = payload.filter(({ timeMs }) => timeMs < startMs + one.requestedMs).slice(-shown);
   const after = payload.filter(({ timeMs }) => timeMs >= startMs + one.committedMs + 1000).slice(0, shown);
   const notices = packets.filter(
-    (packet) => packet.timeMs >= startMs + one.requestedMs && tellsPriority(packet) !== undefined,
+    (packet) => packet.timeMs >= startMs + one.requestedMs && priorityOption(packet) !== undefined,
   );
   return [
     `tcpdump at the client, before the switch from ${one.from} to ${one.to}:`,
@@ -23,6 +23,6 @@ export function figures(one: SwitchReport, packets: readonly Packet[], startMs: 
 
 /** Leaves out the options of TCP and most of MPTCP. They make a line three times as long and do not concern the path. */
 function shortened(packet: Packet): string {
-  const priority = tellsPriority(packet);
+  const priority = priorityOption(packet);
   return `  ${packet.line.replace(/options \[.*\]/, priority === undefined ? 'options […]' : `options [… ${priority} …]`)}`;
 }
