@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# What subflowd costs, measured beside what would be used instead, from nothing: packages, node_modules, addon, guest kernel.
-# `npm run bench -- --help`.
+# Installs and builds what is missing, and runs the benchmarks. See `npm run bench -- --help`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/setup.sh

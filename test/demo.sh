@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The paper's experiment from nothing: packages, node_modules, native addon and, where this machine's own kernel will not
-# do, a guest and its kernel. `npm run demo -- --help`.
+# Installs and builds what is missing, and runs the paper's experiment. If this machine's kernel cannot run it, that includes
+# a guest and its kernel. See `npm run demo -- --help`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/setup.sh

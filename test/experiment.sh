@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A crowd on one access point and what spreads it, from nothing: packages, node_modules, native addon.
-# `npm run experiment -- --help`.
+# Installs and builds what is missing, and runs the experiment with a crowd on one access point.
+# See `npm run experiment -- --help`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/setup.sh

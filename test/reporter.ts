@@ -2,8 +2,9 @@ import type { Reporter, TestCase, TestModule } from 'vitest/node';
 import { coverageTable, type CoverageMap } from './coverage.js';
 
 /**
- * Lists what was skipped and why, and what only a second try passed and how the first ended, and then one plain line of
- * totals. With CI set a skip is a failure. With `--coverage`, the table of {@link coverageTable} follows.
+ * Lists the skipped tests with the reasons, and the tests that passed only at the second try with the error of the first.
+ * A line with the totals follows. If CI is set, a skipped test is a failure. With `--coverage`, the table of
+ * {@link coverageTable} is last.
  */
 // eslint-disable-next-line no-restricted-syntax -- vitest loads a reporter by its default export
 export default class TotalsReporter implements Reporter {
@@ -14,17 +15,17 @@ export default class TotalsReporter implements Reporter {
     const skipped = inState('skipped');
     for (const one of skipped) {
       const result = one.result();
-      const why = 'note' in result && result.note !== undefined ? result.note : 'no reason given';
-      console.log(`SKIPPED ${one.module.relativeModuleId} > ${one.fullName}: ${why}`);
+      const reason = 'note' in result && result.note !== undefined ? result.note : 'no reason given';
+      console.log(`SKIPPED ${one.module.relativeModuleId} > ${one.fullName}: ${reason}`);
     }
     for (const one of tests.filter((test) => test.diagnostic()?.flaky === true)) {
-      const first = one.result().errors?.[0]?.message ?? 'no error was kept';
+      const first = one.result().errors?.[0]?.message ?? 'unknown error';
       console.log(
-        `AGAIN ${one.module.relativeModuleId} > ${one.fullName}: the first try ended with: ${first}`,
+        `PASSED AT THE SECOND TRY ${one.module.relativeModuleId} > ${one.fullName}: the first try failed: ${first}`,
       );
     }
     if (skipped.length > 0 && process.env.CI !== undefined) {
-      console.log('CI is set, so what was skipped counts as failed.');
+      console.log('CI is set, so skipped tests count as failed.');
       process.exitCode = 1;
     }
     const failed = inState('failed').length + modules.filter((module) => module.errors().length > 0).length;

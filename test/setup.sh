@@ -1,20 +1,20 @@
 # shellcheck shell=bash
-# Sourced by test.sh, demo.sh and their like, in the checkout: what a fresh Debian machine lacks is installed, the rest left alone.
+# test.sh, demo.sh, bench.sh and experiment.sh source this file in the checkout. On Debian it installs the missing packages.
 
-# All of it runs as root, and by SIGUSR1, OpenVPN's soft restart, Node opens its debugger to every user of this host: no
-# host has this address (RFC 5737), so that it cannot.
+# At SIGUSR1, which is OpenVPN's soft restart, Node opens its debugger to every user of this host, and all of this runs as
+# root. No host has this address (RFC 5737), so Node cannot open it.
 export NODE_OPTIONS="--inspect-port=192.0.2.1:9229 ${NODE_OPTIONS-}"
 
-# Words of a reason, to stderr, and out.
+# Prints the reason to standard error and exits with 1.
 die() {
   printf '%s\n' "$*" >&2
   exit 1
 }
 
-# Debian packages of these lists that are not installed are.
+# Installs the Debian packages in these lists that are missing.
 install_packages() {
   command -v dpkg-query >/dev/null || {
-    echo "not a Debian machine: what $* list has to be there already" >&2
+    echo "this is not a Debian machine: install what $* list" >&2
     return 0
   }
   local missing=() package
@@ -23,7 +23,7 @@ install_packages() {
     [[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
   done < <(cat "$@")
   ((${#missing[@]})) || return 0
-  ((EUID == 0)) || die "these packages are missing: ${missing[*]}; as root, run: apt-get install ${missing[*]}"
+  ((EUID == 0)) || die "these packages are missing: ${missing[*]}; to fix it, run as root: apt-get install ${missing[*]}"
   echo "installing: ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
   apt-get -q update
@@ -31,12 +31,12 @@ install_packages() {
 }
 
 check_node() {
-  command -v node >/dev/null || die "node is missing: Node.js 20.19 or newer is needed (Debian 12's own is older)"
+  command -v node >/dev/null || die "node is missing: install Node.js 20.19 or later (Debian 12 has an older one)"
   node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' ||
-    die "node $(node --version) is too old: 20.19 or newer is needed"
+    die "node $(node --version) is too old: install Node.js 20.19 or later"
 }
 
-# node_modules as the lockfile says, and everything built.
+# Installs the packages of the lockfile and builds everything.
 build_checkout() {
   if [[ ! -e node_modules/.package-lock.json || package-lock.json -nt node_modules/.package-lock.json ]]; then
     npm ci --no-audit --no-fund

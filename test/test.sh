@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything that is checked, from nothing: packages, build, lint, unit tests, end-to-end tests. What the machine
-# cannot run is listed as skipped, with the reason; with CI set a skip is a failure. At the end is the coverage of src/.
+# Installs and builds what is missing, and runs lint, unit tests and end-to-end tests. Tests that this machine cannot run are
+# listed as skipped, with the reason. If CI is set, a skipped test is a failure. At the end is the coverage of src/.
 # Arguments go to vitest.
 set -euo pipefail
 cd "$(dirname "$0")/.."

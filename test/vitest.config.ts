@@ -23,7 +23,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
-          // Nothing is timed: a busy machine takes its time.
+          // No test measures time, and a busy machine can be slow.
           testTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
@@ -32,12 +32,12 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          // Two networks or guests at once would take each other's processors.
+          // Two networks or guests at the same time would compete for the processors.
           fileParallelism: false,
           sequence: { groupOrder: 1 },
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          // The machine may stand still for minutes. What only its second try passed is listed by the reporter.
+          // A busy machine can stand still for minutes. The reporter lists the tests that passed only at the second try.
           retry: 1,
           globalSetup: [path.join(test, 'e2e/setup.ts')],
         },

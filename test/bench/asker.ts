@@ -3,10 +3,10 @@ import { connect, type Socket } from 'node:net';
 
 const COMMAND = 'status 3\n';
 const END = Buffer.from('\r\nEND\r\n');
-/** An answer that takes longer never comes. */
+/** Milliseconds until each answer must have arrived. */
 const PATIENCE_MS = 10_000;
 
-/** A client of a management interface that asks `status 3` again and again. */
+/** A client of a management interface that sends `status 3` again and again. */
 export class Asker {
   #rest: Buffer = Buffer.alloc(0);
   #heard: () => void = () => undefined;
@@ -20,13 +20,13 @@ export class Asker {
       })
       .on('error', () => undefined)
       .on('close', () => {
-        this.#failed('the line was closed');
+        this.#failed('the connection was closed');
       });
   }
 
   /**
-   * Resolves when OpenVPN has greeted, which a console does once it is connected itself.
-   * @throws {Error} if nobody listens, or is silent.
+   * Resolves after the greeting of OpenVPN, or of a console that is connected to OpenVPN.
+   * @throws {Error} if no process listens there, or if it does not greet.
    */
   static async join(where: string, password?: string): Promise<Asker> {
     const socket = connect(where);
@@ -42,9 +42,9 @@ export class Asker {
   }
 
   /**
-   * Asks until `end`, `performance.now()`, so that `ahead` commands are under way at any time, and hears all answers.
-   * @returns how many came.
-   * @throws {Error} with what came last, if one does not come.
+   * Sends commands until `end` (`performance.now()`), so that always `ahead` commands are under way. Waits for all answers.
+   * @returns the number of answers.
+   * @throws {Error} with the last received text, if an answer is missing.
    */
   async ask(end: number, ahead: number): Promise<number> {
     let count = 0;
@@ -64,7 +64,7 @@ export class Asker {
     this.socket.destroy();
   }
 
-  /** How often that came; what is behind the last is kept. */
+  /** @returns how often the text arrived. Keeps what follows its last occurrence. */
   #take(text: string | Buffer): number {
     let times = 0;
     let from = 0;
@@ -82,10 +82,10 @@ export class Asker {
       this.#failed = (reason) => {
         clearTimeout(timer);
         const last = JSON.stringify(this.#rest.subarray(-300).toString('latin1'));
-        reject(new Error(`${reason}; what came last: ${last}`));
+        reject(new Error(`${reason}; the last received text: ${last}`));
       };
       const timer = setTimeout(() => {
-        this.#failed(`nothing came for ${PATIENCE_MS / 1000} s`);
+        this.#failed(`nothing arrived for ${PATIENCE_MS / 1000} s`);
       }, PATIENCE_MS);
       this.#heard = () => {
         timer.refresh();

@@ -2,20 +2,20 @@ import type { Need } from '../lab/needs.js';
 import type { Outcome } from './figure.js';
 import type { RoundOptions } from './rounds.js';
 
-/** What a benchmark is given. */
+/** How a benchmark runs. */
 export interface Course extends RoundOptions {
-  /** Fewer rounds and sessions: to see that it works, not to publish. */
+  /** Whether there are few rounds and sessions, only to check that the benchmarks work. */
   readonly quick: boolean;
-  /** A directory for whatever it leaves. */
+  /** The directory for results and logs. */
   readonly output: string;
-  /** Progress. */
+  /** Prints progress. */
   readonly say: (text: string) => void;
 }
 
-/** A module of this directory; list.ts names them all. */
+/** One benchmark. list.ts names all of them. */
 export interface Bench {
   readonly name: string;
-  /** One line for --help. */
+  /** One line of --help. */
   readonly about: string;
   readonly needs: readonly Need[];
   run(course: Course): Promise<Outcome>;

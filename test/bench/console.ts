@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Cleanup } from '../lab/cleanup.js';
+import { withCleanup } from '../lab/cleanup.js';
 import { networkNeeds } from '../lab/needs.js';
 import { figure6Paths } from '../lab/network.js';
 import { writeRules } from '../lab/sidecar-files.js';
@@ -16,32 +16,30 @@ import { ratios, spreadOf } from './rounds.js';
 const PATIENCE_MS = 60_000;
 const MANY = 50;
 
-/** By who asks: answers in a second, of each round. */
+/** Answers per second in each round, by client. */
 type Rates = Record<
   'direct' | 'directAhead' | 'pipe' | 'pipeAhead' | 'ours' | 'oursAhead' | 'oursMany',
   number[]
 >;
 
 /**
- * OpenVPN serves one management client, so a direct line is one client's. As many commands are under way on it as at the
- * console: one, where a client waits for each answer and time is what the hops take; or 50, of one client that sends them
- * ahead or of 50 that wait, where it is the work. The pipe is the least that a relay can be.
+ * OpenVPN serves one management client, so the direct line has one client. As many commands are under way on it as at the
+ * console. With one command, a client waits for each answer, and the hops take the time. With 50 commands, from one client
+ * that sends them ahead or from 50 clients that wait, the work takes the time. The pipe is the simplest possible relay.
  */
 export const consoleBench: Bench = {
   name: 'console',
   about:
     'answers to status 3 in a second at a console with 1 and 50 clients, against a direct line to the same OpenVPN with ' +
-    'as many commands under way; a bare pipe in its place beside it',
+    'as many commands under way, and against a bare pipe',
   needs: networkNeeds,
   async run(course) {
-    const cleanup = new Cleanup();
-    cleanup.onSignals();
-    try {
+    return withCleanup(async (cleanup) => {
       const stage = await buildStage(cleanup, { logs: course.output, backend: 'netlink' });
       await writeRules(stage.files, figure6Paths, { '*': 'wifi' });
       await stage.connect(0, 'alice');
       const rates: Rates = { direct: [], directAhead: [], pipe: [], pipeAhead: [], ours: [], oursAhead: [], oursMany: [] }; // prettier-ignore
-      // one after the other: each has OpenVPN for itself
+      // They run one after the other, because OpenVPN serves one client at a time.
       for (let round = 0; round < (course.quick ? 2 : 7); round++) {
         course.say(`round ${round + 1}`);
         await measureDirect(stage, course, rates);
@@ -49,9 +47,7 @@ export const consoleBench: Bench = {
         await measureOurs(stage, course, rates);
       }
       return { figures: figuresOf(rates) };
-    } finally {
-      await cleanup.run();
-    }
+    });
   },
 };
 
@@ -129,7 +125,7 @@ function passwordOf({ files }: Stage): string {
   return readFileSync(files.passwordFile, 'utf8');
 }
 
-/** @returns nothing where nobody listens yet. */
+/** @returns undefined if no process listens yet. */
 async function joined(socket: string, password?: string): Promise<Asker | undefined> {
   return Asker.join(socket, password).catch((error: unknown) => {
     if (/ENOENT|ECONNREFUSED/.test(String(error))) return undefined;
@@ -137,7 +133,7 @@ async function joined(socket: string, password?: string): Promise<Asker | undefi
   });
 }
 
-/** Answers in a second to all askers together, each with `ahead` commands under way, once V8 knows what runs often. */
+/** Answers per second to all askers together, each with `ahead` commands under way, after V8 had time to optimise. */
 async function rate(askers: readonly Asker[], ahead: number, { quick, warmMs }: Course): Promise<number> {
   const ask = (forMs: number) => {
     const end = performance.now() + forMs;

@@ -1,25 +1,25 @@
 import type { Spread } from './rounds.js';
 
-/** What a ratio, or where there is none the absolute figure, should be: at most, or at least, this. */
+/** The wanted limit of a ratio, or of the absolute figure if there is no ratio. */
 export interface Goal {
   readonly is: 'at most' | 'at least';
   readonly value: number;
 }
 
-/** One line of the table: something of subflowd's beside something else, measured side by side. */
+/** One line of the table: subflowd beside something else, measured in turns. */
 export interface Figure {
   readonly name: string;
-  /** What it is measured against, or of what it is. */
+  /** What it is compared with, or a description of the measurement. */
   readonly against: string;
-  /** Where: this machine, a guest, and on which memory. */
+  /** This machine or a guest, and the access to memory. */
   readonly where: string;
-  /** Absent where there is nothing to compare with. */
+  /** Absent if there is nothing to compare with. */
   readonly ratio?: Spread;
-  /** Of what is no ratio. */
+  /** Percentiles of the absolute figure, instead of a ratio. */
   readonly percentiles?: { readonly p50: number; readonly p99: number };
-  /** Absent: only to show where the time goes. */
+  /** Absent if the figure only explains where the time goes. */
   readonly goal?: Goal;
-  /** Absolute, in the unit, of subflowd and of the other. */
+  /** Absolute figures of subflowd and of the other, in the unit. */
   readonly ours: Spread;
   readonly theirs?: Spread;
   readonly unit: Unit;
@@ -27,14 +27,14 @@ export interface Figure {
 
 export type Unit = 'ns' | 'ms' | 'MiB' | '% of a core' | 'commands/s' | 'sessions';
 
-/** One point of the plot: what a session costs where there are so many. */
+/** One point of the plot: the cost of one session among so many. */
 export interface Growth {
   readonly series: string;
   readonly sessions: number;
   readonly nsPerSession: number;
 }
 
-/** What a benchmark gives. */
+/** The result of a benchmark. */
 export interface Outcome {
   readonly figures: readonly Figure[];
   readonly growth?: readonly Growth[];

@@ -13,13 +13,13 @@ import { setLocations } from './locations.js';
 import { ratios, spreadOf, takeTurns, timed, type Contestant } from './rounds.js';
 import type { Ground } from './switch.js';
 
-/** Sessions from which on the cost of each should not grow. */
+/** From this number of sessions on, the cost of each should not grow. */
 const FLAT_FROM = 100;
 
 export const findBench: Bench = {
   name: 'find',
   about:
-    'all connections of a server with 10 to 10,000 sessions of 3 subflows, in an image: against a C++ loop',
+    'an observation of a server with 10 to 10,000 sessions of 3 subflows, in an image of memory: against a C++ loop',
   needs: [],
   async run(course) {
     const figures: Figure[] = [];
@@ -66,10 +66,10 @@ export const findBench: Bench = {
   },
 };
 
-/** Counters in an image that go on, as those of busy subflows do. */
+/** Raises the counters of all subflows in an image, as traffic would. */
 class Traffic {
   readonly #file: number;
-  readonly #places: readonly number[];
+  readonly #addresses: readonly number[];
   readonly #bytes = Buffer.alloc(8);
   #count = 0n;
 
@@ -79,7 +79,7 @@ class Traffic {
     const { connections } = mptcpOf(kernel)
       .createWalk(pid)
       .connections(new FdTableReader(space, layout).read(tasks.find(pid)));
-    this.#places = connections.flatMap(({ subflows }) =>
+    this.#addresses = connections.flatMap(({ subflows }) =>
       subflows.map(({ socket }) => Number(space.toPhysical(socket)) + offset),
     );
     this.#file = openSync(memory, 'r+');
@@ -87,7 +87,7 @@ class Traffic {
 
   flow(): void {
     this.#bytes.writeBigUInt64LE(++this.#count);
-    for (const place of this.#places) writeSync(this.#file, this.#bytes, 0, this.#bytes.length, place);
+    for (const address of this.#addresses) writeSync(this.#file, this.#bytes, 0, this.#bytes.length, address);
   }
 
   end(): void {
@@ -95,21 +95,21 @@ class Traffic {
   }
 }
 
-/** What finding all connections took, for one session, nanoseconds in each round. */
+/** The cost of an observation for each session: figures, and the nanoseconds in each round. */
 export interface Found {
   readonly figures: readonly Figure[];
   readonly ours: readonly number[];
   readonly floor: readonly number[];
 }
 
-/** One who finds the same connections; its first run may take long. */
+/** Another program that finds the same connections. Its first run may take long. */
 export interface Finder {
   readonly against: string;
   readonly atLeast: number;
   readonly run: (kernel: OpenKernel) => Contestant;
 }
 
-/** An observation of the server through the public call, against the loop in C++ and others that find the same. */
+/** Compares an observation by the public call with the loop in C++ and with other programs. */
 export async function findFigures(
   course: Course,
   { sources, layout, access, end, pid, where }: Ground,
@@ -129,7 +129,7 @@ export async function findFigures(
     const subflows = connections.reduce((sum, one) => sum + one.subflows.length, 0);
     const [, found] = (await floor.ask('walk', 1, access)).split(' ');
     if (Number(found) !== subflows)
-      throw new Error(`the floor finds ${found ?? ''} subflows, not ${subflows}`);
+      throw new Error(`the C++ program finds ${found ?? ''} subflows instead of ${subflows}`);
     const contestants: Record<string, Contestant> = {
       ours: (count) =>
         timed(async () => {

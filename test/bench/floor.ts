@@ -15,8 +15,8 @@ const sources = [
 ];
 
 /**
- * Compiles what subflowd is measured against; a few seconds. Not in the guest, whose compiler is an emulated one.
- * @returns the program: the file given, or the one that {@link Floor} starts.
+ * Compiles the C++ program to compare with, in a few seconds. Do not call it in a guest, where that takes minutes.
+ * @returns the program: the given file, or the one that {@link Floor} starts.
  */
 export async function buildFloor(file = program): Promise<string> {
   await mkdir(path.dirname(file), { recursive: true });
@@ -26,9 +26,9 @@ export async function buildFloor(file = program): Promise<string> {
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
-/** The C++ program that does the least that has to be done, or another that is driven alike, in a process of its own. */
+/** A process of the C++ program that does only the necessary work, or of another program with the same commands. */
 export class Floor {
-  /** What starts it, for who starts it through another program. */
+  /** The command of the C++ program, for a caller that starts it through another program. */
   static readonly command: readonly [string] = [program];
   readonly #child: Child;
   readonly #lines: AsyncIterator<string>;
@@ -38,7 +38,7 @@ export class Floor {
     this.#lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   }
 
-  /** @param env variables that the processes it spawns have beside its own; @param command the program and its arguments. */
+  /** @param options.env more variables for the processes that it spawns. @param options.command the program and its arguments. */
   static start({
     env = {},
     command: [first, ...rest] = Floor.command,
@@ -51,7 +51,7 @@ export class Floor {
     );
   }
 
-  /** One command and its answer; see native/main.cc. @throws {Error} with its words if it failed. */
+  /** Sends a command (see native/main.cc). @returns the answer. @throws {Error} with the message if it failed. */
   async ask(...words: readonly (string | number | bigint)[]): Promise<string> {
     this.#child.stdin.write(`${words.join(' ')}\n`);
     const answer = await this.#lines.next();

@@ -6,21 +6,21 @@ import { labKernel } from '../lab/kernel.js';
 import type { Bench, Course } from './bench.js';
 import type { Outcome } from './figure.js';
 
-/** What the parts that run in a guest leave. */
+/** The file that a benchmark in a guest writes. */
 export const OUTCOME = 'inside.json';
 
-/** A switch and a look on a real kernel's memory, in a guest that is booted with nopat so that it can be mapped. */
+/** A switch and an observation in a real kernel's memory. The guest is booted with nopat, so that memory can be mapped. */
 export const guestBench: Bench = {
   name: 'guest',
-  about: "a switch and a look in a real kernel's memory, with the paper's way, ip and drgn beside them",
+  about: "a switch and an observation in a real kernel's memory, against the paper's walk, ip and drgn",
   needs: ['guest'],
   run: (course) => runInside(course, 'inside'),
 };
 
 /**
  * Runs one of this directory's scripts in a guest, as `SCRIPT DIRECTORY [quick]`.
- * @returns the outcome that it left in the directory.
- * @throws {Error} with all that it printed if it failed.
+ * @returns the outcome that it wrote to the directory.
+ * @throws {Error} with its output, if it failed.
  */
 export async function runInside({ quick, output, say }: Course, script: string): Promise<Outcome> {
   const { bzImage: kernel, vmlinux } = await labKernel();
@@ -39,6 +39,6 @@ export async function runInside({ quick, output, say }: Course, script: string):
       for (const line of chunk.split('\n')) if (line.trim() !== '') say(line.trim());
     },
   });
-  if (code !== 0) throw new Error(`in the guest it ended with ${code}:\n${text}`);
+  if (code !== 0) throw new Error(`${script} failed in the guest with ${code}:\n${text}`);
   return JSON.parse(await readFile(path.join(output, OUTCOME), 'utf8')) as Outcome;
 }

@@ -7,7 +7,7 @@ import type { Figure } from './figure.js';
 import { Floor } from './floor.js';
 import { ratios, spreadOf, takeTurns } from './rounds.js';
 
-/** What OpenVPN tells a hook, among others. */
+/** Some of the variables that OpenVPN sets for a hook. */
 const ENVIRONMENT = {
   script_type: 'client-connect',
   daemon_pid: '4321',
@@ -23,10 +23,10 @@ const ENVIRONMENT = {
 export const hookBench: Bench = {
   name: 'hook',
   about:
-    'client-connect, for which all of OpenVPN waits: against an empty sh script; Python and Node beside it',
+    'the hook client-connect, for which OpenVPN waits: against an empty sh script, and the same in Python and Node',
   needs: [],
   async run(course) {
-    // as /run is, where the records lie
+    // A tmpfs, as /run with the records is.
     const events = mkdtempSync('/dev/shm/subflowd-bench-');
     const own = path.join(events, 'own');
     mkdirSync(own);
@@ -62,7 +62,7 @@ export const hookBench: Bench = {
         figures: [
           { ...figure('ours', 'client-connect'), goal: { is: 'at most', value: 1.5 } },
           figure('python', 'the same in Python'),
-          figure('node', 'the same for Node'),
+          figure('node', 'the same in Node'),
         ],
       };
     } finally {
@@ -72,16 +72,16 @@ export const hookBench: Bench = {
   },
 };
 
-/** Each leaves a record that the daemon takes, but for the empty one, which leaves none. */
+/** Checks that each hook writes a record that the daemon accepts, and that the empty script writes none. */
 function checkRecord(directory: string, who: string): void {
   const records = readdirSync(directory);
   const [name] = records;
   if (who === 'empty' ? name !== undefined : name === undefined)
-    throw new Error(`the hook ${who} left ${records.length} records`);
+    throw new Error(`the hook ${who} wrote ${records.length} records`);
   if (name === undefined) return;
   const file = path.join(directory, name);
   const parsed = parseRecord(readFileSync(file));
   if (!('record' in parsed) || parsed.record.commonName !== ENVIRONMENT.common_name)
-    throw new Error(`the record of the hook ${who} is none`);
+    throw new Error(`the hook ${who} wrote a wrong record`);
   rmSync(file);
 }

@@ -1,16 +1,6 @@
-// A part of the benchmarks that runs in the guest: `inside-reaction DIRECTORY [quick]`. Leaves its outcome in the directory.
-import { writeFile } from 'node:fs/promises';
-import path from 'node:path';
-import { OUTCOME } from './guest.js';
+// The part of the benchmarks that measures the reaction in a guest: `inside-reaction DIRECTORY [quick]`.
+import { runInGuestScript } from './in-guest.js';
 import { react } from './reaction.js';
 
-const [output = 'out', quick] = process.argv.slice(2);
-const outcome = await react(
-  {
-    ...{ quick: quick !== undefined, output, rounds: 1, roundMs: 0, warmMs: 0 },
-    say: (text) => process.stdout.write(`in the guest: ${text}\n`),
-  },
-  // an emulated machine encrypts little
-  { backend: 'devmem', kbit: 400, where: 'guest, mapped' },
-);
-await writeFile(path.join(output, OUTCOME), JSON.stringify(outcome));
+// An emulated processor can encrypt only a little, so the rate is low.
+await runInGuestScript((course) => react(course, { backend: 'devmem', kbit: 400, where: 'guest, mapped' }));

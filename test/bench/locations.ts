@@ -13,7 +13,7 @@ const MEMBERS = [
 ] as const; // prettier-ignore
 const BITS = ['request_bkup', 'backup', 'send_mp_prio'] as const;
 
-/** Sends the floor the address of everything that native/walk.cc reads, for upstream Linux. */
+/** Sends the C++ program the offset or address of everything that native/walk.cc reads, for upstream Linux. */
 export async function setLocations(
   floor: Floor,
   { space, layout, tasks }: OpenKernel,
@@ -30,10 +30,10 @@ export async function setLocations(
   await set('text', space.text);
   await set('code', space.toPhysical(space.text) ?? 0n);
   await set('task', files.table.task);
-  // PID 1 is the first behind init_task
+  // In the task list, PID 1 follows init_task.
   const list = BigInt(layout.field('task_struct', 'tasks').offset);
   await set('init_task', (space.readPointer(tasks.find(1) + list + 8n) ?? 0n) - list);
-  // an array in vmalloc space has a separate address for each page
+  // An array in vmalloc space has a separate physical address for each page.
   const { base } = space.directMap;
   if (space.toPhysical(files.table.array) === files.table.array - base) return;
   const end = files.table.array + 8n * BigInt((files.fds.at(-1) ?? 0) + 1);

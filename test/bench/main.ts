@@ -1,5 +1,5 @@
-// `npm run bench`: what subflowd costs, beside what would be used instead. Prints a table; leaves it with every round in a
-// directory.
+// `npm run bench`: measures what subflowd costs beside the usual alternatives. Prints a table, and writes the table and every
+// round to a directory.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
 import path from 'node:path';
@@ -21,17 +21,18 @@ interface Options {
 
 const options = new Command('bench')
   .description(
-    'What subflowd costs, beside what would be used instead: ratios, measured side by side in turns, of which the ' +
-      'least, the middle and the greatest round are shown. Absolute times are of this machine. Leaves bench.json, ' +
-      'bench.md and growth.svg.',
+    'Measures what subflowd costs beside the usual alternatives. Both run in turns, and each ratio has its least, middle ' +
+      'and greatest round. Absolute times are those of this machine. Writes bench.json, bench.md and growth.svg.',
   )
-  .addOption(new Option('--only <name...>', 'these alone').choices(benches.map(({ name }) => name)))
-  .option('--output <directory>', 'where the results go', 'out/bench')
-  .option('--quick', 'few rounds and sessions: to see that it works, not to publish')
+  .addOption(
+    new Option('--only <name...>', 'run only these benchmarks').choices(benches.map(({ name }) => name)),
+  )
+  .option('--output <directory>', 'directory for the results', 'out/bench')
+  .option('--quick', 'few rounds and sessions: only to check that the benchmarks work')
   .addHelpText(
     'after',
     `\nBenchmarks:\n${benches.map(({ name, about }) => `  ${name.padEnd(10)} ${about}`).join('\n')}\n\n` +
-      'Exits with 1 if a benchmark failed; a goal that is not reached is shown, and no failure.',
+      'Exit code 1: a benchmark failed. A missed goal is shown, but it is not a failure.',
   )
   .parse()
   .opts<Options>();
@@ -57,7 +58,7 @@ const machine = {
 };
 const figures: (Figure & { readonly bench: string })[] = [];
 const growth: Growth[] = [];
-say('compiling what it is measured against');
+say('compiling the C++ programs to compare with');
 await buildFloor();
 for (const bench of benches) {
   const { name, needs } = bench;
@@ -71,8 +72,8 @@ for (const bench of benches) {
     const outcome = await bench.run({ ...course, say: (text) => { say(`${name}: ${text}`); } }); // prettier-ignore
     figures.push(...outcome.figures.map((figure) => ({ bench: name, ...figure })));
     growth.push(...(outcome.growth ?? []));
-    // the next one may take a quarter of an hour, and may fail
-    await leave();
+    // Written after each benchmark, so that a later failure loses nothing.
+    await writeResults();
   } catch (error) {
     process.exitCode = 1;
     process.stderr.write(`${name} FAILED: ${(error as Error).stack ?? String(error)}\n`);
@@ -84,16 +85,16 @@ process.stdout.write(
   `${table(figures)}\n${Object.entries(machine)
     .map(([key, value]) => `${key} ${value}`)
     .join(', ')}\n` +
-    `${figures.filter((figure) => isReached(figure) === true).length} goals reached, ${missed.length} not; written to ${output}\n`,
+    `${figures.filter((figure) => isReached(figure) === true).length} goals reached, ${missed.length} missed; results in ${output}\n`,
 );
 
-/** What was measured so far. */
-async function leave(): Promise<void> {
+/** Writes what was measured so far. */
+async function writeResults(): Promise<void> {
   const json = JSON.stringify({ machine, figures, growth }, undefined, 2);
   await writeFile(path.join(output, 'bench.json'), `${json}\n`);
   await writeFile(path.join(output, 'bench.md'), markdown(figures));
   if (growth.length > 0) {
-    // without what who built it called it
+    // Without the suffix of the distribution.
     const [version = ''] = machine.kernel.split('-');
     await drawGrowth(path.join(output, 'growth.svg'), growth, version);
   }

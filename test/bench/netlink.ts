@@ -1,6 +1,6 @@
 import { NetlinkBackend } from '../../src/backend/netlink.js';
 import type { SubflowName } from '../../src/model/subflow.js';
-import { Cleanup } from '../lab/cleanup.js';
+import { withCleanup } from '../lab/cleanup.js';
 import { networkNeeds } from '../lab/needs.js';
 import { until } from '../support/until.js';
 import type { Bench } from './bench.js';
@@ -13,14 +13,11 @@ const PATIENCE_MS = 120_000;
 
 export const netlinkBench: Bench = {
   name: 'netlink',
-  about:
-    "finding connections through netlink against ss printing the same, a switch against ip; this machine's kernel",
+  about: "on this machine's kernel: an observation through netlink against ss, and a switch against ip",
   needs: networkNeeds,
   async run(course) {
     const wanted = course.quick ? 50 : 1000;
-    const cleanup = new Cleanup();
-    cleanup.onSignals();
-    try {
+    return withCleanup(async (cleanup) => {
       course.say(`connecting ${wanted} sessions of 3 subflows`);
       const sessions = await RealSessions.open(cleanup, (server) =>
         server.sysctl({ 'net.mptcp.pm_type': 1 }),
@@ -28,7 +25,7 @@ export const netlinkBench: Bench = {
       const { pid, network } = sessions;
       const backend = await NetlinkBackend.open();
       cleanup.add(() => backend.close());
-      // from here on clients can join
+      // From now on the kernel accepts further subflows.
       backend.trackServers([pid]);
       await sessions.add(wanted);
       const connections = await until(
@@ -45,10 +42,10 @@ export const netlinkBench: Bench = {
         second ? [{ pid, connection, local: second.local, remote: second.remote }] : [],
       );
 
-      course.say('a look');
+      course.say('an observation');
       const ss = Floor.start({ command: ['ip', 'netns', 'exec', network.server.name, ...Floor.command] });
       cleanup.add(() => ss.stop());
-      const looks = await takeTurns(
+      const observations = await takeTurns(
         {
           ours: (count) =>
             timed(async () => {
@@ -68,7 +65,7 @@ export const netlinkBench: Bench = {
             timed(async () => {
               for (let done = 0; done < count; done++) {
                 const name = names[at % names.length];
-                if (!name) throw new Error('there is nobody to switch');
+                if (!name) throw new Error('there is no session to switch');
                 const priority = Math.floor(at++ / names.length) % 2 === 0 ? 'backup' : 'active';
                 const { outcome, reason } = await backend.setPriority(name, priority);
                 if (outcome !== 'committed') throw new Error(`${outcome}: ${reason ?? ''}`);
@@ -85,10 +82,10 @@ export const netlinkBench: Bench = {
           name: `a session of ${wanted}`,
           against: '`ss -Mti` printing the same',
           where,
-          ratio: spreadOf(ratios(looks.ours, looks.ss)),
+          ratio: spreadOf(ratios(observations.ours, observations.ss)),
           goal: { is: 'at most', value: 1 },
-          ours: per(looks.ours),
-          theirs: per(looks.ss),
+          ours: per(observations.ours),
+          theirs: per(observations.ss),
           unit: 'ns',
         },
         {
@@ -103,8 +100,6 @@ export const netlinkBench: Bench = {
         },
       ];
       return { figures };
-    } finally {
-      await cleanup.run();
-    }
+    });
   },
 };

@@ -1,7 +1,7 @@
-// `openvpn-stand-in PORT MANAGEMENT EVENTS`, under mptcpize: what subflowd sees of an OpenVPN server with thousands of
-// clients, more than real ones fit on a machine. Every connection to PORT is a session: for each that comes and goes the
-// real hooks run, one after another, as OpenVPN does it, and `status 3` at the management interface names those that are
-// there. It says `NUMBER sessions` after each.
+// `openvpn-stand-in PORT MANAGEMENT EVENTS`, under mptcpize: behaves towards subflowd like an OpenVPN server with thousands of
+// clients, because so many real clients do not fit on a machine. Every connection to PORT is a session. When it begins and
+// ends, the real hooks run, one after another, as with OpenVPN. `status 3` at the management interface lists the sessions.
+// After each change the program prints `NUMBER sessions`.
 import { spawn } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { checkout } from '../lab/checkout.js';
 
 const NOBODY = 65534;
-/** The password is not looked at. */
+/** Every password is accepted. */
 const GREETING =
   'SUCCESS: password is correct\r\n' +
   ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info\r\n";
@@ -17,13 +17,13 @@ const COLUMNS = (
   'Common Name,Real Address,Virtual Address,Virtual IPv6 Address,Bytes Received,Bytes Sent,' +
   'Connected Since,Connected Since (time_t),Username,Client ID,Peer ID,Data Channel Cipher'
 ).split(',');
-/** A shell that runs each hook in one of its own: a new process for each, without what starting a program from here takes. */
+/** A shell that runs each hook in a subshell. That is a new process for each hook, but cheaper than a start from Node. */
 const HOOKS = `while read -r script_type trusted_ip trusted_port ifconfig_pool_remote_ip common_name; do
   (. '${checkout}/hooks/'"$script_type") </dev/null
   echo "$script_type $common_name"
 done`;
 
-/** When every client came, Unix time in seconds: as OpenVPN does, hooks and status are given the same. */
+/** The connect time of every client, Unix time in seconds. As with OpenVPN, hooks and status get the same value. */
 const SINCE = Math.floor(Date.now() / 1000);
 
 const [port, management = '', events = ''] = process.argv.slice(2);
@@ -55,7 +55,7 @@ createInterface(shell.stdout).on('line', (line) => {
 });
 process.stdout.write('listening\n');
 
-/** A client: in the list once its hook has run, until that of its end has. */
+/** Serves a client. It is in the list from the end of its first hook to the end of its last one. */
 function session(socket: Socket): void {
   const { remoteAddress = '', remotePort = 0 } = socket;
   const address = remoteAddress.replace('::ffff:', '');
@@ -64,7 +64,7 @@ function session(socket: Socket): void {
   const real = `${address}:${remotePort}`;
   const line = [`client-${number}`, real, virtual, '', 0, 0, 'now', SINCE, 'UNDEF', number, 0, ''].join('\t');
   const hook = (type: string, act: () => void) => {
-    // not by its port, which another client may have before this one's last hook has run
+    // Not by its port: another client may have the same port before this client's last hook has run.
     ran.set(`${type} client-${number}`, () => {
       act();
       process.stdout.write(`${sessions.size} sessions\n`);
@@ -79,14 +79,14 @@ function session(socket: Socket): void {
   socket.pipe(socket);
 }
 
-/** The management client: one, as OpenVPN has it. */
+/** Serves the management client. As with OpenVPN, there is only one. */
 function serve(socket: Socket): void {
   socket.on('error', () => undefined);
   socket.write('ENTER PASSWORD:');
-  let isIn = false;
+  let isLoggedIn = false;
   createInterface(socket).on('line', (line) => {
-    socket.write(isIn ? answer(line) : GREETING);
-    isIn = true;
+    socket.write(isLoggedIn ? answer(line) : GREETING);
+    isLoggedIn = true;
   });
 }
 

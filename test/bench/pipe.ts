@@ -1,4 +1,4 @@
-// `node pipe.js LISTEN TARGET`: one unix socket passed on to another, and nothing else: the least that any relay can be.
+// `node pipe.js LISTEN TARGET`: connects one Unix socket with another, and does nothing else. No relay can do less.
 import { connect, createServer } from 'node:net';
 
 const [listen, target] = process.argv.slice(2);

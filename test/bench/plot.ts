@@ -3,7 +3,7 @@ import { parse, View } from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import type { Growth } from './figure.js';
 
-/** Draws what a session costs as there are more of them: flat is what it should be. */
+/** Draws the cost of one session by the number of sessions. A flat line is the goal. */
 export async function drawGrowth(file: string, growth: readonly Growth[], kernel: string): Promise<void> {
   const view = new View(parse(compile(picture(growth, kernel)).spec), { renderer: 'none' });
   await writeFile(file, await view.toSVG());

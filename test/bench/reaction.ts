@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { talk } from '../../src/console/terminal/talk.js';
-import { Cleanup } from '../lab/cleanup.js';
+import { Cleanup, withCleanup } from '../lab/cleanup.js';
 import { NOTHING, received } from '../lab/devices.js';
 import { Meter } from '../lab/meter.js';
 import { networkNeeds } from '../lab/needs.js';
@@ -20,11 +20,12 @@ import { percentile, spreadOf } from './rounds.js';
 
 const PATIENCE_MS = 60_000;
 const CLIENT = 'alice';
-/** Of a TCP packet over Ethernet, with all options that it may have: one that brings no data is no longer. */
+/** Bytes of the longest TCP packet without data, over Ethernet and with all possible options. */
 const LONGEST_HEADERS = 100;
 /** More than one packet. */
 const DATA_BYTES = 2_000;
-/** One thing that happened and the commit that answered it, Unix time in milliseconds. */
+
+/** A request and its commit: Unix time in milliseconds. */
 interface Reaction {
   readonly requestedMs: number;
   readonly committedMs: number;
@@ -34,7 +35,7 @@ interface Reaction {
 export const reactionBench: Bench = {
   name: 'reaction',
   about:
-    'real OpenVPN and netlink: from a client, a saved ini or a command to the commit, and on to the first packet',
+    'real OpenVPN and netlink: from a connect, a saved ini or a command to the commit, and to the first packet after it',
   needs: networkNeeds,
   run: (course) => react(course, { backend: 'netlink', kbit: 4000, where: 'this machine, netlink' }),
 };
@@ -49,7 +50,7 @@ export const guestReactionBench: Bench = {
 /** Where and how it is measured. */
 export interface Scene {
   readonly backend: 'netlink' | 'devmem';
-  /** Of the traffic that is moved: enough for a packet every few milliseconds. */
+  /** Rate of the download: enough for a packet every few milliseconds. */
   readonly kbit: number;
   /** In words, for the table. */
   readonly where: string;
@@ -57,9 +58,7 @@ export interface Scene {
 
 export async function react(course: Course, { backend, kbit, where }: Scene): Promise<Outcome> {
   const times = course.quick ? 5 : 100;
-  const cleanup = new Cleanup();
-  cleanup.onSignals();
-  try {
+  return withCleanup(async (cleanup) => {
     const stage = await buildStage(cleanup, { logs: course.output, backend });
     await writeRules(stage.files, figure6Paths, { '*': 'lte' });
     const sidecar = Sidecar.start(
@@ -83,7 +82,7 @@ export async function react(course: Course, { backend, kbit, where }: Scene): Pr
     const meter = await Meter.start(host.namespace, path.join(course.output, 'reaction.pcap'));
     course.say(`${times} saved inis`);
     const switchMany = (order: (to: string) => Promise<void>) =>
-      turns(course, sidecar, times, async (to) => {
+      alternate(course, sidecar, times, async (to) => {
         const known = (await sidecar.switches()).length;
         const requestedMs = Date.now();
         await order(to);
@@ -96,15 +95,15 @@ export async function react(course: Course, { backend, kbit, where }: Scene): Pr
     const commands = await switchMany(async (to) => {
       await talk(stage.files.console, `mptcp primary ${CLIENT} ${to}`);
     });
-    // the capture ends when nothing comes any more
+    // The capture can end only after the last packet.
     await web.run();
     const packets = onPaths(await meter.stop(), host.addresses).filter(
       ({ direction }) => direction === 'toClient',
     );
     const firsts = [...saves, ...commands].map(({ requestedMs, committedMs, to }) => {
       const first = packets.find((packet) => packet.timeMs >= requestedMs && packet.path === to);
-      if (!first) throw new Error(`no packet came on ${to}`);
-      // the commit is stamped after the kernel has acted on it
+      if (!first) throw new Error(`no packet arrived on ${to}`);
+      // The time of the commit is read after the kernel has acted on it, so a packet can be earlier.
       return Math.max(0, first.timeMs - committedMs);
     });
     const figure = (name: string, values: readonly number[]) => percentiles(name, where, values);
@@ -116,9 +115,7 @@ export async function react(course: Course, { backend, kbit, where }: Scene): Pr
         figure(`committed to the first packet on the new path, of ${kbit / 1000} Mbit/s`, firsts),
       ],
     };
-  } finally {
-    await cleanup.run();
-  }
+  });
 }
 
 function percentiles(name: string, where: string, values: readonly number[]): Figure {
@@ -137,7 +134,7 @@ function lasted({ requestedMs, committedMs }: Reaction): number {
   return committedMs - requestedMs;
 }
 
-/** From the record that the hook leaves, whose file tells when, to the commit of the client's rule. */
+/** Measures from the time of the hook's record, by its file, to the commit of the client's rule. */
 async function connectMany(
   { say }: Course,
   stage: Stage,
@@ -158,18 +155,22 @@ async function connectMany(
       const why =
         requestedMs === undefined
           ? 'there is no record'
-          : `the record is of ${requestedMs - made.committedAt} ms later`;
-      if (++lost > times / 10) throw new Error(`${lost} switches cannot be timed, the last since ${why}`);
-      say(`a switch that cannot be timed, and does not count: ${why}`);
+          : `the record is ${requestedMs - made.committedAt} ms later than the commit`;
+      if (++lost > times / 10) throw new Error(`${lost} switches cannot be timed; the last: ${why}`);
+      say(`this switch cannot be timed and does not count: ${why}`);
     }
     await tunnel.stop();
-    await until('the record is removed', async () => (await readdir(directory)).length === 0, PATIENCE_MS);
+    await until(
+      'the removal of the record',
+      async () => (await readdir(directory)).length === 0,
+      PATIENCE_MS,
+    );
     if (reactions.length % 25 === 0) say(`${reactions.length}`);
   }
   return reactions;
 }
 
-/** When the hook left its record, milliseconds since the epoch; undefined if there is none. */
+/** When the hook wrote its record, Unix time in milliseconds; undefined if there is no record. */
 async function recordedAt(directory: string): Promise<number | undefined> {
   const [record] = await readdir(directory);
   if (record === undefined) return undefined;
@@ -177,8 +178,8 @@ async function recordedAt(directory: string): Promise<number | undefined> {
   return status?.mtimeMs;
 }
 
-/** To and fro. */
-async function turns(
+/** Switches between the two paths again and again. */
+async function alternate(
   { say }: Course,
   sidecar: Sidecar,
   times: number,
@@ -188,15 +189,15 @@ async function turns(
   for (let at = 0; at < times; at++) {
     reactions.push(await turn((await sidecar.switches()).at(-1)?.to === 'lte' ? 'wifi' : 'lte'));
     if (at % 25 === 24) say(`${at + 1}`);
-    // for the log's reader not to be the load
+    // Without a pause, reading the log would be most of the load.
     await sleep(100);
   }
   return reactions;
 }
 
 /**
- * Waits until a client receives data on a path: the kernel may go on for a while as before (Linux 6.1, net/mptcp/protocol.c:
- * with one subflow up to MPTCP_SEND_BURST_SIZE, 64 KiB), and one who is switched back meanwhile is never seen on it.
+ * Waits until a client receives data on a path. The kernel may keep sending on the old subflow for a while (Linux 6.1,
+ * net/mptcp/protocol.c: up to MPTCP_SEND_BURST_SIZE, 64 KiB). Without this wait a quick switch back would hide the first.
  * @param pid of a process in its namespace.
  */
 async function carries(pid: number, to: string): Promise<void> {

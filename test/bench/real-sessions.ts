@@ -1,13 +1,15 @@
-import { labScript } from '../lab/checkout.js';
 import type { Cleanup } from '../lab/cleanup.js';
 import type { Namespace } from '../lab/namespace.js';
 import { buildNetwork, type Network } from '../lab/network.js';
 import { says } from '../lab/says.js';
 import { Floor } from './floor.js';
+import { startPeer, startServer } from './peer.js';
 import type { Rival } from './switch.js';
 
 export const PORT = 4000;
-/** So that a session has three subflows. */
+/** Milliseconds until all new sessions must be connected. */
+const PATIENCE_MS = 600_000;
+/** Three paths give each session three subflows. */
 export const PATHS = ['one', 'two', 'three'].map((name, index) => ({
   name,
   number: 101 + index,
@@ -23,7 +25,7 @@ export class RealSessions {
     private readonly cleanup: Cleanup,
   ) {}
 
-  /** @param prepare the server's namespace before the server is there. */
+  /** @param prepare called with the server's namespace before the server starts. */
   static async open(
     cleanup: Cleanup,
     prepare: (server: Namespace) => Promise<void> = () => Promise.resolve(),
@@ -32,32 +34,18 @@ export class RealSessions {
     await prepare(network.server);
     const [host] = network.clients;
     if (!host) throw new Error('the network has no client');
-    const child = start(network.server, cleanup, 'serve', `${PORT}`);
-    await says(child.stdout, 'listening');
+    const { child } = await startServer(network.server, cleanup, PORT);
     return new RealSessions(network, host.namespace, child.pid as number, cleanup);
   }
 
-  /** More sessions; their further subflows come by themselves. */
+  /** Adds sessions. Resolves when they are connected; their second and third subflows follow later. */
   async add(count: number): Promise<void> {
-    const child = start(
-      this.client,
-      this.cleanup,
-      'hold',
-      this.network.serverAddress.v4,
-      `${PORT}`,
-      `${count}`,
-    );
-    await new Promise<void>((resolve, reject) => {
-      child.stdout.on('data', (chunk: Buffer) => {
-        if (chunk.toString().includes('held')) resolve();
-      });
-      void child.then(() => {
-        reject(new Error('the client ended'));
-      });
-    });
+    const where = [this.network.serverAddress.v4, `${PORT}`];
+    const { child } = startPeer(this.client, this.cleanup, 'hold', ...where, `${count}`);
+    await says(child.stdout, 'held', PATIENCE_MS);
   }
 
-  /** What an admin types: it changes one of the client's endpoints, as a process. */
+  /** The command that an admin would use: a process that changes an endpoint of the client. */
   async ipRival(): Promise<Rival & { stop: () => Promise<void> }> {
     const { name } = this.client;
     const floor = Floor.start({ command: ['ip', 'netns', 'exec', name, ...Floor.command] });
@@ -70,13 +58,4 @@ export class RealSessions {
       stop: () => floor.stop(),
     };
   }
-}
-
-function start(namespace: Namespace, cleanup: Cleanup, ...args: readonly string[]) {
-  const child = namespace.start('mptcpize', ['run', process.execPath, labScript('mptcp-peer'), ...args]);
-  cleanup.add(async () => {
-    child.kill('SIGKILL');
-    await child;
-  });
-  return child;
 }

@@ -1,11 +1,11 @@
-/** The least, the middle and the greatest of several rounds. */
+/** The least, middle and greatest value of several rounds. */
 export interface Spread {
   readonly min: number;
   readonly median: number;
   readonly max: number;
 }
 
-/** @throws {Error} if there is nothing. */
+/** @throws {Error} if there is no value. */
 export function spreadOf(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
   const [min, max] = [sorted[0], sorted.at(-1)];
@@ -13,25 +13,25 @@ export function spreadOf(values: readonly number[]): Spread {
   return { min, median: percentile(sorted, 0.5), max };
 }
 
-/** The value below which this part of them lies, 0 to 1; of sorted values. */
+/** @param part 0 to 1. @returns the value of the sorted values below which this part of them is; NaN if there is none. */
 export function percentile(sorted: readonly number[], part: number): number {
   return sorted[Math.round(part * (sorted.length - 1))] ?? NaN;
 }
 
-/** Nanoseconds for `count` repetitions. */
+/** Runs `count` repetitions. @returns the nanoseconds that they took. */
 export type Contestant = (count: number) => number | Promise<number>;
 
 export interface RoundOptions {
   readonly rounds: number;
   /** How long each contestant should run in each round, milliseconds. */
   readonly roundMs: number;
-  /** How long each runs before that, milliseconds: V8 optimises what runs often, as it does in a daemon. */
+  /** How long each contestant runs before, milliseconds, so that V8 optimises it as in a daemon that runs for long. */
   readonly warmMs: number;
 }
 
 /**
- * Lets all run in turn, round by round, so that whatever else the machine does meets all of them.
- * @returns by contestant, nanoseconds for one repetition in each round.
+ * Lets all contestants run in turns, round by round, so that other load on the machine affects all of them.
+ * @returns for each contestant, the nanoseconds of one repetition in each round.
  */
 export async function takeTurns<Name extends string>(
   contestants: Readonly<Record<Name, Contestant>>,
@@ -46,7 +46,7 @@ export async function takeTurns<Name extends string>(
   }
   const times = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
   for (let round = 0; round < rounds; round++) {
-    // Nobody is always the one whose caches the one before has emptied.
+    // The order changes, so that no contestant always runs after the same one, with the caches that it left.
     for (const turn of names.keys()) {
       const name = names[(turn + round) % names.length] as Name;
       const count = counts.get(name) ?? 1;
@@ -56,12 +56,12 @@ export async function takeTurns<Name extends string>(
   return times;
 }
 
-/** @returns of each round, how many times the one took of what the other took. */
+/** @returns for each round, the quotient of the two values. */
 export function ratios(ones: readonly number[], others: readonly number[]): number[] {
   return ones.map((one, round) => one / (others[round] ?? NaN));
 }
 
-/** How many repetitions take about that long. */
+/** @returns how many repetitions take about `roundMs`. */
 async function calibrate(contestant: Contestant, roundMs: number): Promise<number> {
   for (let count = 1; ;) {
     const ms = (await contestant(count)) / 1e6;
@@ -70,7 +70,7 @@ async function calibrate(contestant: Contestant, roundMs: number): Promise<numbe
   }
 }
 
-/** Nanoseconds that this takes. */
+/** @returns the nanoseconds that `work` takes. */
 export async function timed(work: () => Promise<void>): Promise<number> {
   const start = process.hrtime.bigint();
   await work();

@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DaemonStatus } from '../../src/api/status.js';
 import { talk } from '../../src/console/terminal/talk.js';
-import { checkout, labScript } from '../lab/checkout.js';
-import { Cleanup } from '../lab/cleanup.js';
+import { checkout } from '../lab/checkout.js';
+import { type Cleanup, withCleanup } from '../lab/cleanup.js';
 import type { Namespace } from '../lab/namespace.js';
 import { networkNeeds } from '../lab/needs.js';
 import { buildNetwork } from '../lab/network.js';
@@ -17,27 +17,27 @@ import { Sidecar } from '../lab/sidecar.js';
 import { until } from '../support/until.js';
 import type { Bench, Course } from './bench.js';
 import type { Figure, Unit } from './figure.js';
+import { startPeer, type Peer } from './peer.js';
 import { PATHS, PORT } from './real-sessions.js';
 import { spreadOf } from './rounds.js';
 
 const PATIENCE_MS = 300_000;
-/** Not the one that clients come with. */
+/** The primary of the rule. Clients connect on another path. */
 const WANTED = 'two';
+/** Milliseconds until the effects of a change are over. */
 const SETTLE_MS = 30_000;
-/** A large server is looked at every five minutes at least, which is to be in it. */
+/** Milliseconds of a measurement. It includes an observation of a large server, which happens at least every 5 min. */
 const LONGEST_PAUSE_MS = 310_000;
-/** Milliseconds that each of the many who come and go stays. */
+/** Milliseconds for which each of the short sessions stays connected. */
 const STAY_MS = 100;
 
 export const stormBench: Bench = {
   name: 'storm',
   about:
-    '1,000 sessions at once, 10,000 that stay, 100,000 that come and go: real connections and hooks, OpenVPN a stand-in',
+    'memory and processor with 1,000 sessions at once, 10,000 that stay, and 100,000 short ones: real connections and hooks, a stand-in for OpenVPN',
   needs: networkNeeds,
   async run(course) {
-    const cleanup = new Cleanup();
-    cleanup.onSignals();
-    try {
+    return withCleanup(async (cleanup) => {
       const storm = await Storm.open(cleanup, course);
       const figures = [...(await storm.rest('no sessions'))];
       const [some, many, fleeting] = course.quick ? [100, 500, 1000] : [1000, 10_000, 100_000];
@@ -47,15 +47,13 @@ export const stormBench: Bench = {
       await storm.empty();
       figures.push(await storm.comeAndGo(fleeting));
       return { figures };
-    } finally {
-      await cleanup.run();
-    }
+    });
   },
 };
 
-/** The daemon, a server that stands in for OpenVPN, and a client with three paths. */
+/** The daemon, a stand-in for an OpenVPN server, and a client with three paths. */
 class Storm {
-  readonly #clients: { stop: () => Promise<void> }[] = [];
+  readonly #clients: Peer[] = [];
   #sessions = 0;
 
   private constructor(
@@ -65,20 +63,20 @@ class Storm {
     private readonly server: string,
     private readonly files: SidecarFiles,
     private readonly sidecar: Sidecar,
-    /** How many the server has. */
+    /** Number of sessions that the server has. */
     private readonly count: () => number,
   ) {}
 
   static async open(cleanup: Cleanup, course: Course): Promise<Storm> {
     const network = await buildNetwork(cleanup, { paths: PATHS });
     await network.server.sysctl({ 'net.mptcp.pm_type': 1, 'net.core.somaxconn': 4096 });
-    // The daemon watches each directory on the way to its config. In /etc nothing happens either; in /tmp, with a compiler
-    // at work, it would be the compiler that is measured.
+    // The daemon watches each parent directory of its config. Other programs create files in /tmp, and that would be
+    // measured, too.
     const directory = await mkdtemp('/var/tmp/subflowd-storm-');
     cleanup.add(() => rm(directory, { recursive: true }));
     const files = await makeSidecarFiles(directory, { backend: 'netlink' });
     await writeRules(files, PATHS, { '*': WANTED });
-    // what is asked for MPTCP is a program of that name
+    // subflowd takes a process for OpenVPN only if its program has this name.
     const program = path.join(directory, 'openvpn-stand-in');
     await copyFile(process.execPath, program);
     const script = path.join(checkout, 'dist/test/bench/openvpn-stand-in.js');
@@ -104,13 +102,13 @@ class Storm {
     return new Storm(course, cleanup, host.namespace, network.serverAddress.v4, files, sidecar, () => count);
   }
 
-  /** All at once, until each is where its rule wants it. */
+  /** Connects sessions at once. Resolves when each has the primary of its rule. */
   async connect(count: number): Promise<Figure[]> {
     this.course.say(`${count} sessions at once`);
     const before = (await this.sidecar.switches()).length;
     const start = Date.now();
     this.#hold(count);
-    await until('every hook', () => this.count() === count, PATIENCE_MS, 5);
+    await until('the hooks of all sessions', () => this.count() === count, PATIENCE_MS, 5);
     const connected = Date.now() - start;
     const sessions = await this.#placed();
     const switches = (await this.sidecar.switches()).slice(before);
@@ -122,17 +120,17 @@ class Storm {
     ];
   }
 
-  /** More, until there are so many. */
+  /** Adds sessions until there are `to`. */
   async fill(to: number): Promise<void> {
     this.course.say(`${to} sessions`);
     this.#hold(to - this.#sessions);
-    await until('every hook', () => this.count() === to, PATIENCE_MS, 100);
+    await until('the hooks of all sessions', () => this.count() === to, PATIENCE_MS, 100);
     await this.#placed();
   }
 
-  /** All leave. */
+  /** Disconnects all sessions. */
   async empty(): Promise<void> {
-    this.course.say('all leave');
+    this.course.say('all sessions disconnect');
     for (const client of this.#clients.splice(0)) await client.stop();
     this.#sessions = 0;
     await this.#forgotten();
@@ -140,8 +138,8 @@ class Storm {
 
   /** Memory and processor while nothing happens. */
   async rest(what: string): Promise<Figure[]> {
-    this.course.say(`at rest, ${what}`);
-    // what follows a change has to be over
+    this.course.say(`idle, ${what}`);
+    // Time must pass here: nothing may happen before the measurement.
     await sleep(this.course.quick ? 2_000 : SETTLE_MS);
     const forMs = this.course.quick ? 5_000 : this.#sessions === 0 ? SETTLE_MS : LONGEST_PAUSE_MS;
     const part = 100 * (await partOfCore(this.sidecar.pid ?? 0, forMs));
@@ -156,18 +154,19 @@ class Storm {
   }
 
   /**
-   * Connects and disconnects, a tenth after the other: what the second half leaves at least, against the first. What is
-   * there to be collected comes and goes; what is kept for ever shows where there is least.
+   * Connects and disconnects sessions in ten parts. Compares the least memory in the second half with that in the first: a
+   * leak raises the least value, but garbage that is not collected yet does not.
    */
   async comeAndGo(count: number): Promise<Figure> {
     const rss: number[] = [];
     const tenths = 10;
     for (let tenth = 1; tenth <= tenths; tenth++) {
-      const child = this.#peer('storm', `${count / tenths}`, `${STAY_MS}`);
-      await child;
+      await this.#peer('storm', `${count / tenths}`, `${STAY_MS}`).child;
       await this.#forgotten();
       rss.push(await this.#rss());
-      this.course.say(`${(count / tenths) * tenth} came and went: ${rss.at(-1)?.toFixed(1) ?? ''} MiB`);
+      this.course.say(
+        `${(count / tenths) * tenth} connected and disconnected: ${rss.at(-1)?.toFixed(1) ?? ''} MiB`,
+      );
     }
     const [earlier, later] = [rss.slice(0, tenths / 2), rss.slice(tenths / 2)].map(spreadOf);
     if (!earlier || !later) throw new Error('two halves were measured');
@@ -184,25 +183,12 @@ class Storm {
   }
 
   #hold(count: number): void {
-    const child = this.#peer('hold', `${count}`);
-    this.#clients.push({
-      stop: async () => {
-        child.kill('SIGKILL');
-        await child;
-      },
-    });
+    this.#clients.push(this.#peer('hold', `${count}`));
     this.#sessions += count;
   }
 
-  #peer(role: 'hold' | 'storm', ...args: readonly string[]) {
-    const child = this.client.start('mptcpize', [
-      ...['run', process.execPath, labScript('mptcp-peer'), role, this.server, `${PORT}`, ...args],
-    ]);
-    this.cleanup.add(async () => {
-      child.kill('SIGKILL');
-      await child;
-    });
-    return child;
+  #peer(role: 'hold' | 'storm', ...args: readonly string[]): Peer {
+    return startPeer(this.client, this.cleanup, role, this.server, `${PORT}`, ...args);
   }
 
   async #placed(): Promise<number> {
@@ -233,7 +219,7 @@ class Storm {
     );
   }
 
-  /** Of the daemon, MiB. */
+  /** Memory of the daemon, MiB. */
   async #rss(): Promise<number> {
     return (await residentMiB(this.sidecar.pid ?? 0)).now;
   }

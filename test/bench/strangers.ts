@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { labScript } from '../lab/checkout.js';
-import { Cleanup } from '../lab/cleanup.js';
+
+import { withCleanup } from '../lab/cleanup.js';
 import type { Namespace } from '../lab/namespace.js';
 import { networkNeeds } from '../lab/needs.js';
 import { figure6Paths } from '../lab/network.js';
@@ -15,29 +15,28 @@ import { buildStage } from '../lab/stage.js';
 import { until } from '../support/until.js';
 import type { Bench } from './bench.js';
 import type { Figure } from './figure.js';
+import { startPeer, startServer } from './peer.js';
 import { ratios, spreadOf } from './rounds.js';
 
-/** Of the other service. */
+/** Port of the other service. */
 const PORT = 4000;
 /** How many of its connections come and go in a second. */
 const PER_SECOND = 10;
-/** What follows a change has to be over. */
+/** Milliseconds until the effects of a change are over. */
 const SETTLE_MS = 20_000;
-/** There is a look each minute, which is to be in it. */
+/** Milliseconds of a measurement. It includes the observation that happens once a minute. */
 const ROUND_MS = 61_000;
 const PATIENCE_MS = 300_000;
 
 export const strangersBench: Bench = {
   name: 'strangers',
   about:
-    "8,000 connections of another MPTCP service in the server's namespace, and 10 a second: what they cost the daemon",
+    "the daemon's processor time with 8,000 connections of another MPTCP service in the server's namespace, and 10 new ones a second",
   needs: networkNeeds,
   async run({ quick, output, say }) {
     const [held, settleMs, roundMs] = quick ? [100, 2_000, 5_000] : [8000, SETTLE_MS, ROUND_MS];
-    const cleanup = new Cleanup();
-    cleanup.onSignals();
-    try {
-      // In /tmp others' files come and go, of which the daemon hears.
+    return withCleanup(async (cleanup) => {
+      // The daemon watches the parents of its config, and other programs create files in /tmp.
       const stage = await buildStage(cleanup, {
         paths: figure6Paths,
         backend: 'netlink',
@@ -54,28 +53,25 @@ export const strangersBench: Bench = {
       await untilStatus(files, 'alice on her path', ({ sessions }) =>
         sessions.some(({ state, current }) => state === 'obeyed' && current === 'lte'),
       );
-      const service = peer(network.server, 'serve', `${PORT}`);
-      cleanup.add(service.stop);
-      await says(service.child.stdout, 'listening');
+      await startServer(network.server, cleanup, PORT);
       const stranger = network.clients[1]?.namespace;
       if (stranger === undefined) throw new Error('the network has no second client');
       const where = [network.serverAddress.v4, `${PORT}`];
 
       const measure = async (what: string) => {
+        // Time must pass here: nothing may happen before the measurement.
         await sleep(settleMs);
         const part = 100 * (await partOfCore(sidecar.pid ?? 0, roundMs));
         say(`${what}: ${part.toFixed(3)} % of a core`);
         return part;
       };
-      const alone = await measure('without them');
-      const holder = peer(stranger, 'hold', ...where, `${held}`);
-      cleanup.add(holder.stop);
+      const alone = await measure('without other connections');
+      const holder = startPeer(stranger, cleanup, 'hold', ...where, `${held}`);
       await says(holder.child.stdout, 'held');
       say(`${await countOf(network.server)} connections`);
-      const idle = await measure('that are idle');
-      const visitor = peer(stranger, 'visit', ...where, `${PER_SECOND}`);
-      cleanup.add(visitor.stop);
-      const busy = await measure(`and ${PER_SECOND} a second`);
+      const idle = await measure('with idle connections');
+      startPeer(stranger, cleanup, 'visit', ...where, `${PER_SECOND}`);
+      const busy = await measure(`and with ${PER_SECOND} new ones a second`);
       const figure = (name: string, part: number): Figure => ({
         name,
         against: 'without them',
@@ -89,24 +85,11 @@ export const strangersBench: Bench = {
       return {
         figures: [figure(others, idle), figure(`${others}, ${PER_SECOND} more a second come and go`, busy)],
       };
-    } finally {
-      await cleanup.run();
-    }
+    });
   },
 };
 
-function peer(namespace: Namespace, ...args: readonly string[]) {
-  const child = namespace.start('mptcpize', ['run', process.execPath, labScript('mptcp-peer'), ...args]);
-  return {
-    child,
-    stop: async () => {
-      child.kill('SIGKILL');
-      await child;
-    },
-  };
-}
-
-/** MPTCP connections of the other service that the kernel holds. */
+/** Number of the MPTCP connections of the other service. */
 async function countOf(server: Namespace): Promise<number> {
   const { stdout } = await server.run('ss', ['-HMn', 'state', 'established', `sport = :${PORT}`]);
   return stdout.split('\n').filter((line) => line !== '').length;

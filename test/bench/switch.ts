@@ -9,7 +9,7 @@ import { LINUX_6_1 } from '../support/layouts.js';
 import type { Bench, Course } from './bench.js';
 import type { Figure } from './figure.js';
 import { Floor } from './floor.js';
-import { paperWay } from './paper-way.js';
+import { paperWalk } from './paper-walk.js';
 import { ratios, spreadOf, takeTurns, timed, type Contestant } from './rounds.js';
 import { writeTrails } from './trails.js';
 
@@ -27,7 +27,7 @@ export const switchBench: Bench = {
           course.say(`${access}, ${sessions} sessions in turn`);
           const end = crowd.image.options.size;
           const ground = { sources, layout: LINUX_6_1, access, end, pid: PID, where: `image, ${access}` };
-          const paper = await paperWay(ground);
+          const paper = await paperWalk(ground);
           figures.push(...(await switchFigures(course, ground, [paper.rival]).finally(paper.stop)));
         }
       } finally {
@@ -38,7 +38,7 @@ export const switchBench: Bench = {
   },
 };
 
-/** Memory in which both switch. */
+/** The memory in which all contestants switch. */
 export interface Ground {
   readonly sources: KernelSources;
   readonly layout: Layout | 'btf';
@@ -50,14 +50,14 @@ export interface Ground {
   readonly where: string;
 }
 
-/** Another way to switch, and how many times quicker subflowd is to be. */
+/** Another way to switch, and how many times quicker subflowd should be. */
 export interface Rival {
   readonly against: string;
   readonly atLeast: number;
   readonly run: Contestant;
 }
 
-/** The public call against the floor and the rivals: each session in turn, once to backup and once to active. */
+/** Compares a switch by the public call with the C++ program and the rivals. Each session becomes backup, then active. */
 export async function switchFigures(
   course: Course,
   { sources, layout, access, end, pid, where }: Ground,
@@ -77,7 +77,7 @@ export async function switchFigures(
       return { pid, connection, local: second.local, remote: second.remote };
     });
     const ours = switcher(backend, names);
-    // what is built once for each session is built here
+    // This builds what is built only once for each session.
     await ours(2 * names.length);
     const times = await takeTurns(
       {
@@ -105,8 +105,8 @@ export async function switchFigures(
     return [
       { ...figure('switch', times.ours), goal: { is: 'at most', value: 2 } },
       figure('its guarded commit alone, without JavaScript', times.guarded),
-      figure('one call into the addon alone, that does nothing', times.crossing),
-      figure('one await alone, of what is there already', times.waiting),
+      figure('a call into the addon that does nothing', times.crossing),
+      figure('an await of a value that already exists', times.waiting),
       ...rivals.map(({ against, atLeast }): Figure => {
         const others = (times as Record<string, number[]>)[against] ?? [];
         return {
@@ -124,16 +124,17 @@ export async function switchFigures(
   }
 }
 
-/** What no call from JavaScript goes below. */
+/** Measures an empty call from JavaScript to C++, which is the least cost of every call. */
 function crosser({ memory }: OpenKernel): (count: number) => Promise<number> {
   return (count) =>
     timed(() => {
-      for (let done = 0; done < count; done++) if (memory.reads < 0) throw new Error('fewer reads than none');
+      for (let done = 0; done < count; done++)
+        if (memory.reads < 0) throw new Error('the number of reads is negative');
       return Promise.resolve();
     });
 }
 
-/** What no call that gives a promise goes below. */
+/** Measures an `await`, which is the least cost of a call that returns a promise. */
 function waiter(count: number): Promise<number> {
   const settled = Promise.resolve();
   return timed(async () => {
@@ -148,7 +149,7 @@ function switcher(backend: DevmemBackend, names: readonly SubflowName[]): (count
     timed(async () => {
       for (let done = 0; done < count; done++) {
         const name = names[at];
-        if (!name) throw new Error('there is nobody to switch');
+        if (!name) throw new Error('there is no session to switch');
         const { outcome, reason } = await backend.setPriority(name, priority);
         if (outcome !== 'committed' && outcome !== 'unchanged')
           throw new Error(`${outcome}: ${reason ?? ''}`);

@@ -4,7 +4,7 @@ import type { Spread } from './rounds.js';
 
 const NO_COLOURS = { head: [], border: [] };
 
-/** Every figure, one a line: the ratio first, absolute times beside it. */
+/** A table for a terminal: one line for each figure, with the ratio and the absolute times. */
 export function table(figures: readonly Figure[]): string {
   const lines = new Table({
     head: ['what', 'against', 'where', 'ratio: min, median, max', 'goal', '', 'subflowd', 'the other'],
@@ -27,7 +27,7 @@ export function table(figures: readonly Figure[]): string {
   return lines.toString();
 }
 
-/** The same for a README. */
+/** The same table as Markdown. */
 export function markdown(figures: readonly Figure[]): string {
   const rows = figures.map((figure) => {
     const { name, against, where, ratio, goal, theirs, unit } = figure;
@@ -60,7 +60,7 @@ function absolute({ median }: Spread, unit: Unit): string {
   return median < 1e6 ? `${short(median / 1e3)} µs` : `${short(median / 1e6)} ms`;
 }
 
-/** Three digits that count. */
+/** Three significant digits. */
 function short(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }

@@ -4,16 +4,17 @@ import { FdTableReader } from '../../src/kernel/walk/fd-table.js';
 import type { OpenKernel } from '../../src/kernel/kernel.js';
 
 const WHOLE = (1n << 64n) - 1n;
-/** A pointer leads to a structure of at most this many bytes; an array of files may be longer. */
+/** The largest distance, in bytes, between a pointer and an address in its structure. An array of files may be long. */
 const NEAR = 1n << 20n;
-/** Words of a change. */
+/** Number of words in a change. */
 const CHANGE = 5;
 
 /**
- * Writes down, for the floor, the guards of the second subflow of each connection and what a switch changes, in words of
- * 8 bytes: the number of sessions; of each the number of steps; of each step the earlier one whose pointer it follows
- * (-1: none), what to add to it, address, mask and expected value; then twice, for backup and for active, the number of
- * changes, and of each address, width, mask, value and which bits are read back.
+ * Writes, for the C++ program, the guards of the second subflow of each connection, and the changes of a switch. All are words
+ * of 8 bytes. First comes the number of sessions. Each session has its number of steps, its steps, and its changes.
+ * A step has the index of the earlier step whose pointer it follows (-1: none), the number to add to that, the address, the
+ * mask and the expected value. The changes for backup and then those for active have their number, and for each the address,
+ * the width, the mask, the value, and the bits to read back.
  */
 export async function writeTrails(kernel: OpenKernel, pid: number, file: string): Promise<void> {
   const { space, layout, tasks } = kernel;

@@ -1,35 +1,31 @@
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { execa } from 'execa';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import type { Check } from '../../src/model/check.js';
 import { needs } from '../lab/needs.js';
-import { LoopbackVpn } from '../support/openvpn.js';
+import { MAIN } from '../support/command-line.js';
+import type { LoopbackVpn } from '../support/openvpn.js';
 import { until } from '../support/until.js';
-
-const MAIN = resolve(import.meta.dirname, '../../dist/src/main.js');
+import { vpnForTest } from '../support/vpn-for-test.js';
 
 let vpn: LoopbackVpn;
 
 beforeEach(async () => {
-  vpn = await LoopbackVpn.create();
-});
-afterEach(async () => {
-  await vpn.destroy();
+  vpn = await vpnForTest();
 });
 
-/** What doctor says of the one server of a config that names its management interface. */
+/** @returns what doctor reports of the one server of a config that has its management interface. */
 async function doctor(backend = 'devmem'): Promise<Check[]> {
-  const config = join(vpn.directory, 'subflowd.ini');
-  const socket = (name: string) => join(vpn.directory, name);
+  const config = vpn.at('subflowd.ini');
+
   const lines = [
     '[openvpn lab]',
-    `management = ${socket('m')}`,
+    `management = ${vpn.at('m')}`,
     `password-file = ${vpn.passwordFile}`,
-    `events = ${join(vpn.directory, 'events')}`,
+    `events = ${vpn.at('events')}`,
     '[console]',
-    `socket = ${socket('console.sock')}`,
+    `socket = ${vpn.at('console.sock')}`,
     '[kernel]',
     `backend = ${backend}`,
     '',
@@ -42,11 +38,12 @@ async function doctor(backend = 'devmem'): Promise<Check[]> {
   );
 }
 
+/** Settings of a server whose management interface is at `m`. */
 function managed(extra: readonly string[] = []) {
-  return { management: join(vpn.directory, 'm'), extra };
+  return { management: vpn.at('m'), extra };
 }
 
-function answers(check: Check | undefined): void {
+function expectAnswer(check: Check | undefined): void {
   const found = expect.stringMatching(/^management answers: OpenVPN \d/) as string;
   expect(check).toEqual({ name: 'server lab', verdict: 'ok', found });
 }
@@ -54,18 +51,18 @@ function answers(check: Check | undefined): void {
 describe('subflowd doctor on a real OpenVPN server', () => {
   needs('root', 'tun', 'openvpn', 'mptcp');
 
-  it('has nothing against one under mptcpize', async () => {
+  it('finds no fault with one under mptcpize', async () => {
     const { pid } = await vpn.server({ ...managed(), wrapper: ['mptcpize', 'run'] });
     await vpn.client('alice');
     const [first, ...rest] = await doctor();
-    answers(first);
+    expectAnswer(first);
     expect(rest).toEqual([{ name: `server lab, process ${pid}`, verdict: 'ok', found: 'it serves MPTCP' }]);
   });
 
-  it('wants a server’s connections in userspace’s hands for netlink, in its own namespace', async () => {
+  it('demands pm_type = 1 in the server’s network namespace for netlink', async () => {
     const { pid } = await vpn.server({ ...managed(), wrapper: ['mptcpize', 'run'] });
     await vpn.client('alice');
-    const inside = ['--target', String(pid), '--net', '--'];
+    const inServer = ['--target', String(pid), '--net', '--'];
     const [, , ...wrong] = await doctor('netlink');
     expect(wrong).toEqual([
       {
@@ -75,19 +72,19 @@ describe('subflowd doctor on a real OpenVPN server', () => {
         remedy: expect.stringMatching(/subflowd-sysctl\.conf .* until they reconnect/) as string,
       },
     ]);
-    await execa('nsenter', [...inside, 'sysctl', '-w', 'net.mptcp.pm_type=1']);
+    await execa('nsenter', [...inServer, 'sysctl', '-w', 'net.mptcp.pm_type=1']);
     expect((await doctor('netlink')).map(({ verdict }) => verdict)).toEqual(['ok', 'ok']);
-    await execa('nsenter', [...inside, 'ip', 'mptcp', 'endpoint', 'add', '192.0.2.7', 'signal']);
+    await execa('nsenter', [...inServer, 'ip', 'mptcp', 'endpoint', 'add', '192.0.2.7', 'signal']);
     const [, , signal] = await doctor('netlink');
     expect(signal).toMatchObject({ verdict: 'note' });
     expect(signal?.found).toContain('does not announce its endpoints (192.0.2.7)');
   });
 
-  it('says that one without it listens with plain TCP, and how to fix it', async () => {
+  it('reports that one without mptcpize listens with plain TCP, and how to fix it', async () => {
     const { pid } = await vpn.server(managed());
     await vpn.client('alice');
     const [first, ...rest] = await doctor();
-    answers(first);
+    expectAnswer(first);
     expect(rest).toEqual([
       {
         name: `server lab, process ${pid}`,
@@ -98,10 +95,10 @@ describe('subflowd doctor on a real OpenVPN server', () => {
     ]);
   });
 
-  it('says that one serves UDP, and how to fix it, under mptcpize too', async () => {
+  it('reports that one under mptcpize serves UDP, and how to fix it', async () => {
     const { pid } = await vpn.server({ ...managed(['proto udp4']), wrapper: ['mptcpize', 'run'] });
     const [first, ...rest] = await doctor();
-    answers(first);
+    expectAnswer(first);
     expect(rest).toEqual([
       {
         name: `server lab, process ${pid}`,
@@ -112,13 +109,13 @@ describe('subflowd doctor on a real OpenVPN server', () => {
     ]);
   });
 
-  it('names who comes with plain TCP to one under mptcpize', async () => {
+  it('names a client that connects with plain TCP to one under mptcpize', async () => {
     const { pid } = await vpn.server({ ...managed(), wrapper: ['mptcpize', 'run'] });
-    const inside = ['--target', String(pid), '--net', '--'];
-    await execa('nsenter', [...inside, 'ip', 'address', 'add', '192.0.2.7/32', 'dev', 'lo']);
+    const inServer = ['--target', String(pid), '--net', '--'];
+    await execa('nsenter', [...inServer, 'ip', 'address', 'add', '192.0.2.7/32', 'dev', 'lo']);
     const code =
       "require('node:net').connect({ host: '127.0.0.1', port: 1194, localAddress: '192.0.2.7', localPort: 4711 })";
-    const peer = execa('nsenter', [...inside, process.execPath, '-e', code], { reject: false });
+    const peer = execa('nsenter', [...inServer, process.execPath, '-e', code], { reject: false });
     try {
       const plain = await until('doctor sees it', async () =>
         (await doctor()).find(({ verdict }) => verdict === 'note'),
@@ -135,7 +132,7 @@ describe('subflowd doctor on a real OpenVPN server', () => {
     }
   });
 
-  it('says that nobody answers, and why', async () => {
+  it('reports that no process answers at the socket, and why', async () => {
     const [check, ...rest] = await doctor();
     expect(check).toMatchObject({ name: 'server lab', verdict: 'bad' });
     expect(check?.found).toContain('there is no such socket (is OpenVPN running');
@@ -143,22 +140,22 @@ describe('subflowd doctor on a real OpenVPN server', () => {
     expect(rest).toEqual([]);
   });
 
-  it('says that another management client has it', async () => {
+  it('reports that another management client is connected', async () => {
     await vpn.server(managed());
-    const code = `require('node:net').connect(${JSON.stringify(join(vpn.directory, 'm'))}).pipe(process.stdout)`;
+    const code = `require('node:net').connect(${JSON.stringify(vpn.at('m'))}).pipe(process.stdout)`;
     const other = execa(process.execPath, ['-e', code], { reject: false, buffer: false });
     try {
       await once(other.stdout, 'data');
       const [check] = await doctor();
       expect(check).toMatchObject({ name: 'server lab', verdict: 'bad' });
-      expect(check?.found).toContain('another management client is probably connected to it');
+      expect(check?.found).toContain('probably another management client is connected');
     } finally {
       other.kill('SIGKILL');
       await other;
     }
   });
 
-  it('tells of a wrong password, and does not print it', async () => {
+  it('reports a wrong password without printing it', async () => {
     await vpn.server(managed());
     const right = readFileSync(vpn.passwordFile, 'utf8');
     writeFileSync(vpn.passwordFile, 'wrong and forgotten\n');

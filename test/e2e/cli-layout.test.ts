@@ -15,7 +15,7 @@ describe('subflowd layout', () => {
 
   let directory: string;
   let vmlinux: string;
-  /** Of the vmlinux as it was built: it holds symbols, DWARF and BTF. */
+  /** The layout made from the vmlinux as it was built, with symbols, DWARF and BTF. */
   let whole: string;
 
   beforeAll(async () => {
@@ -33,11 +33,11 @@ describe('subflowd layout', () => {
     return execa(process.execPath, [MAIN, 'layout', ...args], { reject: false });
   }
 
-  /** The vmlinux with sections that nobody knows by their name. */
+  /** @returns a copy of the vmlinux in which these sections have another name, so that no program finds them. */
   async function without(...sections: readonly string[]): Promise<string> {
     const bytes = await readFile(vmlinux);
     for (const section of sections) {
-      // the names of sections stand together, behind everything else; one may be the end of another
+      // The table of section names is at the end of the file. One name can be the end of another.
       const at = bytes.lastIndexOf(`${section}\0`);
       if (at < 0) throw new Error(`${vmlinux} has no section ${section}`);
       bytes.write('x', at + 1);
@@ -47,7 +47,7 @@ describe('subflowd layout', () => {
     return file;
   }
 
-  it('reads DWARF through pahole to the same layout as BTF, and tells that it takes a while', async () => {
+  it('makes the same layout from DWARF with pahole as from BTF, and reports what it reads meanwhile', async () => {
     const file = await without('.BTF');
     const output = path.join(directory, 'dwarf.json');
     const { stderr, exitCode } = await subflowd('--vmlinux', file, '--output', output);
@@ -56,7 +56,7 @@ describe('subflowd layout', () => {
     expect(await readFile(output, 'utf8')).toBe(whole);
   }, 300_000);
 
-  it('takes the symbols of a vmlinux without them from its System.map', async () => {
+  it('reads the symbols from System.map if the vmlinux has none', async () => {
     const file = await without('.symtab');
     const output = path.join(directory, 'map.json');
     const alone = await subflowd('--vmlinux', file, '--output', output);
@@ -111,7 +111,7 @@ describe('subflowd layout', () => {
       /pahole finds no structures[^]*CONFIG_DEBUG_INFO=y/,
     ],
   ])(
-    'says what is wrong with %s, and writes nothing',
+    'reports what is wrong with %s, and writes no file',
     async (_, file, message) => {
       const output = path.join(directory, 'none.json');
       const { exitCode, stderr } = await subflowd('--vmlinux', await file(), '--output', output);

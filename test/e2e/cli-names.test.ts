@@ -1,5 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
+
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -7,13 +7,14 @@ import { Console } from '../../src/console/listen/console.js';
 import type { DaemonStatus } from '../../src/api/status.js';
 import type { Check } from '../../src/model/check.js';
 import { qualifiedName } from '../../src/model/session.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
 import { until } from '../support/until.js';
 import { client, Steered, switchOf } from '../unit/console/steered.js';
 
 const DIST = resolve(import.meta.dirname, '../../dist/src');
-/** As certificates can hold them: what moves a terminal, reorders a line, hides, or passes for a line of ours. */
+/** A common name that moves the cursor, reorders text, hides characters, and contains a line that looks like doctor's. */
 const NASTY = '\u009b2J\u009d0;x\u202egnp\u200b\u2066\ufeff\u2028\nBAD     root: x\u{e0041}';
-const SEEN = /^[\n -~]*$/;
+const ASCII = /^[\n -~]*$/;
 
 let directory: string;
 let config: string;
@@ -21,7 +22,7 @@ let daemon: Steered;
 let console: Console;
 
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'subflowd-'));
+  directory = temporaryDirectory();
   config = join(directory, 'subflowd.ini');
   const socket = join(directory, 'console.sock');
   const lines = ['[openvpn lab]', `events = ${directory}/events`, '[console]', `socket = ${socket}`, ''];
@@ -31,7 +32,6 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await console.close();
-  rmSync(directory, { recursive: true });
 });
 
 async function cli(...args: readonly string[]) {
@@ -64,9 +64,9 @@ describe('a client whose name would move a terminal, reorder a line or hide', ()
     [['console', 'nowhere\u202e\u009b']],
     [['doctor']],
     [['check']],
-  ])('is shown for what it is by %j', async (args) => {
+  ])('is printed escaped by %j', async (args) => {
     const { out, err } = await cli(...args);
-    expect(out + err).toMatch(SEEN);
+    expect(out + err).toMatch(ASCII);
     expect(out + err).not.toMatch(/^BAD {5}root: x/m);
     if (/status|explain|rules/.test(args[0] ?? '') && args[1]?.startsWith('-') !== true)
       expect(out).toContain(
@@ -74,40 +74,40 @@ describe('a client whose name would move a terminal, reorder a line or hide', ()
       );
   });
 
-  it('is escaped in every JSON, which gives it back as it is', async () => {
+  it('is escaped in every JSON output, and unchanged after parsing', async () => {
     const status = await cli('status', '--json');
-    expect(status.out).toMatch(SEEN);
+    expect(status.out).toMatch(ASCII);
     expect((JSON.parse(status.out) as DaemonStatus).sessions[0]?.session.commonName).toBe(NASTY);
     const doctor = await cli('doctor', '--json');
-    expect(doctor.out).toMatch(SEEN);
+    expect(doctor.out).toMatch(ASCII);
     expect((JSON.parse(doctor.out) as Check[]).map(({ name }) => name)).toContain(`client ${NASTY}`);
     writeFileSync(config, `${readFileSync(config, 'utf8')}[path \u202e\u009b]\n`);
     const check = await cli('check', '--json');
-    expect(check.out).toMatch(SEEN);
+    expect(check.out).toMatch(ASCII);
     expect(JSON.parse(check.out)).toMatchObject({ problems: [{ section: '[path \u202e\u009b]' }, {}] });
-    expect((await cli('check')).out).toMatch(SEEN);
+    expect((await cli('check')).out).toMatch(ASCII);
   });
 
-  it('is shown for what it is by watch', async () => {
+  it('is printed escaped by watch', async () => {
     const watch = execa(process.execPath, [join(DIST, 'main.js'), 'watch', '--config', config], {
       reject: false,
     });
-    let told = '';
-    watch.stdout.on('data', (chunk: Buffer) => (told += chunk.toString()));
+    let printed = '';
+    watch.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
     const [plan] = daemon.status().sessions;
-    if (plan === undefined) throw new Error('nobody is there');
-    await until('it is told', () => {
+    if (plan === undefined) throw new Error('there is no session');
+    await until('an event is printed', () => {
       const { server, commonName } = plan.session;
       daemon.events.publish(switchOf({ server, commonName, committedAt: 1 }));
-      return told.includes('\n');
+      return printed.includes('\n');
     });
     watch.kill();
     await watch;
-    expect(told).toMatch(SEEN);
-    expect(told).toContain('lab/\\x9b2J');
+    expect(printed).toMatch(ASCII);
+    expect(printed).toContain('lab/\\x9b2J');
   });
 
-  it.each(['json', 'text'])('is escaped in the log as %s', async (format) => {
+  it.each(['json', 'text'])('is escaped in a log of format %s', async (format) => {
     const script = `
       const { createLog } = await import(${JSON.stringify(join(DIST, 'log.js'))});
       const name = ${JSON.stringify(NASTY)};
@@ -119,8 +119,8 @@ describe('a client whose name would move a terminal, reorder a line or hide', ()
   });
 });
 
-describe('a client that is named like an option or a word of ours', () => {
-  it.each(['-n', '--json', '--', 'json', '$(id)'])('%s, is a client behind --', async (name) => {
+describe('a client whose name looks like an option or a keyword', () => {
+  it.each(['-n', '--json', '--', 'json', '$(id)'])('%s can be given after --', async (name) => {
     daemon.clients = [client(name), client('alice')];
     const run = async (...args: readonly string[]) => {
       const [verb = '', ...names] = args;
@@ -134,7 +134,7 @@ describe('a client that is named like an option or a word of ours', () => {
     expect(daemon.status().overrides).toEqual({ [session ? qualifiedName(session) : '']: 'lte' });
   });
 
-  it('is said to go behind -- where it is taken for an option', async () => {
+  it('must follow --, says the error, if it was taken as an option', async () => {
     const { code, err } = await cli('primary', '-n', 'lte');
     expect(code).toBe(2);
     expect(err).toBe(

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CLIENT_LIMITS } from '../../src/console/listen/client-connection.js';
@@ -9,13 +9,14 @@ import { talk } from '../../src/console/terminal/talk.js';
 import { needs } from '../lab/needs.js';
 import { freePort } from '../support/free-port.js';
 import { Talker } from '../support/talker.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
 import { until } from '../support/until.js';
 import { client, Steered } from '../unit/console/steered.js';
 
 const [MALLORY, TRUDY, CAROL] = [54_321, 54_322, 54_323];
 const PASSWORD = 'open sesame';
 
-/** Connects again and again or once, says something or nothing, and prints as JSON what each connection heard, in order. */
+/** Connects `count` times, or again and again, sends `say`, and prints as JSON what each connection received, in order. */
 const STRANGER = `
 const { connect } = require('node:net');
 const { where, count, say, again } = JSON.parse(process.argv[1]);
@@ -39,15 +40,14 @@ for (let index = 0; index < count; index++) begin(index);
 `;
 
 let directory: string;
-let place: ConsoleAddress;
+let address: ConsoleAddress;
 let console: Console | undefined;
 let strangers: ChildProcess[];
 let wrong: string[];
 
 beforeEach(() => {
-  directory = mkdtempSync('/run/subflowd-test-');
-  chmodSync(directory, 0o755);
-  place = { socket: join(directory, 'console'), mode: 0o666 };
+  directory = temporaryDirectory({ parent: '/run', mode: 0o755 });
+  address = { socket: join(directory, 'console'), mode: 0o666 };
   strangers = [];
   wrong = [];
 });
@@ -59,13 +59,12 @@ afterEach(async () => {
   }
   await console?.close();
   console = undefined;
-  rmSync(directory, { recursive: true });
 });
 
 async function open(more: Partial<ConsoleAddress> = {}, limits = CLIENT_LIMITS): Promise<void> {
-  place = { ...place, ...more };
+  address = { ...address, ...more };
   const daemon = new Steered(join(directory, 'overrides'), [client('alice')]);
-  console = await Console.open(place, { daemon, onWrongPassword: (text) => wrong.push(text) }, limits);
+  console = await Console.open(address, { daemon, onWrongPassword: (text) => wrong.push(text) }, limits);
 }
 
 interface Heard {
@@ -74,13 +73,13 @@ interface Heard {
   readonly heard: string;
 }
 
-/** Another user of this host. @returns what its connections heard so far. */
+/** Runs {@link STRANGER} as another user of this host. @returns what its connections received so far. */
 function stranger(
   uid: number,
   what: { where?: string | number; count: number; say?: string; again?: boolean },
 ): Heard[] {
   const heard: Heard[] = [];
-  const given = JSON.stringify({ where: place.socket, ...what });
+  const given = JSON.stringify({ where: address.socket, ...what });
   const child = spawn(process.execPath, ['--eval', STRANGER, given], {
     uid,
     gid: uid,
@@ -97,12 +96,13 @@ function stranger(
   return heard;
 }
 
+/** @returns how many connections got the console's greeting. */
 function served(heard: readonly Heard[]): number {
   return new Set(heard.filter((each) => each.heard.includes('>INFO:')).map(({ index }) => index)).size;
 }
 
-/** Gives passwords on TCP, as this process's user, and everything that is heard until the other end hangs up. */
-async function onTcp(port: number, ...lines: readonly string[]): Promise<string> {
+/** Sends lines on TCP as this process's user. @returns all that arrives until the console closes the connection. */
+async function sendOnTcp(port: number, ...lines: readonly string[]): Promise<string> {
   const talker = await Talker.connect(port);
   for (const line of lines) talker.say(line);
   await talker.isDisconnected();
@@ -112,10 +112,13 @@ async function onTcp(port: number, ...lines: readonly string[]): Promise<string>
 describe('a console', () => {
   needs('root');
 
-  it('serves root while other users hold all the places that they can have', async () => {
+  it('serves root while other users have all the connections that they may have', async () => {
     await open();
     const one = stranger(MALLORY, { count: 64, say: 'help\n' });
-    await until('those without a place leave', () => one.filter(({ how }) => how === 'closed').length === 40);
+    await until(
+      'the excess connections are closed',
+      () => one.filter(({ how }) => how === 'closed').length === 40,
+    );
     expect(served(one)).toBe(24);
     for (const { heard } of one.filter(({ how }) => how === 'closed'))
       expect(heard).toBe(
@@ -124,26 +127,26 @@ describe('a console', () => {
     const other = stranger(TRUDY, { count: 24 });
     await until('all are served', () => served(other) === 24);
     const third = stranger(CAROL, { count: 1, say: 'mptcp status\n' });
-    await until('it is told', () => third.some(({ how }) => how === 'closed'));
+    await until('the connection is closed', () => third.some(({ how }) => how === 'closed'));
     expect(third.at(-1)?.heard).toBe(
       'ERROR: 48 clients are connected already, and the other 16 connections are reserved for root\r\n',
     );
-    expect((await talk(place.socket, 'mptcp status')).join('\n')).toContain('1 session');
+    expect((await talk(address.socket, 'mptcp status')).join('\n')).toContain('1 session');
   });
 
-  it('on TCP without a password takes only who may write to its socket', async () => {
+  it('on TCP without a password serves only users who may write to its socket', async () => {
     const port = await freePort();
     await open({ mode: 0o660, group: 'nogroup', listen: { host: '127.0.0.1', port } });
     const heard = stranger(MALLORY, { where: port, count: 1, say: 'signal SIGTERM\n' });
-    await until('it is told', () => heard.some(({ how }) => how === 'closed'));
+    await until('the connection is closed', () => heard.some(({ how }) => how === 'closed'));
     expect(heard.at(-1)?.heard).toBe(
       `ERROR: user ${MALLORY} may not use this console: be root, or of group nogroup, or have ` +
         'console-password-file set\r\n',
     );
-    // whose group it is
+    // The user nobody is in the group nogroup.
     const nobody = stranger(65_534, { where: port, count: 1, say: 'exit\n' });
     await until('it is served', () => served(nobody) === 1);
-    expect(await onTcp(port, 'mptcp status', 'exit')).toContain('1 session');
+    expect(await sendOnTcp(port, 'mptcp status', 'exit')).toContain('1 session');
   });
 
   describe('on TCP with a password', () => {
@@ -156,50 +159,51 @@ describe('a console', () => {
       await open({ listen: { host: '127.0.0.1', port }, passwordFile });
     });
 
-    it('slows a user who tries many, reports it, and keeps nobody else out', async () => {
+    it('slows down and reports a user who tries many passwords, and still serves other users', async () => {
       const heard = stranger(MALLORY, { where: port, count: 16, say: 'guess\n', again: true });
-      await until('it is slowed', () =>
+      await until('the user is slowed down', () =>
         heard.some((each) => each.heard.includes('have not given the password yet')),
       );
+      // For these 5 s the other user keeps trying.
       const deadline = performance.now() + 5_000;
       let times = 0;
       while (performance.now() < deadline) {
-        const said = await onTcp(port, PASSWORD, 'mptcp status', 'exit');
+        const said = await sendOnTcp(port, PASSWORD, 'mptcp status', 'exit');
         expect(said).toContain('SUCCESS: password is correct');
         expect(said).toContain('1 session');
         times += 1;
       }
       expect(times).toBeGreaterThan(3);
-      const judged = heard.filter((each) => each.heard.includes('bad password')).length;
-      expect(judged).toBeGreaterThan(0);
-      // three cost nothing, and then half a second, one, two, four, ...
-      expect(judged).toBeLessThan(40);
+      const checked = heard.filter((each) => each.heard.includes('bad password')).length;
+      expect(checked).toBeGreaterThan(0);
+      // The first three are checked at once; the next ones after 0.5 s, 1 s, 2 s, 4 s, and so on.
+      expect(checked).toBeLessThan(40);
       expect(wrong).toEqual([`a wrong password from user ${MALLORY} of this host`]);
     });
 
-    it('takes the right one of a user who mistyped it twice', async () => {
-      const said = await onTcp(port, 'open sesam', 'open', PASSWORD, 'mptcp status', 'exit');
+    it('accepts the right one of a user who mistyped it twice', async () => {
+      const said = await sendOnTcp(port, 'open sesam', 'open', PASSWORD, 'mptcp status', 'exit');
       expect(said.match(/ERROR: bad password/g)).toHaveLength(2);
       expect(said).toContain('1 session');
     });
 
-    it('waits for it for a time that is bounded, also while tries are slowed', async () => {
+    it('closes the connection if it does not get the password in time, also while tries are slowed down', async () => {
       await console?.close();
       const passwordFile = join(directory, 'password');
       await open({ listen: { host: '127.0.0.1', port }, passwordFile }, { ...CLIENT_LIMITS, admitMs: 1_500 });
-      expect(await onTcp(port)).toBe('ENTER PASSWORD:\r\nERROR: no password was given in time\r\n');
-      expect(await onTcp(port, '1', '2', '3')).toMatch(/ERROR: bad password\r\n$/);
-      expect(await onTcp(port, '4', '5')).toMatch(/ERROR: no password was given in time\r\n$/);
+      expect(await sendOnTcp(port)).toBe('ENTER PASSWORD:\r\nERROR: no password was given in time\r\n');
+      expect(await sendOnTcp(port, '1', '2', '3')).toMatch(/ERROR: bad password\r\n$/);
+      expect(await sendOnTcp(port, '4', '5')).toMatch(/ERROR: no password was given in time\r\n$/);
     });
 
-    it('keeps no place for those who have not given it', async () => {
+    it('serves others while many connections have not given the password', async () => {
       const idle = stranger(MALLORY, { where: port, count: 200 });
       await until(
-        'four are asked',
+        'four connections are asked for the password',
         () => idle.filter(({ heard }) => heard === 'ENTER PASSWORD:').length === 4,
       );
-      expect(await onTcp(port, PASSWORD, 'exit')).toContain('SUCCESS');
-      expect((await talk(place.socket, 'mptcp status')).join('\n')).toContain('1 session');
+      expect(await sendOnTcp(port, PASSWORD, 'exit')).toContain('SUCCESS');
+      expect((await talk(address.socket, 'mptcp status')).join('\n')).toContain('1 session');
     });
   });
 });

@@ -1,18 +1,19 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { needs } from '../lab/needs.js';
-import { LoopbackVpn } from '../support/openvpn.js';
+import { freePort } from '../support/free-port.js';
+import type { LoopbackVpn } from '../support/openvpn.js';
 import { Office } from '../support/office.js';
 import { Talker } from '../support/talker.js';
-import { freePort } from '../support/free-port.js';
 import { until } from '../support/until.js';
+import { vpnForTest } from '../support/vpn-for-test.js';
 
-// not timed: each wait has its own bound
+// The waits here are not timed: each has its own bound.
 
 const load = createRequire(import.meta.url);
 const RELAY = resolve(import.meta.dirname, '../../dist/test/support/relay.js');
@@ -20,40 +21,32 @@ const RELAY = resolve(import.meta.dirname, '../../dist/test/support/relay.js');
 needs('root', 'tun', 'openvpn');
 
 let vpn: LoopbackVpn;
-let office: Office | undefined;
+let office: Office;
 
 beforeEach(async () => {
-  vpn = await LoopbackVpn.create();
+  vpn = await vpnForTest();
 });
 
-afterEach(async () => {
-  await office?.close();
-  office = undefined;
-  await vpn.destroy();
-});
-
-function at(name: string): string {
-  return join(vpn.directory, name);
-}
-
-/** The console on TCP, with a password if there is a file of it. */
-async function onTcp(passwordFile?: string): Promise<number> {
-  await vpn.server({ management: at('m') });
+/** Opens the console on TCP, with a password if a file is given. @returns its port. */
+async function openOnTcp(passwordFile?: string): Promise<number> {
+  await vpn.server({ management: vpn.at('m') });
   const port = await freePort();
-  office = await Office.open(vpn, {
-    console: {
-      socket: at('office.sock'),
-      listen: { host: '127.0.0.1', port },
-      ...(passwordFile !== undefined && { passwordFile }),
+  office = await Office.open(vpn, [
+    {
+      console: {
+        socket: vpn.at('office.sock'),
+        listen: { host: '127.0.0.1', port },
+        ...(passwordFile !== undefined && { passwordFile }),
+      },
     },
-  });
+  ]);
   return port;
 }
 
-describe('programs that nobody here wrote', () => {
+describe('clients written by others work at the console', () => {
   it('nc, at the socket', async () => {
-    await onTcp();
-    const { stdout } = await execa('nc', ['-U', '-N', at('office.sock')], {
+    await openOnTcp();
+    const { stdout } = await execa('nc', ['-U', '-N', vpn.at('office.sock')], {
       input: 'pid\nstatus 2\nhelp\nmptcp paths\n',
     });
     expect(stdout).toContain('SUCCESS: pid=');
@@ -61,21 +54,34 @@ describe('programs that nobody here wrote', () => {
     expect(stdout).toContain('Management Interface for OpenVPN');
   });
 
-  it('telnet, with the password, and three tries for it', async () => {
-    writeFileSync(at('pw'), 'open sesame\n');
-    const port = await onTcp(at('pw'));
-    const said = async (...lines: readonly string[]) => {
-      const telnet = execa('telnet', ['127.0.0.1', String(port)], { reject: false, timeout: 20_000 });
-      for (const line of lines) {
-        await sleep(300);
+  it('telnet, with three tries for the password', async () => {
+    writeFileSync(vpn.at('pw'), 'open sesame\n');
+    const port = await openOnTcp(vpn.at('pw'));
+    /** Types each line when telnet has printed something that ends with its prompt. @returns all that telnet printed. */
+    const type = async (...dialogue: readonly (readonly [prompt: RegExp, line: string])[]) => {
+      const telnet = execa('telnet', ['127.0.0.1', String(port)], { reject: false, timeout: 60_000 });
+      let printed = '';
+      let read = 0;
+      telnet.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+      for (const [prompt, line] of dialogue) {
+        await until(`${String(prompt)} from telnet`, () => prompt.test(printed.slice(read)));
+        read = printed.length;
         telnet.stdin.write(`${line}\n`);
       }
       return (await telnet).stdout;
     };
-    const told = await said('open sesame', 'pid', 'exit');
-    expect(told).toContain('ENTER PASSWORD:SUCCESS: password is correct');
-    expect(told).toMatch(/>INFO:OpenVPN Management Interface[^]*SUCCESS: pid=\d+/);
-    const refused = await said('pid', 'status 3', 'exit');
+    const accepted = await type(
+      [/ENTER PASSWORD:/, 'open sesame'],
+      [/>INFO:OpenVPN Management Interface/, 'pid'],
+      [/SUCCESS: pid=/, 'exit'],
+    );
+    expect(accepted).toContain('ENTER PASSWORD:SUCCESS: password is correct');
+    expect(accepted).toMatch(/>INFO:OpenVPN Management Interface[^]*SUCCESS: pid=\d+/);
+    const refused = await type(
+      [/ENTER PASSWORD:/, 'pid'],
+      [/ENTER PASSWORD:/, 'status 3'],
+      [/ENTER PASSWORD:/, 'exit'],
+    );
     expect(refused.match(/ENTER PASSWORD:ERROR: bad password/g)).toHaveLength(3);
     expect(refused).not.toMatch(/pid=|>INFO|TITLE/);
   });
@@ -87,7 +93,7 @@ describe('programs that nobody here wrote', () => {
       exec(command: string): Promise<unknown>;
       destroy(): Promise<unknown>;
     }
-    const port = await onTcp();
+    const port = await openOnTcp();
     const TelnetOpenvpn = load('telnet-openvpn') as new () => TelnetVpn;
     const client = new TelnetOpenvpn();
     const heard: unknown[] = [];
@@ -101,16 +107,14 @@ describe('programs that nobody here wrote', () => {
       negotiationMandatory: false,
       timeout: 500,
     });
-    await until('it is connected', () => connected === 1);
+    await until('telnet-openvpn is connected', () => connected === 1);
     await client.exec('pid');
-    await until('the pid', () =>
+    await until('the answer to pid arrived', () =>
       heard.some((each) => typeof each === 'object' && each !== null && 'pid' in each),
     );
     await client.exec('state on');
-    office?.servers
-      .servers()[0]
-      ?.management?.ask({ text: 'signal SIGUSR1', endings: ['line'] }, () => undefined);
-    await until('it is told of a state', () => JSON.stringify(heard).includes('RECONNECTING'));
+    office.management.ask({ text: 'signal SIGUSR1', endings: ['line'] }, () => undefined);
+    await until('the state arrived', () => JSON.stringify(heard).includes('RECONNECTING'));
     await client.destroy();
   });
 
@@ -120,20 +124,21 @@ describe('programs that nobody here wrote', () => {
       cmd(command: string): Promise<unknown>;
       destroy(): void;
     }
-    const port = await onTcp();
+    const port = await openOnTcp();
     const client = load('node-openvpn') as NodeOpenvpn;
     let connected = 0;
     client
       .connect({ host: '127.0.0.1', port, negotiationMandatory: false, timeout: 500 })
       .on('connected', () => (connected += 1));
-    await until('it is connected: log, state, pid, bytecount and hold are answered', () => connected === 1);
-    // its own telnet library gives the answer's text here, the one that can be installed an error or none
+    // node-openvpn sends log, state, pid, bytecount and hold first.
+    await until('node-openvpn has its first answers', () => connected === 1);
+    // With its own telnet library this would be the text of the answer; the version that can be installed gives null.
     expect(await client.cmd('load-stats')).toBeNull();
     client.destroy();
   });
 });
 
-/** Starts {@link file://../support/relay.ts}. */
+/** Starts {@link file://../support/relay.ts}. `times` returns the answer times in milliseconds since its last call. */
 async function relay(from: string, to: string): Promise<{ times: () => number[]; close: () => void }> {
   const child = execa(process.execPath, [RELAY, from, to], { reject: false, buffer: false });
   const times: number[] = [];
@@ -146,9 +151,13 @@ function median(numbers: readonly number[]): number {
   return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }
 
-/** Asks `status 3`, `pid` and `version` in turn until told to stop, at least three times, and looks at each answer. */
+/**
+ * Sends `status 3`, `pid` and `version` in turn until `isOver`, at least three times, and checks each answer.
+ * @returns how many times.
+ */
 async function poll(talker: Talker, everyMs: number, isOver: () => boolean): Promise<number> {
   let lastTime = 0;
+  // Clients that poll do not do so at the same moment.
   await sleep(Math.random() * everyMs);
   let count = 0;
   while (!isOver() || count < 3) {
@@ -174,6 +183,7 @@ async function poll(talker: Talker, everyMs: number, isOver: () => boolean): Pro
     lastTime = now;
     count += 1;
     talker.lines.length = 0;
+    // The pause between two polls is the load that this test makes.
     await sleep(everyMs);
   }
   return count;
@@ -186,9 +196,9 @@ function columns(row: string, header: string): number {
 }
 
 describe('50 clients that poll status 3 while 100 sessions come and go', () => {
-  it('have every answer whole and in order, and ask no more of OpenVPN than they ask', async () => {
-    await vpn.server({ management: at('real') });
-    const measured = await relay(at('m'), at('real'));
+  it('get complete answers in order, and OpenVPN is asked at most once for each question', async () => {
+    await vpn.server({ management: vpn.at('real') });
+    const measured = await relay(vpn.at('m'), vpn.at('real'));
     const stay = await Promise.all(Array.from({ length: 5 }, (_, n) => vpn.client(`stays${n}`)));
     const visit = async (batches: number) => {
       for (let batch = 0; batch < batches; batch++) {
@@ -196,9 +206,9 @@ describe('50 clients that poll status 3 while 100 sessions come and go', () => {
         await Promise.all(clients.map((each) => each.kill()));
       }
     };
-    // as many questions in a second, of one who asks OpenVPN itself and of fifty at the console
-    const direct = await Talker.connect(at('m'));
-    await until('the password is asked for', () => direct.prompt === 'ENTER PASSWORD:');
+    // One client of OpenVPN itself asks as many questions in a second as fifty clients of the console.
+    const direct = await Talker.connect(vpn.at('m'));
+    await until('OpenVPN asks for the password', () => direct.prompt === 'ENTER PASSWORD:');
     direct.say('sesame and lilies');
     await direct.hears(/^>INFO/);
     let isOver = false;
@@ -206,7 +216,7 @@ describe('50 clients that poll status 3 while 100 sessions come and go', () => {
     direct.close();
     const alone = measured.times();
     office = await Office.open(vpn);
-    const talkers = await Promise.all(Array.from({ length: 50 }, () => office?.join() as Promise<Talker>));
+    const talkers = await Promise.all(Array.from({ length: 50 }, () => office.join()));
     measured.times();
     isOver = false;
     const [counts] = await Promise.all([

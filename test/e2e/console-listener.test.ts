@@ -5,26 +5,25 @@ import {
   chownSync,
   lchownSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Console } from '../../src/console/listen/console.js';
 import type { Check } from '../../src/model/check.js';
 import { needs } from '../lab/needs.js';
+import { MAIN } from '../support/command-line.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
 import { until } from '../support/until.js';
 import { client, Steered } from '../unit/console/steered.js';
 
-const MAIN = resolve(import.meta.dirname, '../../dist/src/main.js');
-/** Of nobody on this host, and without a name. */
+/** A user number that no account of this host has. */
 const STRANGER = 54_321;
 
-/** Listens where the daemon would, prints what it is sent, and answers as if all were well. */
+/** Listens at the daemon's socket, prints what clients send, and answers as a daemon would. */
 const LISTENER = `
 const { createServer } = require('node:net');
 const [path] = process.argv.slice(1);
@@ -43,13 +42,13 @@ let directory: string;
 let socket: string;
 let config: string;
 let listener: ChildProcess | undefined;
-let heard: string;
+/** What {@link LISTENER} printed so far. */
+let output: string;
 
 beforeEach(() => {
-  directory = mkdtempSync('/run/subflowd-test-');
-  chmodSync(directory, 0o755);
-  heard = '';
-  place('console.sock');
+  directory = temporaryDirectory({ parent: '/run', mode: 0o755 });
+  output = '';
+  placeConsole('console.sock');
 });
 afterEach(async () => {
   if (listener?.exitCode === null && listener.signalCode === null) {
@@ -58,11 +57,10 @@ afterEach(async () => {
     await ended;
   }
   listener = undefined;
-  rmSync(directory, { recursive: true });
 });
 
-/** Lets the config have its console there. */
-function place(name: string): void {
+/** Writes a config with its console at this name. */
+function placeConsole(name: string): void {
   socket = join(directory, name);
   config = join(directory, 'subflowd.ini');
   const events = ['[openvpn lab]', `events = ${directory}/events`];
@@ -70,8 +68,9 @@ function place(name: string): void {
   writeFileSync(config, [...events, ...more].join('\n'));
 }
 
+/** Starts {@link LISTENER} as a user. */
 async function listen(uid = STRANGER, path = socket): Promise<void> {
-  // where that user may put it
+  // That user must be able to create a socket here.
   chmodSync(dirname(path), 0o1777);
   listener = spawn(process.execPath, ['--eval', LISTENER, path], {
     uid,
@@ -79,12 +78,12 @@ async function listen(uid = STRANGER, path = socket): Promise<void> {
     stdio: ['ignore', 'pipe', 'inherit'],
     cwd: '/',
   });
-  listener.stdout?.on('data', (chunk: Buffer) => (heard += chunk.toString()));
-  await until('it listens', () => heard.includes('[listens]'));
+  listener.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  await until('it listens', () => output.includes('[listens]'));
 }
 
-/** What was said to whoever listens. */
-const said = () => heard.replace(/\[[^\]]*\]/g, '');
+/** What clients sent to {@link LISTENER}. */
+const received = () => output.replace(/\[[^\]]*\]/g, '');
 
 function subflowd(words: readonly string[], { uid = 0, input = '' } = {}) {
   return execa(process.execPath, [MAIN, ...words, '--config', config], {
@@ -106,10 +105,10 @@ const COMMANDS = [
   { words: ['console'], input: 'password "Private Key" hunter2\n' },
 ];
 
-describe('who serves a console', () => {
+describe('a program that listens at the daemon’s socket', () => {
   needs('root');
 
-  it.each(COMMANDS)('is told nothing by $words if it is a stranger', async ({ words, input = '' }) => {
+  it.each(COMMANDS)('gets nothing from $words if it runs as another user', async ({ words, input = '' }) => {
     await listen();
     const { exitCode, stdout, stderr } = await subflowd(words, { input });
     const program = `process ${listener?.pid ?? 0} (${process.execPath})`;
@@ -118,27 +117,27 @@ describe('who serves a console', () => {
     );
     expect(stderr).toContain(`or, if it is your subflowd, run this command as user ${STRANGER}`);
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
-    expect(said()).toBe('');
+    expect(received()).toBe('');
   });
 
-  it('is told nothing by a user who is neither it nor root', async () => {
+  it('gets nothing from a user other than its own and root', async () => {
     await listen();
     const { stderr } = await subflowd(['status'], { uid: 54_322 });
     expect(stderr).toContain('only you, root and user subflowd are trusted');
-    expect(said()).toBe('');
+    expect(received()).toBe('');
   });
 
-  it('is named by doctor, with what ends it', async () => {
+  it('is named by doctor, with the command that ends it', async () => {
     await listen();
     const { stdout } = await subflowd(['doctor', '--json']);
     const daemon = (JSON.parse(stdout) as Check[]).find(({ name }) => name === 'daemon');
     expect(daemon?.verdict).toBe('bad');
     expect(daemon?.found).toContain(`user ${STRANGER} serves it`);
     expect(daemon?.remedy).toBe(`kill ${listener?.pid ?? 0} && rm ${socket} && systemctl restart subflowd`);
-    expect(said()).toBe('');
+    expect(received()).toBe('');
   });
 
-  it('keeps a daemon from starting, which names it', async () => {
+  it('prevents the start of a daemon, and is named in the error', async () => {
     await listen();
     const daemon = new Steered(join(directory, 'overrides'), [client('alice')]);
     const opened = Console.open({ socket, mode: 0o660 }, { daemon });
@@ -146,21 +145,21 @@ describe('who serves a console', () => {
       `${socket}: user ${STRANGER} serves it, process ${listener?.pid ?? 0} (${process.execPath}); only root and ` +
         `user subflowd are trusted: end that program, then: rm ${socket}`,
     );
-    expect(said()).toBe('');
+    expect(received()).toBe('');
   });
 
   it.each([
     ['root', 0, 0],
-    ['root, for any user', 0, STRANGER],
-    ['the user who asks', STRANGER, STRANGER],
-  ])('may be %s', async (_who, server, asker) => {
+    ['root and the command as another user', 0, STRANGER],
+    ['the user who runs the command', STRANGER, STRANGER],
+  ])('gets the command if it runs as %s', async (_who, server, asker) => {
     await listen(server);
     const { stdout, stderr } = await subflowd(['status'], { uid: asker });
     expect({ stdout, stderr }).toEqual({ stdout: 'all is well', stderr: '' });
-    expect(said().trim()).toBe('mptcp status');
+    expect(received().trim()).toBe('mptcp status');
   });
 
-  it('may be the user that the unit names', async () => {
+  it('gets the command if it runs as the user of the unit', async () => {
     await listen();
     const accounts = join(directory, 'passwd');
     const line = `subflowd:x:${STRANGER}:${STRANGER}::/:/usr/sbin/nologin\n`;
@@ -171,7 +170,7 @@ describe('who serves a console', () => {
     expect(stdout).toBe('all is well');
   });
 
-  it('is told nothing through a link that a stranger put there, though the other end is of root', async () => {
+  it('gets nothing through a symbolic link of another user, although root owns the socket', async () => {
     await listen(0, join(directory, 'other.sock'));
     symlinkSync(join(directory, 'other.sock'), socket);
     lchownSync(socket, STRANGER, STRANGER);
@@ -179,13 +178,13 @@ describe('who serves a console', () => {
     expect(stderr).toContain(
       `${socket} belongs to user ${STRANGER}, who can replace it: nothing was sent there`,
     );
-    expect(said()).toBe('');
+    expect(received()).toBe('');
   });
 
-  it('is told nothing in a directory of a stranger, or of everybody', async () => {
+  it('gets nothing in a directory that another user owns or everybody may write', async () => {
     const open = join(directory, 'open');
     mkdirSync(open);
-    place('open/console.sock');
+    placeConsole('open/console.sock');
     await listen(0);
     chmodSync(open, 0o777);
     expect((await subflowd(['status'])).stderr).toContain(
@@ -193,9 +192,9 @@ describe('who serves a console', () => {
     );
     chmodSync(open, 0o755);
     expect((await subflowd(['status'])).stdout).toBe('all is well');
-    heard = '';
+    output = '';
     chownSync(open, STRANGER, STRANGER);
-    expect((await subflowd(['status'])).stderr).toContain(`${open} is of user ${STRANGER}`);
-    expect(said()).toBe('');
+    expect((await subflowd(['status'])).stderr).toContain(`${open} belongs to user ${STRANGER}`);
+    expect(received()).toBe('');
   });
 });

@@ -1,69 +1,31 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { resolve } from 'node:path';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { ServerConfig } from '../../src/config/config.js';
-import { Consoles } from '../../src/console/consoles.js';
 import type { Management } from '../../src/openvpn/management/management.js';
-import { Servers } from '../../src/openvpn/servers.js';
 import { needs } from '../lab/needs.js';
-import { sectionOf } from '../support/office.js';
-import { LoopbackVpn } from '../support/openvpn.js';
+import { Office } from '../support/office.js';
+import type { LoopbackVpn } from '../support/openvpn.js';
 import { Talker } from '../support/talker.js';
 import { until } from '../support/until.js';
-import { Steered } from '../unit/console/steered.js';
+import { vpnForTest } from '../support/vpn-for-test.js';
 
-// not timed: each wait has its own bound
+// The waits here are not timed: each has its own bound.
 
 needs('root', 'tun', 'openvpn');
 
 let vpn: LoopbackVpn;
-let ends: (() => unknown)[];
+let office: Office;
 
 beforeEach(async () => {
-  vpn = await LoopbackVpn.create();
-  ends = [];
+  vpn = await vpnForTest();
 });
 
-afterEach(async () => {
-  for (const end of ends.reverse()) await end();
-  await vpn.destroy();
-});
-
-function at(name: string): string {
-  return join(vpn.directory, name);
-}
-
-/** The consoles before OpenVPN at `m`, which is given up when it does not answer for a second. */
-async function open(section: Partial<ServerConfig> = {}): Promise<Management> {
-  const servers = new Servers([sectionOf(vpn, section)], { server: { management: { answerMs: 1_000 } } });
-  const consoles = new Consoles(
-    { socket: at('console'), mode: 0o600, overrides: '' },
-    new Steered(at('overrides'), []),
-    { onProblem: () => undefined, onOrder: () => undefined },
-  );
-  await consoles.open(servers.servers());
-  servers.start();
-  ends.push(
-    () => consoles.close(),
-    () => {
-      servers.stop();
-    },
-  );
-  const management = servers.servers()[0]?.management;
-  if (management === undefined) throw new Error('it has no management');
-  await until('OpenVPN is there', () => management.isReady, 30_000);
-  return management;
-}
-
-async function joined(name = 'office.sock'): Promise<Talker> {
-  const talker = await Talker.connect(at(name));
-  ends.push(() => {
-    talker.close();
-  });
-  await talker.hears(/^(?:>INFO|ERROR)/);
-  return talker;
+/** Opens the consoles before OpenVPN at `m`. An OpenVPN that does not answer for a second counts as lost. */
+async function openOffice(section: Partial<ServerConfig> = {}): Promise<Office> {
+  return (office = await Office.open(vpn, [section], { answerMs: 1_000 }));
 }
 
 function asked(management: Management, text: string): Promise<string> {
@@ -74,54 +36,67 @@ function asked(management: Management, text: string): Promise<string> {
   });
 }
 
-describe('what a client of the console turned on', () => {
-  it('comes back with OpenVPN, also when another client came and went while it was away', async () => {
-    const first = await vpn.server({ management: at('m') });
-    await open();
-    const monitor = await joined();
+describe('a setting of a console client', () => {
+  it('is in force again after OpenVPN is back, although another client joined and left meanwhile', async () => {
+    const first = await vpn.server({ management: vpn.at('m') });
+    await openOffice();
+    const monitor = await office.join();
     await monitor.ask('bytecount 1');
     await monitor.ask('log on');
     await first.kill('SIGKILL');
     await monitor.hears(/^>INFO:OpenVPN office is lost/);
-    const passing = await joined();
+    const passing = await office.join();
     passing.close();
-    await until('it has left', () => passing.ended);
-    await vpn.server({ management: at('m') });
-    await until('it greets', () => monitor.count(/^>INFO:OpenVPN Management Interface/) === 2);
+    await until('the other client has left', () => passing.ended);
+    await vpn.server({ management: vpn.at('m') });
+    await until('OpenVPN is back', () => monitor.count(/^>INFO:OpenVPN Management Interface/) === 2);
     await vpn.client('alice');
     await monitor.hears(/^>BYTECOUNT_CLI:0,/);
     await monitor.hears(/^>LOG:.*alice/);
   });
 
-  it('ends with it, also when it leaves while OpenVPN does not answer', async () => {
-    const server = await vpn.server({ management: at('m') });
-    const management = await open();
-    const [holder, other] = await Promise.all([joined(), joined()]);
+  it('ends with the client, also if the client leaves while OpenVPN does not answer', async () => {
+    const server = await vpn.server({ management: vpn.at('m') });
+    const { management } = await openOffice();
+    const [holder, other] = await Promise.all([office.join(), office.join()]);
     await holder.ask('hold on');
     expect(await asked(management, 'hold')).toBe('SUCCESS: hold=1');
     process.kill(server.pid, 'SIGSTOP');
     other.say('pid');
     await other.hears(/^>INFO:OpenVPN office is lost: it does not answer/);
     holder.close();
-    await until('it has left', () => holder.ended);
+    await until('the holder has left', () => holder.ended);
     process.kill(server.pid, 'SIGCONT');
     await until('OpenVPN is back', () => other.count(/^>INFO:OpenVPN Management Interface/) === 2);
-    await until('it holds no more', async () => (await asked(management, 'hold')) === 'SUCCESS: hold=0');
+    await until('the hold is off', async () => (await asked(management, 'hold')) === 'SUCCESS: hold=0');
     other.say('signal SIGUSR1');
-    await until('it starts', () => server.log().match(/Initialization Sequence Completed/g)?.length === 2);
+    await until(
+      'OpenVPN starts',
+      () => server.log().match(/Initialization Sequence Completed/g)?.length === 2,
+    );
   });
 });
 
+/** Connects a console client of the daemon. Resolves after the console's greeting or refusal. */
+async function join(): Promise<Talker> {
+  const talker = await Talker.connect(vpn.at('office.sock'));
+  onTestFinished(() => {
+    talker.close();
+  });
+  await talker.hears(/^(?:>INFO|ERROR)/);
+  return talker;
+}
+
 /** `subflowd run` for the OpenVPN at `m`, whose console is at `office.sock`. Resolves when OpenVPN is connected. */
 async function startDaemon(): Promise<(signal: NodeJS.Signals) => Promise<void>> {
-  const config = at('subflowd.ini');
+  const config = vpn.at('subflowd.ini');
   writeFileSync(
     config,
     [
-      ...['[openvpn office]', `events = ${at('events')}`, `management = ${at('m')}`],
-      ...[`password-file = ${vpn.passwordFile}`, `console = ${at('office.sock')}`],
+      ...['[openvpn office]', `events = ${vpn.at('events')}`, `management = ${vpn.at('m')}`],
+      ...[`password-file = ${vpn.passwordFile}`, `console = ${vpn.at('office.sock')}`],
       ...['[path wifi]', 'prefix = 192.168.100.0/24'],
-      ...['[console]', `socket = ${at('console')}`, `overrides = ${at('overrides')}`, ''],
+      ...['[console]', `socket = ${vpn.at('console')}`, `overrides = ${vpn.at('overrides')}`, ''],
     ].join('\n'),
   );
   const main = resolve(import.meta.dirname, '../../dist/src/main.js');
@@ -134,11 +109,11 @@ async function startDaemon(): Promise<(signal: NodeJS.Signals) => Promise<void>>
     child.kill(signal);
     await exit;
   };
-  ends.push(() => end('SIGKILL'));
+  onTestFinished(() => end('SIGKILL'));
   await until('the daemon serves', () => log.includes('"event":"ready"')).catch(() => {
     throw new Error(`the daemon does not serve: ${log}`);
   });
-  const client = await joined();
+  const client = await join();
   await client.hears(/^>INFO:OpenVPN Management Interface/);
   client.close();
   return end;
@@ -146,7 +121,7 @@ async function startDaemon(): Promise<(signal: NodeJS.Signals) => Promise<void>>
 
 /** OpenVPN's own answer, on a direct connection. */
 async function askDirectly(command: string): Promise<string> {
-  const direct = await Talker.connect(at('m'));
+  const direct = await Talker.connect(vpn.at('m'));
   direct.say('sesame and lilies');
   await direct.hears(/^>INFO:/);
   direct.say(command);
@@ -159,15 +134,15 @@ describe('the hold flag of a client, while subflowd ends', () => {
   needs('mptcp');
 
   it('stays in OpenVPN when subflowd is killed, until a client of the next one sends hold off', async () => {
-    await vpn.server({ management: at('m') });
+    await vpn.server({ management: vpn.at('m') });
     const kill = await startDaemon();
-    const holder = await joined();
+    const holder = await join();
     await holder.ask('hold on');
     expect(await holder.ask('hold')).toEqual(['SUCCESS: hold=1']);
     await kill('SIGKILL');
     expect(await askDirectly('hold')).toBe('SUCCESS: hold=1');
     const killAgain = await startDaemon();
-    const client = await joined();
+    const client = await join();
     expect(await client.ask('hold')).toEqual(['SUCCESS: hold=1']);
     expect(await client.ask('hold off')).toEqual(['SUCCESS: hold flag set to OFF']);
     expect(await client.ask('hold')).toEqual(['SUCCESS: hold=0']);
@@ -176,9 +151,9 @@ describe('the hold flag of a client, while subflowd ends', () => {
   });
 
   it('ends when subflowd is stopped, and OpenVPN no longer waits for the client', async () => {
-    const server = await vpn.server({ management: at('m') });
+    const server = await vpn.server({ management: vpn.at('m') });
     const stop = await startDaemon();
-    const holder = await joined();
+    const holder = await join();
     await holder.ask('hold on');
     holder.say('signal SIGUSR1');
     await holder.hears(/^>HOLD:Waiting for hold release/);
@@ -188,23 +163,23 @@ describe('the hold flag of a client, while subflowd ends', () => {
   });
 });
 
-describe('a console that is to hang up while OpenVPN is away', () => {
-  it('does so, refuses who comes meanwhile, and serves again when it is back; that of subflowd stays', async () => {
-    const first = await vpn.server({ management: at('m') });
-    await open({ console: { socket: at('office.sock'), hangsUp: true } });
-    const [monitor, own] = await Promise.all([joined(), joined('console')]);
+describe('a console that hangs up while OpenVPN is away', () => {
+  it('closes and refuses connections until OpenVPN is back, while the console of subflowd stays open', async () => {
+    const first = await vpn.server({ management: vpn.at('m') });
+    await openOffice({ console: { socket: vpn.at('office.sock'), hangsUp: true } });
+    const [monitor, own] = await Promise.all([office.join(), office.join('console')]);
     expect(await monitor.ask('pid')).toEqual([`SUCCESS: pid=${first.pid}`]);
     await first.kill('SIGKILL');
-    await until('it is hung up on', () => monitor.ended);
+    await until('the console hangs up', () => monitor.ended);
     expect(monitor.lines.at(-1)).toMatch(/^>INFO:OpenVPN office is lost: /);
-    const early = await joined();
-    await until('it is hung up on', () => early.ended);
+    const early = await office.join();
+    await until('the console hangs up', () => early.ended);
     expect(early.lines).toEqual(['ERROR: OpenVPN office is not connected']);
     await own.hears(/^>INFO:OpenVPN office is lost: .*; you get its greeting when it is back/);
     own.say('mptcp rules reload');
     await own.hears(/^SUCCESS: the rules of the file are in force/);
-    const second = await vpn.server({ management: at('m') });
-    await until('it greets', () => own.count(/^>INFO:OpenVPN Management Interface/) === 2);
-    expect(await (await joined()).ask('pid')).toEqual([`SUCCESS: pid=${second.pid}`]);
+    const second = await vpn.server({ management: vpn.at('m') });
+    await until('OpenVPN is back', () => own.count(/^>INFO:OpenVPN Management Interface/) === 2);
+    expect(await (await office.join()).ask('pid')).toEqual([`SUCCESS: pid=${second.pid}`]);
   }); // prettier-ignore
 });

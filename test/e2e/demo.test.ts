@@ -10,11 +10,11 @@ describe('the demo: the paper’s experiment on this machine’s own kernel', ()
 
   test('moves a download to the other path and back, through netlink', async () => {
     const { paths } = await demo(['--backend', 'netlink'], 'netlink', new RegExp(`^${release()}$`), true);
-    // the paper's
+    // The rates of the paper.
     expect(paths.map(({ rateMbit }) => rateMbit)).toEqual([20, 20]);
   });
 
-  test('is refused where that will not do, with what to do', async () => {
+  test('is refused without CAP_NET_ADMIN, and the error names the command that works', async () => {
     const demo = [process.execPath, labScript('demo'), '--backend', 'netlink', '--out', '/nonexistent'];
     const { exitCode, stderr } = await execa(
       'setpriv',
@@ -24,7 +24,7 @@ describe('the demo: the paper’s experiment on this machine’s own kernel', ()
       },
     );
     expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/this machine’s kernel will not do: netlink: .*CAP_NET_ADMIN/);
+    expect(stderr).toMatch(/this machine cannot run it: netlink: .*CAP_NET_ADMIN/);
     expect(stderr).toContain('npm run demo -- --backend devmem');
   });
 });

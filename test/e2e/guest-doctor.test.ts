@@ -5,25 +5,25 @@ import { labKernel } from '../lab/kernel.js';
 import { needs } from '../lab/needs.js';
 
 const TIMEOUT = { timeout: 500_000 };
-/** Several times what it takes. */
+/** Milliseconds: several times as long as it takes. */
 const GUEST_MS = 160_000;
 const NOPAT = expect.stringContaining('nopat') as string;
-/** Both kernels' schedulers heed either wish (net/mptcp/protocol.c, mptcp_subflow_get_send). */
+/** The schedulers of both kernels honour the priorities of both hosts (net/mptcp/protocol.c, mptcp_subflow_get_send). */
 const KERNEL = {
   name: 'kernel',
   verdict: 'ok',
   found: expect.stringContaining("honours our priority and the client's") as string,
 };
 
-interface Said {
-  /** Doctor's, of the memory, the kernel and the way through it. */
+interface GuestResult {
+  /** Doctor's checks of the memory, the kernel, and the walk through it. */
   readonly checks: readonly Check[];
-  /** `subflowd run`'s last words, if it was asked and refused. */
+  /** The error of `subflowd run`, if it was started. */
   readonly run: string;
 }
 
-/** `subflowd doctor` in a guest, for /dev/mem, and, once it is done, what `more` adds to its command. */
-async function doctor(version: string, append: string, more = ''): Promise<Said> {
+/** Runs `subflowd doctor` for the backend devmem in a guest, and then `subflowd MORE` if that is given. */
+async function doctor(version: string, append: string, more = ''): Promise<GuestResult> {
   const { bzImage } = await labKernel(version);
   const subflowd = 'node dist/src/main.js';
   const config = '--config /tmp/subflowd.ini';
@@ -36,7 +36,7 @@ async function doctor(version: string, append: string, more = ''): Promise<Said>
     append,
     command,
     timeoutMs: GUEST_MS,
-    onlyLooks: true,
+    isReadOnly: true,
   });
   const [json = '', run = ''] = output.split(/^=\n/m);
   const checks = JSON.parse(json) as Check[];
@@ -49,7 +49,7 @@ describe('subflowd doctor on a guest kernel', () => {
   test.each([
     ['6.1', '', 5],
     ['6.12', ' no5lvl', 4],
-  ])('proves the way through mapped memory on Linux %s%s', TIMEOUT, async (version, append, levels) => {
+  ])('proves the walk through mapped memory on Linux %s%s', TIMEOUT, async (version, append, levels) => {
     const { checks } = await doctor(version, `nopat${append}`);
     expect(checks).toEqual([
       { name: 'memory', verdict: 'ok', found: expect.stringContaining('mapped') as string },
@@ -64,7 +64,7 @@ describe('subflowd doctor on a guest kernel', () => {
     ]);
   });
 
-  test('says what byte-wise writing lacks on Linux 6.1, and how to fix it', TIMEOUT, async () => {
+  test('reports what byte-wise writing lacks on Linux 6.1, and how to fix it', TIMEOUT, async () => {
     const { checks } = await doctor('6.1', '');
     expect(checks).toEqual([
       {
@@ -79,7 +79,7 @@ describe('subflowd doctor on a guest kernel', () => {
   });
 
   test(
-    'says why byte-wise writing is refused on Linux 6.12, and how to fix it, and so does run',
+    'and run report why byte-wise writing is refused on Linux 6.12, and how to fix it',
     TIMEOUT,
     async () => {
       const { checks, run } = await doctor('6.12', '', 'run');

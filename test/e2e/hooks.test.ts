@@ -1,7 +1,7 @@
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { execa } from 'execa';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import {
   defaultHookUsers,
   ensureEventsDirectory,
@@ -11,17 +11,18 @@ import { userOrNumber } from '../../src/util/accounts.js';
 import { parseRecord, type SessionRecord } from '../../src/openvpn/records/record.js';
 import { needs } from '../lab/needs.js';
 import { openvpnProgram } from '../lab/openvpn-program.js';
-import { LoopbackVpn, type Running } from '../support/openvpn.js';
+import type { LoopbackVpn, Running } from '../support/openvpn.js';
 import { until } from '../support/until.js';
+import { vpnForTest } from '../support/vpn-for-test.js';
 
-// not timed: each wait has its own bound
+// The waits here are not timed: each has its own bound.
 
 const CONF = resolve(import.meta.dirname, '../../openvpn-conf');
 
-/** Debian's units of servers: today's, and the one before it. */
+/** Debian's units of OpenVPN servers: the present one and the older one. */
 const DEBIANS = ['openvpn-server@.service', 'openvpn@.service'];
 
-// as the client's certificate has it, and as OpenVPN gives it on: line ends become _
+// The common name in the client's certificate, and the one that OpenVPN passes on: it replaces line ends by _.
 const NAMES = [
   ['plain', 'plain'],
   ['alice.example.org', 'alice.example.org'],
@@ -38,12 +39,8 @@ let vpn: LoopbackVpn;
 let events: string;
 
 beforeEach(async () => {
-  vpn = await LoopbackVpn.create();
-  events = join(vpn.directory, 'events');
-});
-
-afterEach(async () => {
-  await vpn.destroy();
+  vpn = await vpnForTest();
+  events = vpn.at('events');
 });
 
 function records(user: string): SessionRecord[] {
@@ -60,7 +57,7 @@ function expectNoComplaint(server: Running): void {
 }
 
 describe('hooks run by OpenVPN', () => {
-  it('record sessions as nobody, whatever the common name, and remove them', async () => {
+  it('record sessions as the user nobody, with any common name, and remove the records', async () => {
     ensureEventsDirectory(events);
     const server = await vpn.server({ events, user: 'nobody' });
     expect(readFileSync(`/proc/${server.pid}/status`, 'utf8')).toMatch(/^Uid:\t65534\t65534/m);
@@ -80,11 +77,11 @@ describe('hooks run by OpenVPN', () => {
     expectNoComplaint(server);
   });
 
-  it('let clients in where there is no directory, or none of theirs, or it cannot be written', async () => {
+  it('let clients in if their directory is missing or cannot be written', async () => {
     const server = await vpn.server({ events, user: 'nobody' });
     await (await vpn.client('no directory')).kill();
     ensureEventsDirectory(events, [userOrNumber(0)]);
-    await (await vpn.client('only that of root')).kill();
+    await (await vpn.client('only root has one')).kill();
     ensureEventsDirectory(events);
     chmodSync(join(events, 'nobody'), 0o500);
     await (await vpn.client('read-only')).kill();
@@ -100,7 +97,7 @@ describe('hooks run by OpenVPN', () => {
     const server = await vpn.server({ events, user: 'nobody', wrapper: debianSandbox() });
     const limits = readFileSync(`/proc/${server.pid}/limits`, 'utf8');
     expect(limits).toMatch(/^Max processes\s+10\s+10/m);
-    // CAP_NET_ADMIN (12) is in its bounding set, CAP_CHOWN (0) and CAP_SYS_ADMIN (21) are not
+    // CAP_NET_ADMIN (12) is in its bounding set; CAP_CHOWN (0) and CAP_SYS_ADMIN (21) are not.
     const bounding = /^CapBnd:\t(\w+)/m.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1];
     expect([0, 12, 21].map((bit) => (BigInt(`0x${bounding}`) >> BigInt(bit)) & 1n)).toEqual([0n, 1n, 0n]);
     const client = await vpn.client('sandboxed');
@@ -112,7 +109,7 @@ describe('hooks run by OpenVPN', () => {
     expectNoComplaint(server);
   });
 
-  it('record for root in the directory of root', async () => {
+  it('write the records of a server that runs as root to the directory of root', async () => {
     ensureEventsDirectory(events);
     const server = await vpn.server({ events, ipv6: true });
     await vpn.client('over IPv6', { ipv6: true });
@@ -122,7 +119,7 @@ describe('hooks run by OpenVPN', () => {
     expect(statSync(join(events, 'root', file)).mode & 0o777).toBe(0o600);
   });
 
-  it('do not wait on a full disk', async () => {
+  it('let clients in and out on a full disk', async () => {
     mkdirSync(events);
     await execa('mount', ['-t', 'tmpfs', '-o', 'size=16k,mode=755', 'tmpfs', events]);
     try {
@@ -133,7 +130,7 @@ describe('hooks run by OpenVPN', () => {
       expect(readdirSync(join(events, 'root'))).toHaveLength(1);
       expect(records('root')).toEqual([]);
       await client.kill();
-      await until('the half record is gone', () => readdirSync(join(events, 'root')).length === 0);
+      await until('the incomplete record is removed', () => readdirSync(join(events, 'root')).length === 0);
       expectNoComplaint(server);
     } finally {
       await execa('umount', ['--lazy', events]);
@@ -142,9 +139,9 @@ describe('hooks run by OpenVPN', () => {
 });
 
 describe('openvpn-conf', () => {
-  it('has lines that OpenVPN takes and that make both ways work', async () => {
+  it('has lines for OpenVPN that make hooks and management work', async () => {
     ensureEventsDirectory(events);
-    const socket = join(vpn.directory, 'management.sock');
+    const socket = vpn.at('management.sock');
     const lines = readFileSync(join(CONF, 'server.conf'), 'utf8')
       .replaceAll('/run/openvpn-server/management.sock', socket)
       .replaceAll('/usr/local/lib/subflowd', vpn.hooks)
@@ -157,8 +154,8 @@ describe('openvpn-conf', () => {
     expectNoComplaint(server);
   });
 
-  it('has a tmpfiles line for each directory that the daemon makes', async () => {
-    const root = join(vpn.directory, 'root');
+  it('has a tmpfiles line for each directory that the daemon creates', async () => {
+    const root = vpn.at('root');
     mkdirSync(join(root, 'etc'), { recursive: true });
     for (const file of ['passwd', 'group']) cpSync(join('/etc', file), join(root, 'etc', file));
     await execa('systemd-sysusers', [`--root=${root}`, join(CONF, 'subflowd-sysusers.conf')]);
@@ -174,7 +171,7 @@ describe('openvpn-conf', () => {
     }
   });
 
-  it.each(DEBIANS)('starts what Debian’s %s starts, under mptcpize', (unit) => {
+  it.each(DEBIANS)('starts the command of Debian’s %s under mptcpize', (unit) => {
     const commands = (file: string) =>
       readFileSync(file, 'utf8')
         .split('\n')
@@ -185,12 +182,12 @@ describe('openvpn-conf', () => {
     expect(commands(join(CONF, `${unit}.d`, 'mptcp.conf'))).toEqual(['', `/usr/bin/mptcpize run ${command}`]);
   });
 
-  it('has units that systemd takes', async () => {
-    const units = join(vpn.directory, 'units');
+  it('has units that systemd accepts', async () => {
+    const units = vpn.at('units');
     cpSync(CONF, units, { recursive: true });
     for (const unit of DEBIANS) cpSync(join('/lib/systemd/system', unit), join(units, unit));
     const service = join(units, 'subflowd.service');
-    // where subflowd is installed is not this test's business
+    // This test does not depend on where subflowd is installed.
     writeFileSync(service, readFileSync(service, 'utf8').replace(/^ExecStart=.*/m, 'ExecStart=/bin/true'));
     for (const unit of ['subflowd.service', 'openvpn-server@a.service', 'openvpn@a.service']) {
       const { all } = await execa('systemd-analyze', ['verify', '--man=no', join(units, unit)], {
@@ -201,7 +198,7 @@ describe('openvpn-conf', () => {
   });
 });
 
-/** openvpn-server@.service of Debian 12 by other means: what its sandbox lines do, in the same order as systemd. */
+/** A command that makes the sandbox of Debian 12's openvpn-server@.service without systemd, with its steps in the same order. */
 function debianSandbox(): string[] {
   const capabilities =
     'cap_ipc_lock,cap_net_admin,cap_net_bind_service,cap_net_raw,cap_setgid,cap_setuid,cap_setpcap,' +
@@ -212,12 +209,12 @@ function debianSandbox(): string[] {
     'mount -t tmpfs tmpfs /tmp', // PrivateTmp
     'mount -t tmpfs tmpfs /var/tmp',
     'mount --bind /usr /usr && mount -o remount,bind,ro /usr', // ProtectSystem=true
-    // ProtectHome, but for an OpenVPN that is kept below /root
+    // ProtectHome, except for an OpenVPN that is installed below /root.
     'kept=$(mktemp -d); [ -z "$0" ] || mount --bind "$0" "$kept"',
     'for d in /home /root /run/user; do [ ! -d $d ] || mount -t tmpfs -o mode=000 tmpfs $d; done',
     '[ -z "$0" ] || { mkdir -p "$0"; mount --bind "$kept" "$0"; umount "$kept"; }',
     'for d in /home /root /run/user; do [ ! -d $d ] || mount -o remount,ro $d; done',
-    // CapabilityBoundingSet: all but those listed are dropped
+    // CapabilityBoundingSet drops all others.
     `keep=${capabilities}`,
     'drop=$(capsh --print | sed -n "s/^Bounding set =//p" | tr , "\\n" | grep -vxF "$(echo $keep | tr , "\\n")" | paste -sd,)',
     'exec prlimit --nproc=10:10 capsh --drop="$drop" -- -c \'exec "$0" "$@"\' "$@"',

@@ -1,7 +1,6 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { Cleanup } from '../lab/cleanup.js';
 import { readCounters, trouble } from '../lab/counters.js';
 import { GuestError, guestOut, runInGuest } from '../lab/guest.js';
@@ -9,6 +8,7 @@ import { labKernel } from '../lab/kernel.js';
 import { Meter } from '../lab/meter.js';
 import { needs, networkNeeds } from '../lab/needs.js';
 import { payloadSha256 } from '../lab/payload.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
 import { buildStage } from '../lab/stage.js';
 import { onPaths, sumBytes } from '../lab/traffic.js';
 import { startWeb, Transfer } from '../lab/web.js';
@@ -25,7 +25,7 @@ describe('the network of figure 6', () => {
     return () => cleanup.run();
   });
 
-  test.each([4, 6] as const)('carries tunnels over IPv%i, each on two subflows', async (family) => {
+  test.each([4, 6] as const)('carries tunnels with two subflows each over IPv%i', async (family) => {
     const stage = await buildStage(cleanup, { clients: 2, family });
     await Promise.all([stage.connect(0, 'alice'), stage.connect(1, strangeName)]);
     expect(await stage.server.log()).toContain(`CN=${strangeName}`);
@@ -48,11 +48,11 @@ describe('the network of figure 6', () => {
     }
   });
 
-  test('has a meter that tells the paths apart and counters that stay at rest', async () => {
+  test('has a meter that counts each path, and error counters that do not rise', async () => {
     const stage = await buildStage(cleanup);
     const [host] = stage.network.clients;
     if (host === undefined) throw new Error('no client');
-    // The client asks for its second path to be spared (the B bit of MP_JOIN), so all payload belongs on the first.
+    // The client asks for backup on its second path (the B bit of MP_JOIN), so all payload must use the first.
     await host.namespace.ip([`mptcp endpoint change ${host.addresses.lte?.v4 ?? ''} backup`]);
     const tunnel = await stage.connect(0, 'alice');
     await startWeb(cleanup, stage.network);
@@ -77,12 +77,11 @@ describe('a guest', () => {
   needs('guest');
 
   let out: string;
-  beforeEach(async () => {
-    out = await mkdtemp(path.join(tmpdir(), 'lab-test-'));
+  beforeEach(() => {
+    out = temporaryDirectory();
   });
-  afterEach(() => rm(out, { recursive: true, force: true }));
 
-  test('runs a command with the host’s files, gives its output and exit code, and keeps what it wrote', async () => {
+  test('runs a command with the host’s files, returns its output and exit code, and keeps the files that it wrote', async () => {
     const { bzImage } = await labKernel();
     const script = `node -p process.version; uname -r; pwd; test -c /dev/mem; date >"$LAB_OUT/date"; exit 7`;
     const heard: string[] = [];
@@ -117,7 +116,7 @@ describe('a guest', () => {
     expect(result.code).toBe(5);
   });
 
-  test('that does not end is stopped, and what it had said is in the error', async () => {
+  test('is stopped after its timeout, and the error has the output', async () => {
     const { bzImage } = await labKernel();
     const running = runInGuest({
       kernel: bzImage,

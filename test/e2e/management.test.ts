@@ -8,10 +8,11 @@ import type { ServerConfig } from '../../src/config/config.js';
 import { ensureEventsDirectory } from '../../src/openvpn/records/events-directory.js';
 import { Servers } from '../../src/openvpn/servers.js';
 import { needs } from '../lab/needs.js';
-import { LoopbackVpn, openvpnBefore } from '../support/openvpn.js';
+import { type LoopbackVpn, openvpnBefore } from '../support/openvpn.js';
 import { until } from '../support/until.js';
+import { vpnForTest } from '../support/vpn-for-test.js';
 
-// not timed: each wait has its own bound
+// The waits here are not timed: each has its own bound.
 
 needs('root', 'tun', 'openvpn');
 
@@ -20,22 +21,17 @@ let events: string;
 let sidecars: Sidecar[];
 
 beforeEach(async () => {
-  vpn = await LoopbackVpn.create();
-  events = join(vpn.directory, 'events');
+  vpn = await vpnForTest();
+  events = vpn.at('events');
   ensureEventsDirectory(events);
   sidecars = [];
 });
 
-afterEach(async () => {
+afterEach(() => {
   for (const sidecar of sidecars) sidecar.stop();
-  await vpn.destroy();
 });
 
-function socketOf(name: string): string {
-  return join(vpn.directory, name);
-}
-
-/** What the daemon has of `src/openvpn`, and what it would log. */
+/** The part of the daemon that observes OpenVPN, and the problems that it would log. */
 class Sidecar {
   readonly servers: Servers;
   readonly problems: string[] = [];
@@ -70,11 +66,11 @@ class Sidecar {
 }
 
 function managed(name = 'm'): Partial<ServerConfig> {
-  return { management: { socket: socketOf(name) }, passwordFile: vpn.passwordFile };
+  return { management: { socket: vpn.at(name) }, passwordFile: vpn.passwordFile };
 }
 
-describe('a sidecar that is started after a client connected', () => {
-  it('learns the session from hooks alone', async () => {
+describe('subflowd, started after a client connected,', () => {
+  it('finds the session by the record of a hook alone', async () => {
     const server = await vpn.server({ events, user: 'nobody' });
     const client = await vpn.client('alice.example');
     const sidecar = new Sidecar({});
@@ -101,12 +97,12 @@ describe('a sidecar that is started after a client connected', () => {
     expect(sidecar.problems).toEqual([]);
   });
 
-  it('learns the session from management alone', async () => {
-    const server = await vpn.server({ management: socketOf('m') });
+  it('finds the session by management alone', async () => {
+    const server = await vpn.server({ management: vpn.at('m') });
     await vpn.client('Zoë "Q" O\'Neil');
     const sidecar = new Sidecar(managed());
     await sidecar.shows('s0/Zoë "Q" O\'Neil');
-    // OpenVPN from 2.7 on says the protocol as well
+    // From OpenVPN 2.7 on the protocol is reported, too.
     expect(sidecar.servers.sessions()).toMatchObject([
       {
         server: 's0',
@@ -124,17 +120,17 @@ describe('a sidecar that is started after a client connected', () => {
       pids: [server.pid],
       version: expect.stringMatching(/^OpenVPN 2\./) as string,
     });
-    // one that comes later is told of, without anybody asking
+    // OpenVPN reports a later client by itself.
     await vpn.client('bob');
     await sidecar.shows('s0/Zoë "Q" O\'Neil,s0/bob', 1_000);
     expect(sidecar.problems).toEqual([]);
   });
 
-  it('learns the session once from both, and each change at once', async () => {
-    await vpn.server({ management: socketOf('m'), events, user: 'nobody' });
+  it('finds one session by hook and management together, and sees each change at once', async () => {
+    await vpn.server({ management: vpn.at('m'), events, user: 'nobody' });
     await vpn.client('alice');
     const sidecar = new Sidecar(managed());
-    await until('management has told', () => sidecar.servers.sessions()[0]?.cid === 0);
+    await until('management has reported', () => sidecar.servers.sessions()[0]?.cid === 0);
     expect(sidecar.servers.servers()[0]?.status().recorded).toBe(1);
     const bob = await vpn.client('bob');
     await sidecar.shows('s0/alice,s0/bob', 1_000);
@@ -148,11 +144,11 @@ describe('a sidecar that is started after a client connected', () => {
 });
 
 describe('a client over IPv6', () => {
-  it('is placed by the hook or by the notice, where status does not tell its port', async () => {
-    const server = await vpn.server({ ipv6: true, management: socketOf('m'), events });
+  it('gets its port from the record or the notice, because status does not report it', async () => {
+    const server = await vpn.server({ ipv6: true, management: vpn.at('m'), events });
     await vpn.client('six', { ipv6: true });
     const before = new Sidecar(managed());
-    await until('both have told', () => before.servers.sessions()[0]?.cid === 0);
+    await until('record and management have reported', () => before.servers.sessions()[0]?.cid === 0);
     expect(before.servers.sessions()).toHaveLength(1);
     expect(before.servers.sessions()[0]).toMatchObject({
       pid: server.pid,
@@ -161,35 +157,38 @@ describe('a client over IPv6', () => {
     });
     before.stop();
 
-    const elsewhere = join(vpn.directory, 'elsewhere');
-    const deaf = new Sidecar({ ...managed(), events: elsewhere });
-    await until('management has told', () => deaf.servers.servers()[0]?.status().version !== undefined);
+    const elsewhere = vpn.at('elsewhere');
+    const withoutRecords = new Sidecar({ ...managed(), events: elsewhere });
+    await until(
+      'management has reported',
+      () => withoutRecords.servers.servers()[0]?.status().version !== undefined,
+    );
     await vpn.client('seven', { ipv6: true });
-    await until('the notice has told', () => deaf.names().includes('s0/seven'), 2_000);
-    const unplaced = deaf.servers
+    await until('the notice has arrived', () => withoutRecords.names().includes('s0/seven'), 2_000);
+    const withoutPort = withoutRecords.servers
       .servers()[0]
       ?.sessionsWithoutPort()
       .map(({ commonName, address }) => [commonName, address]);
-    // OpenVPN from 2.7 on tells the port of everybody
-    const isTold = !openvpnBefore(2, 7);
-    expect(unplaced).toEqual(isTold ? [] : [['six', '::1']]);
-    expect(deaf.names()).toBe(isTold ? 's0/seven,s0/six' : 's0/seven');
+    // From OpenVPN 2.7 on status reports every port.
+    const hasPort = !openvpnBefore(2, 7);
+    expect(withoutPort).toEqual(hasPort ? [] : [['six', '::1']]);
+    expect(withoutRecords.names()).toBe(hasPort ? 's0/seven,s0/six' : 's0/seven');
   });
 });
 
 describe('an OpenVPN that is killed and started again', () => {
-  it('is found again, and its old sessions are dropped', async () => {
-    const first = await vpn.server({ management: socketOf('m'), events });
+  it('is found again, and its old sessions are removed', async () => {
+    const first = await vpn.server({ management: vpn.at('m'), events });
     const old = await vpn.client('old');
     const sidecar = new Sidecar(managed());
     const hooked = new Sidecar({});
-    await until('management has told', () => sidecar.servers.sessions()[0]?.cid === 0);
+    await until('management has reported', () => sidecar.servers.sessions()[0]?.cid === 0);
     await first.kill('SIGKILL');
     await old.kill('SIGKILL');
     await sidecar.shows('', 5_000);
     await hooked.shows('', 5_000);
     expect(readdirSync(join(events, 'root'))).toEqual([]);
-    const second = await vpn.server({ management: socketOf('m'), events });
+    const second = await vpn.server({ management: vpn.at('m'), events });
     await vpn.client('new');
     await sidecar.shows('s0/new');
     expect(sidecar.servers.sessions()[0]?.pid).toBe(second.pid);
@@ -200,9 +199,9 @@ describe('an OpenVPN that is killed and started again', () => {
   });
 });
 
-describe('bad company', () => {
-  it('a record of a port nobody has is believed until management denies it', async () => {
-    const server = await vpn.server({ management: socketOf('m'), events });
+describe('a wrong record, a second management client, a wrong password', () => {
+  it('a record that management does not confirm is removed and reported', async () => {
+    const server = await vpn.server({ management: vpn.at('m'), events });
     await vpn.client('real');
     const path = join(events, 'root', `${server.pid}-192.0.2.1-77`);
     writeFileSync(
@@ -210,60 +209,61 @@ describe('bad company', () => {
       `subflowd-event=1\0daemon_pid=${server.pid}\0trusted_ip=192.0.2.1\0trusted_port=77\0common_name=ghost\0end\0`,
     );
     const sidecar = new Sidecar(managed());
-    await until('it is removed', () => !existsSync(path));
+    await until('the record is removed', () => !existsSync(path));
     await sidecar.shows('s0/real');
     expect(sidecar.problems).toEqual([
       expect.stringMatching(/of "ghost" at 192\.0\.2\.1:77: OpenVPN s0 does not list this client/),
     ]);
   });
 
-  it('another management client is noticed, and waited for', async () => {
-    await vpn.server({ management: socketOf('m') });
+  it('another management client is reported, and the session is found when it leaves', async () => {
+    await vpn.server({ management: vpn.at('m') });
     await vpn.client('alice');
-    const other = connect(socketOf('m'));
+    const other = connect(vpn.at('m'));
     await once(other, 'data');
     const sidecar = new Sidecar(managed());
-    await until('a problem', () => sidecar.problems.length > 0);
-    expect(sidecar.problems[0]).toMatch(/another management client is probably connected/);
+    await until('a problem is reported', () => sidecar.problems.length > 0);
+    expect(sidecar.problems[0]).toMatch(/probably another management client is connected/);
     other.destroy();
     await sidecar.shows('s0/alice');
   });
 
-  it('a wrong password is named', async () => {
-    await vpn.server({ management: socketOf('m') });
-    const wrong = join(vpn.directory, 'wrong');
+  it('a wrong password is reported', async () => {
+    await vpn.server({ management: vpn.at('m') });
+    const wrong = vpn.at('wrong');
     writeFileSync(wrong, 'wrong\n');
     const sidecar = new Sidecar({ ...managed(), passwordFile: wrong });
-    await until('a problem', () => sidecar.problems.length > 0);
+    await until('a problem is reported', () => sidecar.problems.length > 0);
     expect(sidecar.problems[0]).toBe(
-      `the management interface at ${socketOf('m')} is not available: it refuses the password in ${wrong}`,
+      `the management interface at ${vpn.at('m')} is not available: it refuses the password in ${wrong}`,
     );
   });
 });
 
 describe('two servers that share one events directory', () => {
-  it('are told apart by their processes', async () => {
-    await vpn.server({ management: socketOf('m0'), events, user: 'nobody' });
-    await vpn.server({ management: socketOf('m1'), events, number: 1 });
+  it('are distinguished by their processes', async () => {
+    await vpn.server({ management: vpn.at('m0'), events, user: 'nobody' });
+    await vpn.server({ management: vpn.at('m1'), events, number: 1 });
     const stranger = await vpn.server({ events, number: 2 });
     await vpn.client('alice');
     await vpn.client('bob', { number: 1 });
     await vpn.client('eve', { number: 2 });
     const sidecar = new Sidecar(managed('m0'), managed('m1'));
     await sidecar.shows('s0/alice,s1/bob');
-    await until('a problem', () => sidecar.problems.length > 0);
+    await until('a problem is reported', () => sidecar.problems.length > 0);
     expect(sidecar.problems).toEqual([
       expect.stringMatching(new RegExp(`OpenVPN process ${stranger.pid} .* is not a server of subflowd.ini`)),
     ]);
-    // with a section of its own and no management it is the only one left
+    // With a section of its own, without management, the third process is the only one left for it.
     sidecar.stop();
     const three = new Sidecar(managed('m0'), managed('m1'), {});
     await three.shows('s0/alice,s1/bob,s2/eve');
     three.stop();
     const two = new Sidecar(managed('m0'), {}, {});
-    await until('a problem', () => two.problems.length >= 2);
+    await until('a problem is reported', () => two.problems.length >= 2);
     expect(two.problems[0]).toMatch(/cannot find out which of \[openvpn s1\], \[openvpn s2\]/);
     expect(two.names()).toBe('s0/alice');
+    // Longer than twice `strayMs`: the problem is not reported again.
     await sleep(1_200);
     expect(two.problems).toHaveLength(2);
   });

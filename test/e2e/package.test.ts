@@ -12,12 +12,12 @@ interface Lock {
 
 let directory: string;
 let tarball: string;
-/** Of what the program needs and a checkout's tools do not, by its place in node_modules: the lockfile's version. */
+/** The versions in the lockfile of the packages that the program needs, by their directories in node_modules. */
 let wanted: ReadonlyMap<string, string | undefined>;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'subflowd-package-'));
-  // the checkout is built already
+  // The checkout is built already, so no script needs to run.
   const { stdout } = await execa('npm', ['pack', '--ignore-scripts', '--pack-destination', directory], {
     cwd: CHECKOUT,
   });
@@ -35,17 +35,17 @@ function readJson(...path: string[]): unknown {
 }
 
 describe('the package', () => {
-  it('brings what it needs, and not what only a checkout needs', async () => {
+  it('contains the packages that the program needs, and no development packages', async () => {
     const { stdout } = await execa('tar', ['-tzf', tarball]);
-    const brought = stdout
+    const contained = stdout
       .split('\n')
       .map((name) => /^package\/((?:node_modules\/(?:@[^/]+\/)?[^/]+\/)+)package\.json$/.exec(name)?.[1])
       .flatMap((path) => (path === undefined ? [] : [path.slice(0, -1)]));
     expect(wanted.size).toBeGreaterThan(40);
-    expect(brought.sort()).toEqual([...wanted.keys()].sort());
+    expect(contained.sort()).toEqual([...wanted.keys()].sort());
   });
 
-  it('is installed with the versions of the lockfile, and asks no registry for them', async () => {
+  it('is installed offline with the versions of the lockfile', async () => {
     const prefix = join(directory, 'prefix');
     await execa('npm', [
       ...['install', '--global', '--ignore-scripts', '--no-audit', '--no-fund', '--offline'],

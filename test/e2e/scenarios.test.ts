@@ -5,7 +5,7 @@ import { needs, networkNeeds } from '../lab/needs.js';
 import { runScenario, runScenarioHere } from '../lab/scenarios/run.js';
 
 const TIMEOUT = { timeout: 1_200_000 };
-/** What the kernel says when its memory was harmed. */
+/** Messages of the kernel about damaged memory. */
 const HARM = /BUG|WARNING:|Oops|general protection|list_(add|del) corruption|Poison|Redzone|Object padding/;
 
 interface Toggles {
@@ -38,7 +38,7 @@ interface Backends {
   readonly rounds: Readonly<
     Record<string, { readonly devmem: ServerSockets; readonly netlink: ServerSockets }>
   >;
-  /** What only ever rises, by subflow, as netlink told it before and after devmem did. */
+  /** Counters that never decrease, by subflow: read by netlink, by devmem, and by netlink again. */
   readonly counters: readonly Readonly<Record<'before' | 'devmem' | 'after', Record<string, number[]>>>[];
   readonly reconnects: number;
 }
@@ -74,7 +74,7 @@ function judgeToggles(result: Toggles): void {
   for (const [index, answer] of result.answers.entries()) {
     expect(answer).toContain(`obeyed, ${index % 2 === 0 ? 'lte' : 'wifi'} is primary`);
   }
-  // and the one when the client connected
+  // One more switch happened when the client connected.
   expect(result.switches).toBe(201);
   expect(result.transfers.wrong).toBe(0);
   expect(result.transfers.down).toBeGreaterThan(0);
@@ -82,7 +82,7 @@ function judgeToggles(result: Toggles): void {
   expect(result.reconnects).toBe(0);
   expect(result.trouble).toEqual({ server: {}, client: {} });
   expect(result.mpPrioSent).toBeGreaterThan(0);
-  // MP_PRIO goes with an ACK alone, which is not sent again where a queue on the way drops it
+  // An MP_PRIO is sent with a pure ACK. If a queue drops that, it is not sent again.
   expect(result.mpPrioReceived).toBeLessThanOrEqual(result.mpPrioSent);
   expect(result.mpPrioReceived).toBeGreaterThan(0.95 * result.mpPrioSent);
 }
@@ -131,20 +131,20 @@ function judgeCrowd(result: Crowd): void {
 describe('on this machine’s own kernel, through netlink', () => {
   needs(...networkNeeds);
 
-  test('200 switches under a two-way transfer harm nothing', async () => {
+  test('200 switches during transfers in both directions lose and damage nothing', async () => {
     const result = await runScenarioHere<Toggles>('toggles');
     judgeToggles(result);
-    // one for each subflow and switch; the first switch may find its path active already
+    // One is sent for each subflow and switch. Before the first switch its path may be active already.
     expect(result.mpPrioSent).toBeGreaterThanOrEqual(399);
   });
 
-  test('20 clients at once, each by its rule, whoever disturbs', async () => {
+  test('20 clients at once follow their rules, despite wrong records and killed daemons', async () => {
     const result = await runScenarioHere<Crowd>('crowd');
     expect(result.settled.backend.name).toBe('netlink');
     judgeCrowd(result);
   });
 
-  test('balance spreads six downloads over two access points, after a dry run that touches nothing', async () => {
+  test('balance spreads six downloads over two access points, after a dry run that changes nothing', async () => {
     const result = await runScenarioHere<Spread>('spread');
     const { crowded, dry, spread, end } = result;
     const carried = ({ paths }: DaemonStatus) => paths.map(({ carried }) => carried.down / 1e6);
@@ -168,7 +168,7 @@ describe('on this machine’s own kernel, through netlink', () => {
     );
 
     expect(spread.dryRun).toBe(false);
-    // `spread` saw both nearly full; of the last moment it counts that neither is idle
+    // In `spread` both paths were nearly full. At the end it is enough that neither is idle.
     for (const [index, load] of carried(end).entries()) expect(load, `path ${index}`).toBeGreaterThan(2);
     for (const { rate, state } of end.sessions) {
       expect(state).toBe('obeyed');
@@ -189,7 +189,7 @@ describe('on this machine’s own kernel, through netlink', () => {
     );
   });
 
-  test('the other modes choose paths for one client by what they carry and how quick they are', async () => {
+  test('the other modes choose paths for one client by load and delay', async () => {
     const result = await runScenarioHere<Modes>('modes');
     const alice = ({ sessions }: DaemonStatus) => {
       const one = sessions.find(({ session }) => session.commonName === 'alice');
@@ -213,39 +213,47 @@ describe('on this machine’s own kernel, through netlink', () => {
 describe('on a guest kernel', () => {
   needs('guest', 'openvpn');
 
-  test('200 switches under a two-way transfer harm nothing', TIMEOUT, async () => {
+  test('200 switches during transfers in both directions lose and damage nothing', TIMEOUT, async () => {
     const { result, consoleLog } = await runScenario<Toggles>('toggles', { append: 'nopat slub_debug=FZP' });
     expect(consoleLog).toContain('slub_debug=FZP');
     expect(consoleLog).not.toMatch(HARM);
     judgeToggles(result);
   });
 
-  test('20 clients at once, each by its rule, whoever disturbs', TIMEOUT, async () => {
-    const { result, consoleLog } = await runScenario<Crowd>('crowd', { version: '6.12', append: 'nopat' });
-    expect(consoleLog).not.toMatch(HARM);
-    judgeCrowd(result);
-  });
+  test(
+    '20 clients at once follow their rules, despite wrong records and killed daemons',
+    TIMEOUT,
+    async () => {
+      const { result, consoleLog } = await runScenario<Crowd>('crowd', { version: '6.12', append: 'nopat' });
+      expect(consoleLog).not.toMatch(HARM);
+      judgeCrowd(result);
+    },
+  );
 
-  test('over IPv6, byte-wise, with hooks or management missing', TIMEOUT, async () => {
-    const { result, consoleLog } = await runScenario<Ipv6>('ipv6');
-    expect(consoleLog).not.toMatch(HARM);
-    for (const [missing, primary] of [
-      ['hooks', 'lte'],
-      ['management', 'wifi'],
-      ['nothing', 'lte'],
-    ] as const) {
-      const { backend, sessions, servers } = result.runs[missing];
-      expect(backend.description).toContain('byte-wise');
-      expect(sessions).toHaveLength(1);
-      expect(sessions[0]).toMatchObject({ state: 'obeyed', primary, session: { commonName: 'alice' } });
-      expect(sessions[0]?.session.real.address).toBe('fd00:100::2');
-      expect(servers[0]?.management).toBe(missing === 'management' ? 'absent' : 'connected');
-      expect(servers[0]?.recorded).toBe(missing === 'hooks' ? 0 : 1);
-    }
-    expect(result.reconnects).toBe(0);
-  });
+  test(
+    'over IPv6 clients follow their rules with byte-wise writing, without hooks and without management',
+    TIMEOUT,
+    async () => {
+      const { result, consoleLog } = await runScenario<Ipv6>('ipv6');
+      expect(consoleLog).not.toMatch(HARM);
+      for (const [missing, primary] of [
+        ['hooks', 'lte'],
+        ['management', 'wifi'],
+        ['nothing', 'lte'],
+      ] as const) {
+        const { backend, sessions, servers } = result.runs[missing];
+        expect(backend.description).toContain('byte-wise');
+        expect(sessions).toHaveLength(1);
+        expect(sessions[0]).toMatchObject({ state: 'obeyed', primary, session: { commonName: 'alice' } });
+        expect(sessions[0]?.session.real.address).toBe('fd00:100::2');
+        expect(servers[0]?.management).toBe(missing === 'management' ? 'absent' : 'connected');
+        expect(servers[0]?.recorded).toBe(missing === 'hooks' ? 0 : 1);
+      }
+      expect(result.reconnects).toBe(0);
+    },
+  );
 
-  test('both backends tell the same of every connection, field by field', TIMEOUT, async () => {
+  test('both backends report the same values in every field of every connection', TIMEOUT, async () => {
     const { result, consoleLog } = await runScenario<Backends>('backends', { append: 'nopat' });
     expect(consoleLog).not.toMatch(HARM);
     expect(Object.keys(result.rounds)).toEqual(['connected', 'set by netlink', 'set by devmem']);
@@ -253,11 +261,11 @@ describe('on a guest kernel', () => {
       expect(devmem, round).toEqual(netlink);
       expect(netlink).toMatchObject({ plain: [], problems: [] });
       expect(netlink.connections.map(({ subflows }) => subflows.length).sort()).toEqual([1, 2, 2]);
-      const wishes = netlink.connections.flatMap(({ subflows }) =>
+      const priorities = netlink.connections.flatMap(({ subflows }) =>
         subflows.map(({ remote, ours, peers }) => [remote.address, ours, peers]),
       );
       const wifi = round === 'set by netlink' ? 'backup' : 'active';
-      expect(wishes.sort()).toEqual([
+      expect(priorities.sort()).toEqual([
         ['192.168.100.2', wifi, 'active'],
         ['192.168.100.3', wifi, 'active'],
         ['192.168.100.4', wifi, 'active'],

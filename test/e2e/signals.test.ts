@@ -1,21 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmodSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { constants, tmpdir } from 'node:os';
+import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { talk } from '../../src/console/terminal/talk.js';
 import { REAL_TIME, SIGNALS } from '../../src/signals.js';
 import { needs } from '../lab/needs.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
 import { until } from '../support/until.js';
 
 const MAIN = resolve(import.meta.dirname, '../../dist/src/main.js');
@@ -27,9 +19,9 @@ let children: ChildProcess[];
 
 beforeEach(() => {
   if (!existsSync(MAIN)) throw new Error(`${MAIN} is not built: npm run build`);
-  // as npm installs it: its first line counts
+  // npm makes it executable, and its first line names node.
   chmodSync(MAIN, 0o755);
-  directory = mkdtempSync(join(tmpdir(), 'subflowd-signals-'));
+  directory = temporaryDirectory();
   config = join(directory, 'subflowd.ini');
   console = join(directory, 'console.sock');
   children = [];
@@ -44,36 +36,36 @@ afterEach(async () => {
     child.kill('SIGKILL');
     await ended;
   }
-  rmSync(directory, { recursive: true });
 });
 
 interface Running {
   readonly child: ChildProcess;
   readonly pid: number;
-  /** What it said so far. */
-  readonly said: () => string;
+  /** What it printed so far. */
+  readonly output: () => string;
   readonly ended: Promise<unknown[]>;
 }
 
 function start(args: readonly string[], command: readonly string[] = [MAIN]): Running {
   const [file = '', ...before] = command;
-  // not what this test runs with: who starts subflowd has no such options
+  // The variable of this test run would change how Node handles signals.
   const env = { ...process.env, NODE_OPTIONS: '' };
   const child = spawn(file, [...before, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env });
   children.push(child);
   let text = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
-  return { child, pid: child.pid ?? 0, said: () => text, ended: once(child, 'exit') };
+  return { child, pid: child.pid ?? 0, output: () => text, ended: once(child, 'exit') };
 }
 
-async function serving(): Promise<Running> {
+/** Starts a daemon. Resolves when it serves. */
+async function startDaemon(): Promise<Running> {
   const running = start(['run', '-c', config]);
-  await until('the daemon serves', () => running.said().includes('"event":"ready"'));
+  await until('the daemon serves', () => running.output().includes('"event":"ready"'));
   return running;
 }
 
-/** Whether a process listens for TCP: by its descriptors, and the sockets of this network namespace that listen. */
+/** Whether a process listens on TCP: one of its descriptors is a listening socket of this network namespace. */
 function listens(pid: number): boolean {
   const listening = ['tcp', 'tcp6'].flatMap((table) =>
     readFileSync(`/proc/net/${table}`, 'utf8')
@@ -85,7 +77,7 @@ function listens(pid: number): boolean {
   try {
     sockets = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
   } catch {
-    // a descriptor that was closed meanwhile, or a process that has ended: looked at again soon
+    // A descriptor was closed meanwhile, or the process ended. The caller checks again soon.
   }
   return sockets.some((socket) => listening.includes(socket));
 }
@@ -95,30 +87,30 @@ const state = (pid: number) => /^State:\s+(\w)/m.exec(readFileSync(`/proc/${pid}
 describe('subflowd run', () => {
   needs('root', 'mptcp');
 
-  it.each(SIGNALS.end)('ends cleanly by %s', async (signal) => {
-    const { child, ended, said } = await serving();
+  it.each(SIGNALS.end)('ends with exit code 0 at %s', async (signal) => {
+    const { child, ended, output } = await startDaemon();
     child.kill(signal);
     expect(await ended).toEqual([0, null]);
-    expect(said()).toContain('every subflow stays as it is');
+    expect(output()).toContain('every subflow stays as it is');
     expect(existsSync(console)).toBe(false);
   });
 
-  it.each(SIGNALS.end)('ends at once by %s before it serves', async (signal) => {
+  it.each(SIGNALS.end)('ends at once at %s before it serves', async (signal) => {
     const running = start(['run', '-c', config]);
-    // Node itself catches some of them before, only to give the terminal back
-    await until('it has its own handlers', () => catches(running.pid, constants.signals.SIGQUIT));
+    // Before, Node itself handles some of these signals, to restore the terminal.
+    await until('the daemon has its own handlers', () => catches(running.pid, constants.signals.SIGQUIT));
     running.child.kill(signal);
     expect((await running.ended)[1]).toBeNull();
   });
 
-  it('goes on after every signal that is not to end it, and says of which nobody should be surprised', async () => {
-    const { pid, child, said } = await serving();
+  it('keeps serving after every signal that does not end it, and logs those that an admin can send by mistake', async () => {
+    const { pid, child, output } = await startDaemon();
     const answers = async () => {
       expect((await talk(console, 'mptcp paths')).join('\n')).toContain('wifi');
     };
     for (const signal of SIGNALS.logged) {
       child.kill(signal);
-      await until(`${signal} is logged`, () => said().includes(`"signal":"${signal}"`));
+      await until(`${signal} is logged`, () => output().includes(`"signal":"${signal}"`));
     }
     await answers();
     const silent = ['SIGPIPE', 'SIGXFSZ', 'SIGCHLD', 'SIGURG', 'SIGWINCH', 'SIGCONT'].map(
@@ -129,31 +121,31 @@ describe('subflowd run', () => {
     await answers();
     for (const signal of ['SIGSTOP', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU'] as const) {
       child.kill(signal);
-      // the others stop no process whose group has nobody to continue it, as under a service manager
-      if (signal === 'SIGSTOP') await until('it is stopped', () => state(pid) === 'T');
+      // The other signals do not stop a process in an orphaned process group, as under a service manager.
+      if (signal === 'SIGSTOP') await until('the daemon is stopped', () => state(pid) === 'T');
       child.kill('SIGCONT');
       await answers();
     }
     writeFileSync(config, readFileSync(config, 'utf8').replace('wifi', 'wlan'));
     child.kill('SIGHUP');
-    await until('it reads the config again', async () =>
+    await until('the new config is in force', async () =>
       (await talk(console, 'mptcp paths')).join('\n').includes('wlan'),
     );
     expect(listens(pid)).toBe(false);
   });
 
   it.each(['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV', 'SIGSYS', 'SIGKILL'] as const)(
-    'is ended by %s as by a crash',
+    'ends with the signal %s',
     async (signal) => {
-      const { child, ended } = await serving();
+      const { child, ended } = await startDaemon();
       child.kill(signal);
       expect(await ended).toEqual([null, signal]);
-      // and would start again as if nothing had been
-      if (signal === 'SIGKILL') await serving();
+      // After SIGKILL a new daemon can start.
+      if (signal === 'SIGKILL') await startDaemon();
     },
   );
 
-  it('knows every signal there is', () => {
+  it('has a rule for every signal of this system', () => {
     const asACrash = [
       'SIGILL',
       'SIGTRAP',
@@ -182,7 +174,7 @@ function catches(pid: number, signal: number): boolean {
   return ((mask >> BigInt(signal - 1)) & 1n) === 1n;
 }
 
-describe('a debugger', () => {
+describe('the debugger of Node', () => {
   needs('root', 'mptcp');
 
   it.each([
@@ -192,10 +184,10 @@ describe('a debugger', () => {
     ['doctor', () => ['doctor', '-c', config]],
     ['console', () => ['console', '-c', config]],
     ['watch', () => ['watch', '-c', config]],
-  ])('is opened at no moment by SIGUSR1 to subflowd %s', async (command, args) => {
-    const server = ['status', 'console', 'watch'].includes(command) ? await serving() : undefined;
-    const { child, pid, said } = start(args());
-    // Node ends by SIGUSR1 until it has its handler for the debugger: what is looked at is the time after that
+  ])('never opens at SIGUSR1 to subflowd %s', async (command, args) => {
+    const server = ['status', 'console', 'watch'].includes(command) ? await startDaemon() : undefined;
+    const { child, pid, output } = start(args());
+    // SIGUSR1 ends Node until it has its handler for the debugger. This test checks the time after that.
     await until(
       'Node has its handler',
       () => child.exitCode !== null || catches(pid, constants.signals.SIGUSR1),
@@ -205,24 +197,27 @@ describe('a debugger', () => {
     while (!isOver() && performance.now() < end) {
       child.kill('SIGUSR1');
       expect(listens(pid)).toBe(false);
+      // Signals are sent every 5 ms for 3 s, to hit every phase of the start.
       await new Promise((done) => setTimeout(done, 5));
     }
-    expect(said()).not.toContain('Debugger listening');
-    // others may be ended by it in their last moment, when Node has taken its handlers back
+    expect(output()).not.toContain('Debugger listening');
+    // The other commands can be ended by it at their end, when Node has removed its handlers.
     if (command === 'run') expect(child.signalCode).toBeNull();
     if (server !== undefined) expect(server.child.exitCode).toBeNull();
   });
 });
 
-describe('what the checkout runs', () => {
+describe('a script of the checkout', () => {
   const ROOT = resolve(import.meta.dirname, '../..');
 
-  it('has no debugger that SIGUSR1 opens', async () => {
+  it('does not open the debugger at SIGUSR1', async () => {
     const script = `. ${ROOT}/test/setup.sh; exec node -e 'console.log("runs"); setInterval(() => {}, 60_000)'`;
-    const { child, pid, said } = start([], ['bash', '-c', script]);
-    await until('it runs', () => said().includes('runs'));
+    const { child, pid, output } = start([], ['bash', '-c', script]);
+    await until('the script runs', () => output().includes('runs'));
     child.kill('SIGUSR1');
-    await until('it says why not', () => said().includes('Starting inspector on 192.0.2.1:9229 failed'));
+    await until('Node reports that it cannot open the debugger', () =>
+      output().includes('Starting inspector on 192.0.2.1:9229 failed'),
+    );
     expect(listens(pid)).toBe(false);
     expect(child.exitCode).toBeNull();
   });
@@ -232,7 +227,7 @@ describe('what the checkout runs', () => {
     ['SIGINT', 130],
     ['SIGQUIT', 131],
     ['SIGTERM', 143],
-  ] as const)('undoes what it made by %s', async (signal, code) => {
+  ] as const)('runs its cleanup at %s', async (signal, code) => {
     const undone = join(directory, 'undone');
     const script = `
       import { writeFileSync } from 'node:fs';
@@ -242,8 +237,8 @@ describe('what the checkout runs', () => {
       cleanup.add(async () => writeFileSync(${JSON.stringify(undone)}, ''));
       console.log('runs');
       setInterval(() => undefined, 60_000);`;
-    const { child, said, ended } = start(['--input-type=module', '--eval', script], [process.execPath]);
-    await until('it runs', () => said().includes('runs'));
+    const { child, output, ended } = start(['--input-type=module', '--eval', script], [process.execPath]);
+    await until('the script runs', () => output().includes('runs'));
     child.kill(signal);
     expect(await ended).toEqual([code, null]);
     expect(existsSync(undone)).toBe(true);

@@ -20,7 +20,7 @@ interface Unit {
     readonly sidecar: Sandboxed;
     readonly doctor: readonly Check[];
   };
-  /** What was tried with the rights of the sidecar: `done`, or the error that ended it. */
+  /** The result of each forbidden action with the rights of subflowd: `done`, or the error. */
   readonly attempts: Readonly<Record<string, string>>;
   readonly userOfSidecar: number;
   readonly whenStopped: readonly HookRecord[];
@@ -45,12 +45,12 @@ interface Unit {
   readonly journals: Readonly<Record<'server' | 'sidecar', readonly string[]>>;
 }
 
-/** Debian's; Node knows users by number only. */
+/** Debian's user nobody. */
 const nobody = 65534;
 const ALICE = 'alice.example.com';
 const VAN = 'one.vans.example.com';
 
-/** The one session there is, and what its subflows are asked to be, by path. */
+/** The only session: its client, its rule, and the priority that this host asks for on each path. */
 function only({ sessions }: DaemonStatus) {
   const [plan] = sessions;
   return {
@@ -69,11 +69,11 @@ function commonNames(records: readonly HookRecord[]) {
 describe('installed as openvpn-conf says, under systemd', () => {
   needs('guest', 'openvpn');
 
-  test('hooks record in the sandbox of Debian’s unit, and clients obey whatever is restarted', async () => {
+  test('hooks write records in the sandbox of Debian’s unit, and clients follow their rules after every restart', async () => {
     const { result } = await runScenario<Unit>('unit', { append: 'nopat', init: 'systemd' });
     const { atFirst, pids, journals } = result;
 
-    // Debian's unit as shipped, with the sandbox on, and OpenVPN no longer root
+    // Debian's unit is unchanged and has its sandbox, and OpenVPN no longer runs as root.
     expect(atFirst.server).toMatchObject({
       exe: '/usr/sbin/openvpn',
       ownMounts: true,
@@ -86,7 +86,7 @@ describe('installed as openvpn-conf says, under systemd', () => {
     expect(atFirst.server.DropInPaths).toContain('/etc/systemd/system/openvpn-server@.service.d/mptcp.conf');
     expect(atFirst.server.status.Uid).toMatch(new RegExp(`^${nobody}\t${nobody}\t`));
 
-    // a hook recorded there, as nobody, and none had anything to complain about
+    // A hook wrote a record there as nobody, and no hook printed an error.
     expect(atFirst.records).toHaveLength(1);
     const [record] = atFirst.records;
     expect(record?.uid).toBe(nobody);
@@ -98,13 +98,13 @@ describe('installed as openvpn-conf says, under systemd', () => {
     expect(commonNames(atFirst.records)).toEqual([`common_name=${ALICE}`]);
     expect(journals.server.join('\n')).toContain(`CN=${VAN}`);
     expect(journals.server.filter((line) => /client-(dis)?connect|script failed/i.test(line))).toEqual([]);
-    // what was its user's alone was opened to the sidecar when that started
+    // subflowd gave itself access to the directories when it started.
     expect(atFirst.directories).toEqual({
       root: { uid: 0, mode: 0o770 },
       nobody: { uid: nobody, mode: 0o770 },
     });
 
-    // the sidecar works inside its own sandbox
+    // subflowd works inside its own sandbox.
     expect(atFirst.sidecar.ownMounts).toBe(true);
     expect(atFirst.sidecar.files).not.toContain('/dev/mem');
     expect(atFirst.sidecar.status).toMatchObject({ NoNewPrivs: '1', Seccomp: '2' });
@@ -170,7 +170,7 @@ describe('installed as openvpn-conf says, under systemd', () => {
       ours: { lte: 'active', wifi: 'backup' },
     });
 
-    // by the drop-ins: from another network namespace, and through memory
+    // With the drop-ins it works from another network namespace, and through memory.
     expect(result.fromOutside.backend.name).toBe('netlink');
     expect(only(result.fromOutside).ours).toEqual({ lte: 'backup', wifi: 'active' });
     expect(result.byDevmem.status.backend).toMatchObject({ name: 'devmem', tellsPeer: true });
@@ -181,7 +181,7 @@ describe('installed as openvpn-conf says, under systemd', () => {
       server: { ActiveState: 'active', NRestarts: '0' },
       sidecar: { ActiveState: 'active', NRestarts: '0' },
     });
-    // what the sidecar had to complain about is the server's absence while that was restarted
+    // The only problems in its log are about the server while that was restarted.
     const problems = journals.sidecar.filter((line) => line.includes('"event":"problem"'));
     expect(problems.filter((line) => !line.includes('the management interface'))).toEqual([]);
   }, 1_200_000);

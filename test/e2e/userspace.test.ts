@@ -27,8 +27,8 @@ function startSidecar(namespace: Pick<Namespace, 'start'>, { files }: Pick<Stage
   return sidecar;
 }
 
-/** Waits until a client's wanted path is primary, with as many subflows as it has paths. */
-async function obeyed(
+/** Waits until a client has this primary, and a subflow on each path. */
+async function untilPrimary(
   { files }: Pick<Stage, 'files'>,
   client: string,
   primary: string,
@@ -47,7 +47,7 @@ function only({ sessions }: DaemonStatus) {
   return session;
 }
 
-/** Path and flags of the server's subflows as ss tells them: flag b, our wish is backup. */
+/** Path and flags of the server's subflows, by ss. The flag b means that this host asks for backup. */
 async function flagsBySs({ network }: Stage): Promise<string[]> {
   const { stdout } = await network.server.run('ss', ['-HtniO', 'state', 'established', 'sport', ':1194']);
   return stdout
@@ -58,7 +58,7 @@ async function flagsBySs({ network }: Stage): Promise<string[]> {
     .sort();
 }
 
-describe('connections in userspace’s hands', () => {
+describe('connections under pm_type = 1', () => {
   needs(...networkNeeds);
 
   beforeEach(() => {
@@ -66,7 +66,7 @@ describe('connections in userspace’s hands', () => {
     return () => cleanup.run();
   });
 
-  test('go on untouched when the sidecar stops, is killed, and comes back', async () => {
+  test('keep their priorities and data when subflowd stops, is killed, and starts again', async () => {
     const stage = await buildStage(cleanup, { paths, backend: 'netlink' });
     const host = stage.network.clients[0]?.namespace;
     if (!host) throw new Error('no client');
@@ -74,7 +74,7 @@ describe('connections in userspace’s hands', () => {
     const first = startSidecar(stage.network.server, stage);
     await untilStatus(stage.files, 'an answer', () => true);
     const tunnel = await stage.connect(0, 'alice');
-    await obeyed(stage, 'alice', 'lte');
+    await untilPrimary(stage, 'alice', 'lte');
     await startWeb(cleanup, stage.network);
     const size = 4_000_000;
     const download = Transfer.download(stage.network, host, size, { kbit: 6_000 });
@@ -83,19 +83,19 @@ describe('connections in userspace’s hands', () => {
     await first.stop();
     expect(await flagsBySs(stage)).toEqual(flags);
     const second = startSidecar(stage.network.server, stage);
-    await obeyed(stage, 'alice', 'lte');
+    await untilPrimary(stage, 'alice', 'lte');
     await second.stop('SIGKILL');
     expect(await flagsBySs(stage)).toEqual(flags);
     const third = startSidecar(stage.network.server, stage);
-    const status = await obeyed(stage, 'alice', 'lte');
+    const status = await untilPrimary(stage, 'alice', 'lte');
     expect(only(status).connection).not.toHaveProperty('caveat');
     expect(await download.done).toMatchObject({ bytes: size, sha256: payloadSha256(size) });
     expect(await tunnel.reconnects()).toBe(0);
-    // nobody switched what was as wished
+    // The third daemon switched nothing, because the priorities were right.
     expect(await third.switches()).toHaveLength(1);
   });
 
-  test('that came while no sidecar ran have one subflow, and status says why', async () => {
+  test('that began while subflowd did not run have one subflow, and status reports why', async () => {
     const stage = await buildStage(cleanup, { paths, backend: 'netlink' });
     await writeRules(stage.files, paths, { alice: 'lte' });
     const tunnel = await stage.connect(0, 'alice');
@@ -105,10 +105,10 @@ describe('connections in userspace’s hands', () => {
     expect(only(status).reason).toContain('the kernel refuses further subflows while no program listens');
     await tunnel.stop();
     await stage.connect(0, 'alice');
-    await obeyed(stage, 'alice', 'lte');
+    await untilPrimary(stage, 'alice', 'lte');
   });
 
-  test('that are older than pm_type = 1 are marked, left alone, and obey when they reconnect', async () => {
+  test('that began before pm_type = 1 are reported and not changed, and follow the rule after they reconnect', async () => {
     const stage = await buildStage(cleanup, { paths, backend: 'netlink' });
     await stage.network.server.sysctl({ 'net.mptcp.pm_type': 0 });
     await writeRules(stage.files, paths, { alice: 'lte' });
@@ -121,10 +121,10 @@ describe('connections in userspace’s hands', () => {
     expect(status.problems.join()).toMatch(/alice: .* cannot be made backup: .*let it reconnect/);
     await tunnel.stop();
     await stage.connect(0, 'alice');
-    expect((await obeyed(stage, 'alice', 'lte')).problems).toEqual([]);
+    expect((await untilPrimary(stage, 'alice', 'lte')).problems).toEqual([]);
   });
 
-  test('are steered from outside, in several network namespaces at once', async () => {
+  test('in several network namespaces are steered by one daemon outside of them', async () => {
     const stages = [
       await buildStage(cleanup, { paths, backend: 'netlink' }),
       await buildStage(cleanup, { paths, backend: 'netlink' }),
@@ -150,18 +150,18 @@ describe('connections in userspace’s hands', () => {
     startSidecar(hostNamespace, { files });
     await untilStatus(files, 'both servers', ({ servers }) => servers.every(({ pids }) => pids.length === 1));
     await Promise.all([stages[0].connect(0, 'alice'), stages[1].connect(0, 'bob')]);
-    await Promise.all([obeyed({ files }, 'alice', 'lte'), obeyed({ files }, 'bob', 'wifi')]);
+    await Promise.all([untilPrimary({ files }, 'alice', 'lte'), untilPrimary({ files }, 'bob', 'wifi')]);
     const { problems } = await statusOf(files);
     expect(problems).toEqual([]);
-    const wishes = await Promise.all(stages.map(flagsBySs));
-    expect(wishes[0]).toEqual([expect.stringMatching(/100 \w*b/), expect.not.stringMatching(/b/)]);
-    expect(wishes[1]).toEqual([expect.not.stringMatching(/b/), expect.stringMatching(/200 \w*b/)]);
+    const flags = await Promise.all(stages.map(flagsBySs));
+    expect(flags[0]).toEqual([expect.stringMatching(/100 \w*b/), expect.not.stringMatching(/b/)]);
+    expect(flags[1]).toEqual([expect.not.stringMatching(/b/), expect.stringMatching(/200 \w*b/)]);
   });
 
   test.each([
     ['net_admin', 1, /netlink: join: Operation not permitted\nto fix it: .*CAP_NET_ADMIN/],
     ['sys_admin', 0, /process \d+: netlink: setns.*to fix it: .*CAP_SYS_ADMIN/],
-  ])('without CAP_%s the sidecar says what it lacks', async (capability, ends, words) => {
+  ])('without CAP_%s subflowd reports what it lacks', async (capability, ends, words) => {
     const stage = await buildStage(cleanup, { paths, backend: 'netlink' });
     await writeRules(stage.files, paths, { alice: 'lte' });
     const child = execa(

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 
-/** The checkout's root, found from this file's place in `test/lab` or in `dist/test/lab`. */
+/** The root directory of the checkout. This file is in `test/lab` or in `dist/test/lab` below it. */
 export const checkout = findRoot(import.meta.dirname);
 
-/** Where what is dear to make is kept, outside the checkout: `SUBFLOWD_CACHE`, else the user's cache directory. */
+/** The directory for what takes long to make, outside the checkout: `SUBFLOWD_CACHE`, or else the user's cache directory. */
 export function cacheDirectory(): string {
   const base = process.env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache');
   return process.env.SUBFLOWD_CACHE ?? path.join(base, 'subflowd');

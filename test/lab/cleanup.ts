@@ -1,4 +1,4 @@
-/** What has to be undone at the end, newest first, however the end comes. */
+/** Steps that undo what was made. They run at the end, the newest first, also after an error or a signal. */
 export class Cleanup {
   readonly #steps: (() => Promise<unknown>)[] = [];
   #running: Promise<void> | undefined;
@@ -7,13 +7,13 @@ export class Cleanup {
     this.#steps.push(step);
   }
 
-  /** Runs every step even where some fail; a second call waits for the first. */
+  /** Runs every step, even if some fail. A second call waits for the first. @throws {AggregateError} with all failures. */
   run(): Promise<void> {
     this.#running ??= this.#runSteps();
     return this.#running;
   }
 
-  /** Undo as well on the signals that end what runs in a terminal, and end as that signal ends a program. */
+  /** Runs the steps also at a signal that ends programs in a terminal, and then exits with the code of that signal. */
   onSignals(): void {
     for (const [signal, code] of [
       ['SIGHUP', 129],
@@ -37,5 +37,16 @@ export class Cleanup {
       }
     }
     if (errors.length > 0) throw new AggregateError(errors, 'cleaning up failed');
+  }
+}
+
+/** Calls `act`, and then runs the steps that it added, also after an error or a signal. */
+export async function withCleanup<Result>(act: (cleanup: Cleanup) => Promise<Result>): Promise<Result> {
+  const cleanup = new Cleanup();
+  cleanup.onSignals();
+  try {
+    return await act(cleanup);
+  } finally {
+    await cleanup.run();
   }
 }

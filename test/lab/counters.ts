@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import type { Namespace } from './namespace.js';
 
 /**
- * The kernel's counters of one namespace, by the names `nstat` gives them: `MPTcpExtMPPrioTx`. Those of multipath-tcp.org
- * (from v0.91 or v0.92 on) lie where `nstat` does not look: `MptcpNetNoDSSInWindow`. They do not count MP_PRIO.
+ * The kernel's counters of one namespace, by their names in `nstat`, such as `MPTcpExtMPPrioTx`. Those of multipath-tcp.org
+ * (from v0.91 or v0.92 on) are not in `nstat`; here their names begin with `MptcpNet`. They do not include MP_PRIO.
  */
 export type Counters = ReadonlyMap<string, number>;
 
@@ -17,7 +17,7 @@ export async function readCounters(namespace: Namespace): Promise<Counters> {
 
 const mptcpNet = '/proc/net/mptcp_net/snmp';
 
-/** A name and a value per line. */
+/** Parses lines with a name and a value. */
 export function parseMptcpNet(text: string): Counters {
   const lines = text.split('\n').map((line) => line.trim().split(/\s+/));
   return new Map(
@@ -37,15 +37,15 @@ export function parseCounters(text: string): Counters {
   return counters;
 }
 
-/** What a counter rose by; 0 for one that this kernel does not have. */
+/** By how much a counter rose; 0 if this kernel does not have it. */
 export function rise(name: string, before: Counters, after: Counters): number {
   return (after.get(name) ?? 0) - (before.get(name) ?? 0);
 }
 
 /**
- * Counters of MPTCP that must stay where they are however priorities change, and what each rose by if it did not:
- * fallbacks, resets, mismatches. Upstream's `NoDSSInWindow` is none of these: what two subflows together send beyond the
- * receiver's window, the kernel drops and sends again, whoever switches (protocol.c, mptcp_data_queue_ofo).
+ * The counters of MPTCP errors that rose, and by how much: fallbacks, resets, mismatches. A change of priority must raise none.
+ * Upstream's `NoDSSInWindow` is not an error. Two subflows together can send more than the receiver's window; the kernel drops
+ * that and sends it again (protocol.c, mptcp_data_queue_ofo).
  */
 export function trouble(before: Counters, after: Counters): Record<string, number> {
   const names = [...after.keys()].filter(

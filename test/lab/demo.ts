@@ -1,5 +1,5 @@
-// `npm run demo`: runs the experiment on this machine's own kernel or in a guest, draws its timeline and says whether the
-// figures were reached.
+// `npm run demo`: runs the paper's experiment on this machine's kernel or in a guest, draws its timeline, and prints whether
+// it reached the wanted figures.
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Command, Option } from 'commander';
@@ -27,30 +27,34 @@ interface Options {
 
 const options = new Command('demo')
   .description('The paper’s experiment: a download through OpenVPN moves to the other path and back.')
-  .option('--out <directory>', 'where report.json, timeline.svg and the logs go', 'out/demo')
+  .option('--out <directory>', 'directory for report.json, timeline.svg and the logs', 'out/demo')
   .addOption(
     new Option(
       '--backend <name>',
-      'netlink: on this machine’s kernel, or the --kernel; devmem: in a guest; unless given, what this machine can',
+      'netlink: on this machine’s kernel, or in a guest with --kernel; devmem: in a guest (default: netlink if this machine can run it)',
     ).choices(['netlink', 'devmem']),
   )
   .option(
     '--kernel <bzImage>',
-    'run it in a guest with this kernel; the lab’s own, built if needed, unless given',
+    'run it in a guest with this kernel (default: the lab’s kernel, which is built if needed)',
   )
-  .option('--vmlinux <file>', 'the same kernel with its DWARF: one without BTF gets its layout from it')
-  .option('--append <words>', 'for the guest’s kernel command line', '')
+  .option('--vmlinux <file>', 'the same kernel with DWARF; needed if the kernel has no BTF')
+  .option('--append <words>', 'more words for the guest’s kernel command line', '')
   .option(
     '--bytes',
-    'devmem without nopat: the kernel then refuses to map memory, and single bytes are written',
+    'run devmem without nopat: the kernel then refuses to map memory, so single bytes are written',
   )
-  .option('--size <bytes>', 'of the download', '20000000')
+  .option('--size <bytes>', 'size of the download', '20000000')
   .option(
     '--rate <Mbit/s>',
-    'of each path: the paper’s 20; 3 in a guest, whose emulated processor carries no more',
+    'rate of each path (default: 20 as in the paper; 3 in a guest, because its processor is emulated)',
   )
-  .option('--share <0 to 1>', 'least share on the new path a second after a switch', `${WANTED_SHARE}`)
-  .addOption(new Option('--where', 'only say where it would run: host or guest').hideHelp())
+  .option(
+    '--share <0 to 1>',
+    'wanted least share of the payload on the new path, from one second after a switch',
+    `${WANTED_SHARE}`,
+  )
+  .addOption(new Option('--where', 'only print where it would run: host or guest').hideHelp())
   .parse()
   .opts<Options>();
 
@@ -72,12 +76,12 @@ else process.exitCode = (await run()) === 0 ? await conclude() : 1;
 async function run(): Promise<number> {
   if (inGuest) {
     if (!wantsGuest)
-      process.stdout.write(`in a guest, since this machine’s kernel will not do: ${lacks ?? ''}\n`);
-    return runThere();
+      process.stdout.write(`runs in a guest, because this machine cannot run it: ${lacks ?? ''}\n`);
+    return runInside();
   }
   if (lacks !== undefined) {
     process.stderr.write(
-      `this machine’s kernel will not do: ${lacks}\nin a guest it runs everywhere: npm run demo -- --backend devmem\n`,
+      `this machine cannot run it: ${lacks}\nto run it in a guest: npm run demo -- --backend devmem\n`,
     );
     return 1;
   }
@@ -85,7 +89,7 @@ async function run(): Promise<number> {
   return (await child).exitCode ?? 1;
 }
 
-async function runThere(): Promise<number> {
+async function runInside(): Promise<number> {
   try {
     const layout = await makeLayout();
     const { code } = await runInGuest({
@@ -108,7 +112,7 @@ async function runThere(): Promise<number> {
   }
 }
 
-/** @returns the name of the file in `out`; made here because pahole takes minutes on an emulated processor. */
+/** @returns the name of the layout file in `out`. It is made here, because pahole takes minutes on an emulated processor. */
 async function makeLayout(): Promise<string | undefined> {
   if (options.vmlinux === undefined) return undefined;
   await mkdir(out, { recursive: true });
@@ -126,10 +130,10 @@ async function conclude(): Promise<number> {
   process.stdout.write(summary(report));
   const missed = shortcomings(report, {
     bytes: Number(options.size),
-    tellsClient: options.bytes !== true,
+    notifiesClient: options.bytes !== true,
     share: Number(options.share),
   });
   for (const one of missed) process.stdout.write(`NOT REACHED: ${one}\n`);
-  process.stdout.write(`written to ${out}: report.json, timeline.svg, client.pcap and the logs\n`);
+  process.stdout.write(`${out} contains report.json, timeline.svg, client.pcap and the logs\n`);
   return missed.length === 0 ? 0 : 1;
 }

@@ -1,5 +1,5 @@
-// The paper's experiment, on whatever kernel this runs on: `experiment --out DIR`. Writes report.json, throughput.json
-// and what the parts of it logged, and prints what the client's tcpdump saw around each switch.
+// The paper's experiment on the running kernel: `experiment --out DIR`. Writes report.json, throughput.json and the logs,
+// and prints what tcpdump at the client saw before and after each switch.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import path from 'node:path';
@@ -35,14 +35,14 @@ interface Options {
 }
 
 const options = new Command('experiment')
-  .requiredOption('--out <directory>', 'where the results go')
-  .option('--size <bytes>', 'of the download', '20000000')
-  .option('--rate <Mbit/s>', 'of each path', '20')
+  .requiredOption('--out <directory>', 'directory for the results')
+  .option('--size <bytes>', 'size of the download', '20000000')
+  .option('--rate <Mbit/s>', 'rate of each path', '20')
   .addOption(
     new Option('--backend <name>', 'how priorities are set').choices(['devmem', 'netlink']).default('devmem'),
   )
-  .option('--subflowd <file>', 'main.js to run; the checkout’s own unless given')
-  .option('--layout <file>', 'made by `subflowd layout`, for a kernel without BTF')
+  .option('--subflowd <file>', 'main.js to run (default: that of the checkout)')
+  .option('--layout <file>', 'file from `subflowd layout`, for a kernel without BTF')
   .parse()
   .opts<Options>();
 const out = path.resolve(options.out);
@@ -58,7 +58,7 @@ interface Parts {
   readonly sidecar: Sidecar;
   readonly tunnel: OpenvpnProcess;
   readonly backend: Status['backend'];
-  /** Of the rule that met the client when it connected. */
+  /** The switch by the rule, when the client connected. */
   readonly first: SwitchEvent;
 }
 
@@ -70,7 +70,7 @@ interface Run {
   readonly end: BothCounters;
   readonly switches: readonly Switch[];
   readonly captured: readonly Packet[];
-  /** At the server, where the kernel does not count MP_PRIO. */
+  /** Packets at the server. Absent if the kernel counts MP_PRIO. */
   readonly capturedAtServer?: readonly Packet[];
 }
 
@@ -102,8 +102,8 @@ async function setUp(): Promise<Parts> {
   const log = path.join(out, 'subflowd.log');
   const sidecar = Sidecar.start(stage.network.server, stage.files.config, log, options.subflowd);
   cleanup.add(() => sidecar.stop());
-  const { backend } = await until('subflowd answers', () => sidecar.status(), patienceMs);
-  say(`subflowd runs; ${backend.name}: ${backend.description}`);
+  const { backend } = await until('subflowd to answer', () => sidecar.status(), patienceMs);
+  say(`subflowd is running; ${backend.name}: ${backend.description}`);
 
   const tunnel = await stage.connect(0, commonName);
   const first = await nextSwitch(sidecar, 0, 'wifi');
@@ -118,7 +118,7 @@ async function setUp(): Promise<Parts> {
     },
     patienceMs,
   );
-  say(`${commonName} is connected and the rule applied: wifi`);
+  say(`${commonName} is connected and has the primary of its rule: wifi`);
   return { stage, host, sidecar, tunnel, backend, first };
 }
 
@@ -135,10 +135,10 @@ async function downloadAndSwitch({ stage, host, sidecar }: Parts): Promise<Run> 
   });
   const begin = await counters();
   const beganMs = Date.now();
-  // A third of the bytes before each switch and behind it; half a third on, the download waits for the commit, which
-  // only a machine that needs many seconds to start `subflowd primary` ever sees.
+  // There is a third of the bytes before, between and after the two switches. In the middle of the second and of the last
+  // third the download waits for the commit, in case the machine needs many seconds to start `subflowd primary`.
   const holds = [size / 2, (size * 5) / 6];
-  // What comes while the reader waits lies in its buffer, and would be missing on the new path.
+  // While the reader waits, data collects in its receive buffer. That data would be missing on the new path.
   await limitReceiveBuffers(host);
   const download = Transfer.download(stage.network, host.namespace, size, { holds, timeoutMs: 600_000 });
 
@@ -147,9 +147,9 @@ async function downloadAndSwitch({ stage, host, sidecar }: Parts): Promise<Run> 
     { by, from, to }: Pick<Switch, 'by' | 'from' | 'to'>,
   ): Promise<Switch> => {
     await until(
-      `${bytes} bytes arrived`,
+      `${bytes} bytes to arrive`,
       async () => {
-        // The race is lost by a download that goes on; one that failed throws here.
+        // `done` throws here if the download failed. Otherwise the pause ends first.
         await Promise.race([download.done, sleep(20)]);
         return download.bytes >= bytes;
       },
@@ -162,7 +162,7 @@ async function downloadAndSwitch({ stage, host, sidecar }: Parts): Promise<Run> 
     else await sidecar.primary(commonName, to);
     const { committedAt: committedMs } = await nextSwitch(sidecar, known, to);
     download.release();
-    say(`${by === 'file' ? 'the file was saved' : 'subflowd primary'}: ${from} -> ${to}`);
+    say(`${by === 'file' ? 'subflowd.ini saved' : 'subflowd primary'}: ${from} -> ${to}`);
     return { by, from, to, requestedMs, committedMs, before };
   };
   const switches = [
@@ -178,7 +178,7 @@ async function downloadAndSwitch({ stage, host, sidecar }: Parts): Promise<Run> 
   return serverMeter === undefined ? run : { ...run, capturedAtServer: await serverMeter.stop() };
 }
 
-/** A namespace's own from Linux 4.15 on; the whole machine's before. */
+/** From Linux 4.15 on the setting belongs to the namespace. Before, it belongs to the whole machine. */
 async function limitReceiveBuffers({ namespace }: ClientHost): Promise<void> {
   const name = 'net.ipv4.tcp_rmem';
   const limit = ['-q', `${name}=4096 131072 524288`];

@@ -11,27 +11,27 @@ import { shellQuote } from './shell-quote.js';
 export interface GuestOptions {
   /** Path of the bzImage to boot. */
   readonly kernel: string;
-  /** Program and arguments; it runs as root in the checkout, with the host's files. */
+  /** Program and arguments. It runs as root in the checkout, with the host's files. */
   readonly command: readonly string[];
   /** Words added to the kernel's command line, e.g. `nopat slub_debug=FZP`. */
   readonly append?: string;
-  /** Path of the kernel's vmlinux; the guest finds it as `LAB_VMLINUX`. */
+  /** Path of the kernel's vmlinux, which the guest gets in `LAB_VMLINUX`. */
   readonly vmlinux?: string;
-  /** Host directory that the guest can write to, as `LAB_OUT`; made if missing. `console.log` goes there, too. */
+  /** Host directory that the guest can write to, in `LAB_OUT`. It is created if missing, and gets `console.log`, too. */
   readonly out?: string;
-  /** MiB; 2048 unless given. */
+  /** MiB; 2048 by default. */
   readonly memory?: number;
-  /** 2 unless given. */
+  /** Number of processors; 2 by default. */
   readonly cpus?: number;
-  /** Milliseconds from the start of QEMU to its end by force; ten minutes unless given. */
+  /** Milliseconds after which QEMU is killed; ten minutes by default. */
   readonly timeoutMs?: number;
-  /** The command only looks: a guest that came to a stop is booted again, even if its command had begun. */
-  readonly onlyLooks?: boolean;
-  /** Who is process 1: the lab's own (quick), or the host's systemd with COMMAND as a unit. */
+  /** Whether the command changes nothing. Then a guest that stopped is booted again, even if its command had begun. */
+  readonly isReadOnly?: boolean;
+  /** Process 1: the lab's init, which is quick, or the host's systemd with the command as a unit. */
   readonly init?: 'lab' | 'systemd';
-  /** `tcg` works everywhere; `kvm` is quick where it works. */
+  /** `tcg` emulates the processor and works everywhere; `kvm` is quick, but not every machine has it. */
   readonly accelerator?: 'tcg' | 'kvm';
-  /** Called with the command's output as it comes; stdout and stderr are one stream. */
+  /** Called with each piece of the command's output; stdout and stderr are one stream. */
   readonly onOutput?: (chunk: string) => void;
 }
 
@@ -45,23 +45,23 @@ export interface GuestResult {
 }
 
 /**
- * Keeps OpenSSL off AVX, SSSE3 and what CPUID's leaf 7 adds: QEMU emulates vectors so slowly that plain code is
- * several times as quick (OPENSSL_ia32cap(3); bits 60 and 41 are AVX and SSSE3).
+ * Prevents OpenSSL from using AVX, SSSE3 and the extensions in CPUID's leaf 7. QEMU emulates vectors so slowly that plain
+ * code is several times as quick (OPENSSL_ia32cap(3); bits 60 and 41 are AVX and SSSE3).
  */
 const emulatedCrypto = { OPENSSL_ia32cap: '~0x1000020000000000:~0xffffffff' };
 
-/** Where a guest finds the directory given as `out`. */
+/** The path in the guest of the directory given as `out`. */
 export const guestOut = '/run/lab-out';
 
-/** An emulated machine now and then resets or stops while it boots, most of all beside others. */
+/** How often a guest is booted. An emulated machine sometimes resets or stops while it boots. */
 const BOOTS = 3;
-/** Milliseconds from the start of QEMU to that of the command; a busy machine takes half a minute. */
+/** Milliseconds within which the command must begin. A busy machine needs half a minute. */
 const BOOT_MS = 180_000;
 
 /**
- * Boots a guest on the host's root and runs one command in it. One that dies or stops before its command began is booted
- * again, and that is said; what happens to a command that began is the result, unless it only looks.
- * @throws {GuestError} if the guest did not boot, crashed or ran out of time: then there is no exit code.
+ * Boots a guest on the host's root file system and runs one command in it. If the guest dies or stops before the command
+ * began, it is booted again, with a message. Once the command has begun, there is no second boot unless it is read-only.
+ * @throws {GuestError} without an exit code, if the guest did not boot, crashed or ran out of time.
  */
 export async function runInGuest(options: GuestOptions): Promise<GuestResult> {
   if (!existsSync(options.kernel)) throw new Error(`no such kernel: ${options.kernel}`);
@@ -69,8 +69,9 @@ export async function runInGuest(options: GuestOptions): Promise<GuestResult> {
     try {
       return await bootOnce(options);
     } catch (error) {
-      const isEmulators = error instanceof GuestError && (!error.commandBegan || options.onlyLooks === true);
-      if (!isEmulators || boot === BOOTS) throw error;
+      const canBootAgain =
+        error instanceof GuestError && (!error.commandBegan || options.isReadOnly === true);
+      if (!canBootAgain || boot === BOOTS) throw error;
       console.error(`booting the guest again: ${error.message}`);
     }
   }
@@ -102,7 +103,7 @@ async function bootOnce(options: GuestOptions): Promise<GuestResult> {
   }
 }
 
-/** A guest that gave no exit code. */
+/** The guest ended without an exit code. */
 export class GuestError extends Error {
   override readonly name = 'GuestError';
 
@@ -128,7 +129,7 @@ const defaultTimeoutMs = 600_000;
 
 interface QemuOutput {
   readonly text: string;
-  /** Absent: it ended by itself. */
+  /** Absent if it ended by itself. */
   readonly stoppedAfterMs?: number;
 }
 
@@ -138,7 +139,7 @@ async function runQemu(
   commandBegan: () => boolean,
 ): Promise<QemuOutput> {
   const child = execa('qemu-system-x86_64', args, {
-    // Left open: at its end QEMU would call the port disconnected, and the guest's writes would wait for ever.
+    // It stays open. If it ended, QEMU would disconnect the port, and the guest's writes would never end.
     stdin: 'pipe',
     timeout: timeoutMs,
     forceKillAfterDelay: 2000,
@@ -154,7 +155,7 @@ async function runQemu(
   clearTimeout(boot);
   if (timedOut) return { text: stdout, stoppedAfterMs: timeoutMs };
   if (isTerminated && !commandBegan()) return { text: stdout, stoppedAfterMs: BOOT_MS };
-  // QEMU that cannot start has no console log to tell of it.
+  // If QEMU cannot start, there is no console log.
   if (exitCode !== 0) throw new Error(`qemu-system-x86_64 failed: ${stderr}`);
   return { text: stdout };
 }
@@ -166,7 +167,7 @@ async function writeControl(control: string, options: GuestOptions): Promise<voi
     ...(options.vmlinux === undefined ? {} : { LAB_VMLINUX: path.resolve(options.vmlinux) }),
     ...(options.accelerator === 'kvm' ? {} : emulatedCrypto),
     ...(isHidden(checkout) ? { LAB_HIDDEN_CHECKOUT: '1' } : {}),
-    // The ones a caller sets to make tests stricter or to move the cache hold in the guest as well.
+    // These variables make tests stricter or move the cache, also in the guest.
     ...pick(process.env, ['CI', 'SUBFLOWD_TEST_OPENVPN', 'SUBFLOWD_CACHE', 'XDG_CACHE_HOME', 'LANG']),
   };
   const lines = Object.entries(environment).map(([name, value]) => `export ${name}=${shellQuote(value)}\n`);
@@ -177,7 +178,7 @@ async function writeControl(control: string, options: GuestOptions): Promise<voi
   }
 }
 
-/** Whether the guest's own mounts hide the directory. */
+/** Whether the guest's mounts hide the directory. */
 function isHidden(directory: string): boolean {
   return ['/tmp/', '/run/', '/dev/'].some((hidden) => directory.startsWith(hidden));
 }

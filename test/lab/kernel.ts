@@ -6,31 +6,31 @@ import { execa } from 'execa';
 import { cacheDirectory, checkout } from './checkout.js';
 import { BuildProgress } from './kernel-progress.js';
 
-/** A kernel that a guest can boot. */
+/** A kernel that a guest can boot. Both are paths. */
 export interface Kernel {
   readonly bzImage: string;
-  /** The same build with its symbols, DWARF and BTF. */
+  /** The same build with symbols, DWARF and BTF. */
   readonly vmlinux: string;
 }
 
 /**
- * The lab's kernels, by the `linux-source-VERSION` packages of Debian 12 and its security archive. They differ in what
- * subflowd is about: from 6.12.5 on, the byte of `request_bkup` holds `map_valid` as well.
+ * The versions of the lab's kernels, from the `linux-source-VERSION` packages of Debian 12 and its security archive. For
+ * subflowd they differ: from 6.12.5 on, the byte of `request_bkup` contains `map_valid` as well.
  */
 export const kernelVersions = ['6.1', '6.12'] as const;
 
-/** The version that is used where none is named. */
+/** The version if none is given. */
 export const defaultKernelVersion = '6.1';
 
-/** Where Debian's `linux-source-VERSION` puts the source. */
+/** The path of the source in Debian's package `linux-source-VERSION`. */
 export function kernelSource(version: string): string {
   return `/usr/src/linux-source-${version}.tar.xz`;
 }
 
 /**
- * The lab's kernel of one version, from the cache or built now (about ten minutes on two cores).
- * Two builders at once do no harm: the second waits for the first and takes what it made.
- * @param version of Debian's `linux-source-VERSION` package, e.g. `6.1`.
+ * Gets the lab's kernel of one version from the cache, or builds it (about ten minutes on two cores). If two processes build
+ * it at the same time, the second waits for the first and uses its kernel.
+ * @param version of Debian's `linux-source-VERSION` package, such as `6.1`.
  * @throws {Error} if the package is not installed or the build fails, with the end of its output.
  */
 export async function labKernel(
@@ -60,7 +60,7 @@ async function build(
   inputs: readonly [tarball: string, fragment: string, destination: string],
   progress: (line: string) => void,
 ): Promise<void> {
-  // flock's lock goes with the process that holds it, so a builder that was killed blocks nobody.
+  // The lock of flock ends with the process that has it, so a killed builder does not block others.
   const script = 'test -e "$3/bzImage" || sh "$0" "$@"';
   const child = execa('flock', [`${inputs[2]}.lock`, 'sh', '-c', script, recipe, ...inputs], {
     all: true,

@@ -17,18 +17,18 @@ interface Options {
 
 const program = new Command('lab')
   .description(
-    'Runs a command in a QEMU guest that has this machine’s root as its own. Exits as the command does.',
+    'Runs a command in a QEMU guest that uses this machine’s root file system. Exits with the exit code of the command.',
   )
   .argument('<command...>', 'program and arguments, run as root in the checkout')
-  .option('--kernel <bzImage>', 'kernel to boot; the lab’s own, built if needed, unless given')
+  .option('--kernel <bzImage>', 'kernel to boot (default: the lab’s kernel, which is built if needed)')
   .option('--vmlinux <file>', 'the same kernel with symbols, for the guest as LAB_VMLINUX')
-  .option('--version <version>', 'version of the lab’s own kernel', defaultKernelVersion)
+  .option('--version <version>', 'version of the lab’s kernel', defaultKernelVersion)
   .option('--append <words>', 'words for the kernel’s command line, e.g. "nopat slub_debug=FZP"', '')
-  .option('--memory <MiB>', 'memory', positive, 2048)
-  .option('--cpus <n>', 'processors', positive, 2)
+  .option('--memory <MiB>', 'memory of the guest', positive, 2048)
+  .option('--cpus <n>', 'processors of the guest', positive, 2)
   .option('--timeout <seconds>', 'the guest is stopped after this time', positive, 600)
   .option('--out <directory>', 'directory that the guest can write to, as LAB_OUT; console.log goes there')
-  .addOption(new Option('--init <who>', 'process 1').choices(['lab', 'systemd']).default('lab'))
+  .addOption(new Option('--init <who>', 'what runs as process 1').choices(['lab', 'systemd']).default('lab'))
   .addOption(new Option('--accel <how>', 'how QEMU runs the guest').choices(['tcg', 'kvm']).default('tcg'))
   .passThroughOptions()
   .parse();

@@ -6,10 +6,10 @@ import { says } from './says.js';
 import { parsePacket, type Packet } from './packet.js';
 import { until } from '../support/until.js';
 
-/** Enough of each packet for tcpdump to show every header and option. */
+/** Bytes of each packet that are captured: enough for all headers and options. */
 const snapshotBytes = 160;
 
-/** Counts a client's tunnel packets on every interface: tcpdump into a file while it runs, read afterwards. */
+/** Captures a client's tunnel packets on every interface with tcpdump. The file is read after the end of the capture. */
 export class Meter {
   private constructor(
     private readonly client: Namespace,
@@ -17,14 +17,14 @@ export class Meter {
     private readonly child: NamespaceProcess,
   ) {}
 
-  /** @param file of the capture; kept. */
+  /** @param file the capture, which is kept. */
   static async start(client: Namespace, file: string): Promise<Meter> {
     await mkdir(path.dirname(file), { recursive: true });
     const child = client.start('tcpdump', [
       ...['-i', 'any', '-n', '--immediate-mode', '-U', '-Z', 'root', '-B', '16384', '-s', `${snapshotBytes}`],
       ...['-w', file, 'tcp', 'port', `${openvpnPort}`],
     ]);
-    // Whatever passes before tcpdump says this is not captured.
+    // Packets before this message are not captured.
     await says(child.stderr, 'listening on');
     return new Meter(client, file, child);
   }
@@ -35,15 +35,15 @@ export class Meter {
     this.child.kill('SIGINT');
     const { stderr } = await this.child;
     const dropped = Number(/(\d+) packets dropped by kernel/.exec(stderr)?.[1] ?? 0);
-    if (dropped > 0) throw new Error(`tcpdump dropped ${dropped} packets: its figures would be wrong`);
+    if (dropped > 0) throw new Error(`tcpdump dropped ${dropped} packets, so the figures would be wrong`);
     return readCapture(this.client, this.file);
   }
 
-  /** On a slow machine tcpdump lags, and what it has not read when it is told to end is lost without a count. */
+  /** Waits until tcpdump has written everything. On a slow machine it lags, and at its end it loses unread packets silently. */
   async #written(): Promise<void> {
     let before = -1;
     await until(
-      'tcpdump has written everything',
+      'tcpdump to write all captured packets',
       async () => {
         const { size } = await stat(this.file);
         const same = size === before;
@@ -56,7 +56,7 @@ export class Meter {
   }
 }
 
-/** Read in the namespace, because the capture has the interfaces' numbers and not their names. */
+/** Reads a capture in the client's namespace, because the file has the numbers of interfaces but not their names. */
 async function readCapture(client: Namespace, file: string): Promise<Packet[]> {
   const child = client.start('tcpdump', ['-r', file, '-n', '-tt']);
   const packets: Packet[] = [];

@@ -1,15 +1,15 @@
 import { rise } from './counters.js';
 import { openvpnPort } from './openvpn.js';
-import { tellsPriority, type Packet } from './packet.js';
+import { priorityOption, type Packet } from './packet.js';
 import type { BothCounters } from './switch-report.js';
 
-/** MP_PRIO that the server sent and that its client got, in a span of time. */
+/** How many MP_PRIO options the server sent and its client received, in a span of time. */
 export interface MpPrio {
   readonly sent: number;
   readonly received: number;
 }
 
-/** As both ends' kernels counted it. */
+/** The numbers by the kernels' counters at both ends. */
 export function countedMpPrio(before: BothCounters, after: BothCounters): MpPrio {
   return {
     sent: rise('MPTcpExtMPPrioTx', before.server, after.server),
@@ -17,7 +17,7 @@ export function countedMpPrio(before: BothCounters, after: BothCounters): MpPrio
   };
 }
 
-/** For kernels that do not count it: as tcpdump caught it at both ends. Times are Unix time in milliseconds. */
+/** The numbers by tcpdump at both ends, for kernels that do not count MP_PRIO. Times are Unix time in milliseconds. */
 export function capturedMpPrio(
   { server, client }: { readonly server: readonly Packet[]; readonly client: readonly Packet[] },
   { fromMs, untilMs }: { readonly fromMs: number; readonly untilMs: number },
@@ -28,7 +28,7 @@ export function capturedMpPrio(
         packet.sourcePort === openvpnPort &&
         packet.timeMs >= fromMs &&
         packet.timeMs < untilMs &&
-        tellsPriority(packet) !== undefined,
+        priorityOption(packet) !== undefined,
     ).length;
   return { sent: fromServer(server), received: fromServer(client) };
 }

@@ -1,6 +1,6 @@
-// Under mptcpize, in a namespace. `mptcp-peer serve PORT` keeps every connection that comes; `mptcp-peer hold HOST PORT N`
-// opens N and keeps them until it is ended; `mptcp-peer storm HOST PORT N [MS]` opens N, keeps each for MS and resets it.
-// Many at a time. `mptcp-peer visit HOST PORT N` opens N a second and closes each when it has had an answer, until it is ended.
+// Runs under mptcpize in a namespace. `mptcp-peer serve PORT` accepts and keeps every connection. `mptcp-peer hold HOST PORT N`
+// opens N connections and keeps them until it is killed. `mptcp-peer storm HOST PORT N [MS]` opens N, many at a time, and
+// resets each after MS. `mptcp-peer visit HOST PORT N` opens N a second and closes each after an answer, until it is killed.
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';

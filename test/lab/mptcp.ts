@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Cleanup } from './cleanup.js';
 import type { Namespace } from './namespace.js';
 
-/** Whose MPTCP the kernel has that this runs on. */
+/** The implementation of MPTCP in the running kernel. */
 export type MptcpFamily = 'upstream' | 'multipath-tcp.org';
 
 const settings = '/proc/sys/net/mptcp';
@@ -14,8 +14,8 @@ export function mptcpFamily(): MptcpFamily {
 }
 
 /**
- * Has multipath-tcp.org's kernel open a subflow from each address to each address of the peer, as the paper's does.
- * Its settings are the whole machine's, whatever the namespace: `cleanup` puts back what was there.
+ * Lets a kernel of multipath-tcp.org open a subflow from each address to each address of the peer, as in the paper. Its
+ * settings apply to the whole machine and not to a namespace. `cleanup` restores them.
  */
 export async function turnOnFullmesh(cleanup: Cleanup): Promise<void> {
   for (const [name, value] of [
@@ -24,7 +24,7 @@ export async function turnOnFullmesh(cleanup: Cleanup): Promise<void> {
     ['mptcp_scheduler', 'default'],
   ] as const) {
     const file = path.join(settings, name);
-    // The oldest kernels have no choice: a full mesh and one scheduler are built in.
+    // The oldest kernels have no such settings: a full mesh and one scheduler are built in.
     if (!existsSync(file)) continue;
     const before = (await readFile(file, 'utf8')).trim();
     if (before === value) continue;
@@ -36,9 +36,9 @@ export async function turnOnFullmesh(cleanup: Cleanup): Promise<void> {
 }
 
 /**
- * RTM_NEWLINK with IFF_NOMULTIPATH (include/uapi/linux/if.h of multipath-tcp.org): what iproute-mptcp calls `ip link set
- * dev DEVICE multipath off`. Other iproute2 has no word for it, ifconfig's flags have 16 bits, and Node opens no netlink
- * sockets; perl is on every Debian.
+ * Sends RTM_NEWLINK with IFF_NOMULTIPATH (include/uapi/linux/if.h of multipath-tcp.org). In iproute-mptcp this is `ip link set
+ * dev DEVICE multipath off`. The usual iproute2 cannot set this flag, ifconfig has only 16 flags, and Node has no netlink
+ * sockets. Every Debian has perl.
  */
 const setFlag = String.raw`
   my ($device, $flag) = ($ARGV[0], 0x80000);
@@ -49,7 +49,7 @@ const setFlag = String.raw`
   if ($! = -unpack("x16l", $answer)) { die "$device: $!\n" }
 `;
 
-/** Keeps a device's addresses out of the full mesh: no subflow is opened from them, nor are they told to the peer. */
+/** Excludes a device's addresses from the full mesh: no subflow starts there, and they are not announced to the peer. */
 export async function multipathOff(namespace: Namespace, device: string): Promise<void> {
   await namespace.run('perl', ['-e', setFlag, device]);
 }

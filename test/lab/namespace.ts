@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { execa } from 'execa';
 
-/** A program that runs in a namespace; awaiting it never throws. */
+/** A program that runs in a namespace. Awaiting it never throws. */
 export type NamespaceProcess = ReturnType<typeof start>;
 
 /** The namespace that the lab itself runs in. */
 export const hostNamespace = { start };
 
-/** A network namespace of the lab's own. */
+/** A network namespace that the lab creates. */
 export class Namespace {
   private constructor(readonly name: string) {}
 
-  /** @param role for people: `server`, `client1`; the name gets a random suffix. */
+  /** @param role the readable part of its name, such as `server` or `client1`. A random suffix follows. */
   static async create(role: string): Promise<Namespace> {
     const namespace = new Namespace(`subflowd-${role}-${randomBytes(3).toString('hex')}`);
     await execa('ip', ['netns', 'add', namespace.name]);
@@ -19,7 +19,7 @@ export class Namespace {
     return namespace;
   }
 
-  /** Runs `ip` commands in one process; rules need to be told their family. */
+  /** Runs `ip` commands in one process. @param family needed only for rules. */
   async ip(commands: readonly string[], family: 4 | 6 = 4): Promise<void> {
     const options = family === 6 ? ['-6'] : [];
     await execa('ip', [...options, '-n', this.name, '-batch', '-'], { input: commands.join('\n') });
@@ -41,8 +41,8 @@ export class Namespace {
   }
 
   /**
-   * Starts a program; its PID is the child's, because `ip netns exec` becomes the program.
-   * @param timeoutMs it is ended after this time; never unless given.
+   * Starts a program. The child's PID is that of the program, because `ip netns exec` becomes the program.
+   * @param timeoutMs milliseconds after which it is killed; 0 means never.
    */
   start(program: string, args: readonly string[], timeoutMs = 0) {
     return start('ip', ['netns', 'exec', this.name, program, ...args], timeoutMs);

@@ -6,7 +6,7 @@ import { mptcpFamily } from './mptcp.js';
 import { openvpnProgram } from './openvpn-program.js';
 
 const checks = {
-  root: () => (process.getuid?.() === 0 ? undefined : 'only root can make network namespaces'),
+  root: () => (process.getuid?.() === 0 ? undefined : 'only root can create network namespaces'),
   mptcp: () =>
     mptcpFamily() === 'multipath-tcp.org' || readOr('/proc/sys/net/mptcp/enabled', '0').trim() === '1'
       ? undefined
@@ -22,13 +22,13 @@ const checks = {
       .map((version) => `linux-source-${version} is not installed`)[0],
 };
 
-/** What a test may need of the machine it runs on. */
+/** What a test can need of the machine. */
 export type Need = keyof typeof checks;
 
-/** Everything that the lab's network takes. */
+/** Everything that the lab's network needs. */
 export const networkNeeds: readonly Need[] = ['root', 'mptcp', 'tun', 'openvpn'];
 
-/** @returns why this machine cannot run it, or nothing when it can. */
+/** @returns why this machine cannot run a test with these needs; undefined if it can. */
 export function lacking(...needs: readonly Need[]): string | undefined {
   for (const need of needs) {
     const why = checks[need]();
@@ -37,7 +37,10 @@ export function lacking(...needs: readonly Need[]): string | undefined {
   return undefined;
 }
 
-/** In a `describe`: its tests are skipped, with the reason, where the machine lacks something; with CI set they fail. */
+/**
+ * Call it in a `describe` or at the top of a file. The tests in it are skipped, with the reason, if the machine lacks something.
+ * If CI is set, they fail.
+ */
 export function needs(...what: readonly Need[]): void {
   beforeEach((context) => {
     const why = lacking(...what);

@@ -4,13 +4,13 @@ import { mptcpFamily, multipathOff, turnOnFullmesh } from './mptcp.js';
 import { Namespace } from './namespace.js';
 import { tunDevice } from './openvpn-config.js';
 
-/** A way from the clients to the server: an access point with its network, shaped both ways. */
+/** A path from the clients to the server: an access point with its network. Both directions are shaped. */
 export interface PathOptions extends Subnet {
   /** Also the name of the client's interface: at most 13 characters. */
   readonly name: string;
-  /** Of everything that goes through the access point, each way, Mbit/s. */
+  /** Rate of the access point in each direction, Mbit/s. */
   readonly rateMbit: number;
-  /** How long a packet waits at most before the next one is dropped, each way, ms; 50 unless given. */
+  /** Length of the queue in each direction, milliseconds; later packets are dropped. 50 by default. */
   readonly queueMs?: number;
 }
 
@@ -18,7 +18,7 @@ export interface NetworkOptions {
   /** 1 to 200. */
   readonly clients?: number;
   readonly paths?: readonly PathOptions[];
-  /** Settings of every namespace; what a new one inherits from this machine unless given. */
+  /** Settings of every namespace. A new namespace inherits all others from this machine. */
   readonly sysctl?: Readonly<Record<string, number | string>>;
 }
 
@@ -31,16 +31,16 @@ export interface ClientHost {
 export interface Network {
   readonly server: Namespace;
   readonly serverAddress: Addresses;
-  /** Reached from the clients through the tunnel only. */
+  /** The clients reach it only through the tunnel. */
   readonly web: Namespace;
   readonly webAddress: Addresses;
-  /** What the server has to route to the clients' tunnels: network and netmask. */
+  /** The network of the web server, to which the clients' tunnels need a route. */
   readonly webNetwork: readonly [network: string, netmask: string];
   readonly clients: readonly ClientHost[];
   readonly paths: readonly PathOptions[];
   /** Between server and access points; its interface towards an access point has the path's name and is shaped. */
   readonly internet: Namespace;
-  /** By path name; what goes up is shaped on the interface `uplink`. */
+  /** By path name. Packets to the server are shaped on the interface `uplink`. */
   readonly accessPoints: Readonly<Record<string, Namespace>>;
 }
 
@@ -52,10 +52,10 @@ export const figure6Paths: readonly PathOptions[] = [
 
 const serverSubnet: Subnet = { number: 110 };
 const webSubnet: Subnet = { number: 120 };
-/** Between the access point of path i and the rest: the number of the first. */
+/** The subnet between an access point and the rest has this number plus the index of its path. */
 const firstUplink = 10;
 
-/** MPTCP takes as many subflows as a client has paths. */
+/** Allows as many subflows as a client has paths. */
 const mptcpLimits = 'mptcp limits set subflows 4 add_addr_accepted 4';
 
 /**
@@ -127,7 +127,7 @@ export async function buildNetwork(
   };
 }
 
-/** A cable: host 1 of the subnet is `near`, host 2 is `far`. */
+/** Connects two namespaces: host 1 of the subnet is `near`, host 2 is `far`. */
 export async function link(
   near: Namespace,
   nearName: string,
@@ -151,7 +151,7 @@ function up(device: string, subnet: Subnet, host: number): string[] {
   ];
 }
 
-/** To host 1 of the subnet. */
+/** `ip` commands for a default route to host 1 of the subnet. */
 export function defaultRoute(subnet: Subnet, device: string, table = 'main'): string[] {
   const { v4, v6 } = hostOn(subnet, 1);
   return [
@@ -171,15 +171,15 @@ async function attachAccessPoint(
   const { v4, v6 } = prefixOf(path);
   const gateway = hostOn(uplink, 2);
   await internet.ip([`route add ${v4} via ${gateway.v4}`, `route add ${v6} via ${gateway.v6}`]);
-  // One bucket each way for all clients of the access point, as on air.
+  // All clients of an access point share one bucket in each direction, as they share the air.
   const shape = `root tbf rate ${path.rateMbit}mbit burst 32kb latency ${path.queueMs ?? 50}ms`;
   await internet.tc([`qdisc add dev ${path.name} ${shape}`]);
   await accessPoint.tc([`qdisc add dev uplink ${shape}`]);
 }
 
 /**
- * One link per client instead of a bridge, which needs no bridge in the kernel: the access point has its address on
- * every link and a route to the one host behind it.
+ * Connects a client to an access point by one link for each client, because the kernel may have no bridge. The access point
+ * has its address on every link, and a route to the host behind it.
  */
 export async function attachClient(
   accessPoint: Namespace,
@@ -204,7 +204,7 @@ export async function attachClient(
     ...up(path.name, path, 2 + clientIndex),
     ...defaultRoute(path, path.name, table),
     `rule add from ${own.v4} table ${table}`,
-    // The first path carries the first subflow; the path manager opens one from each other address.
+    // The first subflow uses the first path. The path manager opens a subflow from each other address.
     ...(pathIndex === 0 ? defaultRoute(path, path.name) : []),
   ]);
   await client.ip([`rule add from ${own.v6} table ${table}`], 6);
@@ -215,7 +215,7 @@ async function addEndpoint(client: Namespace, path: PathOptions, clientIndex: nu
   await client.ip([v4, v6].map((address) => `mptcp endpoint add ${address} dev ${path.name} subflow`));
 }
 
-/** The tunnel's device is there before OpenVPN is, so that its address is never in the mesh: a tunnel inside itself. */
+/** Creates the tunnel's device before OpenVPN starts, so that no subflow uses its address: that would be a tunnel in itself. */
 async function keepTunnelOut(namespace: Namespace): Promise<void> {
   await namespace.ip([`tuntap add dev ${tunDevice} mode tun`]);
   await multipathOff(namespace, tunDevice);

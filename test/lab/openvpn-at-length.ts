@@ -1,6 +1,6 @@
-// `openvpn-at-length MANAGEMENT`: stands in for an OpenVPN server at its management interface, for as much as no real one can
-// be made to say here. `test N` is answered as OpenVPN does; SIGUSR2 has it tell of 3,000 clients that wait to be let in and
-// are in, each twice with variables of a quarter of a MiB: then it says `all told`.
+// `openvpn-at-length MANAGEMENT`: a stand-in for an OpenVPN server at its management interface, which sends more than a real
+// one does here. It answers `test N` as OpenVPN does. At SIGUSR2 it reports 3,000 clients twice, once as waiting and once as
+// connected, each with variables of a quarter of a MiB. Then it prints `all told`.
 import { chmodSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
@@ -25,7 +25,7 @@ process.setuid?.(NOBODY);
 process.on('SIGUSR2', () => void tell());
 process.stdout.write('listening\n');
 
-/** The management client: one, as OpenVPN has it. */
+/** Serves the management client. As with OpenVPN, there is only one. */
 function serve(socket: Socket): void {
   socket.on('error', () => undefined);
   socket.write('ENTER PASSWORD:');

@@ -8,13 +8,13 @@ export interface ServerOptions {
   readonly family?: 4 | 6;
   /** Path of the management socket. */
   readonly management?: string;
-  /** File whose first line is the management password. */
+  /** The first line of this file is the management password. */
   readonly passwordFile?: string;
-  /** Scripts for client-connect and client-disconnect, and the directory they record into. */
+  /** Scripts for client-connect and client-disconnect, and the directory of their records. */
   readonly hooks?: { readonly connect: string; readonly disconnect: string; readonly events: string };
-  /** Network of the tunnels, a /24: `10.8.0.0` unless given. */
+  /** Network of the tunnels, a /24; `10.8.0.0` by default. */
   readonly tunnels?: string;
-  /** Give up root once running, as the sample configs do. */
+  /** Whether the server runs as nobody after its start, as in OpenVPN's sample configs. */
   readonly dropPrivileges?: boolean;
   /** More config lines. */
   readonly lines?: readonly string[];
@@ -23,18 +23,18 @@ export interface ServerOptions {
 /** One per namespace. */
 export const tunDevice = 'tun0';
 
-/** What server and client must agree on. AES-128 because an emulated processor has to keep up. */
+/** Lines of both server and client. AES-128 is used because it costs an emulated processor least. */
 const common = [
   `dev ${tunDevice}`,
   ...withoutOffload,
   'persist-key',
   'persist-tun',
-  // since 2.5 another word for data-ciphers
+  // From OpenVPN 2.5 on this is an alias of data-ciphers.
   'ncp-ciphers AES-128-GCM',
   'ecdh-curve prime256v1',
 ];
 
-/** A server for every client of the network, with the web server's route pushed. */
+/** The config of a server for every client of the network. It pushes a route to the web server. */
 export async function serverConfig(
   network: Network,
   authority: Authority,
@@ -80,7 +80,7 @@ export async function serverConfig(
   ];
 }
 
-/** A client with this common name. */
+/** The config of a client with this common name. */
 export async function clientConfig(
   network: Network,
   authority: Authority,

@@ -20,8 +20,8 @@ export class OpenvpnProcess {
   ) {}
 
   /**
-   * Starts OpenVPN with these lines as its config; where MPTCP has to be asked for, under mptcpize.
-   * @param name of its files in `directory`: `NAME.conf`, `NAME.log`.
+   * Starts OpenVPN with these lines as its config. On kernels with upstream MPTCP it runs under mptcpize.
+   * @param name of its files in `directory`: `NAME.conf` and `NAME.log`.
    */
   static async start(
     namespace: Namespace,
@@ -74,12 +74,12 @@ export class OpenvpnProcess {
     }
   }
 
-  /** How often a client connected again after the first time. */
+  /** How often a client reconnected. */
   async reconnects(): Promise<number> {
     return Math.max(0, (await this.log()).split(ready).length - 2);
   }
 
-  /** When it was ready the first time: Unix time in milliseconds, by its log. */
+  /** When it was ready for the first time, by its log: Unix time in milliseconds. */
   async readyAt(): Promise<number> {
     const line = (await this.log()).split('\n').find((text) => text.includes(ready));
     return line === undefined ? NaN : Number(line.split(' ')[0]) * 1000;
@@ -91,12 +91,12 @@ export class OpenvpnProcess {
   }
 }
 
-/** One argument of a config line, whatever the text holds. */
+/** Quotes a text so that it is one argument of a config line. */
 export function quote(text: string): string {
   return `"${text.replaceAll(/["\\]/g, '\\$&')}"`;
 }
 
-/** The version as OpenVPN says it, e.g. `2.6.14`. */
+/** The version that OpenVPN reports, such as `2.6.14`. */
 export async function openvpnVersion(): Promise<string> {
   const { stdout } = await execa(openvpnProgram, ['--version'], { reject: false });
   return /^OpenVPN (\S+)/.exec(stdout)?.[1] ?? 'unknown';

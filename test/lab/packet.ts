@@ -32,6 +32,6 @@ export function parsePacket(line: string): Packet | undefined {
 }
 
 /** What tcpdump says of a packet's MP_PRIO, e.g. `mptcp 3 prio backup`; nothing if it has none. */
-export function tellsPriority({ line }: Packet): string | undefined {
+export function priorityOption({ line }: Packet): string | undefined {
   return /mptcp \d+ prio[^,\]]*/.exec(line)?.[0];
 }

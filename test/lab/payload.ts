@@ -1,6 +1,6 @@
 import { createCipheriv, createHash } from 'node:crypto';
 
-/** What the web server serves: bytes that look random, so that no layer can make them fewer, and are the same every time. */
+/** The bytes that the web server serves. They look random, so that they cannot be compressed, and are the same every time. */
 export function* payload(bytes: number, chunkBytes = 65_536): Generator<Buffer> {
   const cipher = createCipheriv('aes-128-ctr', Buffer.alloc(16, 's'), Buffer.alloc(16));
   for (let left = bytes; left > 0; left -= chunkBytes) {

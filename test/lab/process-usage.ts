@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How much of one core a process takes in the time to come: 1 is all of it. */
+/** The share of one core that a process uses during the next `forMs`: 1 is the whole core. */
 export async function partOfCore(pid: number, forMs: number): Promise<number> {
   const [used, start] = [await processorMs(pid), performance.now()];
   await sleep(forMs);

@@ -37,9 +37,9 @@ export interface SwitchReport {
   readonly firstPacketOnNewPathMs: number | null;
   /** Of the payload of both directions, from a second after the commit to the next request or the end; null if there was none. */
   readonly shareOnNewPathAfter1s: number | null;
-  /** The same of what the server sent, which this host decides, */
+  /** The same for what the server sent; subflowd decides this share. */
   readonly shareToClientAfter1s: number | null;
-  /** and of what the client sent, which the client decides once it was told. */
+  /** The same for what the client sent; the client decides this share after MP_PRIO. */
   readonly shareToServerAfter1s: number | null;
   /** MP_PRIO of the server, by its and the client's counters or captures, from before the request to the next one or the end. */
   readonly mpPrioSent: number;
@@ -59,21 +59,21 @@ export interface PathReport {
 export const WANTED_SHARE = 0.99;
 
 /**
- * What is not as it should be, in sentences; nothing when all is well.
- * @param wanted size of the download, whether this way of writing can tell the client (MP_PRIO), and the least share of
+ * @param wanted size of the download, whether this way of writing can notify the client (MP_PRIO), and the least share of
  * the payload that a switch has to move within a second.
+ * @returns a sentence for each figure that was not reached.
  */
 export function shortcomings(
   report: Report,
-  wanted: { readonly bytes: number; readonly tellsClient: boolean; readonly share?: number },
+  wanted: { readonly bytes: number; readonly notifiesClient: boolean; readonly share?: number },
 ): string[] {
   const { transfer } = report;
   return [
     ...(transfer.bytes === wanted.bytes ? [] : [`${transfer.bytes} of ${wanted.bytes} bytes arrived`]),
-    ...(transfer.sha256Matches ? [] : ['what arrived is not what was sent']),
+    ...(transfer.sha256Matches ? [] : ['the received bytes differ from the sent bytes']),
     ...(transfer.reconnects === 0 ? [] : [`the client reconnected ${transfer.reconnects} times`]),
     ...report.switches.flatMap((one) =>
-      switchShortcomings(one, wanted.tellsClient, wanted.share ?? WANTED_SHARE),
+      switchShortcomings(one, wanted.notifiesClient, wanted.share ?? WANTED_SHARE),
     ),
     ...Object.entries({ ...report.trouble.server, ...report.trouble.client }).map(
       ([name, by]) => `the counter ${name} rose by ${by}`,
@@ -81,17 +81,17 @@ export function shortcomings(
   ];
 }
 
-function switchShortcomings(one: SwitchReport, tellsClient: boolean, wantedShare: number): string[] {
+function switchShortcomings(one: SwitchReport, notifiesClient: boolean, wantedShare: number): string[] {
   const name = `switch to ${one.to} at ${Math.round(one.requestedMs)} ms`;
-  // A client that was not told goes on as it likes with what it sends itself.
+  // A client that was not notified chooses itself on which path it sends.
   const share = one.mpPrioSent === 0 ? one.shareToClientAfter1s : one.shareOnNewPathAfter1s;
   return [
     ...(share !== null && share >= wantedShare
       ? []
       : [
-          `${name}: ${share ?? 'nothing'} of the payload was on the new path a second later, not ${wantedShare}`,
+          `${name}: ${share ?? 'nothing'} of the payload was on the new path a second later; wanted: ${wantedShare}`,
         ]),
-    ...(one.mpPrioSent > 0 || !tellsClient ? [] : [`${name}: the client was not told (no MP_PRIO)`]),
+    ...(one.mpPrioSent > 0 || !notifiesClient ? [] : [`${name}: the client was not notified (no MP_PRIO)`]),
     ...(one.mpPrioSent === one.mpPrioReceived
       ? []
       : [`${name}: ${one.mpPrioSent} MP_PRIO sent, but ${one.mpPrioReceived} received`]),

@@ -1,18 +1,18 @@
 import type { Readable } from 'node:stream';
 
-/** Only what hangs reaches it: in a guest on a busy machine a program takes over half a minute to say its first word. */
+/** In a guest on a busy machine a program needs over half a minute until it prints its first line. */
 const PATIENCE_MS = 180_000;
 
 /**
- * Waits until a program's stream has said this.
- * @throws {Error} if the stream ends or three minutes pass before.
+ * Waits until a program has printed this text to a stream.
+ * @throws {Error} if the stream ends or `withinMs` pass before.
  */
-export function says(stream: Readable, text: string): Promise<void> {
+export function says(stream: Readable, text: string, withinMs = PATIENCE_MS): Promise<void> {
   return new Promise((resolve, reject) => {
     let seen = '';
     const fail = (): void => {
       finish();
-      reject(new Error(`a program was to say "${text}" but said: ${seen}`));
+      reject(new Error(`a program should print "${text}", but it printed: ${seen}`));
     };
     const hear = (chunk: Buffer): void => {
       seen += chunk.toString();
@@ -20,7 +20,7 @@ export function says(stream: Readable, text: string): Promise<void> {
       finish();
       resolve();
     };
-    const timer = setTimeout(fail, PATIENCE_MS);
+    const timer = setTimeout(fail, withinMs);
     const finish = (): void => {
       clearTimeout(timer);
       stream.off('data', hear).off('end', fail);

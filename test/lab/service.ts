@@ -3,7 +3,7 @@ import path from 'node:path';
 import { checkout } from './checkout.js';
 import type { Namespace } from './namespace.js';
 
-/** A namespace in which programs have the environment that the service has, by which its memory and its work are less. */
+/** A namespace in which programs have the environment of the systemd service, which lowers memory and processor use. */
 export async function asService(namespace: Pick<Namespace, 'start'>): Promise<Pick<Namespace, 'start'>> {
   const unit = await readFile(path.join(checkout, 'openvpn-conf/subflowd.service'), 'utf8');
   // `NAME=value`, a line each, in quotes where there are spaces

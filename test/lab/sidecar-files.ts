@@ -6,7 +6,7 @@ import type { PathOptions } from './network.js';
 /** Debian's `nobody`, the user that OpenVPN becomes. */
 const nobody = 65534;
 
-/** What server and sidecar share: the ini file, the hooks' events, the management interface. */
+/** The files that OpenVPN and subflowd share: the ini file, the records of the hooks, the management interface. */
 export interface SidecarFiles {
   /** Path of subflowd.ini. */
   readonly config: string;
@@ -16,7 +16,7 @@ export interface SidecarFiles {
   readonly management: string;
   readonly passwordFile: string;
   readonly events: string;
-  /** What the ini file says of the kernel; nothing unless given. */
+  /** The keys in `[kernel]`; none by default. */
   readonly kernel?: KernelLines;
 }
 
@@ -27,9 +27,9 @@ export interface KernelLines {
   readonly layout?: string | undefined;
 }
 
-/** Makes the directories and the password in a directory of the experiment's own; the ini file comes with the rules. */
+/** Creates the directories and the password file in a directory. {@link writeRules} writes the ini file. */
 export async function makeSidecarFiles(directory: string, kernel: KernelLines = {}): Promise<SidecarFiles> {
-  // mkdtemp's directory is root's alone, but the hooks run as nobody.
+  // Only root may use the directory that mkdtemp creates, but the hooks run as nobody.
   await chmod(directory, 0o755);
   const events = path.join(directory, 'events');
   await mkdir(path.join(events, 'nobody'), { recursive: true });
@@ -46,17 +46,17 @@ export async function makeSidecarFiles(directory: string, kernel: KernelLines = 
   };
 }
 
-/** Beyond rules. */
+/** Further lines of the config. */
 export interface MoreLines {
   /** Further lines of a path's section. */
   readonly path?: (path: PathOptions) => readonly string[];
-  /** Further sections, each with its head. */
+  /** Further sections, each with its header. */
   readonly sections?: readonly (readonly string[])[];
 }
 
 /**
- * Writes subflowd.ini as an editor does: a new file that takes the old one's place.
- * @param rules from the text between `[client ` and `]` to the paths, first choice first.
+ * Writes subflowd.ini as an editor does: a new file replaces the old one.
+ * @param rules the paths, first choice first, by the pattern in `[client PATTERN]`.
  */
 export async function writeRules(
   files: SidecarFiles,

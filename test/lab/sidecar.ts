@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { checkout } from './checkout.js';
 import type { Namespace, NamespaceProcess } from './namespace.js';
 
-/** A line of the daemon's log that tells of a switch. */
+/** A line of the daemon's log that reports a switch. */
 const switchEvent = z.object({
   event: z.literal('switch'),
   /** Unix time in milliseconds. */
@@ -16,7 +16,7 @@ const switchEvent = z.object({
 });
 export type SwitchEvent = z.infer<typeof switchEvent>;
 
-/** What the lab asks of `subflowd status --json`. */
+/** The part of `subflowd status --json` that the lab uses. */
 const status = z.object({
   backend: z.object({ name: z.string(), description: z.string() }),
   sessions: z.array(
@@ -39,7 +39,7 @@ export class Sidecar {
     private readonly child: NamespaceProcess,
   ) {}
 
-  /** @param program the compiled main.js; the checkout's own unless given. */
+  /** @param program the compiled main.js; that of the checkout by default. */
   static start(
     namespace: Pick<Namespace, 'start'>,
     config: string,
@@ -57,7 +57,7 @@ export class Sidecar {
     return this.child.pid;
   }
 
-  /** @returns nothing while the daemon does not answer yet. */
+  /** @returns undefined while the daemon does not answer yet. @throws {Error} with its log if it has ended. */
   async status(): Promise<Status | undefined> {
     if (this.child.exitCode !== null) throw new Error(`subflowd ended:\n${await this.log()}`);
     const { exitCode, stdout } = await this.#command(['status', '--json']);

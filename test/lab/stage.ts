@@ -12,13 +12,13 @@ import { makeSidecarFiles, type KernelLines, type SidecarFiles } from './sidecar
 export interface StageOptions extends NetworkOptions {
   /** Address family of the tunnels' outer connections. */
   readonly family?: 4 | 6;
-  /** Where OpenVPN's configs and logs go and stay; a directory that is removed at the end unless given. */
+  /** Directory for OpenVPN's configs and logs, which stay. By default a directory that is removed at the end. */
   readonly logs?: string;
-  /** In which directory the one is made where everything else is: that of temporary files unless given. */
+  /** Parent of the directory for everything else; the directory of temporary files by default. */
   readonly parent?: string;
   /** File that `subflowd layout` made, for a kernel without BTF. */
   readonly layout?: string;
-  /** What the sidecar is told to use; for `netlink` the server's connections are in userspace's hands. */
+  /** The backend in the config of subflowd. With `netlink`, the server's namespace has pm_type = 1. */
   readonly backend?: KernelLines['backend'];
   /** More of the server's options. */
   readonly server?: ServerOptions;
@@ -27,11 +27,11 @@ export interface StageOptions extends NetworkOptions {
 export interface ConnectOptions {
   /** More lines of the client's config. */
   readonly lines?: readonly string[];
-  /** Whether it runs under mptcpize, where a program has to ask for MPTCP; true unless given. */
+  /** Whether it uses MPTCP; true by default. */
   readonly mptcp?: boolean;
 }
 
-/** The paper's network with a running OpenVPN server, as an admin who uses subflowd has it. */
+/** The paper's network with a running OpenVPN server that is set up for subflowd. */
 export interface Stage {
   readonly network: Network;
   readonly server: OpenvpnProcess;
@@ -40,7 +40,7 @@ export interface Stage {
   connect(index: number, commonName: string, options?: ConnectOptions): Promise<OpenvpnProcess>;
 }
 
-/** Everything is stopped and removed by `cleanup`. */
+/** Builds a stage. `cleanup` stops and removes everything. */
 export async function buildStage(cleanup: Cleanup, options: StageOptions = {}): Promise<Stage> {
   const { family = 4 } = options;
   const network = await buildNetwork(cleanup, options);
@@ -63,7 +63,7 @@ export async function buildStage(cleanup: Cleanup, options: StageOptions = {}): 
     await openvpn.ready();
     return openvpn;
   };
-  // nobody, who runs them, may not be let into the checkout
+  // The user nobody runs them, and may not be allowed to read the checkout.
   const installed = path.join(work, 'hooks');
   await cp(path.join(checkout, 'hooks'), installed, { recursive: true });
   const hooks = {

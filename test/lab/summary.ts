@@ -1,7 +1,7 @@
 import Table from 'cli-table3';
 import type { Report } from './report.js';
 
-/** The report for a person. */
+/** The report as text for a terminal. */
 export function summary(report: Report): string {
   const { transfer, rule } = report;
   const table = new Table({
@@ -31,11 +31,11 @@ export function summary(report: Report): string {
     '',
     `${report.backend} on Linux ${report.kernel}, OpenVPN ${report.openvpn}: ${report.writes}`,
     `${transfer.bytes} bytes, hash ${transfer.sha256Matches ? 'matches' : 'DOES NOT MATCH'}, ${transfer.reconnects} reconnects`,
-    `the rule was applied ${Math.abs(lateMs)} ms ${lateMs < 0 ? 'before' : 'after'} the client was connected`,
+    `the rule was in force ${Math.abs(lateMs)} ms ${lateMs < 0 ? 'before' : 'after'} the client was connected`,
     table.toString(),
     ...(report.switches.every(({ mpPrioSent }) => mpPrioSent === 0)
       ? [
-          'The client was not told (no MP_PRIO): what the server sends moved, what the client sends is the client’s choice.',
+          'The client was not notified (no MP_PRIO): the server sends on the new path, and the client chooses its path itself.',
         ]
       : []),
     '',

@@ -9,7 +9,7 @@ export interface BothCounters {
   readonly client: Counters;
 }
 
-/** A switch that was asked for and came. Times are Unix time in milliseconds. */
+/** A switch that was requested and committed. Times are Unix time in milliseconds. */
 export interface Switch {
   readonly by: SwitchReport['by'];
   readonly from: string;
@@ -20,7 +20,7 @@ export interface Switch {
   readonly before: BothCounters;
 }
 
-/** What became of the traffic between a switch and the next event. */
+/** Measures the traffic between a switch and the next event. */
 export function measureSwitch(
   client: string,
   { by, from, to, requestedMs, committedMs }: Switch,

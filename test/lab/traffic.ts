@@ -4,7 +4,7 @@ import type { Packet } from './packet.js';
 
 export type Direction = 'toClient' | 'toServer';
 
-/** A tunnel packet with payload, on the path it took. */
+/** A tunnel packet with payload, and its path. */
 export interface PathPacket {
   readonly timeMs: number;
   readonly path: string;
@@ -12,7 +12,7 @@ export interface PathPacket {
   readonly bytes: number;
 }
 
-/** Payload per path, of packets caught at a client with these addresses. */
+/** Finds the path of each packet with payload, from a capture at a client with these addresses. */
 export function onPaths(
   packets: readonly Packet[],
   addresses: Readonly<Record<string, Addresses>>,
@@ -30,7 +30,7 @@ export function onPaths(
   });
 }
 
-/** Bytes from `fromMs` on and before `untilMs`, where everything else that is given matches. */
+/** Sums the bytes of the packets from `fromMs` to before `untilMs`, with the given path and direction. */
 export function sumBytes(
   packets: readonly PathPacket[],
   {
@@ -55,7 +55,7 @@ export function sumBytes(
   return sum;
 }
 
-/** The path's part of the payload, 0 to 1; null where there was no payload. */
+/** The path's share of the payload, 0 to 1; null if there was no payload. */
 export function share(
   packets: readonly PathPacket[],
   path: string,
@@ -76,7 +76,7 @@ export interface Throughput {
 const stepMs = 250;
 
 /**
- * Both directions together, a point per path and quarter of a second.
+ * The throughput of both directions together, with a point for each path and quarter of a second.
  * @param zeroMs the time that the points count from.
  */
 export function throughput(

@@ -1,7 +1,7 @@
 // Runs in a client's namespace: `web-client get URL [HOLDS]` or `web-client post URL BYTES`. Prints one JSON line
-// {"bytes":N} about every 100 ms and at the end one with the SHA-256 of what came, or of what the server says it got, and
-// the seconds that it took from the request on. HOLDS are numbers of bytes, with commas: at each, reading stops until one
-// more SIGUSR2 has come; at 0 nothing is asked before.
+// {"bytes":N} about every 100 ms. The last line has the SHA-256 of the received bytes (for a post, by the server), and the
+// seconds since the request. HOLDS are numbers of bytes, with commas. At each, reading stops until another SIGUSR2 arrives.
+// A hold at 0 delays the request.
 import { once } from 'node:events';
 import { createHash } from 'node:crypto';
 import { request, type IncomingMessage } from 'node:http';

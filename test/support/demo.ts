@@ -6,15 +6,15 @@ import { expect } from 'vitest';
 import { checkout, labScript } from '../lab/checkout.js';
 import type { Report } from '../lab/report.js';
 
-/** Of the bytes after a switch, on the new path. */
+/** The wanted least share of the payload on the new path after a switch. */
 export const SHARE = 0.9;
 
-/** Runs the demo with these arguments and judges what it printed and left. */
+/** Runs the demo with these arguments and checks its output and files. @param notifies whether it sends MP_PRIO. */
 export async function demo(
   args: readonly string[],
   backend: Report['backend'],
   kernel: RegExp,
-  tells: boolean,
+  notifies: boolean,
 ): Promise<Report> {
   const out = await mkdtemp(path.join(tmpdir(), 'subflowd-demo-'));
   try {
@@ -23,7 +23,7 @@ export async function demo(
       all: true,
       reject: false,
     });
-    // it judges the figures itself: shares, hash, reconnects, MP_PRIO, counters
+    // The demo checks the figures itself: shares, hash, reconnects, MP_PRIO and counters.
     expect(exitCode, all).toBe(0);
     const report = JSON.parse(await readFile(path.join(out, 'report.json'), 'utf8')) as Report;
     expect(report).toMatchObject({
@@ -33,7 +33,7 @@ export async function demo(
       transfer: { bytes: 20_000_000, sha256Matches: true, reconnects: 0 },
       trouble: { server: {}, client: {} },
     });
-    expect(report.writes.includes('the client is not notified')).toBe(!tells);
+    expect(report.writes.includes('the client is not notified')).toBe(!notifies);
     expect(report.switches.map(({ from, to, by }) => [from, to, by])).toEqual([
       ['wifi', 'lte', 'file'],
       ['lte', 'wifi', 'command'],
@@ -42,11 +42,11 @@ export async function demo(
       expect(one.requestedMs).toBeLessThan(one.committedMs);
       expect(one.shareToClientAfter1s).toBeGreaterThanOrEqual(SHARE);
       expect(one.mpPrioReceived).toBe(one.mpPrioSent);
-      if (!tells) continue;
+      if (!notifies) continue;
       expect(one.shareOnNewPathAfter1s).toBeGreaterThanOrEqual(SHARE);
       expect(one.mpPrioSent).toBeGreaterThan(0);
     }
-    // the paper's figures 8 and 9, from the client's own tcpdump: one address before the switch, the other after
+    // The paper's figures 8 and 9, from tcpdump at the client: one address before the switch, the other after it.
     expect(all).toMatch(
       /before the switch from wifi to lte:\n(.*\n){0,5} +[\d.]+ wifi .*\b192\.168\.100\.2\.\d+[^]*?\none second after it:\n(.*\n){0,5} +[\d.]+ lte .*\b192\.168\.200\.2\.\d+/,
     );

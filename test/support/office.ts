@@ -1,43 +1,51 @@
-import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
 import type { ServerConfig } from '../../src/config/config.js';
 import { Consoles } from '../../src/console/consoles.js';
+import type { Management } from '../../src/openvpn/management/management.js';
+import type { ManagementOptions } from '../../src/openvpn/management/management-types.js';
 import { Servers } from '../../src/openvpn/servers.js';
 import { Steered } from '../unit/console/steered.js';
 import type { LoopbackVpn } from './openvpn.js';
 import { Talker } from './talker.js';
 import { until } from './until.js';
 
-/** Servers and their consoles in front of a real OpenVPN, joined as the daemon joins them. */
+/** Servers and their consoles in front of a real OpenVPN, connected to each other as the daemon connects them. */
 export class Office {
   readonly problems: string[] = [];
+  /** `SERVER CLIENT COMMAND` of each command that changed OpenVPN for everybody. */
   readonly orders: string[] = [];
   readonly #talkers: Talker[] = [];
 
   private constructor(
-    private readonly directory: string,
+    private readonly vpn: LoopbackVpn,
     readonly servers: Servers,
     readonly consoles: Consoles,
   ) {}
 
   /**
-   * Resolves when each OpenVPN is connected.
+   * Opens the consoles for the running test, and closes them after the test. Resolves when each OpenVPN is connected.
    * @param sections by default one, `office`, with management at the socket `m`.
    */
-  static async open(vpn: LoopbackVpn, ...sections: readonly Partial<ServerConfig>[]): Promise<Office> {
-    const { directory } = vpn;
+  static async open(
+    vpn: LoopbackVpn,
+    sections: readonly Partial<ServerConfig>[] = [{}],
+    management: ManagementOptions = {},
+  ): Promise<Office> {
     const servers = new Servers(
-      (sections.length === 0 ? [{}] : sections).map((section) => sectionOf(vpn, section)),
+      sections.map((section) => sectionOf(vpn, section)),
+      { server: { management } },
     );
-    const daemon = new Steered(join(directory, 'overrides'), []);
-    const config = { socket: join(directory, 'console'), mode: 0o600, overrides: '' };
+    const daemon = new Steered(vpn.at('overrides'), []);
+    const config = { socket: vpn.at('console'), mode: 0o600, overrides: '' };
     const office: Office = new Office(
-      directory,
+      vpn,
       servers,
       new Consoles(config, daemon, {
         onProblem: (text) => office.problems.push(text),
         onOrder: (...order) => office.orders.push(order.join(' ')),
       }),
     );
+    onTestFinished(() => office.#close());
     servers.on('problem', (text) => office.problems.push(text));
     await office.consoles.open(servers.servers());
     servers.start();
@@ -45,38 +53,45 @@ export class Office {
     return office;
   }
 
+  /** The management interface of the first server. */
+  get management(): Management {
+    const management = this.servers.servers()[0]?.management;
+    if (management === undefined) throw new Error('the first server has no management interface');
+    return management;
+  }
+
   async isConnected(): Promise<void> {
     await until(
-      'OpenVPN is there',
+      'every OpenVPN is connected',
       () => this.servers.servers().every(({ management }) => management?.isReady),
       30_000,
     );
   }
 
-  /** Connects a console client, and resolves after the console's greeting. */
+  /** Connects a console client. Resolves after the console's greeting or refusal. */
   async join(name = 'office.sock'): Promise<Talker> {
-    const talker = await Talker.connect(join(this.directory, name));
+    const talker = await Talker.connect(this.vpn.at(name));
     this.#talkers.push(talker);
-    await talker.hears(/^>INFO:/);
+    await talker.hears(/^(?:>INFO:|ERROR:)/);
     return talker;
   }
 
-  async close(): Promise<void> {
+  async #close(): Promise<void> {
     for (const talker of this.#talkers) talker.close();
     this.servers.stop();
     await this.consoles.close();
   }
 }
 
+/** Completes an `[openvpn]` section: by default `office`, with its console at `NAME.sock`. */
 export function sectionOf(vpn: LoopbackVpn, section: Partial<ServerConfig>): ServerConfig {
-  const { directory, passwordFile } = vpn;
   const { name = 'office', console, ...rest } = section;
   return {
     name,
-    events: join(directory, 'events'),
-    management: { socket: join(directory, 'm') },
-    passwordFile,
+    events: vpn.at('events'),
+    management: { socket: vpn.at('m') },
+    passwordFile: vpn.passwordFile,
     ...rest,
-    console: { socket: join(directory, `${name}.sock`), ...console },
+    console: { socket: vpn.at(`${name}.sock`), ...console },
   };
 }

@@ -253,6 +253,11 @@ export class LoopbackVpn {
     });
   }
 
+  /** @returns the path of a file or socket with this name in {@link directory}. */
+  at(name: string): string {
+    return join(this.directory, name);
+  }
+
   /** Path of a certificate or a key. */
   file(name: string, suffix: 'crt' | 'key'): string {
     return join(this.directory, 'pki', `${name}.${suffix}`);

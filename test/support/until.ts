@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Asks again and again until the answer is neither undefined nor false.
- * @param what for the error: what did not happen in time.
+ * Calls `ask` again and again until it returns neither undefined nor false, and returns that.
+ * @param what what is waited for; for the error.
  * @param withinMs milliseconds.
- * @param everyMs the pause between two questions; milliseconds.
- * @throws {Error} if there is no such answer within `withinMs`; also what `ask` throws.
+ * @param everyMs the pause between two calls; milliseconds.
+ * @throws {Error} after `withinMs`; also what `ask` throws.
  */
 export async function until<T>(
   what: string,

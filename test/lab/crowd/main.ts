@@ -1,5 +1,5 @@
-// `npm run experiment`: figures 1 and 2 of the paper, with a crowd on one access point, in four arrangements under two
-// loads. Writes what it measured, draws it and prints the tables.
+// `npm run experiment`: figures 1 and 2 of the paper. Many clients on one access point, in four arrangements, under two
+// loads. Writes the results and plots, and prints the tables.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import path from 'node:path';
@@ -26,7 +26,7 @@ interface Options {
   readonly only: readonly string[];
 }
 
-/** Lateness from which the machine, and not the access points, may decide what comes through. */
+/** From this lateness of timers on, milliseconds, the machine and not the access points may limit the rates. */
 const BUSY_MS = 50;
 const letters = arrangements.map(({ letter }) => letter);
 const words: readonly string[] = [...letters, ...loadKinds];
@@ -34,26 +34,32 @@ const words: readonly string[] = [...letters, ...loadKinds];
 const options = new Command('experiment')
   .description(
     [
-      'A crowd on one access point, and what spreads it. Two ISPs, each with an access point of 20 Mbit/s: ten clients',
-      'of ISP A’s VPN server that have both, two clients of ISP B’s server that have their own ISP’s. Real OpenVPN on',
-      'this machine’s own kernel, in network namespaces, under two loads (UDP at a constant rate, and downloads of',
-      'equal size), each in four arrangements:',
+      'Measures a crowd on one access point. There are two ISPs, each with an access point of 20 Mbit/s. Ten clients of',
+      'ISP A’s VPN server can use both access points. Two clients of ISP B’s server can use only their own ISP’s. Real',
+      'OpenVPN runs on this machine’s kernel, in network namespaces. There are two loads (UDP at a constant rate, and',
+      'downloads of equal size), each in four arrangements:',
       ...arrangements.map(({ letter, description }) => `  ${letter}  ${description}`),
       '',
-      'Exit code 0: every run went through; 1: one did not (a client lost, bytes that changed), or this machine cannot.',
+      'Exit code 0: every run succeeded. 1: a run failed (a client reconnected, or received wrong bytes), or this machine',
+      'cannot run the experiment.',
     ].join('\n'),
   )
   .option(
     '--output <directory>',
-    'where index.html, the plots, report.json and the logs go',
+    'directory for index.html, the plots, report.json and the logs',
     'out/experiment',
   )
-  .option('--duration <seconds>', 'of the constant rate in each run, from 5 on', atLeast(5), 60)
-  .option('--bytes <bytes>', 'of each download, from 100000 on', atLeast(100_000), 20_000_000)
-  .option('--seed <number>', 'decides which client begins when, within the first second', atLeast(0), 1)
+  .option('--duration <seconds>', 'duration of each run at a constant rate, at least 5', atLeast(5), 60)
+  .option('--bytes <bytes>', 'size of each download, at least 100000', atLeast(100_000), 20_000_000)
+  .option(
+    '--seed <number>',
+    'seed of the moments, within the first second, at which the clients begin',
+    atLeast(0),
+    1,
+  )
   .option(
     '--only <words>',
-    `some runs only: words of ${words.join(', ')}, as in constant,a,d`,
+    `only these runs: words from ${words.join(', ')}, for example constant,a,d`,
     someWords,
     words,
   )
@@ -67,7 +73,7 @@ cleanup.onSignals();
 const lacks = await hostLacks();
 if (lacks === undefined) await experiment();
 else {
-  process.stderr.write(`this machine’s kernel will not do: ${lacks}\n`);
+  process.stderr.write(`this machine cannot run it: ${lacks}\n`);
   process.exitCode = 1;
 }
 
@@ -97,24 +103,22 @@ async function experiment(): Promise<void> {
   for (const [index, { load, arrangement }] of chosen.entries()) {
     const { letter, title } = arrangement;
     const left = Math.round(sum(expected.slice(index)));
-    say(
-      `run ${index + 1} of ${chosen.length}: ${load.kind}, (${letter}) ${title}; about ${left} s left in all`,
-    );
+    say(`run ${index + 1} of ${chosen.length}: ${load.kind}, (${letter}) ${title}; about ${left} s left`);
     const run = await runOnce(arrangement, load, path.join(out, `${load.kind}-${letter}`), cleanup);
     if (run.latenessMs > BUSY_MS)
       say(
-        `this machine was busy: timers were ${Math.round(run.latenessMs)} ms late, and packets will have been`,
+        `this machine was busy: timers were ${Math.round(run.latenessMs)} ms late, so packets were probably late, too`,
       );
     runs.push(run);
-    // after each, so that a later one that fails takes nothing with it
+    // Written after each run, so that a later failure loses nothing.
     await writeFile(path.join(out, 'report.json'), `${JSON.stringify(report, undefined, 1)}\n`);
   }
   await writePage(report, out);
   for (const kind of wanted(loadKinds)) process.stdout.write(`\n${kind}\n${tableOf(rowsOf(report, kind))}\n`);
-  say(`written to ${out}: index.html, its plots as SVG, report.json, and the logs of each run`);
+  say(`${out} contains index.html, its plots as SVG, report.json, and the logs of each run`);
 }
 
-/** Those of them that were asked for; all where none was. */
+/** @returns the values that --only names, or all if it names none of them. */
 function wanted<T extends string>(all: readonly T[]): readonly T[] {
   const some = all.filter((one) => options.only.includes(one));
   return some.length === 0 ? all : some;
@@ -124,7 +128,7 @@ function atLeast(least: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (!Number.isInteger(value) || value < least)
-      throw new InvalidArgumentError(`A whole number from ${least} on is wanted.`);
+      throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`);
     return value;
   };
 }
@@ -133,7 +137,7 @@ function someWords(text: string): string[] {
   const given = text.split(',').map((word) => word.trim());
   const unknown = given.find((word) => !words.includes(word));
   if (unknown !== undefined)
-    throw new InvalidArgumentError(`There is no “${unknown}”; there are ${words.join(', ')}.`);
+    throw new InvalidArgumentError(`“${unknown}” is not one of ${words.join(', ')}.`);
   return given;
 }
 

@@ -3,44 +3,40 @@ import path from 'node:path';
 import { z } from 'zod';
 import type { DaemonStatus } from '../../../src/api/status.js';
 import { talk } from '../../../src/console/terminal/talk.js';
-import { Cleanup } from '../cleanup.js';
+import { type Cleanup, withCleanup } from '../cleanup.js';
 import type { OpenvpnProcess } from '../openvpn.js';
 import type { SidecarFiles } from '../sidecar-files.js';
 import { until } from '../../support/until.js';
 
-/** An emulated processor needs its time; what is waited for either comes or never does. */
+/** Milliseconds to wait for anything. An emulated processor is slow. */
 export const PATIENCE_MS = 180_000;
 
-/** What the sidecar is told to use; it chooses itself unless given. */
+/** The backend in the command line; undefined if subflowd is to choose. */
 export function wantedBackend(): 'devmem' | 'netlink' | undefined {
   return z.enum(['devmem', 'netlink']).optional().parse(process.argv[3]);
 }
 
 /**
- * A scenario's frame: `node SCENARIO.js DIRECTORY [BACKEND]` runs it and leaves what it saw in `result.json` there, for a test to
- * judge. Everything it made is undone at its end.
+ * Runs a scenario, started as `node SCENARIO.js DIRECTORY [BACKEND]`. Its result is written to `result.json` in the directory,
+ * where a test checks it. The cleanup runs at the end.
  */
 export async function scenario(act: (cleanup: Cleanup, out: string) => Promise<unknown>): Promise<void> {
   const out = path.resolve(process.argv[2] ?? 'out');
   await mkdir(out, { recursive: true });
-  const cleanup = new Cleanup();
-  cleanup.onSignals();
-  try {
+  await withCleanup(async (cleanup) => {
     const result = await act(cleanup, out);
     await writeFile(path.join(out, 'result.json'), `${JSON.stringify(result, undefined, 2)}\n`);
-  } finally {
-    await cleanup.run();
-  }
+  });
 }
 
 const startMs = Date.now();
 
-/** Progress, for whoever watches the guest. */
+/** Prints progress. */
 export function say(text: string): void {
   process.stdout.write(`${((Date.now() - startMs) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
 }
 
-/** One command on the daemon's console. */
+/** Sends a command to the daemon's console. @returns the lines of the answer. */
 export async function command(files: SidecarFiles, line: string): Promise<readonly string[]> {
   return talk(files.console, line, PATIENCE_MS);
 }
@@ -50,7 +46,7 @@ export async function statusOf(files: SidecarFiles): Promise<DaemonStatus> {
   return JSON.parse(json ?? '') as DaemonStatus;
 }
 
-/** Waits until the daemon's status is as wished. */
+/** Waits until the daemon's status fulfils `holds`. @throws {Error} with the last status. */
 export async function untilStatus(
   files: SidecarFiles,
   what: string,
@@ -73,7 +69,7 @@ export async function untilStatus(
   }
 }
 
-/** The sum of the clients' reconnects: 0 if nobody noticed anything. */
+/** The sum of the clients' reconnects. */
 export async function reconnects(clients: readonly OpenvpnProcess[]): Promise<number> {
   const each = await Promise.all(clients.map((client) => client.reconnects()));
   return each.reduce((sum, one) => sum + one, 0);

@@ -16,7 +16,7 @@ const moved: SwitchReport = {
   mpPrioReceived: 2,
 };
 
-const wanted = { bytes: 100, tellsClient: true };
+const wanted = { bytes: 100, notifiesClient: true };
 
 function report(one: Partial<SwitchReport>, transfer: Partial<Report['transfer']> = {}): Report {
   return {
@@ -32,7 +32,7 @@ function report(one: Partial<SwitchReport>, transfer: Partial<Report['transfer']
   };
 }
 
-test('a switch that moved the payload and told the client is well', () => {
+test('a switch that moved the payload and notified the client reaches the goal', () => {
   expect(shortcomings(report({}), wanted)).toEqual([]);
 });
 
@@ -40,18 +40,18 @@ test.each([
   ['too little on the new path', report({ shareOnNewPathAfter1s: 0.98 })],
   ['no payload at all', report({ shareOnNewPathAfter1s: null })],
   ['MP_PRIO lost', report({ mpPrioReceived: 1 })],
-  ['a client not told', report({ mpPrioSent: 0, mpPrioReceived: 0 })],
+  ['a client not notified', report({ mpPrioSent: 0, mpPrioReceived: 0 })],
   ['another hash', report({}, { sha256Matches: false })],
   ['a reconnect', report({}, { reconnects: 1 })],
   ['bytes missing', report({}, { bytes: 99 })],
-])('%s is told', (_, bad) => {
+])('%s is reported', (_, bad) => {
   expect(shortcomings(bad, wanted)).toHaveLength(1);
 });
 
-test('a client that was not told is judged by what the server sends', () => {
-  const untold = { mpPrioSent: 0, mpPrioReceived: 0, shareOnNewPathAfter1s: 0.9 };
-  expect(shortcomings(report(untold), { ...wanted, tellsClient: false })).toEqual([]);
+test('for a client that was not notified, only the share of the server counts', () => {
+  const notNotified = { mpPrioSent: 0, mpPrioReceived: 0, shareOnNewPathAfter1s: 0.9 };
+  expect(shortcomings(report(notNotified), { ...wanted, notifiesClient: false })).toEqual([]);
   expect(
-    shortcomings(report({ ...untold, shareToClientAfter1s: 0.5 }), { ...wanted, tellsClient: false }),
+    shortcomings(report({ ...notNotified, shareToClientAfter1s: 0.5 }), { ...wanted, notifiesClient: false }),
   ).toHaveLength(1);
 });

@@ -78,7 +78,12 @@ describe('which section applies to a client', () => {
     ['then the first in the file, in the other order', 'abc', ['*c', 'a*'], '[client *c]'],
     ['a common name that contains a star matches exactly', 'a*', ['aa*', 'a?', 'a*'], '[client a*]'],
     ['a section with a star also matches other names', 'ab', ['a*'], '[client a*]'],
-    ['a section without a wildcard matches only its own name', 'constructor', ['toString', '__proto__'], '[default]'],
+    [
+      'a section without a wildcard matches only its own name',
+      'constructor',
+      ['toString', '__proto__'],
+      '[default]',
+    ],
   ])('%s', (_what, name, globs, section) => {
     expect(sectionFor(name, ...globs)).toBe(section);
   });

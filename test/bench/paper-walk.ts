@@ -5,8 +5,11 @@ import { Floor } from './floor.js';
 import { setLocations } from './locations.js';
 import type { Ground, Rival } from './switch.js';
 
-/** The paper's: from init_task to the bit of a connection half-way along the server's files, one pread a structure, and one pwrite. */
-export async function paperWay({
+/**
+ * The paper's walk: from init_task to a connection in the middle of the server's files, with one pread for each structure and
+ * one pwrite.
+ */
+export async function paperWalk({
   sources,
   layout,
   end,

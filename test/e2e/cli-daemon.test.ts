@@ -1,0 +1,196 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import { execa } from 'execa';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Console } from '../../src/console/listen/console.js';
+import type { Check } from '../../src/model/check.js';
+import { needs } from '../lab/needs.js';
+import { cli, cliAsNobody, MAIN, writeIni } from '../support/command-line.js';
+import { temporaryDirectory } from '../support/temporary-directory.js';
+import { until } from '../support/until.js';
+import { client, Steered, switchOf } from '../unit/console/steered.js';
+
+let directory: string;
+let config: string;
+
+beforeEach(() => {
+  directory = temporaryDirectory();
+  config = writeIni(directory);
+});
+
+describe('with a running daemon', () => {
+  let daemon: Steered;
+  let console: Console;
+
+  beforeEach(async () => {
+    daemon = new Steered(join(directory, 'overrides.json'), [
+      client('alice'),
+      client('Bob "The" \u001bBuilder'),
+    ]);
+    const socket = join(directory, 'console.sock');
+    console = await Console.open({ socket, mode: 0o600 }, { daemon });
+  });
+  afterEach(() => console.close());
+
+  it('status shows sessions', async () => {
+    const { code, out } = await cli(['status', '-c', config]);
+    expect(code).toBe(0);
+    expect(out).toContain('session alice: from 192.168.100.2:38456');
+    expect(out).toContain('session Bob "The" \\x1bBuilder: ');
+    expect(out.endsWith('2 sessions\n')).toBe(true);
+  });
+
+  it('status --json prints the status of the daemon', async () => {
+    const { code, out } = await cli(['status', '--json', '-c', config]);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toEqual(daemon.status());
+  });
+
+  it.each([
+    [['status', 'alice'], /^\nsession alice: from [^]*OUR PRIORITY/],
+    [['paths'], /^path wifi: 192\.168\.100\.0\/24: primary of [^]*\npath lte: /],
+    [['rules'], /^rule \[default\]: primary = wifi: 2 sessions\n$/],
+    [['rules', 'reload'], /^the rules of the file are in force\n$/],
+    [['explain', 'alice'], /^session alice: [^]*\nrule: [^]*\nplan: [^]*\nwritten: [^]*\nkernel: /],
+  ])('%j answers', async (args, expected) => {
+    const { code, out, err } = await cli([...args, '-c', config]);
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toMatch(expected);
+  });
+
+  it('watch prints events until the daemon closes the connection', async () => {
+    const watching = execa(process.execPath, [MAIN, 'watch', '-c', config], {
+      reject: false,
+      timeout: 60_000,
+      stripFinalNewline: false,
+    });
+    let printed = '';
+    watching.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+    // An event is sent only to a watch that is connected already: publish until one arrives.
+    await until('an event is printed', () => {
+      daemon.events.publish(switchOf());
+      return printed.includes('\n');
+    });
+    await console.close();
+    const { exitCode, stdout, stderr } = await watching;
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(/^1,SWITCH,wifi,lte,lab\/alice\n/);
+    expect(stderr).toContain('it closed the connection');
+  });
+
+  it('console sends the commands from its standard input and prints the answers', async () => {
+    const { exitCode, stdout, stderr } = await execa(process.execPath, [MAIN, 'console', '-c', config], {
+      input: 'mptcp paths\nnonsense\nmptcp rules reload\n',
+    });
+    expect([exitCode, stderr]).toEqual([0, '']);
+    expect(stdout.split('\n')).toEqual([
+      expect.stringMatching(/^path wifi/),
+      expect.stringMatching(/^path lte/),
+      'END',
+      expect.stringMatching(/^ERROR: unknown command "nonsense"/),
+      'SUCCESS: the rules of the file are in force',
+    ]);
+  });
+
+  it('console at a terminal completes words, colours answers, and saves a history without passwords', async () => {
+    let screen = '';
+    const typed = execa('script', ['-qec', `${process.execPath} ${MAIN} console -c ${config}`, '/dev/null'], {
+      env: {
+        XDG_STATE_HOME: directory,
+        CI: undefined,
+        NO_COLOR: undefined,
+        FORCE_COLOR: undefined,
+        TERM: 'xterm',
+      },
+      stdin: 'pipe',
+      timeout: 240_000,
+    });
+    typed.stdout.setEncoding('utf8').on('data', (chunk: string) => (screen += chunk));
+    const shows = (pattern: RegExp) =>
+      until(`${String(pattern)} on the screen`, () => pattern.test(stripVTControlCharacters(screen)));
+    await shows(/> $/);
+    typed.stdin.write('mptcp pri\t');
+    await shows(/mptcp primary $/);
+    typed.stdin.write('al\t');
+    await shows(/mptcp primary alice $/);
+    typed.stdin.write('lt\t');
+    await shows(/mptcp primary alice lte $/);
+    typed.stdin.write('\n');
+    await shows(/SUCCESS: lab\/alice/);
+    typed.stdin.write('password "Private Key" sesame\n');
+    await shows(/ERROR: unknown command "password/);
+    expect(screen).toContain('\u001b[32mSUCCESS: lab/alice');
+    expect(screen).toContain('\u001b[31mERROR: unknown command');
+    typed.stdin.write('exit\n');
+    await typed;
+    const history = readFileSync(join(directory, 'subflowd/console-history'), 'utf8');
+    expect(history).toContain('mptcp primary alice lte');
+    expect(history).not.toContain('sesame');
+  });
+
+  it('console names the servers that have a console if the given one has none', async () => {
+    const { code, err } = await cli(['console', 'elsewhere', '-c', config]);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^subflowd: no server "elsewhere" has a console; known: /);
+  });
+
+  it('primary sets and removes an override of a client whose name has quotes and control characters', async () => {
+    const name = 'Bob "The" \u001bBuilder';
+    const set = await cli(['primary', name, 'lte', '-c', config]);
+    expect(set).toEqual({
+      code: 0,
+      out: 'lab/Bob "The" \\x1bBuilder: pending, lte is to be primary by override\n',
+      err: '',
+    });
+    expect(daemon.status().overrides).toEqual({ [`lab/${name}`]: 'lte' });
+    expect((await cli(['primary', name, 'auto', '-c', config])).code).toBe(0);
+    expect(daemon.status().overrides).toEqual({});
+  });
+
+  it.each([
+    ['carol', 'lte', 'no client "carol" is connected'],
+    ['alice', 'moon', 'there is no path "moon"; the paths are wifi, lte'],
+    ['x'.repeat(5000), 'lte', 'a line is longer than 4096 bytes'],
+  ])('primary reports why it cannot set an override', async (name, path, why) => {
+    const { code, out, err } = await cli(['primary', name, path, '-c', config]);
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toContain(`subflowd: ${why}`);
+  });
+
+  it('status ends without an error when the reader of its pipe ends first', async () => {
+    daemon.clients = Array.from({ length: 1000 }, (_, n) => client(`client ${n}`));
+    const script = '"$0" "$1" status -c "$2" | head -n 1; exit "${PIPESTATUS[0]}"';
+    const run = await execa('bash', ['-c', script, process.execPath, MAIN, config], { reject: false });
+    expect(run.stdout).toMatch(/^subflowd [^\n]*$/);
+    expect([run.exitCode, run.stderr]).toEqual([0, '']);
+  });
+
+  it('a second daemon is refused before it changes anything', async () => {
+    await expect(
+      Console.open({ socket: join(directory, 'console.sock'), mode: 0o600 }, { daemon }),
+    ).rejects.toThrow('another subflowd serves');
+  });
+
+  describe('as another user', () => {
+    needs('root');
+
+    it('status reports who may use the socket', async () => {
+      const { code, err } = await cliAsNobody(['status', '-c', config]);
+      expect(code).toBe(1);
+      expect(err).toContain(
+        'you may not use that socket; be root, or a member of the group that [console] group names',
+      );
+    });
+  });
+
+  it('doctor reports the problems and clients of the daemon', async () => {
+    daemon.clients = [client('alice', { remotes: [{ address: '192.168.100.2', port: 1 }] })];
+    daemon.problems = ['process 7: fd table: it claims too much'];
+    const { out } = await cli(['doctor', '--json', '-c', config]);
+    const checks = JSON.parse(out) as Check[];
+    expect(checks).toContainEqual({ name: 'daemon', verdict: 'ok', found: 'subflowd runs' });
+    expect(checks).toContainEqual({ name: 'daemon', verdict: 'note', found: daemon.problems[0] });
+    expect(checks.find(({ name }) => name === 'client alice')?.found).toBe('it has only one subflow');
+  });
+});
