@@ -74,7 +74,7 @@ describe('subflowd doctor on a guest kernel', () => {
         remedy: NOPAT,
       },
       KERNEL,
-      { name: 'proof', verdict: 'ok', found: expect.stringContaining('PID 1 is on it') as string },
+      { name: 'proof', verdict: 'ok', found: expect.stringContaining('contains PID 1') as string },
     ]);
   });
 
