@@ -56,7 +56,7 @@ export class Daemon implements DaemonApi {
     let opened: OpenBackend | undefined;
     try {
       const overrides = new OverrideStore(watcher.config.console.overrides);
-      for (const text of overrides.problems()) events.publish({ kind: 'problem', text });
+      for (const text of overrides.problems()) events.publish({ kind: 'problem', text, severity: 'error' });
       opened = await openBackend(watcher.config.kernel);
       daemon = new Daemon(events, opened, watcher, overrides);
       await daemon.#open();
@@ -125,7 +125,7 @@ export class Daemon implements DaemonApi {
         this.#servers.handleMissing(sessions);
       })
       .on('problem', (text) => {
-        this.events.publish({ kind: 'problem', text });
+        this.events.publish({ kind: 'problem', text, severity: 'warn' });
       });
   }
 
@@ -254,7 +254,7 @@ export class Daemon implements DaemonApi {
   }
 
   #reportProblem(text: string, key?: string): void {
-    this.events.publish({ kind: 'problem', text });
+    this.events.publish({ kind: 'problem', text, severity: 'warn' });
     this.#reports.add(text, key, Date.now());
   }
 }

@@ -68,7 +68,7 @@ const LOGGED: { readonly [Kind in DaemonEvent['kind']]: (event: EventOf<Kind>) =
   'wrong-password': ({ kind, server, text }) => [
     ['warn', { event: kind, server }, `${server}: ${text} at its console on TCP`],
   ],
-  problem: ({ kind, text }) => [['warn', { event: kind }, text]],
+  problem: ({ kind, text, severity }) => [[severity, { event: kind }, text]],
   resolved: ({ kind, text }) => [['info', { event: kind }, `resolved: ${text}`]],
 };
 

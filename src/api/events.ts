@@ -115,6 +115,8 @@ export interface ProblemEvent {
   readonly kind: 'problem';
   /** One sentence. */
   readonly text: string;
+  /** `error`: something that an admin did is lost or not in force. */
+  readonly severity: 'warn' | 'error';
 }
 
 /** A lasting problem is over. */

@@ -106,7 +106,7 @@ it.each([
   [{ kind: 'override', client: 'lab/alice', by: 'user root' }, 'overrides'],
   [{ kind: 'order', server: 'lab', client: 1, command: 'kill alice' }, 'orders'],
   [{ kind: 'wrong-password', server: 'lab', text: 'x' }, 'wrongPasswords'],
-  [{ kind: 'problem', text: 'x' }, 'problems'],
+  [{ kind: 'problem', text: 'x', severity: 'warn' }, 'problems'],
 ] as const satisfies readonly (readonly [DaemonEvent, string])[])(
   '%j counts as one of %s',
   (event, counter) => {

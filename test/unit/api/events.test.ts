@@ -41,6 +41,15 @@ function logged(event: DaemonEvent): readonly unknown[] {
 }
 
 describe('the log', () => {
+  it.each([
+    ['warn', 40],
+    ['error', 50],
+  ] as const)('has a problem at its level: %s', (severity, level) => {
+    expect(logged({ kind: 'problem', text: 'a disk is full', severity })).toEqual([
+      { level, event: 'problem', msg: 'a disk is full' },
+    ]);
+  });
+
   it('has all members of a switch, also who asked for it', () => {
     expect(logged(switchOf({ peerNotified: false }))).toEqual([
       {

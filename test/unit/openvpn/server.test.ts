@@ -50,7 +50,7 @@ describe('a server with hooks and management', () => {
     await shows('100 alice 1 7');
     said.held = [];
     await until('a status is asked for', () => (said.held?.length ?? 0) > 0);
-    const late = said.held ?? [];
+    const late = said.held;
     said.clients = [];
     rmSync(path);
     await shows('');
@@ -196,7 +196,7 @@ describe('a client that OpenVPN lists and has not let in', () => {
     await shows('100 bob 2 8');
     expect(server.sessions()).toMatchObject([{ protocol: 'tcp', virtual: ['10.8.0.2'] }]);
     expect(server.sessions()[0]).not.toHaveProperty('notLetIn');
-    const answers = said.held ?? [];
+    const answers = said.held;
     said.held = undefined;
     for (const answer of answers) answer();
     await until('it is not let in', () => server.sessions()[0]?.notLetIn === true);
