@@ -5,6 +5,7 @@ import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Console } from '../../src/console/listen/console.js';
 import type { Check } from '../../src/model/check.js';
+import { pathLoads } from '../../src/steering/measure/path-load.js';
 import { needs } from '../lab/needs.js';
 import { cli, cliAsNobody, MAIN, writeIni } from '../support/command-line.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
@@ -94,6 +95,7 @@ describe('with a running daemon', () => {
   });
 
   it('console at a terminal completes words, colours answers, and saves a history without passwords', async () => {
+    daemon.loads = pathLoads(new Map(), daemon.rules.paths);
     let screen = '';
     const typed = execa('script', ['-qec', `${process.execPath} ${MAIN} console -c ${config}`, '/dev/null'], {
       env: {

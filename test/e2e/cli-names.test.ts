@@ -109,7 +109,7 @@ describe('a client whose name would move a terminal, reorder a line or hide', ()
 
   it.each(['json', 'text'])('is escaped in a log of format %s', async (format) => {
     const script = `
-      const { createLog } = await import(${JSON.stringify(join(DIST, 'log.js'))});
+      const { createLog } = await import(${JSON.stringify(join(DIST, 'util/log.js'))});
       const name = ${JSON.stringify(NASTY)};
       createLog({ level: 'info', format: '${format}' }).info({ commonName: name }, name + ' is there');`;
     const { stderr } = await execa(process.execPath, ['--input-type=module', '--eval', script]);

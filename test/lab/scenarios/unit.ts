@@ -1,6 +1,6 @@
 // An admin's installation, as openvpn-conf/ says, where systemd is process 1: Debian's openvpn-server@ with the drop-in,
 // subflowd.service, hooks in the sandbox. The sidecar is stopped, killed and restarted, the server restarted meanwhile.
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
 import type { DaemonStatus } from '../../../src/api/status.js';
@@ -197,17 +197,27 @@ async function obeyed(
   });
 }
 
-/** What the hooks recorded: files below the events directory. */
+/** What the hooks recorded: files below the events directory. A record can be removed while this reads the directory. */
 async function records(): Promise<{ file: string; uid: number; fields: string[] }[]> {
   const found = [];
   for (const user of await readdir(installed.events)) {
     for (const name of await readdir(path.join(installed.events, user))) {
       const file = path.join(installed.events, user, name);
-      const fields = (await readFile(file, 'utf8')).split('\0');
-      found.push({ file, uid: (await stat(file)).uid, fields });
+      const record = await open(file).catch(ifMissing);
+      if (record === undefined) continue;
+      try {
+        const { uid } = await record.stat();
+        found.push({ file, uid, fields: (await record.readFile('utf8')).split('\0') });
+      } finally {
+        await record.close();
+      }
     }
   }
   return found;
+}
+
+function ifMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
 }
 
 /** Owner and mode of each user's directory: process 1 must leave them as tmpfiles made them. */
