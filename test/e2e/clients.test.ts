@@ -13,11 +13,11 @@ import { configOf } from '../support/config.js';
 import { LoopbackVpn, openvpnBefore } from '../support/openvpn.js';
 import { until } from '../support/until.js';
 
-// not timed: each wait has its own bound
+// The waits here are not timed: each has its own bound.
 
 const RELAY = resolve(import.meta.dirname, '../../dist/test/support/floating-relay.js');
 const MPTCP = { wrapper: ['mptcpize', 'run'] } as const;
-/** Beyond any wait of OpenVPN's own, such as the 10 s between two looks at `status`. */
+/** Longer than every wait here, so no result comes from the regular `status`. */
 const POLL_MS = 600_000;
 
 let vpn: LoopbackVpn;
@@ -41,7 +41,7 @@ afterEach(async () => {
   await vpn.destroy();
 });
 
-/** What the daemon does with OpenVPN and the kernel. */
+/** Joins servers, backend and controller as the daemon does. */
 async function serve(section: Partial<ServerConfig> = {}): Promise<void> {
   servers = new Servers([{ name: 's', events, ...section }], { server: { pollMs: POLL_MS } });
   backend = await NetlinkBackend.open();
@@ -92,13 +92,13 @@ async function shows(expected: string, withinMs?: number): Promise<void> {
   });
 }
 
-// Before 2.7 a process has one protocol: what runs the tests with the newer OpenVPN runs these.
-const describeIfServed = openvpnBefore(2, 7) ? undefined : describe;
+// Before 2.7 a process has one protocol. The project that uses the newer OpenVPN runs these tests.
+const describeIfNewer = openvpnBefore(2, 7) ? undefined : describe;
 
-describeIfServed?.('an OpenVPN that serves TCP and UDP in one process', () => {
+describeIfNewer?.('an OpenVPN that serves TCP and UDP in one process', () => {
   const BOTH = { ...MPTCP, extra: ['local 127.0.0.1 1194 udp4'] };
 
-  it('has clients of one address and port, which are told apart', async () => {
+  it('distinguishes a client over TCP from one over UDP with the same address and port', async () => {
     await vpn.server({ ...BOTH, management: join(vpn.directory, 'm'), events });
     await vpn.client('bob', { udp: true, localPort: 5000 });
     await serve(managed());
@@ -138,7 +138,7 @@ describeIfServed?.('an OpenVPN that serves TCP and UDP in one process', () => {
     expect(problems).toEqual([]);
   });
 
-  it('leaves it open which of two is over TCP, where only hooks tell of them', async () => {
+  it('does not guess which of two clients is over TCP if only hooks report them', async () => {
     await vpn.server({ ...BOTH, events });
     await serve();
     await vpn.client('alice', { ...MPTCP, localPort: 5000 });
@@ -149,7 +149,7 @@ describeIfServed?.('an OpenVPN that serves TCP and UDP in one process', () => {
   });
 });
 
-describeIfServed?.('an OpenVPN that serves TCP at two ports', () => {
+describeIfNewer?.('an OpenVPN that serves TCP at two ports', () => {
   it('has clients at both ports, and each has its own connection', async () => {
     await vpn.server({ ...MPTCP, events, extra: ['local 127.0.0.1 1195 tcp4-server'] });
     await serve();
@@ -166,7 +166,7 @@ describeIfServed?.('an OpenVPN that serves TCP at two ports', () => {
 });
 
 describe('a client that OpenVPN refuses', () => {
-  it('is not let in for as long as OpenVPN lists it', async () => {
+  it('is shown as not let in while OpenVPN lists it', async () => {
     const ccd = join(vpn.directory, 'ccd');
     mkdirSync(ccd, { mode: 0o755 });
     writeFileSync(join(ccd, 'mallory'), 'disable\n');
@@ -184,7 +184,7 @@ describe('a client that OpenVPN refuses', () => {
     await shows('alice unruled', 5_000);
   });
 
-  it('by the script that the hook is called from leaves no record', async () => {
+  it('by the script that calls the hook leaves no record', async () => {
     const script = join(vpn.directory, 'connect');
     writeFileSync(script, `#!/bin/sh\n${vpn.hooks}/client-connect\n[ "$common_name" != mallory ]\n`);
     chmodSync(script, 0o755);
@@ -203,21 +203,21 @@ describe('a client that OpenVPN refuses', () => {
 });
 
 describe('a client that leaves', () => {
-  it('is gone at once, where only management tells', async () => {
+  it('is gone immediately, also if only management reports it', async () => {
     await vpn.server({ ...MPTCP, management: join(vpn.directory, 'm') });
     await vpn.client('bob');
     const alice = await vpn.client('alice', MPTCP);
     await serve(managed());
     await shows('alice unruled; bob plain');
-    // without a word to the server
+    // it sends nothing to the server
     await alice.kill('SIGKILL');
     await shows('bob plain', 5_000);
     expect(problems).toEqual([]);
   });
 
-  it('while a script still decides leaves no record', async () => {
+  it('before a deferred script has decided leaves no record', async () => {
     const script = join(vpn.directory, 'connect');
-    // deferred: what it decides it writes into a file, later
+    // It is deferred: it writes its decision into a file later.
     writeFileSync(
       script,
       `#!/bin/sh\n${vpn.hooks}/client-connect\n[ "$common_name" = alice ] && exit 0\n` +
@@ -231,7 +231,7 @@ describe('a client that leaves', () => {
     await until('it is recorded', () => readdirSync(join(events, 'root')).length === 2);
     await bob.kill('SIGKILL');
     await until('its record is removed', () => readdirSync(join(events, 'root')).length === 1);
-    // over plain TCP, and there
+    // A connected client over plain TCP keeps its session.
     await sleep(6_000);
     expect(states()).toBe('alice plain');
   });

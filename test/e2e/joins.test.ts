@@ -25,9 +25,9 @@ function hostOf({ network }: Pick<Stage, 'network'>, index: number): ClientHost 
 }
 
 /**
- * Subflows that the server's kernel holds from a host, established. In a flood it answers SYNs with cookies, and a join that
- * it no longer knows when its ACK comes becomes a TCP connection of its own (net/mptcp/subflow.c,
- * mptcp_subflow_init_cookie_req), which OpenVPN drops a minute later: that is no subflow.
+ * Number of established subflows from a host in the server's kernel. In a flood, the kernel answers SYNs with cookies. If it
+ * has forgotten a join when the ACK arrives, the join becomes a TCP connection of its own, which OpenVPN closes a minute later
+ * (`mptcp_subflow_init_cookie_req` in net/mptcp/subflow.c). Such a connection is not counted.
  */
 async function subflowsFrom({ network }: Stage, { addresses }: ClientHost): Promise<number> {
   const ends = Object.values(addresses).map(({ v4 }) => `dst ${v4}`);
@@ -40,7 +40,7 @@ async function subflowsFrom({ network }: Stage, { addresses }: ClientHost): Prom
   return stdout.split('\n').filter((line) => line.includes('tcp-ulp-mptcp')).length;
 }
 
-/** Begins to join from a host; `all` resolves when all joins were asked for. */
+/** Begins to join from a host. `all` resolves when all joins were sent. */
 function flood(stage: Stage, host: ClientHost, to?: string) {
   return floodOfJoins(cleanup, stage, host, { joins: JOINS, perSecond: PER_SECOND, to });
 }
@@ -62,7 +62,7 @@ async function start(clients: number): Promise<{ stage: Stage; sidecar: Sidecar 
   return { stage, sidecar };
 }
 
-/** The most that was held while `whole` lasted, and how long status took, milliseconds. */
+/** @returns the largest number of subflows until `whole` ends, and the longest time that status took, milliseconds. */
 async function watch(
   stage: Stage,
   host: ClientHost,
@@ -89,7 +89,7 @@ describe('a flood of joins', () => {
     return () => cleanup.run();
   });
 
-  test('to a stranger’s connection is closed down to two subflows, and costs nobody else anything', async () => {
+  test('to a stranger’s connection is reduced to two subflows, and other clients do not notice', async () => {
     const { stage, sidecar } = await start(3);
     const [alice, bob, stranger] = [hostOf(stage, 0), hostOf(stage, 1), hostOf(stage, 2)];
     const tunnel = await stage.connect(0, 'alice');
@@ -101,7 +101,7 @@ describe('a flood of joins', () => {
     await stranger.namespace.sysctl({ 'net.mptcp.pm_type': 1 });
     const { all } = await flood(stage, stranger);
     const watched = watch(stage, stranger, all);
-    // somebody comes meanwhile, with both paths, and is put where its rule says
+    // Another client connects meanwhile with both paths, and follows its rule.
     const other = await stage.connect(1, 'bob');
     await untilStatus(stage.files, 'bob', (status) => isObeyed(status, 'bob', 'wifi'));
     const { most, slowest } = await watched;
@@ -109,7 +109,7 @@ describe('a flood of joins', () => {
     console.log(
       `of ${JOINS} joins the server held ${most} at most; status took ${slowest.toFixed(0)} ms at most`,
     );
-    // how many in between depends on the machine
+    // The largest number depends on the machine.
     expect(most).toBeLessThan(JOINS);
 
     expect(await subflowsFrom(stage, alice)).toBe(2);
@@ -122,17 +122,17 @@ describe('a flood of joins', () => {
     const { reports } = await untilStatus(stage.files, 'the report', ({ reports }) =>
       words.test(reports.join('\n')),
     );
-    // who it was is said, and not once for each
+    // The reports name the host, and there is not one for each subflow.
     expect(reports.length).toBeLessThan(4);
     const lines = (await sidecar.log()).split('\n').filter((line) => line.includes('excess-subflows'));
     expect(lines.length).toBeGreaterThan(0);
     expect(lines.length).toBeLessThan(20);
   }, 300_000);
 
-  test('to a client’s own tunnel is closed down to the limit, and the tunnel goes on', async () => {
+  test('to a client’s own tunnel is reduced to the limit, and the tunnel keeps working', async () => {
     const { stage } = await start(1);
     const alice = hostOf(stage, 0);
-    // what her kernel asks for is the joiner's to say, from the first
+    // The joiner, not alice's kernel, decides from the start which subflows she has.
     await alice.namespace.sysctl({ 'net.mptcp.pm_type': 1 });
     const tunnel = await stage.connect(0, 'alice');
     await untilStatus(stage.files, 'alice', ({ sessions }) => sessions.length === 1);
@@ -153,7 +153,7 @@ describe('a flood of joins', () => {
     expect(await tunnel.reconnects()).toBe(0);
   }, 300_000);
 
-  test('to a connection that OpenVPN has not accepted yet is closed down to two subflows', async () => {
+  test('to a connection that OpenVPN has not accepted yet is reduced to two subflows', async () => {
     const { stage } = await start(2);
     const stranger = hostOf(stage, 1);
     await stage.connect(0, 'alice');

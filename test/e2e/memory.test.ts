@@ -21,10 +21,10 @@ import { makeSidecarFiles, writeRules, type SidecarFiles } from '../lab/sidecar-
 import { Sidecar } from '../lab/sidecar.js';
 import { until } from '../support/until.js';
 
-/** Most that the daemon may have had, MiB: what it takes is printed, and is far less. */
+/** Largest resident memory that passes, MiB. The daemon needs far less; the test prints it. */
 const MOST_MIB = 400;
 const CONSOLE_CLIENTS = 64;
-/** Large ones that each of them asks for. */
+/** Large answers that each client asks for. */
 const ANSWERS = 16;
 const RECORDS = 3_000;
 const NOBODY = 65534;
@@ -33,19 +33,19 @@ let cleanup: Cleanup;
 
 interface Daemon {
   readonly files: SidecarFiles;
-  /** What stands in for OpenVPN. */
+  /** The program that stands in for OpenVPN. */
   readonly openvpn: ChildProcessByStdio<null, Readable, null>;
-  /** The most memory that it has had, MiB. */
+  /** The largest resident memory until now, MiB. */
   readonly most: () => Promise<number>;
 }
 
-/** The daemon in the environment of its service, beside what stands in for an OpenVPN server. */
+/** Starts the daemon in the environment of its service, and a program that stands in for an OpenVPN server. */
 async function start(): Promise<Daemon> {
   const directory = await mkdtemp(path.join(tmpdir(), 'subflowd-memory-'));
   cleanup.add(() => rm(directory, { recursive: true, force: true }));
   const files = await makeSidecarFiles(directory, { backend: 'netlink' });
   await writeRules(files, figure6Paths, { '*': 'lte' });
-  // what is taken for OpenVPN is a program of that name
+  // The daemon recognizes OpenVPN by the name of its program.
   const program = path.join(directory, 'openvpn-at-length');
   await copyFile(process.execPath, program);
   const openvpn = spawn(program, [labScript('openvpn-at-length'), files.management], {
@@ -80,11 +80,11 @@ async function hasNoClients(socket: string): Promise<boolean> {
   return false;
 }
 
-/** All that a client is told until it is hung up on. */
+/** Reads until the console closes the connection. */
 async function readAll(socket: Socket): Promise<string> {
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk)).resume();
-  // one that was reset is closed already
+  // a connection that was reset is already closed
   if (!socket.closed) await once(socket, 'close');
   return Buffer.concat(chunks).toString('latin1');
 }
@@ -92,7 +92,7 @@ async function readAll(socket: Socket): Promise<string> {
 const figures = (before: number, after: number) =>
   `${before.toFixed(0)} MiB before, ${after.toFixed(0)} MiB at most`;
 
-describe('the daemon keeps little', () => {
+describe('the memory of the daemon is limited', () => {
   needs('root');
 
   beforeEach(() => {
@@ -100,7 +100,7 @@ describe('the daemon keeps little', () => {
     return () => cleanup.run();
   });
 
-  test('of large answers that all clients of a console ask for, 16 different ones each, and do not read', async () => {
+  test('if all clients of a console ask for 16 different large answers each, and do not read them', async () => {
     const { files, most } = await start();
     const before = await most();
     const sockets: Socket[] = [];
@@ -116,7 +116,7 @@ describe('the daemon keeps little', () => {
     );
     const after = await most();
     await statusOf(files);
-    // all were cut off, with what little was under way to them
+    // All were disconnected before they got all answers.
     const texts = await Promise.all(sockets.map(readAll));
     const sentMib = texts.reduce((sum, { length }) => sum + length, 0) / 2 ** 20;
     console.log(`${figures(before, after)}; clients were sent ${sentMib.toFixed(0)} MiB`);
@@ -124,12 +124,12 @@ describe('the daemon keeps little', () => {
     expect(after).toBeLessThan(MOST_MIB);
   });
 
-  test('of the variables of 3,000 clients that a management interface tells of', async () => {
+  test('if a management interface reports the variables of 3,000 clients', async () => {
     const { files, openvpn, most } = await start();
     const before = await most();
     openvpn.kill('SIGUSR2');
     await says(openvpn.stdout, 'all told');
-    // what is asked behind it is answered behind it
+    // A later command is answered after them.
     expect(
       await command({ ...files, console: path.join(path.dirname(files.config), 'lab.sock') }, 'pid'),
     ).toEqual([`pid=${openvpn.pid ?? 0}`]);
@@ -139,7 +139,7 @@ describe('the daemon keeps little', () => {
     expect(after).toBeLessThan(MOST_MIB);
   });
 
-  test('of 3,000 records as long as a hook may write them, and of as many longer ones', async () => {
+  test('if there are 3,000 records of the largest size, and 3,000 larger ones', async () => {
     const { files, openvpn, most } = await start();
     const before = await most();
     const script = `
@@ -159,7 +159,7 @@ describe('the daemon keeps little', () => {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     expect(await once(writer, 'exit')).toEqual([0, null]);
-    // status does not have them, so all records are removed once they were read; what is too long is none
+    // `status` does not list these clients, so each record is removed after it was read. A file that is too long is not a record.
     await until('all were read', async () => (await readdir(directory)).length <= RECORDS, 180_000);
     await statusOf(files);
     const after = await most();

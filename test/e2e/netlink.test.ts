@@ -25,7 +25,7 @@ let client: Namespace;
 let backend: NetlinkBackend;
 let pid: number;
 
-/** Starts a program of the lab under mptcpize; its PID is the program's. */
+/** Starts a program of the lab under mptcpize. The child's PID is that of the program. */
 function start(namespace: Namespace, ...args: readonly string[]) {
   const child = namespace.start('mptcpize', ['run', process.execPath, labScript('mptcp-peer'), ...args]);
   cleanup.add(async () => {
@@ -35,14 +35,14 @@ function start(namespace: Namespace, ...args: readonly string[]) {
   return child;
 }
 
-/** @returns what ends the connections, from the client's side. */
+/** Opens connections from the client. @returns ends them. */
 async function hold(host: string, count: number): Promise<() => void> {
   const child = start(client, 'hold', host, `${port}`, `${count}`);
   await says(child.stdout, 'held');
   return () => child.kill('SIGKILL');
 }
 
-/** The server's one connection, when it has as many subflows as that. */
+/** Resolves with the only connection of the server when it has this number of subflows. */
 async function onlyConnection(subflows: number): Promise<Connection> {
   return until(`a connection with ${subflows} subflows`, async () => {
     const { connections } = await backend.connections(pid);
@@ -59,7 +59,7 @@ function nameOf(
   return { pid, connection, local: subflow.local, remote: subflow.remote };
 }
 
-/** Tokens of established meta-sockets as ss tells them, sorted. */
+/** Tokens of the established meta-sockets, as ss reports them, sorted. */
 async function tokensOfSs(): Promise<string[]> {
   const { stdout } = await network.server.run('ss', ['-HMniO', 'state', 'established']);
   return [...stdout.matchAll(/ token:([0-9a-f]+)/g)].map(([, token = '']) => token.padStart(8, '0')).sort();
@@ -82,11 +82,11 @@ describe('the netlink backend', () => {
     return () => cleanup.run();
   });
 
-  // the server listens on [::], so that an IPv4 client's addresses are mapped ones in the kernel
+  // The server listens on [::], so the kernel has IPv4-mapped addresses for an IPv4 client.
   test.each([
     ['IPv4', 'v4'],
     ['IPv6', 'v6'],
-  ] as const)('sees a connection over %s, sets and reads back every priority', async (_, family) => {
+  ] as const)('observes a connection over %s, sets each priority and reads it back', async (_, family) => {
     await hold(network.serverAddress[family], 1);
     const connection = await onlyConnection(2);
     const addresses = network.clients[0]?.addresses;
@@ -117,12 +117,12 @@ describe('the netlink backend', () => {
     expect(await backend.setPriority(nameOf(connection, wifi), 'backup')).toEqual(committed);
     expect(await wishes()).toEqual({ 0: 'backup', [lte?.id ?? -1]: 'active' });
     await until(
-      'the client heard of all three',
+      'the client has received all three',
       async () => rise('MPTcpExtMPPrioRx', before, await readCounters(client)) === 3,
     );
   });
 
-  test('tells the client’s wish from ours', async () => {
+  test('distinguishes the priority that the client asks for from ours', async () => {
     const lte = network.clients[0]?.addresses.lte?.v4 ?? '';
     await client.ip([`mptcp endpoint change ${lte} backup`]);
     await hold(network.serverAddress.v4, 1);
@@ -135,14 +135,14 @@ describe('the netlink backend', () => {
       subflows.find(({ peers }) => peers === 'backup'),
     );
     expect(await backend.setPriority(held, 'active')).toMatchObject({ outcome: 'unchanged' });
-    // the kernel offers no way
+    // the kernel has no call for it
     expect(await backend.setPriority(held, 'active', { overridePeer: true })).toMatchObject({
       outcome: 'refused',
       reason: expect.stringContaining('backend = devmem') as string,
     });
   });
 
-  test('sets a priority that another has changed since the look', async () => {
+  test('sets a priority that another program has changed since the last observation', async () => {
     await hold(network.serverAddress.v4, 1);
     const connection = await onlyConnection(2);
     const name = nameOf(connection, connection.subflows[1]);
@@ -157,15 +157,15 @@ describe('the netlink backend', () => {
     };
     expect(await set(backend, 'backup')).toEqual(['committed', 'backup']);
     expect(await set(other, 'active')).toEqual(['committed', 'active']);
-    // it was backup when it was last looked at
+    // it was backup in the last observation
     expect(await set(backend, 'backup')).toEqual(['committed', 'backup']);
     expect(await set(other, 'active')).toEqual(['committed', 'active']);
-    // and was then, too: it holds by another's hand already, is asked for once more, and is known from then on
+    // The last observation has backup, but another program has set active: it is set once more, and is known from then on.
     expect(await set(backend, 'active')).toEqual(['committed', 'active']);
     expect(await set(backend, 'active')).toEqual(['unchanged', 'active']);
   });
 
-  test('has nothing to do with other processes’ sockets', async () => {
+  test('does not observe sockets of other processes', async () => {
     await hold(network.serverAddress.v4, 1);
     await onlyConnection(2);
     expect(await backend.connections(process.pid)).toMatchObject({ connections: [] });
@@ -178,7 +178,7 @@ describe('the netlink backend', () => {
     });
   });
 
-  test('shows plain TCP for what it is', async () => {
+  test('reports a connection over plain TCP as plain', async () => {
     const code = `require('node:net').connect(${port}, '${network.serverAddress.v4}', () => console.log('connected'))`;
     const child = client.start(process.execPath, ['-e', code]);
     cleanup.add(async () => {
@@ -226,7 +226,7 @@ describe('the netlink backend', () => {
     });
     if (isEarly) await onlyConnection(2);
     server.kill('SIGUSR2');
-    await until('nobody listens there', async () => {
+    await until('the port has no listener', async () => {
       const ss = await network.server.run('ss', ['-Hltn', 'sport', `:${otherPort}`]);
       return ss.stdout === '';
     });
@@ -250,7 +250,7 @@ describe('the netlink backend', () => {
     expect((await onlyConnection(2)).local.port).toBe(port + 1);
   });
 
-  test('says that a subflow, a connection, a process is gone', async () => {
+  test('reports that a subflow, a connection, or a process is gone', async () => {
     const release = await hold(network.serverAddress.v4, 1);
     const connection = await onlyConnection(2);
     const lteAddress = network.clients[0]?.addresses.lte?.v4 ?? '';
@@ -258,7 +258,7 @@ describe('the netlink backend', () => {
     const wifi = connection.subflows.find(({ remote }) => remote.address !== lteAddress);
     const gone = { outcome: 'gone', isMpPrioRequested: false };
 
-    // none of them looked at again
+    // There is no observation between the end of each and the attempt to set it.
     const { stdout } = await client.run('ip', ['mptcp', 'endpoint', 'show']);
     const id = new RegExp(`^${lteAddress} id (\\d+)`, 'm').exec(stdout)?.[1] ?? '';
     await client.ip([`mptcp endpoint delete id ${id}`]);
@@ -291,20 +291,20 @@ describe('the netlink backend', () => {
     expect(await backend.setPriority(nameOf(connection, wifi), 'active')).toMatchObject(gone);
   });
 
-  test('hears of what comes and goes, and loses nothing in a storm', async () => {
+  test('reports each change, and misses no connection when the kernel drops events', async () => {
     let calls = 0;
     backend.onChange(() => calls++);
     const release = await hold(network.serverAddress.v4, 1);
-    await until('it heard of the connection', () => calls > 0);
+    await until('it reports the connection', () => calls > 0);
     release();
     await until('it is gone', async () => (await tokensOfSs()).length === 0);
-    await until('all is quiet', async () => {
+    await until('no more events arrive', async () => {
       const before = calls;
       await new Promise((resolve) => setTimeout(resolve, 500));
       return calls === before;
     });
 
-    // another listener with as small a buffer shows that datagrams are lost
+    // A second listener with a buffer of the same size shows that the kernel drops events.
     const namespace = NetworkNamespace.openFor(pid);
     cleanup.add(() => {
       namespace.close();
@@ -321,7 +321,7 @@ describe('the netlink backend', () => {
     await hold(network.serverAddress.v4, 20);
     const before = await readCounters(network.server);
     calls = 0;
-    // blocks this process, so that it hears nothing meanwhile: each connection is three events, created, established, closed
+    // This blocks the process, so it receives nothing meanwhile. Each connection causes three events.
     const storms = 3_500;
     execaSync('ip', [
       ...['netns', 'exec', client.name, 'mptcpize', 'run', process.execPath, labScript('mptcp-peer')],
@@ -334,8 +334,8 @@ describe('the netlink backend', () => {
     expect(() => witness.receive(new Uint8Array(64))).toThrow(
       expect.objectContaining({ code: 'ENOBUFS' }) as Error,
     );
-    await until('it heard of it', () => calls > 0);
-    // and not once for each
+    await until('it reports a change', () => calls > 0);
+    // but not once for each event
     expect(calls).toBeLessThan(storms);
     await until('the storm is over', async () => (await tokensOfSs()).length === 40);
     const { connections, problems } = await backend.connections(pid);
@@ -351,7 +351,7 @@ describe('the netlink backend', () => {
     await until('it heard of one more', () => calls > heard);
   }, 300_000);
 
-  test('starts no look for connections of other programs in the server’s namespace', async () => {
+  test('does not observe because of connections of other programs in the server’s namespace', async () => {
     let calls = 0;
     backend.onChange(() => calls++);
     const other = start(network.server, 'serve', `${port + 1}`);
@@ -368,7 +368,7 @@ describe('the netlink backend', () => {
     expect(calls).toBeLessThan(20);
   });
 
-  test('lets go of a namespace whose last process ended', async () => {
+  test('closes a namespace whose last process ended', async () => {
     await hold(network.serverAddress.v4, 1);
     await onlyConnection(2);
     const namespace = NetworkNamespace.openFor(pid);

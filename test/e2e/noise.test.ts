@@ -20,7 +20,7 @@ import { DIRECTORY_NOISE, isRunning, makeNoise, type DirectoryNoise } from '../s
 
 /** How long there is noise, milliseconds. */
 const NOISE_MS = 60_000;
-/** Who connects meanwhile, and how long after it began, milliseconds. */
+/** The clients that connect meanwhile, and when, in milliseconds after the noise began. */
 const NEWCOMERS = [
   ['bob', 2_000],
   ['carol', 22_000],
@@ -28,20 +28,20 @@ const NEWCOMERS = [
 ] as const;
 /** The host behind those of alice and the newcomers. */
 const STRANGER = 1 + NEWCOMERS.length;
-/** Within what an admin is to be answered, and a client that has connected to be on its path, milliseconds ... */
+/** Longest times until an admin has an answer, and until a connected client is on its path, milliseconds ... */
 const ANSWER_MS = 1_000;
 const STEERED_MS = 2_000;
-/** ... and how many times as long a busy machine may take. What it took is printed. */
+/** ... and how many times as long a busy machine may take. The test prints the times. */
 const PATIENCE = 5;
 const NOBODY = 65534;
 const CONSOLE_PORT = 7505;
-/** Of a program beside OpenVPN that serves others by MPTCP. */
+/** Port of another MPTCP service on the server's host. */
 const OTHER_PORT = 4000;
 const paths = figure6Paths;
 
 /**
- * All that the users of the hooks can do. Each line is one user in a directory of its own, which does all of the line at the
- * same time: nothing of a line ends the rest of it.
+ * Everything that users of the hooks can do. Each line is one user with its own directory, who does all of the line at the
+ * same time. No noise of a line prevents another one of that line.
  */
 const OF_HOOK_USERS = [
   {
@@ -68,22 +68,22 @@ let cleanup: Cleanup;
 
 interface Noisy {
   readonly stage: Stage;
-  /** Where the configuration is, and the directories of the hooks. */
+  /** The directory of the config and of the hooks' directories. */
   readonly directory: string;
-  /** Of the server's own console. */
+  /** The socket of the server's own console. */
   readonly console: string;
-  /** Of a management interface that the noise makes. */
+  /** The socket of a management interface that the noise creates. */
   readonly management: string;
   readonly stranger: ClientHost;
   /** Runs a noise until the end of the test. */
   readonly begin: (kind: ListenerNoise, place: Place, from?: Namespace, wrapper?: readonly string[]) => void;
-  /** To be asked when the minute is over: all that was begun is to have lasted. */
+  /** Whether each noise still runs: asked after the minute. */
   readonly lasts: (() => boolean)[];
-  /** Ends what {@link begin} began, and returns how often each noise did what it does. */
+  /** Ends what {@link begin} began. @returns how many times each noise did its action. */
   readonly counts: () => Promise<readonly number[]>;
 }
 
-/** A server with a client, and a sidecar that steers it. */
+/** A server with a client, and a subflowd that steers it. */
 async function build(): Promise<Noisy> {
   const stage = await buildStage(cleanup, { paths, backend: 'netlink', clients: STRANGER + 1 });
   const { files, network } = stage;
@@ -163,7 +163,7 @@ async function noiseIn(
   }
 }
 
-/** Asks as an admin does, all the time that there is noise, and lets clients connect meanwhile, one after another. */
+/** Asks for status while there is noise, and connects one client after another meanwhile. */
 async function served({ stage, lasts, counts }: Noisy): Promise<void> {
   const start = performance.now();
   const answers: number[] = [];
@@ -196,7 +196,7 @@ async function served({ stage, lasts, counts }: Noisy): Promise<void> {
   expect(Math.max(...steered)).toBeLessThan(PATIENCE * STEERED_MS);
 }
 
-describe('for a minute an admin is answered and new clients are steered', () => {
+describe('for a minute an admin gets answers and new clients are steered', () => {
   needs(...networkNeeds);
 
   beforeEach(() => {
@@ -204,7 +204,7 @@ describe('for a minute an admin is answered and new clients are steered', () => 
     return () => cleanup.run();
   });
 
-  test('while somebody fills the consoles and guesses passwords at the one on TCP', async () => {
+  test('while a user fills the consoles and guesses passwords at the one on TCP', async () => {
     const noisy = await build();
     for (const place of [noisy.stage.files.console, noisy.console]) {
       await chmod(place, 0o666);
@@ -214,9 +214,9 @@ describe('for a minute an admin is answered and new clients are steered', () => 
     await served(noisy);
   });
 
-  test('while the management interface of another server never stops talking', async () => {
+  test('while the management interface of another server sends without a pause', async () => {
     const noisy = await build();
-    // as root, by whom it is made
+    // as root: subflowd talks to no other user there
     noisy.begin('talkForEver', { path: noisy.management }, undefined, ['env']);
     await served(noisy);
   });
@@ -255,7 +255,7 @@ describe('for a minute an admin is answered and new clients are steered', () => 
     console.log((await child).stdout);
   });
 
-  test('while three users of the hooks do all that is known in their directories', async () => {
+  test('while three users of the hooks make every known kind of noise in their directories', async () => {
     expect(OF_HOOK_USERS.flatMap(({ kinds }) => kinds).sort()).toEqual(Object.keys(DIRECTORY_NOISE).sort());
     const noisy = await build();
     for (const { uid, kinds } of OF_HOOK_USERS) {
@@ -267,7 +267,7 @@ describe('for a minute an admin is answered and new clients are steered', () => 
     await served(noisy);
   });
 
-  test('while somebody who may write beside subflowd.ini makes and removes files there', async () => {
+  test('while a user who may write to the directory of subflowd.ini makes and removes files there', async () => {
     const noisy = await build();
     await chmod(noisy.directory, 0o1777);
     await noiseIn(noisy, noisy.directory, OF_HOOK_USERS[0].kinds);
