@@ -68,8 +68,8 @@ export class TrackedServers {
   readonly #servers = new Map<number, TrackedServer>();
 
   getOrAdd(pid: number): TrackedServer {
-    const get = this.#servers.get(pid);
-    if (get) return get;
+    const known = this.#servers.get(pid);
+    if (known) return known;
     const server = new TrackedServer(pid);
     this.#servers.set(pid, server);
     return server;
