@@ -5,6 +5,9 @@ import { qualifiedName } from '../../model/session.js';
 import { printable } from '../../util/printable.js';
 import type { Send } from '../common/answer.js';
 
+/** All clients that watch get the same array for an event, so they share one encoded text. */
+const linesByEvent = new WeakMap<DaemonEvent, readonly string[]>();
+
 /**
  * Sends a client that asked for it (`mptcp watch`) a line for each switch and each changed subflow, in the form of
  * OpenVPN's `>STATE:`. Unix time in seconds comes first. The client's name comes last, because it can contain commas.
@@ -15,11 +18,19 @@ import type { Send } from '../common/answer.js';
  */
 export function sendEvents({ events }: Pick<DaemonApi, 'events'>, send: Send): () => void {
   return events.subscribe((event) => {
-    const text = textOf(event);
-    if (text === undefined) return;
-    const time = event.kind === 'switch' ? event.committedAt : Date.now();
-    send([printable(`>MPTCP:${Math.floor(time / 1000)},${text}`)]);
+    const lines = linesOf(event);
+    if (lines.length > 0) send(lines);
   });
+}
+
+function linesOf(event: DaemonEvent): readonly string[] {
+  const known = linesByEvent.get(event);
+  if (known !== undefined) return known;
+  const text = textOf(event);
+  const time = event.kind === 'switch' ? event.committedAt : Date.now();
+  const lines = text === undefined ? [] : [printable(`>MPTCP:${Math.floor(time / 1000)},${text}`)];
+  linesByEvent.set(event, lines);
+  return lines;
 }
 
 function textOf(event: DaemonEvent): string | undefined {

@@ -1,0 +1,16 @@
+import { expect, it } from 'vitest';
+import { EventStream } from '../../../../src/api/events.js';
+import { sendEvents } from '../../../../src/console/text/events.js';
+import { switchOf } from '../steered.js';
+
+it('clients that watch get the same lines for an event, so that the text is encoded once', () => {
+  const events = new EventStream();
+  const sent: (readonly string[])[] = [];
+  sendEvents({ events }, (lines) => sent.push(lines));
+  sendEvents({ events }, (lines) => sent.push(lines));
+  events.publish(switchOf({ committedAt: 1_999 }));
+  events.publish({ kind: 'stopped' });
+  const line = '>MPTCP:1,SWITCH,wifi,lte,lab/alice';
+  expect(sent).toEqual([[line], [line]]);
+  expect(sent[0]).toBe(sent[1]);
+});
