@@ -1,7 +1,7 @@
 /** How many connections may be open that have not given the password yet. */
 export interface LoginLimits {
   readonly all: number;
-  /** From one source: see {@link PendingLogin.source}. */
+  /** From one {@link PendingLogin.source}. */
   readonly perSource: number;
 }
 
@@ -10,7 +10,7 @@ export const LOGIN_LIMITS: LoginLimits = { all: 32, perSource: 4 };
 
 /** A connection that has not given the password yet. */
 export interface PendingLogin {
-  /** Who connects: an address, or a user of this host. */
+  /** Where it comes from: the name of its `Source` (access.ts). */
   readonly source: string;
   /** Ends the connection, to make room for another one. */
   disconnect(reason: string): void;
