@@ -42,7 +42,7 @@ export interface CounterValues {
 /** The same counts, which can be increased. */
 type Counted = { -readonly [Key in keyof CounterValues]: CounterValues[Key] };
 
-/** Which counter each kind of event increases by one; `undefined`: none, or one that {@link Counters} counts by its members. */
+/** Which counter each kind of event increases by one; `undefined`: none, or counters that `#count` increases. */
 const COUNTER_OF_EVENT = {
   ready: undefined,
   stopped: undefined,

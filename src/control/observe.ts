@@ -139,7 +139,10 @@ function unsteerableReason(
   return session.notLetIn ? 'not-let-in' : undefined;
 }
 
-/** By endpoint: the sessions that share it, if more than one of them may be over TCP. A server on one port has no such clients. */
+/**
+ * By endpoint: the sessions that share it, if more than one of them may be over TCP. A server on one port has at most one such
+ * client.
+ */
 function disputesOf(sessions: readonly Session[]): Map<string, readonly Session[]> {
   const firsts = new Map<string, Session>();
   const disputes = new Map<string, readonly Session[]>();

@@ -160,7 +160,8 @@ describe('the memory of the daemon is limited', () => {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     expect(await once(writer, 'exit')).toEqual([0, null]);
-    // OpenVPN does not list these clients, so each record is removed when it was read. A file that is too large is not a record.
+    // OpenVPN does not list these clients, so each record is removed when it was read. A file that is too large is no record,
+    // and stays.
     await until('all were read', async () => (await readdir(directory)).length <= RECORDS, 180_000);
     await statusOf(files);
     const after = await peakMib();

@@ -9,7 +9,10 @@ import type { ConsoleClient, Stream } from './console-client.js';
 import type { HoldFlag } from './hold.js';
 import type { SharedSettings } from './settings.js';
 
-/** The largest N of `log N` that OpenVPN gets: it counts down from N even if it has fewer lines. A larger N is sent as `all`. */
+/**
+ * The largest N of `log N` that OpenVPN gets. It counts down from N even if it has fewer lines, so a larger N is sent as
+ * `all`.
+ */
 export const MOST_HISTORY = 100_000;
 
 /** Asks OpenVPN for its hold flag, which {@link HoldFlag} then knows. If it does not yet, the question is asked again. */
