@@ -94,8 +94,8 @@ export function assignPaths(before: BalanceState, step: BalanceRound): BalanceSt
 }
 
 /**
- * The assignment with which a session enters the round. `active` is empty if the session needs a path: it is new, cannot use
- * its path any more, or has got its second path. A session that stays away from its assigned path is assigned to the path
+ * The assignment with which a session enters the round. `active` is empty if the session needs a path: it is new and on no
+ * single path, cannot use its path any more, or has got its second path. A session that stays away from its assigned path is assigned to the path
  * that it is on.
  */
 function assignmentBefore(
