@@ -1,5 +1,6 @@
 #include "guarded-commit.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -7,12 +8,14 @@ namespace subflowd {
 namespace {
 
 constexpr std::uint64_t kPage = 4096;
+// How often a compare-and-swap is tried while the kernel changes other bits of the same unit.
 constexpr int kAttempts = 64;
 
 [[noreturn]] void throw_unreadable(std::size_t index) {
   throw MemoryError("EGUARD", "guard " + std::to_string(index) + " of the trail cannot be read");
 }
 
+// Throws if the change is malformed, or if this memory cannot be changed in this way.
 void check(const PhysicalMemory& memory, const Change& change) {
   const auto [address, width, mask, value, read_back] = change;
   const bool width_known = width == 1 || width == 2 || width == 4;
@@ -28,13 +31,15 @@ void check(const PhysicalMemory& memory, const Change& change) {
 
 bool is_well_formed(const Guard& guard) { return guard.address % 8 == 0 && (guard.expected & ~guard.mask) == 0; }
 
-// Waits about 100 ns: the time in which another processor gets the cache line back for a store that is under way.
-void store_barrier() {
+// Waits about 100 ns. Another processor may have read the unit before our change, and may be about to write it back. In
+// this time it gets the cache line and its store completes, so the read-back finds it.
+void wait_for_other_stores() {
 #ifdef __x86_64__
   for (int pause = 0; pause < 2; ++pause) __builtin_ia32_pause();
 #endif
 }
 
+// Changes the bits of the mask with one atomic instruction.
 template <typename Unit>
 int swap_bits(void* where, const Change& change) {
   auto* unit = static_cast<Unit*>(where);
@@ -46,13 +51,14 @@ int swap_bits(void* where, const Change& change) {
     const auto after = static_cast<Unit>((before & static_cast<Unit>(~mask)) | value);
     if (!__atomic_compare_exchange_n(unit, &before, after, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) continue;
     if (change.read_back == 0) return kChanged;
-    store_barrier();
+    wait_for_other_stores();
     return ((__atomic_load_n(unit, __ATOMIC_RELAXED) ^ value) & change.read_back) == 0 ? kChanged : kOverwritten;
   }
   throw MemoryError("EBUSY", "the field's word changed during every attempt");
 }
 
-void* field(PhysicalMemory& memory, const Change& change) {
+// Returns where the field is mapped.
+void* map_field(PhysicalMemory& memory, const Change& change) {
   const Window& window = memory.window(change.address, change.width);
   if (window.length == 0) throw MemoryError("ETARGET", "the field is not System RAM, or its page cannot be mapped");
   return window.at(change.address);
@@ -61,7 +67,7 @@ void* field(PhysicalMemory& memory, const Change& change) {
 int commit_mapped(PhysicalMemory& memory, const Guard* guards, std::size_t count, const Change& change) {
   // Maps the window of the field before the guards are compared, so that no page fault comes between them and the
   // change.
-  field(memory, change);
+  map_field(memory, change);
   Window window;
   for (std::size_t index = 0; index < count; ++index) {
     const Guard& guard = guards[index];
@@ -73,8 +79,8 @@ int commit_mapped(PhysicalMemory& memory, const Guard* guards, std::size_t count
     const auto* word = reinterpret_cast<const std::uint64_t*>(window.at(guard.address));
     if ((__atomic_load_n(word, __ATOMIC_ACQUIRE) & guard.mask) != guard.expected) return static_cast<int>(index);
   }
-  // The window of a guard may have replaced that of the field (see kMaxWindows).
-  void* where = field(memory, change);
+  // The window of a guard may have replaced that of the field (see kMaxWindows in physical-memory.cc).
+  void* where = map_field(memory, change);
   switch (change.width) {
     case 1:
       return swap_bits<std::uint8_t>(where, change);
@@ -90,7 +96,7 @@ int commit_mapped(PhysicalMemory& memory, const Guard* guards, std::size_t count
 int commit_bytes(PhysicalMemory& memory, const Guard* guards, std::size_t count, const Change& change) {
   unsigned char page[kPage];
   std::uint8_t before = 0;
-  bool has_byte = false;
+  bool has_before = false;
   for (std::size_t index = 0; index < count; ++index) {
     if (!is_well_formed(guards[index])) throw_unreadable(index);
   }
@@ -116,11 +122,11 @@ int commit_bytes(PhysicalMemory& memory, const Guard* guards, std::size_t count,
     }
     if (has_field) {
       before = page[change.address - low];
-      has_byte = true;
+      has_before = true;
     }
     first = next;
   }
-  if (!has_byte && !memory.read(change.address, &before, 1)) {
+  if (!has_before && !memory.read(change.address, &before, 1)) {
     throw MemoryError("ETARGET", "the field cannot be read");
   }
   if ((before & change.mask) == change.value) return kUnchanged;

@@ -11,11 +11,12 @@ namespace subflowd {
 
 namespace {
 
+// SO_PEERCRED of a connected unix socket (unix(7)).
 Napi::Value peer_credentials(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  constexpr const char* kWanted = "peerCredentials(fd: int32)";
-  if (info.Length() != 1) reject_arguments(env, kWanted);
-  const int fd = to_integer<std::int32_t>(info[0], kWanted);
+  constexpr const char* kSignature = "peerCredentials(fd: int32)";
+  if (info.Length() != 1) reject_arguments(env, kSignature);
+  const int fd = to_integer<std::int32_t>(info[0], kSignature);
   ucred peer{};
   socklen_t length = sizeof peer;
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) {

@@ -95,7 +95,7 @@ class PhysicalMemory {
  private:
   struct MappedRange {
     Range range;
-    std::vector<std::byte*> windows;  // one for each kWindow of the range; null until it is first used
+    std::vector<std::byte*> windows;  // one for each 2 MiB of the range; null until it is first used
   };
 
   MappedRange* find(std::uint64_t address, std::size_t length) noexcept;

@@ -1,4 +1,5 @@
 #!/usr/bin/env -S node --inspect-port=192.0.2.1:9229
+// the first line, and why this import comes first: see no-debugger.ts
 import './no-debugger.js';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_CONFIG_FILE, loadConfig } from './config/load.js';
@@ -11,6 +12,7 @@ import { VERSION } from './version.js';
 /** Exit code of a wrong command line. */
 const EXIT_USAGE = 2;
 
+/** What to do about a client's name that looks like an option. */
 const DASHES_HINT = 'Write -- before a name that begins with -, for example: subflowd primary -- -n lte\n';
 
 const program = new Command('subflowd')
@@ -43,6 +45,7 @@ function command(name: string, description: string): Command {
     .option('-c, --config <file>', 'the config file', DEFAULT_CONFIG_FILE);
 }
 
+/** How the help describes a client. */
 const CLIENT =
   'common name, CID, real or virtual address, also as SERVER/...; write -- before one that begins with -';
 

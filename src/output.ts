@@ -4,7 +4,7 @@ import { ConsoleRefusal } from './console/terminal/talk.js';
 import { KernelError } from './model/kernel-error.js';
 import { printable } from './util/printable.js';
 
-/** Exit code of a command whose answer is no, or that failed. */
+/** Exit code of a command that failed, or whose answer is no: a check that found something wrong. */
 export const EXIT_NO = 1;
 
 /** Prints a text and a line end on standard output. */

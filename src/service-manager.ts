@@ -17,10 +17,11 @@ export class ServiceManager {
     this.#notify('READY=1', `STATUS=${status}`);
     const intervalUs = Number(this.environment.WATCHDOG_USEC ?? 0);
     if (!(intervalUs > 0)) return;
-    // twice in each interval, as sd_watchdog_enabled(3) recommends
+    // half of the interval, as sd_watchdog_enabled(3) recommends
+    const periodMs = intervalUs / 1000 / 2;
     this.#watchdog = setInterval(() => {
       this.#notify('WATCHDOG=1');
-    }, intervalUs / 2_000);
+    }, periodMs);
     this.#watchdog.unref();
   }
 

@@ -39,10 +39,11 @@ export interface CounterValues {
   readonly paths: Readonly<Record<string, Transferred>>;
 }
 
+/** The same counts, which can be increased. */
 type Counted = { -readonly [Key in keyof CounterValues]: CounterValues[Key] };
 
-/** Which counter each kind of event increases by one; `undefined`: none. */
-const BY_EVENT = {
+/** Which counter each kind of event increases by one; `undefined`: none, or counters that `#count` increases. */
+const COUNTER_OF_EVENT = {
   ready: undefined,
   stopped: undefined,
   switch: 'switches',
@@ -67,7 +68,8 @@ export class Counters {
   readonly #rounds: RoundChanges;
 
   /**
-   * @param events are counted. A `subflow` event is published there for each subflow that differs from the last round.
+   * @param events the events to count. A `subflow` event is published there for each subflow that differs from the last
+   * round.
    * @param now Unix time, milliseconds.
    */
   constructor(events: EventStream, now: number) {
@@ -121,12 +123,13 @@ export class Counters {
   }
 
   #count(event: DaemonEvent): void {
-    const counter = BY_EVENT[event.kind];
+    const counter = COUNTER_OF_EVENT[event.kind];
     if (counter !== undefined) this.#counted[counter] += 1;
     if (event.kind === 'subflow' && event.change !== 'changed') this.#subflows[event.change] += 1;
     if (event.kind === 'excess-subflows') this.#subflows.closedAboveLimit += event.closed;
   }
 
+  /** Adds what a path has carried. */
   #transfer(path: string, { down, up }: Transferred): void {
     const sums = this.#paths.get(path);
     if (sums === undefined) this.#paths.set(path, { down, up });

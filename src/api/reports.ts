@@ -11,21 +11,26 @@ export const EVENT_MS = 15 * 60_000;
 /** Largest number of reports. If there are more, the oldest event is dropped; without events, the oldest problem. */
 export const MOST_REPORTS = 20;
 
+/** A report that is shown. */
+interface ShownReport extends Report {
+  /** The key of a problem; undefined for an event. */
+  readonly key: string | undefined;
+}
+
 /** The problems and events that `status` shows. A problem is shown until it is resolved, an event for some time. */
 export class Reports {
-  readonly #shown = new Map<string, Report & { readonly isEvent: boolean }>();
+  /** By the key of the problem or the kind of the event, in the order in which they were last reported. */
+  readonly #shown = new Map<string, ShownReport>();
 
   /**
    * Adds a problem or an event.
-   * @param key of a problem, which lasts until it is resolved. Without a key it is an event; a repeated event gets a new time.
+   * @param key the key of a problem, which lasts until it is resolved; undefined for an event. A repeated event gets a new
+   * time.
    * @param now Unix time, milliseconds.
    */
   add(text: string, key: string | undefined, now: number): void {
     if (key === undefined) this.addEvent(text, text, now);
-    else {
-      const id = `problem ${key}`;
-      this.#show(id, { text, since: this.#shown.get(id)?.since ?? now, isEvent: false });
-    }
+    else this.#show(problemId(key), { text, since: this.#shown.get(problemId(key))?.since ?? now, key });
   }
 
   /**
@@ -33,38 +38,41 @@ export class Reports {
    * @param now Unix time, milliseconds.
    */
   addEvent(text: string, kind: string, now: number): void {
-    this.#show(`event ${kind}`, { text, since: now, isEvent: true });
-  }
-
-  #show(id: string, report: Report & { readonly isEvent: boolean }): void {
-    this.#shown.delete(id);
-    this.#shown.set(id, report);
-    if (this.#shown.size <= MOST_REPORTS) return;
-    const ids = [...this.#shown.keys()];
-    const oldest = ids.find((each) => this.#shown.get(each)?.isEvent) ?? ids[0];
-    if (oldest !== undefined) this.#shown.delete(oldest);
+    this.#show(`event ${kind}`, { text, since: now, key: undefined });
   }
 
   /** Removes the problem with this key. @returns it, if it was shown. */
   resolve(key: string): Report | undefined {
-    const known = this.#shown.get(`problem ${key}`);
-    this.#shown.delete(`problem ${key}`);
-    return known;
+    const shown = this.#shown.get(problemId(key));
+    this.#shown.delete(problemId(key));
+    return shown;
   }
 
   /** Removes the problems with these keys. */
   resolveMatching(isOver: (key: string) => boolean): void {
-    for (const id of [...this.#shown.keys()]) {
-      const [, key] = /^problem (.*)$/s.exec(id) ?? [];
+    for (const [id, { key }] of this.#shown) {
       if (key !== undefined && isOver(key)) this.#shown.delete(id);
     }
   }
 
   /** All reports that are shown now, the oldest first. @param now Unix time, milliseconds. */
   all(now: number): readonly Report[] {
-    for (const [id, { isEvent, since }] of this.#shown) {
-      if (isEvent && now - since >= EVENT_MS) this.#shown.delete(id);
+    for (const [id, { key, since }] of this.#shown) {
+      if (key === undefined && now - since >= EVENT_MS) this.#shown.delete(id);
     }
     return [...this.#shown.values()].map(({ text, since }) => ({ text, since }));
   }
+
+  #show(id: string, report: ShownReport): void {
+    this.#shown.delete(id);
+    this.#shown.set(id, report);
+    if (this.#shown.size <= MOST_REPORTS) return;
+    const entries = [...this.#shown];
+    const [oldest] = entries.find(([, { key }]) => key === undefined) ?? entries[0] ?? [];
+    if (oldest !== undefined) this.#shown.delete(oldest);
+  }
+}
+
+function problemId(key: string): string {
+  return `problem ${key}`;
 }

@@ -1,4 +1,4 @@
-import { formatEndpoint } from '../model/endpoint.js';
+import { formatEndpoint, isSameFourTuple } from '../model/endpoint.js';
 import type { Subflow } from '../model/subflow.js';
 import { sessionKey } from '../steering/placed-session.js';
 import type { Plan, SessionPlan, SubflowPlan } from '../steering/plan.js';
@@ -45,29 +45,35 @@ export class RoundChanges {
       if (!now.has(key)) this.#compareSubflows(session, session.subflows, [], false);
   }
 
+  /** @param isFirst whether this is the first round of the daemon. */
   #compareSubflows(
     session: SessionPlan,
     before: readonly SubflowPlan[],
     now: readonly SubflowPlan[],
     isFirst: boolean,
   ): void {
-    if (before.length === now.length && now.every((one, index) => isSameSubflow(one, before[index]))) {
-      for (const [index, one] of now.entries()) this.#update(session, before[index], one);
+    // the usual case, in which no identities have to be made
+    if (
+      before.length === now.length &&
+      now.every((subflow, index) => isSameSubflow(subflow, before[index]))
+    ) {
+      for (const [index, subflow] of now.entries()) this.#compareSubflow(session, before[index], subflow);
       return;
     }
-    const last = new Map(before.map((one) => [idOf(one), one]));
-    for (const one of now) {
-      const id = idOf(one);
-      const earlier = last.get(id);
-      last.delete(id);
+    const remaining = new Map(before.map((subflow) => [idOf(subflow), subflow]));
+    for (const subflow of now) {
+      const id = idOf(subflow);
+      const earlier = remaining.get(id);
+      remaining.delete(id);
       // Traffic of a subflow before the first round of the daemon is not counted.
-      if (earlier !== undefined || !isFirst) this.#update(session, earlier, one);
-      if (!earlier) this.listener.onSubflow(eventOf(session, one, 'added'));
+      if (earlier !== undefined || !isFirst) this.#compareSubflow(session, earlier, subflow);
+      if (!earlier) this.listener.onSubflow(eventOf(session, subflow, 'added'));
     }
-    for (const one of last.values()) this.listener.onSubflow(eventOf(session, one, 'removed'));
+    for (const subflow of remaining.values()) this.listener.onSubflow(eventOf(session, subflow, 'removed'));
   }
 
-  #update(session: SessionPlan, before: SubflowPlan | undefined, now: SubflowPlan): void {
+  /** Reports what a subflow has carried, and what changed in it. */
+  #compareSubflow(session: SessionPlan, before: SubflowPlan | undefined, now: SubflowPlan): void {
     if (before?.subflow !== now.subflow && now.path !== undefined) {
       const transferred = {
         down: increase(before?.subflow, now.subflow, 'bytesAcked'),
@@ -79,6 +85,7 @@ export class RoundChanges {
   }
 }
 
+/** By how many bytes a counter has increased. */
 function increase(
   before: Subflow | undefined,
   now: Subflow,
@@ -88,16 +95,8 @@ function increase(
 }
 
 /** Whether both are the same TCP connection. */
-function isSameSubflow({ subflow: one }: SubflowPlan, other: SubflowPlan | undefined): boolean {
-  if (!other) return false;
-  const { remote, local } = other.subflow;
-  if (one.remote === remote && one.local === local) return true;
-  return (
-    one.remote.port === remote.port &&
-    one.remote.address === remote.address &&
-    one.local.port === local.port &&
-    one.local.address === local.address
-  );
+function isSameSubflow(one: SubflowPlan, other: SubflowPlan | undefined): boolean {
+  return other !== undefined && isSameFourTuple(one.subflow, other.subflow);
 }
 
 /** Whether two states of a subflow are the same in all members of a `changed` event. */
@@ -110,6 +109,7 @@ function isSameInEvent(one: SubflowPlan, other: SubflowPlan): boolean {
   );
 }
 
+/** The identity of a subflow: its four-tuple. */
 function idOf({ subflow: { local, remote } }: SubflowPlan): string {
   return `${formatEndpoint(local)} ${formatEndpoint(remote)}`;
 }

@@ -19,7 +19,7 @@ export interface BackendDefinition {
   probe(layout: string): Promise<readonly Check[]>;
   /**
    * What must also be true for one server with MPTCP; absent: nothing.
-   * @param name of the checks: it names the server and the process.
+   * @param name the name of the checks, which names the server and the process.
    * @throws {Error} as `runInNamespaceOf` does.
    */
   probeServer?(name: string, pid: number): Promise<readonly Check[]>;

@@ -10,10 +10,11 @@ import { REPORT_THIS } from './remedies.js';
 
 /** Checks whether the backend devmem works on this host. @param layout `btf`, or the path of a layout file. */
 export async function probeDevmem(layout: string): Promise<readonly Check[]> {
-  const described = await checkLayout(layout);
-  const memory = await checkMemory(layout);
-  const isRepeated = ({ name }: Check) => name === 'layout' && described.verdict === 'bad';
-  return [described, ...checkLockdown(), ...memory.filter((check) => !isRepeated(check))];
+  const layoutCheck = await checkLayout(layout);
+  const memoryChecks = await checkMemory(layout);
+  // both find the same fault of a layout
+  const isRepeated = ({ name }: Check) => name === 'layout' && layoutCheck.verdict === 'bad';
+  return [layoutCheck, ...checkLockdown(), ...memoryChecks.filter((check) => !isRepeated(check))];
 }
 
 /** Checks the layout separately, so that a problem with /dev/mem does not hide one with the layout. */
@@ -36,7 +37,10 @@ async function checkLayout(layout: string): Promise<Check> {
   }
 }
 
-/** Checks that kernel lockdown, which closes /dev/mem even for root, is off. */
+/**
+ * Checks that kernel lockdown, which closes /dev/mem even for root, is off. The file has all modes, with the present one in
+ * brackets: `none [integrity] confidentiality`.
+ */
 function checkLockdown(): readonly Check[] {
   let text: string;
   try {
@@ -50,6 +54,7 @@ function checkLockdown(): readonly Check[] {
   return [bad('lockdown', `the kernel is locked down (${mode})`, remedy)];
 }
 
+/** Checks that /dev/mem shows RAM, and that the backend finds its way in it. */
 async function checkMemory(layout: string): Promise<readonly Check[]> {
   if (!existsSync(HOST_SOURCES.memory)) {
     const remedy =
@@ -75,7 +80,7 @@ async function checkMemory(layout: string): Promise<readonly Check[]> {
     // doctor still checks the rest of the host, whatever this error is
     const { message } = error as Error;
     const { step, remedy } = error instanceof KernelError ? error : { step: undefined, remedy: undefined };
-    const name = step === 'layout' ? 'layout' : step === 'memory' ? 'memory' : 'kernel';
+    const name = step === 'layout' || step === 'memory' ? step : 'kernel';
     return [bad(name, message, remedy ?? REPORT_THIS)];
   }
 }

@@ -1,9 +1,10 @@
 import type { PathConfig } from './config.js';
 import type { ConfigParser } from './config-parser.js';
 import type { IniEntry, IniSection } from './lines.js';
-import { findOverlaps, type PathPrefix } from './overlaps.js';
 import { readPathName } from './names.js';
+import { findOverlaps, type PathPrefix } from './overlaps.js';
 
+/** A prefix, and where it is written. */
 interface WrittenPrefix extends PathPrefix {
   readonly section: IniSection;
   readonly entry: IniEntry;
@@ -26,6 +27,7 @@ export function parsePaths(parser: ConfigParser): {
     parser.checkName(named, readPathName);
     const values = parser.valuesOf('path', section);
     if (!values) continue;
+    // each line `prefix = ...` has several prefixes
     const entries = section.entries.filter(({ key }) => key === 'prefix');
     for (const [index, prefixes] of values.prefix.entries()) {
       const entry = entries[index];
@@ -40,15 +42,17 @@ export function parsePaths(parser: ConfigParser): {
   return { paths, names };
 }
 
+/** Reports each prefix that overlaps with one of another path, at the later of the two lines. */
 function checkOverlaps(parser: ConfigParser, written: readonly WrittenPrefix[]): void {
-  const writtenAs = new Map<PathPrefix, WrittenPrefix>(written.map((prefix) => [prefix, prefix]));
+  // findOverlaps returns the same objects, as its own type
+  const writtenByPrefix = new Map<PathPrefix, WrittenPrefix>(written.map((prefix) => [prefix, prefix]));
   for (const { outer, inner } of findOverlaps(written)) {
     const [earlier, later] = outer.line <= inner.line ? [outer, inner] : [inner, outer];
-    const place = writtenAs.get(later);
-    if (!place) continue;
+    const laterWritten = writtenByPrefix.get(later);
+    if (!laterWritten) continue;
     const message =
       `prefix: paths ${earlier.path} (${earlier.prefix.text}, line ${earlier.line}) and ${later.path} ` +
       `(${later.prefix.text}) overlap in ${inner.prefix.text}; an address can be on one path only`;
-    parser.addProblem(place.section, message, place.entry);
+    parser.addProblem(laterWritten.section, message, laterWritten.entry);
   }
 }

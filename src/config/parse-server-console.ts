@@ -6,6 +6,7 @@ import { isLoopback } from './management.js';
 import { readSocketPath } from './socket-path.js';
 import { ValueError } from './value-error.js';
 
+/** Keys that have no effect without `management`. */
 const CONSOLE_KEYS = ['console', 'console-listen', 'console-password-file', 'console-hangup'];
 
 /**
@@ -50,7 +51,7 @@ export function parseServerConsole(
   };
 }
 
-/** Reports consoles that have the same socket or TCP address. @param own `[console] socket`. */
+/** Reports consoles that have the same socket or TCP address. @param own `[console] socket`, which subflowd itself uses. */
 export function checkConsoleAddresses(
   parser: ConfigParser,
   own: string,
@@ -58,10 +59,11 @@ export function checkConsoleAddresses(
 ): void {
   const sectionAt = new Map([[own, '[console]']]);
   const byName = new Map(servers.map((server) => [server.name, server]));
+  // false: sections with the same name have been reported already
   for (const { section, name } of parser.sectionsOf('openvpn', false)) {
-    const console = byName.get(name)?.console;
-    if (!console) continue;
-    const { socket, listen } = console;
+    const serverConsole = byName.get(name)?.console;
+    if (!serverConsole) continue;
+    const { socket, listen } = serverConsole;
     for (const address of [socket, ...(listen ? [`${listen.host} ${listen.port}`] : [])]) {
       const other = sectionAt.get(address);
       if (other !== undefined) {

@@ -14,8 +14,8 @@ export interface ConsolesListener {
   readonly onProblem: (text: string) => void;
   /**
    * A console client gave an order: a command that changes OpenVPN for everybody.
-   * @param client its number.
-   * @param command without parameters that can be secret.
+   * @param client the number of the console client.
+   * @param command the command, without parameters that can be secret.
    */
   readonly onOrder: (server: string, client: number, command: string) => void;
   /** Called with a text that says who gave how many wrong passwords to the console of a server, on TCP. */
@@ -34,7 +34,7 @@ export class Consoles {
   readonly #serverConsoles = new Map<Server, ServerConsole>();
   readonly #unread = new UnreadAnswers();
   #mainConsole: Console | undefined;
-  /** Consoles are opened and closed one after the other, because an old and a new one can have the same address. */
+  /** The consoles of a changed config are opened and closed one after the other: an old and a new one can have one address. */
   #pendingWork: Promise<void> = Promise.resolve();
 
   constructor(
@@ -51,6 +51,7 @@ export class Consoles {
     try {
       this.#mainConsole = await this.#open(this.config, {
         daemon: this.daemon,
+        // the only OpenVPN, if there is only one
         sharedManagement: () => {
           const [only, ...others] = this.#serverConsoles.values();
           return others.length === 0 ? only?.shared : undefined;
@@ -93,6 +94,7 @@ export class Consoles {
     this.#serverConsoles.clear();
   }
 
+  /** Opens the console of a server, if the config gives it one. */
   async #add(server: Server): Promise<void> {
     const { management, name } = server;
     const { console: address } = server.config;

@@ -1,6 +1,6 @@
 import type { ServerSockets } from '../model/connection.js';
 import { formatEndpoint, type Endpoint } from '../model/endpoint.js';
-import type { SessionWithoutPort, Session } from '../model/session.js';
+import type { Session, SessionWithoutPort } from '../model/session.js';
 
 /**
  * Gives each session without a port the port of the only connection from its address that no other session has.
@@ -12,6 +12,7 @@ export function assignPorts(
   { connections, plain }: ServerSockets,
 ): { readonly sessions: readonly Session[]; readonly problems: readonly string[] } {
   const taken = new Set(withPort.map(({ real }) => formatEndpoint(real)));
+  // both by the client's address: the sockets that no session has, and the sessions that compete for them
   const free = new Map<string, Endpoint[]>();
   for (const { remote } of [...connections, ...plain]) {
     if (!taken.has(formatEndpoint(remote))) append(free, remote.address, remote);
@@ -35,6 +36,7 @@ export function assignPorts(
   return { sessions, problems };
 }
 
+/** Adds an item to the list of a key. */
 function append<T>(lists: Map<string, T[]>, key: string, item: T): void {
   const list = lists.get(key);
   if (list) list.push(item);

@@ -32,46 +32,64 @@ export async function observe(
   withoutPort: readonly SessionWithoutPort[],
   serverPids: readonly number[] = [],
 ): Promise<Observation> {
-  const observed: ObservedSession[][] = [];
-  const problems: string[][] = [];
-  const missing: (readonly AnySession[])[] = [];
-  const claimed = new Map<number, ReadonlySet<number>>();
-  const pids = new Set([...sessions, ...withoutPort].map((session) => session.pid));
+  const pids = new Set([...sessions, ...withoutPort].map(({ pid }) => pid));
   for (const pid of serverPids) {
     if (pids.has(pid)) continue;
     // as long as the server has no session, an error concerns nobody
     await backend.connections(pid).catch(() => undefined);
   }
-  for (const pid of pids) {
-    const own = sessions.filter((session) => session.pid === pid);
-    try {
-      const sockets = await backend.connections(pid);
-      const found = indexSockets(sockets);
-      const others = withoutPort.filter((session) => session.pid === pid);
-      claimed.set(pid, claimedTokens(sockets, own, withoutPort));
-      // a socket that could not be read may belong to any session
-      if (sockets.problems.length === 0) missing.push(missingOf(own, others, sockets, found));
-      const more = assignPorts(others, own, sockets);
-      observed.push(assignConnections([...own, ...more.sessions], found));
-      problems.push(
-        limitProblems(
-          [...sockets.problems.map((problem) => `process ${pid}: ${problem}`), ...more.problems],
-          pid,
-        ),
-      );
-    } catch (error) {
-      // Sessions of a server that is gone or cannot be observed are shown as unknown.
-      const { message, remedy } = error as Error & { remedy?: string };
-      problems.push([`process ${pid}: ${message}${remedy === undefined ? '' : `; to fix it: ${remedy}`}`]);
-      observed.push(assignConnections(own, new Map()));
-    }
-  }
+  const servers: ServerObservation[] = [];
+  for (const pid of pids) servers.push(await observeServer(backend, pid, sessions, withoutPort));
   return {
-    snapshot: { sessions: observed.flat() },
-    problems: problems.flat(),
-    claimed,
-    missing: missing.flat(),
+    snapshot: { sessions: servers.flatMap(({ sessions }) => sessions) },
+    problems: servers.flatMap(({ problems }) => problems),
+    claimed: new Map(servers.flatMap(({ pid, claimed }) => (claimed ? [[pid, claimed] as const] : []))),
+    missing: servers.flatMap(({ missing }) => missing),
   };
+}
+
+/** The part of an {@link Observation} that is about one server. */
+interface ServerObservation {
+  readonly pid: number;
+  readonly sessions: readonly ObservedSession[];
+  readonly problems: readonly string[];
+  /** Undefined if the server could not be observed. */
+  readonly claimed?: ReadonlySet<number>;
+  readonly missing: readonly AnySession[];
+}
+
+/** @param sessions, withoutPort those of all servers. */
+async function observeServer(
+  backend: Backend,
+  pid: number,
+  sessions: readonly Session[],
+  withoutPort: readonly SessionWithoutPort[],
+): Promise<ServerObservation> {
+  const own = sessions.filter((session) => session.pid === pid);
+  const ownWithoutPort = withoutPort.filter((session) => session.pid === pid);
+  try {
+    const sockets = await backend.connections(pid);
+    const found = indexSockets(sockets);
+    const assigned = assignPorts(ownWithoutPort, own, sockets);
+    const problems = [...sockets.problems.map((problem) => `process ${pid}: ${problem}`), ...assigned.problems];
+    return {
+      pid,
+      sessions: assignConnections([...own, ...assigned.sessions], found),
+      problems: limitProblems(problems, pid),
+      claimed: claimedTokens(sockets, own, withoutPort),
+      // a socket that could not be read may belong to any session
+      missing: sockets.problems.length === 0 ? missingOf(own, ownWithoutPort, sockets, found) : [],
+    };
+  } catch (error) {
+    // Sessions of a server that is gone or cannot be observed are shown as unknown.
+    const { message, remedy } = error as Error & { remedy?: string };
+    return {
+      pid,
+      sessions: assignConnections(own, new Map()),
+      problems: [`process ${pid}: ${message}${remedy === undefined ? '' : `; to fix it: ${remedy}`}`],
+      missing: [],
+    };
+  }
 }
 
 /**
@@ -79,6 +97,18 @@ export async function observe(
  * server, and nothing shows which of them belongs to which session.
  */
 type Match = Connection | 'plain' | 'several';
+
+/** The sockets by endpoint of the client. */
+function indexSockets({ connections, plain }: ServerSockets): Map<string, Match> {
+  const found = new Map<string, Match>(plain.map(({ remote }) => [formatEndpoint(remote), 'plain']));
+  for (const connection of connections) {
+    const key = formatEndpoint(connection.remote);
+    const other = found.get(key);
+    const isOtherPort = typeof other === 'object' && !isSameEndpoint(other.local, connection.local);
+    found.set(key, isOtherPort || other === 'several' ? 'several' : connection);
+  }
+  return found;
+}
 
 /** Gives each session its connection. No connection goes to two sessions. */
 function assignConnections(
@@ -104,20 +134,24 @@ function unsteerableReason(
 ): ObservedSession['unsteerable'] {
   if (session.protocol === 'udp') return 'udp';
   const overTcp = rivals?.filter(({ protocol }) => protocol === 'tcp') ?? [];
-  if (rivals && !(overTcp.length === 1 && overTcp[0] === session)) return 'disputed';
+  const isOnlyOneOverTcp = overTcp.length === 1 && overTcp[0] === session;
+  if (rivals && !isOnlyOneOverTcp) return 'disputed';
   return session.notLetIn ? 'not-let-in' : undefined;
 }
 
-/** By endpoint: sessions that share it and may all be over TCP. A server on one port has at most one such client. */
+/**
+ * By endpoint: the sessions that share it, if more than one of them may be over TCP. A server on one port has at most one such
+ * client.
+ */
 function disputesOf(sessions: readonly Session[]): Map<string, readonly Session[]> {
-  const first = new Map<string, Session>();
+  const firsts = new Map<string, Session>();
   const disputes = new Map<string, readonly Session[]>();
   for (const session of sessions) {
     if (session.protocol === 'udp') continue;
     const endpoint = formatEndpoint(session.real);
-    const other = first.get(endpoint);
-    if (other === undefined) first.set(endpoint, session);
-    else disputes.set(endpoint, [...(disputes.get(endpoint) ?? [other]), session]);
+    const first = firsts.get(endpoint);
+    if (first === undefined) firsts.set(endpoint, session);
+    else disputes.set(endpoint, [...(disputes.get(endpoint) ?? [first]), session]);
   }
   return disputes;
 }
@@ -160,19 +194,8 @@ function claimedTokens(
   );
 }
 
+/** The first {@link MAX_PROBLEMS} problems, and a note if there are more. */
 function limitProblems(problems: readonly string[], pid: number): string[] {
   if (problems.length <= MAX_PROBLEMS) return [...problems];
   return [...problems.slice(0, MAX_PROBLEMS), `process ${pid}: there are more problems of this kind`];
-}
-
-/** By endpoint of the client: its socket. */
-function indexSockets({ connections, plain }: ServerSockets): Map<string, Match> {
-  const found = new Map<string, Match>(plain.map(({ remote }) => [formatEndpoint(remote), 'plain']));
-  for (const connection of connections) {
-    const key = formatEndpoint(connection.remote);
-    const other = found.get(key);
-    const isAlone = typeof other !== 'object' || isSameEndpoint(other.local, connection.local);
-    found.set(key, isAlone && other !== 'several' ? connection : 'several');
-  }
-  return found;
 }

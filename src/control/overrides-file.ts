@@ -4,7 +4,7 @@ import { whyUnreadable } from '../util/denied.js';
 import { readRegularFileSync } from '../util/regular-file.js';
 import type { Overrides } from '../steering/rule.js';
 
-const FORM = z.object({ version: z.literal(1), overrides: z.record(z.string(), z.string()) });
+const FILE_SCHEMA = z.object({ version: z.literal(1), overrides: z.record(z.string(), z.string()) });
 
 /** Largest file of overrides, bytes: some hundred thousand overrides. */
 export const MAX_FILE_BYTES = 1 << 24;
@@ -20,7 +20,7 @@ export type ReadResult =
   /** `damaged`: its content is not a list of overrides; `unreadable`: its content is not known. */
   | { readonly state: 'damaged' | 'unreadable'; readonly problem: string };
 
-/** Reads a file of overrides. A missing file has none. */
+/** Reads a file of overrides. If there is no such file, there are no overrides. */
 export function readOverrides(file: string): ReadResult {
   let bytes: Buffer;
   try {
@@ -30,7 +30,7 @@ export function readOverrides(file: string): ReadResult {
     if (code === 'ENOENT' || code === 'ENOTDIR') return { overrides: new Map() };
     return { state: 'unreadable', problem: whyUnreadable(file, error) };
   }
-  const parsed = FORM.safeParse(parseJson(bytes.toString('utf8')));
+  const parsed = FILE_SCHEMA.safeParse(parseJson(bytes.toString('utf8')));
   if (!parsed.success) return { state: 'damaged', problem: `${file} is not a file of overrides` };
   return { overrides: new Map(Object.entries(parsed.data.overrides)) };
 }
@@ -51,24 +51,25 @@ export function copyOf(file: string): string {
 }
 
 /**
- * Renames a file that could not be read, so that a new one can take its place.
- * @returns the new name; undefined if there is no such file.
+ * Keeps a file that could not be read under another name, so that a new one can replace it. Until then the file has both
+ * names, so it is still there if the daemon is killed meanwhile.
+ * @returns the other name; undefined if there is no such file.
  * @throws {Error} if the file system refuses that.
  */
 export function setAside(file: string): string | undefined {
   const inode = inodeOf(file);
   if (inode === undefined) return undefined;
   const names = namesAside(file);
-  const already = names.find((each) => inodeOf(each) === inode);
-  if (already !== undefined) return already;
-  const name = names.find((each) => !existsSync(each)) ?? `${file}.damaged.${MAX_SET_ASIDE}`;
+  const presentName = names.find((name) => inodeOf(name) === inode);
+  if (presentName !== undefined) return presentName;
+  const newName = names.find((name) => !existsSync(name)) ?? `${file}.damaged.${MAX_SET_ASIDE}`;
   try {
-    linkSync(file, name);
+    linkSync(file, newName);
   } catch {
     // All names are used, or this file system has no hard links.
-    renameSync(file, name);
+    renameSync(file, newName);
   }
-  return name;
+  return newName;
 }
 
 /** Files that were renamed and still exist. */
@@ -80,7 +81,7 @@ export function foundAside(file: string): string[] {
 export function inspectOverrides(file: string): { readonly problem: string; readonly remedy: string }[] {
   const found = readOverrides(file);
   const restart = 'systemctl restart subflowd renames it and uses its copy';
-  const replace = `replace it with a regular file that subflowd can read, or set [console] overrides`;
+  const replace = 'replace it with a regular file that subflowd can read, or set [console] overrides';
   return [
     ...('overrides' in found
       ? []
@@ -97,6 +98,7 @@ export function asideText(name: string): string {
   return `a file of overrides that could not be read was renamed to ${name}: ${HOW_TO_FIX}`;
 }
 
+/** The names that renamed files can have: `FILE.damaged`, `FILE.damaged.2`, and so on. */
 function namesAside(file: string): string[] {
   return Array.from(
     { length: MAX_SET_ASIDE },

@@ -1,11 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
-import path from 'node:path';
+import { basename } from 'node:path';
 import { BACKENDS } from '../backend/backends.js';
 import { chooseBackend } from '../backend/choose.js';
 import type { KernelConfig } from '../config/config.js';
 import type { BackendName } from '../model/backend-name.js';
 import { bad, ok, type Check } from '../model/check.js';
+
+/**
+ * Schedulers that are known to honour priorities. `roundrobin` of multipath-tcp.org does not, and a scheduler in BPF
+ * may not.
+ */
+const SCHEDULERS = new Set(['default', 'redundant', 'blest', 'ecf', 'burst']);
 
 /** The checks of a host that do not depend on its servers. */
 export interface HostChecks {
@@ -20,6 +26,7 @@ export async function checkHost(config: KernelConfig): Promise<HostChecks> {
   return { checks: [checkRoot(), checkMptcp(), ...checkScheduler(), ...checks], backend };
 }
 
+/** With `auto`, and if no backend works, the checks of all of them are shown. */
 async function checkBackend({ backend: wanted, layout }: KernelConfig): Promise<HostChecks> {
   if (wanted !== 'auto') return { checks: await BACKENDS[wanted].probe(layout), backend: wanted };
   const { chosen, tried } = await chooseBackend(async (name) => {
@@ -49,19 +56,13 @@ function checkMptcp(): Check {
       'boot a kernel with CONFIG_MPTCP=y (Debian has it)',
     );
   }
-  const name = `net.mptcp.${path.basename(file)}`;
+  const name = `net.mptcp.${basename(file)}`;
   const value = readFileSync(file, 'utf8').trim();
-  // 2, in kernels of multipath-tcp.org, is for sockets that ask for MPTCP; those of OpenVPN do not
+  // In kernels of multipath-tcp.org, 2 is for sockets that ask for MPTCP, and those of OpenVPN do not.
   return value === '1'
     ? ok('mptcp', `${name} = 1`)
     : bad('mptcp', `${name} = ${value}`, `sysctl -w ${name}=1`);
 }
-
-/**
- * Schedulers that are known to honour priorities. `roundrobin` of multipath-tcp.org does not, and a scheduler in BPF
- * may not.
- */
-const SCHEDULERS = new Set(['default', 'redundant', 'blest', 'ecf', 'burst']);
 
 function checkScheduler(): Check[] {
   // the name upstream (since Linux 6.6), and the name in kernels of multipath-tcp.org

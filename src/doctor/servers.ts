@@ -1,7 +1,7 @@
 import { BACKENDS } from '../backend/backends.js';
 import type { BackendName } from '../model/backend-name.js';
-import type { ServerStatus } from '../openvpn/server-status.js';
 import { bad, note, ok, unknown, type Check } from '../model/check.js';
+import type { ServerStatus } from '../openvpn/server-status.js';
 import { checkHooks } from './hooks.js';
 import { socketKinds, type SocketKinds } from './sockets.js';
 
@@ -14,7 +14,7 @@ export const MAX_PEERS = 10;
 
 /**
  * Checks one server: its management interface, its hooks and its processes.
- * @param backend its own checks of each process are added; undefined: none are.
+ * @param backend the backend whose own checks of each process are added; undefined: none are added.
  */
 export async function checkServer(server: ServerStatus, backend?: BackendName): Promise<Check[]> {
   const { pids } = server;
@@ -76,6 +76,7 @@ async function checkProcess(server: ServerStatus, pid: number, backend?: Backend
   return checks;
 }
 
+/** Checks that the process serves MPTCP. */
 function checkSockets(
   what: string,
   { udp, mptcpListeners, plainListeners }: SocketKinds,
@@ -125,7 +126,7 @@ function unreadableSockets(what: string, { code, message }: NodeJS.ErrnoExceptio
   return unknown(what, `its sockets cannot be read: ${message}`);
 }
 
-/** A list of peers; of those above the limit, only their number. */
+/** A list of peers. Of those above {@link MAX_PEERS}, it has only the number. */
 export function peersText(peers: readonly string[]): string {
   const more = peers.length > MAX_PEERS ? ` and ${peers.length - MAX_PEERS} more` : '';
   return `${peers.slice(0, MAX_PEERS).join(', ')}${more}`;

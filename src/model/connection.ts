@@ -7,6 +7,7 @@ export interface Connection {
   readonly pid: number;
   /** The peer of the meta-socket. OpenVPN reports it as the real address of the client. */
   readonly remote: Endpoint;
+  /** The server's own end of the meta-socket. */
   readonly local: Endpoint;
   /** The connection's token (RFC 8684 section 3.2), 32 bits. */
   readonly token: number;

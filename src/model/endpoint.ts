@@ -9,6 +9,12 @@ export interface Endpoint {
   readonly port: number;
 }
 
+/** The addresses and ports of a TCP connection or subflow, as this host sees them. */
+export interface FourTuple {
+  readonly local: Endpoint;
+  readonly remote: Endpoint;
+}
+
 /**
  * The canonical text of an address, so that two spellings of one address compare equal.
  * @throws {TypeError} if the text is not an IPv4 or IPv6 address.
@@ -18,12 +24,6 @@ export function canonicalAddress(text: string): string {
   if (isIPv4(text)) return text;
   if (!ipaddr.isValid(text)) throw new TypeError(`not an IP address: ${JSON.stringify(text)}`);
   return ipaddr.process(text).toString();
-}
-
-/** The addresses and ports of a TCP connection or subflow, as this host sees them. */
-export interface FourTuple {
-  readonly local: Endpoint;
-  readonly remote: Endpoint;
 }
 
 /** `192.0.2.1:1194` or `[2001:db8::1]:1194`: for people, and as the key of maps. */

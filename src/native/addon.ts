@@ -63,7 +63,7 @@ export interface NativeMemory {
    * Returns the number of rows that are not `unchanged`.
    */
   gather(...tables: NativeTable | [...NativeTable, ...NativeTable]): number;
-  /** Whether `gather` would leave all these tables as the last call left them. Also compares rows that cannot be read. */
+  /** Whether `gather` would change nothing in these tables. A row that could not be read must still be unreadable. */
   isUnchanged(...tables: readonly NativeTable[number][]): boolean;
   /**
    * Walks a circular list from `head`. The pointer at `nextOffset` of each node leads to the next one. The walk ends when it
@@ -107,8 +107,8 @@ export interface NativeNetlinkSocket {
    */
   receive(out: Uint8Array): number | undefined;
   /**
-   * Calls back as long as there are datagrams, or some were dropped. It can be called once for each socket, and does not keep
-   * the process running.
+   * Calls back again and again while a datagram waits, or if some were dropped. It can be called once for each socket, and
+   * does not keep the process running.
    */
   onReadable(callback: () => void): void;
   close(): void;
@@ -126,7 +126,7 @@ export interface Addon {
   /** The process at the other end of a connected unix socket. @throws {Error} for any other descriptor. */
   readonly peerCredentials: (fd: number) => PeerCredentials;
   /**
-   * `namespaceFd` is an open /proc/PID/ns/net; undefined for the namespace of this process. Another namespace takes
+   * `namespaceFd` is an open /proc/PID/ns/net; undefined for the namespace of this process. Another namespace needs
    * CAP_SYS_ADMIN.
    */
   readonly NetlinkSocket: new (protocol: number, namespaceFd: number | undefined) => NativeNetlinkSocket;

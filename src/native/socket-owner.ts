@@ -20,7 +20,10 @@ const SOCK_DIAG_BY_FAMILY = 20;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const IPPROTO_TCP = 6;
+/** INET_DIAG_NOCOOKIE, in both halves of the cookie. */
 const NO_COOKIE = 0xffffffff;
+/** A set of bits for `idiag_states`: one for each state. */
+const ALL_STATES = 0xffffffff;
 const TCP_LISTEN = 10;
 const ENOENT = 2;
 
@@ -47,6 +50,7 @@ export function socketOwner(local: Endpoint, remote: Endpoint): OwnedSocket | un
     socket.send(request(local, remote));
     const reply = Buffer.alloc(4096);
     const length = socket.receive(reply) ?? 0;
+    // an error is the header, and then a negative errno of four bytes (struct nlmsgerr)
     if (length >= HEADER + 4 && reply.readUInt16LE(4) === NLMSG_ERROR) {
       const errno = -reply.readInt32LE(HEADER);
       if (errno === ENOENT) return undefined;
@@ -64,6 +68,7 @@ export function socketOwner(local: Endpoint, remote: Endpoint): OwnedSocket | un
   }
 }
 
+/** A request for one socket: `nlmsghdr`, then `inet_diag_req_v2`. */
 function request(local: Endpoint, remote: Endpoint): Buffer {
   const bytes = Buffer.alloc(HEADER + REQUEST);
   bytes.writeUInt32LE(bytes.length, 0);
@@ -71,7 +76,8 @@ function request(local: Endpoint, remote: Endpoint): Buffer {
   bytes.writeUInt16LE(NLM_F_REQUEST, 6);
   bytes.writeUInt8(isIPv4(local.address) ? AF_INET : AF_INET6, HEADER);
   bytes.writeUInt8(IPPROTO_TCP, HEADER + 1);
-  bytes.writeUInt32LE(0xffffffff, HEADER + 4);
+  bytes.writeUInt32LE(ALL_STATES, HEADER + 4);
+  // inet_diag_sockid: ports and addresses in network byte order, the device, the cookie
   const id = HEADER + REQUEST_ID;
   bytes.writeUInt16BE(local.port, id);
   bytes.writeUInt16BE(remote.port, id + 2);

@@ -7,7 +7,7 @@ import { loadAddon, type PeerCredentials } from './addon.js';
  * @throws {KernelError} if the native addon cannot be loaded.
  */
 export function unixPeer(socket: Socket): PeerCredentials | undefined {
-  // Node has no public way to the descriptor. net.Socket has this handle since Node 0.6.
+  // Node has no public way to the descriptor. Since Node 0.6 a net.Socket has this private handle.
   const { _handle: handle } = socket as unknown as { _handle?: { readonly fd?: number } | null };
   const fd = handle?.fd ?? -1;
   if (fd < 0) return undefined;

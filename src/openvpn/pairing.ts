@@ -13,8 +13,8 @@ export interface ClientTraits {
 }
 
 /**
- * Whether a hook's record can be of a client: the endpoint is the same, and nothing else differs. With OpenVPN 2.7 a UDP
- * client and a TCP client can have the same endpoint.
+ * Whether a hook's record can be that of a client: both have the same endpoint, and nothing that is known of both differs.
+ * With OpenVPN 2.7 a UDP client and a TCP client can have the same endpoint.
  */
 export function canBeRecordOf({ real, since, protocol }: SessionRecord, client: ClientTraits): boolean {
   return (
@@ -40,18 +40,18 @@ export function floatKeys({ since, protocol, virtual }: TunnelClient): readonly 
   return since === undefined || protocol === 'tcp' ? [] : virtual.map((address) => `${since} ${address}`);
 }
 
-/** Records by endpoint. A record that a client has taken is removed, so no two clients get the same one. */
+/** Finds the record of each client. A record that a client has taken is removed, so no two clients get the same one. */
 export class RecordsByEndpoint {
-  readonly #records = new Map<string, ValidRecord[]>();
+  readonly #byEndpoint = new Map<string, ValidRecord[]>();
   readonly #byFloatKey = new Map<string, ValidRecord>();
 
   constructor(records: Iterable<ValidRecord>) {
-    for (const one of records) {
-      const endpoint = formatEndpoint(one.record.real);
-      const others = this.#records.get(endpoint);
-      if (others) others.push(one);
-      else this.#records.set(endpoint, [one]);
-      for (const key of floatKeys(one.record)) this.#byFloatKey.set(key, one);
+    for (const valid of records) {
+      const endpoint = formatEndpoint(valid.record.real);
+      const others = this.#byEndpoint.get(endpoint);
+      if (others) others.push(valid);
+      else this.#byEndpoint.set(endpoint, [valid]);
+      for (const key of floatKeys(valid.record)) this.#byFloatKey.set(key, valid);
     }
   }
 
@@ -60,41 +60,42 @@ export class RecordsByEndpoint {
     return this.#takeSameEndpoint(client) ?? this.#takeFloated(client);
   }
 
-  #takeFloated(client: TunnelClient): ValidRecord | undefined {
-    for (const key of floatKeys(client)) {
-      const found = this.#byFloatKey.get(key);
-      if (found === undefined) continue;
-      const here = this.#records.get(formatEndpoint(found.record.real)) ?? [];
-      const index = here.indexOf(found);
-      if (index === -1) continue;
-      here.splice(index, 1);
-      return found;
-    }
-    return undefined;
+  /** The records that no client took. */
+  *remaining(): Iterable<ValidRecord> {
+    for (const records of this.#byEndpoint.values()) yield* records;
   }
 
   /** Of several records, prefers one with the same address inside the tunnel. */
   #takeSameEndpoint(client: ClientTraits & TunnelClient): ValidRecord | undefined {
-    const here = this.#records.get(client.endpoint ?? '');
-    if (here === undefined) return undefined;
-    const candidates = here.filter(({ record }) => canBeRecordOf(record, client));
+    const sameEndpoint = this.#byEndpoint.get(client.endpoint ?? '');
+    if (sameEndpoint === undefined) return undefined;
+    const candidates = sameEndpoint.filter(({ record }) => canBeRecordOf(record, client));
     const found =
       candidates.find(({ record }) => record.virtual.some((address) => client.virtual.includes(address))) ??
       candidates[0];
-    if (found) here.splice(here.indexOf(found), 1);
+    if (found) sameEndpoint.splice(sameEndpoint.indexOf(found), 1);
     return found;
   }
 
-  /** The records that no client took. */
-  *remaining(): Iterable<ValidRecord> {
-    for (const records of this.#records.values()) yield* records;
+  #takeFloated(client: TunnelClient): ValidRecord | undefined {
+    for (const key of floatKeys(client)) {
+      const found = this.#byFloatKey.get(key);
+      if (found === undefined) continue;
+      const sameEndpoint = this.#byEndpoint.get(formatEndpoint(found.record.real)) ?? [];
+      const index = sameEndpoint.indexOf(found);
+      // another client has taken it by its endpoint
+      if (index === -1) continue;
+      sameEndpoint.splice(index, 1);
+      return found;
+    }
+    return undefined;
   }
 }
 
 /**
  * Splits records into current and superseded ones. A record is superseded if the same process has a later one with the same
- * endpoint: client-disconnect did not run. If the process listens at several addresses, both clients can be connected, so
- * both records are current.
+ * endpoint: client-disconnect did not run. Both are current if both clients can be connected: if the process listens at
+ * several addresses, or if the later record does not say whether its client is over UDP or TCP.
  */
 export function splitSuperseded(records: readonly ValidRecord[]): {
   readonly current: readonly ValidRecord[];
@@ -102,15 +103,15 @@ export function splitSuperseded(records: readonly ValidRecord[]): {
 } {
   const newest = new Map<string, ValidRecord>();
   const superseded = new Set<ValidRecord>();
-  for (const one of records) {
-    const key = `${one.record.pid} ${formatEndpoint(one.record.real)}`;
+  for (const valid of records) {
+    const key = `${valid.record.pid} ${formatEndpoint(valid.record.real)}`;
     const other = newest.get(key);
-    const [older, newer] = other === undefined || isLater(one, other) ? [other, one] : [one, other];
+    const [older, newer] = other === undefined || isLater(valid, other) ? [other, valid] : [valid, other];
     newest.set(key, newer);
     if (older && newer.record.protocol !== undefined && !newer.record.isOneOfSeveral) superseded.add(older);
   }
   if (superseded.size === 0) return { current: records, superseded: [] };
-  return { current: records.filter((one) => !superseded.has(one)), superseded: [...superseded] };
+  return { current: records.filter((valid) => !superseded.has(valid)), superseded: [...superseded] };
 }
 
 function isLater(one: ValidRecord, other: ValidRecord): boolean {

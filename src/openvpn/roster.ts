@@ -40,9 +40,10 @@ export class Roster {
 
   /** Takes an answer to `status`. @param askedAt `performance.now()` at the request. */
   applyStatus({ clients, unnamed, omitted }: StatusReply, askedAt: number): void {
-    const before = new Map(this.#rows.map((row) => [`${row.cid ?? ''} ${row.address}`, row]));
+    const before = new Map(this.#rows.map((row) => [rowKey(row), row]));
     this.#rows = clients.flatMap((row) => {
-      const { port, protocol } = before.get(`${row.cid ?? ''} ${row.address}`) ?? {};
+      // before 2.7 an answer has no protocol, and no port of a client over IPv6
+      const { port, protocol } = before.get(rowKey(row)) ?? {};
       const authentication = row.cid === undefined ? undefined : this.#authentications.get(row.cid);
       const completed = {
         ...withPort(row, row.port ?? port),
@@ -91,7 +92,7 @@ export class Roster {
     return true;
   }
 
-  /** A hook has recorded a client. */
+  /** Takes the record of a hook that a client connected. */
   recordAdded(record: SessionRecord): void {
     const client = { ...record, endpoint: formatEndpoint(record.real) };
     if (this.#rowsToRemove.has(client)) this.removeDisconnected();
@@ -99,12 +100,12 @@ export class Roster {
   }
 
   /**
-   * A hook has reported that a client disconnected.
-   * @param mayBeAsked whether management is connected. If it is, the answer to an earlier request can still list the client,
+   * Takes the report of a hook that a client disconnected.
+   * @param isConnected whether management is connected. If it is, the answer to an earlier request can still list the client,
    * so the disconnect must be remembered.
    */
-  recordRemoved(record: SessionRecord, mayBeAsked: boolean): void {
-    if (mayBeAsked) this.#disconnected.add(record, performance.now());
+  recordRemoved(record: SessionRecord, isConnected: boolean): void {
+    if (isConnected) this.#disconnected.add(record, performance.now());
     this.#rowsToRemove.add(record, performance.now());
   }
 
@@ -140,4 +141,9 @@ export class Roster {
     this.#disconnected.clear();
     this.#rowsToRemove.clear();
   }
+}
+
+/** The same for one client in two answers to `status`. */
+function rowKey({ cid, address }: Pick<RosterRow, 'cid' | 'address'>): string {
+  return `${cid ?? ''} ${address}`;
 }

@@ -12,13 +12,13 @@ export function reportStatusProblems(problems: Problems, server: string, reply: 
       `OpenVPN ${server} uses data-channel offload, which cannot use MPTCP; to fix it: add disable-dco to its config`,
     );
   }
-  problems.resolveMatching((key) =>
-    key === 'dco'
-      ? !reply.usesDco
-      : key === 'too many clients'
-        ? reply.omitted === undefined
-        : key !== 'process' && !isFault(key) && !unreadable.has(key),
-  );
+  problems.resolveMatching((key) => {
+    if (key === 'dco') return !reply.usesDco;
+    if (key === 'too many clients') return reply.omitted === undefined;
+    // not problems of an answer
+    if (key === 'process' || isFault(key)) return false;
+    return !unreadable.has(key);
+  });
   if (reply.omitted !== undefined) reportTooManyClients(problems, server);
 }
 

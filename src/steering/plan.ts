@@ -1,14 +1,14 @@
-import type { Connection } from '../model/connection.js';
-import type { Priority, Subflow, SubflowName } from '../model/subflow.js';
 import type { Config } from '../config/config.js';
+import type { Connection } from '../model/connection.js';
+import type { PathLoad } from '../model/path-load.js';
+import type { Rate } from '../model/rate.js';
 import type { Session } from '../model/session.js';
+import type { Priority, Subflow, SubflowName } from '../model/subflow.js';
 import { choicesOf } from './choice.js';
 import { NO_GUIDANCE, type Guidance } from './guidance.js';
 import { MODE_TABLE } from './modes/table.js';
-import { planReason } from './plan-reason.js';
-import type { PathLoad } from '../model/path-load.js';
 import { placeSessions, sessionKey, type PlacedSession } from './placed-session.js';
-import type { Rate } from '../model/rate.js';
+import { planReason } from './plan-reason.js';
 import { wantedPaths, type Overrides, type Rule } from './rule.js';
 import type { ObservedSession, Snapshot } from './snapshot.js';
 import { currentPrimary, type PlacedSubflow } from './subflows.js';
@@ -122,23 +122,23 @@ export function plan(
 
 /** The plan for sessions whose rules and paths are known already; see {@link plan}. */
 export function planSessions(sessions: readonly PlacedSession[], guidance: Guidance): Plan {
-  return { sessions: sessions.map((one) => planSession(one, guidance)), paths: guidance.loads };
+  return { sessions: sessions.map((session) => planSession(session, guidance)), paths: guidance.loads };
 }
 
-function planSession(one: PlacedSession, guidance: Guidance): SessionPlan {
-  const { session, connection, rule, placed, unsteerable } = one;
+function planSession(placedSession: PlacedSession, guidance: Guidance): SessionPlan {
+  const { session, connection, rule, placed, unsteerable } = placedSession;
   if (connection === undefined || connection === 'plain') {
     const [state, reason] = UNSTEERABLE[unsteerable ?? connection ?? 'unseen'];
     return { session, rule, state, reason, missing: [], heldBack: false, subflows: [], wishes: [] };
   }
   const mode = MODE_TABLE[rule.mode];
-  const active = mode.activePaths(one, guidance.choices.get(sessionKey(session)));
-  const isWaiting = active.length === 0 && mode.usesMeasurements && choicesOf(one).length > 0;
+  const active = mode.activePaths(placedSession, guidance.choices.get(sessionKey(session)));
+  const isWaiting = active.length === 0 && mode.usesMeasurements && choicesOf(placedSession).length > 0;
   const primary = active.length === 1 ? active[0] : undefined;
   const subflows =
     active.length === 0 ? planUnchanged(placed) : planActive(placed, active, rule.peerBackup === 'override');
   const wishes = priorityChanges(connection, subflows);
-  const missing = missingOf(one, active);
+  const missing = missingPaths(placedSession, active);
   const heldBack =
     active.length > 0 &&
     placed.every(({ subflow, path }) => !active.includes(path ?? '') || subflow.peers === 'backup');
@@ -173,7 +173,7 @@ function planSession(one: PlacedSession, guidance: Guidance): SessionPlan {
 /**
  * The wanted paths that the client does not have, and that come before the active one; all of them if none is active.
  */
-function missingOf({ rule, placed }: PlacedSession, active: readonly string[]): readonly string[] {
+function missingPaths({ rule, placed }: PlacedSession, active: readonly string[]): readonly string[] {
   const wants = wantedPaths(rule);
   if (active.length === 0) return wants;
   if (wants !== rule.primary) return [];
@@ -181,19 +181,7 @@ function missingOf({ rule, placed }: PlacedSession, active: readonly string[]): 
   return before.filter((wanted) => !placed.some(({ path }) => path === wanted));
 }
 
-function subflowPlan(placed: PlacedSubflow, wished: Priority | undefined, overrides = false): SubflowPlan {
-  const { subflow, path, throughTunnel } = placed;
-  const overridePeer = overrides && wished === 'active' && subflow.peers === 'backup';
-  return {
-    subflow,
-    ...(path !== undefined && { path }),
-    throughTunnel,
-    ...(wished && { wished }),
-    asWished: (wished === undefined || wished === subflow.ours) && !overridePeer,
-    ...(overridePeer && { overridePeer }),
-  };
-}
-
+/** Makes the subflows of these paths active, and all others backup. */
 function planActive(
   subflows: readonly PlacedSubflow[],
   active: readonly string[],
@@ -218,6 +206,21 @@ function planUnchanged(subflows: readonly PlacedSubflow[]): SubflowPlan[] {
   return subflows.map((placed) => subflowPlan(placed, placed.throughTunnel ? 'backup' : others));
 }
 
+/** @param overrides whether the rule overrides a peer that asks for backup. */
+function subflowPlan(placed: PlacedSubflow, wished: Priority | undefined, overrides = false): SubflowPlan {
+  const { subflow, path, throughTunnel } = placed;
+  const overridePeer = overrides && wished === 'active' && subflow.peers === 'backup';
+  return {
+    subflow,
+    ...(path !== undefined && { path }),
+    throughTunnel,
+    ...(wished && { wished }),
+    asWished: (wished === undefined || wished === subflow.ours) && !overridePeer,
+    ...(overridePeer && { overridePeer }),
+  };
+}
+
+/** What must be set so that the subflows are as planned: the active ones first. */
 function priorityChanges(connection: Connection, subflows: readonly SubflowPlan[]): PriorityChange[] {
   const unsatisfied = subflows.filter(({ asWished }) => !asWished);
   return (['active', 'backup'] as const).flatMap((priority) =>

@@ -9,8 +9,8 @@ export function ruleText(rule: RuleConfig): string | undefined {
 
 /** A rule as a sentence: `[default] wants wifi, else lte`. */
 export function ruleSentence(rule: Rule): string {
-  const asks = MODE_TABLE[rule.mode].ruleSentence(rule);
+  const predicate = MODE_TABLE[rule.mode].ruleSentence(rule);
   return rule.section === 'override'
-    ? `an admin's override (mptcp primary CLIENT auto removes it) ${asks}`
-    : `${rule.section} ${asks}`;
+    ? `an admin's override (mptcp primary CLIENT auto removes it) ${predicate}`
+    : `${rule.section} ${predicate}`;
 }

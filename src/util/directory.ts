@@ -1,8 +1,8 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 
 /**
- * Creates a directory that everybody can read, unless it exists. Its parent must exist: `mkdir` of Node with `recursive` never
- * returns for a path in /proc.
+ * Creates a directory that everybody can read, unless it exists. Its parent must exist, because the parents are not created:
+ * `mkdir` of Node with `recursive` never returns for a path in /proc.
  * @throws {Error} from the file system, naming the path.
  */
 export function makeDirectory(path: string): void {

@@ -12,8 +12,11 @@ export interface LogOptions {
   readonly isJournal?: boolean;
 }
 
-/** Levels of syslog(3) by levels of pino. */
+/** Levels of syslog(3) by levels of pino: trace, debug, info, warn, error, fatal. */
 const SYSLOG: Readonly<Record<number, number>> = { 10: 7, 20: 7, 30: 6, 40: 4, 50: 3, 60: 2 };
+const SYSLOG_INFO = 6;
+/** The level `warn` of pino. */
+const WARN = 40;
 
 /**
  * Creates the daemon's log on standard error, for the journal or a terminal. It is written synchronously. A line that cannot be
@@ -23,7 +26,7 @@ const SYSLOG: Readonly<Record<number, number>> = { 10: 7, 20: 7, 30: 6, 40: 4, 5
 export function createLog({ level, format, isJournal = false }: LogOptions): Logger {
   let lost = 0;
   const write = (line: string) => {
-    const text = `${isJournal ? prefix(line) : ''}${format === 'json' ? escapeJson(line) : asText(line)}`;
+    const text = `${isJournal ? journalPrefix(line) : ''}${format === 'json' ? escapeJson(line) : asText(line)}`;
     process.stderr.write(text, (error) => {
       if (error) lost += 1;
       else if (lost > 0) writeLost();
@@ -31,7 +34,7 @@ export function createLog({ level, format, isJournal = false }: LogOptions): Log
   };
   const writeLost = () => {
     const line = {
-      level: 40,
+      level: WARN,
       time: Date.now(),
       event: 'lost',
       msg: `log lines that could not be written: ${lost}`,
@@ -44,16 +47,19 @@ export function createLog({ level, format, isJournal = false }: LogOptions): Log
   return pino({ level, base: null }, { write });
 }
 
+/** The members of a line of pino that this file reads. */
 interface Line {
   readonly level: number;
   readonly time: number;
   readonly msg?: string;
 }
 
-function prefix(line: string): string {
-  return `<${SYSLOG[(JSON.parse(line) as Line).level] ?? 6}>`;
+function journalPrefix(line: string): string {
+  const { level } = JSON.parse(line) as Line;
+  return `<${SYSLOG[level] ?? SYSLOG_INFO}>`;
 }
 
+/** Makes `TIME LEVEL MESSAGE` of a line of JSON. */
 function asText(line: string): string {
   const { level, time, msg } = JSON.parse(line) as Line;
   return `${new Date(time).toISOString()} ${(pino.levels.labels[level] ?? '').padEnd(5)} ${printable(msg ?? '')}\n`;

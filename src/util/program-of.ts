@@ -1,6 +1,6 @@
 import { readlinkSync } from 'node:fs';
 
-/** The path of a process's program for a message, as ` (PATH)`; empty if it cannot be read. */
+/** The program of a process, to be put behind its PID in a message: ` (PATH)`, or nothing if it cannot be read. */
 export function programOf(pid: number): string {
   try {
     return ` (${readlinkSync(`/proc/${pid}/exe`)})`;

@@ -13,10 +13,15 @@ import type { Bench, Course } from './bench.js';
 import type { Figure, Goal } from './figure.js';
 import { ratios, spreadOf } from './rounds.js';
 
+/** Milliseconds until a relay must listen. */
 const PATIENCE_MS = 60_000;
+/** The number of clients, or of commands under way. */
 const MANY = 50;
 
-/** Answers per second in each round, by client. */
+/**
+ * Answers per second in each round, by what is measured: a direct line to OpenVPN, the pipe or a console. `Ahead`: one client
+ * has 50 commands under way. `Many`: 50 clients have one each. Otherwise one client has one.
+ */
 type Rates = Record<
   'direct' | 'directAhead' | 'pipe' | 'pipeAhead' | 'ours' | 'oursAhead' | 'oursMany',
   number[]
@@ -39,7 +44,7 @@ export const consoleBench: Bench = {
       await writeRules(stage.files, figure6Paths, { '*': 'wifi' });
       await stage.connect(0, 'alice');
       const rates: Rates = { direct: [], directAhead: [], pipe: [], pipeAhead: [], ours: [], oursAhead: [], oursMany: [] }; // prettier-ignore
-      // They run one after the other, because OpenVPN serves one client at a time.
+      // One after the other, because OpenVPN serves one client at a time.
       for (let round = 0; round < (course.quick ? 2 : 7); round++) {
         course.say(`round ${round + 1}`);
         await measureDirect(stage, course, rates);
@@ -54,16 +59,16 @@ export const consoleBench: Bench = {
 function figuresOf(rates: Rates): Figure[] {
   const figure = (
     name: string,
-    mine: keyof Rates,
+    ours: keyof Rates,
     theirs: 'direct' | 'directAhead',
     goal?: Goal,
   ): Figure => ({
     name,
     against: `a direct line with ${theirs === 'direct' ? 1 : MANY} under way`,
     where: 'this machine',
-    ratio: spreadOf(ratios(rates[mine], rates[theirs])),
+    ratio: spreadOf(ratios(rates[ours], rates[theirs])),
     ...(goal && { goal }),
-    ours: spreadOf(rates[mine]),
+    ours: spreadOf(rates[ours]),
     theirs: spreadOf(rates[theirs]),
     unit: 'commands/s',
   });
@@ -80,8 +85,8 @@ function figuresOf(rates: Rates): Figure[] {
 async function measureDirect(stage: Stage, course: Course, rates: Rates): Promise<void> {
   const asker = await Asker.join(stage.files.management, passwordOf(stage));
   try {
-    rates.direct.push(await rate([asker], 1, course));
-    rates.directAhead.push(await rate([asker], MANY, course));
+    rates.direct.push(await measureRate([asker], 1, course));
+    rates.directAhead.push(await measureRate([asker], MANY, course));
   } finally {
     asker.close();
   }
@@ -94,9 +99,9 @@ async function measurePipe(stage: Stage, course: Course, rates: Rates): Promise<
   const pipe = network.server.start(process.execPath, [program, socket, files.management]);
   let asker: Asker | undefined;
   try {
-    asker = await until('the pipe', () => joined(socket, passwordOf(stage)), PATIENCE_MS);
-    rates.pipe.push(await rate([asker], 1, course));
-    rates.pipeAhead.push(await rate([asker], MANY, course));
+    asker = await until('the pipe', () => tryToJoin(socket, passwordOf(stage)), PATIENCE_MS);
+    rates.pipe.push(await measureRate([asker], 1, course));
+    rates.pipeAhead.push(await measureRate([asker], MANY, course));
   } finally {
     asker?.close();
     pipe.kill('SIGKILL');
@@ -110,11 +115,11 @@ async function measureOurs({ network, files }: Stage, course: Course, rates: Rat
   const socket = path.join(path.dirname(files.console), 'lab.sock');
   const askers: Asker[] = [];
   try {
-    askers.push(await until('the console', () => joined(socket), PATIENCE_MS));
+    askers.push(await until('the console', () => tryToJoin(socket), PATIENCE_MS));
     while (askers.length < MANY) askers.push(await Asker.join(socket));
-    rates.ours.push(await rate(askers.slice(0, 1), 1, course));
-    rates.oursAhead.push(await rate(askers.slice(0, 1), MANY, course));
-    rates.oursMany.push(await rate(askers, 1, course));
+    rates.ours.push(await measureRate(askers.slice(0, 1), 1, course));
+    rates.oursAhead.push(await measureRate(askers.slice(0, 1), MANY, course));
+    rates.oursMany.push(await measureRate(askers, 1, course));
   } finally {
     for (const asker of askers) asker.close();
     await sidecar.stop();
@@ -125,8 +130,8 @@ function passwordOf({ files }: Stage): string {
   return readFileSync(files.passwordFile, 'utf8');
 }
 
-/** @returns undefined if no process listens yet. */
-async function joined(socket: string, password?: string): Promise<Asker | undefined> {
+/** Connects to a socket. @returns undefined if no process listens yet. */
+async function tryToJoin(socket: string, password?: string): Promise<Asker | undefined> {
   return Asker.join(socket, password).catch((error: unknown) => {
     if (/ENOENT|ECONNREFUSED/.test(String(error))) return undefined;
     throw error;
@@ -134,7 +139,7 @@ async function joined(socket: string, password?: string): Promise<Asker | undefi
 }
 
 /** Answers per second to all askers together, each with `ahead` commands under way, after V8 had time to optimise. */
-async function rate(askers: readonly Asker[], ahead: number, { quick, warmMs }: Course): Promise<number> {
+async function measureRate(askers: readonly Asker[], ahead: number, { quick, warmMs }: Course): Promise<number> {
   const ask = (forMs: number) => {
     const end = performance.now() + forMs;
     return Promise.all(askers.map((asker) => asker.ask(end, ahead)));

@@ -1,6 +1,6 @@
 import type { Spread } from './rounds.js';
 
-/** The wanted limit of a ratio, or of the absolute figure if there is no ratio. */
+/** The wanted bound of a ratio, or of the absolute figure if there is no ratio. */
 export interface Goal {
   readonly is: 'at most' | 'at least';
   readonly value: number;
@@ -27,9 +27,10 @@ export interface Figure {
 
 export type Unit = 'ns' | 'ms' | 'MiB' | '% of a core' | 'commands/s' | 'sessions';
 
-/** One point of the plot: the cost of one session among so many. */
+/** One point of the plot: what one session costs if the server has so many. */
 export interface Growth {
   readonly series: string;
+  /** The number of sessions of the server. */
   readonly sessions: number;
   readonly nsPerSession: number;
 }
@@ -40,6 +41,7 @@ export interface Outcome {
   readonly growth?: readonly Growth[];
 }
 
+/** Whether a figure reaches its goal; undefined if it has no goal. */
 export function isReached({ ratio, ours, goal }: Figure): boolean | undefined {
   if (goal === undefined) return undefined;
   const { median } = ratio ?? ours;

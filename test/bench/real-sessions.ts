@@ -6,10 +6,11 @@ import { Floor } from './floor.js';
 import { startPeer, startServer } from './peer.js';
 import type { Rival } from './switch.js';
 
+/** The port of the server. */
 export const PORT = 4000;
-/** Milliseconds until all new sessions must be connected. */
+/** Milliseconds in which all new sessions must connect. */
 const PATIENCE_MS = 600_000;
-/** Three paths give each session three subflows. */
+/** Three paths, so that each session has three subflows. */
 export const PATHS = ['one', 'two', 'three'].map((name, index) => ({
   name,
   number: 101 + index,
@@ -40,12 +41,12 @@ export class RealSessions {
 
   /** Adds sessions. Resolves when they are connected; their second and third subflows follow later. */
   async add(count: number): Promise<void> {
-    const where = [this.network.serverAddress.v4, `${PORT}`];
-    const { child } = startPeer(this.client, this.cleanup, 'hold', ...where, `${count}`);
+    const server = [this.network.serverAddress.v4, `${PORT}`];
+    const { child } = startPeer(this.client, this.cleanup, 'hold', ...server, `${count}`);
     await says(child.stdout, 'held', PATIENCE_MS);
   }
 
-  /** The command that an admin would use: a process that changes an endpoint of the client. */
+  /** What an admin would use to switch by hand: `ip`, a process that changes an endpoint of the client. */
   async ipRival(): Promise<Rival & { stop: () => Promise<void> }> {
     const { name } = this.client;
     const floor = Floor.start({ command: ['ip', 'netns', 'exec', name, ...Floor.command] });

@@ -154,10 +154,10 @@ describe('with a running daemon', () => {
     ['carol', 'lte', 'no client "carol" is connected'],
     ['alice', 'moon', 'there is no path "moon"; the paths are wifi, lte'],
     ['x'.repeat(5000), 'lte', 'a line is longer than 4096 bytes'],
-  ])('primary reports why it cannot set an override', async (name, path, why) => {
+  ])('primary reports why it cannot set an override', async (name, path, reason) => {
     const { code, out, err } = await cli(['primary', name, path, '-c', config]);
     expect([code, out]).toEqual([1, '']);
-    expect(err).toContain(`subflowd: ${why}`);
+    expect(err).toContain(`subflowd: ${reason}`);
   });
 
   it('status ends without an error when the reader of its pipe ends first', async () => {

@@ -53,10 +53,9 @@ afterEach(async () => {
   }
 });
 
-/** Starts {@link LISTENER} as a user. @returns its port or path. */
+/** Starts {@link LISTENER} as a user. @param where a path or a port; 0: any port. @returns its path or port. */
 async function listen(where: string, uid = STRANGER): Promise<string> {
-  const { execPath } = process;
-  listener = spawn(execPath, ['--eval', LISTENER, where], {
+  listener = spawn(process.execPath, ['--eval', LISTENER, where], {
     uid,
     gid: uid,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -64,6 +63,19 @@ async function listen(where: string, uid = STRANGER): Promise<string> {
   });
   listener.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
   return until('it listens', () => /\[listens (.*?)\]/.exec(output)?.[1]);
+}
+
+/** What {@link LISTENER} received: what it printed, without its own notes in brackets. */
+function received(): string {
+  return output.replace(/\[[^\]]*\]/g, '');
+}
+
+/** Makes a directory that belongs to another user. */
+function makeForeignDirectory(): string {
+  const foreign = join(directory, 'theirs');
+  mkdirSync(foreign);
+  chownSync(foreign, STRANGER, STRANGER);
+  return foreign;
 }
 
 /** Connects subflowd to the management interface, and sends a secret from a console client. */
@@ -97,16 +109,13 @@ describe('a program that listens at the management interface', () => {
           `set management-user = ${STRANGER} in its [openvpn] section`,
       );
       await until('subflowd has connected twice', () => output.split('[connected]').length > 2);
-      expect(output.replace(/\[[^\]]*\]/g, '')).toBe('');
+      expect(received()).toBe('');
       expect(existsSync(join(directory, 'events', String(STRANGER)))).toBe(false);
     },
   );
 
   it('gets nothing if it runs as another user, at a Unix socket', async () => {
-    const place = join(directory, 'theirs');
-    mkdirSync(place);
-    chownSync(place, STRANGER, STRANGER);
-    const socket = await listen(join(place, 'm'));
+    const socket = await listen(join(makeForeignDirectory(), 'm'));
     connectTo({ management: { socket } });
     const problem = await until('the problem is reported', () =>
       problems.find((text) => text.includes('user')),
@@ -115,32 +124,26 @@ describe('a program that listens at the management interface', () => {
       `user ${STRANGER} listens there, process ${listener?.pid ?? 0} (${process.execPath})`,
     );
     await until('subflowd has connected twice', () => output.split('[connected]').length > 2);
-    expect(output.replace(/\[[^\]]*\]/g, '')).toBe('');
+    expect(received()).toBe('');
   });
 
   it('gets nothing if it could have replaced the socket, although root owns the socket', async () => {
-    const place = join(directory, 'theirs');
-    mkdirSync(place);
-    chownSync(place, STRANGER, STRANGER);
-    const socket = await listen(join(place, 'm'));
+    const socket = await listen(join(makeForeignDirectory(), 'm'));
     chownSync(socket, 0, 0);
     const link = join(directory, 'link');
     symlinkSync(socket, link);
     connectTo({ management: { socket: link } });
     await until('the problem is reported', () => problems.some((text) => text.includes('listens there')));
-    expect(output.replace(/\[[^\]]*\]/g, '')).toBe('');
+    expect(received()).toBe('');
   });
 
   it('gets the password if only root can have created the socket, although it runs as another user now', async () => {
-    const place = join(directory, 'm');
-    const other = join(directory, 'theirs');
-    mkdirSync(other);
-    chownSync(other, STRANGER, STRANGER);
-    const socket = await listen(join(other, 'm'));
+    const socket = await listen(join(makeForeignDirectory(), 'm'));
     // A hard link in root's directory to root's file looks as if root had created the socket.
-    linkSync(socket, place);
-    chownSync(place, 0, 0);
-    connectTo({ management: { socket: place } });
+    const link = join(directory, 'm');
+    linkSync(socket, link);
+    chownSync(link, 0, 0);
+    connectTo({ management: { socket: link } });
     await until('the password arrives', () => output.includes('open sesame\n'));
   });
 
@@ -170,6 +173,6 @@ describe('a program that listens at the management interface', () => {
     await until('the problem is reported', () =>
       problems.some((text) => text.includes(`user ${STRANGER} listens there`)),
     );
-    expect(output.replace(/\[[^\]]*\]/g, '')).toBe('');
+    expect(received()).toBe('');
   });
 });

@@ -21,11 +21,12 @@ import { makeSidecarFiles, writeRules, type SidecarFiles } from '../lab/sidecar-
 import { Sidecar } from '../lab/sidecar.js';
 import { until } from '../support/until.js';
 
-/** Largest resident memory that passes, MiB. The daemon needs far less; the test prints it. */
-const MOST_MIB = 400;
+/** The most memory that the daemon may use, MiB. It uses far less; the test prints how much. */
+const MAX_MIB = 400;
 const CONSOLE_CLIENTS = 64;
-/** Large answers that each client asks for. */
+/** The large answers that each console client asks for. */
 const ANSWERS = 16;
+/** The records of each length. */
 const RECORDS = 3_000;
 const NOBODY = 65534;
 
@@ -33,19 +34,19 @@ let cleanup: Cleanup;
 
 interface Daemon {
   readonly files: SidecarFiles;
-  /** The program that stands in for OpenVPN. */
+  /** The program that is used instead of OpenVPN: see openvpn-at-length.ts. */
   readonly openvpn: ChildProcessByStdio<null, Readable, null>;
-  /** The largest resident memory until now, MiB. */
-  readonly most: () => Promise<number>;
+  /** Returns the most memory that the daemon has used so far, MiB. */
+  readonly peakMib: () => Promise<number>;
 }
 
-/** Starts the daemon in the environment of its service, and a program that stands in for an OpenVPN server. */
+/** Starts the daemon in the environment of its service, and a program instead of OpenVPN. */
 async function start(): Promise<Daemon> {
   const directory = await mkdtemp(path.join(tmpdir(), 'subflowd-memory-'));
   cleanup.add(() => rm(directory, { recursive: true, force: true }));
   const files = await makeSidecarFiles(directory, { backend: 'netlink' });
   await writeRules(files, figure6Paths, { '*': 'lte' });
-  // The daemon recognizes OpenVPN by the name of its program.
+  // subflowd takes a program for OpenVPN if its name begins with openvpn
   const program = path.join(directory, 'openvpn-at-length');
   await copyFile(process.execPath, program);
   const openvpn = spawn(program, [labScript('openvpn-at-length'), files.management], {
@@ -59,10 +60,10 @@ async function start(): Promise<Daemon> {
   const sidecar = Sidecar.start(await asService(hostNamespace), files.config, `${files.config}.log`);
   cleanup.add(() => sidecar.stop());
   await untilStatus(files, 'the server', ({ servers }) => servers.some(({ pids }) => pids.length === 1));
-  return { files, openvpn, most: async () => (await residentMiB(sidecar.pid ?? 0)).most };
+  return { files, openvpn, peakMib: async () => (await residentMiB(sidecar.pid ?? 0)).most };
 }
 
-/** Connects, asks, and reads nothing. */
+/** Connects to a console and sends these commands, and does not read the answers. */
 async function ask(console: string, lines: readonly string[]): Promise<Socket> {
   const socket = connect(console);
   socket.on('error', () => undefined).pause();
@@ -72,7 +73,7 @@ async function ask(console: string, lines: readonly string[]): Promise<Socket> {
   return socket;
 }
 
-/** Whether no client is connected to a unix socket. */
+/** Whether no client is connected to a unix socket. If one is, it waits before it returns. */
 async function hasNoClients(socket: string): Promise<boolean> {
   const { stdout } = await execa('ss', ['-Hx', 'state', 'established', 'src', socket]);
   if (stdout === '') return true;
@@ -80,11 +81,11 @@ async function hasNoClients(socket: string): Promise<boolean> {
   return false;
 }
 
-/** Reads until the console closes the connection. */
+/** Reads all that a client was sent before it was disconnected. */
 async function readAll(socket: Socket): Promise<string> {
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk)).resume();
-  // a connection that was reset is already closed
+  // a connection that was reset is closed already
   if (!socket.closed) await once(socket, 'close');
   return Buffer.concat(chunks).toString('latin1');
 }
@@ -100,9 +101,9 @@ describe('the memory of the daemon is limited', () => {
     return () => cleanup.run();
   });
 
-  test('if all clients of a console ask for 16 different large answers each, and do not read them', async () => {
-    const { files, most } = await start();
-    const before = await most();
+  test('if all clients of a console ask for 16 large answers each, and do not read them', async () => {
+    const { files, peakMib } = await start();
+    const before = await peakMib();
     const sockets: Socket[] = [];
     for (let client = 0; client < CONSOLE_CLIENTS; client++) {
       const lines = Array.from({ length: ANSWERS }, (_, n) => `test ${10_000 - (client * ANSWERS + n)}`);
@@ -114,34 +115,34 @@ describe('the memory of the daemon is limited', () => {
       () => hasNoClients(path.join(path.dirname(files.config), 'lab.sock')),
       120_000,
     );
-    const after = await most();
+    const after = await peakMib();
     await statusOf(files);
-    // All were disconnected before they got all answers.
+    // All were disconnected before they got everything.
     const texts = await Promise.all(sockets.map(readAll));
     const sentMib = texts.reduce((sum, { length }) => sum + length, 0) / 2 ** 20;
     console.log(`${figures(before, after)}; clients were sent ${sentMib.toFixed(0)} MiB`);
     expect(texts.filter((text) => text.split('\r\nEND\r\n').length > ANSWERS)).toEqual([]);
-    expect(after).toBeLessThan(MOST_MIB);
+    expect(after).toBeLessThan(MAX_MIB);
   });
 
-  test('if a management interface reports the variables of 3,000 clients', async () => {
-    const { files, openvpn, most } = await start();
-    const before = await most();
+  test('if a management interface reports 3,000 clients with large variables', async () => {
+    const { files, openvpn, peakMib } = await start();
+    const before = await peakMib();
     openvpn.kill('SIGUSR2');
     await says(openvpn.stdout, 'all told');
-    // A later command is answered after them.
+    // OpenVPN answers in order, so the daemon has read all reports when this answer arrives.
     expect(
       await command({ ...files, console: path.join(path.dirname(files.config), 'lab.sock') }, 'pid'),
     ).toEqual([`pid=${openvpn.pid ?? 0}`]);
     await statusOf(files);
-    const after = await most();
+    const after = await peakMib();
     console.log(figures(before, after));
-    expect(after).toBeLessThan(MOST_MIB);
+    expect(after).toBeLessThan(MAX_MIB);
   });
 
-  test('if there are 3,000 records of the largest size, and 3,000 larger ones', async () => {
-    const { files, openvpn, most } = await start();
-    const before = await most();
+  test('if hooks write 3,000 records of the largest size, and as many larger ones', async () => {
+    const { files, openvpn, peakMib } = await start();
+    const before = await peakMib();
     const script = `
       const fs = require('node:fs');
       const [directory, pid] = process.argv.slice(1);
@@ -159,11 +160,12 @@ describe('the memory of the daemon is limited', () => {
       stdio: ['ignore', 'ignore', 'inherit'],
     });
     expect(await once(writer, 'exit')).toEqual([0, null]);
-    // `status` does not list these clients, so each record is removed after it was read. A file that is too long is not a record.
+    // OpenVPN does not list these clients, so each record is removed when it was read. A file that is too large is no record,
+    // and stays.
     await until('all were read', async () => (await readdir(directory)).length <= RECORDS, 180_000);
     await statusOf(files);
-    const after = await most();
+    const after = await peakMib();
     console.log(figures(before, after));
-    expect(after).toBeLessThan(MOST_MIB);
+    expect(after).toBeLessThan(MAX_MIB);
   });
 });

@@ -59,37 +59,43 @@ const options = new Command('demo')
   .opts<Options>();
 
 const out = path.resolve(options.out);
-const lacks = options.backend === 'devmem' ? undefined : await hostLacks();
-const wantsGuest = options.kernel !== undefined || options.bytes === true || options.backend === 'devmem';
-const inGuest = wantsGuest || (lacks !== undefined && options.backend === undefined);
-const backend = options.backend ?? (inGuest ? 'devmem' : 'netlink');
-const experiment = (directory: string) => [
-  labScript('experiment'),
-  ...['--out', directory, '--size', options.size, '--rate', options.rate ?? (inGuest ? '3' : '20')],
-  ...['--backend', backend],
-];
+/** What this machine lacks to run it; undefined: nothing. */
+const lack = options.backend === 'devmem' ? undefined : await hostLacks();
+const needsGuest = options.kernel !== undefined || options.bytes === true || options.backend === 'devmem';
+const isInGuest = needsGuest || (lack !== undefined && options.backend === undefined);
+const backend = options.backend ?? (isInGuest ? 'devmem' : 'netlink');
 
-if (options.where === true) process.stdout.write(inGuest ? 'guest\n' : 'host\n');
-else process.exitCode = (await run()) === 0 ? await conclude() : 1;
+if (options.where === true) process.stdout.write(isInGuest ? 'guest\n' : 'host\n');
+else process.exitCode = (await run()) === 0 ? await concludeReport() : 1;
 
-/** @returns the experiment's exit code. */
+/** Runs the experiment. @returns its exit code. */
 async function run(): Promise<number> {
-  if (inGuest) {
-    if (!wantsGuest)
-      process.stdout.write(`runs in a guest, because this machine cannot run it: ${lacks ?? ''}\n`);
-    return runInside();
+  if (isInGuest) {
+    if (!needsGuest)
+      process.stdout.write(`runs in a guest, because this machine cannot run it: ${lack ?? ''}\n`);
+    return runExperimentInGuest();
   }
-  if (lacks !== undefined) {
+  if (lack !== undefined) {
     process.stderr.write(
-      `this machine cannot run it: ${lacks}\nto run it in a guest: npm run demo -- --backend devmem\n`,
+      `this machine cannot run it: ${lack}\nto run it in a guest: npm run demo -- --backend devmem\n`,
     );
     return 1;
   }
-  const child = execa(process.execPath, experiment(out), { stdio: 'inherit', reject: false });
+  const child = execa(process.execPath, experimentArguments(out), { stdio: 'inherit', reject: false });
   return (await child).exitCode ?? 1;
 }
 
-async function runInside(): Promise<number> {
+/** The script of the experiment and its options. @param directory where it writes its report and logs. */
+function experimentArguments(directory: string): string[] {
+  const rate = options.rate ?? (isInGuest ? '3' : '20');
+  return [
+    labScript('experiment'),
+    ...['--out', directory, '--size', options.size, '--rate', rate, '--backend', backend],
+  ];
+}
+
+/** @returns the exit code of the experiment. */
+async function runExperimentInGuest(): Promise<number> {
   try {
     const layout = await makeLayout();
     const { code } = await runInGuest({
@@ -99,7 +105,7 @@ async function runInside(): Promise<number> {
       timeoutMs: 900_000,
       command: [
         process.execPath,
-        ...experiment(guestOut),
+        ...experimentArguments(guestOut),
         ...(layout === undefined ? [] : ['--layout', path.join(guestOut, layout)]),
       ],
       onOutput: (chunk) => process.stdout.write(chunk),
@@ -112,7 +118,10 @@ async function runInside(): Promise<number> {
   }
 }
 
-/** @returns the name of the layout file in `out`. It is made here, because pahole takes minutes on an emulated processor. */
+/**
+ * Makes a layout if there is a vmlinux. This runs on the host, because pahole takes minutes on an emulated processor.
+ * @returns the name of the layout file in `out`.
+ */
 async function makeLayout(): Promise<string | undefined> {
   if (options.vmlinux === undefined) return undefined;
   await mkdir(out, { recursive: true });
@@ -124,7 +133,8 @@ async function makeLayout(): Promise<string | undefined> {
   return name;
 }
 
-async function conclude(): Promise<number> {
+/** Draws the timeline, and prints the results. @returns 0 if they reach the wanted figures. */
+async function concludeReport(): Promise<number> {
   const report = JSON.parse(await readFile(path.join(out, 'report.json'), 'utf8')) as Report;
   await drawTimeline(out);
   process.stdout.write(summary(report));
@@ -133,7 +143,7 @@ async function conclude(): Promise<number> {
     notifiesClient: options.bytes !== true,
     share: Number(options.share),
   });
-  for (const one of missed) process.stdout.write(`NOT REACHED: ${one}\n`);
+  for (const shortcoming of missed) process.stdout.write(`NOT REACHED: ${shortcoming}\n`);
   process.stdout.write(`${out} contains report.json, timeline.svg, client.pcap and the logs\n`);
   return missed.length === 0 ? 0 : 1;
 }

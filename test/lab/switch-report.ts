@@ -20,7 +20,12 @@ export interface Switch {
   readonly before: BothCounters;
 }
 
-/** Measures the traffic between a switch and the next event. */
+/**
+ * Measures the traffic between a switch and the next event.
+ * @param nextMs the next event, Unix time.
+ * @param packets those that the client captured.
+ * @param startMs Unix time of the start of the experiment, from which the report counts.
+ */
 export function measureSwitch(
   client: string,
   { by, from, to, requestedMs, committedMs }: Switch,
@@ -29,7 +34,7 @@ export function measureSwitch(
   mpPrio: MpPrio,
   startMs: number,
 ): SwitchReport {
-  const moved = packets.find(
+  const firstOnNewPath = packets.find(
     ({ timeMs, path, direction }) => timeMs >= requestedMs && path === to && direction === 'toClient',
   );
   const span = { fromMs: committedMs + 1000, untilMs: nextMs };
@@ -40,7 +45,7 @@ export function measureSwitch(
     by,
     requestedMs: requestedMs - startMs,
     committedMs: committedMs - startMs,
-    firstPacketOnNewPathMs: moved === undefined ? null : Math.round(moved.timeMs - startMs),
+    firstPacketOnNewPathMs: firstOnNewPath === undefined ? null : Math.round(firstOnNewPath.timeMs - startMs),
     shareOnNewPathAfter1s: share(packets, to, span),
     shareToClientAfter1s: share(packets, to, { ...span, direction: 'toClient' }),
     shareToServerAfter1s: share(packets, to, { ...span, direction: 'toServer' }),

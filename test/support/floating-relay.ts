@@ -5,23 +5,24 @@ import { createSocket, type Socket } from 'node:dgram';
  * SIGUSR2 it continues from another port, as a client's NAT does after it has forgotten the client.
  */
 const [from, to] = process.argv.slice(2).map(Number);
-const near = createSocket('udp4');
-let client = 0;
+const clientSide = createSocket('udp4');
+let clientPort = 0;
 
-function newPort(): Socket {
+/** The socket from which the server gets the packets. */
+function createServerSide(): Socket {
   return createSocket('udp4').on('message', (packet) => {
-    near.send(packet, client, '127.0.0.1');
+    clientSide.send(packet, clientPort, '127.0.0.1');
   });
 }
 
-let far = newPort();
-near
+let serverSide = createServerSide();
+clientSide
   .on('message', (packet, { port }) => {
-    client = port;
-    far.send(packet, to, '127.0.0.1');
+    clientPort = port;
+    serverSide.send(packet, to, '127.0.0.1');
   })
   .bind(from, '127.0.0.1', () => process.stdout.write('ready\n'));
 process.on('SIGUSR2', () => {
-  far.close();
-  far = newPort();
+  serverSide.close();
+  serverSide = createServerSide();
 });

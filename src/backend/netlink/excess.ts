@@ -8,7 +8,7 @@ import { subflowKey } from './tracked-servers.js';
  * then subflows that have carried data, and the only active one; then subflows of an earlier observation. The newest are
  * closed. A subflow that is being closed already does not count among those to keep: it would be gone a moment later.
  * @param limit 1 or more.
- * @param before the connection in an earlier observation; undefined: it was not there.
+ * @param before the connection in an earlier observation; undefined if it was not there.
  * @param isClosing whether a subflow is being closed already.
  */
 export function excessSubflows(
@@ -21,6 +21,7 @@ export function excessSubflows(
   if (subflows.length <= limit) return [];
   const earlier = new Set(before?.subflows.map(subflowKey));
   const active = subflows.filter(({ ours }) => ours === 'active');
+  // the higher the rank, the sooner a subflow is kept
   const rank = (subflow: Subflow): number => {
     if (isClosing(subflow)) return -1;
     if (isSameEndpoint(subflow.remote, remote) && isSameEndpoint(subflow.local, local)) return 3;
@@ -28,7 +29,7 @@ export function excessSubflows(
     if (carried > 0 || (active.length === 1 && active[0] === subflow)) return 2;
     return earlier.has(subflowKey(subflow)) ? 1 : 0;
   };
-  // The sort is stable: of equal ones, the first observed are kept.
+  // The sort is stable: of subflows with the same rank, those that were observed first are kept.
   return subflows
     .map((subflow) => ({ subflow, rank: rank(subflow) }))
     .sort((one, other) => other.rank - one.rank)

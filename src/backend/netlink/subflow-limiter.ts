@@ -1,12 +1,12 @@
 import type { Connection } from '../../model/connection.js';
+import type { FourTuple } from '../../model/endpoint.js';
 import type { Subflow } from '../../model/subflow.js';
 import type { ExcessSubflows, SubflowLimits } from '../../model/subflow-limits.js';
-import { SubflowCloser, type LimitedNamespace } from './subflow-closer.js';
 import { excessSubflows } from './excess.js';
 import { ExcessReporter } from './excess-reporter.js';
 import type { Family } from './family.js';
-import type { FourTuple } from '../../model/endpoint.js';
 import { EventType, type PathManagerEvent } from './pm-event.js';
+import { SubflowCloser, type LimitedNamespace } from './subflow-closer.js';
 import { subflowKey, type TrackedServer } from './tracked-servers.js';
 
 /**
@@ -39,14 +39,14 @@ export class SubflowLimiter {
     this.#reporter.onExcess(listener);
   }
 
-  /** Sets the limits from now on. Before the first call there are none. */
+  /** Sets the limits from now on, and closes the subflows above them. Before the first call there are no limits. */
   setLimits(limits: SubflowLimits, namespaces: Iterable<LimitedNamespace>): void {
     this.#limits = limits;
-    const least = Math.min(limits.withSession, limits.withoutSession);
+    const smallest = Math.min(limits.withSession, limits.withoutSession);
     for (const namespace of namespaces) {
       for (const server of namespace.servers.all()) {
         for (const connection of server.connections) {
-          if (connection.subflows.length > least) this.#trim(namespace, server, connection, limits);
+          if (connection.subflows.length > smallest) this.#closeExcess(namespace, server, connection, limits);
         }
       }
     }
@@ -76,15 +76,12 @@ export class SubflowLimiter {
     if (!fourTuple || server.isStale) return true;
     const subflows = server.subflows(connection);
     const key = subflowKey(fourTuple);
-    // False for a subflow that was closed because of its own event: no observation ever showed it.
+    // A subflow that was above the limit from the start is not in the set, and no observation ever showed it.
     if (event.type === EventType.subflowClosed) return subflows.delete(key);
     const limits = this.#limits;
-    if (
-      limits &&
-      !subflows.has(key) &&
-      subflows.size >= limitOf(server, connection, limits) &&
-      this.#isClosable(namespace, connection)
-    ) {
+    const isAboveLimit =
+      limits && !subflows.has(key) && subflows.size >= limitOf(server, connection, limits);
+    if (isAboveLimit && this.#isClosable(namespace, connection)) {
       return !this.#close(namespace, server, connection, fourTuple, limits);
     }
     subflows.add(key);
@@ -96,7 +93,7 @@ export class SubflowLimiter {
     this.#reporter.close();
   }
 
-  #trim(
+  #closeExcess(
     namespace: LimitedNamespace,
     server: TrackedServer,
     connection: Connection,
@@ -123,7 +120,7 @@ export class SubflowLimiter {
     return !this.#refused.get(namespace)?.has(token);
   }
 
-  /** @returns false if the queue is full. */
+  /** Adds a subflow to those that are being closed. @returns false if the queue is full. */
   #close(
     namespace: LimitedNamespace,
     server: TrackedServer,
@@ -149,7 +146,10 @@ export class SubflowLimiter {
   }
 }
 
-/** A connection of the first observation has the larger limit: its session may not be known yet. */
+/**
+ * How many subflows a connection may have. Those of the first observation have the larger limit, because OpenVPN may not
+ * have reported their sessions yet.
+ */
 function limitOf(
   server: TrackedServer,
   { token }: Connection,

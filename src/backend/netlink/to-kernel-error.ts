@@ -2,6 +2,7 @@ import { release } from 'node:os';
 import { KernelError } from '../../model/kernel-error.js';
 import { NetlinkError } from './netlink-error.js';
 
+/** By error code of the system. */
 const REMEDIES: Readonly<Record<string, string>> = {
   EPERM:
     'run subflowd as root, or give it CAP_NET_ADMIN, and for servers in other network namespaces CAP_SYS_ADMIN and ' +
@@ -11,7 +12,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   EMFILE: 'raise LimitNOFILE= of subflowd',
 };
 
-/** The error that an admin reads, with its remedy. @param pid of the server that was observed. */
+/** The error that an admin reads, with its remedy. @param pid the process of the server that was observed, if there is one. */
 export function toKernelError(error: unknown, pid?: number): KernelError {
   if (error instanceof KernelError) return error;
   const { code = '', message } = error as NodeJS.ErrnoException;

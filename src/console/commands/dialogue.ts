@@ -21,7 +21,7 @@ export interface DialogueOptions {
 
 /**
  * Begins to serve a client. `mptcp` commands are for the daemon; all others are for OpenVPN.
- * @param userName of the client, for the log.
+ * @param userName the user of the client, for the log.
  */
 export function startDialogue(
   options: DialogueOptions,
@@ -51,12 +51,13 @@ export function startDialogue(
   };
   return {
     run: (line, respond) => {
-      // every line of a command of several lines is for OpenVPN, even if it begins with mptcp
+      // Every line of a command of several lines is for OpenVPN, even if it begins with mptcp.
       if (shared && client && (client.unfinishedCommand !== undefined || !isMptcpCommand(line)))
         return shared.run(client, line, respond);
       runCommand(daemon, line, context).then(respond, (error: unknown) => {
         respond(failure((error as Error).message));
       });
+      // no query: the next line waits for the answer
       return false;
     },
     leave: () => {

@@ -29,26 +29,29 @@ export function findClient(
   server?: string,
 ): ClientMatch {
   const candidates = sessions.filter((session) => server === undefined || session.server === server);
-  const left = others.filter((key) => server === undefined || key.startsWith(`${server}/`));
+  const departed = others.filter((key) => server === undefined || key.startsWith(`${server}/`));
   const found = new Set<string>();
   const spellings = new Set([word, canonical(word)]);
-  forEachName(candidates, left, (name, key) => {
+  forEachName(candidates, departed, (name, key) => {
     if (spellings.has(name)) found.add(key);
   });
-  const [only] = found;
-  if (only === undefined)
+  const [first] = found;
+  if (first === undefined)
     return { problem: `no client ${JSON.stringify(word)} is connected: status shows which are` };
-  if (found.size === 1) return { key: only };
+  if (found.size === 1) return { key: first };
   const keys = [...found].sort();
-  const words = unambiguousWords(keys.slice(0, MOST_NAMED), candidates, left);
+  const words = unambiguousWords(keys.slice(0, MOST_NAMED), candidates, departed);
   const more = keys.length > MOST_NAMED ? `, or ${keys.length - MOST_NAMED} more` : '';
   return { problem: `${JSON.stringify(word)} means several clients: use ${words.join(' or ')}${more}` };
 }
 
-/** Calls back with every name of every client and the client's key. The best names of a client come first. */
+/**
+ * Calls back with every name of every client and the client's key. The best names of a client come first.
+ * @param departed the keys of clients that have left.
+ */
 function forEachName(
   sessions: readonly Session[],
-  left: readonly string[],
+  departed: readonly string[],
   callback: (name: string, key: string) => void,
 ): void {
   for (const session of sessions) {
@@ -56,13 +59,14 @@ function forEachName(
     for (const name of namesOf(session)) callback(name, key);
     callback(`${EXACT_PREFIX}${key}`, key);
   }
-  for (const key of left) {
+  for (const key of departed) {
     callback(key, key);
     callback(key.slice(key.indexOf('/') + 1), key);
     callback(`${EXACT_PREFIX}${key}`, key);
   }
 }
 
+/** Returns the names of a client, the best first: with its server, and then without. */
 function namesOf({ server, commonName, cid, real, virtual }: Session): readonly string[] {
   const numbers = cid === undefined ? [] : [String(cid)];
   const names = [commonName, ...numbers, formatEndpoint(real), ...virtual, real.address];
@@ -73,9 +77,9 @@ function namesOf({ server, commonName, cid, real, virtual }: Session): readonly 
 function unambiguousWords(
   keys: readonly string[],
   sessions: readonly Session[],
-  left: readonly string[],
+  departed: readonly string[],
 ): string[] {
-  const uniqueNames = findUniqueNames(sessions, left);
+  const uniqueNames = findUniqueNames(sessions, departed);
   return keys.map((key) => {
     const word = uniqueNames.get(key)?.find(isPlain);
     return word === undefined ? quoteWord(`${EXACT_PREFIX}${key}`) : `"${word}"`;
@@ -98,17 +102,20 @@ export function wordsForClients(sessions: readonly Session[]): string[] {
 /** Returns by key the names of each client that no other client has, the best first. */
 function findUniqueNames(
   sessions: readonly Session[],
-  left: readonly string[],
+  departed: readonly string[],
 ): ReadonlyMap<string, readonly string[]> {
-  const owners = new Map<string, string | undefined>();
+  const owners = new Map<string, string>();
+  const sharedNames = new Set<string>();
   const names = new Map<string, Set<string>>();
-  forEachName(sessions, left, (name, key) => {
-    owners.set(name, owners.get(name) === key || !owners.has(name) ? key : undefined);
+  forEachName(sessions, departed, (name, key) => {
+    const owner = owners.get(name);
+    if (owner === undefined) owners.set(name, key);
+    else if (owner !== key) sharedNames.add(name);
     const known = names.get(key);
     if (known === undefined) names.set(key, new Set([name]));
     else known.add(name);
   });
-  return new Map([...names].map(([key, all]) => [key, [...all].filter((name) => owners.get(name) === key)]));
+  return new Map([...names].map(([key, all]) => [key, [...all].filter((name) => !sharedNames.has(name))]));
 }
 
 /** Whether a text in double quotes stays as it is, at a console and in a shell, and is printable. */

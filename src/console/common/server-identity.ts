@@ -2,9 +2,9 @@ import { lstatSync, realpathSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { unixPeer } from '../../native/unix-peer.js';
-import { programOf } from '../../util/program-of.js';
-import { reasonOf } from '../../util/errno.js';
 import { userNumber } from '../../util/accounts.js';
+import { reasonOf } from '../../util/errno.js';
+import { programOf } from '../../util/program-of.js';
 import { userName } from './users.js';
 
 /** The user that openvpn-conf/subflowd.service runs the daemon as. */
@@ -46,7 +46,7 @@ export function findUntrustedServer(socket: Socket): UntrustedServer | undefined
  * Returns why nothing may be sent on a connection to a console; undefined if it may. Besides the server, the path is checked:
  * a user who can replace a part of the path can redirect an admin's commands to another console, or to OpenVPN. The group
  * of a directory is trusted, because an admin has set it.
- * @param path that was connected to.
+ * @param path the socket that was connected to.
  */
 export function whyNotTrusted(socket: Socket, path: string): Distrust | undefined {
   try {
@@ -69,11 +69,13 @@ export function whyNotTrusted(socket: Socket, path: string): Distrust | undefine
   }
 }
 
+/** Returns the numbers of the users that may serve a console. */
 function trustedUsers(): ReadonlySet<number> {
   const daemon = userNumber(DAEMON_USER);
   return new Set([0, process.geteuid?.() ?? 0, ...(daemon === undefined ? [] : [daemon])]);
 }
 
+/** Returns the same users as a list of words for a message. */
 function trustedNames(): string {
   const self = process.geteuid?.() === 0 ? '' : 'you, ';
   return `${self}root and user ${DAEMON_USER}`;

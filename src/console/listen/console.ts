@@ -22,7 +22,7 @@ export class Console {
   readonly #server: Server;
   #tcp: Server | undefined;
   readonly #sockets = new Set<Socket>();
-  /** Counted apart, so that clients on TCP cannot use up the slots of the unix socket, or the other way round. */
+  /** Two counts, so that clients on TCP cannot use up the slots of the unix socket, or the other way round. */
   readonly #slots = { unix: new ClientSlots(), tcp: new ClientSlots() };
   readonly #logins: PasswordLogins;
   readonly #rejector: Rejector;
@@ -67,7 +67,7 @@ export class Console {
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     this.#logins.close();
-    await Promise.all([this.#server, this.#tcp].flatMap((server) => (server ? [closed(server)] : [])));
+    await Promise.all([this.#server, this.#tcp].flatMap((server) => (server ? [closeServer(server)] : [])));
   }
 
   async #listenTcp(): Promise<void> {
@@ -91,12 +91,14 @@ export class Console {
         cause: error,
       });
     }
+    // Once it listens, an error concerns one connection that could not be accepted.
     server.removeAllListeners('error').on('error', () => undefined);
     this.#tcp = server;
   }
 
+  /** Keeps a connection until it closes. */
   #accept(socket: Socket): void {
-    // a client that hangs up is not an error of the daemon
+    // A client that hangs up is not an error of the daemon.
     socket.on('error', () => socket.destroy());
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
@@ -115,6 +117,7 @@ export class Console {
     this.#rejector.reject(socket, printable(reason));
   }
 
+  /** Serves a client if there is a slot for its user. */
   #serve(socket: Socket, kind: 'unix' | 'tcp', uid: number | undefined): void {
     const slots = this.#slots[kind];
     const refusal = slots.take(uid);
@@ -151,7 +154,8 @@ function checkPasswordFile(file: string): void {
   }
 }
 
-async function closed(server: Server): Promise<void> {
+/** Stops listening, and waits until all connections have ended. */
+async function closeServer(server: Server): Promise<void> {
   await new Promise<void>((resolve) => {
     server.close(() => {
       resolve();

@@ -1,6 +1,7 @@
 /** How many connections may be open that have not given the password yet. */
 export interface LoginLimits {
   readonly all: number;
+  /** From one {@link PendingLogin.source}. */
   readonly perSource: number;
 }
 
@@ -9,6 +10,7 @@ export const LOGIN_LIMITS: LoginLimits = { all: 32, perSource: 4 };
 
 /** A connection that has not given the password yet. */
 export interface PendingLogin {
+  /** Where it comes from: the name of its `Source` (access.ts). */
   readonly source: string;
   /** Ends the connection, to make room for another one. */
   disconnect(reason: string): void;
@@ -32,6 +34,7 @@ export class PendingLogins {
       : `${perSource} connections from ${source} have not given the password yet`;
   }
 
+  /** Adds a connection that was not refused. */
   add(login: PendingLogin): void {
     if (this.#logins.size >= this.limits.all) {
       const oldest = this.#oldestOfLargestSource();
@@ -43,6 +46,7 @@ export class PendingLogins {
     this.#logins.add(login);
   }
 
+  /** Removes a connection that has given the password, or has ended. */
   remove(login: PendingLogin): void {
     this.#logins.delete(login);
   }

@@ -1,39 +1,4 @@
-/** A set of texts that counts how often each was added. Texts are compared as objects. */
-class TextSet {
-  readonly #counts = new Map<Buffer, number>();
-  /** Of all texts, each counted once. */
-  bytes = 0;
-
-  has(text: Buffer): boolean {
-    return this.#counts.has(text);
-  }
-
-  /** @returns whether the text is new. */
-  add(text: Buffer): boolean {
-    const count = this.#counts.get(text) ?? 0;
-    this.#counts.set(text, count + 1);
-    if (count === 0) this.bytes += text.length;
-    return count === 0;
-  }
-
-  /** @returns whether the text was removed: it was deleted as often as it was added. */
-  delete(text: Buffer): boolean {
-    const count = this.#counts.get(text);
-    if (count === undefined) return false;
-    if (count > 1) this.#counts.set(text, count - 1);
-    else {
-      this.#counts.delete(text);
-      this.bytes -= text.length;
-    }
-    return count === 1;
-  }
-
-  [Symbol.iterator](): IterableIterator<Buffer> {
-    return this.#counts.keys();
-  }
-}
-
-/** Limits of the answers that clients have not read, in bytes. An answer that several clients share counts once. */
+/** Limits of the answers that clients have not read, bytes. An answer that several clients share counts once. */
 export interface UnreadLimits {
   /** For one client. A single answer may be longer. */
   readonly ofOne: number;
@@ -50,7 +15,7 @@ export const UNREAD_LIMITS: UnreadLimits = { ofOne: 32 * 1024 * 1024, ofAll: 128
  */
 export class UnreadAnswers {
   readonly #texts = new TextSet();
-  /** In the order in which they last read something. */
+  /** The clients with unread answers, in the order in which they last read something. */
   readonly #clients = new Set<ClientUnread>();
 
   constructor(readonly limits: UnreadLimits = UNREAD_LIMITS) {}
@@ -65,7 +30,7 @@ export class UnreadAnswers {
     return new ClientUnread(this, disconnect);
   }
 
-  /** @internal */
+  /** For {@link ClientUnread}: an answer that this client did not have yet. */
   add(client: ClientUnread, text: Buffer): void {
     this.#clients.add(client);
     this.#texts.add(text);
@@ -78,9 +43,10 @@ export class UnreadAnswers {
     }
   }
 
-  /** @internal */
+  /** For {@link ClientUnread}: an answer that this client has read. */
   delete(client: ClientUnread, text: Buffer): void {
     this.#texts.delete(text);
+    // it goes to the end of the order
     this.#clients.delete(client);
     if (client.bytes > 0) this.#clients.add(client);
   }
@@ -108,13 +74,53 @@ export class ClientUnread {
     return undefined;
   }
 
-  /** The client has read it. */
+  /** Drops an answer that the client has read. */
   release(text: Buffer): void {
     if (this.#texts.delete(text)) this.all.delete(this, text);
   }
 
-  /** The client has left. */
+  /** Drops all answers: the client has left. */
   clear(): void {
-    for (const text of [...this.#texts]) while (this.#texts.has(text)) this.release(text);
+    for (const text of [...this.#texts]) {
+      while (this.#texts.has(text)) this.release(text);
+    }
+  }
+}
+
+/**
+ * Counts how often each text was added. Clients that get the same answer share one Buffer, so two texts are the same only if
+ * they are the same object.
+ */
+class TextSet {
+  readonly #counts = new Map<Buffer, number>();
+  /** The bytes of all texts, each counted once. */
+  bytes = 0;
+
+  has(text: Buffer): boolean {
+    return this.#counts.has(text);
+  }
+
+  /** @returns whether the text is new. */
+  add(text: Buffer): boolean {
+    const count = this.#counts.get(text) ?? 0;
+    this.#counts.set(text, count + 1);
+    if (count === 0) this.bytes += text.length;
+    return count === 0;
+  }
+
+  /** @returns whether the text was now deleted as often as it was added. */
+  delete(text: Buffer): boolean {
+    const count = this.#counts.get(text);
+    if (count === undefined) return false;
+    if (count > 1) this.#counts.set(text, count - 1);
+    else {
+      this.#counts.delete(text);
+      this.bytes -= text.length;
+    }
+    return count === 1;
+  }
+
+  [Symbol.iterator](): IterableIterator<Buffer> {
+    return this.#counts.keys();
   }
 }

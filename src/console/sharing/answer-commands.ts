@@ -10,7 +10,10 @@ import type { MessageDistributor } from './message-distributor.js';
 import { firstRefusalOnly } from './multi-line-command.js';
 import type { SharedSettings } from './settings.js';
 
-/** The commands of which only one client may send each: `mptcp claim` and `release`, and the answers to OpenVPN. */
+/**
+ * The answers to questions of OpenVPN, which only the client that has claimed them may send. Also the commands for that:
+ * `mptcp claim` and `mptcp release`.
+ */
 export class AnswerCommands {
   constructor(
     private readonly forwarder: CommandForwarder,
@@ -18,6 +21,7 @@ export class AnswerCommands {
     private readonly claims: Claims<ConsoleClient>,
     private readonly distributor: MessageDistributor,
     private readonly clients: ReadonlySet<ConsoleClient>,
+    /** Called when a client gets a claim that it did not have. */
     private readonly onClaimed: (claim: Claim) => void,
   ) {}
 
@@ -25,12 +29,9 @@ export class AnswerCommands {
   claim(client: ConsoleClient, claim: Claim): Answer {
     const hadClaim = this.claims.claimant(claim) === client;
     if (!this.claims.take(claim, client)) return this.#claimedByOther(claim);
-    if (!hadClaim) this.#onClaimed(claim);
-    if (!hadClaim && claim === 'auth') {
-      const { messages, dropped } = this.claims.takePending();
-      if (dropped > 0)
-        client.send([`>INFO:${dropped} requests of OpenVPN were dropped: ${this.claims.limitText}`]);
-      for (const message of messages) client.send(filterVariables(message, client.envFilterLevel));
+    if (!hadClaim) {
+      this.#onClaimed(claim);
+      if (claim === 'auth') this.#sendPending(client);
     }
     return success(`you have claimed ${claim}, until you leave or send mptcp release ${claim}`);
   }
@@ -74,7 +75,7 @@ export class AnswerCommands {
         const lines = parts.flat();
         const refusal = lines.find((line) => line.startsWith('ERROR:'));
         if (refusal !== undefined) {
-          // OpenVPN sends this text if it does not wait for this answer
+          // OpenVPN sends this text if it no longer waits for this answer.
           if (refusal.endsWith(' command failed')) removePending();
           return firstRefusalOnly(command, lines);
         }
@@ -85,6 +86,14 @@ export class AnswerCommands {
         return lines;
       },
     });
+  }
+
+  /** Sends the requests of OpenVPN that came while no client had claimed `auth`. */
+  #sendPending(client: ConsoleClient): void {
+    const { messages, dropped } = this.claims.takePending();
+    if (dropped > 0)
+      client.send([`>INFO:${dropped} requests of OpenVPN were dropped: ${this.claims.limitText}`]);
+    for (const message of messages) client.send(filterVariables(message, client.envFilterLevel));
   }
 
   #claimedByOther(claim: Claim, command?: string): Answer {

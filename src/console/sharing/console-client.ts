@@ -15,12 +15,13 @@ const EARLY_MS = 300;
 export class ConsoleClient implements HoldClient {
   /** Streams that OpenVPN must send because of this client. */
   readonly wantedStreams = new Set<Stream>();
-  /** Streams that the client gets: a wanted stream, from the answer to `on` on. */
+  /** Streams that the client gets now: a wanted stream, once `on` was answered. */
   readonly sentStreams = new Set<Stream>();
   /** Interval of `bytecount` reports, seconds; 0: none. */
   bytecountSeconds = 0;
   /** Level of `env-filter`; 0: no filter. */
   envFilterLevel = 0;
+  // see HoldClient
   hasSetHold = false;
   hasReleased = false;
   /** The version of the management interface that the client understands. */

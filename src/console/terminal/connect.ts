@@ -29,7 +29,7 @@ export async function connectToConsole(
   errorPrefix: string,
   allowHalfOpen = false,
 ): Promise<Socket> {
-  return new Promise((done, reject) => {
+  return new Promise((resolve, reject) => {
     const socket = connect({ path, allowHalfOpen });
     const fail = (reason: string, isAbsent: boolean, remedy?: string) => {
       socket.destroy();
@@ -42,7 +42,7 @@ export async function connectToConsole(
     socket.once('connect', () => {
       socket.off('error', onError);
       const distrust = whyNotTrusted(socket, path);
-      if (distrust === undefined) done(socket);
+      if (distrust === undefined) resolve(socket);
       else fail(distrust.reason, false, distrust.remedy);
     });
   });

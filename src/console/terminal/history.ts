@@ -4,7 +4,7 @@ import { writeFileAtomically } from '../../util/atomic-file.js';
 import { readRegularFileSync } from '../../util/regular-file.js';
 import { mayBeStored } from '../common/secrecy.js';
 
-/** Largest number of lines; the last ones are kept. */
+/** Largest number of lines that are read; the last typed ones come first in the file. */
 export const MAX_HISTORY = 1000;
 /** Largest history file, bytes. A larger one is not read, and is replaced. */
 export const MAX_HISTORY_BYTES = 1 << 22;

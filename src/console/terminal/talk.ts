@@ -12,29 +12,27 @@ export const MAX_ANSWER = 256 * 1024 * 1024;
 /**
  * Sends one command to a daemon's console and returns its answer: the lines before END, or the text after SUCCESS:.
  * @throws {ConsoleRefusal} if the answer is an error; {ConsoleUnreachable} if no daemon answers within `timeoutMs`
- * milliseconds, or if the answer is longer than `most` bytes.
+ * milliseconds, or if the answer is longer than `maxBytes`.
  */
 export async function talk(
   socketPath: string,
   command: string,
   timeoutMs = 30_000,
-  most = MAX_ANSWER,
+  maxBytes = MAX_ANSWER,
 ): Promise<readonly string[]> {
   const errorPrefix = 'no answer from the daemon at its console';
   const socket = await connectToConsole(socketPath, errorPrefix);
   return new Promise((resolve, reject) => {
     const lines: string[] = [];
-    const splitter = new LineSplitter(most);
+    const splitter = new LineSplitter(maxBytes);
     let bytes = 0;
-    const finish = (act: () => void) => {
+    const disconnect = () => {
       clearTimeout(timer);
       socket.destroy();
-      act();
     };
     const fail = (reason: string) => {
-      finish(() => {
-        reject(new ConsoleUnreachable(`${errorPrefix} ${socketPath}: ${reason}`, false));
-      });
+      disconnect();
+      reject(new ConsoleUnreachable(`${errorPrefix} ${socketPath}: ${reason}`, false));
     };
     const timer = setTimeout(() => {
       fail(`none came within ${timeoutMs / 1000} s; restart it (systemctl restart subflowd)`);
@@ -47,19 +45,19 @@ export async function talk(
     });
     socket.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes > most) {
-        fail(`its answer is longer than ${most} bytes`);
+      if (bytes > maxBytes) {
+        fail(`its answer is longer than ${maxBytes} bytes`);
         return;
       }
       for (const line of splitter.push(chunk)) {
         const end = endOf(line);
         if (end !== undefined) {
-          finish(() => {
-            if (end.refusal !== undefined) reject(new ConsoleRefusal(end.refusal));
-            else resolve(end.success === undefined ? lines : [end.success]);
-          });
+          disconnect();
+          if (end.refusal !== undefined) reject(new ConsoleRefusal(end.refusal));
+          else resolve(end.success === undefined ? lines : [end.success]);
           return;
         }
+        // not a real-time message
         if (!line.startsWith('>')) lines.push(line);
       }
     });

@@ -9,12 +9,12 @@ import type { Send } from '../common/answer.js';
 const linesByEvent = new WeakMap<DaemonEvent, readonly string[]>();
 
 /**
- * Sends a client that asked for it (`mptcp watch`) a line for each switch and each changed subflow, in the form of
+ * Sends a console client one line for each switch and each changed subflow (`mptcp watch`). The lines have the form of
  * OpenVPN's `>STATE:`. Unix time in seconds comes first. The client's name comes last, because it can contain commas.
  * - `>MPTCP:TIME,SWITCH,FROM,TO,SERVER/COMMON NAME`; FROM is empty if no single path was primary.
  * - `>MPTCP:TIME,SUBFLOW,ADDED|REMOVED|CHANGED,PATH,CLIENT'S END,OUR PRIORITY,CLIENT'S PRIORITY,SERVER/COMMON NAME`; PATH
  *   is `(elsewhere)` on no path of the config, and `(tunnel)` through the tunnel itself.
- * @returns the function that stops it.
+ * @returns the function that stops this.
  */
 export function sendEvents({ events }: Pick<DaemonApi, 'events'>, send: Send): () => void {
   return events.subscribe((event) => {
@@ -33,6 +33,7 @@ function linesOf(event: DaemonEvent): readonly string[] {
   return lines;
 }
 
+/** The fields after the time; undefined for an event that `mptcp watch` does not show. */
 function textOf(event: DaemonEvent): string | undefined {
   if (event.kind === 'switch') return switchText(event);
   if (event.kind === 'subflow') return subflowText(event);

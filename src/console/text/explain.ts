@@ -24,14 +24,13 @@ export function explainText({ plan, rules, written, outlook }: Explanation): str
 }
 
 function planText({ subflow, path, throughTunnel, wished, asWished }: SubflowPlan): string {
-  const where = throughTunnel
-    ? 'through the tunnel itself'
-    : path === undefined
-      ? 'on no path'
-      : `on ${path}`;
-  const what =
-    wished === undefined ? 'not to be changed' : asWished ? `${wished}, as it is` : `to become ${wished}`;
-  return `${formatEndpoint(subflow.remote)} ${where}: ${what}`;
+  const where = throughTunnel ? 'through the tunnel itself' : path === undefined ? 'on no path' : `on ${path}`;
+  return `${formatEndpoint(subflow.remote)} ${where}: ${wishText(wished, asWished)}`;
+}
+
+function wishText(wished: SubflowPlan['wished'], asWished: boolean): string {
+  if (wished === undefined) return 'not to be changed';
+  return asWished ? `${wished}, as it is` : `to become ${wished}`;
 }
 
 function writtenText(written: Written | undefined): string[] {
@@ -46,13 +45,13 @@ function writtenText(written: Written | undefined): string[] {
   });
 }
 
-function kernelText({ subflow: { remote, ours, peers, mpPrioPending } }: SubflowPlan): string {
-  const used =
-    ours === 'active' && peers === 'active'
-      ? 'used'
-      : peers === 'backup'
-        ? 'the client asks not to use it'
-        : 'used only if no active one works';
+function kernelText({ subflow }: SubflowPlan): string {
+  const { remote, ours, peers, mpPrioPending } = subflow;
   const notification = mpPrioPending ? ', the client will be notified with the next packet' : '';
-  return `kernel: ${formatEndpoint(remote)} is ${ours} by us and ${peers} by the client: ${used}${notification}`;
+  return `kernel: ${formatEndpoint(remote)} is ${ours} by us and ${peers} by the client: ${useText(subflow)}${notification}`;
+}
+
+function useText({ ours, peers }: SubflowPlan['subflow']): string {
+  if (peers === 'backup') return 'the client asks not to use it';
+  return ours === 'active' ? 'used' : 'used only if no active one works';
 }

@@ -7,6 +7,7 @@ import type { Session } from '../../model/session.js';
 import type { ServerStatus } from '../../openvpn/server-status.js';
 import { printable } from '../../util/printable.js';
 
+/** Columns that are separated by blanks; see cli-table3. */
 const NO_BORDERS = {
   top: '', 'top-mid': '', 'top-left': '', 'top-right': '',
   bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
@@ -27,12 +28,13 @@ export function statusText(status: DaemonStatus): string[] {
     ...problems.map((problem) => `problem: ${printable(problem)}`),
     ...reported.map(({ text, since }) => `reported: ${printable(text)} (since ${timeText(since)})`),
     ...sessions.flatMap(sessionLines),
-    sessions.length === 0
-      ? 'no sessions'
-      : sessions.length === 1
-        ? '1 session'
-        : `${sessions.length} sessions`,
+    countText(sessions.length),
   ];
+}
+
+function countText(sessions: number): string {
+  if (sessions === 0) return 'no sessions';
+  return sessions === 1 ? '1 session' : `${sessions} sessions`;
 }
 
 /** Formats a time in UTC, to the second. @param time Unix time, milliseconds. */
@@ -44,14 +46,14 @@ function timeText(time: number): string {
 }
 
 function serverLine({ name, management, managementTrouble, pids, recorded, version }: ServerStatus): string {
-  const who = pids.length === 0 ? 'no process known' : `process ${pids.join(', ')}`;
+  const processes = pids.length === 0 ? 'no process known' : `process ${pids.join(', ')}`;
   const access =
     management === 'absent'
       ? 'hooks only'
       : `management ${management}${managementTrouble ? `: ${managementTrouble}` : ''}`;
   const openvpn = /^OpenVPN \S+/.exec(version ?? '')?.[0];
   return printable(
-    `server ${name}: ${[openvpn, who, access, `${recorded} recorded by hooks`].filter(Boolean).join(', ')}`,
+    `server ${name}: ${[openvpn, processes, access, `${recorded} recorded by hooks`].filter(Boolean).join(', ')}`,
   );
 }
 
@@ -84,15 +86,15 @@ function subflowTable(subflows: readonly SubflowPlan[]): string[] {
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
   for (const { subflow, path, throughTunnel, asWished, wished } of subflows) {
+    const change = asWished ? '' : `to become ${wished ?? ''}`;
+    const notification = subflow.mpPrioPending ? 'client not yet notified' : '';
     table.push([
       throughTunnel ? '(tunnel)' : (path ?? '(elsewhere)'),
       formatEndpoint(subflow.remote),
       formatEndpoint(subflow.local),
       subflow.ours,
       subflow.peers,
-      [asWished ? '' : `to become ${wished ?? ''}`, subflow.mpPrioPending ? 'client not yet notified' : '']
-        .filter(Boolean)
-        .join(', '),
+      [change, notification].filter(Boolean).join(', '),
     ]);
   }
   return table

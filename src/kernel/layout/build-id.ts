@@ -11,11 +11,12 @@ const MAX_BYTES = 64;
  */
 export function buildIdOf(notes: Buffer): string | undefined {
   for (let at = notes.indexOf(HEADER_END); at >= 0; at = notes.indexOf(HEADER_END, at + 1)) {
+    // The header begins with the sizes of the name and of the build-id.
     if (at < 8) continue;
-    const [nameBytes, bytes] = [notes.readUInt32LE(at - 8), notes.readUInt32LE(at - 4)];
+    const [nameSize, idSize] = [notes.readUInt32LE(at - 8), notes.readUInt32LE(at - 4)];
     const start = at + HEADER_END.length;
-    if (nameBytes !== 4 || bytes === 0 || bytes > MAX_BYTES || start + bytes > notes.length) continue;
-    return notes.toString('hex', start, start + bytes);
+    if (nameSize !== 4 || idSize === 0 || idSize > MAX_BYTES || start + idSize > notes.length) continue;
+    return notes.toString('hex', start, start + idSize);
   }
   return undefined;
 }

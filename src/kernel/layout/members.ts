@@ -1,11 +1,12 @@
 import { TCP_COUNTERS } from '../../model/tcp-counters.js';
 
+/** The members of `tcp_sock` that count traffic. */
 const COUNTER_MEMBERS = Object.values(TCP_COUNTERS).flatMap((counter) =>
   'tcpSock' in counter ? [counter.tcpSock.member] : [],
 );
 
 /**
- * Every member that the walk may read, by structure. No kernel has all of them. If the kernel moved or renamed a member,
+ * Every member that a layout must have if the kernel has it, by structure. No kernel has all of them. If the kernel moved or renamed a member,
  * all its names are here; the file that reads it says which kernels have which name.
  */
 export const MEMBERS: Readonly<Record<string, readonly string[]>> = {
@@ -35,6 +36,7 @@ export const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   // upstream
   mptcp_sock: ['conn_list', 'token'],
   mptcp_subflow_context: ['node', 'tcp_sock', 'conn', 'fully_established', 'pm_notified'],
+  // never read: it shows which priorities the scheduler honours (commit/upstream-priority.ts)
   mptcp_subflow_request_sock: ['request_bkup'],
   // multipath-tcp.org, except for the counters
   tcp_sock: ['mpc', 'mpcb', 'mptcp', ...COUNTER_MEMBERS],

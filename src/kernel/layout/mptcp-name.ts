@@ -19,8 +19,8 @@ const MEMBERS_BY_NAME: Readonly<Record<MptcpName, readonly (readonly [string, st
 /**
  * Finds out which implementation of MPTCP a kernel has.
  * @param kernel a name for the kernel of the layout, for the error message.
- * @param remedy how to fix it if the kernel has none.
- * @throws {KernelError} if the kernel has none.
+ * @param remedy how to fix it if the kernel has no MPTCP; for the error.
+ * @throws {KernelError} if the kernel has neither.
  */
 export function mptcpNameOf(layout: Layout, kernel: string, remedy: string): MptcpName {
   for (const [name, members] of Object.entries(MEMBERS_BY_NAME)) {

@@ -9,11 +9,16 @@ import type { Iomem } from './iomem.js';
 import { PageTables } from './page-tables.js';
 
 const PAGE = 4096n;
+/** The offset of `prev` in a `list_head`: `next` comes first. */
+const PREV = 8n;
 /** The largest size of the kernel image (arch/x86/include/asm/page_64_types.h, KERNEL_IMAGE_SIZE). */
 const IMAGE_BYTES = 1n << 30n;
 /** The kernel image lies in the last 2 GiB (Documentation/arch/x86/x86_64/mm.rst). */
 const IMAGE_SPACE = 0xffff_ffff_8000_0000n;
-/** Where the direct map starts without CONFIG_RANDOMIZE_MEMORY: first since Linux 4.20, then before it (same document). */
+/**
+ * Where the direct map starts without CONFIG_RANDOMIZE_MEMORY (same document). The first two are those of Linux 4.20 and
+ * later, the last two those of earlier versions.
+ */
 const FIXED_DIRECT_MAPS = [
   { base: 0xffff_8880_0000_0000n, levels: 4 },
   { base: 0xff11_0000_0000_0000n, levels: 5 },
@@ -30,11 +35,20 @@ export interface DirectMap {
 /** The part of an address space that reads tables: see {@link AddressSpace.gather}. */
 export type Gatherer = Pick<AddressSpace, 'gather'>;
 
-/** The virtual addresses of the kernel, read through physical memory. */
+/**
+ * Reads virtual addresses of the kernel through physical memory. Most addresses are in one of two linear maps: the direct
+ * map of all RAM, and the kernel image. For all others it walks the kernel's page tables.
+ */
 export class AddressSpace {
-  readonly #tables: PageTables | undefined;
-  readonly #pieces: BigUint64Array;
+  readonly #pageTables: PageTables | undefined;
+  /** The two linear maps, as `setLinearMap` of the addon takes them. */
+  readonly #linearMaps: BigUint64Array;
 
+  /**
+   * @param image the map of the kernel image: [virtual start, virtual end, physical start].
+   * @param ramEnd the first physical address after all RAM.
+   * @param root the physical address of the top-level page table; undefined if it is not known.
+   */
   private constructor(
     private readonly memory: NativeMemory,
     readonly directMap: DirectMap,
@@ -44,8 +58,8 @@ export class AddressSpace {
     ramEnd: bigint,
     root: bigint | undefined,
   ) {
-    this.#pieces = BigUint64Array.from([directMap.base, directMap.base + ramEnd, 0n, ...image]);
-    this.#tables = root === undefined ? undefined : new PageTables(memory, root, directMap.levels);
+    this.#linearMaps = BigUint64Array.from([directMap.base, directMap.base + ramEnd, 0n, ...image]);
+    this.#pageTables = root === undefined ? undefined : new PageTables(memory, root, directMap.levels);
   }
 
   /**
@@ -54,7 +68,8 @@ export class AddressSpace {
    * @throws {KernelError} if there is none.
    */
   static candidates(memory: NativeMemory, symbols: ImageSymbols, iomem: Iomem, tasks: Field): AddressSpace[] {
-    const ramEnd = iomem.systemRam.reduce((most, { end }) => (end > most ? end : most), 0n);
+    const ramEnd = iomem.systemRam.reduce((last, { end }) => (end > last ? end : last), 0n);
+    // names of one table in different versions
     const root =
       symbols.physicalAddress('init_top_pgt') ??
       symbols.physicalAddress('init_level4_pgt') ??
@@ -77,12 +92,12 @@ export class AddressSpace {
 
   /** Makes all reads use this candidate. */
   activate(): void {
-    this.memory.setLinearMap(this.#pieces);
+    this.memory.setLinearMap(this.#linearMaps);
   }
 
   /** The physical address of a kernel virtual address, or undefined if it is not mapped. */
   toPhysical(address: bigint): bigint | undefined {
-    return this.memory.toPhysical(address) ?? this.#tables?.toPhysical(address);
+    return this.memory.toPhysical(address) ?? this.#pageTables?.toPhysical(address);
   }
 
   /** Reads `out.length` bytes, which may be in several pages. Returns false if a part of them cannot be read. */
@@ -108,7 +123,7 @@ export class AddressSpace {
   /**
    * Reads the selected members of many structures in one native call.
    * @param into the table of an earlier call, if there is one: it then reports which rows have not changed.
-   * @param beside a table that reads other members of the same structures.
+   * @param beside another table of the same structures, which the same call also reads.
    */
   gather(
     addresses: BigUint64Array,
@@ -148,11 +163,13 @@ export class AddressSpace {
 
 /** Adds an offset in bytes, which may be negative, to each address. */
 export function addOffset(addresses: BigUint64Array, bytes: number): BigUint64Array {
-  const all = new BigUint64Array(addresses.length);
-  const by = BigInt(bytes);
-  // V8 compiles this form to 64-bit arithmetic and allocates no bigint
-  for (let at = 0; at < all.length; at++) all[at] = BigInt.asUintN(64, (addresses[at] as bigint) + by);
-  return all;
+  const sums = new BigUint64Array(addresses.length);
+  const offset = BigInt(bytes);
+  // V8 compiles this form to 64-bit arithmetic, and allocates no bigint.
+  for (let index = 0; index < sums.length; index++) {
+    sums[index] = BigInt.asUintN(64, (addresses[index] as bigint) + offset);
+  }
+  return sums;
 }
 
 function findDirectMaps(memory: NativeMemory, symbols: ImageSymbols): readonly DirectMap[] {
@@ -160,7 +177,7 @@ function findDirectMaps(memory: NativeMemory, symbols: ImageSymbols): readonly D
   if (symbol === undefined) return FIXED_DIRECT_MAPS;
   const base = readWord(memory, symbol);
   if (base === undefined) throw new KernelError('address translation', 'page_offset_base cannot be read');
-  // With five levels the upper half of the address space starts at 0xff00_0000_0000_0000, with four levels far above.
+  // The kernel's half of the address space starts at 0xffff_8000_0000_0000 with four levels, and below that with five.
   return [{ base, levels: base < 0xffff_8000_0000_0000n ? 5 : 4 }];
 }
 
@@ -176,10 +193,12 @@ function findImage(
 ): bigint | undefined {
   const [physical, offset] = [symbols.physicalAddress('init_task'), symbols.offset('init_task')];
   if (physical === undefined || offset === undefined) return undefined;
-  const [head, toPrev] = [BigInt(tasks.offset), 8n];
-  const next = readWord(memory, physical + head);
-  const back = next === undefined || next < base ? undefined : readWord(memory, next - base + toPrev);
-  const text = (back ?? 0n) - head - offset;
+  const tasksOffset = BigInt(tasks.offset);
+  const next = readWord(memory, physical + tasksOffset);
+  if (next === undefined || next < base) return undefined;
+  const prev = readWord(memory, next - base + PREV);
+  if (prev === undefined) return undefined;
+  const text = prev - tasksOffset - offset;
   return text >= IMAGE_SPACE && text % IMAGE_ALIGN === 0n ? text : undefined;
 }
 

@@ -2,6 +2,7 @@ import type { NativeMemory } from '../../native/addon.js';
 
 // arch/x86/include/asm/pgtable_types.h
 const PRESENT = 1n;
+/** _PAGE_PSE: the entry is a page of 2 MiB or 1 GiB, and not a table of the next level. */
 const HUGE = 1n << 7n;
 const ADDRESS = 0x000f_ffff_ffff_f000n;
 const PAGE_BITS = 12n;

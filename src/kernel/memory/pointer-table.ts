@@ -1,5 +1,5 @@
-import type { Gatherer } from './address-space.js';
 import type { Field } from '../layout/layout.js';
+import type { Gatherer } from './address-space.js';
 import { FieldSelection, type Slot } from './field-selection.js';
 import { FieldTable } from './field-table.js';
 

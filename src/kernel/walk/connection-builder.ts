@@ -17,18 +17,23 @@ import type {
 import type { SocketFile } from './sockets.js';
 import type { SubflowLists } from './subflow-lists.js';
 
-/** What the walk of one MPTCP implementation found: meta-sockets, the nodes on their lists of subflows, and how to interpret them. */
+/**
+ * What the walk of one MPTCP implementation found: the meta-sockets, and the nodes on their lists of subflows. The functions
+ * interpret both, because the two implementations keep the same facts in different structures. `meta` is an index in `metas`,
+ * and `node` an index in `lists.nodes`.
+ */
 export interface WalkResult {
   readonly metas: readonly MetaSocket[];
   /** The endpoints of the meta-sockets, by {@link MetaSocket.row}. */
   readonly metaEndpoints: EndpointTable;
   readonly lists: SubflowLists;
-  /** For each node, the structure with the priority bits, and the `tcp_sock`. */
+  /** For each node: the structure with the priority bits. */
   readonly contexts: BigUint64Array;
+  /** For each node: the `tcp_sock`. */
   readonly socks: BigUint64Array;
-  /** For each node. */
+  /** The endpoints of each node. */
   readonly endpoints: EndpointTable;
-  /** For each node. */
+  /** The counters of each node. */
   readonly counters: CounterTable;
   /** Why a meta-socket cannot be used; undefined if it can. */
   problemOf(meta: number): string | undefined;
@@ -67,13 +72,13 @@ interface LastConnection {
 /** Makes connections from the walks of one server, and keeps the objects of those that did not change. */
 export class ConnectionBuilder {
   /** The subflows of the last walk, by node. */
-  #nodes: (LastSubflow | undefined)[] = [];
+  #lastSubflows: (LastSubflow | undefined)[] = [];
   /** The connections of the last walk, by meta-socket. */
-  #metas: (LastConnection | undefined)[] = [];
-  /** The subflows of the last walk, by context. Made only if a subflow has another node than before. */
-  #byContext: Map<bigint, LastSubflow> | undefined;
+  #lastConnections: (LastConnection | undefined)[] = [];
+  /** The subflows of the last walk, by context. Made only if a subflow has another node than before, and only for one walk. */
+  #lastByContext: Map<bigint, LastSubflow> | undefined;
   #guardTable = new GuardTable();
-  /** The subflows, by the objects that were reported as their remote endpoints. */
+  /** Subflows, by the objects that were reported as their remote endpoints. */
   readonly #byRemote = new WeakMap<Endpoint, LastSubflow>();
 
   constructor(
@@ -88,17 +93,17 @@ export class ConnectionBuilder {
    */
   build(walk: WalkResult, problems: string[], plain: PlainPeer[]): LocatedConnections {
     const { metas, metaEndpoints, lists } = walk;
-    const nodes = new Array<LastSubflow | undefined>(lists.nodes.length);
-    const byMeta = new Array<LastConnection | undefined>(metas.length);
+    const nowSubflows = new Array<LastSubflow | undefined>(lists.nodes.length);
+    const nowConnections = new Array<LastConnection | undefined>(metas.length);
     const connections: LocatedConnection[] = [];
-    this.#byContext = undefined;
+    this.#lastByContext = undefined;
     for (let index = 0; index < metas.length; index++) {
       const meta = metas[index] as MetaSocket;
       const [first, end] = [lists.starts[index] as number, lists.starts[index + 1] as number];
-      const last = this.#metas[index];
+      const last = this.#lastConnections[index];
       if (last && this.#isUnchanged(last, walk, index)) {
-        for (let node = first; node < end; node++) nodes[node] = this.#nodes[node];
-        byMeta[index] = last;
+        for (let node = first; node < end; node++) nowSubflows[node] = this.#lastSubflows[node];
+        nowConnections[index] = last;
         connections.push(last.located);
         continue;
       }
@@ -115,28 +120,30 @@ export class ConnectionBuilder {
       const subflows: LastSubflow[] = [];
       for (let node = first; node < end; node++) {
         if (!walk.endpoints.isEstablished(node) || !walk.isSubflow(node, index)) continue;
-        subflows.push((nodes[node] = this.#subflow(walk, meta, node, node - first)));
+        const subflow = this.#updateOrLocate(walk, meta, node, node - first);
+        nowSubflows[node] = subflow;
+        subflows.push(subflow);
       }
-      const located = this.#connection(walk, index, subflows);
-      byMeta[index] = { located, first, end };
+      const located = this.#locateConnection(walk, index, subflows);
+      nowConnections[index] = { located, first, end };
       connections.push(located);
     }
-    this.#nodes = nodes;
-    this.#metas = byMeta;
-    this.#byContext = undefined;
+    this.#lastSubflows = nowSubflows;
+    this.#lastConnections = nowConnections;
+    this.#lastByContext = undefined;
     return { connections, plain, problems };
   }
 
   /** Updates the connections of the last walk, if nothing but counters changed since then. */
   updateCounters(counters: CounterTable): void {
-    for (const last of this.#metas) {
+    for (const last of this.#lastConnections) {
       if (!last) continue;
       const { located, first, end } = last;
       let isUnchanged = true;
       for (let node = first; node < end; node++) {
-        const one = this.#nodes[node];
-        if (!one || counters.isUnchanged(node)) continue;
-        one.subflow = counters.addTo(one.subflow, node);
+        const located = this.#lastSubflows[node];
+        if (!located || counters.isUnchanged(node)) continue;
+        located.subflow = counters.addTo(located.subflow, node);
         isUnchanged = false;
       }
       if (isUnchanged) continue;
@@ -149,8 +156,8 @@ export class ConnectionBuilder {
   addGuards(located: LocatedSubflow, trail: Trail, target: bigint): GuardSequence {
     const words = trail.words(target);
     if (!this.#guardTable.hasRoom(words.length)) {
-      const used = this.#nodes.reduce((sum, one) => sum + (one?.guards?.length ?? 0), 0);
-      // The rest belongs to subflows that closed, or whose guards failed. It is simpler to start again than to reuse it.
+      const used = this.#lastSubflows.reduce((sum, last) => sum + (last?.guards?.length ?? 0), 0);
+      // The rest belongs to subflows that closed, or whose guards failed. To start again is simpler than to reuse that room.
       if (used < this.#guardTable.length / 2) this.dropGuards();
     }
     return (located.guards = this.#guardTable.add(trail, words));
@@ -158,7 +165,7 @@ export class ConnectionBuilder {
 
   /** Removes the guards of all subflows. The next commit to each of them makes new ones. */
   dropGuards(): void {
-    for (const one of this.#nodes) if (one) one.guards = undefined;
+    for (const last of this.#lastSubflows) if (last) last.guards = undefined;
     this.#guardTable = new GuardTable();
   }
 
@@ -184,14 +191,15 @@ export class ConnectionBuilder {
       metaEndpoints.isUnchanged(row) &&
       walk.isMetaUnchanged(index) &&
       !lists.broken.has(index);
-    for (let node = last.first; isMetaUnchanged && node < last.end; node++) {
+    if (!isMetaUnchanged) return false;
+    for (let node = last.first; node < last.end; node++) {
       if (!walk.isNodeUnchanged(node) || !endpoints.isUnchanged(node) || !counters.isUnchanged(node))
         return false;
     }
-    return isMetaUnchanged;
+    return true;
   }
 
-  #connection(walk: WalkResult, index: number, subflows: readonly LocatedSubflow[]): LocatedConnection {
+  #locateConnection(walk: WalkResult, index: number, subflows: readonly LocatedSubflow[]): LocatedConnection {
     const { file, row } = walk.metas[index] as MetaSocket;
     const connection: Connection = {
       pid: this.pid,
@@ -203,9 +211,11 @@ export class ConnectionBuilder {
     return { connection, file, subflows };
   }
 
-  #subflow(walk: WalkResult, { file, row }: MetaSocket, node: number, depth: number): LastSubflow {
+  /** Updates the counters of a subflow of the last walk if nothing else changed, and otherwise locates the subflow anew. */
+  #updateOrLocate(walk: WalkResult, meta: MetaSocket, node: number, depth: number): LastSubflow {
     const { endpoints, counters, metaEndpoints } = walk;
-    const last = this.#nodes[node];
+    const { file, row } = meta;
+    const last = this.#lastSubflows[node];
     const isUnchanged =
       last?.file === file &&
       last.depth === depth &&
@@ -216,12 +226,12 @@ export class ConnectionBuilder {
       walk.isNodeUnchanged(node) &&
       // the node before has the pointer to this one
       (depth === 0 || walk.isNodeUnchanged(node - 1));
-    if (!isUnchanged) return this.#locate(walk, { file, row }, node, depth);
+    if (!isUnchanged) return this.#locateSubflow(walk, meta, node, depth);
     if (!counters.isUnchanged(node)) last.subflow = counters.addTo(last.subflow, node);
     return last;
   }
 
-  #locate(walk: WalkResult, { file, row }: MetaSocket, node: number, depth: number): LastSubflow {
+  #locateSubflow(walk: WalkResult, { file, row }: MetaSocket, node: number, depth: number): LastSubflow {
     const { lists, endpoints, counters, metaEndpoints } = walk;
     const location: SubflowLocation = {
       file,
@@ -239,19 +249,21 @@ export class ConnectionBuilder {
     const { local, remote } = location;
     const subflow = counters.addTo({ local, remote, ...priorities }, node);
     const now = { ...location, subflow, peers: priorities.peers, depth };
-    const isSamePlace = last !== undefined && isSameLocation(last, location);
-    // The same object keeps its guards, and is found by endpoint objects that were reported earlier.
-    const located = isSamePlace ? Object.assign(last, now) : { ...now, guards: undefined };
+    // At the same location, the same object keeps its guards, and endpoint objects that were reported earlier still lead to it.
+    const located =
+      last && isSameLocation(last, location) ? Object.assign(last, now) : { ...now, guards: undefined };
     this.#byRemote.set(remote, located);
     return located;
   }
 
   /** The subflow that the last walk found at this context. */
   #lastAt(node: number, context: bigint): LastSubflow | undefined {
-    const sameNode = this.#nodes[node];
+    const sameNode = this.#lastSubflows[node];
     if (sameNode?.context === context) return sameNode;
-    this.#byContext ??= new Map(this.#nodes.flatMap((last) => (last ? [[last.context, last] as const] : [])));
-    return this.#byContext.get(context);
+    this.#lastByContext ??= new Map(
+      this.#lastSubflows.flatMap((last) => (last ? [[last.context, last] as const] : [])),
+    );
+    return this.#lastByContext.get(context);
   }
 }
 

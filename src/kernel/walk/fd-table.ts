@@ -8,8 +8,8 @@ import { PointerTable } from '../memory/pointer-table.js';
 
 /** The largest fd table. The kernel's limit (fs.nr_open) is 1,048,576 by default; an admin can raise it. */
 export const MAX_FDS = 1 << 22;
-/** The size of a pointer in the table, bytes. */
-const POINTER = 8;
+/** The size of a pointer, bytes. */
+const POINTER_BYTES = 8;
 
 /** The addresses from a task to its fd table. Each of them is a guard of every file that is found through the table. */
 export interface FdTable {
@@ -34,7 +34,10 @@ export interface OpenFiles {
   readonly addresses: BigUint64Array;
 }
 
-/** Reads `task_struct.files` -> `files_struct.fdt` -> `fdtable.fd[]` (paper, section 3.3.2). */
+/**
+ * Reads the open files of a process: `task_struct.files` -> `files_struct.fdt` -> `fdtable.fd[]` (paper, section 3.3.2). One
+ * reader serves all processes.
+ */
 export class FdTableReader {
   readonly #files: PointerTable;
   readonly #fdt: PointerTable;
@@ -69,7 +72,7 @@ export class FdTableReader {
       throw new KernelError('fd table', `max_fds is ${max}, and the limit is ${MAX_FDS}`);
     }
     const array = fdtable.u64(0, this.#fd);
-    const slots = new Uint8Array(max * POINTER);
+    const slots = new Uint8Array(max * POINTER_BYTES);
     if (!this.space.read(array, slots)) {
       throw new KernelError('fd table', 'its array of files cannot be read');
     }
@@ -79,8 +82,10 @@ export class FdTableReader {
   }
 }
 
+/** Finds the descriptors in use. */
 function usedDescriptors(slots: BigUint64Array): Pick<OpenFiles, 'fds' | 'addresses'> {
   const [fds, addresses] = [new Uint32Array(slots.length), new BigUint64Array(slots.length)];
+  // Most slots are zero. V8 compares 32-bit halves faster than bigints.
   const halves = new Uint32Array(slots.buffer);
   let count = 0;
   for (let fd = 0; fd < slots.length; fd++) {

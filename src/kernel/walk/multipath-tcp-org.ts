@@ -13,7 +13,7 @@ import type { MetaSocket, WalkResult } from './connection-builder.js';
 import { EndpointTable } from './endpoint-table.js';
 import { IPPROTO_TCP, type MptcpImplementation, type Walk } from './mptcp-implementation.js';
 import { expectFourTuple, trailToMetaSocket } from './subflow-trail.js';
-import { type SubflowLocation } from './subflow-location.js';
+import type { SubflowLocation } from './subflow-location.js';
 import type { OpenFiles } from './fd-table.js';
 import { ServerWalk } from './server-walk.js';
 import { SocketReader } from './sockets.js';
@@ -77,7 +77,7 @@ export class MultipathTcpOrgMptcp implements MptcpImplementation {
     const trail = trailToMetaSocket(this.space, this.layout, this.#endpoints, pid, files, location);
     if (!trail || mpcb === undefined) return undefined;
     const { context, socket } = location;
-    const areAccepted =
+    const areMapped =
       trail.expectBitField('meta-socket', 'its protocol', sk, this.#protocol, IPPROTO_TCP) &&
       trail.expectBitField('meta-socket', 'its mpc', sk, this.#mpc, 1) &&
       trail.expectPointer('meta-socket', 'its mptcp_cb', at(sk, this.#mpcb), mpcb) &&
@@ -90,10 +90,14 @@ export class MultipathTcpOrgMptcp implements MptcpImplementation {
       this.bits.preconditions.every(({ bit, value }) =>
         trail.expectBitField('subflow', bit.name, context, bit, value),
       );
-    return areAccepted ? trail : undefined;
+    return areMapped ? trail : undefined;
   }
 }
 
+/**
+ * The walk, in the order of its reads: the files' sockets, their `tcp_sock`, the `mptcp_cb` of each meta-socket, its list of
+ * subflows, and then all subflows of all lists together.
+ */
 class MultipathTcpOrgWalk extends ServerWalk {
   readonly #sockets: SocketReader;
   readonly #metaEndpoints: EndpointTable;
@@ -190,14 +194,16 @@ class MultipathTcpOrgWalk extends ServerWalk {
     const ends = new BigUint64Array(found.length);
     const lists = this.#lists.walk(heads, ends, (nodes) => this.#nextLinks(nodes));
     const metas = readSet.gather(mpcbs, this.#metaSelection, this.#metas);
-    const { contextAddresses, socks } = this.#subflowsOf(lists.nodes);
+    const { contextAddresses, socks } = this.#addressesOf(lists.nodes);
     const contexts = readSet.gather(contextAddresses, this.#contextSelection, this.#contexts);
     const listFields = { heads: metas, first: this.#first, nodes: contexts, next: this.#next };
+    // The kernel may have changed a list after the walk along it. Then the next observation must not use these results again.
     if (!listsUnchanged(lists, ends, listFields)) readSet.invalidate();
     const sockTable = readSet.gather(socks, this.#sockSelection, this.#socks);
     const endpoints = this.#endpoints.read(socks);
     counters.read(socks);
 
+    // V8 compares pointers faster as two halves.
     const [metaHalves, mpcbHalves] = [toHalves(metaSocks), toHalves(mpcbs)];
     const [contextHalves, sockHalves] = [toHalves(contextAddresses), toHalves(socks)];
     return {
@@ -239,14 +245,15 @@ class MultipathTcpOrgWalk extends ServerWalk {
   /** The addresses of the next pointers of these nodes. */
   #nextLinks(nodes: BigUint64Array): BigUint64Array {
     // The next pointer is the first member of an hlist_node.
-    if (this.#list.nodesIn === SUBFLOW) return nodes;
+    if (this.#list.nodesIn === 'mptcp_tcp_sock') return nodes;
     return addOffset(this.#contextOnList.read(nodes), this.#list.next.offset);
   }
 
   /** The `mptcp_tcp_sock` and the `tcp_sock` of each node; 0 for one that cannot be read. */
-  #subflowsOf(nodes: BigUint64Array): { contextAddresses: BigUint64Array; socks: BigUint64Array } {
-    if (this.#list.nodesIn !== SUBFLOW)
+  #addressesOf(nodes: BigUint64Array): { contextAddresses: BigUint64Array; socks: BigUint64Array } {
+    if (this.#list.nodesIn === 'tcp_sock') {
       return { contextAddresses: this.#contextOf.read(nodes), socks: nodes };
+    }
     const contextAddresses = addOffset(nodes, -this.#list.next.offset);
     return { contextAddresses, socks: this.#sockOf.read(contextAddresses) };
   }

@@ -16,7 +16,7 @@ import { atoi, type ParsedLine } from './command-line.js';
  */
 export type Ending = 'line' | 'block' | 'rows' | 'sentinel' | 'deferred';
 
-/** Whether `pid` must be sent after a command whose answer has these parts. */
+/** Whether `pid` must be sent after a command whose answer has parts with these endings. */
 export function needsSentinel(endings: readonly Ending[]): boolean {
   return endings.includes('sentinel') || endings.includes('deferred');
 }

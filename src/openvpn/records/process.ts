@@ -8,12 +8,12 @@ export type ProcessFacts =
   | { readonly is: 'other'; readonly exe: string }
   | { readonly is: 'gone' };
 
-/** Tests that run without OpenVPN replace it. */
+/** Finds out what a process is: {@link probeProcess}, except in tests that run without OpenVPN. */
 export type ProcessProbe = (pid: number) => ProcessFacts;
 
 /**
- * Whether {@link probeProcess} would find the process, by one system call instead of six. A process that has ended has no
- * `exe` any more, also as a zombie (proc(5)).
+ * Whether a process exists. This takes one system call, and {@link probeProcess} takes six. A process that has ended has no
+ * `exe` any more, even while it is a zombie (proc(5)).
  * @throws {Error} if this process may not read it in `/proc` (it is not root).
  */
 export function processExists(pid: number): boolean {

@@ -15,9 +15,10 @@ interface TableEntry extends ValidRecord {
   readonly signature: string;
 }
 
-/** The valid records of one directory by file, and their number by process. */
+/** The valid records of one directory, by file. It also counts the records of each process. */
 export class RecordTable {
   readonly #records = new Map<string, TableEntry>();
+  /** By PID: the number of its records. */
   readonly #perProcess = new Map<number, number>();
 
   get size(): number {
@@ -41,6 +42,7 @@ export class RecordTable {
     return [...this.#perProcess.keys()];
   }
 
+  /** Adds a record whose file is not in the table. */
   add(entry: TableEntry): void {
     this.#records.set(entry.path, entry);
     const { pid } = entry.record;

@@ -24,11 +24,12 @@ export interface UserDirectoryListOptions {
   readonly rescanMs: number;
 }
 
-/** Makes the users' directories in one events directory, and lists all that are there. */
+/** Makes the users' directories in one events directory, and lists all directories that it contains. */
 export class UserDirectoryList {
+  /** The users whose directories to make, by name. */
   readonly #users: Map<string, User>;
 
-  /** @param watch of the events directory; started by {@link list}. */
+  /** @param watch the watch of the events directory, which {@link list} starts. */
   constructor(
     private readonly watch: DirectoryWatch,
     private readonly problems: DirectoryProblems,
@@ -53,6 +54,7 @@ export class UserDirectoryList {
   list(): string[] | undefined {
     const { path } = this.watch;
     try {
+      // without the directories of users, whose problems are reported one by one
       ensureEventsDirectory(path, []);
       checkEventsDirectory(path);
       this.#watch();
@@ -66,6 +68,7 @@ export class UserDirectoryList {
     return this.#readNames();
   }
 
+  /** Starts the watch, or continues it if the directory was replaced. */
   #watch(): void {
     const { path } = this.watch;
     try {
@@ -76,6 +79,7 @@ export class UserDirectoryList {
     }
   }
 
+  /** Makes the directories of users that are missing. */
   #makeMissing(): void {
     for (const user of this.#users.values()) {
       try {

@@ -1,14 +1,15 @@
 import type { SteeringConfig } from '../../config/config.js';
-import { balance, type BalancedPath, type BalancedSession } from './balance.js';
-import type { Choice } from '../choice.js';
-import { estimateDemands } from './demand.js';
 import type { PathLoad } from '../../model/path-load.js';
 import { addRate, mapRate, maxRate, minRate, NO_RATE, type Rate } from '../../model/rate.js';
+import type { Choice } from '../choice.js';
 import type { Rule } from '../rule.js';
-import { ageOf, stayAfterArrival, minimumDwells, stayAfterMove, type Stay } from '../stay.js';
+import { ageOf, minimumDwells, stayAfterArrival, stayAfterMove, type Stay } from '../stay.js';
+import { balance, type BalancedPath, type BalancedSession } from './balance.js';
+import { estimateDemands } from './demand.js';
 
 /** A session of the mode `balance` in one round. */
 export interface Candidate {
+  /** Unique among the sessions. */
   readonly key: string;
   readonly rule: Rule;
   /** The paths that it can use, at least one. */
@@ -29,6 +30,7 @@ export interface PathAssignment extends Choice, Stay {
 
 /** What the mode `balance` keeps from one round to the next. */
 export interface BalanceState {
+  /** By {@link Candidate.key}. */
   readonly assignments: ReadonlyMap<string, PathAssignment>;
   /** When sessions were last compared in a full round, milliseconds of a monotonic clock. */
   readonly roundAt: number;
@@ -38,8 +40,8 @@ export interface BalanceState {
 export const NO_ASSIGNMENTS: BalanceState = { assignments: new Map(), roundAt: -Infinity };
 
 /**
- * Milliseconds in which a client's second path appears, if it has one. The client had no choice of a path before
- * that, so it is then placed again.
+ * Milliseconds in which a client's second path appears, if it has one. The session had no choice before that, so a path is
+ * then assigned to it again.
  */
 const SECOND_PATH_WITHIN_MS = 10_000;
 /** Milliseconds after which a session that has not come to its assigned path counts as staying where it is. */
@@ -56,6 +58,7 @@ export interface BalanceRound {
   /** By the path's name: what sessions of other modes use there, bit/s. */
   readonly fixed: ReadonlyMap<string, Rate>;
   readonly steering: SteeringConfig;
+  /** Milliseconds of a monotonic clock. */
   readonly now: number;
 }
 
@@ -65,20 +68,20 @@ export interface BalanceRound {
  */
 export function assignPaths(before: BalanceState, step: BalanceRound): BalanceState {
   const { candidates, loads, fixed, steering, now } = step;
-  const isRound = ageOf(before.roundAt, now) >= steering.interval;
-  const assigned = candidates.map((one) =>
-    assignmentBefore(before.assignments.get(one.key), one, steering, now),
+  const isFullRound = ageOf(before.roundAt, now) >= steering.interval;
+  const assigned = candidates.map((candidate) =>
+    assignmentBefore(before.assignments.get(candidate.key), candidate, steering, now),
   );
-  if (!isRound && assigned.every(({ active }) => active.length > 0)) {
+  if (!isFullRound && assigned.every(({ active }) => active.length > 0)) {
     return { ...before, assignments: byKey(candidates, assigned) };
   }
   const { moves } = balance(
     { paths: balancedPaths(loads, fixed), sessions: balancedSessions(step, assigned), now },
-    { dwell: steering.dwell, moves: isRound ? steering.moves : 0, gain: steering.gain },
+    { dwell: steering.dwell, moves: isFullRound ? steering.moves : 0, gain: steering.gain },
   );
-  const to = new Map(moves.map((move) => [move.id, move.to]));
+  const newPaths = new Map(moves.map(({ id, to }) => [id, to]));
   const assignments = assigned.map((assignment, index): PathAssignment => {
-    const path = to.get(candidates[index]?.key ?? '');
+    const path = newPaths.get(candidates[index]?.key ?? '');
     if (path === undefined) return assignment;
     const hadPath = assignment.active.length > 0;
     return {
@@ -87,10 +90,14 @@ export function assignPaths(before: BalanceState, step: BalanceRound): BalanceSt
       ...(hadPath ? stayAfterMove(assignment, steering.dwell, now) : stayAfterArrival(now)),
     };
   });
-  return { assignments: byKey(candidates, assignments), roundAt: isRound ? now : before.roundAt };
+  return { assignments: byKey(candidates, assignments), roundAt: isFullRound ? now : before.roundAt };
 }
 
-/** The path of a session before the round; `active` is empty if it needs one. */
+/**
+ * The assignment with which a session enters the round. `active` is empty if the session needs a path: it is new and on no
+ * single path, cannot use its path any more, or has got its second path. A session that stays away from its assigned path is assigned to the path
+ * that it is on.
+ */
 function assignmentBefore(
   before: PathAssignment | undefined,
   { choices, current }: Candidate,
@@ -103,10 +110,13 @@ function assignmentBefore(
     return { active, firstSeen: now, hadChoice: hasChoice, ...stayAfterArrival(now) };
   }
   const hadChoice = before.hadChoice || hasChoice;
-  const isNew = !before.hadChoice && hasChoice && ageOf(before.firstSeen, now) < SECOND_PATH_WITHIN_MS;
-  const active = isNew ? [] : before.active.filter((path) => choices.includes(path));
+  const hasGotSecondPath =
+    !before.hadChoice && hasChoice && ageOf(before.firstSeen, now) < SECOND_PATH_WITHIN_MS;
+  if (hasGotSecondPath) return { ...before, hadChoice, active: [] };
+  const active = before.active.filter((path) => choices.includes(path));
   const isElsewhere = current !== undefined && current !== active[0] && choices.includes(current);
-  if (!isNew && !dryRun && isElsewhere && ageOf(before.since, now) >= ASSIGNMENT_FAILED_AFTER_MS) {
+  // In a dry run no session comes to its assigned path.
+  if (isElsewhere && !dryRun && ageOf(before.since, now) >= ASSIGNMENT_FAILED_AFTER_MS) {
     return { ...before, hadChoice, active: [current], ...stayAfterMove(before, dwell, now) };
   }
   return { ...before, hadChoice, active };
@@ -126,10 +136,10 @@ function balancedSessions(
   return candidates.map(({ key, rule, choices }, index) => {
     const { active = [], since = now, firstSeen = now, moves = 0 } = assigned[index] ?? {};
     const [path] = active;
-    const least = maxRate(MIN_RATE, ageOf(firstSeen, now) < dwell ? average : MIN_RATE);
+    const lowest = maxRate(MIN_RATE, ageOf(firstSeen, now) < dwell ? average : MIN_RATE);
     return {
       id: key,
-      rate: maxRate(rates[index] ?? NO_RATE, least),
+      rate: maxRate(rates[index] ?? NO_RATE, lowest),
       ...(rule.minRate && { minRate: rule.minRate }),
       ...(path !== undefined && { path }),
       // The balancer has one dwell time for all sessions. So if this one must stay longer, it counts as arrived later.
@@ -148,21 +158,17 @@ function balancedPaths(loads: readonly PathLoad[], fixed: ReadonlyMap<string, Ra
   const [first, ...others] = loads.flatMap(({ capacity }) => capacity ?? []);
   const smallest = first && others.reduce(minRate, first);
   return loads.map(({ name, capacity, carried, foreign }) => {
-    const room =
-      smallest &&
-      maxRate(
-        smallest,
-        mapRate((direction) => ASSUMED_HEADROOM * carried[direction]),
-      );
-    const counted = capacity ?? room;
+    const withHeadroom = mapRate((direction) => ASSUMED_HEADROOM * carried[direction]);
+    const known = capacity ?? (smallest && maxRate(smallest, withHeadroom));
     return {
       name,
-      ...(counted && { capacity: counted }),
+      ...(known && { capacity: known }),
       other: addRate(foreign, fixed.get(name) ?? NO_RATE),
     };
   });
 }
 
+/** The assignments by the keys of their sessions. */
 function byKey(
   candidates: readonly Candidate[],
   assignments: readonly PathAssignment[],

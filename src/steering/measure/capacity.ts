@@ -3,7 +3,7 @@ import { maxRate, minRate, clampRate, type Rate } from '../../model/rate.js';
 /** The lowest capacity to assume if no capacity is known, bit/s. */
 const MIN_ASSUMED: Rate = { down: 1e6, up: 1e6 };
 
-/** A path's given capacity if it is valid; undefined: not known. */
+/** A path's given capacity, or undefined if none is given or if it is not valid. */
 export function validCapacity(capacity: Rate | undefined): Rate | undefined {
   return capacity && capacity.down >= 0 && capacity.up >= 0 ? clampRate(capacity) : undefined;
 }

@@ -10,17 +10,20 @@ export interface Limit {
   readonly validFor: number;
 }
 
-/** Bounds of {@link Limit.validFor}. */
-const MIN_VALIDITY_MS = 120_000;
-const MAX_VALIDITY_MS = 3_600_000;
+/** The lowest and the highest {@link Limit.validFor}. */
+const [MIN_VALIDITY_MS, MAX_VALIDITY_MS] = [120_000, 3_600_000];
 /** While a path is full, its rate is averaged over this many milliseconds. */
 const LEARNING_MS = 3000;
 /** Milliseconds in which a probed limit rises by two thirds of the distance to the capacity. */
 const FORGETTING_MS = 60_000;
 /** Milliseconds in which a probed limit rises by a factor of 2.7, if the capacity is not known. */
 const RISING_MS = 600_000;
+/** Bit/s. A limit rises no further if the capacity is not known. */
+const MAX_LIMIT = 1e15;
+/** The fraction of the capacity at which a probed limit no longer limits anything. */
+const ALMOST_CAPACITY = 0.99;
 
-/** Of a path whose queue has not grown. */
+/** The limit of a path whose queue has not grown. */
 export const NO_LIMIT: Limit = { validUntil: -Infinity, validFor: MIN_VALIDITY_MS };
 
 /** The measurements of one direction of a path in one round. */
@@ -28,32 +31,34 @@ export interface LimitStep {
   readonly now: number;
   /** Milliseconds since the last round. */
   readonly elapsed: number;
-  /** Bit/s. */
+  /** The rate of our traffic, bit/s. */
   readonly carried: number;
   /** Whether its queue grew. */
   readonly isFull: boolean;
-  /** Bit/s, from the config; undefined: not written there. */
+  /** Bit/s, from the config; undefined if it is not written there. */
   readonly capacity: number | undefined;
 }
 
 /**
- * One round. Foreign traffic, which subflowd does not see, uses the path too. So while the queue grows, our present
- * rate is all that the path can carry for us. The foreign traffic can end, so after a while the limit rises: this
- * probes the path. If the queue grows again, the probe failed, and the next one waits twice as long.
+ * Updates a limit in one round. Foreign traffic, which subflowd does not see, uses the path too. So while the queue grows,
+ * our present rate is all that the path can carry for us. The foreign traffic can end, so after a while the limit rises:
+ * this probes the path. If the queue grows again, the probe failed, and the next one waits twice as long.
  */
 export function learnLimit(before: Limit, { now, elapsed, carried, isFull, capacity }: LimitStep): Limit {
-  const { rate, validFor, validUntil } = before;
+  const { rate, validUntil } = before;
   if (isFull) {
     const probeFailed = rate !== undefined && now > validUntil;
-    const next = probeFailed ? Math.min(2 * validFor, MAX_VALIDITY_MS) : validFor;
+    const validFor = probeFailed ? Math.min(2 * before.validFor, MAX_VALIDITY_MS) : before.validFor;
     const learnt = rate === undefined ? carried : approach(rate, carried, elapsed, LEARNING_MS);
-    return { rate: learnt, validFor: next, validUntil: now + next };
+    return { rate: learnt, validFor, validUntil: now + validFor };
   }
   if (rate === undefined) return before;
   const atLeast = Math.max(rate, carried);
   if (now <= validUntil) return { ...before, rate: atLeast };
-  if (capacity === undefined)
-    return { ...before, rate: Math.min(atLeast * Math.exp(elapsed / RISING_MS), 1e15) };
+  // the probe
+  if (capacity === undefined) {
+    return { ...before, rate: Math.min(atLeast * Math.exp(elapsed / RISING_MS), MAX_LIMIT) };
+  }
   const risen = approach(atLeast, capacity, elapsed, FORGETTING_MS);
-  return risen >= 0.99 * capacity ? NO_LIMIT : { ...before, rate: risen };
+  return risen >= ALMOST_CAPACITY * capacity ? NO_LIMIT : { ...before, rate: risen };
 }

@@ -1,8 +1,8 @@
 import type { PathConfig } from '../../config/config.js';
 import type { PathLoad } from '../../model/path-load.js';
+import { addRate, mapRate, NO_RATE, type Rate } from '../../model/rate.js';
 import { learnLimit, NO_LIMIT, type Limit } from './limit.js';
 import { approach, SMOOTHING_MS as RATE_SMOOTHING_MS, type Meter, type SubflowMeter } from './meter.js';
-import { addRate, mapRate, NO_RATE, type Rate } from '../../model/rate.js';
 
 /** What is kept of a path from one round to the next. */
 export interface PathMeter {
@@ -15,11 +15,12 @@ export interface PathMeter {
   readonly isCongested: boolean;
   /** For how long it has been congested without a break, milliseconds. */
   readonly congestedFor: number;
+  /** The limit of each direction. */
   readonly down: Limit;
   readonly up: Limit;
 }
 
-/** By the path's name. */
+/** What is kept of all paths, by the path's name. */
 export type PathMeters = ReadonlyMap<string, PathMeter>;
 
 /**
@@ -50,7 +51,7 @@ const NEW_PATH: PathMeter = {
   up: NO_LIMIT,
 };
 
-/** One round, from the last two measurements of the subflows. */
+/** Updates the meters of all paths in one round. @param earlier, later the last two measurements of the subflows. */
 export function measurePaths(
   before: PathMeters,
   paths: readonly PathConfig[],
@@ -63,11 +64,11 @@ export function measurePaths(
     for (const subflow of meters) byPath.get(subflow.path ?? '')?.push(subflow);
   }
   const now = later.at ?? 0;
-  const time = Math.max(0, now - (earlier.at ?? now));
+  const elapsed = Math.max(0, now - (earlier.at ?? now));
   return new Map(
     paths.map((path) => [
       path.name,
-      measurePath(before.get(path.name) ?? NEW_PATH, path, byPath.get(path.name) ?? [], now, time),
+      measurePath(before.get(path.name) ?? NEW_PATH, path, byPath.get(path.name) ?? [], now, elapsed),
     ]),
   );
 }
@@ -77,27 +78,27 @@ function measurePath(
   { capacity }: PathConfig,
   subflows: readonly SubflowMeter[],
   now: number,
-  time: number,
+  elapsed: number,
 ): PathMeter {
-  const last = subflows.reduce((sum, { last = NO_RATE }) => addRate(sum, last), NO_RATE);
+  const total = subflows.reduce((sum, { last = NO_RATE }) => addRate(sum, last), NO_RATE);
   const isQueued = showsQueue(subflows);
-  const queued = approach(before.queued, isQueued ? 1 : 0, time, QUEUE_SMOOTHING_MS);
+  const queued = approach(before.queued, isQueued ? 1 : 0, elapsed, QUEUE_SMOOTHING_MS);
   const isCongested = queued > (before.isCongested ? CONGESTION_ENDS : CONGESTION_BEGINS);
-  const congestedFor = isCongested && before.isCongested ? before.congestedFor + time : 0;
-  // While the queue drains, and while TCP connections start, the rate is not the path's limit.
+  const congestedFor = isCongested && before.isCongested ? before.congestedFor + elapsed : 0;
+  // The rate is not the path's limit while TCP connections start, or while the queue drains.
   const isFull = congestedFor >= OVERSHOOT_MS && isQueued && before.isQueued;
-  const fuller = fullerDirection(last, capacity);
+  const fuller = fullerDirection(total, capacity);
   const learn = (direction: 'down' | 'up') =>
     learnLimit(before[direction], {
       now,
-      elapsed: time,
-      carried: last[direction],
+      elapsed,
+      carried: total[direction],
       isFull: isFull && direction === fuller,
       capacity: capacity?.[direction],
     });
   return {
     carried: mapRate((direction) =>
-      approach(before.carried[direction], last[direction], time, RATE_SMOOTHING_MS),
+      approach(before.carried[direction], total[direction], elapsed, RATE_SMOOTHING_MS),
     ),
     isQueued,
     queued,
@@ -108,10 +109,9 @@ function measurePath(
   };
 }
 
-/**
- * Whether most of the traffic on a path is late or lost. One client with a bad radio link does not count as a queue.
- */
+/** Whether most of the traffic on a path is late or lost. One client with a bad radio link does not count as a queue. */
 function showsQueue(subflows: readonly SubflowMeter[]): boolean {
+  // bit/s: of all subflows whose round-trip time means something, and of those that show a queue
   let meaningful = 0;
   let late = 0;
   for (const { last, rtt, leastRtt, loss = 0 } of subflows) {
@@ -136,11 +136,11 @@ export function pathLoads(meters: PathMeters, paths: readonly PathConfig[]): Pat
   return paths.map(({ name, capacity }) => {
     const { carried, isCongested, down, up } = meters.get(name) ?? NEW_PATH;
     const learnt = learntCapacity(down.rate, up.rate);
-    const effective = capacity ?? learnt;
+    const known = capacity ?? learnt;
     return {
       name,
       carried,
-      ...(effective && { capacity: effective }),
+      ...(known && { capacity: known }),
       isLearnt: !capacity && learnt !== undefined,
       foreign: {
         down: foreign(capacity?.down, down.rate),

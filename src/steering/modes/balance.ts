@@ -7,7 +7,7 @@ import type { ModeDefinition, Outlook } from './definition.js';
 import { MEASURED_MODE } from './measured-mode.js';
 import { stayTexts } from './texts.js';
 
-/** Chooses the path of each session together with all others of this mode, by the load of the paths; see balancer/. */
+/** Chooses the paths of all sessions of this mode together, by the load of the paths; see balancer/. */
 export const balanceMode: ModeDefinition<BalanceState> = {
   ...MEASURED_MODE,
   initial: NO_ASSIGNMENTS,
@@ -26,13 +26,13 @@ export const balanceMode: ModeDefinition<BalanceState> = {
 
 function moveTexts(plan: SessionPlan, outlook: Outlook): string[] {
   const { rule, rate = NO_RATE, subflows } = plan;
-  // in a dry run the session stays where it was
-  const at = plan.current ?? plan.primary ?? '';
+  // In a dry run the session stays on its current path, and the planned one does not count.
+  const current = plan.current ?? plan.primary ?? '';
   const { guidance, steering } = outlook;
-  const own = guidance.loads.find(({ name }) => name === at);
-  const full = own && fullness(own);
+  const currentLoad = guidance.loads.find(({ name }) => name === current);
+  const currentFullness = currentLoad && fullness(currentLoad);
   const others = guidance.loads.filter(
-    ({ name }) => name !== at && rule.allowed.includes(name) && subflows.some(({ path }) => path === name),
+    ({ name }) => name !== current && rule.allowed.includes(name) && subflows.some(({ path }) => path === name),
   );
   if (others.length === 0) return ['not possible: it has only one path that it can use'];
   const isIdle = rate.down + rate.up < BALANCE_DEFAULTS.idle;
@@ -42,9 +42,9 @@ function moveTexts(plan: SessionPlan, outlook: Outlook): string[] {
     ...others.map((load) => {
       const cost = new Map(Object.entries(rule.cost ?? {})).get(load.name) ?? 1;
       const fullAfter = fullness(load, { down: rate.down * cost, up: rate.up * cost });
-      if (full === undefined || fullAfter === undefined)
-        return `to ${load.name} when subflowd knows what ${load.name} and ${at} can carry`;
-      const limit = full * (1 - steering.gain);
+      if (currentFullness === undefined || fullAfter === undefined)
+        return `to ${load.name} when subflowd knows what ${load.name} and ${current} can carry`;
+      const limit = currentFullness * (1 - steering.gain);
       const answer = fullAfter < limit ? 'yes' : 'no';
       return `may move to ${load.name}: ${answer}; ${load.name} would be ${formatPercent(fullAfter)} full, the limit is ${formatPercent(limit)}`;
     }),

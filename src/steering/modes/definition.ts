@@ -10,10 +10,10 @@ import type { Rule } from '../rule.js';
 
 /** A session of one mode, in one round. It has a subflow on at least one path that its rule wants. */
 export interface ModeSession {
-  /** See `sessionKey`. */
+  /** See `sessionKey` in placed-session.ts. */
   readonly key: string;
   readonly rule: Rule;
-  /** The paths that it can use, in the order of its rule; see `choicesOf`. */
+  /** The paths that it can use, in the order of its rule; see `choicesOf` in choice.ts. */
   readonly choices: readonly [string, ...string[]];
   /** The path that is primary now; undefined: no single path is. */
   readonly current: string | undefined;

@@ -1,13 +1,14 @@
-// Both backends on one guest, in one process: what each sees of the same connections, also after the other set a priority.
+// Runs both backends in one process of a guest. The result has what each observes of the same connections, also after the
+// other one has set a priority.
 import type { Backend } from '../../../src/backend/backend.js';
-import type { Connection } from '../../../src/model/connection.js';
-import type { Priority } from '../../../src/model/subflow.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { NetlinkBackend } from '../../../src/backend/netlink.js';
+import type { Connection } from '../../../src/model/connection.js';
 import { formatEndpoint } from '../../../src/model/endpoint.js';
+import type { Priority } from '../../../src/model/subflow.js';
+import { until } from '../../support/until.js';
 import { figure6Paths } from '../network.js';
 import { buildStage } from '../stage.js';
-import { until } from '../../support/until.js';
 import { PATIENCE_MS, reconnects, say, scenario } from './scenario.js';
 
 const CLIENTS = 3;
@@ -27,41 +28,43 @@ await scenario(async (cleanup, out) => {
   const devmem = await DevmemBackend.open('btf');
   cleanup.add(() => devmem.close());
 
-  // one client asks for its second path to be spared, one has one path only
-  const [spare, lone] = stage.network.clients;
-  await spare?.namespace.ip([`mptcp endpoint change ${spare.addresses.lte?.v4 ?? ''} backup`]);
-  await lone?.namespace.ip(['mptcp endpoint flush']);
+  // one client asks for backup on its second path, and one has only one path
+  const [withBackup, withOnePath] = stage.network.clients;
+  await withBackup?.namespace.ip([`mptcp endpoint change ${withBackup.addresses.lte?.v4 ?? ''} backup`]);
+  await withOnePath?.namespace.ip(['mptcp endpoint flush']);
   const tunnels = [];
   for (let index = 0; index < CLIENTS; index++) tunnels.push(await stage.connect(index, `client${index}`));
   const rounds: Record<string, { devmem: unknown; netlink: unknown }> = {};
+  // netlink is read before and after devmem, because the counters grow meanwhile
   const counters: { before: Counts; devmem: Counts; after: Counts }[] = [];
-  const look = async (name: string) => {
-    rounds[name] = { devmem: await seen(devmem, pid), netlink: await seen(netlink, pid) };
+  const observeBoth = async (name: string) => {
+    rounds[name] = { devmem: await observe(devmem, pid), netlink: await observe(netlink, pid) };
     counters.push({
-      before: await counts(netlink, pid),
-      devmem: await counts(devmem, pid),
-      after: await counts(netlink, pid),
+      before: await readCounts(netlink, pid),
+      devmem: await readCounts(devmem, pid),
+      after: await readCounts(netlink, pid),
     });
     say(name);
   };
 
   await until(
-    'every subflow',
+    'every subflow is connected',
     async () => {
       const { connections } = await netlink.connections(pid);
       return connections.flatMap(({ subflows }) => subflows).length === 2 * CLIENTS - 1;
     },
     PATIENCE_MS,
   );
-  await look('connected');
+  await observeBoth('connected');
   await setAll(netlink, pid, 'wifi', 'backup');
-  await look('set by netlink');
+  await observeBoth('set by netlink');
   await devmem.connections(pid);
   await setAll(devmem, pid, 'wifi', 'active');
-  await look('set by devmem');
+  await observeBoth('set by devmem');
   return { rounds, counters, reconnects: await reconnects(tunnels) };
 });
 
+/** Sets the priority of every subflow on a path. */
 async function setAll(backend: Backend, pid: number, path: string, priority: Priority): Promise<void> {
   const prefix = path === 'wifi' ? '192.168.100.' : '192.168.200.';
   for (const { remote: connection, subflows } of (await backend.connections(pid)).connections) {
@@ -74,10 +77,10 @@ async function setAll(backend: Backend, pid: number, path: string, priority: Pri
   }
 }
 
-/** By subflow: what only ever rises. */
+/** By the client's endpoint of each subflow: counters that only grow. */
 type Counts = Readonly<Record<string, readonly (number | undefined)[]>>;
 
-async function counts(backend: Backend, pid: number): Promise<Counts> {
+async function readCounts(backend: Backend, pid: number): Promise<Counts> {
   const { connections } = await backend.connections(pid);
   const subflows = connections.flatMap(({ subflows }) => subflows);
   return Object.fromEntries(
@@ -88,17 +91,18 @@ async function counts(backend: Backend, pid: number): Promise<Counts> {
   );
 }
 
-/** Every field that both can tell, in an order of its own. */
-async function seen(backend: Backend, pid: number): Promise<unknown> {
+/** All members that both backends report, in the same order. */
+async function observe(backend: Backend, pid: number): Promise<unknown> {
   const { connections, plain, problems } = await backend.connections(pid);
   return {
-    connections: connections.map(common).sort((a, b) => a.token - b.token),
+    connections: connections.map(commonMembers).sort((a, b) => a.token - b.token),
     plain,
     problems,
   };
 }
 
-function common({ pid, remote, local, token, subflows }: Connection) {
+/** A connection without the members that only one backend reports. */
+function commonMembers({ pid, remote, local, token, subflows }: Connection) {
   const sorted = subflows
     .map(({ local, remote, ours, peers }) => ({ local, remote, ours, peers }))
     .sort((a, b) => a.remote.address.localeCompare(b.remote.address));

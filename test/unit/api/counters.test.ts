@@ -19,21 +19,23 @@ beforeEach(() => {
   events.subscribe((event) => published.push(event));
 });
 
+/** The plan of a round with these sessions. */
 function round(...sessions: ObservedSession[]): Plan {
   return plan({ sessions }, configOf(['wifi']), new Map());
 }
 
-/** The session with this client endpoint on its subflow. */
-function withSubflow(one: ObservedSession, port: number, more: Partial<Subflow>): ObservedSession {
-  const { connection } = one;
+/** The same session, with a change of the subflow whose client port this is. */
+function withSubflow(session: ObservedSession, port: number, change: Partial<Subflow>): ObservedSession {
+  const { connection } = session;
   if (connection === undefined || connection === 'plain')
     throw new TypeError('the session has no connection');
   const subflows = connection.subflows.map((subflow) =>
-    subflow.remote.port === port ? { ...subflow, ...more } : subflow,
+    subflow.remote.port === port ? { ...subflow, ...change } : subflow,
   );
-  return { ...one, connection: { ...connection, subflows } };
+  return { ...session, connection: { ...connection, subflows } };
 }
 
+/** `CHANGE PATH PORT OURS PEERS` of each published event about a subflow. */
 function subflowEvents(): readonly string[] {
   return published
     .filter((event): event is EventOf<'subflow'> => event.kind === 'subflow')
@@ -118,10 +120,10 @@ it.each([
 
 it('counts subflows that were closed above a limit, and the results of priority changes', () => {
   events.publish({ kind: 'excess-subflows', closed: 40, connections: 1, worst: [], text: 'x' });
-  const [wish] = round(client('alice')).sessions.flatMap(({ wishes }) => wishes);
-  if (wish === undefined) throw new TypeError('nothing is to be set');
+  const [change] = round(client('alice')).sessions.flatMap(({ wishes }) => wishes);
+  if (change === undefined) throw new TypeError('nothing is to be set');
   const result = (outcome: 'committed' | 'gone') => ({
-    change: wish,
+    change,
     result: { outcome, isMpPrioRequested: false },
   });
   counters.addChanges([result('committed'), result('gone'), result('committed')]);

@@ -1,18 +1,18 @@
-import { describe, expect, it } from 'vitest';
-import { EventStream, type DaemonEvent } from '../../../src/api/events.js';
-import { logEvents } from '../../../src/api/event-log.js';
 import { pino } from 'pino';
+import { describe, expect, it } from 'vitest';
+import { logEvents } from '../../../src/api/event-log.js';
+import { EventStream, type DaemonEvent } from '../../../src/api/events.js';
 import { switchOf } from '../console/steered.js';
 
 describe('an event', () => {
   it('reaches everybody who has subscribed, until the subscription ends', () => {
     const events = new EventStream();
     const seen: string[] = [];
-    const end = events.subscribe(({ kind }) => seen.push(`one ${kind}`));
+    const unsubscribe = events.subscribe(({ kind }) => seen.push(`one ${kind}`));
     events.subscribe(({ kind }) => seen.push(`two ${kind}`));
     events.publish({ kind: 'stopped' });
-    end();
-    end();
+    unsubscribe();
+    unsubscribe();
     events.publish({ kind: 'stopped' });
     expect(seen).toEqual(['one stopped', 'two stopped', 'two stopped']);
   });
@@ -21,10 +21,10 @@ describe('an event', () => {
     const events = new EventStream();
     let count = 0;
     const listener = () => (count += 1);
-    const end = events.subscribe(listener);
+    const unsubscribe = events.subscribe(listener);
     events.subscribe(listener);
     events.publish({ kind: 'stopped' });
-    end();
+    unsubscribe();
     events.publish({ kind: 'stopped' });
     expect(count).toBe(3);
   });

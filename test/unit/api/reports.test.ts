@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { MOST_OPEN, Problems } from '../../../src/util/problems.js';
 import { EVENT_MS, Reports } from '../../../src/api/reports.js';
+import { MOST_OPEN, Problems } from '../../../src/util/problems.js';
 
 describe('Reports', () => {
   it('shows a problem with the time of its start until it is resolved', () => {
@@ -40,22 +40,22 @@ describe('Reports', () => {
 
 describe('Problems', () => {
   it('has at most 64 open, and accepts another when one is resolved', () => {
-    const told: string[] = [];
-    const problems = new Problems({ onProblem: (_text, key) => told.push(key), onResolved: () => undefined });
+    const opened: string[] = [];
+    const problems = new Problems({ onProblem: (_text, key) => opened.push(key), onResolved: () => undefined });
     for (let n = 0; n < MOST_OPEN + 10; n++) problems.open(`${n}`, 'bad');
-    expect(told).toHaveLength(64);
+    expect(opened).toHaveLength(64);
     problems.open('0', 'worse');
     problems.resolve('1');
     problems.open('late', 'bad');
     problems.open('later', 'bad');
-    expect(told.slice(64)).toEqual(['0', 'late']);
+    expect(opened.slice(64)).toEqual(['0', 'late']);
   });
 
   it('reports each one once, again if its text changes, and when it is resolved', () => {
-    const told: string[] = [];
+    const reported: string[] = [];
     const problems = new Problems({
-      onProblem: (text, key) => told.push(`${key}: ${text}`),
-      onResolved: (key) => told.push(`${key} is over`),
+      onProblem: (text, key) => reported.push(`${key}: ${text}`),
+      onResolved: (key) => reported.push(`${key} is over`),
     });
     problems.open('a', 'one');
     problems.open('a', 'one');
@@ -64,6 +64,6 @@ describe('Problems', () => {
     problems.resolve('a');
     problems.resolve('a');
     problems.resolveMatching(() => true);
-    expect(told).toEqual(['a: one', 'a: two', 'b: three', 'a is over', 'b is over']);
+    expect(reported).toEqual(['a: one', 'a: two', 'b: three', 'a is over', 'b is over']);
   });
 });

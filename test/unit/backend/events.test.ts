@@ -1,18 +1,20 @@
 import { expect, it } from 'vitest';
-import type { Connection } from '../../../src/model/connection.js';
 import { EventSocket } from '../../../src/backend/netlink/events.js';
 import { NetlinkError } from '../../../src/backend/netlink/netlink-error.js';
 import { EventType, readEvent, type PathManagerEvent } from '../../../src/backend/netlink/pm-event.js';
 import { TrackedServers } from '../../../src/backend/netlink/tracked-servers.js';
+import type { Connection } from '../../../src/model/connection.js';
 import { pathManagerEvent } from '../../support/pm-event.js';
 
 const SERVER = { address: '192.168.110.2', port: 1194 };
 const ENDS = { local: SERVER, remote: { address: '192.168.100.2', port: 57506 } };
 const TOKEN = 0xdc95f6d4;
+/** Any multicast group: the socket of the test joins none. */
+const GROUP = 9;
 
-/** The events and losses that a sink receives from these datagrams, in one turn. */
-function hear(...datagrams: readonly (Buffer | { readonly code: string })[]) {
-  const heard: (PathManagerEvent | 'lost')[] = [];
+/** What an event socket reports when it reads these datagrams; an object with a code is an error of the system. */
+function reportsOf(...datagrams: readonly (Buffer | { readonly code: string })[]) {
+  const reported: (PathManagerEvent | 'lost')[] = [];
   const waiting = [...datagrams];
   let readable = (): void => undefined;
   const socket = new EventSocket(
@@ -29,12 +31,12 @@ function hear(...datagrams: readonly (Buffer | { readonly code: string })[]) {
         return next.length;
       },
     },
-    9,
-    { onEvent: (event) => heard.push(event), onLost: () => heard.push('lost') },
+    GROUP,
+    { onEvent: (event) => reported.push(event), onLost: () => reported.push('lost') },
   );
   readable();
   socket.close();
-  return heard;
+  return reported;
 }
 
 it('an event names its connection and the endpoints of the subflow', () => {
@@ -49,8 +51,8 @@ it('an event names its connection and the endpoints of the subflow', () => {
 
 it('lost or unreadable events are reported once, after all that could be read', () => {
   const good = pathManagerEvent(1, TOKEN, ENDS);
-  const heard = hear({ code: 'ENOBUFS' }, good, Buffer.alloc(3), Buffer.alloc(2_000), good);
-  expect(heard.map((one) => (one === 'lost' ? one : one.token))).toEqual([TOKEN, TOKEN, 'lost']);
+  const reported = reportsOf({ code: 'ENOBUFS' }, good, Buffer.alloc(3), Buffer.alloc(2_000), good);
+  expect(reported.map((report) => (report === 'lost' ? report : report.token))).toEqual([TOKEN, TOKEN, 'lost']);
 });
 
 it('an event that is truncated, or has one byte changed, is read or causes a NetlinkError', () => {

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { afterEach, expect, it } from 'vitest';
 import { descriptors, socketInodes } from '../../../src/backend/netlink/descriptors.js';
 import { listeningSockets } from '../../../src/backend/netlink/diag.js';
-import { observeSockets } from '../../../src/backend/netlink/observe-sockets.js';
 import { NetworkNamespace } from '../../../src/backend/netlink/namespace.js';
 import { observeServer, type ServerObservation } from '../../../src/backend/netlink/observe-server.js';
+import { observeSockets } from '../../../src/backend/netlink/observe-sockets.js';
 import { until } from '../../support/until.js';
 
 const HOST = '127.0.0.1';
@@ -17,6 +17,7 @@ const SERVER = `const net = require('node:net');
   let left = 2;
   for (const each of [usual, other])
     each.on('listening', () => --left || console.log(usual.address().port, other.address().port));`;
+/** Connects to a port, and prints a line when it has received an answer. */
 const CLIENT = `const socket = require('node:net').connect(Number(process.argv[1]), '${HOST}', () => socket.write('x'));
   socket.on('data', () => console.log('held'));`;
 
@@ -26,17 +27,17 @@ afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
 
-/** A program with MPTCP, and its first line of output. */
+/** Starts a program with MPTCP. @returns the process, and its first output. */
 async function start(code: string, ...args: readonly string[]): Promise<[ChildProcess, string]> {
   const child = spawn('mptcpize', ['run', process.execPath, '-e', code, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   children.push(child);
-  const [said] = (await once(child.stdout, 'data')) as [Buffer];
-  return [child, said.toString()];
+  const [output] = (await once(child.stdout, 'data')) as [Buffer];
+  return [child, output.toString()];
 }
 
-// as with TPROXY and sk_lookup, which also need no listening socket on the port
+// With TPROXY and sk_lookup a server also has connections on ports that it does not listen on.
 it.each([
   ['after the listener of its port is closed', false],
   ['before it is closed, too', true],
@@ -47,14 +48,14 @@ it.each([
   try {
     const pid = server.pid ?? 0;
     const { diag } = namespace;
-    const now = () => {
+    const readSockets = () => {
       const inodes = socketInodes(descriptors(pid));
       const listeners = listeningSockets(diag).filter(({ inode }) => inodes.has(inode));
       return { inodes, where: { listeners, ports: new Set(listeners.map(({ port }) => port)) } };
     };
     let last: ServerObservation | undefined;
     const observeAgain = () => {
-      const { inodes, where } = now();
+      const { inodes, where } = readSockets();
       last = observeServer(diag, pid, inodes, where, last);
       return {
         ports: last.ports,
@@ -65,9 +66,9 @@ it.each([
     const [client] = await start(CLIENT, `${other}`);
     if (isEarly) expect(observeAgain()).toEqual({ ports: new Set([usual, other]), connectionsOn: [other] });
     server.kill('SIGUSR2');
-    await until('nobody listens there', () => !now().where.ports.has(other));
-    // unlike the sockets on ports that it listens on
-    const { inodes, where } = now();
+    await until('nobody listens there', () => !readSockets().where.ports.has(other));
+    // Only on ports that it listens on are its sockets found without the last observation.
+    const { inodes, where } = readSockets();
     expect(observeSockets(diag, pid, inodes, [], where).connections).toEqual([]);
     for (let count = 0; count < 3; count++)
       expect(observeAgain()).toEqual({ ports: undefined, connectionsOn: [other] });

@@ -34,6 +34,7 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
+/** The `[openvpn NAME]` section of a server. */
 function section(name: string) {
   return {
     name,
@@ -46,18 +47,16 @@ function section(name: string) {
 it('reports a console that cannot be opened at each change of the config, and opens it once it can', async () => {
   const { socket } = section('work').console;
   writeFileSync(socket, '');
-  const isReported = async (times: number) => {
-    consoles.follow(servers.servers());
-    await until('it is reported', () => problems.length === times);
-  };
   await consoles.open([]);
-  await isReported(1);
-  await isReported(2);
+  consoles.follow(servers.servers());
+  await until('it is reported', () => problems.length === 1);
+  consoles.follow(servers.servers());
+  await until('it is reported again', () => problems.length === 2);
   expect(problems).toEqual(
     Array(2).fill(`${socket} exists and is not a socket: remove it, or set [console] socket`),
   );
   rmSync(socket);
   consoles.follow(servers.servers());
-  await until('it is there', () => existsSync(socket));
+  await until('it is open', () => existsSync(socket));
   expect(problems).toHaveLength(2);
 });

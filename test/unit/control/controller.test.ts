@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Backend, PriorityResult } from '../../../src/backend/backend.js';
-import type { SubflowLimits } from '../../../src/model/subflow-limits.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import type { Switch } from '../../../src/control/compare-plans.js';
 import { Controller } from '../../../src/control/controller.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
-import type { SessionWithoutPort, Session } from '../../../src/model/session.js';
+import type { Session, SessionWithoutPort } from '../../../src/model/session.js';
+import type { SubflowLimits } from '../../../src/model/subflow-limits.js';
 import { ALICE, ALICE_SESSION, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { configOf } from '../../support/config.js';
 import { KernelImage } from '../../support/kernel-image.js';
@@ -16,6 +16,7 @@ import { until } from '../../support/until.js';
 let image: KernelImage;
 let backend: Backend;
 let controller: Controller | undefined;
+// what the controller reads in each round
 let config = configOf(['lte', 'wifi']);
 let sessions: readonly Session[] = [];
 let withoutPort: readonly SessionWithoutPort[] = [];
@@ -40,10 +41,14 @@ afterEach(async () => {
   image.remove();
 });
 
-async function start(wrap: (backend: Backend) => Backend = (same) => same): Promise<Controller> {
+/**
+ * Starts a controller, and waits for its first round.
+ * @param changes returns functions that replace those of the backend.
+ */
+async function start(changes?: (real: Backend) => Partial<Backend>): Promise<Controller> {
   backend = new DevmemBackend(await openKernel(image.sources(), { layout: LINUX_6_1 }));
   controller = new Controller({
-    backend: wrap(backend),
+    backend: changes ? withChanges(backend, changes(backend)) : backend,
     sessions: () => sessions,
     sessionsWithoutPort: () => withoutPort,
     pids: () => pids,
@@ -56,7 +61,20 @@ async function start(wrap: (backend: Backend) => Backend = (same) => same): Prom
   return controller;
 }
 
-async function wishes(): Promise<Record<string, string>> {
+function withChanges(real: Backend, changes: Partial<Backend>): Backend {
+  return {
+    name: real.name,
+    description: real.description,
+    notifiesPeer: real.notifiesPeer,
+    connections: (pid) => real.connections(pid),
+    setPriority: (name, priority) => real.setPriority(name, priority),
+    close: () => real.close(),
+    ...changes,
+  };
+}
+
+/** By address of the client: the priority that this host asks for. */
+async function ourPriorities(): Promise<Record<string, string>> {
   const { connections } = await backend.connections(PID);
   return Object.fromEntries(
     (connections[0]?.subflows ?? []).map(({ remote, ours }) => [remote.address, ours]),
@@ -66,7 +84,7 @@ async function wishes(): Promise<Record<string, string>> {
 it('makes a session follow its rule, and reports it once', async () => {
   image.task(PID, [image.socket(ALICE).file]);
   const controller = await start();
-  expect(await wishes()).toEqual({ [WIFI.address]: 'backup', [LTE.address]: 'active' });
+  expect(await ourPriorities()).toEqual({ [WIFI.address]: 'backup', [LTE.address]: 'active' });
   expect(controller.current().sessions[0]).toMatchObject({ state: 'obeyed', primary: 'lte' });
   await controller.refresh();
   expect(switches).toEqual([expect.objectContaining({ to: 'lte', session: ALICE_SESSION })]);
@@ -87,7 +105,7 @@ it('follows a changed rule, an override, and its end', async () => {
     ['wifi', 'lte'],
     ['lte', 'wifi'],
   ]);
-  expect(await wishes()).toEqual({ [WIFI.address]: 'active', [LTE.address]: 'backup' });
+  expect(await ourPriorities()).toEqual({ [WIFI.address]: 'active', [LTE.address]: 'backup' });
 });
 
 it('leaves a client without the wanted path as it is, and reports that', async () => {
@@ -119,7 +137,7 @@ it('distinguishes a plain TCP client, a session without a connection and a proce
     gone: 'unknown',
     alice: 'obeyed',
   });
-  await until('the dead process is told', () =>
+  await until('the process that is gone is reported', () =>
     problems.some((text) => text.includes('there is no process 99')),
   );
 });
@@ -152,13 +170,8 @@ it('makes no subflow backup if the wanted one cannot be made active', async () =
   image.task(PID, [alice.file]);
   const refused: PriorityResult = { outcome: 'refused', isMpPrioRequested: false, reason: 'for the test' };
   await start((real) => ({
-    name: real.name,
-    description: real.description,
-    notifiesPeer: real.notifiesPeer,
-    connections: (pid) => real.connections(pid),
     setPriority: async (name, priority) =>
       priority === 'active' ? refused : real.setPriority(name, priority),
-    close: () => real.close(),
   }));
   expect(image.changes()).toEqual([]);
   expect(problems).toEqual([expect.stringContaining('cannot be made active: for the test')]);
@@ -178,9 +191,9 @@ it('starts another round after a change during a round', async () => {
 it('observes again on request if the last observation is not recent', async () => {
   image.task(PID, [image.socket(ALICE).file]);
   const controller = await start();
-  const looks = vi.spyOn(backend, 'connections');
+  const connections = vi.spyOn(backend, 'connections');
   await controller.observe();
-  expect(looks).not.toHaveBeenCalled();
+  expect(connections).not.toHaveBeenCalled();
   const now = performance.now();
   const clock = vi.spyOn(performance, 'now').mockReturnValue(now + 10_000);
   try {
@@ -188,25 +201,20 @@ it('observes again on request if the last observation is not recent', async () =
   } finally {
     clock.mockRestore();
   }
-  expect(looks).toHaveBeenCalledOnce();
+  expect(connections).toHaveBeenCalledOnce();
 });
 
 it('reports which connections belong to sessions, and observes servers without sessions, if the backend limits subflows', async () => {
   image.task(PID, [image.socket(ALICE).file]);
   const limited: SubflowLimits[] = [];
-  const looks: number[] = [];
+  const observed: number[] = [];
   pids = [PID, 77];
   const controller = await start((real) => ({
-    name: real.name,
-    description: real.description,
-    notifiesPeer: real.notifiesPeer,
     connections: async (pid) => {
-      looks.push(pid);
+      observed.push(pid);
       return real.connections(pid);
     },
-    setPriority: (name, priority) => real.setPriority(name, priority),
     limitSubflows: (limits) => limited.push(limits),
-    close: () => real.close(),
   }));
   const [alice] = (await backend.connections(PID)).connections;
   expect(limited.at(-1)).toEqual({
@@ -214,7 +222,7 @@ it('reports which connections belong to sessions, and observes servers without s
     withoutSession: 2,
     sessionTokens: new Map([[PID, new Set([alice?.token])]]),
   });
-  expect(looks).toContain(77);
+  expect(observed).toContain(77);
   // a missing process without sessions is not a problem
   expect(problems).toEqual([]);
 
@@ -224,31 +232,26 @@ it('reports which connections belong to sessions, and observes servers without s
   await controller.refresh();
   expect(limited.at(-1)?.sessionTokens.get(PID)).toEqual(new Set([alice?.token]));
   withoutPort = [];
-  looks.length = 0;
+  observed.length = 0;
   await controller.refresh();
   expect(limited.at(-1)?.sessionTokens).toEqual(new Map());
-  expect(looks).toEqual([PID, 77]);
+  expect(observed).toEqual([PID, 77]);
 });
 
 it('observes less often if an observation takes long', async () => {
   image.task(PID, [image.socket(ALICE).file]);
-  let looks = 0;
+  let count = 0;
   await start((real) => ({
-    name: real.name,
-    description: real.description,
-    notifiesPeer: real.notifiesPeer,
     connections: async (pid) => {
-      looks++;
+      count++;
       // an observation takes this long
       await sleep(100);
       return real.connections(pid);
     },
-    setPriority: (name, priority) => real.setPriority(name, priority),
-    close: () => real.close(),
   }));
-  looks = 0;
+  count = 0;
   // the number of observations in a fixed time is what is tested
   await sleep(1500);
   // in the first seconds, rounds take a tenth of the time
-  expect(looks).toBeLessThanOrEqual(2);
+  expect(count).toBeLessThanOrEqual(2);
 });

@@ -17,10 +17,11 @@ import { KernelImage } from '../../support/kernel-image.js';
 import { LINUX_6_1 } from '../../support/layouts.js';
 import { until } from '../../support/until.js';
 
-// the test has no time limit: each wait has its own
+// Each wait has a time limit of its own, which is shorter.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
-const OTHER_PID = 100;
+/** The process of the server that is `large`. The one of `lab` is PID, where alice is connected. */
+const LARGE_PID = 100;
 
 let directory: string;
 let fakes: FakeOpenvpn[];
@@ -48,7 +49,11 @@ afterEach(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** A management interface that lists clients as {@link clientList} takes them, and sends more lines after each list. */
+/**
+ * Makes a server listen on its management interface.
+ * @param clients as {@link clientList} takes them.
+ * @param more lines that it sends after each list.
+ */
 async function listen(
   name: string,
   pid: number,
@@ -61,6 +66,7 @@ async function listen(
   fakes.push(fake);
 }
 
+/** Starts subflowd for both servers. */
 function start(): void {
   servers = new Servers(
     ['large', 'lab'].map((name) => ({
@@ -87,7 +93,7 @@ function start(): void {
   controller.start();
 }
 
-async function aliceIsSteered(): Promise<void> {
+async function untilAliceIsSteered(): Promise<void> {
   await until(`alice is on lte: ${problems.slice(0, 5).join('\n')}`, async () => {
     const { connections } = await backend.connections(PID);
     return connections[0]?.subflows.every(
@@ -107,14 +113,14 @@ describe('a server that lists 150,000 sessions', () => {
     ['', manyV4],
     [' without their ports', manyV6],
   ])('does not delay other servers%s, and has as many sessions as are tracked', async (_what, rows) => {
-    await listen('large', OTHER_PID, rows);
+    await listen('large', LARGE_PID, rows);
     await listen('lab', PID, ['alice 192.168.100.2:38456 7']);
     start();
     await until(
       'it is listed',
       () => servers.sessions().length + servers.sessionsWithoutPort().length > MOST_SESSIONS,
     );
-    await aliceIsSteered();
+    await untilAliceIsSteered();
     expect(servers.sessions().length + servers.sessionsWithoutPort().length).toBe(MOST_SESSIONS + 1);
     expect(problems.filter((text) => text.includes('has more than'))).toEqual([
       expect.stringMatching(/^OpenVPN large has more than 16384 clients: the others are neither shown/),
@@ -123,32 +129,33 @@ describe('a server that lists 150,000 sessions', () => {
     expect(problems.length).toBeLessThan(200);
   });
 
-  it('does not delay them more either if it reports each session when it connects', async () => {
-    const told = Array.from({ length: 3 }, (_, n) => n).flatMap((n) =>
-      [
-        `>CLIENT:ESTABLISHED,${900_000 + n}`,
-        ...[`common_name=late${n}`, `daemon_pid=${OTHER_PID}`, `trusted_ip=192.0.2.1`, `trusted_port=${n + 1}`, 'END']
-          .map((variable) => `>CLIENT:ENV,${variable}`),
-      ],
-    );
-    await listen('large', OTHER_PID, manyV4.slice(0, MOST_SESSIONS), told);
+  it('does not delay other servers either if it reports more sessions as they connect', async () => {
+    const messages = [1, 2, 3].flatMap((n) => [
+      `>CLIENT:ESTABLISHED,${900_000 + n}`,
+      `>CLIENT:ENV,common_name=late${n}`,
+      `>CLIENT:ENV,daemon_pid=${LARGE_PID}`,
+      '>CLIENT:ENV,trusted_ip=192.0.2.1',
+      `>CLIENT:ENV,trusted_port=${n}`,
+      '>CLIENT:ENV,END',
+    ]);
+    await listen('large', LARGE_PID, manyV4.slice(0, MOST_SESSIONS), messages);
     await listen('lab', PID, ['alice 192.168.100.2:38456 7']);
     start();
     await until('it is reported', () => problems.some((text) => text.includes('has more than')));
-    await aliceIsSteered();
-    await until('all but those are there', () => servers.sessions().length === MOST_SESSIONS + 1);
-  }); // prettier-ignore
+    await untilAliceIsSteered();
+    await until('no others are tracked', () => servers.sessions().length === MOST_SESSIONS + 1);
+  });
 });
 
-describe('a bug while subflowd handles one server', () => {
+describe('a fault of subflowd while it handles one server', () => {
   it('is reported for this server, and the other one is steered', async () => {
-    await listen('large', OTHER_PID, ['bob 192.0.2.1:1 1']);
+    await listen('large', LARGE_PID, ['bob 192.0.2.1:1 1']);
     await listen('lab', PID, ['alice 192.168.100.2:38456 7']);
     start();
     servers.servers()[0]?.management?.on('status', () => {
       throw new RangeError('Maximum call stack size exceeded');
     });
     await until('it is reported', () => problems.some((text) => text.includes('a fault of subflowd')));
-    await aliceIsSteered();
+    await untilAliceIsSteered();
   });
 });

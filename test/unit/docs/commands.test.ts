@@ -3,33 +3,37 @@ import { execa } from 'execa';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { manPages, markdownFiles, parseMarkdown, readDocument, ROOT } from './documents.js';
 
-/** A command of subflowd as a document names it, e.g. `status`, `--json`. */
-interface Named {
+/** A command of subflowd that a document names. */
+interface NamedCommand {
+  /** As the document has it: `subflowd check [--json]`. */
   readonly text: string;
+  /** `check`. */
   readonly command: string;
+  /** `--json`. */
   readonly options: readonly string[];
 }
 
-/** Takes what a shell would run, or what stands in inline code. Words behind `--` are no options. */
-function namedCommands(code: string): Named[] {
+/** Finds the commands in inline code, or in a line for a shell. Words after `--` are not options. */
+function namedCommands(code: string): NamedCommand[] {
   return [...code.matchAll(/(?:^|[|;&(]|\bsudo(?: -u \S+)?)\s*subflowd +([a-z-][^|;&#\n)]*)/g)].map(
     ([, words = '']) => {
       const [command = '', ...rest] = words.replace(/[[\]]/g, '').trim().split(/\s+/);
       const dashes = rest.indexOf('--');
-      const read = dashes < 0 ? rest : rest.slice(0, dashes);
-      const options = read.filter((word) => word.startsWith('-')).map((word) => word.split('=')[0] ?? '');
+      const beforeDashes = dashes < 0 ? rest : rest.slice(0, dashes);
+      const options = beforeDashes.filter((word) => word.startsWith('-')).map((word) => word.split('=')[0] ?? '');
       return { text: `subflowd ${words.trim()}`, command, options };
     },
   );
 }
 
-function ofMarkdown(file: string): Named[] {
+function commandsOfMarkdown(file: string): NamedCommand[] {
   const { inlineCode, codeBlocks } = parseMarkdown(readDocument(file));
   const lines = codeBlocks.filter(({ language }) => language === 'sh').flatMap(({ lines }) => lines);
   return [...inlineCode, ...lines].flatMap(namedCommands);
 }
 
-function ofManPage(file: string): Named[] {
+/** Only those of its examples. */
+function commandsOfManPage(file: string): NamedCommand[] {
   const examples = [
     ...readDocument(file)
       .replaceAll('\\-', '-')
@@ -49,7 +53,7 @@ beforeAll(async () => {
   for (const name of commands) {
     help.set(name, name === 'help' ? '' : (await execa('node', [MAIN, 'help', name])).stdout);
   }
-  // each is a process of its own, which takes its time on a busy machine
+  // Each is a process, which takes long on a busy machine.
 }, 60_000);
 
 it('subflowd lists its commands', () => {
@@ -57,8 +61,8 @@ it('subflowd lists its commands', () => {
 });
 
 describe('each command of subflowd that a document names exists, with these options:', () => {
-  const documents = [...markdownFiles().map((file) => [file, ofMarkdown] as const)].concat(
-    manPages().map((file) => [file, ofManPage] as const),
+  const documents = [...markdownFiles().map((file) => [file, commandsOfMarkdown] as const)].concat(
+    manPages().map((file) => [file, commandsOfManPage] as const),
   );
   it.each(documents)('%s', (file, commandsOf) => {
     const unknown = commandsOf(file).flatMap(({ text, command, options }) => {
@@ -80,7 +84,7 @@ it('each `npm run` that a document names is a script of package.json', () => {
   expect(named.filter((script) => !(script in scripts))).toEqual([]);
 });
 
-it('finds commands in a shell’s line, and not what stands behind --', () => {
+it('finds the commands in a line for a shell, and no options after --', () => {
   expect(namedCommands("echo 'status 3' | subflowd console office")).toMatchObject([{ command: 'console' }]);
   expect(namedCommands('subflowd primary -- -n lte')).toMatchObject([{ command: 'primary', options: [] }]);
   expect(namedCommands('subflowd check [--json]')).toMatchObject([{ command: 'check', options: ['--json'] }]);

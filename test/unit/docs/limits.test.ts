@@ -5,7 +5,7 @@ import { MAX_QUEUED as MOST_TO_CLOSE } from '../../../src/backend/netlink/subflo
 import { MAX_DESCRIPTORS } from '../../../src/backend/netlink/descriptors.js';
 import * as tally from '../../../src/backend/netlink/excess-reporter.js';
 import { MAX_PORTS } from '../../../src/backend/netlink/port-filter.js';
-import { SECTION_LIMITS as MOST_OF_KIND, MAX_SECTIONS } from '../../../src/config/limits.js';
+import { MAX_SECTIONS, SECTION_LIMITS } from '../../../src/config/limits.js';
 import { MAX_LINES } from '../../../src/config/lines.js';
 import { MAX_FILE_BYTES as LARGEST_CONFIG } from '../../../src/config/load.js';
 import { MAX_MESSAGE_LENGTH, MAX_PROBLEMS } from '../../../src/config/problem-list.js';
@@ -60,11 +60,12 @@ import { EVENT_MS, MOST_REPORTS } from '../../../src/api/reports.js';
 const ROOT = new URL('../../../', import.meta.url);
 const { CLIENT_LIMITS } = client;
 
-function mostSections(of: string): number {
-  return MOST_OF_KIND.find(({ what }) => what.startsWith(of))?.most ?? 0;
+/** @param kind how the name of the kind of section begins. */
+function mostSections(kind: string): number {
+  return SECTION_LIMITS.find(({ what }) => what.startsWith(kind))?.most ?? 0;
 }
 
-/** By the first cell of a row of the page: what the source has. Bytes, milliseconds, or a number. */
+/** The limits in the source, by the first cell of the row in docs/limits.md. Bytes, milliseconds, or a number. */
 const VALUES: Readonly<Record<string, number>> = {
   'Size of `subflowd.ini`': LARGEST_CONFIG,
   'Lines of it that are neither empty nor a comment': MAX_LINES,
@@ -167,37 +168,40 @@ const VALUES: Readonly<Record<string, number>> = {
   'Peers with plain TCP that `doctor` names': MAX_PEERS,
 };
 
+/** Bytes or milliseconds of each unit. */
 const UNITS: Readonly<Record<string, number>> = { '': 1, KiB: 1024, MiB: 1024 ** 2, s: 1000 };
 
+/** The number of a cell such as `16 MiB`, in bytes or milliseconds if it has a unit. */
 function amountOf(text: string): number {
   const [, digits = '', unit = ''] = /^([\d,]+)(?: (\w+))?$/.exec(text) ?? [];
   return Number(digits.replaceAll(',', '')) * (UNITS[unit] ?? NaN);
 }
 
+/** The rows of the page. */
 const rows = readFileSync(new URL('docs/limits.md', ROOT), 'utf8')
   .split('\n')
   .filter((line) => line.startsWith('| ') && !/^\| (?:what |-)/.test(line))
   .map((line) => {
-    const [what = '', many = '', then = '', shownBy = ''] = line
+    const [what = '', limit = '', effect = '', test = ''] = line
       .slice(1, -1)
       .split(' | ')
       .map((cell) => cell.trim().replaceAll("'", '’'));
-    return { what, many, then, shownBy };
+    return { what, limit, effect, test };
   });
 
-it('each limit of the page is one that this test knows, and each that it knows is on the page', () => {
+it('the page and this test have the same limits', () => {
   expect(rows.map(({ what }) => what)).toEqual(Object.keys(VALUES));
 });
 
-it.each(rows)('the page has the number of the source: $what', ({ what, many, then }) => {
-  expect(amountOf(many)).toBe(VALUES[what]);
-  expect(then).not.toBe('');
+it.each(rows)('the page has the number of the source: $what', ({ what, limit, effect }) => {
+  expect(amountOf(limit)).toBe(VALUES[what]);
+  expect(effect).not.toBe('');
 });
 
-it.each(rows)('the test that the page names is there: $what', ({ shownBy }) => {
-  const [, name = '', title = ''] = /^`([\w/-]+\.test\.ts)`: (.+)$/.exec(shownBy) ?? [];
+it.each(rows)('the test that the page names exists: $what', ({ test }) => {
+  const [, name = '', title = ''] = /^`([\w/-]+\.test\.ts)`: (.+)$/.exec(test) ?? [];
   const file = new URL(`test/unit/${name}`, ROOT);
-  expect(existsSync(file), `${name} is there`).toBe(true);
+  expect(existsSync(file), `${name} exists`).toBe(true);
   const titles = [
     ...readFileSync(file, 'utf8').matchAll(/(?:^ *(?:it|test|describe)|\))\(\s*(['"`])(.*?)\1,/gm),
   ];

@@ -15,10 +15,13 @@ import type { ServerStatus } from '../../../src/openvpn/server-status.js';
 import { until } from '../../support/until.js';
 
 const FILE = '/etc/openvpn/server/office.conf';
+/** Larger than PID_MAX_LIMIT, so no process has this PID. */
+const NO_PID = 4_194_305;
 
-async function check(status: Partial<ServerStatus>, lines?: Partial<HookOptions>) {
+/** Checks a server. @param options what its config says about hooks; undefined: the config cannot be read. */
+async function check(status: Partial<ServerStatus>, options?: Partial<HookOptions>) {
   const server: ServerStatus = { name: 'office', management: 'connected', recorded: 0, pids: [7], ...status };
-  return checkHooks(server, () => Promise.resolve(lines && { file: FILE, connects: false, ...lines }));
+  return checkHooks(server, () => Promise.resolve(options && { file: FILE, connects: false, ...options }));
 }
 
 describe('checkHooks', () => {
@@ -49,7 +52,7 @@ describe('checkHooks', () => {
   });
 });
 
-describe('parseHookLines', () => {
+describe('parseHookOptions', () => {
   it('finds the options, and ignores comments and other options', () => {
     expect(parseHookOptions('client-connect "/a b/hook"\n  chroot /jail\n')).toEqual({
       connects: true,
@@ -59,14 +62,14 @@ describe('parseHookLines', () => {
       connects: false,
     });
   });
-
-  it('finds nothing for a process without a config', async () => {
-    expect(await readHookOptions(process.pid)).toBeUndefined();
-    expect(await readHookOptions(4_194_305)).toBeUndefined();
-  });
 });
 
-describe('readHookLines', () => {
+describe('readHookOptions', () => {
+  it('returns nothing for a process without a config, and for one that does not exist', async () => {
+    expect(await readHookOptions(process.pid)).toBeUndefined();
+    expect(await readHookOptions(NO_PID)).toBeUndefined();
+  });
+
   it('reads a config of 256 KiB, and not a larger one', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'subflowd-hooks-'));
     const file = join(directory, 'large.conf');

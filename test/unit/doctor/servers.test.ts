@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
-import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { checkServer, MAX_PEERS, peersText } from '../../../src/doctor/servers.js';
 import type { ServerStatus } from '../../../src/openvpn/server-status.js';

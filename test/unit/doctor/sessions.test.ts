@@ -8,6 +8,7 @@ import { configOf } from '../../support/config.js';
 import { client, statusOf } from '../console/steered.js';
 
 describe('checkSessions', () => {
+  /** The status of a daemon with these clients and problems. */
   function status(clients: readonly ObservedSession[], problems: readonly string[] = []): DaemonStatus {
     const { sessions } = plan({ sessions: clients }, configOf(['wifi']), new Map());
     return statusOf({ sessions, problems });
@@ -33,8 +34,8 @@ describe('checkSessions', () => {
       'it has a subflow through the tunnel itself',
       'remove the MPTCP endpoint of the tun device',
     ],
-  ])('notes %s, and how to fix it', (_, one, found, remedy) => {
-    const checks = checkSessions(status([one]));
+  ])('notes %s, and how to fix it', (_, observed, found, remedy) => {
+    const checks = checkSessions(status([observed]));
     expect(checks).toHaveLength(1);
     expect(checks[0]).toMatchObject({ name: 'client alice', verdict: 'note' });
     expect(checks[0]?.found).toContain(found);

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { GuardTable } from '../../../src/kernel/commit/guard-table.js';
 import { Trail } from '../../../src/kernel/commit/trail.js';
 
+/** A trail with this number of guards, each with another value. */
 function trailOf(guards: number): Trail {
   const trail = new Trail((address) => address);
   for (let guard = 0; guard < guards; guard++) trail.expectPointer('task', 'its files', 8n, BigInt(guard));

@@ -1,38 +1,41 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ServerSockets } from '../../../src/model/connection.js';
-import type { Subflow, SubflowName } from '../../../src/model/subflow.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
-import { KernelError } from '../../../src/model/kernel-error.js';
-import { mptcpOf } from '../../../src/kernel/walk/mptcp-implementations.js';
-import { FdTableReader } from '../../../src/kernel/walk/fd-table.js';
 import { openKernel, type OpenKernel } from '../../../src/kernel/kernel.js';
 import type { Layout } from '../../../src/kernel/layout/layout.js';
+import { FdTableReader } from '../../../src/kernel/walk/fd-table.js';
+import { mptcpOf } from '../../../src/kernel/walk/mptcp-implementations.js';
+import type { ServerSockets } from '../../../src/model/connection.js';
+import { KernelError } from '../../../src/model/kernel-error.js';
+import type { Subflow, SubflowName } from '../../../src/model/subflow.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { KernelImage } from '../../support/kernel-image.js';
 import { ALL_LAYOUTS } from '../../support/layouts.js';
 import { generator, SEED } from '../../support/random.js';
 
-/** MUTATIONS=N sets the number for all layouts together; SEED=N repeats a run. */
+/** Broken images of each layout. MUTATIONS=N sets the number for all layouts together; SEED=N repeats a run. */
 const ROUNDS = Math.ceil(Number(process.env.MUTATIONS ?? 100_000) / ALL_LAYOUTS.length);
 /** The largest count that a mutation writes, except for 2^32 - 1. */
 const MOST_FDS = 70_000;
 
-/** Instead of `expect`, which would take most of the time. */
-function must(holds: boolean, what: string): void {
-  if (!holds) throw new Error(what);
+/** As `expect`, which would take most of the time. */
+function must(isTrue: boolean, message: string): void {
+  if (!isTrue) throw new Error(message);
 }
 
 let image: KernelImage;
 let kernel: OpenKernel;
 let backend: DevmemBackend;
+/** The descriptor of the image's file. */
 let file: number;
 /** The bits that a commit may change: by physical address of the byte, a mask. */
-let fields: ReadonlyMap<number, number>;
+let writable: ReadonlyMap<number, number>;
+/** The addresses of the structures in the image, and NULL. */
 let pointers: readonly bigint[];
 
-async function breakable(layout: Layout): Promise<void> {
+/** Opens an image with several connections. */
+async function openImage(layout: Layout): Promise<void> {
   image = new KernelImage(layout, { size: 0x24_0000 });
   const sockets = [
     image.socket(ALICE),
@@ -48,29 +51,30 @@ async function breakable(layout: Layout): Promise<void> {
   backend = new DevmemBackend(kernel);
   file = openSync(sources.memory, 'r+');
   const { bits } = mptcpOf(kernel);
-  const writable = new Map<number, number>();
+  const masks = new Map<number, number>();
   for (const context of contexts) {
     for (const { bitOffset } of [bits.ours, bits.sendMpPrio]) {
       const at = Number(image.physical(context)) + (bitOffset >>> 3);
-      writable.set(at, (writable.get(at) ?? 0) | (1 << (bitOffset & 7)));
+      masks.set(at, (masks.get(at) ?? 0) | (1 << (bitOffset & 7)));
     }
   }
-  fields = writable;
+  writable = masks;
 }
+
 afterEach(async () => {
   closeSync(file);
   await backend.close();
   image.remove();
 });
 
-/** A random way to break an image: bytes to write to a physical address. */
-function mutation(random: () => number): { at: number; bytes: Buffer } {
+/** Makes a random way to break an image: bytes to write to a physical address. */
+function makeMutation(random: () => number): { at: number; bytes: Buffer } {
   const { start, end } = image.used;
   const next = () => Math.floor(random() * 2 ** 32);
+  const anyWord = () => start + (next() % ((end - start) / 8)) * 8;
   // Most of a structure is zero and never read, so prefer words that are not zero.
-  let at = start + (next() % ((end - start) / 8)) * 8;
-  for (let i = 0; i < 64 && image.bytes.readBigUInt64LE(at) === 0n; i++)
-    at = start + (next() % ((end - start) / 8)) * 8;
+  let at = anyWord();
+  for (let tries = 0; tries < 64 && image.bytes.readBigUInt64LE(at) === 0n; tries++) at = anyWord();
   const bytes = Buffer.alloc(8);
   switch (next() % 5) {
     case 0: // a wild pointer
@@ -94,7 +98,7 @@ function mutation(random: () => number): { at: number; bytes: Buffer } {
   return { at, bytes };
 }
 
-/** The result of a first observation. */
+/** The result of an observation that remembers no earlier one. */
 function observeFirst(): ServerSockets {
   const files = new FdTableReader(kernel.space, kernel.layout).read(kernel.tasks.find(PID));
   const { connections, plain, problems } = mptcpOf(kernel).createWalk(PID).connections(files);
@@ -102,22 +106,41 @@ function observeFirst(): ServerSockets {
 }
 
 /** Leaves out the peer's priority if a first observation cannot know it. */
-function lasting({ connections, plain, problems }: ServerSockets): unknown {
+function comparable({ connections, plain, problems }: ServerSockets): unknown {
   const { schedulerHonours } = mptcpOf(kernel).bits;
-  const subflow = (one: Subflow) => ({ ...one, ...(schedulerHonours === 'peers' && { peers: undefined }) });
-  const reported = connections.map((one) => ({ ...one, subflows: one.subflows.map(subflow) }));
-  return { connections: reported, plain, problems };
+  const withoutPeers = (subflow: Subflow) => ({
+    ...subflow,
+    ...(schedulerHonours === 'peers' && { peers: undefined }),
+  });
+  return {
+    connections: connections.map((each) => ({ ...each, subflows: each.subflows.map(withoutPeers) })),
+    plain,
+    problems,
+  };
 }
 
-function contentNow(): Buffer {
+/** The used part of the image's file. */
+function readContent(): Buffer {
   const { start, end } = image.used;
   const content = Buffer.alloc(end - start);
   readSync(file, content, 0, content.length, start);
   return content;
 }
 
+/** Throws if other bits changed than a commit may change. */
+function checkChanges(before: Buffer, after: Buffer, round: number): void {
+  if (after.equals(before)) return;
+  const { start } = image.used;
+  for (let at = 0; at < after.length; at++) {
+    if (after[at] === before[at]) continue;
+    const flipped = (after[at] as number) ^ (before[at] as number);
+    const allowed = writable.get(start + at) ?? 0;
+    must((flipped & ~allowed) === 0, `${flipped} flipped at ${start + at}, round ${round}`);
+  }
+}
+
 describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
-  beforeEach(() => breakable(layout));
+  beforeEach(() => openImage(layout));
 
   it(
     `${ROUNDS} broken images end in an error or a correct commit, never in another write (SEED=${SEED})`,
@@ -129,7 +152,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       const count = (what: string) => outcomes.set(what, (outcomes.get(what) ?? 0) + 1);
       const name: SubflowName = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
       for (let round = 0; round < ROUNDS; round++) {
-        const mutations = Array.from({ length: 1 + (round % 3) }, () => mutation(random));
+        const mutations = Array.from({ length: 1 + (round % 3) }, () => makeMutation(random));
         // in half of the rounds the image breaks between observation and commit
         const isLate = round % 2 === 0;
         const apply = () => {
@@ -137,45 +160,36 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
         };
         if (!isLate) apply();
         let reads = kernel.memory.reads;
-        let before = contentNow();
+        let before = readContent();
         try {
-          const seen = await backend.connections(PID);
-          for (const problem of seen.problems) must(/^fd \d+/.test(problem), problem);
+          const observed = await backend.connections(PID);
+          for (const problem of observed.problems) must(/^fd \d+/.test(problem), problem);
           if (round % 4 === 0) {
-            const before = kernel.memory.reads;
+            const readsBefore = kernel.memory.reads;
             must(
-              isDeepStrictEqual(lasting(seen), lasting(observeFirst())),
+              isDeepStrictEqual(comparable(observed), comparable(observeFirst())),
               `round ${round}: a first observation reports something else`,
             );
-            reads += kernel.memory.reads - before;
+            reads += kernel.memory.reads - readsBefore;
           }
           if (isLate) {
             apply();
-            before = contentNow();
+            before = readContent();
           }
           const { outcome, reason } = await backend.setPriority(name, 'backup');
           must(outcome === 'committed' || outcome === 'unchanged' || reason !== undefined, outcome);
           count(outcome);
         } catch (error) {
-          // every error names its step
+          // Every error names its step.
           if (!(error instanceof KernelError)) throw error;
           count(error.step);
         }
-        // bounded by the largest fd table here, whatever the lists look like
+        // The largest fd table of these images limits the reads, whatever the lists look like.
         must(
           kernel.memory.reads - reads < 8 * MOST_FDS,
           `round ${round} took ${kernel.memory.reads - reads} reads`,
         );
-        const after = contentNow();
-        if (!after.equals(before)) {
-          for (let at = 0; at < after.length; at++) {
-            if (after[at] === before[at]) continue;
-            const address = start + at;
-            const mine = fields.get(address) ?? 0;
-            const flipped = (after[at] as number) ^ (before[at] as number);
-            must((flipped & ~mine) === 0, `${flipped} flipped at ${address}, round ${round}`);
-          }
-        }
+        checkChanges(before, readContent(), round);
         writeSync(file, image.bytes, start, end - start, start);
       }
       // the rest of the file did not change

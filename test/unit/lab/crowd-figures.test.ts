@@ -6,16 +6,20 @@ import type { Sample } from '../../lab/crowd/sampler.js';
 const beganMs = 1_000_000;
 const megabyte = 1_000_000;
 
-/** After so many seconds: a1 and b1 with these megabytes so far on either access point, a tenth more at its interface. */
+/**
+ * A sample after this time. The interfaces count a tenth more than the tunnels, as for headers.
+ * @param a1, b1 the megabytes of each client so far, on isp-a and on isp-b.
+ * @param drops packets that isp-a has dropped so far.
+ */
 function sample(
   seconds: number,
   a1: readonly [number, number],
   b1: readonly [number, number],
   drops = 0,
 ): Sample {
-  const client = ([own, other]: readonly [number, number]) => ({
-    tunnelBytes: (own + other) * megabyte,
-    pathBytes: { 'isp-a': own * megabyte, 'isp-b': other * megabyte },
+  const client = ([onA, onB]: readonly [number, number]) => ({
+    tunnelBytes: (onA + onB) * megabyte,
+    pathBytes: { 'isp-a': onA * megabyte, 'isp-b': onB * megabyte },
   });
   return {
     timeMs: beganMs + seconds * 1000,
@@ -46,7 +50,7 @@ const record: RunRecord = {
     sample(-1, [9, 9], [9, 9], 4),
     sample(0, [10, 10], [10, 10], 5),
     sample(1, [11, 10], [10, 11], 7),
-    // a1 has moved, and then gets nothing for a while
+    // a1 has moved, and then receives nothing for a while
     sample(2, [11, 12], [10, 12], 7),
     sample(3, [11, 12], [10, 13], 7),
     sample(4, [11, 15], [10, 14], 7),
@@ -59,11 +63,11 @@ const record: RunRecord = {
   ],
 };
 
-test('what was sent, times what a byte costs outside the tunnel, is offered to the path that carries it', () => {
+test('the offered load of a path is what its clients sent, with the overhead of the tunnel', () => {
   const { overhead, series, accessPoints } = figuresOf(record);
   expect(overhead).toBeCloseTo(1.1);
   const of = (path: string) => series.filter(({ accessPoint }) => accessPoint === path);
-  // 16 Mbit/s for a1, 8 for b1, a tenth more with headers; also where a1’s tunnel is at a standstill
+  // 16 Mbit/s for a1 and 8 for b1, and a tenth more with headers; a1 counts even while it receives nothing
   expect(of('isp-a').map(({ offeredMbit }) => offeredMbit)).toEqual([17.6, 0, 0, 0].map(near));
   expect(of('isp-b').map(({ offeredMbit }) => offeredMbit)).toEqual([8.8, 26.4, 26.4, 26.4].map(near));
   expect(of('isp-a').map(({ carriedMbit }) => carriedMbit)).toEqual([8.8, 0, 0, 0].map(near));
@@ -77,7 +81,7 @@ test('what was sent, times what a byte costs outside the tunnel, is offered to t
   expect(accessPoints['isp-b']).toMatchObject({ drops: 0, offeredInSecondHalfMbit: near(26.4) });
 });
 
-test('clients are told by what came in time, moves by the log of the load alone', () => {
+test('clients are measured by what they received in time, and moves before the load do not count', () => {
   const { clients, moves, jain, placements } = figuresOf(record);
   expect(clients).toEqual([
     {
@@ -103,7 +107,7 @@ test('clients are told by what came in time, moves by the log of the load alone'
   expect(ofA1.map(({ carriedBy }) => carriedBy?.['isp-b'])).toEqual([0, 1, undefined, 1]);
 });
 
-test('downloads are told by their completion, and nothing is offered', () => {
+test('downloads are measured by the time to their completion, and have no offered load', () => {
   const { clients, series, accessPoints } = figuresOf({ ...record, load: 'downloads' });
   expect(clients[0]).toMatchObject({ completionSeconds: 4, goodputMbit: near(12) });
   expect(clients[0]).not.toHaveProperty('deliveredShare');

@@ -5,14 +5,15 @@ import { parsePacket, type Packet } from '../../lab/packet.js';
 const toClient = '192.168.110.2.1194 > 192.168.100.2.38002';
 const toServer = '192.168.100.2.38002 > 192.168.110.2.1194';
 
-function packet(seconds: number, ends: string, option: string): Packet {
-  const line = `${seconds.toFixed(1)} wifi In IP ${ends}: Flags [.], ack 9, win 501, options [nop,nop,${option}], length 0`;
+/** @param endpoints `FROM > TO`. */
+function packet(seconds: number, endpoints: string, option: string): Packet {
+  const line = `${seconds.toFixed(1)} wifi In IP ${endpoints}: Flags [.], ack 9, win 501, options [nop,nop,${option}], length 0`;
   const parsed = parsePacket(line);
   if (parsed === undefined) throw new Error(`not a packet: ${line}`);
   return parsed;
 }
 
-test('MP_PRIO is counted at each end, within the span and from the server only', () => {
+test('captures: only MP_PRIO that the server sent within the time span counts', () => {
   const server = [
     packet(1, toClient, 'mptcp 3 prio backup'),
     packet(2, toClient, 'mptcp 8 dss ack 3,mptcp 3 prio backup'),
@@ -25,7 +26,7 @@ test('MP_PRIO is counted at each end, within the span and from the server only',
   expect(capturedMpPrio({ server, client: server.slice(0, 4) }, span)).toEqual({ sent: 2, received: 1 });
 });
 
-test('where kernels count, the server’s count and the client’s are taken', () => {
+test('kernel counters: what the server sent and what the client received count', () => {
   const counters = (sent: number, received: number) => ({
     server: new Map([
       ['MPTcpExtMPPrioTx', sent],

@@ -9,7 +9,7 @@ const ROOT = path.resolve(import.meta.dirname, '../../..');
 const rooms = Object.keys(ROOMS);
 const linter = new Linter({ cwd: ROOT });
 
-/** What the walls say to a file of this room with this text. */
+/** The messages of the walls about a file with this text in a room. */
 function lint(room: string, text: string): readonly string[] {
   const config = [
     { files: ['**/*.ts'], languageOptions: { parser: tseslint.parser as Linter.Parser } },
@@ -20,7 +20,7 @@ function lint(room: string, text: string): readonly string[] {
     .map(({ message }) => message);
 }
 
-/** The path by which a file of one room names a file of another. */
+/** The path by which a file of one room imports a file of another. */
 function specifier(from: string, to: string): string {
   return path.posix.relative(`/src/${from}`, `/src/${to}/planted-too.js`).replace(/^(?!\.)/, './');
 }
@@ -30,10 +30,10 @@ describe('the walls between rooms', () => {
     const directories = readdirSync(path.join(ROOT, 'src'), { withFileTypes: true, recursive: true })
       .filter((entry) => entry.isFile() && entry.parentPath !== path.join(ROOT, 'src'))
       .map(({ parentPath }) => path.relative(path.join(ROOT, 'src'), parentPath));
-    const homeless = directories.filter(
+    const unknown = directories.filter(
       (directory) => !rooms.some((room) => directory === room || directory.startsWith(`${room}/`)),
     );
-    expect(homeless).toEqual([]);
+    expect(unknown).toEqual([]);
   });
 
   it('allow no cycle: a room imports only rooms that do not import it, directly or indirectly', () => {

@@ -3,21 +3,21 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
-import { DISPOSITIONS } from '../../../src/console/common/dispositions.js';
 import { parseConfig } from '../../../src/config/parse.js';
 import { sectionForms, sections, type SectionKind } from '../../../src/config/sections.js';
+import { DISPOSITIONS } from '../../../src/console/common/dispositions.js';
 import { VERSION } from '../../../src/version.js';
 import { CONFIG_KEYS } from '../docs/config-keys.js';
 
 const page = (name: string) => fileURLToPath(new URL(`../../../man/${name}`, import.meta.url));
 
-/** As somebody reads it. */
-async function read(name: string): Promise<string> {
+/** The text of a page as a reader sees it. */
+async function readFormatted(name: string): Promise<string> {
   const { stdout } = await execa('groff', ['-man', '-Tascii', '-P-cbou', page(name)]);
   return stdout;
 }
 
-it.each(['subflowd.8', 'subflowd.ini.5'])('%s is a page that groff has no complaint about', async (name) => {
+it.each(['subflowd.8', 'subflowd.ini.5'])('groff formats %s without a warning', async (name) => {
   const { stderr } = await execa('groff', ['-man', '-ww', '-z', '-Tutf8', page(name)]);
   expect(stderr).toBe('');
 });
@@ -26,7 +26,7 @@ it('subflowd(8) has every command of subflowd, in its order', async () => {
   const main = await readFile(new URL('../../../src/main.ts', import.meta.url), 'utf8');
   const commands = [...main.matchAll(/^command\(\s*'(\w+)'/gm)].map(([, name]) => name ?? '');
   expect(commands.length).toBeGreaterThan(9);
-  const text = await read('subflowd.8');
+  const text = await readFormatted('subflowd.8');
   for (const command of commands) expect(text).toMatch(new RegExp(`^ {7}${command}\\b`, 'm'));
 });
 

@@ -21,14 +21,14 @@ const CALLS = `
   const ranges = BigUint64Array.of(0x1000n, 0x300000n);
   const TOP = 2n ** 64n - 1n;
 
-  const say = (name, result) => writeSync(1, JSON.stringify([name, result]) + '\\n');
+  const report = (name, result) => writeSync(1, JSON.stringify([name, result]) + '\\n');
   const call = (name, act) => {
     writeSync(2, 'calls ' + name + '\\n');
     try {
       const result = act();
-      say(name, { returned: typeof result === 'object' ? 'object' : String(result) });
+      report(name, { returned: typeof result === 'object' ? 'object' : String(result) });
     } catch (error) {
-      say(name, { threw: error instanceof Error, code: error.code ?? error.name });
+      report(name, { threw: error instanceof Error, code: error.code ?? error.name });
     }
   };
   const detached = (array) => {
@@ -43,7 +43,7 @@ const CALLS = `
     new BigInt64Array(8), new Uint8ClampedArray(8),
   ];
 
-  // the constructor
+  // the constructor of PhysicalMemory
   const construct = (...args) => new PhysicalMemory(...args).close();
   for (const [start, end] of [
     [0n, 2n ** 63n], [0n, TOP], [2n ** 63n, TOP], [TOP, TOP], [TOP, 0x4000n], [TOP, 0n], [0x3000n, 0x1000n],
@@ -68,9 +68,9 @@ const CALLS = `
 
   for (const access of ['mapped', 'bytes']) {
     const memory = new PhysicalMemory(file, ranges, access, true);
-    const map = () => memory.setLinearMap(BigUint64Array.of(0n, 0x300000n, 0n));
+    const mapAll = () => memory.setLinearMap(BigUint64Array.of(0n, 0x300000n, 0n));
     const name = (text) => access + ', ' + text;
-    map();
+    mapAll();
 
     for (const [index, array] of arrays.entries()) {
       call(name('setLinearMap ' + index), () => memory.setLinearMap(array));
@@ -86,7 +86,7 @@ const CALLS = `
       call(name('commit, guards are ' + index), () => memory.commit(array, 0, new BigUint64Array(0)));
       call(name('commit, changes are ' + index), () => memory.commit(new BigUint64Array(2), 0, array));
     }
-    map();
+    mapAll();
     for (const value of bigints) {
       call(name('toPhysical of ' + String(value)), () => memory.toPhysical(value));
       call(name('readPhysical at ' + String(value)), () => memory.readPhysical(value, new Uint8Array(8)));
@@ -153,7 +153,7 @@ const CALLS = `
           memory.walkList(address, 0, 0, 8, new Uint8Array(64), new BigUint64Array(8)));
       }
     }
-    map();
+    mapAll();
     // guards and changes
     for (const address of [0n, 1n, TOP, TOP - 7n, 2n ** 63n, 0x300000n, 0x2ffff8n]) {
       for (const width of [0n, 1n, 2n, 3n, 4n, 8n, TOP]) {
@@ -217,7 +217,7 @@ const CALLS = `
   socket.close();
   for (const [method, argument] of [['join', 1], ['send', new Uint8Array(1)], ['receive', new Uint8Array(1)], ['onReadable', () => undefined]])
     call(method + ' once closed', () => socket[method](argument));
-  say('the end', {});`;
+  report('the end', {});`;
 
 interface Outcome {
   readonly returned?: string;

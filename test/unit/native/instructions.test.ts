@@ -11,7 +11,7 @@ import { PID } from '../../support/alice.js';
 import { CrowdImage } from '../../support/crowd-image.js';
 import { LINUX_6_1 } from '../../support/layouts.js';
 
-/** The number of instructions of a program that reads these lines. */
+/** The number of instructions that a program needs for these lines of input. */
 async function instructions(program: string, ...lines: readonly string[]): Promise<number> {
   const valgrind = ['--tool=callgrind', '--callgrind-out-file=/dev/null', program];
   const { stdout, stderr } = await execa('valgrind', valgrind, { input: `${lines.join('\n')}\n` });
@@ -28,6 +28,7 @@ it('a guarded commit takes at most twice the instructions of a loop with the sam
     const trails = path.join(directory, 'trails');
     await writeTrails(kernel, PID, trails);
     kernel.memory.close();
+    // a C++ program that does the same work in a plain loop, and also links the guarded commit
     const program = await buildFloor(path.join(directory, 'floor'));
     const opened = [`open ${sources.memory} mapped ${crowd.image.options.size}`, `sessions ${trails}`];
     const idle = await instructions(program, ...opened);

@@ -23,12 +23,13 @@ afterEach(() => {
 const root = createRequire(import.meta.url)
   .resolve('subflowd/package.json')
   .replace(/\/[^/]*$/, '');
-/** Watches a socket, and then has nothing to do. */
+/** The code of a program that watches a socket, and then has nothing to do. */
 const WATCH = `
   const { NetlinkSocket } = require('node-gyp-build')(${JSON.stringify(root)});
   globalThis.kept = new NetlinkSocket(${NETLINK_GENERIC}, undefined);
   globalThis.kept.onReadable(() => undefined);`;
 
+/** Runs code in another process. */
 async function node(code: string) {
   return execa(process.execPath, ['-e', code], { timeout: 20_000, cwd: root });
 }
@@ -46,9 +47,9 @@ describe('a netlink socket', () => {
 
   it('returns the length of a datagram that was too long, and loses no later datagram', () => {
     socket.send(REQUEST);
-    const some = Buffer.alloc(8);
-    expect(socket.receive(some)).toBe(some.readUInt32LE(0));
-    expect(socket.receive(some)).toBeUndefined();
+    const short = Buffer.alloc(8);
+    expect(socket.receive(short)).toBe(short.readUInt32LE(0));
+    expect(socket.receive(short)).toBeUndefined();
   });
 
   it('calls back as long as there is a reply, and not after it was closed', async () => {
@@ -87,15 +88,15 @@ describe('a netlink socket', () => {
     const rows = readFileSync('/proc/self/net/netlink', 'utf8')
       .split('\n')
       .map((line) => line.split(/\s+/));
-    // sk, protocol, address. The kernel uses the PID as address if it is free.
-    const address = rows
+    // The columns are sk, protocol, address. The kernel uses the PID as address if it is free.
+    const addresses = rows
       .filter(([, protocol]) => protocol === `${NETLINK_USERSOCK}`)
       .map((row) => Number(row[2]));
-    for (const to of address) {
+    for (const to of addresses) {
       const code = `import socket; s = socket.socket(16, socket.SOCK_RAW, ${NETLINK_USERSOCK}); s.sendto(b'x' * 20, (${to}, 0))`;
       await execa('python3', ['-c', code], { reject: to === process.pid });
     }
-    expect(address).toContain(process.pid);
+    expect(addresses).toContain(process.pid);
     expect(own.receive(new Uint8Array(64))).toBeUndefined();
     own.close();
   });
@@ -111,7 +112,7 @@ describe('a netlink socket', () => {
   });
 
   it('throws errors with a code for refusals of the system and for wrong arguments', () => {
-    const code = (act: () => unknown) => {
+    const codeOf = (act: () => unknown) => {
       try {
         act();
       } catch (error) {
@@ -119,30 +120,30 @@ describe('a netlink socket', () => {
       }
       return undefined;
     };
-    expect(code(() => new NetlinkSocket(99, undefined))).toBe('EPROTONOSUPPORT');
+    expect(codeOf(() => new NetlinkSocket(99, undefined))).toBe('EPROTONOSUPPORT');
     const file = openSync('/dev/null', 'r');
     // not a namespace; without the capability to enter one, EPERM comes first
-    expect(['EINVAL', 'EPERM']).toContain(code(() => new NetlinkSocket(NETLINK_GENERIC, file)));
+    expect(['EINVAL', 'EPERM']).toContain(codeOf(() => new NetlinkSocket(NETLINK_GENERIC, file)));
     closeSync(file);
-    expect(code(() => new NetlinkSocket(NETLINK_GENERIC, 1_000_000))).toBe('EBADF');
+    expect(codeOf(() => new NetlinkSocket(NETLINK_GENERIC, 1_000_000))).toBe('EBADF');
     expect(
-      code(() => {
+      codeOf(() => {
         socket.join(0);
       }),
     ).toBe('EINVAL');
-    const loose = NetlinkSocket as unknown as new (
+    const AnyNetlinkSocket = NetlinkSocket as unknown as new (
       ...args: unknown[]
     ) => Record<string, (...args: unknown[]) => unknown>;
-    expect(code(() => new loose())).toBe('TypeError');
-    expect(code(() => new loose('16', undefined))).toBe('TypeError');
-    const wrong = socket as unknown as Record<string, (...args: unknown[]) => unknown>;
+    expect(codeOf(() => new AnyNetlinkSocket())).toBe('TypeError');
+    expect(codeOf(() => new AnyNetlinkSocket('16', undefined))).toBe('TypeError');
+    const methods = socket as unknown as Record<string, (...args: unknown[]) => unknown>;
     for (const method of ['join', 'send', 'receive', 'onReadable']) {
-      expect(code(() => wrong[method]?.call(socket))).toBe('TypeError');
-      expect(code(() => wrong[method]?.call(socket, 'text'))).toBe('TypeError');
+      expect(codeOf(() => methods[method]?.call(socket))).toBe('TypeError');
+      expect(codeOf(() => methods[method]?.call(socket, 'text'))).toBe('TypeError');
     }
     socket.onReadable(() => undefined);
     expect(
-      code(() => {
+      codeOf(() => {
         socket.onReadable(() => undefined);
       }),
     ).toBe('TypeError');

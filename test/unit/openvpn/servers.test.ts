@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { Backoff } from '../../../src/util/backoff.js';
-import { Servers } from '../../../src/openvpn/servers.js';
 import { Reports } from '../../../src/api/reports.js';
 import { MOST_PROCESSES } from '../../../src/openvpn/records/process-limit.js';
+import { Servers } from '../../../src/openvpn/servers.js';
+import { Backoff } from '../../../src/util/backoff.js';
 import { FakeOpenvpn } from '../../support/fake-openvpn.js';
 import { until } from '../../support/until.js';
 
@@ -43,10 +43,12 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
+/** The `[openvpn NAME]` section of a server. */
 function section(name: string) {
   return { name, events: join(directory, 'events'), management: { socket: join(directory, name) } };
 }
 
+/** The texts of all reports that are shown now. */
 function texts(): string {
   return reports
     .all(Date.now())
@@ -113,7 +115,7 @@ it('reads the records of 16 processes in one directory, and reports more while t
   servers.reconfigure([{ name: 'a', events: join(directory, 'events') }]);
   const user = join(directory, 'events', 'root');
   mkdirSync(user, { recursive: true });
-  const record = (pid: number, port: number) => {
+  const writeRecord = (pid: number, port: number) => {
     const path = join(user, `${pid}-192.0.2.7-${port}`);
     writeFileSync(
       path,
@@ -122,15 +124,15 @@ it('reads the records of 16 processes in one directory, and reports more while t
     return path;
   };
   const pids = () => servers.servers()[0]?.pids() ?? [];
-  for (let pid = 100; pid < 116; pid++) record(pid, 1000 + pid);
+  for (let pid = 100; pid < 116; pid++) writeRecord(pid, 1000 + pid);
   await until('all are known', () => pids().length === 16);
-  const one = record(200, 2000);
+  const further = writeRecord(200, 2000);
   await until('a report', () => texts().includes('has records of more than 16 processes'));
   expect(pids()).not.toContain(200);
-  // another session of one of the 16 is read
-  record(100, 3000);
+  // another session of one of the 16 processes is read
+  writeRecord(100, 3000);
   await until('it is known', () => servers.sessions().length === 17);
-  rmSync(one);
+  rmSync(further);
   await until('no report', () => texts() === '');
   expect(pids()).toHaveLength(16);
 });

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
-
-import { parseGlob } from '../../../src/util/glob.js';
 import { pathFinder, rememberingPathFinder } from '../../../src/steering/paths.js';
 import { rememberingRuleFinder } from '../../../src/steering/rule.js';
+import { parseGlob } from '../../../src/util/glob.js';
 import { standby } from '../../support/config.js';
 
 describe('globs', () => {
@@ -38,11 +37,11 @@ describe('globs', () => {
 
   test('a glob with many stars is compared with a long name in time', { timeout: 60_000 }, () => {
     const glob = parseGlob(`${'*a'.repeat(200)}*b`);
-    // 8 million steps at most; going back to every star would not end within the age of the universe
+    // 8 million steps at most. An algorithm that goes back to every star would practically never end.
     expect(glob.matches('a'.repeat(20_000))).toBe(false);
   });
 
-  test('match the same names as regular expressions do', { timeout: 60_000 }, () => {
+  test('globs match the same names as regular expressions do', { timeout: 60_000 }, () => {
     const alphabet = ['a', 'b', '*', '?'];
     const words = (length: number): string[] =>
       length === 0 ? [''] : words(length - 1).flatMap((word) => alphabet.map((letter) => word + letter));
@@ -73,9 +72,9 @@ describe('which section applies to a client', () => {
     ],
     ['the most other characters', 'a.vans.lan', ['*.lan', '*.vans.lan', '*'], '[client *.vans.lan]'],
     ['characters count, not bytes', '山田ab', ['山田*', '*?ab', 'a*'], '[client 山田*]'],
-    ['then the fewest stars', 'abc', ['*bc*', '?bc*', '*'], '[client ?bc*]'],
-    ['then the first in the file', 'abc', ['a*', '*c'], '[client a*]'],
-    ['then the first in the file, in the other order', 'abc', ['*c', 'a*'], '[client *c]'],
+    ['among these the fewest stars', 'abc', ['*bc*', '?bc*', '*'], '[client ?bc*]'],
+    ['among these the first in the file', 'abc', ['a*', '*c'], '[client a*]'],
+    ['among these the first in the file, in the other order', 'abc', ['*c', 'a*'], '[client *c]'],
     ['a common name that contains a star matches exactly', 'a*', ['aa*', 'a?', 'a*'], '[client a*]'],
     ['a section with a star also matches other names', 'ab', ['a*'], '[client a*]'],
     [

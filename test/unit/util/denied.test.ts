@@ -19,8 +19,8 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-/** The error for another user who reads this password file, or keeps an override in this file. */
-function told(use: 'read' | 'write', path: string): string {
+/** What another user gets who reads a password file, or who writes a file of overrides: its content, or the error. */
+function asOtherUser(use: 'read' | 'write', path: string): string {
   const script = `
     import { readPasswordFile } from ${JSON.stringify(join(DIST, 'util/password-file.js'))};
     import { writeFileAtomically } from ${JSON.stringify(join(DIST, 'util/atomic-file.js'))};
@@ -33,7 +33,7 @@ function told(use: 'read' | 'write', path: string): string {
 }
 
 it('names a directory that may not be written to, its owner, and how to fix it', () => {
-  expect(told('write', join(directory, 'file'))).toBe(
+  expect(asOtherUser('write', join(directory, 'file'))).toBe(
     `${directory}/file cannot be written: EACCES: user ${USER} may not write to ${directory}, which has owner root:root and ` +
       'mode 0755: let that user write there, or choose another path in subflowd.ini',
   );
@@ -44,28 +44,28 @@ it('names the target directory of a link', () => {
   mkdirSync(join(directory, 'real'));
   writeFileSync(join(directory, 'real/file'), '');
   symlinkSync('real/file', link);
-  expect(told('write', link)).toContain(`user ${USER} may not write to ${directory}/real, which has owner`);
+  expect(asOtherUser('write', link)).toContain(`user ${USER} may not write to ${directory}/real, which has owner`);
 });
 
 it('names a file that may not be read, or the directory above it that may not be searched', () => {
   const file = join(directory, 'hidden/password');
   mkdirSync(join(directory, 'hidden'));
   writeFileSync(file, 'open sesame\n', { mode: 0o640 });
-  expect(told('read', file)).toContain(
+  expect(asOtherUser('read', file)).toContain(
     `${file} cannot be read: EACCES: user ${USER} may not read ${file}, which has owner root:root and mode 0640: run it as root, ` +
       'or let that user read it; for the daemon, whose unit has CAP_DAC_READ_SEARCH, install openvpn-conf/subflowd.service anew',
   );
   chmodSync(join(directory, 'hidden'), 0o700);
-  expect(told('read', file)).toContain(
+  expect(asOtherUser('read', file)).toContain(
     `user ${USER} may not search ${directory}/hidden, which has owner root:root and mode 0700`,
   );
   chmodSync(join(directory, 'hidden'), 0o755);
   chmodSync(file, 0o644);
-  expect(told('read', file)).toBe('open sesame');
+  expect(asOtherUser('read', file)).toBe('open sesame');
 });
 
 it('leaves other errors as the system reports them', () => {
-  expect(told('read', join(directory, 'none'))).toBe(
+  expect(asOtherUser('read', join(directory, 'none'))).toBe(
     `${directory}/none cannot be read: ENOENT: no such file or directory, stat '${directory}/none'`,
   );
 });

@@ -56,8 +56,20 @@ async function connect(options?: TalkerOptions): Promise<Talker> {
   return talker;
 }
 
-function bigDaemon(): void {
+/** Makes the daemon have so many clients that an answer does not fit in the buffers of a socket. */
+function addManyClients(): void {
   daemon.clients = Array.from({ length: 2000 }, (_, n) => client(`client ${n}`));
+}
+
+function canGiveFilesTo(gid: number): boolean {
+  const file = join(directory, 'file');
+  writeFileSync(file, '');
+  try {
+    chownSync(file, -1, gid);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 describe('the socket', () => {
@@ -72,18 +84,9 @@ describe('the socket', () => {
       .split('\n')
       .map((line) => line.split(':'));
     const [group = '', , gid] = groups.find(([, , id]) => id !== undefined && id !== '0') ?? [];
-    // only root may give files to any group
-    const mayGive = (() => {
-      writeFileSync(join(directory, 'file'), '');
-      try {
-        chownSync(join(directory, 'file'), -1, Number(gid));
-        return true;
-      } catch {
-        return false;
-      }
-    })();
     config = { ...config, group };
-    if (mayGive) {
+    // only root may give files to any group
+    if (canGiveFilesTo(Number(gid))) {
       await open();
       expect(statSync(config.socket).gid).toBe(Number(gid));
     } else {
@@ -251,8 +254,7 @@ describe('a console client', () => {
 
   it('is disconnected with the reason if it does not read, without an effect on others', async () => {
     await open({ ...CLIENT_LIMITS, unreadMs: 500, leaveMs: 20_000 });
-    bigDaemon();
-    const asked = 20;
+    addManyClients();
     let answered = 0;
     const status = daemon.status();
     daemon.status = () => {
@@ -260,7 +262,7 @@ describe('a console client', () => {
       return status;
     };
     const peer = await connect({ read: false });
-    peer.socket.write('mptcp status json\n'.repeat(asked));
+    peer.socket.write('mptcp status json\n'.repeat(20));
     await until('the first answer is due', () => answered === 1);
     const before = performance.now();
     expect(await talk(config.socket, 'help', 400)).toContain('mptcp help                    this list');
@@ -277,19 +279,19 @@ describe('a console client', () => {
 
   it('is disconnected if it never reads', async () => {
     await open({ ...CLIENT_LIMITS, unreadMs: 300, leaveMs: 300 });
-    bigDaemon();
+    addManyClients();
     const peer = await connect({ read: false });
     peer.socket.write('mptcp status json\n');
     // longer than `unreadMs` and `leaveMs`: a client that does not read sees no event
     await sleep(5_000);
     peer.read();
-    await until('it is hung up on', () => peer.closed);
+    await until('the console disconnects it', () => peer.closed);
     expect(peer.text).not.toContain('ERROR');
   });
 
   it('gets everything if it reads late', async () => {
     await open();
-    bigDaemon();
+    addManyClients();
     const peer = await connect({ read: false });
     peer.socket.write('mptcp status json\nmptcp status json\nexit\n');
     // shorter than `unreadMs`

@@ -4,8 +4,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { follow, MAX_LINE } from '../../../../src/console/terminal/follow.js';
 import { ConsoleUnreachable } from '../../../../src/console/terminal/connect.js';
+import { follow, MAX_LINE } from '../../../../src/console/terminal/follow.js';
 import { ConsoleRefusal, talk } from '../../../../src/console/terminal/talk.js';
 
 let directory: string;
@@ -37,40 +37,41 @@ async function serve(behave: (socket: Socket) => void): Promise<void> {
   await once(server, 'listening');
 }
 
-/** Serves a console that answers the first chunk. @returns what it receives. */
-async function answering(...parts: readonly string[]): Promise<string[]> {
-  const heard: string[] = [];
+/** Serves a console that answers with these parts. @returns what it receives. */
+async function serveAnswer(...parts: readonly string[]): Promise<string[]> {
+  const received: string[] = [];
   await serve((socket) => {
     socket.write('>INFO:hello\r\n');
     socket.on('data', (chunk: Buffer) => {
-      heard.push(chunk.toString());
+      received.push(chunk.toString());
       for (const part of parts) socket.write(part);
     });
   });
-  return heard;
+  return received;
 }
 
+/** The error of a command to a console that cannot be reached, or does not answer. */
 async function failure(timeoutMs?: number): Promise<ConsoleUnreachable> {
   const error: unknown = await talk(path, 'x', timeoutMs).catch((reason: unknown) => reason);
-  if (!(error instanceof ConsoleUnreachable)) throw new Error(`unreachable, not ${String(error)}`);
+  if (!(error instanceof ConsoleUnreachable)) throw new Error(`not ConsoleUnreachable: ${String(error)}`);
   expect(error.message).toContain(path);
   return error;
 }
 
 describe('talk returns', () => {
   it('the lines before END', async () => {
-    const heard = await answering('one\r\n', '  END\r\n', '>LOG:aside\r\n\r\nE', 'ND\r\nmore\r\n');
+    const received = await serveAnswer('one\r\n', '  END\r\n', '>LOG:aside\r\n\r\nE', 'ND\r\nmore\r\n');
     expect(await talk(path, 'mptcp status')).toEqual(['one', '  END', '']);
-    expect(heard).toEqual(['mptcp status\n']);
+    expect(received).toEqual(['mptcp status\n']);
   });
 
   it('the text after SUCCESS:', async () => {
-    await answering('SUCCESS: done\r\nERROR: of the next\r\n');
+    await serveAnswer('SUCCESS: done\r\nERROR: of the next\r\n');
     expect(await talk(path, 'x')).toEqual(['done']);
   });
 
   it('an error for ERROR:', async () => {
-    await answering('ERROR: there is no path "moon"\r\n');
+    await serveAnswer('ERROR: there is no path "moon"\r\n');
     const refused = talk(path, 'x');
     await expect(refused).rejects.toBeInstanceOf(ConsoleRefusal);
     await expect(refused).rejects.toThrow(/^there is no path "moon"$/);
@@ -78,7 +79,7 @@ describe('talk returns', () => {
 
   it('an answer of several megabytes', async () => {
     const json = 'x'.repeat(8 << 20);
-    await answering(json, '\r\nEND\r\n');
+    await serveAnswer(json, '\r\nEND\r\n');
     expect(await talk(path, 'x')).toEqual([json]);
   });
 });
@@ -92,6 +93,7 @@ describe('talk reports', () => {
 
   it('that no daemon listens on the socket', async () => {
     await serve(() => undefined);
+    // a second name, because closing removes the first
     const kept = `${path}.kept`;
     linkSync(path, kept);
     const closed = server && once(server, 'close');
@@ -117,20 +119,20 @@ describe('talk reports', () => {
     ['nothing', []],
     ['half an answer', ['half\r\n']],
   ])('that only %s came in time', async (_, parts) => {
-    await answering(...parts);
+    await serveAnswer(...parts);
     const error = await failure(100);
     expect(error.message).toContain('none came within 0.1 s');
     expect(error.isAbsent).toBe(false);
   });
 
   it('that the answer is longer than the limit', async () => {
-    await answering(`${'x'.repeat(2_000)}\r\n`, 'END\r\n');
+    await serveAnswer(`${'x'.repeat(2_000)}\r\n`, 'END\r\n');
     await expect(talk(path, 'x', 5_000, 1_000)).rejects.toThrow('its answer is longer than 1000 bytes');
   });
 });
 
 it('follow ends with the reason if a line is longer than 64 KiB', async () => {
-  await answering('x'.repeat(MAX_LINE + 1));
+  await serveAnswer('x'.repeat(MAX_LINE + 1));
   const watching = follow(path, () => undefined);
   await expect(watching).rejects.toThrow('it sent a line longer than 65536 bytes');
 });

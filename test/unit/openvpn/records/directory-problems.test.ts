@@ -2,16 +2,17 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DirectoryProblems, MOST_NAMED } from '../../../../src/openvpn/records/directory-problems.js';
 
 let reported: string[];
-let over: string[];
+/** The keys of the problems that were resolved. */
+let resolved: string[];
 let problems: DirectoryProblems;
 
 beforeEach(() => {
   vi.useFakeTimers();
   reported = [];
-  over = [];
+  resolved = [];
   problems = new DirectoryProblems('/events/nobody', {
     onProblem: (text) => reported.push(text),
-    onResolved: (key) => over.push(key),
+    onResolved: (key) => resolved.push(key),
   });
 });
 afterEach(() => {
@@ -20,7 +21,7 @@ afterEach(() => {
 
 describe('DirectoryProblems', () => {
   it('reports a problem once while it lasts, and again if it comes back later', () => {
-    for (let time = 0; time < 3; time++) problems.report('mode', 'open to others');
+    for (let attempt = 0; attempt < 3; attempt++) problems.report('mode', 'open to others');
     expect(reported).toEqual(['open to others']);
     vi.advanceTimersByTime(60_000);
     problems.resolve('mode');
@@ -33,9 +34,9 @@ describe('DirectoryProblems', () => {
     problems.report('over', 'was wrong');
     problems.resolve('over');
     problems.reportFile('/events/nobody/x', 'is not a record', 'remove it');
-    over = [];
+    resolved = [];
     problems.end();
-    expect(over).toEqual([
+    expect(resolved).toEqual([
       '/events/nobody mode',
       '/events/nobody file /events/nobody/x',
       '/events/nobody more files',
@@ -43,8 +44,8 @@ describe('DirectoryProblems', () => {
   });
 
   it('does not report every change of a state that somebody changes back and forth', () => {
-    for (let time = 0; time < 1_000; time++) {
-      problems.report('mode', `mode ${time}`);
+    for (let change = 0; change < 1_000; change++) {
+      problems.report('mode', `mode ${change}`);
       problems.resolve('mode');
     }
     expect(reported).toEqual(['mode 0']);
@@ -55,7 +56,7 @@ describe('DirectoryProblems', () => {
 
   it('reports ten files a minute by name, and the number of the others', () => {
     for (let file = 0; file < 1_000; file++) problems.reportFile(`junk ${file}`, 'is junk', 'remove it');
-    for (let time = 0; time < 3; time++) problems.reportRest();
+    for (let attempt = 0; attempt < 3; attempt++) problems.reportRest();
     expect(reported).toHaveLength(11);
     expect(reported.at(-1)).toBe(
       '990 more files in /events/nobody are not records of sessions; the last: "junk 999" is junk',
@@ -74,7 +75,7 @@ describe('DirectoryProblems', () => {
       problems.reportFile(`junk ${file}`, 'is junk', 'remove it');
     }
     expect(reported).toHaveLength(MOST_NAMED + 1);
-    expect(over.filter((key) => key.includes(' file '))).toEqual(['/events/nobody file junk 0']);
+    expect(resolved.filter((key) => key.includes(' file '))).toEqual(['/events/nobody file junk 0']);
   });
 
   it('resolves what it reported', () => {
@@ -84,7 +85,7 @@ describe('DirectoryProblems', () => {
     problems.reportFile('junk', 'is junk', 'remove it');
     problems.resolveFile('junk');
     problems.resolveFile('other');
-    expect(over.filter((key) => !key.endsWith('more files'))).toEqual([
+    expect(resolved.filter((key) => !key.endsWith('more files'))).toEqual([
       '/events/nobody mode',
       '/events/nobody file junk',
     ]);

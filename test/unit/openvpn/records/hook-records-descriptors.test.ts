@@ -7,7 +7,10 @@ import { expect, it } from 'vitest';
 
 const BUILT = resolve(import.meta.dirname, '../../../../dist/src/openvpn/records');
 
-/** Prints the problems while no file descriptor was free, and the records that are known when there are free ones again. */
+/**
+ * Uses up all file descriptors for a while. Prints the problems and the records of that time, and the records that are known
+ * when descriptors are free again.
+ */
 const SCRIPT = `
   import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
   import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,17 +19,18 @@ const SCRIPT = `
   const { ensureEventsDirectory } = await import(built + '/events-directory.js');
   const { userOrNumber } = await import(built + '/../../util/accounts.js');
   ensureEventsDirectory(directory);
-  const record = (port, name) => writeFileSync(
+  const writeRecord = (port, name) => writeFileSync(
     directory + '/root/100-192.0.2.1-' + port,
     'subflowd-event=1\\0daemon_pid=100\\0trusted_ip=192.0.2.1\\0trusted_port=' + port + '\\0common_name=' + name + '\\0end\\0',
   );
   const problems = [];
-  const events = new HookRecords(directory, { probe: () => ({ is: 'openvpn', euid: 0 }), rescanMs: 100 });
-  events.on('problem', (text) => problems.push(text));
-  events.start();
-  record(1, 'before');
-  const names = () => events.records().map(({ record }) => record.commonName).sort().join();
+  const records = new HookRecords(directory, { probe: () => ({ is: 'openvpn', euid: 0 }), rescanMs: 100 });
+  records.on('problem', (text) => problems.push(text));
+  records.start();
+  writeRecord(1, 'before');
+  const names = () => records.records().map(({ record }) => record.commonName).sort().join();
   for (let time = 0; time < 100 && names() !== 'before'; time++) await sleep(50);
+  // takes all descriptors
   const opened = [];
   try {
     for (;;) opened.push(openSync('/dev/null'));
@@ -36,9 +40,9 @@ const SCRIPT = `
   const user = userOrNumber(0).name;
   const meanwhile = names();
   for (const fd of opened) closeSync(fd);
-  record(2, 'after');
+  writeRecord(2, 'after');
   for (let time = 0; time < 100 && names() !== 'after,before'; time++) await sleep(50);
-  events.stop();
+  records.stop();
   process.stdout.write(JSON.stringify({ problems, user, meanwhile, names: names() }));
 `;
 
@@ -53,9 +57,9 @@ it('keeps its records while no file descriptor is free to list the directories',
       ['--nofile=64', process.execPath, '--input-type=module', '-e', SCRIPT, directory, BUILT],
       { timeout: 50_000 },
     );
-    const said = JSON.parse(stdout) as { problems: string[]; user: string; meanwhile: string; names: string };
-    expect(said.problems).toContainEqual(expect.stringMatching(/cannot read .*events: EMFILE/));
-    expect(said).toMatchObject({ user: '0', meanwhile: 'before', names: 'after,before' });
+    const printed = JSON.parse(stdout) as { problems: string[]; user: string; meanwhile: string; names: string };
+    expect(printed.problems).toContainEqual(expect.stringMatching(/cannot read .*events: EMFILE/));
+    expect(printed).toMatchObject({ user: '0', meanwhile: 'before', names: 'after,before' });
   } finally {
     rmSync(parent, { recursive: true });
   }

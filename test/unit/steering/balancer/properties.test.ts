@@ -1,22 +1,22 @@
 import { describe, expect, test } from 'vitest';
-
 import {
   balance,
   BALANCE_DEFAULTS,
   type BalanceInput,
   type Move,
 } from '../../../../src/steering/balancer/balance.js';
-import { randomInput, fullest, afterMoves, NOW, runUntilStable } from '../../../support/balance-inputs.js';
+import { afterMoves, fullest, NOW, randomInput, runUntilStable } from '../../../support/balance-inputs.js';
 import { generator, SEED } from '../../../support/random.js';
 
 const SECOND = 1000;
 
-/** As `expect`, but fast: `expect` would take most of the time. */
-function must(holds: boolean, what: string): void {
-  if (!holds) throw new Error(what);
+/** As `expect`, which would take most of the time. */
+function must(isTrue: boolean, message: string): void {
+  if (!isTrue) throw new Error(message);
 }
 
-function someInput(random: () => number): BalanceInput {
+/** Random paths and sessions: at most 8 and 59. */
+function anyInput(random: () => number): BalanceInput {
   const below = (limit: number) => Math.floor(random() * limit);
   return randomInput(random, {
     sessions: below(60),
@@ -31,7 +31,7 @@ function someInput(random: () => number): BalanceInput {
 class DwellCheck {
   readonly #movedAt = new Map<string, number>();
 
-  move(moves: readonly Move[], now: number, dwell: number): void {
+  record(moves: readonly Move[], now: number, dwell: number): void {
     for (const { id } of moves) {
       const last = this.#movedAt.get(id);
       must(last === undefined || now - last >= dwell, `${id} moved after ${now - (last ?? 0)} ms`);
@@ -46,32 +46,32 @@ describe(`balance, for any input, SEED=${SEED}`, () => {
     { timeout: 60_000 },
     () => {
       const random = generator(SEED);
-      let movedAtAll = 0;
+      let roundsWithMoves = 0;
       for (let round = 0; round < 500; round++) {
-        let current = someInput(random);
+        let current = anyInput(random);
         const options = { moves: 1 + Math.floor(random() * 8), dwell: 2 * SECOND };
         const dwellCheck = new DwellCheck();
-        const seen = new Set<string>();
-        const start = fullest(current);
-        let quiet = 0;
-        for (let second = 0; quiet * SECOND <= options.dwell; second++) {
+        const distributions = new Set<string>();
+        const fullestBefore = fullest(current);
+        let secondsWithoutMoves = 0;
+        for (let second = 0; secondsWithoutMoves * SECOND <= options.dwell; second++) {
           must(second < 1000, `input ${round} does not stop moving`);
-          const made = balance(current, options);
-          must(made.moves.length <= options.moves, `input ${round}: ${made.moves.length} moves`);
-          dwellCheck.move(made.moves, current.now, options.dwell);
-          const next = afterMoves(current, made, current.now + SECOND);
-          quiet = made.moves.length === 0 ? quiet + 1 : 0;
-          if (quiet === 0) {
-            movedAtAll++;
+          const result = balance(current, options);
+          must(result.moves.length <= options.moves, `input ${round}: ${result.moves.length} moves`);
+          dwellCheck.record(result.moves, current.now, options.dwell);
+          const next = afterMoves(current, result, current.now + SECOND);
+          secondsWithoutMoves = result.moves.length === 0 ? secondsWithoutMoves + 1 : 0;
+          if (secondsWithoutMoves === 0) {
+            roundsWithMoves++;
             const distribution = next.sessions.map(({ path }) => path).join();
-            must(!seen.has(distribution), `input ${round} returned to an earlier distribution`);
-            seen.add(distribution);
+            must(!distributions.has(distribution), `input ${round} returned to an earlier distribution`);
+            distributions.add(distribution);
           }
           current = next;
         }
-        must(fullest(current) <= start * (1 + 1e-9), `input ${round} became fuller`);
+        must(fullest(current) <= fullestBefore * (1 + 1e-9), `input ${round} became fuller`);
       }
-      expect(movedAtAll).toBeGreaterThan(500);
+      expect(roundsWithMoves).toBeGreaterThan(500);
     },
   );
 
@@ -80,9 +80,9 @@ describe(`balance, for any input, SEED=${SEED}`, () => {
     { timeout: 60_000 },
     () => {
       const random = generator(SEED);
-      let seen = 0;
-      while (seen < 500) {
-        const input = someInput(random);
+      let moveCount = 0;
+      while (moveCount < 500) {
+        const input = anyInput(random);
         const before = JSON.stringify(input.sessions);
         const { moves, paths } = balance(input);
         expect(balance(input)).toEqual({ moves, paths });
@@ -96,7 +96,7 @@ describe(`balance, for any input, SEED=${SEED}`, () => {
           expect(to).not.toBe(from);
           const { down = 0, up = 0 } = session?.rate ?? {};
           expect(down + up).toBeGreaterThanOrEqual(BALANCE_DEFAULTS.idle);
-          seen++;
+          moveCount++;
         }
       }
     },
@@ -108,22 +108,22 @@ describe(`balance, for any input, SEED=${SEED}`, () => {
     () => {
       const random = generator(SEED);
       for (let round = 0; round < 100; round++) {
-        let current = someInput(random);
-        for (let made = balance(current); made.moves.length > 0; made = balance(current)) {
-          current = afterMoves(current, made, current.now + BALANCE_DEFAULTS.dwell);
+        let current = anyInput(random);
+        for (let result = balance(current); result.moves.length > 0; result = balance(current)) {
+          current = afterMoves(current, result, current.now + BALANCE_DEFAULTS.dwell);
         }
-        const full = (input: BalanceInput, name: string) =>
+        const fullnessOf = (input: BalanceInput, name: string) =>
           fullest({ ...input, paths: input.paths.filter((path) => path.name === name) });
         for (const session of current.sessions) {
           const from = session.path ?? '';
-          const before = full(current, from);
+          const before = fullnessOf(current, from);
           if (session.rate.down + session.rate.up < BALANCE_DEFAULTS.idle || before < 0.05) continue;
           for (const to of session.allowed.filter((name) => name !== from)) {
             const after = afterMoves(current, { moves: [{ id: session.id, from, to }] });
-            const better = Math.max(full(after, from), full(after, to));
+            const fullerAfter = Math.max(fullnessOf(after, from), fullnessOf(after, to));
             // two full directions of a path have more pressure than one: ln 2 / 128 on either side
             must(
-              better > before * (1 - BALANCE_DEFAULTS.gain) * 0.99,
+              fullerAfter > before * (1 - BALANCE_DEFAULTS.gain) * 0.99,
               `input ${round}: ${session.id} to ${to}`,
             );
           }
@@ -140,7 +140,7 @@ describe(`balance, for any input, SEED=${SEED}`, () => {
       for (let round = 0; round < 5; round++) {
         const world = randomInput(random, { sessions: 40, paths: 4, allowed: 0.8 });
         let current = world;
-        const arrived = new Map<string, number>();
+        const movedAt = new Map<string, number>();
         for (let second = 0; second < 600; second++) {
           const jitter = () => 0.7 + 0.6 * random();
           const gone = new Set(world.paths.filter(() => random() < 0.02).map(({ name }) => name));
@@ -163,10 +163,10 @@ describe(`balance, for any input, SEED=${SEED}`, () => {
           const byId = new Map(current.sessions.map((session) => [session.id, session]));
           for (const { id, from = '', to } of moves) {
             must(!gone.has(to), `${id} to a path that is gone`);
-            const age = current.now - (arrived.get(id) ?? 0);
-            const may = byId.get(id)?.allowed.includes(from) !== true;
-            must(may || age >= BALANCE_DEFAULTS.dwell, `${id} moved after ${age} ms`);
-            arrived.set(id, current.now);
+            const age = current.now - (movedAt.get(id) ?? 0);
+            const couldNotStay = byId.get(id)?.allowed.includes(from) !== true;
+            must(couldNotStay || age >= BALANCE_DEFAULTS.dwell, `${id} moved after ${age} ms`);
+            movedAt.set(id, current.now);
           }
           must(moves.length <= 40, 'more moves than sessions');
           current = afterMoves(current, { moves });
