@@ -9,7 +9,7 @@ export interface Report {
 /** How long an event is shown, milliseconds. */
 export const EVENT_MS = 15 * 60_000;
 /** Largest number of reports. If there are more, the oldest event is dropped; without events, the oldest problem. */
-export const MOST_REPORTS = 20;
+export const MAX_REPORTS = 20;
 
 /** The problems and events that `status` shows. A problem is shown until it is resolved, an event for some time. */
 export class Reports {
@@ -39,7 +39,7 @@ export class Reports {
   #show(id: string, report: Report & { readonly isEvent: boolean }): void {
     this.#shown.delete(id);
     this.#shown.set(id, report);
-    if (this.#shown.size <= MOST_REPORTS) return;
+    if (this.#shown.size <= MAX_REPORTS) return;
     const ids = [...this.#shown.keys()];
     const oldest = ids.find((each) => this.#shown.get(each)?.isEvent) ?? ids[0];
     if (oldest !== undefined) this.#shown.delete(oldest);

@@ -22,7 +22,7 @@ import { Sidecar } from '../lab/sidecar.js';
 import { until } from '../support/until.js';
 
 /** Most that the daemon may have had, MiB: what it takes is printed, and is far less. */
-const MOST_MIB = 400;
+const MAX_MIB = 400;
 const CONSOLE_CLIENTS = 64;
 /** Large ones that each of them asks for. */
 const ANSWERS = 16;
@@ -121,7 +121,7 @@ describe('the daemon keeps little', () => {
     const sentMib = texts.reduce((sum, { length }) => sum + length, 0) / 2 ** 20;
     console.log(`${figures(before, after)}; clients were sent ${sentMib.toFixed(0)} MiB`);
     expect(texts.filter((text) => text.split('\r\nEND\r\n').length > ANSWERS)).toEqual([]);
-    expect(after).toBeLessThan(MOST_MIB);
+    expect(after).toBeLessThan(MAX_MIB);
   });
 
   test('of the variables of 3,000 clients that a management interface tells of', async () => {
@@ -136,7 +136,7 @@ describe('the daemon keeps little', () => {
     await statusOf(files);
     const after = await most();
     console.log(figures(before, after));
-    expect(after).toBeLessThan(MOST_MIB);
+    expect(after).toBeLessThan(MAX_MIB);
   });
 
   test('of 3,000 records as long as a hook may write them, and of as many longer ones', async () => {
@@ -164,6 +164,6 @@ describe('the daemon keeps little', () => {
     await statusOf(files);
     const after = await most();
     console.log(figures(before, after));
-    expect(after).toBeLessThan(MOST_MIB);
+    expect(after).toBeLessThan(MAX_MIB);
   });
 });

@@ -29,7 +29,7 @@ export const DIRECTORY_NOISE = {
 export type DirectoryNoise = keyof typeof DIRECTORY_NOISE;
 
 /** Processor time after which it ends by itself, whatever became of who started it; seconds. */
-const MOST_CPU_S = 120;
+const MAX_CPU_S = 120;
 
 export interface Noise {
   readonly lasts: () => boolean;
@@ -48,7 +48,7 @@ export async function makeNoise(kind: DirectoryNoise, directory: string, uid: nu
     const directory = ${JSON.stringify(directory)};
     process.stdout.write('begins');
     ${DIRECTORY_NOISE[kind]}`;
-  const child = spawn('prlimit', [`--cpu=${MOST_CPU_S}`, process.execPath, '-e', script], {
+  const child = spawn('prlimit', [`--cpu=${MAX_CPU_S}`, process.execPath, '-e', script], {
     uid,
     gid: uid,
     cwd: '/',

@@ -10,7 +10,7 @@ import type { ConsoleClient, Stream } from './console-client.js';
 import type { SharedSettings } from './settings.js';
 
 /** OpenVPN counts down from N for `log N`, even if it has fewer lines. A larger N is sent as `all`. */
-export const MOST_HISTORY = 100_000;
+export const MAX_REQUESTED_LINES = 100_000;
 
 /** Asked while the hold flag is not known. By the time of the reply, or of the next one, {@link HoldFlag} knows it. */
 const HOLD_QUERY: Request = { text: 'hold', endings: endingsOf(parseLine('hold')), isReadOnly: true };
@@ -51,7 +51,7 @@ export class SettingCommands {
     const isLeftOn = asked.map((parameter) => parameter === 'off' && isWanted);
     const sent = asked.map((parameter, index) => {
       if (isLeftOn[index]) return 'on';
-      return atoi(parameter) > MOST_HISTORY ? 'all' : quoteWord(parameter);
+      return atoi(parameter) > MAX_REQUESTED_LINES ? 'all' : quoteWord(parameter);
     });
     const text = asked.length === 0 ? request.text : [stream, ...sent].join(' ');
     const restore = this.settings.assumeSet(isSetting ? { [stream]: isWanted } : {});

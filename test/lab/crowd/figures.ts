@@ -20,7 +20,7 @@ export interface RunRecord {
 
 const paths = accessPoints.map(({ name }) => name);
 /** Fewer carry no load: OpenVPN's pings, TCP's last words. */
-const LEAST_BYTES = 10_000;
+const MIN_BYTES = 10_000;
 /** A sample that came this much after the end still belongs to it. */
 const graceMs = 500;
 
@@ -154,7 +154,7 @@ function accessPointReport(
 function carriedBy(before?: ClientSample, after?: ClientSample): Record<string, number> | undefined {
   const bytes = paths.map((path) => (after?.pathBytes[path] ?? 0) - (before?.pathBytes[path] ?? 0));
   const all = bytes.reduce((sum, one) => sum + one, 0);
-  if (all < LEAST_BYTES) return undefined;
+  if (all < MIN_BYTES) return undefined;
   return Object.fromEntries(paths.map((path, index) => [path, (bytes[index] ?? 0) / all]));
 }
 

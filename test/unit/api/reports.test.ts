@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MOST_OPEN, Problems } from '../../../src/util/problems.js';
+import { MAX_OPEN, Problems } from '../../../src/util/problems.js';
 import { EVENT_MS, Reports } from '../../../src/api/reports.js';
 
 describe('Reports', () => {
@@ -42,7 +42,7 @@ describe('Problems', () => {
   it('has at most 64 open, and accepts another when one is resolved', () => {
     const told: string[] = [];
     const problems = new Problems({ onProblem: (_text, key) => told.push(key), onResolved: () => undefined });
-    for (let n = 0; n < MOST_OPEN + 10; n++) problems.open(`${n}`, 'bad');
+    for (let n = 0; n < MAX_OPEN + 10; n++) problems.open(`${n}`, 'bad');
     expect(told).toHaveLength(64);
     problems.open('0', 'worse');
     problems.resolve('1');

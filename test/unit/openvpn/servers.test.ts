@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Backoff } from '../../../src/util/backoff.js';
 import { Servers } from '../../../src/openvpn/servers.js';
 import { Reports } from '../../../src/api/reports.js';
-import { MOST_PROCESSES } from '../../../src/openvpn/records/process-limit.js';
+import { MAX_PROCESSES } from '../../../src/openvpn/records/process-limit.js';
 import { FakeOpenvpn } from '../../support/fake-openvpn.js';
 import { until } from '../../support/until.js';
 
@@ -109,7 +109,7 @@ it('resolves the problems of a server that is removed from the config', async ()
 });
 
 it('reads the records of 16 processes in one directory, and reports more while there are more', async () => {
-  expect(MOST_PROCESSES).toBe(16);
+  expect(MAX_PROCESSES).toBe(16);
   servers.reconfigure([{ name: 'a', events: join(directory, 'events') }]);
   const user = join(directory, 'events', 'root');
   mkdirSync(user, { recursive: true });

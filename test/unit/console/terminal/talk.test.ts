@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { follow, MAX_LINE } from '../../../../src/console/terminal/follow.js';
+import { follow, MAX_LINE_BYTES } from '../../../../src/console/terminal/follow.js';
 import { ConsoleUnreachable } from '../../../../src/console/terminal/connect.js';
 import { ConsoleRefusal, talk } from '../../../../src/console/terminal/talk.js';
 
@@ -130,7 +130,7 @@ describe('talk reports', () => {
 });
 
 it('follow ends with the reason if a line is longer than 64 KiB', async () => {
-  await answering('x'.repeat(MAX_LINE + 1));
+  await answering('x'.repeat(MAX_LINE_BYTES + 1));
   const watching = follow(path, () => undefined);
   await expect(watching).rejects.toThrow('it sent a line longer than 65536 bytes');
 });
