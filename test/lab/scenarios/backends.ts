@@ -1,4 +1,4 @@
-// Both backends on one guest, in one process: what each sees of the same connections, also after the other set a priority.
+// Both backends observe the same connections, in one process on one guest, also after the other one has set a priority.
 import type { Backend } from '../../../src/backend/backend.js';
 import type { Connection } from '../../../src/model/connection.js';
 import type { Priority } from '../../../src/model/subflow.js';
@@ -17,7 +17,7 @@ await scenario(async (cleanup, out) => {
     paths: figure6Paths,
     clients: CLIENTS,
     backend: 'netlink',
-    // listens on [::] as well, so that the kernel holds the clients' IPv4 addresses as mapped ones
+    // the server listens on [::], so the kernel has the clients' IPv4 addresses as v4-mapped ones
     server: { family: 6 },
     logs: out,
   });
@@ -27,16 +27,18 @@ await scenario(async (cleanup, out) => {
   const devmem = await DevmemBackend.open('btf');
   cleanup.add(() => devmem.close());
 
-  // one client asks for its second path to be spared, one has one path only
-  const [spare, lone] = stage.network.clients;
-  await spare?.namespace.ip([`mptcp endpoint change ${spare.addresses.lte?.v4 ?? ''} backup`]);
-  await lone?.namespace.ip(['mptcp endpoint flush']);
+  // one client asks for backup on its second path, and one has only one path
+  const [asksForBackup, hasOnePath] = stage.network.clients;
+  await asksForBackup?.namespace.ip([
+    `mptcp endpoint change ${asksForBackup.addresses.lte?.v4 ?? ''} backup`,
+  ]);
+  await hasOnePath?.namespace.ip(['mptcp endpoint flush']);
   const tunnels = [];
   for (let index = 0; index < CLIENTS; index++) tunnels.push(await stage.connect(index, `client${index}`));
-  const rounds: Record<string, { devmem: unknown; netlink: unknown }> = {};
+  const observations: Record<string, { devmem: unknown; netlink: unknown }> = {};
   const counters: { before: Counts; devmem: Counts; after: Counts }[] = [];
-  const look = async (name: string) => {
-    rounds[name] = { devmem: await seen(devmem, pid), netlink: await seen(netlink, pid) };
+  const observe = async (name: string) => {
+    observations[name] = { devmem: await observed(devmem, pid), netlink: await observed(netlink, pid) };
     counters.push({
       before: await counts(netlink, pid),
       devmem: await counts(devmem, pid),
@@ -46,20 +48,20 @@ await scenario(async (cleanup, out) => {
   };
 
   await until(
-    'every subflow',
+    'every subflow exists',
     async () => {
       const { connections } = await netlink.connections(pid);
       return connections.flatMap(({ subflows }) => subflows).length === 2 * CLIENTS - 1;
     },
     PATIENCE_MS,
   );
-  await look('connected');
+  await observe('connected');
   await setAll(netlink, pid, 'wifi', 'backup');
-  await look('set by netlink');
+  await observe('set by netlink');
   await devmem.connections(pid);
   await setAll(devmem, pid, 'wifi', 'active');
-  await look('set by devmem');
-  return { rounds, counters, reconnects: await reconnects(tunnels) };
+  await observe('set by devmem');
+  return { observations, counters, reconnects: await reconnects(tunnels) };
 });
 
 async function setAll(backend: Backend, pid: number, path: string, priority: Priority): Promise<void> {
@@ -74,7 +76,7 @@ async function setAll(backend: Backend, pid: number, path: string, priority: Pri
   }
 }
 
-/** By subflow: what only ever rises. */
+/** The counters of each subflow that only increase, by its remote endpoint. */
 type Counts = Readonly<Record<string, readonly (number | undefined)[]>>;
 
 async function counts(backend: Backend, pid: number): Promise<Counts> {
@@ -88,8 +90,8 @@ async function counts(backend: Backend, pid: number): Promise<Counts> {
   );
 }
 
-/** Every field that both can tell, in an order of its own. */
-async function seen(backend: Backend, pid: number): Promise<unknown> {
+/** What an observation has in both backends, sorted, because each backend has its own order. */
+async function observed(backend: Backend, pid: number): Promise<unknown> {
   const { connections, plain, problems } = await backend.connections(pid);
   return {
     connections: connections.map(common).sort((a, b) => a.token - b.token),

@@ -46,11 +46,15 @@ export async function statusOf(files: SidecarFiles): Promise<DaemonStatus> {
   return JSON.parse(json ?? '') as DaemonStatus;
 }
 
-/** Waits until the daemon's status fulfils `holds`. @throws {Error} with the last status. */
+/**
+ * Waits until the daemon's status fulfils a condition.
+ * @param what the condition, for the error.
+ * @throws {Error} with the last status, after {@link PATIENCE_MS}.
+ */
 export async function untilStatus(
   files: SidecarFiles,
   what: string,
-  holds: (status: DaemonStatus) => boolean,
+  condition: (status: DaemonStatus) => boolean,
 ): Promise<DaemonStatus> {
   let last: DaemonStatus | undefined;
   try {
@@ -58,7 +62,7 @@ export async function untilStatus(
       what,
       async () => {
         last = await statusOf(files).catch(() => undefined);
-        return last !== undefined && holds(last) ? last : undefined;
+        return last !== undefined && condition(last) ? last : undefined;
       },
       PATIENCE_MS,
     );
