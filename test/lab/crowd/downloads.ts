@@ -7,8 +7,8 @@ import { BEGIN_WITHIN_MS, type LoadOptions, type LoadResult } from './load.js';
 import type { Scene } from './scene.js';
 
 /**
- * A download of equal size through every tunnel, over when the last one is.
- * @throws {Error} if one fails or is not what was sent.
+ * Downloads of equal size, one through every tunnel. The load ends with the last one.
+ * @throws {Error} if a download fails, or received other bytes than were sent.
  */
 export async function downloads(
   { network, clients }: Scene,
@@ -21,7 +21,7 @@ export async function downloads(
   await until(
     'every download is ready',
     async () => {
-      // One that failed throws here.
+      // a download that failed throws here
       await Promise.race([...transfers.map(({ done }) => done), sleep(20)]);
       return transfers.every(({ hasStarted }) => hasStarted);
     },
@@ -38,7 +38,7 @@ export async function downloads(
   const endedMs = Date.now();
   const wanted = payloadSha256(bytes);
   for (const [index, { sha256 }] of results.entries())
-    if (sha256 !== wanted) throw new Error(`what came to ${clients[index]?.name ?? ''} is not what was sent`);
+    if (sha256 !== wanted) throw new Error(`${clients[index]?.name ?? ''} received other bytes than were sent`);
   return {
     beganMs,
     endedMs,

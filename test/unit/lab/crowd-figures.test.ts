@@ -6,7 +6,7 @@ import type { Sample } from '../../lab/crowd/sampler.js';
 const beganMs = 1_000_000;
 const megabyte = 1_000_000;
 
-/** After so many seconds: a1 and b1 with these megabytes so far on either access point, a tenth more at its interface. */
+/** A sample after this time: the megabytes of a1 and b1 on each access point until then, and a tenth more at its interface. */
 function sample(
   seconds: number,
   a1: readonly [number, number],
@@ -103,7 +103,7 @@ test('clients are told by what came in time, moves by the log of the load alone'
   expect(ofA1.map(({ carriedBy }) => carriedBy?.['isp-b'])).toEqual([0, 1, undefined, 1]);
 });
 
-test('downloads are told by their completion, and nothing is offered', () => {
+test('downloads have the time that they took, and no offered load', () => {
   const { clients, series, accessPoints } = figuresOf({ ...record, load: 'downloads' });
   expect(clients[0]).toMatchObject({ completionSeconds: 4, goodputMbit: near(12) });
   expect(clients[0]).not.toHaveProperty('deliveredShare');
