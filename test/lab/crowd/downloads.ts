@@ -16,7 +16,7 @@ export async function downloads(
 ): Promise<LoadResult> {
   const random = generator(seed);
   const transfers = clients.map(({ namespace }) =>
-    Transfer.download(network, namespace, bytes, { holds: [0], timeoutMs: 900_000 }),
+    Transfer.download(network, namespace, bytes, { stops: [0], timeoutMs: 900_000 }),
   );
   await until(
     'every download is ready',
