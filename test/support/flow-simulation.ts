@@ -200,9 +200,7 @@ export class FlowSimulation {
     const fullness = this.#fullness.get(path) ?? 0;
     const jitter = this.#random();
     const queue =
-      fullness >= 1
-        ? QUEUE_MS * (0.6 + 0.4 * jitter)
-        : Math.min(QUEUE_MS, (0.6 * fullness) / (1 - fullness));
+      fullness >= 1 ? QUEUE_MS * (0.6 + 0.4 * jitter) : Math.min(QUEUE_MS, (0.6 * fullness) / (1 - fullness));
     return Math.round((delay + queue + jitter) * 1000);
   }
 

@@ -38,7 +38,8 @@ export async function downloads(
   const endedMs = Date.now();
   const wanted = payloadSha256(bytes);
   for (const [index, { sha256 }] of results.entries())
-    if (sha256 !== wanted) throw new Error(`${clients[index]?.name ?? ''} received other bytes than were sent`);
+    if (sha256 !== wanted)
+      throw new Error(`${clients[index]?.name ?? ''} received other bytes than were sent`);
   return {
     beganMs,
     endedMs,

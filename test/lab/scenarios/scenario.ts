@@ -11,7 +11,7 @@ import { until } from '../../support/until.js';
 /** Milliseconds to wait for anything. An emulated processor is slow. */
 export const PATIENCE_MS = 180_000;
 
-/** The backend in the command line; undefined if subflowd is to choose. */
+/** The backend in the command line; undefined if subflowd chooses. */
 export function wantedBackend(): 'devmem' | 'netlink' | undefined {
   return z.enum(['devmem', 'netlink']).optional().parse(process.argv[3]);
 }
