@@ -9,7 +9,7 @@ export interface Report {
 /** How long an event is shown, milliseconds. */
 export const EVENT_MS = 15 * 60_000;
 /** Largest number of reports. If there are more, the oldest event is dropped; without events, the oldest problem. */
-export const MOST_REPORTS = 20;
+export const MAX_REPORTS = 20;
 
 /** A report that is shown. */
 interface ShownReport extends Report {
@@ -66,7 +66,7 @@ export class Reports {
   #show(id: string, report: ShownReport): void {
     this.#shown.delete(id);
     this.#shown.set(id, report);
-    if (this.#shown.size <= MOST_REPORTS) return;
+    if (this.#shown.size <= MAX_REPORTS) return;
     const entries = [...this.#shown];
     const [oldest] = entries.find(([, { key }]) => key === undefined) ?? entries[0] ?? [];
     if (oldest !== undefined) this.#shown.delete(oldest);

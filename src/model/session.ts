@@ -19,7 +19,10 @@ export interface Session {
   readonly cid?: number;
   /** When the client connected, Unix time in seconds. */
   readonly since?: number;
-  /** Absent if it is not known: OpenVPN before 2.7 without hooks, or only hooks if one process serves both. */
+  /**
+   * Absent if it is not known. OpenVPN before 2.7 reports it only to hooks, and hooks do not report it if one process serves
+   * both protocols.
+   */
   readonly protocol?: Protocol;
   /** OpenVPN lists the client, but has not authenticated it yet, or has refused it. */
   readonly notLetIn?: true;

@@ -1,7 +1,7 @@
 import type { Endpoint } from './endpoint.js';
 import type { TcpCounters } from './tcp-counters.js';
 
-/** A subflow's priority (RFC 8684 section 3.3.8). Each side asks for a priority of its own. */
+/** A subflow's priority (RFC 8684 section 3.3.8). Each side asks for one, independently of the other. */
 export type Priority = 'active' | 'backup';
 
 /** One TCP connection of an MPTCP connection, as the server's kernel has it. */

@@ -4,7 +4,7 @@ import type { Problems } from '../util/problems.js';
 import { attributeProcess, type ServerIdentity } from './attribution.js';
 import { canBeRecordOf } from './pairing.js';
 import type { HookRecords } from './records/hook-records.js';
-import { limitProcesses, MOST_PROCESSES } from './records/process-limit.js';
+import { limitProcesses, MAX_PROCESSES } from './records/process-limit.js';
 import type { ValidRecord } from './records/record-table.js';
 
 /** The hook records of one server. Several servers can have one events directory. */
@@ -29,7 +29,7 @@ export class OwnRecords {
     return 'server' in found && found.server === this.server;
   }
 
-  /** The server's records. Reports if they are of more processes than {@link MOST_PROCESSES}. */
+  /** The server's records. Reports if they are of more processes than {@link MAX_PROCESSES}. */
   list(): ValidRecord[] {
     const own = this.hookRecords.records().filter((one) => this.isOwn(one));
     const { records, crowded } = limitProcesses(own);
@@ -38,7 +38,7 @@ export class OwnRecords {
     else {
       this.problems.open(
         'processes',
-        `${directory} has records of more than ${MOST_PROCESSES} processes: the sessions of the others are neither shown ` +
+        `${directory} has records of more than ${MAX_PROCESSES} processes: the sessions of the others are neither shown ` +
           'nor steered; to fix it: end the processes that are not OpenVPN, or set `management =` in ' +
           `[openvpn ${this.server.name}]`,
       );

@@ -1,7 +1,7 @@
 import { formatEndpoint } from '../model/endpoint.js';
 import { Departures } from './departures.js';
 import type { ClientMessage } from './management/client-messages.js';
-import { MOST_SESSIONS, type ClientRow, type StatusReply } from './management/status.js';
+import { MAX_SESSIONS, type ClientRow, type StatusReply } from './management/status.js';
 import { readFields, type SessionRecord } from './records/record.js';
 import type { ValidRecord } from './records/record-table.js';
 import { withPort, withPorts, type Authentication, type RosterRow } from './roster-row.js';
@@ -63,7 +63,7 @@ export class Roster {
     }
   }
 
-  /** Takes a message that arrived now. @returns false if there are already {@link MOST_SESSIONS} other clients. */
+  /** Takes a message that arrived now. @returns false if there are already {@link MAX_SESSIONS} other clients. */
   applyMessage({ type, cid, fields }: ClientMessage): boolean {
     if (type === 'DISCONNECT') {
       this.remove(cid);
@@ -73,7 +73,7 @@ export class Roster {
     if (!('record' in parsed)) return true;
     const { real, commonName, virtual, since, protocol } = parsed.record;
     const others = this.#rows.filter((other) => other.cid !== cid);
-    if (others.length >= MOST_SESSIONS) return false;
+    if (others.length >= MAX_SESSIONS) return false;
     const authentication = { at: performance.now(), virtual };
     this.#authentications.set(cid, authentication);
     const row = {

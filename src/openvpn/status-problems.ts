@@ -1,6 +1,6 @@
 import { isFault } from '../util/faults.js';
 import type { Problems } from '../util/problems.js';
-import { MOST_SESSIONS, type StatusReply } from './management/status.js';
+import { MAX_SESSIONS, type StatusReply } from './management/status.js';
 
 /** Reports what is wrong with an answer to `status`, and resolves the problems of the answer before it. */
 export function reportStatusProblems(problems: Problems, server: string, reply: StatusReply): void {
@@ -26,7 +26,7 @@ export function reportStatusProblems(problems: Problems, server: string, reply: 
 export function reportTooManyClients(problems: Problems, server: string): void {
   problems.open(
     'too many clients',
-    `OpenVPN ${server} has more than ${MOST_SESSIONS} clients: the others are neither shown nor steered, unless the hooks ` +
+    `OpenVPN ${server} has more than ${MAX_SESSIONS} clients: the others are neither shown nor steered, unless the hooks ` +
       'report them; to fix it: run several servers (max-clients in the config of OpenVPN limits the clients of one)',
   );
 }

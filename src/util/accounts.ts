@@ -1,14 +1,14 @@
 import { readRegularFileSync } from './regular-file.js';
 
 /** Largest size of /etc/passwd and /etc/group, bytes. Accounts of a directory service are not in these files. */
-export const LARGEST_ACCOUNTS_FILE = 1 << 24;
+export const MAX_ACCOUNTS_FILE_BYTES = 1 << 24;
 
 /**
  * The rows of a file such as passwd(5) and group(5), each as its fields.
  * @throws {Error} from the file system; {UnusableFileError} if it is not a regular file, or larger than 16 MiB.
  */
 export function readAccounts(file: string): string[][] {
-  return readRegularFileSync(file, LARGEST_ACCOUNTS_FILE)
+  return readRegularFileSync(file, MAX_ACCOUNTS_FILE_BYTES)
     .toString('utf8')
     .split('\n')
     .map((line) => line.split(':'));

@@ -1,7 +1,7 @@
 /** Longest word that is compared, in UTF-16 units. */
-const LONGEST = 64;
+const MAX_LENGTH = 64;
 /** Largest number of known words that are compared, so that a hint never takes seconds. */
-const MOST_KNOWN = 200;
+const MAX_KNOWN = 200;
 
 /** The smallest number of insertions, deletions, replacements and swaps of neighbours that turn one text into the other. */
 function distance(from: string, to: string): number {
@@ -30,13 +30,13 @@ function distance(from: string, to: string): number {
 
 /** The known word that is most similar to a mistyped one; undefined if none is similar. Ignores case. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
-  if (word.length > LONGEST) return undefined;
+  if (word.length > MAX_LENGTH) return undefined;
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   let compared = 0;
   for (const candidate of known) {
-    if (++compared > MOST_KNOWN) break;
-    if (candidate.length > LONGEST) continue;
+    if (++compared > MAX_KNOWN) break;
+    if (candidate.length > MAX_LENGTH) continue;
     const found = distance(word.toLowerCase(), candidate.toLowerCase());
     if (found < bestDistance) {
       best = candidate;

@@ -2,7 +2,7 @@ import { whyUnreadable } from './denied.js';
 import { readRegularFileSync } from './regular-file.js';
 
 /** Bytes. OpenVPN reads about a hundred bytes of the first line and ignores the rest. */
-export const LARGEST_FILE = 65_536;
+export const MAX_PASSWORD_FILE_BYTES = 65_536;
 
 /**
  * Reads the first line of a password file. It is read at each use, so that a new password is in force at once.
@@ -12,7 +12,7 @@ export const LARGEST_FILE = 65_536;
 export function readPasswordFile(file: string): string {
   let bytes: Buffer;
   try {
-    bytes = readRegularFileSync(file, LARGEST_FILE);
+    bytes = readRegularFileSync(file, MAX_PASSWORD_FILE_BYTES);
   } catch (error) {
     throw new Error(whyUnreadable(file, error), { cause: error });
   }

@@ -16,7 +16,7 @@ export interface ProblemListener {
 }
 
 /** Largest number of open problems of one source. */
-export const MOST_OPEN = 64;
+export const MAX_OPEN = 64;
 
 /** Lasting problems. Each is reported once, again if its text changes, and when it is resolved. */
 export class Problems {
@@ -25,7 +25,7 @@ export class Problems {
   /** @param most open problems; further ones are not reported. */
   constructor(
     private readonly listener: ProblemListener,
-    private readonly most = MOST_OPEN,
+    private readonly most = MAX_OPEN,
   ) {}
 
   /** Reports a problem, unless the same text is open under this key already. */

@@ -1,5 +1,5 @@
 /** Largest number of events in one interval. A hook causes three events, and one OpenVPN runs about 300 hooks per second. */
-export const MOST_EVENTS = 500;
+export const MAX_EVENTS = 500;
 /** Time over which events are counted, milliseconds. */
 export const INTERVAL_MS = 100;
 /** How long a directory is not watched after too many events: the first time, and at most; milliseconds. */
@@ -39,7 +39,7 @@ export class WatchThrottle {
       this.#intervalEnd = now + INTERVAL_MS;
       this.#events = 0;
     }
-    if (++this.#events <= MOST_EVENTS) return false;
+    if (++this.#events <= MAX_EVENTS) return false;
     // If there are too many events again soon after the last pause, make the next pause longer.
     const wasWatchedLong = now - this.#watchStart > 2 * PAUSE_MS.first;
     this.#pauseMs = wasWatchedLong ? PAUSE_MS.first : Math.min(2 * this.#pauseMs, PAUSE_MS.longest);

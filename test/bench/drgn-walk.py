@@ -1,5 +1,6 @@
-# The same walk as subflowd's, as drgn's users write it: every subflow of every MPTCP connection of one process. Driven by
-# lines on standard input as the floor is: `open MEMORY VMLINUX TASK DIRECT TEXT CODE END`, `walk N`.
+# Walks to every subflow of every MPTCP connection of one process, as subflowd does, but as a user of drgn would write
+# it. Standard input has one command in each line, as in native/main.cc: `open MEMORY VMLINUX TASK DIRECT TEXT CODE END` or
+# `walk N`.
 import os
 import stat
 import sys
@@ -13,17 +14,17 @@ program = drgn.Program(drgn.host_platform)
 task = None
 
 
-def open_memory(memory, vmlinux, at, direct, text, code, end):
+def open_memory(memory, vmlinux, address, direct, text, code, end):
     global task
     fd = os.open(memory, os.O_RDONLY)
-    # the guest has no /proc/kcore; drgn reads what is given to it
-    program.add_memory_segment(direct, end, lambda a, count, offset, p: os.pread(fd, count, offset))
-    program.add_memory_segment(text, 1 << 30, lambda a, count, offset, p: os.pread(fd, count, code + offset))
+    # the guest has no /proc/kcore, so drgn reads the kernel's memory through these functions
+    program.add_memory_segment(direct, end, lambda _, count, offset, physical: os.pread(fd, count, offset))
+    program.add_memory_segment(text, 1 << 30, lambda _, count, offset, physical: os.pread(fd, count, code + offset))
     program.load_debug_info([vmlinux])
-    task = drgn.Object(program, "struct task_struct", address=at)
+    task = drgn.Object(program, "struct task_struct", address=address)
 
 
-def ends(sk):
+def endpoints(sk):
     common = sk.__sk_common
     if common.skc_family.value_() == 2:
         addresses = (common.skc_rcv_saddr.value_(), common.skc_daddr.value_())
@@ -46,7 +47,7 @@ def walk():
         if not sk or sk.__sk_common.skc_state.value_() != 1 or sk.sk_protocol.value_() != 262:
             continue
         meta = cast("struct mptcp_sock *", sk)
-        remote = ends(sk)
+        meta_endpoints = endpoints(sk)
         for context in list_for_each_entry(
             "struct mptcp_subflow_context", meta.conn_list.address_of_(), "node"
         ):
@@ -54,7 +55,7 @@ def walk():
             if subflow.__sk_common.skc_state.value_() != 1:
                 continue
             bits = context.request_bkup.value_(), context.backup.value_(), context.send_mp_prio.value_()
-            found.append((remote, ends(subflow), bits, meta.token.value_()))
+            found.append((meta_endpoints, endpoints(subflow), bits, meta.token.value_()))
     return found
 
 

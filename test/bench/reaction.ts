@@ -21,7 +21,7 @@ import { percentile, spreadOf } from './rounds.js';
 const PATIENCE_MS = 60_000;
 const CLIENT = 'alice';
 /** Bytes of the longest TCP packet without data, over Ethernet and with all possible options. */
-const LONGEST_HEADERS = 100;
+const MAX_HEADER_BYTES = 100;
 /** More than one packet. */
 const DATA_BYTES = 2_000;
 
@@ -203,7 +203,7 @@ async function alternate(
 async function carries(pid: number, to: string): Promise<void> {
   const data = async () => {
     const { bytes, packets } = (await received(pid)).get(to) ?? NOTHING;
-    return bytes - LONGEST_HEADERS * packets;
+    return bytes - MAX_HEADER_BYTES * packets;
   };
   const before = await data();
   await until(`data on ${to}`, async () => (await data()) - before >= DATA_BYTES, PATIENCE_MS);

@@ -27,7 +27,7 @@ const WANTED = 'two';
 /** Milliseconds until the effects of a change are over. */
 const SETTLE_MS = 30_000;
 /** Milliseconds of a measurement. It includes an observation of a large server, which happens at least every 5 min. */
-const LONGEST_PAUSE_MS = 310_000;
+const MAX_PAUSE_MS = 310_000;
 /** Milliseconds for which each of the short sessions stays connected. */
 const STAY_MS = 100;
 
@@ -141,7 +141,7 @@ class Storm {
     this.course.say(`idle, ${what}`);
     // Time must pass here: nothing may happen before the measurement.
     await sleep(this.course.quick ? 2_000 : SETTLE_MS);
-    const forMs = this.course.quick ? 5_000 : this.#sessions === 0 ? SETTLE_MS : LONGEST_PAUSE_MS;
+    const forMs = this.course.quick ? 5_000 : this.#sessions === 0 ? SETTLE_MS : MAX_PAUSE_MS;
     const part = 100 * (await partOfCore(this.sidecar.pid ?? 0, forMs));
     const memory = { ...this.#figure('memory', what, await this.#rss(), 'MiB') };
     return [

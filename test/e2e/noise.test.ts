@@ -158,7 +158,7 @@ async function noiseIn(
 ): Promise<void> {
   for (const kind of kinds) {
     const noise = await makeNoise(kind, directory, uid);
-    lasts.push(noise.lasts);
+    lasts.push(noise.isRunning);
     cleanup.add(noise.stop);
   }
 }

@@ -35,7 +35,7 @@ interface Ipv6 {
 }
 
 interface Backends {
-  readonly rounds: Readonly<
+  readonly observations: Readonly<
     Record<string, { readonly devmem: ServerSockets; readonly netlink: ServerSockets }>
   >;
   /** Counters that never decrease, by subflow: read by netlink, by devmem, and by netlink again. */
@@ -54,7 +54,7 @@ interface Spread {
   readonly pathsText: readonly string[];
   readonly explained: readonly string[];
   /** Switches of sessions that had just been switched. */
-  readonly hasty: readonly unknown[];
+  readonly withinDwell: readonly unknown[];
   readonly reconnects: number;
 }
 
@@ -174,7 +174,7 @@ describe('on this machine’s own kernel, through netlink', () => {
       expect(state).toBe('obeyed');
       expect(rate?.down).toBeGreaterThan(0);
     }
-    expect(result.hasty).toEqual([]);
+    expect(result.withinDwell).toEqual([]);
     expect(result.reconnects).toBe(0);
     expect(result.pathsText).toEqual([
       expect.stringMatching(
@@ -256,15 +256,15 @@ describe('on a guest kernel', () => {
   test('both backends report the same values in every field of every connection', TIMEOUT, async () => {
     const { result, consoleLog } = await runScenario<Backends>('backends', { append: 'nopat' });
     expect(consoleLog).not.toMatch(HARM);
-    expect(Object.keys(result.rounds)).toEqual(['connected', 'set by netlink', 'set by devmem']);
-    for (const [round, { devmem, netlink }] of Object.entries(result.rounds)) {
-      expect(devmem, round).toEqual(netlink);
+    expect(Object.keys(result.observations)).toEqual(['connected', 'set by netlink', 'set by devmem']);
+    for (const [name, { devmem, netlink }] of Object.entries(result.observations)) {
+      expect(devmem, name).toEqual(netlink);
       expect(netlink).toMatchObject({ plain: [], problems: [] });
       expect(netlink.connections.map(({ subflows }) => subflows.length).sort()).toEqual([1, 2, 2]);
       const priorities = netlink.connections.flatMap(({ subflows }) =>
         subflows.map(({ remote, ours, peers }) => [remote.address, ours, peers]),
       );
-      const wifi = round === 'set by netlink' ? 'backup' : 'active';
+      const wifi = name === 'set by netlink' ? 'backup' : 'active';
       expect(priorities.sort()).toEqual([
         ['192.168.100.2', wifi, 'active'],
         ['192.168.100.3', wifi, 'active'],

@@ -76,7 +76,7 @@ describe('installed as openvpn-conf says, under systemd', () => {
     // Debian's unit is unchanged and has its sandbox, and OpenVPN no longer runs as root.
     expect(atFirst.server).toMatchObject({
       exe: '/usr/sbin/openvpn',
-      ownMounts: true,
+      hasOwnMounts: true,
       FragmentPath: '/lib/systemd/system/openvpn-server@.service',
       PrivateTmp: 'yes',
       ProtectSystem: 'yes',
@@ -105,7 +105,7 @@ describe('installed as openvpn-conf says, under systemd', () => {
     });
 
     // subflowd works inside its own sandbox.
-    expect(atFirst.sidecar.ownMounts).toBe(true);
+    expect(atFirst.sidecar.hasOwnMounts).toBe(true);
     expect(atFirst.sidecar.files).not.toContain('/dev/mem');
     expect(atFirst.sidecar.status).toMatchObject({ NoNewPrivs: '1', Seccomp: '2' });
     const { userOfSidecar: user } = result;
@@ -154,7 +154,7 @@ describe('installed as openvpn-conf says, under systemd', () => {
     // and under openvpn@, the unit before openvpn-server@
     expect(result.byOlderUnit.server).toMatchObject({
       exe: '/usr/sbin/openvpn',
-      ownMounts: true,
+      hasOwnMounts: true,
       FragmentPath: '/lib/systemd/system/openvpn@.service',
     });
     expect(result.byOlderUnit.server.DropInPaths).toContain(

@@ -137,10 +137,10 @@ async function downloadAndSwitch({ stage, host, sidecar }: Parts): Promise<Run> 
   const beganMs = Date.now();
   // There is a third of the bytes before, between and after the two switches. In the middle of the second and of the last
   // third the download waits for the commit, in case the machine needs many seconds to start `subflowd primary`.
-  const holds = [size / 2, (size * 5) / 6];
+  const stops = [size / 2, (size * 5) / 6];
   // While the reader waits, data collects in its receive buffer. That data would be missing on the new path.
   await limitReceiveBuffers(host);
-  const download = Transfer.download(stage.network, host.namespace, size, { holds, timeoutMs: 600_000 });
+  const download = Transfer.download(stage.network, host.namespace, size, { stops, timeoutMs: 600_000 });
 
   const moveAt = async (
     bytes: number,

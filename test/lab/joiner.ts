@@ -1,9 +1,10 @@
-// Under mptcpize, in a namespace whose net.mptcp.pm_type is 1: `joiner HOST PORT LOCAL N PER_SECOND [WHOSE]` joins N times,
-// from the address LOCAL, to one connection with HOST. WHOSE says which connection:
-// - not given: one that the joiner opens, on which it sends only an OpenVPN client's first packet and waits for the answer
-// - `unanswered`: the same, but it does not wait, because OpenVPN is too busy to accept the connection
-// - `session`: the one that exists already, a client's tunnel
-// It writes `joins` when it begins and `joined N` when it has asked for all joins. Then it stays.
+// A program: `joiner HOST PORT LOCAL N PER_SECOND [WHOSE]`. It runs under mptcpize, in a namespace where net.mptcp.pm_type is
+// 1. It asks the kernel for N subflows (MP_JOIN), from the address LOCAL, of one connection with HOST. WHOSE is:
+// - absent: a connection that the joiner opens. It sends only an OpenVPN client's first packet and waits for the answer.
+// - `unanswered`: the same, but it does not wait for the answer, because OpenVPN is too busy to accept the connection.
+// - `session`: the connection that already exists, a client's tunnel.
+// It prints `joins` before the first request and `joined N` after the last one, N being the requests that succeeded. Then it
+// keeps running.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,14 +21,14 @@ const ATTR = { address: 1, token: 4, remote: 6 } as const;
 const ADDRESS_ATTR = { family: 1, id: 2, v4: 3, port: 5 } as const;
 const AF_INET = 2;
 const NETLINK_GENERIC = 16;
-/** P_CONTROL_HARD_RESET_CLIENT_V2 behind its length: key 0, a session's number, nothing acknowledged, packet 0. */
-const HELLO = Buffer.from('000e380102030405060708' + '0000000000', 'hex');
-/** Joins that are asked for without a pause. */
+/** The length, then P_CONTROL_HARD_RESET_CLIENT_V2 with key 0, a session ID, no acknowledged packet, and packet ID 0. */
+const FIRST_PACKET = Buffer.from('000e380102030405060708' + '0000000000', 'hex');
+/** Number of requests without a pause between them. */
 const AT_ONCE = 50;
 
 const [host = '', port = '', local = '', count = '', perSecond = '', whose] = process.argv.slice(2);
 let [done, refused] = [0, 0];
-// says how many it asked for until then
+// prints how many requests have succeeded until then
 process.once('SIGTERM', () => {
   process.stdout.write(`joined ${done - refused}\n`);
   process.exit(0);
@@ -36,13 +37,12 @@ process.once('SIGTERM', () => {
 if (whose !== 'session') {
   const socket = connect(Number(port), host);
   await once(socket, 'connect');
-  socket.write(HELLO);
-  // OpenVPN answers a client that begins.
+  socket.write(FIRST_PACKET);
   if (whose !== 'unanswered') await once(socket, 'data');
   socket.on('error', () => undefined).resume();
 }
 const namespace = NetworkNamespace.openFor('self');
-// the kernel lets nobody join where nobody listens
+// the kernel refuses joins if no program listens to the path manager's events
 const { id: family, events } = findPathManager(namespace.generic);
 const { NetlinkSocket } = loadAddon();
 const listening = new NetlinkSocket(NETLINK_GENERIC, undefined);

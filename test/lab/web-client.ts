@@ -1,7 +1,7 @@
-// Runs in a client's namespace: `web-client get URL [HOLDS]` or `web-client post URL BYTES`. Prints one JSON line
-// {"bytes":N} about every 100 ms. The last line has the SHA-256 of the received bytes (for a post, by the server), and the
-// seconds since the request. HOLDS are numbers of bytes, with commas. At each, reading stops until another SIGUSR2 arrives.
-// A hold at 0 delays the request.
+// Runs in a client's namespace: `web-client get URL [STOPS]` or `web-client post URL BYTES`. It prints a JSON line
+// {"bytes":N} about every 100 ms. The last line also has the SHA-256 of the received bytes (for a post, the server's), and the
+// seconds since the request. STOPS are numbers of bytes, separated by commas. At each of them, the client stops reading until
+// it receives another SIGUSR2. With a stop at 0, it does not send the request before.
 import { once } from 'node:events';
 import { createHash } from 'node:crypto';
 import { request, type IncomingMessage } from 'node:http';
@@ -11,10 +11,10 @@ import { payload } from './payload.js';
 
 const [method, url = '', size] = process.argv.slice(2);
 const everyMs = 100;
-const holds = method === 'get' ? (size ?? '').split(',').filter(Boolean).map(Number) : [];
+const stops = method === 'get' ? (size ?? '').split(',').filter(Boolean).map(Number) : [];
 let releases = 0;
 process.on('SIGUSR2', () => (releases += 1));
-// neither a signal nor a connection that is not read from keeps node running
+// node would end while the client only waits for a signal
 const running = setInterval(() => undefined, 60_000);
 let began = performance.now();
 let bytes = 0;
@@ -25,7 +25,7 @@ else await post(Number(size));
 clearInterval(running);
 
 async function get(): Promise<void> {
-  await released();
+  await waitForRelease();
   began = performance.now();
   const hash = createHash('sha256');
   const outgoing = request(url);
@@ -33,13 +33,13 @@ async function get(): Promise<void> {
   for await (const chunk of await response(outgoing)) {
     hash.update(chunk as Buffer);
     count((chunk as Buffer).length);
-    await released();
+    await waitForRelease();
   }
   print({ bytes, sha256: hash.digest('hex'), seconds: elapsed() });
 }
 
-async function released(): Promise<void> {
-  const passed = holds.filter((hold) => bytes >= hold).length;
+async function waitForRelease(): Promise<void> {
+  const passed = stops.filter((stop) => bytes >= stop).length;
   while (releases < passed) {
     print({ bytes });
     await once(process, 'SIGUSR2');

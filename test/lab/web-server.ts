@@ -1,5 +1,5 @@
-// Runs in the web server's namespace. GET /N answers with N bytes of the payload; ?kbit=K sends them no faster than
-// that. POST takes any body and answers with its size and SHA-256.
+// Runs in the web server's namespace. To GET /N it answers with N bytes of the payload, with ?kbit=K at most at that rate in
+// kbit/s. To POST it answers with the size and the SHA-256 of the body.
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
@@ -8,11 +8,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { payload } from './payload.js';
 
 const port = Number(process.argv[2]);
-const largest = 1_000_000_000;
+const MAX_BYTES = 1_000_000_000;
 
 const server = createServer((request, response) => {
   answer(request, response).catch((error: unknown) => {
-    // A client that leaves half-way is its own business.
+    // a client may disconnect at any time
     response.destroy(error instanceof Error ? error : undefined);
   });
 });
@@ -32,8 +32,8 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     return;
   }
   const bytes = Number(url.pathname.slice(1));
-  if (!Number.isInteger(bytes) || bytes < 0 || bytes > largest) {
-    response.writeHead(404).end(`a number of bytes up to ${largest} is wanted\n`);
+  if (!Number.isInteger(bytes) || bytes < 0 || bytes > MAX_BYTES) {
+    response.writeHead(404).end(`the path must be a number of bytes, at most ${MAX_BYTES}\n`);
     return;
   }
   response.writeHead(200, { 'content-length': bytes, 'content-type': 'application/octet-stream' });

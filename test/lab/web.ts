@@ -8,10 +8,10 @@ import type { Network } from './network.js';
 const port = 8080;
 const line = z.object({ bytes: z.number(), sha256: z.string().optional(), seconds: z.number().optional() });
 
-/** What a transfer came to. */
+/** The result of a transfer. */
 export interface TransferResult {
   readonly bytes: number;
-  /** Hex; of what was received, by whichever side received. */
+  /** Of the received bytes, in hexadecimal. The side that received them has computed it. */
   readonly sha256: string;
   /** From the request to the last byte. */
   readonly seconds: number;
@@ -31,7 +31,7 @@ export async function startWeb(cleanup: Cleanup, network: Network): Promise<void
 export class Transfer {
   /** Bytes so far. */
   bytes = 0;
-  /** It runs, and would hear a {@link release}. */
+  /** Whether it is running and can receive a {@link release}. */
   hasStarted = false;
   readonly done: Promise<TransferResult>;
 
@@ -40,14 +40,15 @@ export class Transfer {
   private constructor(client: Namespace, args: readonly string[], timeoutMs: number) {
     this.#child = client.start(process.execPath, [labScript('web-client'), ...args], timeoutMs);
     this.done = this.#run(args, timeoutMs);
-    // Whoever waits for `done` later is told then.
+    // whoever waits for `done` later gets the error then
     this.done.catch(() => undefined);
   }
 
   /**
-   * @param kbit limits the rate; natural unless given.
-   * @param holds bytes at each of which the client reads no further before a {@link release}, so that a slow machine's
-   * download is still in progress when it should be; at 0 it does not ask before.
+   * Starts a download.
+   * @param options `kbit` limits the rate, kbit/s; by default, there is no limit. `stops` are numbers of bytes: at each, the
+   * client reads nothing more until a {@link release}. Then the download is still in progress when a test needs it, even on a
+   * slow machine. With a stop at 0, the client does not send the request before.
    */
   static download(
     network: Pick<Network, 'webAddress'>,
@@ -55,14 +56,14 @@ export class Transfer {
     bytes: number,
     {
       kbit,
-      holds = [],
+      stops = [],
       timeoutMs = 300_000,
-    }: { kbit?: number; holds?: readonly number[]; timeoutMs?: number } = {},
+    }: { kbit?: number; stops?: readonly number[]; timeoutMs?: number } = {},
   ): Transfer {
     const query = kbit === undefined ? '' : `?kbit=${kbit}`;
     return new Transfer(
       client,
-      ['get', `http://${network.webAddress.v4}:${port}/${bytes}${query}`, holds.join(',')],
+      ['get', `http://${network.webAddress.v4}:${port}/${bytes}${query}`, stops.join(',')],
       timeoutMs,
     );
   }
@@ -71,7 +72,7 @@ export class Transfer {
     return new Transfer(client, ['post', `http://${network.webAddress.v4}:${port}/`, `${bytes}`], timeoutMs);
   }
 
-  /** Lets a download go on beyond its next hold. */
+  /** Lets a download continue to its next stop. */
   release(): void {
     this.#child.kill('SIGUSR2');
   }

@@ -12,18 +12,18 @@ import { placeSessions, sessionKey } from '../../src/steering/placed-session.js'
 import type { ObservedSession } from '../../src/steering/snapshot.js';
 import { configOf, standby, STEERING } from './config.js';
 
-/** Mbit/s of payload that a client asks for; Infinity: a download, which uses all it gets. */
+/** The payload that a client wants, Mbit/s. A download is Infinity: it uses whatever it gets. */
 export type Demand = number;
 
 /** An access point. */
 export interface SimulatedPath {
   readonly name: string;
-  /** Mbit/s of packets, with their headers. */
-  readonly carries: number;
-  /** The capacity in the config, Mbit/s; absent: none is written there. */
-  readonly told?: number;
-  /** Demands of foreign traffic, which subflowd does not see; can be changed. */
-  foreigners: Demand[];
+  /** The real capacity, Mbit/s of packets with their headers. */
+  readonly capacity: number;
+  /** The capacity in the config, Mbit/s; absent if the config has none. */
+  readonly configured?: number;
+  /** Demands of foreign traffic, which subflowd does not see. They can be changed. */
+  foreignDemands: Demand[];
   /** Round-trip time without a queue, ms. */
   readonly delay?: number;
 }
@@ -31,9 +31,10 @@ export interface SimulatedPath {
 export interface SimulatedClient {
   readonly name: string;
   demand: Demand;
-  /** Names of the paths that it has; can be changed. */
+  /** Names of the paths that it has. They can be changed. */
   paths: string[];
-  isHere?: boolean;
+  /** Whether it is connected; true by default. */
+  isConnected?: boolean;
 }
 
 export interface SimulationOptions {
@@ -41,17 +42,17 @@ export interface SimulationOptions {
   readonly rule?: Partial<RuleConfig>;
   readonly random?: () => number;
   /** Whether subflows have `minRtt`, as with the netlink backend; true by default. */
-  readonly tellsMinRtt?: boolean;
+  readonly hasMinRtt?: boolean;
 }
 
-/** Milliseconds. */
-const TICK = 100;
+/** Duration of one step of the simulation. */
+const TICK_MS = 100;
 /** The size of packets, as a multiple of their payload: headers of Ethernet, IP, TCP and MPTCP. */
 const HEADERS = 1.06;
-/** The same for what OpenVPN adds. */
+/** The size of OpenVPN's packets, as a multiple of the packets in the tunnel. */
 const TUNNEL = 1.04;
-/** The queue of an access point when it begins to drop packets, milliseconds. */
-const BUFFER = 50;
+/** The length of an access point's queue when it begins to drop packets. */
+const QUEUE_MS = 50;
 
 /**
  * Simulates flows without packets, and steps the modes as the controller does. Each access point divides its capacity
@@ -65,7 +66,8 @@ export class FlowSimulation {
   readonly moves: { readonly at: number; readonly client: string; readonly to: string }[] = [];
   readonly #counters = new Map<string, { acked: number; received: number }>();
   readonly #primary = new Map<string, readonly string[]>();
-  readonly #full = new Map<string, number>();
+  /** By path: what its flows want, divided by what it can carry. */
+  readonly #fullness = new Map<string, number>();
   #stepAt = 0;
 
   constructor(
@@ -77,10 +79,10 @@ export class FlowSimulation {
   get config(): Config {
     return configOf([], {
       kernel: { backend: 'netlink', layout: 'btf' },
-      paths: this.paths.map(({ name, told }, index) => ({
+      paths: this.paths.map(({ name, configured }, index) => ({
         name,
         prefixes: [`10.${index}.0.0/16`],
-        ...(told !== undefined && { capacity: { down: told * 1e6, up: told * 1e6 } }),
+        ...(configured !== undefined && { capacity: { down: configured * 1e6, up: configured * 1e6 } }),
       })),
       default: {
         ...standby([]),
@@ -92,17 +94,18 @@ export class FlowSimulation {
     });
   }
 
-  /** Seconds. */
+  /** Runs the simulation for this many seconds, with a step of the modes each second. */
   run(seconds: number): void {
-    for (const end = this.now + seconds * 1000; this.now < end; this.now += TICK) {
+    for (const end = this.now + seconds * 1000; this.now < end; this.now += TICK_MS) {
       this.#flow();
       if (Math.abs(this.#stepAt - this.now) >= 1000 || this.now >= this.#stepAt) this.step();
     }
   }
 
+  /** One step of the modes, as in one round of the controller. */
   step(): void {
     this.#stepAt = this.now + 999;
-    const sessions = this.clients.filter(({ isHere = true }) => isHere).map((client) => this.observe(client));
+    const sessions = this.clients.filter(isConnected).map((client) => this.observe(client));
     const placed = placeSessions({ sessions }, this.config, new Map());
     const { state, ...guidance } = stepModes(this.state, placed, this.config, this.now);
     this.state = state;
@@ -116,7 +119,7 @@ export class FlowSimulation {
     }
   }
 
-  /** The clients' names on each path, where they are primary. */
+  /** By path: the names of the clients that use it. */
   placement(): Record<string, string[]> {
     return Object.fromEntries(
       this.paths.map(({ name }) => [
@@ -126,7 +129,7 @@ export class FlowSimulation {
     );
   }
 
-  /** How many clients are on each path. */
+  /** The number of clients on each path. */
   counts(): number[] {
     return Object.values(this.placement()).map((clients) => clients.length);
   }
@@ -135,13 +138,13 @@ export class FlowSimulation {
   fullest(): number {
     return Math.max(
       ...this.paths.map((path) => {
-        const asked = [...path.foreigners, ...this.#here(path).map(({ demand }) => demand)];
-        return (asked.reduce((sum, more) => sum + more, 0) * TUNNEL) / path.carries;
+        const demands = [...path.foreignDemands, ...this.#clientsOn(path).map(({ demand }) => demand)];
+        return (demands.reduce((sum, demand) => sum + demand, 0) * TUNNEL) / path.capacity;
       }),
     );
   }
 
-  /** A client as an observation has it. */
+  /** A client as an observation shows it. */
   observe(client: SimulatedClient): ObservedSession {
     const number = this.clients.indexOf(client);
     const end = (path: string) => ({
@@ -162,7 +165,7 @@ export class FlowSimulation {
         peers: 'active',
         mpPrioPending: false,
         rtt,
-        ...(this.options.tellsMinRtt !== false && { minRtt: delay * 1000 }),
+        ...(this.options.hasMinRtt !== false && { minRtt: delay * 1000 }),
         bytesAcked: Math.floor(acked),
         bytesReceived: Math.floor(received),
         retransmitted: 0,
@@ -175,11 +178,11 @@ export class FlowSimulation {
     };
   }
 
-  #here({ name }: SimulatedPath): SimulatedClient[] {
-    return this.clients.filter((client) => (client.isHere ?? true) && this.#on(client).includes(name));
+  #clientsOn({ name }: SimulatedPath): SimulatedClient[] {
+    return this.clients.filter((client) => isConnected(client) && this.#on(client).includes(name));
   }
 
-  /** The active paths of a client: the first path that it has, until its mode chose. */
+  /** The active paths of a client. Until its mode has chosen, this is its first path. */
   #on(client: SimulatedClient): readonly string[] {
     const chosen = (this.#primary.get(client.name) ?? []).filter((path) => client.paths.includes(path));
     return chosen.length > 0 ? chosen : client.paths.slice(0, 1);
@@ -194,33 +197,36 @@ export class FlowSimulation {
 
   #rtt(path: string): number {
     const { delay = 5 } = this.paths.find(({ name }) => name === path) ?? {};
-    const full = this.#full.get(path) ?? 0;
+    const fullness = this.#fullness.get(path) ?? 0;
     const jitter = this.#random();
-    const queue = full >= 1 ? BUFFER * (0.6 + 0.4 * jitter) : Math.min(BUFFER, (0.6 * full) / (1 - full));
+    const queue =
+      fullness >= 1 ? QUEUE_MS * (0.6 + 0.4 * jitter) : Math.min(QUEUE_MS, (0.6 * fullness) / (1 - fullness));
     return Math.round((delay + queue + jitter) * 1000);
   }
 
+  /** Divides each path's capacity among its flows for one tick. A flow gets its weighted share at most, or what it wants. */
   #flow(): void {
     for (const path of this.paths) {
-      const here = this.#here(path).map((client) => ({
+      const own = this.#clientsOn(path).map((client) => ({
         client,
-        asks: (client.demand / this.#on(client).length) * TUNNEL,
+        wanted: (client.demand / this.#on(client).length) * TUNNEL,
       }));
-      const foreign = path.foreigners.map((demand) => ({ client: undefined, asks: demand * TUNNEL }));
+      const foreign = path.foreignDemands.map((demand) => ({ client: undefined, wanted: demand * TUNNEL }));
       // the shares of infinite demands vary with time, as those of TCP connections do
-      let flows = [...here, ...foreign].map((flow) => ({ ...flow, weight: 0.8 + 0.4 * this.#random() }));
-      let left = path.carries / HEADERS;
-      const asked = flows.reduce((sum, { asks }) => sum + asks, 0);
-      this.#full.set(path.name, asked / left);
-      for (let settled = true; settled && flows.length > 0;) {
+      let flows = [...own, ...foreign].map((flow) => ({ ...flow, weight: 0.8 + 0.4 * this.#random() }));
+      let left = path.capacity / HEADERS;
+      const wantedByAll = flows.reduce((sum, { wanted }) => sum + wanted, 0);
+      this.#fullness.set(path.name, wantedByAll / left);
+      for (let hasChanged = true; hasChanged && flows.length > 0;) {
         const weights = flows.reduce((sum, { weight }) => sum + weight, 0);
-        const each = left / weights;
-        const content = flows.filter(({ asks, weight }) => asks <= each * weight);
-        for (const { client, asks } of content) this.#carry(client, path.name, asks);
-        left -= content.reduce((sum, { asks }) => sum + asks, 0);
-        flows = flows.filter((flow) => !content.includes(flow));
-        settled = content.length > 0;
-        if (!settled) for (const { client, weight } of flows) this.#carry(client, path.name, each * weight);
+        const share = left / weights;
+        const satisfied = flows.filter(({ wanted, weight }) => wanted <= share * weight);
+        for (const { client, wanted } of satisfied) this.#carry(client, path.name, wanted);
+        left -= satisfied.reduce((sum, { wanted }) => sum + wanted, 0);
+        flows = flows.filter((flow) => !satisfied.includes(flow));
+        hasChanged = satisfied.length > 0;
+        if (!hasChanged)
+          for (const { client, weight } of flows) this.#carry(client, path.name, share * weight);
       }
     }
   }
@@ -228,11 +234,15 @@ export class FlowSimulation {
   #carry(client: SimulatedClient | undefined, path: string, mbit: number): void {
     if (!client) return;
     const counter = this.#counter(client, path);
-    counter.acked += (mbit * 1e6 * TICK) / 8000;
-    counter.received += (mbit * 1e6 * 0.03 * TICK) / 8000;
+    counter.acked += (mbit * 1e6 * TICK_MS) / 8000;
+    counter.received += (mbit * 1e6 * 0.03 * TICK_MS) / 8000;
   }
 
   #random(): number {
     return this.options.random?.() ?? 0.5;
   }
+}
+
+function isConnected(client: SimulatedClient): boolean {
+  return client.isConnected ?? true;
 }

@@ -28,7 +28,7 @@ export function writeSources(image: KernelImage): KernelSources & { readonly lay
     notes: file(
       'notes',
       Buffer.concat([
-        // a note of another type first, as from the linker
+        // first a note of another type, as the linker writes one
         Buffer.from('0400000004000000060000005858585801000000', 'hex'),
         Buffer.from(`040000001400000003000000474e5500${buildId}`, 'hex'),
       ]),

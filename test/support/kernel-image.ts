@@ -5,19 +5,24 @@ import ipaddr from 'ipaddr.js';
 import type { KernelSources } from '../../src/kernel/kernel.js';
 import type { Layout } from '../../src/kernel/layout/layout.js';
 import { CODE, writeSources } from './kernel-image-sources.js';
-import type { ImageOptions, ImageSocket, Placed } from './kernel-image-types.js';
+import type { ImageOptions, ImageSocket, SocketLocation } from './kernel-image-types.js';
 import { layOutMultipathTcpOrg } from './multipath-tcp-org-image.js';
 import { layOutUpstream } from './upstream-image.js';
 
+/** The address that the kernel image is linked for. */
 const LINKED_TEXT = 0xffff_ffff_8100_0000n;
-const BYTES = 0x80_0000;
+/** The default size of the RAM, bytes. */
+const SIZE = 0x80_0000;
+/** The physical address of the first allocation. */
 const HEAP = 0x20_0000;
+/** Flags of an entry of a page table: present, writable, accessed and dirty. */
 const PRESENT = 0x63n;
+/** The flag of an entry that maps a huge page. */
 const HUGE = 0x80n;
 
 /**
- * A file with the memory of a fake kernel, as /dev/mem shows it: tasks, files, sockets and subflows, arranged by a layout of
- * either MPTCP implementation. It is for tests that no real kernel allows, such as those with broken structures.
+ * A file with the memory of a fake kernel, as /dev/mem shows it. It has tasks, files, sockets and subflows, with the layout of
+ * one of the two MPTCP implementations. It is for tests that are not possible with a real kernel, e.g. with broken structures.
  */
 export class KernelImage {
   readonly bytes: Buffer;
@@ -29,7 +34,7 @@ export class KernelImage {
   #heap = HEAP;
   readonly #tasks: bigint[] = [];
   readonly initTask: bigint;
-  /** The address of the page table of the kernel. */
+  /** The address of the kernel's top page table. */
   readonly pgd: bigint;
 
   constructor(
@@ -37,7 +42,7 @@ export class KernelImage {
     options: ImageOptions = {},
   ) {
     this.options = {
-      size: BYTES,
+      size: SIZE,
       slide: 0x1b00_0000n,
       directMap: { base: 0xffff_8880_0000_0000n, levels: 4 },
       isRandomised: false,
@@ -55,7 +60,7 @@ export class KernelImage {
     this.task(1, []);
   }
 
-  /** The physical addresses of all allocations. */
+  /** The range of physical addresses that has all allocations. */
   get used(): { readonly start: number; readonly end: number } {
     return { start: HEAP, end: this.#heap };
   }
@@ -81,7 +86,12 @@ export class KernelImage {
     this.bytes.writeBigUInt64LE(BigInt.asUintN(64, value), Number(this.physical(address)));
   }
 
-  /** Adds a process with these files (addresses of `struct file`; 0 for a closed descriptor). Returns the address of its fd array. */
+  /**
+   * Adds a process.
+   * @param files addresses of `struct file`, by descriptor; 0 for a closed one.
+   * @param options whether the fd array is in vmalloc space, in 4 KiB pages or in one huge page. By default, it is not.
+   * @returns the address of its fd array.
+   */
   task(pid: number, files: readonly bigint[], options: { readonly vmalloc?: 'small' | 'huge' } = {}): bigint {
     const task = this.allocate(4096);
     this.#tasks.push(task);
@@ -100,13 +110,13 @@ export class KernelImage {
   }
 
   /** Adds an open socket. Returns its `struct file` and its other addresses. */
-  socket(socket: ImageSocket): Placed & { readonly file: bigint } {
+  socket(socket: ImageSocket): SocketLocation & { readonly file: bigint } {
     const alloc = this.allocate(1024);
     const file = this.#file(alloc + BigInt(this.layout.field('socket_alloc', 'vfs_inode').offset), 0o140777n);
     const sk = this.allocate(4096);
     this.place(alloc, 'socket', 'file', file);
     this.place(alloc, 'socket', 'sk', sk);
-    this.ends(sk, socket);
+    this.setEndpoints(sk, socket);
     this.place(sk, 'sock', 'sk_protocol', BigInt(socket.protocol ?? 6));
     if (!socket.subflows) return { file, sk, contexts: [], socks: [], links: [] };
     const layOut = this.layout.has('mptcp_sock', 'conn_list') ? layOutUpstream : layOutMultipathTcpOrg;
@@ -136,7 +146,7 @@ export class KernelImage {
     return base + BigInt(this.layout.bits(struct, member).bitOffset >>> 3);
   }
 
-  /** Writes a member or a bit field. */
+  /** Writes a value to a member or to a bit field. */
   place(base: bigint, struct: string, member: string, value: bigint): void {
     const { bitOffset, bitSize } = this.layout.bits(struct, member);
     for (let bit = 0; bit < Math.min(bitSize, 64); bit++) {
@@ -148,7 +158,7 @@ export class KernelImage {
   }
 
   /** Writes a socket's family, state, addresses and ports. */
-  ends(sk: bigint, { local, remote, state, mapped }: Omit<ImageSocket, 'protocol'>): void {
+  setEndpoints(sk: bigint, { local, remote, state, mapped }: Omit<ImageSocket, 'protocol'>): void {
     const v6 = mapped === true || local.address.includes(':');
     const either = (common: string, inet: string): [string, string] =>
       this.layout.has('sock_common', common) ? ['sock_common', common] : ['inet_sock', inet];
@@ -157,10 +167,11 @@ export class KernelImage {
     this.place(sk, ...either('skc_num', 'inet_num'), BigInt(local.port));
     const dport = ((remote.port & 0xff) << 8) | (remote.port >>> 8);
     this.place(sk, ...either('skc_dport', 'inet_dport'), BigInt(dport));
-    const isBehind = v6 && !this.layout.has('sock_common', 'skc_v6_daddr');
-    const pinfo = isBehind ? this.allocate(256) : 0n;
-    if (isBehind) this.place(sk, 'inet_sock', 'pinet6', pinfo);
-    for (const [v4Member, v6Member, behind, { address }] of [
+    // older kernels have the IPv6 addresses in a structure that `pinet6` points to
+    const hasPinfo = v6 && !this.layout.has('sock_common', 'skc_v6_daddr');
+    const pinfo = hasPinfo ? this.allocate(256) : 0n;
+    if (hasPinfo) this.place(sk, 'inet_sock', 'pinet6', pinfo);
+    for (const [v4Member, v6Member, pinfoMember, { address }] of [
       ['skc_rcv_saddr', 'skc_v6_rcv_saddr', 'rcv_saddr', local],
       ['skc_daddr', 'skc_v6_daddr', 'daddr', remote],
     ] as const) {
@@ -169,8 +180,8 @@ export class KernelImage {
         v6 && parsed instanceof ipaddr.IPv4
           ? parsed.toIPv4MappedAddress().toByteArray()
           : parsed.toByteArray();
-      const at = isBehind
-        ? this.at(pinfo, 'ipv6_pinfo', behind)
+      const at = hasPinfo
+        ? this.at(pinfo, 'ipv6_pinfo', pinfoMember)
         : this.at(sk, 'sock_common', v6 ? v6Member : v4Member);
       this.bytes.set(bytes, Number(this.physical(at)));
     }
@@ -181,7 +192,7 @@ export class KernelImage {
     return writeSources(this);
   }
 
-  /** Every byte that was changed in the memory file: [physical address, before, after]. */
+  /** The bytes that differ between the image and the memory file: [physical address, in the image, in the file]. */
   changes(): [number, number, number][] {
     const now = this.reread();
     const found: [number, number, number][] = [];
@@ -195,8 +206,8 @@ export class KernelImage {
     return found;
   }
 
-  /** Copies the memory file to the image, for further changes. */
-  adopt(): void {
+  /** Copies the memory file to the image. */
+  load(): void {
     this.reread().copy(this.bytes);
   }
 
@@ -210,16 +221,17 @@ export class KernelImage {
     return readFileSync(path.join(this.directory, 'mem'));
   }
 
+  /** Deletes the directory with the memory file. */
   remove(): void {
     rmSync(this.directory, { recursive: true });
   }
 
   #linkTasks(): void {
-    this.ring(this.#tasks.map((task) => this.at(task, 'task_struct', 'tasks')));
+    this.linkList(this.#tasks.map((task) => this.at(task, 'task_struct', 'tasks')));
   }
 
   /** Links nodes to a circular list of `list_head`: next at 0, prev at 8. */
-  ring(nodes: readonly bigint[]): void {
+  linkList(nodes: readonly bigint[]): void {
     for (const [index, node] of nodes.entries()) {
       const next = nodes[(index + 1) % nodes.length] as bigint;
       this.setWord(node, next);
@@ -227,10 +239,10 @@ export class KernelImage {
     }
   }
 
-  /** Maps vmalloc space to other memory, with 4 KiB pages or one 2 MiB page. Returns its virtual address. */
+  /** Maps a part of vmalloc space, with one 4 KiB page or one 2 MiB page. Returns its virtual address. */
   #vmalloc(kind: 'small' | 'huge'): bigint {
     const { levels } = this.options.directMap;
-    // where vmalloc space starts with four levels and with five (Documentation/arch/x86/x86_64/mm.rst)
+    // the start of vmalloc space with four and with five levels (Documentation/arch/x86/x86_64/mm.rst)
     const start = levels === 4 ? 0xffff_c900_0000_0000n : 0xffa0_0000_0000_0000n;
     const address = start + (kind === 'huge' ? 0x20_0000n : 0x1000n);
     const table = () => this.physical(this.#page(4096));
@@ -254,7 +266,7 @@ export class KernelImage {
     return address;
   }
 
-  /** The address in the direct map of the memory behind an address in vmalloc space. */
+  /** The direct map's address of the memory that an address in vmalloc space is mapped to. */
   #backing(array: bigint): bigint {
     const { base } = this.options.directMap;
     if (array >= base && array < base + BigInt(this.bytes.length)) return array;

@@ -62,14 +62,14 @@ export type ListenerNoise = keyof typeof LISTENER_NOISE;
 export type Place = { readonly path: string } | { readonly host: string; readonly port: number };
 
 /** After which a noise ends by itself, whatever became of who started it; milliseconds. */
-const LONGEST_MS = 180_000;
+const MAX_NOISE_MS = 180_000;
 
 /** The arguments of node for a noise. On SIGTERM it says how often it did what it does. */
 export function noiseArguments(kind: ListenerNoise, place: Place): string[] {
   const script = `
     const place = ${JSON.stringify(place)};
     let done = 0;
-    setTimeout(() => process.exit(1), ${LONGEST_MS});
+    setTimeout(() => process.exit(1), ${MAX_NOISE_MS});
     process.once('SIGTERM', () => { process.stdout.write('' + done); process.exit(); });
     ${LISTENER_NOISE[kind]}`;
   return ['-e', script];

@@ -1,5 +1,5 @@
 import type { KernelImage } from './kernel-image.js';
-import type { ImageSubflow, Placed } from './kernel-image-types.js';
+import type { ImageSubflow, SocketLocation } from './kernel-image-types.js';
 
 const SUB = 'mptcp_tcp_sock';
 
@@ -9,7 +9,7 @@ export function layOutMultipathTcpOrg(
   sk: bigint,
   token: number,
   subflows: readonly ImageSubflow[],
-): Placed {
+): SocketLocation {
   // most of it is private data of the path manager
   const mpcb = image.allocate(16_384);
   image.place(sk, 'tcp_sock', 'mpc', 1n);
@@ -24,7 +24,7 @@ export function layOutMultipathTcpOrg(
     image.place(tcp, 'tcp_sock', 'mptcp', context);
     image.place(tcp, 'sock', 'sk_protocol', 6n);
     image.place(context, SUB, 'tp', tcp);
-    image.ends(tcp, subflow);
+    image.setEndpoints(tcp, subflow);
     for (const name of ['attached', ...(subflow.bits ?? [])]) image.place(context, SUB, name, 1n);
     return tcp;
   });

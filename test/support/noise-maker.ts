@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 
-/** What somebody who may write to one directory can do there, as fast as a process can. */
+/** What a user who may write to a directory can do there. A process repeats it as fast as it can. */
 export const DIRECTORY_NOISE = {
   'makes and removes a file that has the name of the directory': `
     const { basename } = require('node:path');
@@ -19,7 +19,7 @@ export const DIRECTORY_NOISE = {
     for (let n = 1; ; n = n % 3000 + 1) {
       const name = directory + '/100-192.0.2.1-' + n;
       fs.writeFileSync(name, 'subflowd-event=1\\0daemon_pid=100\\0trusted_ip=192.0.2.1\\0trusted_port=' + n + '\\0common_name=noise\\0end\\0');
-      // the daemon may have removed it: there is no such process
+      // the daemon may have removed it, because the process does not exist
       fs.rmSync(name, { force: true });
     }`,
   'opens its directory to others and closes it': `
@@ -28,40 +28,43 @@ export const DIRECTORY_NOISE = {
 
 export type DirectoryNoise = keyof typeof DIRECTORY_NOISE;
 
-/** Processor time after which it ends by itself, whatever became of who started it; seconds. */
-const MOST_CPU_S = 120;
+/** Processor time after which a noise ends by itself, so that it does not outlive a test that was killed; seconds. */
+const MAX_CPU_S = 120;
 
+/** A process that makes noise. */
 export interface Noise {
-  readonly lasts: () => boolean;
-  /** @throws {Error} if it ended before. */
+  readonly isRunning: () => boolean;
+  /** Ends the noise. @throws {Error} if it has ended by itself. */
   readonly stop: () => Promise<void>;
 }
 
+/** Whether a child process has not ended yet. */
 export function isRunning({ exitCode, signalCode }: Pick<ChildProcess, 'exitCode' | 'signalCode'>): boolean {
   return exitCode === null && signalCode === null;
 }
 
-/** A process of one user that makes noise in a directory until it is told to stop. */
+/** Starts a process of a user that makes noise in a directory until it is stopped. Resolves when the noise has begun. */
 export async function makeNoise(kind: DirectoryNoise, directory: string, uid: number): Promise<Noise> {
   const script = `
     const fs = require('node:fs');
     const directory = ${JSON.stringify(directory)};
     process.stdout.write('begins');
     ${DIRECTORY_NOISE[kind]}`;
-  const child = spawn('prlimit', [`--cpu=${MOST_CPU_S}`, process.execPath, '-e', script], {
+  const child = spawn('prlimit', [`--cpu=${MAX_CPU_S}`, process.execPath, '-e', script], {
     uid,
     gid: uid,
     cwd: '/',
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const said: Buffer[] = [];
-  child.stderr.on('data', (chunk: Buffer) => said.push(chunk));
+  const errors: Buffer[] = [];
+  child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
   const ended = once(child, 'exit');
   await Promise.race([once(child.stdout, 'data'), ended]);
   return {
-    lasts: () => isRunning(child),
+    isRunning: () => isRunning(child),
     stop: async () => {
-      if (!isRunning(child)) throw new Error(`the noise ended by itself: ${Buffer.concat(said).toString()}`);
+      if (!isRunning(child))
+        throw new Error(`the noise ended by itself: ${Buffer.concat(errors).toString()}`);
       child.kill('SIGKILL');
       await ended;
     },

@@ -9,7 +9,7 @@ import type { LoopbackVpn } from './openvpn.js';
 import { Talker } from './talker.js';
 import { until } from './until.js';
 
-/** Servers and their consoles in front of a real OpenVPN, connected to each other as the daemon connects them. */
+/** Servers and their consoles for a real OpenVPN, connected to each other as the daemon connects them. */
 export class Office {
   readonly problems: string[] = [];
   /** `SERVER CLIENT COMMAND` of each command that changed OpenVPN for everybody. */

@@ -1,5 +1,5 @@
 import type { KernelImage } from './kernel-image.js';
-import type { ImageSubflow, Placed } from './kernel-image-types.js';
+import type { ImageSubflow, SocketLocation } from './kernel-image-types.js';
 
 const CONTEXT = 'mptcp_subflow_context';
 
@@ -9,7 +9,7 @@ export function layOutUpstream(
   sk: bigint,
   token: number,
   subflows: readonly ImageSubflow[],
-): Placed {
+): SocketLocation {
   image.place(sk, 'sock', 'sk_protocol', 262n);
   image.place(sk, 'mptcp_sock', 'token', BigInt(token));
   const contexts = subflows.map(() => image.allocate(512));
@@ -17,7 +17,7 @@ export function layOutUpstream(
     const [context, tcp] = [contexts[index] as bigint, image.allocate(4096)];
     image.place(context, CONTEXT, 'tcp_sock', tcp);
     image.place(context, CONTEXT, 'conn', sk);
-    image.ends(tcp, subflow);
+    image.setEndpoints(tcp, subflow);
     for (const name of ['fully_established', 'pm_notified', 'mp_join', ...(subflow.bits ?? [])]) {
       image.place(context, CONTEXT, name, 1n);
     }
@@ -25,7 +25,7 @@ export function layOutUpstream(
   });
   const nodes = contexts.map((context) => image.at(context, CONTEXT, 'node'));
   const ring = [image.at(sk, 'mptcp_sock', 'conn_list'), ...nodes];
-  image.ring(ring);
+  image.linkList(ring);
   const links = nodes.map((node, index) => ({ link: ring[index] as bigint, node }));
   return { sk, contexts, socks, links };
 }

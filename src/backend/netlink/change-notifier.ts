@@ -1,5 +1,5 @@
 /** Shortest time between two calls of a listener, milliseconds. A burst of events causes two calls. */
-const LEAST_PAUSE_MS = 100;
+const MIN_PAUSE_MS = 100;
 
 /** Calls a listener at the first of several changes, and once more after a pause if there were others meanwhile. */
 export class ChangeNotifier {
@@ -18,7 +18,7 @@ export class ChangeNotifier {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (this.#isPending) this.notify();
-    }, LEAST_PAUSE_MS).unref();
+    }, MIN_PAUSE_MS).unref();
   }
 
   close(): void {

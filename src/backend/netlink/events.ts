@@ -3,7 +3,7 @@ import { NetlinkError } from './netlink-error.js';
 import { readEvent, type PathManagerEvent } from './pm-event.js';
 
 /** Bytes. The longest event has about 150; a longer one is not read. */
-const LONGEST_EVENT = 1_024;
+const MAX_EVENT_BYTES = 1_024;
 /** Events read in one turn of the event loop. */
 const EVENTS_PER_TURN = 1_000;
 
@@ -24,7 +24,7 @@ export interface EventSink {
 export class EventSocket {
   readonly #native: NativeNetlinkSocket;
   readonly #sink: EventSink;
-  readonly #buffer = Buffer.alloc(LONGEST_EVENT);
+  readonly #buffer = Buffer.alloc(MAX_EVENT_BYTES);
 
   /** Takes ownership of the socket. @throws {Error} EPERM without CAP_NET_ADMIN. */
   constructor(native: NativeNetlinkSocket, group: number, sink: EventSink) {
@@ -46,7 +46,7 @@ export class EventSocket {
       try {
         const length = this.#native.receive(this.#buffer);
         if (length === undefined) break;
-        if (length > LONGEST_EVENT) hasLost = true;
+        if (length > MAX_EVENT_BYTES) hasLost = true;
         else this.#sink.onEvent(readEvent(this.#buffer.subarray(0, length)));
       } catch (error) {
         const isLost = error instanceof NetlinkError || (error as NodeJS.ErrnoException).code === 'ENOBUFS';

@@ -6,7 +6,7 @@ const ATTRIBUTE_HEADER = 4;
 const TYPE_MASK = 0x3fff;
 const NESTED = 0x8000;
 /** Bytes. The longest request, to set a priority over IPv6, has 140. */
-const LONGEST_REQUEST = 512;
+const MAX_REQUEST_BYTES = 512;
 
 /** One netlink message. */
 export interface Message {
@@ -128,7 +128,7 @@ export function malformed(what: string): NetlinkError {
  * kernel takes to answer.
  */
 export class MessageWriter {
-  readonly bytes = Buffer.alloc(LONGEST_REQUEST);
+  readonly bytes = Buffer.alloc(MAX_REQUEST_BYTES);
   #length = 0;
 
   /** Begins a message. Its payload follows. */
@@ -150,7 +150,7 @@ export class MessageWriter {
   reserve(size: number): number {
     const at = this.#length;
     const end = at + aligned(size);
-    if (end > LONGEST_REQUEST) throw new RangeError(`a request of more than ${LONGEST_REQUEST} bytes`);
+    if (end > MAX_REQUEST_BYTES) throw new RangeError(`a request of more than ${MAX_REQUEST_BYTES} bytes`);
     this.bytes.fill(0, at, end);
     this.#length = end;
     return at;

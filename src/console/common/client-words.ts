@@ -8,7 +8,7 @@ import { quoteWord } from '../../util/words.js';
 export type ClientMatch = { readonly key: string } | { readonly problem: string };
 
 /** Largest number of clients that the answer lists if a word means several. */
-export const MOST_NAMED = 10;
+export const MAX_NAMED_CLIENTS = 10;
 /** Words that mean something other than a client to the console. */
 const RESERVED = new Set(['', 'json', '--']);
 /** Prefix of a `SERVER/COMMON NAME` that must not be read as anything else. */
@@ -40,8 +40,8 @@ export function findClient(
     return { problem: `no client ${JSON.stringify(word)} is connected: status shows which are` };
   if (found.size === 1) return { key: first };
   const keys = [...found].sort();
-  const words = unambiguousWords(keys.slice(0, MOST_NAMED), candidates, departed);
-  const more = keys.length > MOST_NAMED ? `, or ${keys.length - MOST_NAMED} more` : '';
+  const words = unambiguousWords(keys.slice(0, MAX_NAMED_CLIENTS), candidates, departed);
+  const more = keys.length > MAX_NAMED_CLIENTS ? `, or ${keys.length - MAX_NAMED_CLIENTS} more` : '';
   return { problem: `${JSON.stringify(word)} means several clients: use ${words.join(' or ')}${more}` };
 }
 

@@ -24,14 +24,14 @@ export const CLIENT_LIMITS: ClientLimits = {
 };
 
 /** Longest command line, bytes. */
-export const MAX_LINE = 4096;
+export const MAX_LINE_BYTES = 4096;
 /** Largest number of lines that wait while earlier ones are answered. */
 export const MAX_WAITING_LINES = 1000;
 /** Largest number of bytes of these lines. A command of several lines has up to 64 KiB. */
 export const MAX_WAITING_BYTES = 256 * 1024;
 
 /** Largest number of queries of one client that wait for answers at the same time. Equal queries share one answer. */
-export const MOST_QUERIES = 16;
+export const MAX_QUERIES = 16;
 /** While this many bytes of answers are unread, no further query is started. */
 export const MUCH_UNREAD_BYTES = 1024 * 1024;
 
@@ -61,7 +61,7 @@ function encode(lines: readonly string[]): Buffer {
  * unread real-time messages.
  */
 export class ClientConnection {
-  readonly #lines = new LineSplitter(MAX_LINE);
+  readonly #lines = new LineSplitter(MAX_LINE_BYTES);
   readonly #dialogue: Dialogue;
   /** Lines to run and functions to call, in order, each after everything before it is answered. */
   readonly #waiting: (string | (() => void))[] = [];
@@ -128,7 +128,7 @@ export class ClientConnection {
     try {
       lines = this.#lines.push(chunk);
     } catch {
-      this.#endAfterAnswers(`a line is longer than ${MAX_LINE} bytes`);
+      this.#endAfterAnswers(`a line is longer than ${MAX_LINE_BYTES} bytes`);
       return;
     }
     for (const line of lines) {
@@ -168,7 +168,7 @@ export class ClientConnection {
     const last = this.#pending.at(-1);
     const mayOverlap =
       last?.isQuery &&
-      this.#pending.length < MOST_QUERIES &&
+      this.#pending.length < MAX_QUERIES &&
       this.#answers.bytes < MUCH_UNREAD_BYTES &&
       typeof this.#waiting[0] === 'string';
     return last === undefined || mayOverlap ? this.#waiting.shift() : undefined;

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 
 /** Largest number of rejected clients that may still read the reason. If there are more, they do not get a reason. */
-export const MOST_LEAVING = 64;
+export const MAX_LEAVING = 64;
 
 /** Sends clients the reason why they are rejected, and disconnects them. */
 export class Rejector {
@@ -12,7 +12,7 @@ export class Rejector {
 
   /** Discards what the client still sends: its own write would otherwise fail before it reads the reason. */
   reject(socket: Socket, reason: string): void {
-    if (this.#leaving.size >= MOST_LEAVING) {
+    if (this.#leaving.size >= MAX_LEAVING) {
       socket.destroy();
       return;
     }

@@ -1,5 +1,5 @@
 /** Largest number of sources that are reported by name in one minute. */
-export const MOST_NAMED = 10;
+export const MAX_NAMED_SOURCES = 10;
 /** Time in which each source is reported by name at most once, milliseconds. */
 const WINDOW_MS = 60_000;
 
@@ -22,7 +22,7 @@ export class WrongPasswords {
     }, this.windowMs).unref();
     const count = this.#counts.get(source);
     if (count !== undefined) this.#counts.set(source, count + 1);
-    else if (this.#counts.size < MOST_NAMED) {
+    else if (this.#counts.size < MAX_NAMED_SOURCES) {
       this.#counts.set(source, 0);
       this.report(`a wrong password from ${source}`);
     } else this.#more += 1;

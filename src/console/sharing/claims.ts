@@ -1,9 +1,9 @@
 import type { Claim } from '../common/dispositions.js';
 
 /** Largest number of requests of one OpenVPN that wait for a client to claim `auth`. */
-export const MOST_PENDING = 1_000;
+export const MAX_PENDING = 1_000;
 /** Largest number of bytes of these requests. Most have 4 KiB; the largest possible one has 256 KiB. */
-export const MOST_PENDING_BYTES = 16 * 1024 * 1024;
+export const MAX_PENDING_BYTES = 16 * 1024 * 1024;
 
 interface Pending {
   /** A copy of its lines. The lines themselves would keep the whole chunk that they were read from in memory. */
@@ -28,7 +28,7 @@ export class Claims<Client> {
 
   /** The limits, as text for a message. */
   get limitText(): string {
-    return `at most ${MOST_PENDING} of ${MOST_PENDING_BYTES} bytes wait until a client sends mptcp claim auth`;
+    return `at most ${MAX_PENDING} of ${MAX_PENDING_BYTES} bytes wait until a client sends mptcp claim auth`;
   }
 
   /** Bytes of all waiting requests. */
@@ -65,7 +65,7 @@ export class Claims<Client> {
     this.#pending.set(cid, { text, connection: this.#connection });
     this.#bytes += text.length;
     for (const oldest of this.#pending.keys()) {
-      if (this.#pending.size <= MOST_PENDING && this.#bytes <= MOST_PENDING_BYTES) break;
+      if (this.#pending.size <= MAX_PENDING && this.#bytes <= MAX_PENDING_BYTES) break;
       this.#remove(oldest);
       this.#dropped += 1;
     }

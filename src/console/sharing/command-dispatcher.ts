@@ -2,7 +2,7 @@ import { endingsOf } from '../../openvpn/management/answers.js';
 import {
   keepReadableCharacters,
   atoi,
-  LONGEST_LINE,
+  MAX_COMMAND_LINE_BYTES,
   parseLine,
 } from '../../openvpn/management/command-line.js';
 import type { Request } from '../../openvpn/management/exchanges.js';
@@ -24,7 +24,7 @@ import type { SettingCommands } from './setting-commands.js';
 const NOT_ASCII = 'OpenVPN drops every character that is not ASCII, and would run another command';
 
 /** Largest N of `test N`. OpenVPN makes all N lines before it does anything else. */
-export const MOST_TEST_LINES = 10_000;
+export const MAX_TEST_LINES = 10_000;
 
 interface ParsedCommand {
   readonly command: string;
@@ -61,8 +61,10 @@ export class CommandDispatcher {
       respond(failure(`${refusal}: name a client by its CID`));
       return false;
     }
-    if (text.length > LONGEST_LINE) {
-      respond(failure(`the line is longer than ${LONGEST_LINE} characters, the most that OpenVPN takes`));
+    if (text.length > MAX_COMMAND_LINE_BYTES) {
+      respond(
+        failure(`the line is longer than ${MAX_COMMAND_LINE_BYTES} characters, the most that OpenVPN takes`),
+      );
       return false;
     }
     const parsed = parseLine(text);
@@ -117,8 +119,8 @@ export class CommandDispatcher {
         this.settingCommands.version(client, first, request, respond);
         return;
       case 'limited':
-        if (atoi(first ?? '') > MOST_TEST_LINES)
-          respond(failure(`OpenVPN does nothing else during test: at most ${MOST_TEST_LINES} lines`));
+        if (atoi(first ?? '') > MAX_TEST_LINES)
+          respond(failure(`OpenVPN does nothing else during test: at most ${MAX_TEST_LINES} lines`));
         else this.forwarder.forward(request, respond);
         return;
       default:

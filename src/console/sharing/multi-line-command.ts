@@ -1,5 +1,5 @@
 import { endingsOf } from '../../openvpn/management/answers.js';
-import { LONGEST_MULTI_LINE, parseLine } from '../../openvpn/management/command-line.js';
+import { MAX_MULTI_LINE_BYTES, parseLine } from '../../openvpn/management/command-line.js';
 import type { Request } from '../../openvpn/management/exchanges.js';
 
 /** Longest command with all its lines, bytes. */
@@ -93,8 +93,8 @@ export class MultiLineCommand {
   #refusalOf(command: string, rest: readonly string[]): string | undefined {
     if (this.#refusal !== undefined) return this.#refusal;
     if (this.#bytes > MAX_COMMAND_BYTES) return `${command} takes at most ${MAX_COMMAND_BYTES} bytes`;
-    if (this.#lines.some((line) => line.length > LONGEST_MULTI_LINE))
-      return `a line of ${command} is longer than ${LONGEST_MULTI_LINE} characters, the most that OpenVPN takes`;
+    if (this.#lines.some((line) => line.length > MAX_MULTI_LINE_BYTES))
+      return `a line of ${command} is longer than ${MAX_MULTI_LINE_BYTES} characters, the most that OpenVPN takes`;
     const lines = FURTHER_LINES.get(command);
     if (lines && !rest.every((line) => line === 'END' || lines.line.test(line)))
       return `${command} takes ${lines.description}, then END`;

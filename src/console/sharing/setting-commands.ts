@@ -13,7 +13,7 @@ import type { SharedSettings } from './settings.js';
  * The largest N of `log N` that OpenVPN gets. It counts down from N even if it has fewer lines, so a larger N is sent as
  * `all`.
  */
-export const MOST_HISTORY = 100_000;
+export const MAX_REQUESTED_LINES = 100_000;
 
 /** Asks OpenVPN for its hold flag, which {@link HoldFlag} then knows. If it does not yet, the question is asked again. */
 const HOLD_QUERY: Request = { text: 'hold', endings: endingsOf(parseLine('hold')), isReadOnly: true };
@@ -56,7 +56,7 @@ export class SettingCommands {
     const isLeftOn = asked.map((parameter) => parameter === 'off' && isWanted);
     const sent = asked.map((parameter, index) => {
       if (isLeftOn[index]) return 'on';
-      return atoi(parameter) > MOST_HISTORY ? 'all' : quoteWord(parameter);
+      return atoi(parameter) > MAX_REQUESTED_LINES ? 'all' : quoteWord(parameter);
     });
     const text = asked.length === 0 ? request.text : [stream, ...sent].join(' ');
     const restore = this.settings.assumeSet(isSetting ? { [stream]: isWanted } : {});

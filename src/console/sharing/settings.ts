@@ -51,7 +51,7 @@ export function combineSettings(
  * Commands from here that OpenVPN has not answered yet. Beyond this number, the next update waits until all are answered
  * and then sends only the final state: a client can change its settings faster than OpenVPN reads them.
  */
-export const MOST_UNANSWERED = 16;
+export const MAX_UNANSWERED = 16;
 
 /**
  * Keeps OpenVPN's settings as the clients together need them. At each change and at each new connection it computes them
@@ -65,7 +65,7 @@ export class SharedSettings {
   #unanswered = 0;
   /** Number of `hold on` and `hold off` commands that were sent. */
   #holdCommands = 0;
-  /** Whether an update was put off because {@link MOST_UNANSWERED} commands were not answered. */
+  /** Whether an update was put off because {@link MAX_UNANSWERED} commands were not answered. */
   #hasDeferredUpdate = false;
 
   /** @param onReleased called when OpenVPN is released because every client that wanted it to wait has left. */
@@ -130,7 +130,7 @@ export class SharedSettings {
   update(): void {
     const has = this.#current;
     if (has === undefined) return;
-    this.#hasDeferredUpdate = this.#unanswered >= MOST_UNANSWERED;
+    this.#hasDeferredUpdate = this.#unanswered >= MAX_UNANSWERED;
     if (this.#hasDeferredUpdate) return;
     const needed = this.needed();
     // OpenVPN 2.4 (management version 1) has only one version
@@ -152,7 +152,7 @@ export class SharedSettings {
    */
   turnHoldOff(client: ConsoleClient, onReply: ReplyHandler): boolean {
     const hadSetHold = client.hasSetHold;
-    const isSent = this.hold.turnOff(client, this.#unanswered < MOST_UNANSWERED);
+    const isSent = this.hold.turnOff(client, this.#unanswered < MAX_UNANSWERED);
     if (isSent) {
       this.#askHold('off', (reply) => {
         if ('lost' in reply) client.hasSetHold ||= hadSetHold;

@@ -2,7 +2,7 @@ import { LineSplitter } from '../../util/lines.js';
 import { ConsoleUnreachable, connectToConsole } from './connect.js';
 
 /** Longest line, bytes. */
-export const MAX_LINE = 64 * 1024;
+export const MAX_LINE_BYTES = 64 * 1024;
 
 /**
  * Sends `mptcp watch` to a console and passes each report on, without `>MPTCP:`, until the connection ends.
@@ -12,7 +12,7 @@ export async function follow(socketPath: string, onReport: (line: string) => voi
   const errorPrefix = 'no reports from the daemon at its console';
   const socket = await connectToConsole(socketPath, errorPrefix);
   await new Promise<void>((_resolve, reject) => {
-    const splitter = new LineSplitter(MAX_LINE);
+    const splitter = new LineSplitter(MAX_LINE_BYTES);
     const fail = (reason: string) => {
       socket.destroy();
       reject(new ConsoleUnreachable(`${errorPrefix} ${socketPath}: ${reason}`, false));
@@ -28,7 +28,7 @@ export async function follow(socketPath: string, onReport: (line: string) => voi
       try {
         lines = splitter.push(chunk);
       } catch {
-        fail(`it sent a line longer than ${MAX_LINE} bytes`);
+        fail(`it sent a line longer than ${MAX_LINE_BYTES} bytes`);
         return;
       }
       for (const line of lines) {

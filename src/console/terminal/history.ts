@@ -5,7 +5,7 @@ import { readRegularFileSync } from '../../util/regular-file.js';
 import { mayBeStored } from '../common/secrecy.js';
 
 /** Largest number of lines that are read; the last typed ones come first in the file. */
-export const MAX_HISTORY = 1000;
+export const MAX_HISTORY_LINES = 1000;
 /** Largest history file, bytes. A larger one is not read, and is replaced. */
 export const MAX_HISTORY_BYTES = 1 << 22;
 
@@ -13,7 +13,7 @@ export const MAX_HISTORY_BYTES = 1 << 22;
 export function readHistory(file: string): string[] {
   try {
     const text = readRegularFileSync(file, MAX_HISTORY_BYTES).toString('utf8');
-    return text.split('\n').filter(Boolean).slice(0, MAX_HISTORY);
+    return text.split('\n').filter(Boolean).slice(0, MAX_HISTORY_LINES);
   } catch {
     return [];
   }

@@ -7,10 +7,10 @@ import { LineSplitter, type TooLongError } from '../../util/lines.js';
 import { printable } from '../../util/printable.js';
 import { complete, type CompletionWords } from './completion.js';
 import { ConsoleUnreachable, connectToConsole } from './connect.js';
-import { MAX_HISTORY, readHistory, saveHistory } from './history.js';
-import { MAX_ANSWER, talk } from './talk.js';
+import { MAX_HISTORY_LINES, readHistory, saveHistory } from './history.js';
+import { MAX_ANSWER_BYTES, talk } from './talk.js';
 
-/** Options of {@link interact}; the defaults are standard input, standard output and {@link MAX_ANSWER}. */
+/** Options of {@link interact}; the defaults are standard input, standard output and {@link MAX_ANSWER_BYTES}. */
 export interface InteractOptions {
   readonly input?: NodeJS.ReadStream | NodeJS.ReadableStream;
   readonly output?: NodeJS.WriteStream | NodeJS.WritableStream;
@@ -25,7 +25,7 @@ export interface InteractOptions {
  */
 export async function interact(
   socketPath: string,
-  { input = process.stdin, output = process.stdout, most = MAX_ANSWER }: InteractOptions = {},
+  { input = process.stdin, output = process.stdout, most = MAX_ANSWER_BYTES }: InteractOptions = {},
 ): Promise<void> {
   const isInteractive = isTerminal(input) && isTerminal(output);
   const errorPrefix = 'no console at';
@@ -94,7 +94,7 @@ function createTerminal(
     input,
     output,
     history: readHistory(historyFile),
-    historySize: MAX_HISTORY,
+    historySize: MAX_HISTORY_LINES,
     prompt: '> ',
     completer: (line: string, done: (error: null, found: [string[], string]) => void) => {
       void complete(line, () => loadCompletionWords(socketPath)).then((found) => {

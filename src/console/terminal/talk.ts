@@ -7,7 +7,7 @@ export class ConsoleRefusal extends Error {
 }
 
 /** Longest answer, bytes. The JSON of 2,000 sessions with a few subflows is one line of some megabytes. */
-export const MAX_ANSWER = 256 * 1024 * 1024;
+export const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 
 /**
  * Sends one command to a daemon's console and returns its answer: the lines before END, or the text after SUCCESS:.
@@ -18,7 +18,7 @@ export async function talk(
   socketPath: string,
   command: string,
   timeoutMs = 30_000,
-  maxBytes = MAX_ANSWER,
+  maxBytes = MAX_ANSWER_BYTES,
 ): Promise<readonly string[]> {
   const errorPrefix = 'no answer from the daemon at its console';
   const socket = await connectToConsole(socketPath, errorPrefix);

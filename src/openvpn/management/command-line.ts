@@ -2,17 +2,17 @@
 export type ParsedLine = { readonly words: readonly string[] } | 'nothing' | 'malformed';
 
 /** Longest command of one line, in bytes without its end. OpenVPN's buffer has 1024 bytes (`man_connection_init`). */
-export const LONGEST_LINE = 1000;
+export const MAX_COMMAND_LINE_BYTES = 1000;
 /**
  * Longest line of a command of several lines, in bytes without its end. OpenVPN reads 256 bytes at a time, so its buffer must
  * also hold the beginning of the next line. If the buffer overflows, OpenVPN discards its content without an error
  * (`command_line_add` in manage.c of 2.6).
  */
-export const LONGEST_MULTI_LINE = 750;
+export const MAX_MULTI_LINE_BYTES = 750;
 
 /** `OPTION_PARM_SIZE` and `MAX_PARMS` in OpenVPN's options.h. */
-const WORD_SIZE = 256;
-const MOST_WORDS = 16;
+const OPTION_PARM_SIZE = 256;
+const MAX_PARMS = 16;
 
 /** Keeps only the characters that OpenVPN does not ignore: printable ASCII. */
 export function keepReadableCharacters(line: string): string {
@@ -62,9 +62,9 @@ export function parseLine(line: string): ParsedLine {
     if (taken === '\0') taken = '';
     if (isEscaped && taken !== '' && !/["\\ ]/.test(taken)) return 'malformed';
     isEscaped = false;
-    if (taken !== '' && word.length >= WORD_SIZE) return 'malformed';
+    if (taken !== '' && word.length >= OPTION_PARM_SIZE) return 'malformed';
     word += taken;
-    if (words.length >= MOST_WORDS) break;
+    if (words.length >= MAX_PARMS) break;
   }
   if (within !== 'nothing') return 'malformed';
   return words.length === 0 ? 'nothing' : { words };

@@ -27,20 +27,20 @@ export interface StatusReply {
   readonly unnamed: readonly ClientRow[];
   /** Whether data-channel offload (DCO) carries the sessions, so the process has no TCP socket for them. */
   readonly usesDco: boolean;
-  /** A problem for each unreadable row, at most {@link MOST_UNREADABLE}. */
+  /** A problem for each unreadable row, at most {@link MAX_UNREADABLE}. */
   readonly problems: readonly string[];
-  /** Number of clients that were not read, because there are more than {@link MOST_SESSIONS}; absent if there are none. */
+  /** Number of clients that were not read, because there are more than {@link MAX_SESSIONS}; absent if there are none. */
   readonly omitted?: number;
 }
 
 /** Largest number of sessions of one server, which is also the largest number of records, so no server takes all memory. */
-export const MOST_SESSIONS = 16_384;
+export const MAX_SESSIONS = 16_384;
 /** Largest number of unreadable rows that are reported. */
-export const MOST_UNREADABLE = 16;
+export const MAX_UNREADABLE = 16;
 
 const UNNAMED = 'UNDEF';
 /** Longest time that OpenVPN lists a client before it lets it in or drops it, seconds: `hand-window` (60 s) and a reserve. */
-const LONGEST_HANDSHAKE_S = 90;
+const MAX_HANDSHAKE_S = 90;
 
 /**
  * Reads the answer to `status 3`. Cells are separated by tabs, and `HEADER` lines name the columns, which differ between
@@ -65,9 +65,9 @@ export function parseStatus(lines: readonly string[]): StatusReply {
     else if (kind === 'CLIENT_LIST') {
       const row = columns && readRow(columns, cells);
       const among = row?.commonName === UNNAMED ? unnamed : clients;
-      if (row !== undefined && among.length < MOST_SESSIONS) among.push(row);
+      if (row !== undefined && among.length < MAX_SESSIONS) among.push(row);
       else if (row !== undefined) omitted += 1;
-      else if (problems.length < MOST_UNREADABLE)
+      else if (problems.length < MAX_UNREADABLE)
         problems.push(`status: cannot read the line ${JSON.stringify(line.slice(0, 200))}`);
     }
   }
@@ -116,7 +116,7 @@ function markUnproven(
   const routed = readRouteAddresses(lines);
   const givesAddresses = clients.some(({ virtual }) => virtual.length > 0);
   return clients.map((row) => {
-    const isOld = !givesAddresses && time !== undefined && time - (row.since ?? time) > LONGEST_HANDSHAKE_S;
+    const isOld = !givesAddresses && time !== undefined && time - (row.since ?? time) > MAX_HANDSHAKE_S;
     const isProven = row.virtual.length > 0 || routed.has(clientKeyOf(row)) || isOld;
     return isProven ? row : { ...row, isUnproven: true };
   });

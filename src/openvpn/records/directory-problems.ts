@@ -1,12 +1,12 @@
 import type { ProblemListener } from '../../util/problems.js';
 
 /** Largest number of files that are reported by name within a minute. Of the others, only the number is reported. */
-export const MOST_PER_MINUTE = 10;
+export const MAX_PER_MINUTE = 10;
 const MINUTE_MS = 60_000;
 /** Largest number of files whose reports are open until they are removed. Small, so `status` has room for other problems. */
-export const MOST_NAMED = 5;
+export const MAX_NAMED_FILES = 5;
 /** Shortest pause between two reports of one kind, milliseconds, because somebody can change a state back and forth. */
-export const LEAST_PAUSE_MS = 10_000;
+export const MIN_PAUSE_MS = 10_000;
 
 interface Report {
   readonly text: string;
@@ -17,7 +17,7 @@ interface Report {
 
 /** The problems of one directory. Limits the reports, because otherwise whoever can write there could fill the log. */
 export class DirectoryProblems {
-  /** By kind. A resolved one stays until {@link LEAST_PAUSE_MS} are over. */
+  /** By kind. A resolved one stays until {@link MIN_PAUSE_MS} are over. */
   readonly #reports = new Map<string, Report>();
   /** Files whose reports are open, in the order of the reports. */
   readonly #named = new Set<string>();
@@ -40,7 +40,7 @@ export class DirectoryProblems {
     const now = performance.now();
     if (last !== undefined) {
       if (!last.isResolved && last.text === text) return;
-      if (now - last.reportedAt < LEAST_PAUSE_MS) return;
+      if (now - last.reportedAt < MIN_PAUSE_MS) return;
     }
     this.#reports.set(kind, { text, reportedAt: now, isResolved: false });
     this.listener.onProblem(text, this.#keyOf(kind));
@@ -50,7 +50,7 @@ export class DirectoryProblems {
   resolve(kind: string): void {
     const last = this.#reports.get(kind);
     if (last === undefined || last.isResolved) return;
-    if (performance.now() - last.reportedAt < LEAST_PAUSE_MS)
+    if (performance.now() - last.reportedAt < MIN_PAUSE_MS)
       this.#reports.set(kind, { ...last, isResolved: true });
     else this.#reports.delete(kind);
     this.listener.onResolved(this.#keyOf(kind));
@@ -60,12 +60,12 @@ export class DirectoryProblems {
   reportFile(file: string, reason: string, remedy: string): void {
     this.#turnMinute();
     const text = `${JSON.stringify(file)} ${reason}`;
-    if (this.#count++ >= MOST_PER_MINUTE) {
+    if (this.#count++ >= MAX_PER_MINUTE) {
       this.#rest = { count: (this.#rest?.count ?? 0) + 1, example: text };
       return;
     }
     const [first] = this.#named;
-    if (this.#named.size >= MOST_NAMED && first !== undefined) this.resolveFile(first);
+    if (this.#named.size >= MAX_NAMED_FILES && first !== undefined) this.resolveFile(first);
     this.#named.add(file);
     this.listener.onProblem(`${text}; to fix it: ${remedy}`, this.#keyOf(`file ${file}`));
   }

@@ -6,10 +6,10 @@ import type { ValidRecord } from './record-table.js';
  * OpenVPN is one process, and two during a restart. But whoever has that user's rights can start any number of processes, and
  * subflowd observes each.
  */
-export const MOST_PROCESSES = 16;
+export const MAX_PROCESSES = 16;
 
 /**
- * Returns the records of the first {@link MOST_PROCESSES} processes of each user, and as `crowded` the directories that have
+ * Returns the records of the first {@link MAX_PROCESSES} processes of each user, and as `crowded` the directories that have
  * records of more processes.
  */
 export function limitProcesses(records: readonly ValidRecord[]): {
@@ -22,7 +22,7 @@ export function limitProcesses(records: readonly ValidRecord[]): {
     const directory = dirname(path);
     const pids = byUser.get(directory) ?? new Set();
     byUser.set(directory, pids);
-    if (pids.size < MOST_PROCESSES) pids.add(pid);
+    if (pids.size < MAX_PROCESSES) pids.add(pid);
     if (pids.has(pid)) return true;
     crowded.add(directory);
     return false;

@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path';
 import { WorkBudget, type SlicedWork } from '../../util/fair-work.js';
-import { INTERVAL_MS, MOST_EVENTS } from '../../util/watch-throttle.js';
+import { INTERVAL_MS, MAX_EVENTS } from '../../util/watch-throttle.js';
 import { Pace } from '../../util/pace.js';
 import type { ProblemListener } from '../../util/problems.js';
 import { DirectoryWatch, describeUnwatched } from './directory-watch.js';
@@ -78,7 +78,7 @@ export class UserDirectory implements SlicedWork {
       onNoise: () => {
         this.#problems.report(
           'noise',
-          `${path} changes more than ${MOST_EVENTS} times in ${INTERVAL_MS} ms: until this ends, it is read every ` +
+          `${path} changes more than ${MAX_EVENTS} times in ${INTERVAL_MS} ms: until this ends, it is read every ` +
             `${POLL_MS} ms; to fix it: find out which program of the directory's owner causes the changes`,
         );
         this.rescan();

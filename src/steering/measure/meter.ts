@@ -74,7 +74,7 @@ const RTT_VALID_MS = 10_000;
  * Milliseconds in which the lowest round-trip time rises by two thirds of the distance to the present one. It must not
  * stay for ever, because people move and routes change.
  */
-const LEAST_RTT_DRIFT_MS = 1_800_000;
+const MIN_RTT_DRIFT_MS = 1_800_000;
 /** The assumed size of a segment, bytes. */
 const SEGMENT_BYTES = 1400;
 
@@ -144,7 +144,7 @@ function measure(
 ): SubflowMeter {
   const rtt = measuredRtt(subflow.rtt);
   const earlier = before?.leastRtt;
-  const drifted = earlier && rtt && approach(earlier, rtt, Math.max(0, time), LEAST_RTT_DRIFT_MS);
+  const drifted = earlier && rtt && approach(earlier, rtt, Math.max(0, time), MIN_RTT_DRIFT_MS);
   const leastRtt = leastOf(drifted ?? earlier, measuredRtt(subflow.minRtt), rtt);
   const counters = countersOf(subflow);
   const increase = time > 0 ? difference(before?.counters, counters) : undefined;

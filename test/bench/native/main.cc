@@ -1,5 +1,6 @@
-// What subflowd is measured against: `floor`, driven by lines on its standard input, one answer to each. test/bench/floor.ts
-// writes them. Times are nanoseconds of the monotonic clock for all repetitions together.
+// The program that subflowd is compared with. It does only the necessary work, so its time is a lower bound, the
+// "floor". Standard input has one command in each line, from test/bench/floor.ts, and each gets one line as its answer.
+// A time is in nanoseconds of the monotonic clock, for all repetitions together.
 #include <sys/wait.h>
 #include <spawn.h>
 
@@ -19,11 +20,11 @@ namespace {
 struct Floor {
   std::string path;
   std::uint64_t end = 0;
-  std::unique_ptr<bench::Mapped> mapped;
-  std::unique_ptr<bench::Bytes> bytes;
+  std::unique_ptr<bench::MappedMemory> mapped;
+  std::unique_ptr<bench::ByteMemory> bytes;
   std::unique_ptr<subflowd::PhysicalMemory> guarded;
-  std::unique_ptr<bench::Turns> turns;
-  bench::Places places;
+  std::unique_ptr<bench::SwitchRuns> switches;
+  bench::Locations locations;
 };
 
 std::uint64_t timed(const std::function<void()>& work) {
@@ -58,8 +59,8 @@ std::string answer(Floor& floor, std::istringstream& line) {
     line >> floor.path >> access >> floor.end;
     const auto requested =
         access == "mapped" ? subflowd::RequestedAccess::kMapped : subflowd::RequestedAccess::kBytes;
-    if (access == "mapped") floor.mapped = std::make_unique<bench::Mapped>(floor.path, floor.end);
-    floor.bytes = std::make_unique<bench::Bytes>(floor.path);
+    if (access == "mapped") floor.mapped = std::make_unique<bench::MappedMemory>(floor.path, floor.end);
+    floor.bytes = std::make_unique<bench::ByteMemory>(floor.path);
     floor.guarded = std::make_unique<subflowd::PhysicalMemory>(
         floor.path, std::vector<subflowd::Range>{{0x1000, floor.end}}, requested, true);
     return "ok";
@@ -68,13 +69,13 @@ std::string answer(Floor& floor, std::istringstream& line) {
     std::string name;
     std::uint64_t value;
     line >> name >> value;
-    floor.places[name] = value;
+    floor.locations[name] = value;
     return "ok";
   }
   if (verb == "sessions") {
     std::string file;
     line >> file;
-    floor.turns = std::make_unique<bench::Turns>(bench::read_sessions(file));
+    floor.switches = std::make_unique<bench::SwitchRuns>(bench::read_sessions(file));
     return "ok";
   }
   if (verb == "reads") return std::to_string(floor.bytes->reads());
@@ -82,17 +83,17 @@ std::string answer(Floor& floor, std::istringstream& line) {
   line >> count;
   if (verb == "switch") {
     return std::to_string(timed([&] {
-      if (floor.mapped) floor.turns->mapped(*floor.mapped, count);
-      else floor.turns->bytes(*floor.bytes, count);
+      if (floor.mapped) floor.switches->mapped(*floor.mapped, count);
+      else floor.switches->bytes(*floor.bytes, count);
     }));
   }
-  if (verb == "guarded") return std::to_string(timed([&] { floor.turns->guarded(*floor.guarded, count); }));
+  if (verb == "guarded") return std::to_string(timed([&] { floor.switches->guarded(*floor.guarded, count); }));
   if (verb == "walk") {
-    const bench::Walker walker(floor.places);
+    const bench::Walker walker(floor.locations);
     std::vector<bench::Subflow> found;
     std::string access;
     line >> access;
-    const std::uint64_t task = floor.places.at("task");
+    const std::uint64_t task = floor.locations.at("task");
     const std::uint64_t time = timed([&] {
       for (std::uint64_t done = 0; done < count; ++done) {
         if (access == "mapped") walker.walk(*floor.mapped, task, found);
@@ -102,13 +103,13 @@ std::string answer(Floor& floor, std::istringstream& line) {
     return std::to_string(time) + " " + std::to_string(found.size());
   }
   if (verb == "paper") {
-    const bench::Walker walker(floor.places);
-    const auto pid = static_cast<std::uint32_t>(floor.places.at("pid"));
-    const auto port = static_cast<std::uint16_t>(floor.places.at("port"));
-    const std::uint64_t bit = floor.places.at("mptcp_subflow_context.request_bkup:");
+    const bench::Walker walker(floor.locations);
+    const auto pid = static_cast<std::uint32_t>(floor.locations.at("pid"));
+    const auto port = static_cast<std::uint16_t>(floor.locations.at("port"));
+    const std::uint64_t bit = floor.locations.at("mptcp_subflow_context.request_bkup:");
     return std::to_string(timed([&] {
       for (std::uint64_t done = 0; done < count; ++done) {
-        const std::uint64_t address = walker.seek(*floor.bytes, pid, port) + bit / 8;
+        const std::uint64_t address = walker.find_last_subflow(*floor.bytes, pid, port) + bit / 8;
         const auto byte = bench::load<std::uint8_t>(floor.bytes->view(address, 1));
         floor.bytes->write_byte(address, static_cast<std::uint8_t>(byte ^ 1 << bit % 8));
       }

@@ -1,5 +1,5 @@
-// Physical memory as a program reads it that does nothing else: the whole of it mapped in one piece, or one pread for
-// each thing. No range is checked; the benchmark gives addresses that were found before.
+// The fastest ways to read physical memory: to map all of it at once, or to call pread for each item. Ranges are not
+// checked, because the benchmark only uses addresses that subflowd has found before.
 #pragma once
 
 #include <fcntl.h>
@@ -14,9 +14,9 @@
 
 namespace bench {
 
-class Mapped {
+class MappedMemory {
  public:
-  Mapped(const std::string& path, std::uint64_t end) {
+  MappedMemory(const std::string& path, std::uint64_t end) {
     const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
     void* mapped = fd < 0 ? MAP_FAILED : ::mmap(nullptr, end, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (mapped == MAP_FAILED) throw std::runtime_error("cannot map " + path + ": " + std::strerror(errno));
@@ -24,16 +24,16 @@ class Mapped {
     ::close(fd);
   }
   std::byte* at(std::uint64_t address) const noexcept { return base_ + address; }
-  // Where `length` bytes at the address can be read until the next call.
+  // Returns where the bytes at the address can be read until the next call.
   const std::byte* view(std::uint64_t address, std::size_t) const noexcept { return at(address); }
 
  private:
   std::byte* base_;
 };
 
-class Bytes {
+class ByteMemory {
  public:
-  explicit Bytes(const std::string& path) : fd_(::open(path.c_str(), O_RDWR | O_CLOEXEC)) {
+  explicit ByteMemory(const std::string& path) : fd_(::open(path.c_str(), O_RDWR | O_CLOEXEC)) {
     if (fd_ < 0) throw std::runtime_error("cannot open " + path + ": " + std::strerror(errno));
   }
   const std::byte* view(std::uint64_t address, std::size_t length) {

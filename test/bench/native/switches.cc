@@ -12,8 +12,8 @@ namespace {
 constexpr std::uint64_t kPage = 4096;
 constexpr std::size_t kMaxSteps = 64;
 
-[[noreturn]] void lost(std::size_t step) {
-  throw std::runtime_error("step " + std::to_string(step) + " no longer holds what it held");
+[[noreturn]] void guard_differs(std::size_t step) {
+  throw std::runtime_error("the word of step " + std::to_string(step) + " has changed");
 }
 
 std::vector<Page> pages_of(const std::vector<subflowd::Guard>& guards) {
@@ -77,7 +77,7 @@ std::vector<Session> read_sessions(const std::string& file) {
     for (auto& changes : session.changes) {
       const std::uint64_t count = word();
       for (std::uint64_t i = 0; i < count; ++i) {
-        // a list in braces is evaluated from left to right
+        // C++ evaluates a list in braces from left to right
         changes.push_back({word(), word(), word(), word(), word()});
       }
     }
@@ -85,17 +85,17 @@ std::vector<Session> read_sessions(const std::string& file) {
   return sessions;
 }
 
-const Session& Turns::next(const std::vector<subflowd::Change>** changes) {
+const Session& SwitchRuns::next(const std::vector<subflowd::Change>** changes) {
   const Session& session = sessions_[at_];
-  *changes = &session.changes[turn_];
+  *changes = &session.changes[direction_];
   if (++at_ == sessions_.size()) {
     at_ = 0;
-    turn_ ^= 1;
+    direction_ ^= 1;
   }
   return session;
 }
 
-void Turns::mapped(const Mapped& memory, std::uint64_t count) {
+void SwitchRuns::mapped(const MappedMemory& memory, std::uint64_t count) {
   std::uint64_t values[kMaxSteps];
   for (std::uint64_t done = 0; done < count; ++done) {
     const std::vector<subflowd::Change>* changes;
@@ -104,14 +104,14 @@ void Turns::mapped(const Mapped& memory, std::uint64_t count) {
     for (const Step& step : session.steps) {
       const std::uint64_t address = (step.from < 0 ? 0 : values[step.from]) + step.delta;
       values[i] = __atomic_load_n(reinterpret_cast<const std::uint64_t*>(memory.at(address)), __ATOMIC_RELAXED);
-      if ((values[i] & step.guard.mask) != step.guard.expected) lost(i);
+      if ((values[i] & step.guard.mask) != step.guard.expected) guard_differs(i);
       ++i;
     }
     for (const subflowd::Change& change : *changes) change_mapped(memory.at(change.address), change);
   }
 }
 
-void Turns::bytes(Bytes& memory, std::uint64_t count) {
+void SwitchRuns::bytes(ByteMemory& memory, std::uint64_t count) {
   for (std::uint64_t done = 0; done < count; ++done) {
     const std::vector<subflowd::Change>* changes;
     const Session& session = next(&changes);
@@ -128,7 +128,7 @@ void Turns::bytes(Bytes& memory, std::uint64_t count) {
       const std::byte* bytes = memory.view(low, end - low);
       for (const std::size_t i : page.steps) {
         const subflowd::Guard& guard = session.guards[i];
-        if ((load<std::uint64_t>(bytes + (guard.address - low)) & guard.mask) != guard.expected) lost(i);
+        if ((load<std::uint64_t>(bytes + (guard.address - low)) & guard.mask) != guard.expected) guard_differs(i);
       }
       for (std::size_t i = 0; i < changes->size(); ++i) {
         const std::uint64_t address = (*changes)[i].address;
@@ -145,13 +145,13 @@ void Turns::bytes(Bytes& memory, std::uint64_t count) {
   }
 }
 
-void Turns::guarded(subflowd::PhysicalMemory& memory, std::uint64_t count) {
+void SwitchRuns::guarded(subflowd::PhysicalMemory& memory, std::uint64_t count) {
   for (std::uint64_t done = 0; done < count; ++done) {
     const std::vector<subflowd::Change>* changes;
     const Session& session = next(&changes);
     for (const subflowd::Change& change : *changes) {
       const int result = subflowd::guarded_commit(memory, session.guards.data(), session.guards.size(), change);
-      if (result >= 0) lost(static_cast<std::size_t>(result));
+      if (result >= 0) guard_differs(static_cast<std::size_t>(result));
     }
   }
 }

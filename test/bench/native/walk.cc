@@ -16,10 +16,10 @@ bool bit(const std::byte* structure, std::uint64_t offset) noexcept {
 
 }  // namespace
 
-Walker::Walker(const Places& places) {
+Walker::Walker(const Locations& locations) {
   const auto at = [&](const std::string& name) {
-    const auto found = places.find(name);
-    if (found == places.end()) throw std::runtime_error(name + " was not set");
+    const auto found = locations.find(name);
+    if (found == locations.end()) throw std::runtime_error(name + " was not set");
     return found->second;
   };
   direct_ = at("direct");
@@ -53,14 +53,14 @@ Walker::Walker(const Places& places) {
   peers_ = at("mptcp_subflow_context.backup:");
   pending_ = at("mptcp_subflow_context.send_mp_prio:");
   context_length_ = std::max({node_ + 8, tcp_sock_ + 8, ours_ / 8 + 1, peers_ / 8 + 1, pending_ / 8 + 1});
-  // Where the array of files lies in vmalloc space, the benchmark tells its pages.
-  for (std::uint64_t page = 0; places.count("array:" + std::to_string(page)) > 0; ++page) {
+  // If the array of files is in vmalloc space, the benchmark sends the physical addresses of its pages.
+  for (std::uint64_t page = 0; locations.count("array:" + std::to_string(page)) > 0; ++page) {
     array_pages_.push_back(at("array:" + std::to_string(page)));
   }
 }
 
 template <typename Memory>
-bool Walker::ends(Memory& memory, std::uint64_t sk, Ends& into) const {
+bool Walker::read_endpoints(Memory& memory, std::uint64_t sk, Endpoints& into) const {
   const std::byte* sock = memory.view(physical(sk), sock_length_);
   const auto family = load<std::uint16_t>(sock + family_);
   if ((family != 2 && family != 10) || load<std::uint8_t>(sock + state_) != 1) return false;
@@ -93,8 +93,8 @@ void Walker::each_meta(Memory& memory, std::uint64_t task, Found found) const {
     const std::uint64_t inode = pointer(file + inode_);
     if ((load<std::uint16_t>(memory.view(physical(inode + mode_), 2)) & 0xf000) != kSocketMode) continue;
     const std::uint64_t sk = pointer(inode + to_socket_ + sk_);
-    Ends meta;
-    if (sk == 0 || !ends(memory, sk, meta)) continue;
+    Endpoints meta;
+    if (sk == 0 || !read_endpoints(memory, sk, meta)) continue;
     if (load<std::uint16_t>(memory.view(physical(sk + protocol_), 2)) != kMptcp) continue;
     if (!found(sk, meta)) return;
   }
@@ -110,21 +110,21 @@ void Walker::each_subflow(Memory& memory, std::uint64_t meta, Found found) const
     Subflow subflow{meta, at, {}, bit(context, ours_), bit(context, peers_), bit(context, pending_)};
     node = load<std::uint64_t>(context + node_);
     const auto sk = load<std::uint64_t>(context + tcp_sock_);
-    if (ends(memory, sk, subflow.ends)) found(subflow);
+    if (read_endpoints(memory, sk, subflow.endpoints)) found(subflow);
   }
 }
 
 template <typename Memory>
 void Walker::walk(Memory& memory, std::uint64_t task, std::vector<Subflow>& found) const {
   found.clear();
-  each_meta(memory, task, [&](std::uint64_t sk, const Ends&) {
+  each_meta(memory, task, [&](std::uint64_t sk, const Endpoints&) {
     each_subflow(memory, sk, [&](const Subflow& subflow) { found.push_back(subflow); });
     return true;
   });
 }
 
 template <typename Memory>
-std::uint64_t Walker::seek(Memory& memory, std::uint32_t pid, std::uint16_t remote_port) const {
+std::uint64_t Walker::find_last_subflow(Memory& memory, std::uint32_t pid, std::uint16_t remote_port) const {
   const std::uint64_t low = std::min(tasks_, pid_);
   const std::uint64_t length = std::max(tasks_ + 8, pid_ + 4) - low;
   std::uint64_t task = init_task_;
@@ -132,20 +132,20 @@ std::uint64_t Walker::seek(Memory& memory, std::uint32_t pid, std::uint16_t remo
     const std::byte* structure = memory.view(physical(task + low), length);
     if (load<std::uint32_t>(structure + (pid_ - low)) == pid) break;
     task = load<std::uint64_t>(structure + (tasks_ - low)) - tasks_;
-    if (task == init_task_) throw std::runtime_error("there is no such process");
+    if (task == init_task_) throw std::runtime_error("no process has this PID");
   }
   std::uint64_t context = 0;
-  each_meta(memory, task, [&](std::uint64_t sk, const Ends& meta) {
+  each_meta(memory, task, [&](std::uint64_t sk, const Endpoints& meta) {
     if (meta.remote_port != remote_port) return true;
     each_subflow(memory, sk, [&](const Subflow& subflow) { context = subflow.context; });
     return false;
   });
-  if (context == 0) throw std::runtime_error("there is no such connection");
+  if (context == 0) throw std::runtime_error("no connection has this remote port");
   return physical(context);
 }
 
-template void Walker::walk(Mapped&, std::uint64_t, std::vector<Subflow>&) const;
-template void Walker::walk(Bytes&, std::uint64_t, std::vector<Subflow>&) const;
-template std::uint64_t Walker::seek(Bytes&, std::uint32_t, std::uint16_t) const;
+template void Walker::walk(MappedMemory&, std::uint64_t, std::vector<Subflow>&) const;
+template void Walker::walk(ByteMemory&, std::uint64_t, std::vector<Subflow>&) const;
+template std::uint64_t Walker::find_last_subflow(ByteMemory&, std::uint32_t, std::uint16_t) const;
 
 }  // namespace bench

@@ -1,13 +1,13 @@
-/** Which of a client's two subflows carries its tunnel, and who says so. */
+/** How it is decided which of a client's two subflows carries its tunnel. */
 export interface Arrangement {
   readonly letter: 'a' | 'b' | 'c' | 'd';
-  /** In a few words, for plots and tables. */
+  /** A few words, for plots and tables. */
   readonly title: string;
   /** One sentence, for people. */
   readonly description: string;
-  /** The clients themselves ask for backup on every path but the first. */
+  /** Whether the clients themselves ask for backup on every path but the first. */
   readonly clientsAskForBackup: boolean;
-  /** What subflowd is told; absent: it does not run. */
+  /** How subflowd chooses the path of each client; absent if subflowd does not run. */
   readonly steering?: 'rules' | 'balance';
 }
 
@@ -16,27 +16,27 @@ export const arrangements: readonly [Arrangement, ...Arrangement[]] = [
   {
     letter: 'a',
     title: 'own access point first',
-    description: 'As terminals do today: the own access point is active, the other ISP’s is backup.',
+    description: 'As devices do today: their own access point is active, the other ISP’s is backup.',
     clientsAskForBackup: true,
   },
   {
     letter: 'b',
     title: 'all active',
-    description: 'Every subflow is active; which one carries what is left to MPTCP.',
+    description: 'Every subflow is active, and MPTCP chooses which one carries what.',
     clientsAskForBackup: false,
   },
   {
     letter: 'c',
     title: 'fixed rules',
     description:
-      'subflowd with a rule per client: half of the clients on each access point, by an admin who cannot see the neighbours.',
+      'subflowd with a rule for each client: half of the clients on each access point. The admin does not see the neighbours.',
     clientsAskForBackup: false,
     steering: 'rules',
   },
   {
     letter: 'd',
     title: 'balance',
-    description: 'subflowd with mode = balance: placed by what the access points carry.',
+    description: 'subflowd with mode = balance: it places clients by the load of the access points.',
     clientsAskForBackup: false,
     steering: 'balance',
   },

@@ -8,7 +8,7 @@ import { BEGIN_WITHIN_MS, type LoadOptions, type LoadResult } from './load.js';
 import type { Scene } from './scene.js';
 import type { SendPlan } from './send-plan.js';
 
-/** Of IP packets into each client's tunnel, towards the client. */
+/** The rate of IP packets into each client's tunnel, towards the client, Mbit/s. */
 export const CONSTANT_MBIT = 2.7;
 
 const port = 5000;
@@ -25,9 +25,9 @@ const receivedLine = z.object({
 });
 
 /**
- * UDP through every tunnel, from the web server to the client. What has not come by the end has not come: a tunnel's TCP
- * would deliver it some time.
- * @throws {Error} if a datagram came twice or changed, or none came.
+ * Sends UDP through every tunnel, from the web server to the client. A datagram that arrives after the end of the load counts
+ * as not delivered, because a tunnel's TCP delivers everything at some time.
+ * @throws {Error} if a datagram arrived twice or changed, or if none arrived.
  */
 export async function constantRate(
   { network, clients }: Scene,
@@ -69,6 +69,6 @@ function lastLine({ stdout, stderr }: { stdout: string; stderr: string }): unkno
   try {
     return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
   } catch (cause) {
-    throw new Error(`a program of the constant rate ended without a result: ${stdout}${stderr}`, { cause });
+    throw new Error(`a sender or receiver ended without a result: ${stdout}${stderr}`, { cause });
   }
 }

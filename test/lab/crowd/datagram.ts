@@ -1,26 +1,26 @@
 import { payload } from '../payload.js';
 
-/** IPv4 and UDP. */
+/** The headers of IPv4 and UDP. */
 const OUTER_BYTES = 28;
 
-/** Sequence number (u32), then the time it was sent and the time that ends the load, Unix time in milliseconds (doubles). */
+/** A u32, the sequence number, then two doubles: when it was sent and when the load ends, Unix time in milliseconds. */
 const HEADER_BYTES = 20;
 
 /**
- * Size of the IP packets that carry the constant rate. With what OpenVPN (26 bytes), TCP and MPTCP add, one just fits into
- * an Ethernet frame of its own.
+ * Size of the IP packets of the constant rate. OpenVPN adds 26 bytes, and TCP and MPTCP add their headers. Each packet then
+ * just fits into one Ethernet frame.
  */
 export const PACKET_BYTES = 1380;
 
-/** What a datagram says of itself; times are Unix time in milliseconds. */
+/** The header of a datagram; times are Unix time in milliseconds. */
 export interface Datagram {
   readonly sequence: number;
   readonly sentMs: number;
-  /** Of the load: what comes later has not come. */
+  /** The end of the load. A datagram that arrives later counts as not delivered. */
   readonly endMs: number;
 }
 
-/** Size of a UDP payload in an IP packet of that size. */
+/** Size of the UDP payload in an IP packet of this size, bytes. */
 export function datagramBytes(packetBytes: number): number {
   return packetBytes - OUTER_BYTES;
 }
@@ -33,7 +33,11 @@ export function writeHeader({ sequence, sentMs, endMs }: Datagram): Buffer {
   return header;
 }
 
-/** @returns nothing if anything but what was sent is behind the header. */
+/**
+ * Reads the header of a datagram.
+ * @param body the bytes that were sent after the header.
+ * @returns undefined if other bytes arrived after the header.
+ */
 export function readDatagram(datagram: Buffer, body: Buffer): Datagram | undefined {
   if (!datagram.subarray(HEADER_BYTES).equals(body)) return undefined;
   return {
@@ -43,7 +47,7 @@ export function readDatagram(datagram: Buffer, body: Buffer): Datagram | undefin
   };
 }
 
-/** What stands behind the header in a datagram of this size: bytes that look random, the same every time. */
+/** The bytes after the header in a datagram of this size. They look random, and are the same every time. */
 export function filler(bytes: number): Buffer {
   return Buffer.concat([...payload(bytes - HEADER_BYTES)]);
 }

@@ -7,8 +7,8 @@ import { BEGIN_WITHIN_MS, type LoadOptions, type LoadResult } from './load.js';
 import type { Scene } from './scene.js';
 
 /**
- * A download of equal size through every tunnel, over when the last one is.
- * @throws {Error} if one fails or is not what was sent.
+ * Downloads of equal size, one through every tunnel. The load ends with the last one.
+ * @throws {Error} if a download fails, or received other bytes than were sent.
  */
 export async function downloads(
   { network, clients }: Scene,
@@ -16,12 +16,12 @@ export async function downloads(
 ): Promise<LoadResult> {
   const random = generator(seed);
   const transfers = clients.map(({ namespace }) =>
-    Transfer.download(network, namespace, bytes, { holds: [0], timeoutMs: 900_000 }),
+    Transfer.download(network, namespace, bytes, { stops: [0], timeoutMs: 900_000 }),
   );
   await until(
     'every download is ready',
     async () => {
-      // One that failed throws here.
+      // a download that failed throws here
       await Promise.race([...transfers.map(({ done }) => done), sleep(20)]);
       return transfers.every(({ hasStarted }) => hasStarted);
     },
@@ -38,7 +38,8 @@ export async function downloads(
   const endedMs = Date.now();
   const wanted = payloadSha256(bytes);
   for (const [index, { sha256 }] of results.entries())
-    if (sha256 !== wanted) throw new Error(`what came to ${clients[index]?.name ?? ''} is not what was sent`);
+    if (sha256 !== wanted)
+      throw new Error(`${clients[index]?.name ?? ''} received other bytes than were sent`);
   return {
     beganMs,
     endedMs,

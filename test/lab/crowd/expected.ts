@@ -2,12 +2,12 @@ import type { Arrangement } from './arrangement.js';
 import { accessPoints, clientsOfA, clientsOfB } from './isps.js';
 import type { LoadOptions } from './load.js';
 
-/** What 12 clients, two servers and their namespaces take to come and go, about. */
+/** About how long the start and the stop of 12 clients, two servers and their namespaces take. */
 const SETUP_SECONDS = 10;
-/** Bytes at an access point for one byte of a download, about. */
+/** About how many bytes an access point carries for one byte of a download. */
 const OVERHEAD = 1.15;
 
-/** How long a run takes, about. */
+/** About how long a run takes, seconds. */
 export function expectedSeconds({ kind, seconds, bytes }: LoadOptions, { letter }: Arrangement): number {
   if (kind === 'constant') return SETUP_SECONDS + seconds;
   const capacity = accessPoints.reduce((sum, { rateMbit }) => sum + rateMbit, 0) * 1_000_000;

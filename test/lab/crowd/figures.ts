@@ -6,25 +6,28 @@ import type { AccessPointReport, ClientReport, LoadPoint, Placement, RunReport }
 import type { ClientSample, Sample } from './sampler.js';
 import { jain, mean } from './statistics.js';
 
-/** What one run left. */
+/** What was recorded in one run. */
 export interface RunRecord {
   readonly arrangement: Arrangement;
   readonly load: LoadKind;
   readonly clients: readonly { readonly name: string; readonly isOurs: boolean }[];
   readonly result: LoadResult;
-  /** In order of time; those outside the load are left out. */
+  /** In order of time. Those outside the load are ignored. */
   readonly samples: readonly Sample[];
   readonly latenessMs: number;
   readonly switches: readonly SwitchEvent[];
 }
 
 const paths = accessPoints.map(({ name }) => name);
-/** Fewer carry no load: OpenVPN's pings, TCP's last words. */
-const LEAST_BYTES = 10_000;
-/** A sample that came this much after the end still belongs to it. */
+/** Fewer bytes than this in an interval are not load, but OpenVPN's pings and TCP's last segments. */
+const MIN_BYTES = 10_000;
+/** A sample that was taken this much later than the end of the load still counts. */
 const graceMs = 500;
 
-/** @throws {Error} if there are not two samples of the load, or nothing was carried. */
+/**
+ * Computes the figures of one run.
+ * @throws {Error} if there are fewer than two samples of the load, or if the tunnels carried nothing.
+ */
 export function figuresOf(record: RunRecord): RunReport {
   const { arrangement, load, clients, result, samples, switches } = record;
   const { beganMs, endedMs } = result;
@@ -47,7 +50,7 @@ export function figuresOf(record: RunRecord): RunReport {
   const series = loadPoints(within, offered, beganMs);
   const reports = clients.map(({ name, isOurs }, index): ClientReport => {
     const one = result.clients[index];
-    if (!one) throw new Error(`there is no result of ${name}`);
+    if (!one) throw new Error(`the load has no result for ${name}`);
     return {
       name,
       isOurs,
@@ -90,7 +93,7 @@ function overheadBetween(first: Sample, last: Sample): number {
     (sum, [name, { tunnelBytes }]) => sum + tunnelBytes - (first.clients[name]?.tunnelBytes ?? 0),
     0,
   );
-  if (inside <= 0) throw new Error('nothing came out of the tunnels');
+  if (inside <= 0) throw new Error('the tunnels carried nothing');
   return outside / inside;
 }
 
@@ -105,7 +108,7 @@ function placementsIn(samples: readonly Sample[], names: readonly string[], bega
   );
 }
 
-/** @param offered by client; what it is to get, with all headers, Mbit/s. */
+/** @param offered what is sent to each client, with all headers, Mbit/s; by the client's name. */
 function loadPoints(
   samples: readonly Sample[],
   offered: ReadonlyMap<string, number> | undefined,
@@ -154,7 +157,7 @@ function accessPointReport(
 function carriedBy(before?: ClientSample, after?: ClientSample): Record<string, number> | undefined {
   const bytes = paths.map((path) => (after?.pathBytes[path] ?? 0) - (before?.pathBytes[path] ?? 0));
   const all = bytes.reduce((sum, one) => sum + one, 0);
-  if (all < LEAST_BYTES) return undefined;
+  if (all < MIN_BYTES) return undefined;
   return Object.fromEntries(paths.map((path, index) => [path, (bytes[index] ?? 0) / all]));
 }
 

@@ -1,18 +1,18 @@
-/** What the clients are given to carry, the same for every arrangement. */
+/** The load, which is the same for every arrangement. */
 export interface LoadOptions {
   readonly kind: LoadKind;
-  /** Constant rate: how long. */
+  /** Constant rate: its duration. */
   readonly seconds: number;
   /** Downloads: the size of each. */
   readonly bytes: number;
-  /** Of whatever is left to chance: who begins when. */
+  /** Seed of the random moments at which the clients begin. */
   readonly seed: number;
 }
 
 export const loadKinds = ['constant', 'downloads'] as const;
 export type LoadKind = (typeof loadKinds)[number];
 
-/** What came of it. */
+/** The result of a load. */
 export interface LoadResult {
   /** Unix time in milliseconds. */
   readonly beganMs: number;
@@ -21,17 +21,17 @@ export interface LoadResult {
   readonly clients: readonly ClientResult[];
 }
 
-/** Bytes are of IP packets in the tunnel for the constant rate, of the body for downloads. */
+/** Bytes are those of IP packets in the tunnel for the constant rate, and those of the HTTP body for downloads. */
 export interface ClientResult {
-  /** That were on their way to the client by the end. */
+  /** Bytes that were sent to the client until the end. */
   readonly sentBytes: number;
-  /** That had come to it by then. */
+  /** Bytes that the client had received by then. */
   readonly receivedBytes: number;
-  /** From its first byte to the end: of the whole load, or of its own download. */
+  /** From its first byte to the end: of the whole load for the constant rate, of its own download for downloads. */
   readonly seconds: number;
-  /** Constant rate: how long datagrams were on their way. */
+  /** Constant rate: how long the datagrams took that arrived in time. */
   readonly delayMs?: { readonly median: number; readonly p95: number };
 }
 
-/** When everybody has begun. */
+/** Each client begins at a random moment within this time. */
 export const BEGIN_WITHIN_MS = 1000;

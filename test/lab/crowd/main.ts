@@ -110,7 +110,7 @@ async function experiment(): Promise<void> {
         `this machine was busy: timers were ${Math.round(run.latenessMs)} ms late, so packets were probably late, too`,
       );
     runs.push(run);
-    // Written after each run, so that a later failure loses nothing.
+    // written after each run, so that no result is lost if a later run fails
     await writeFile(path.join(out, 'report.json'), `${JSON.stringify(report, undefined, 1)}\n`);
   }
   await writePage(report, out);

@@ -7,7 +7,7 @@ import { clientConfig, serverConfig } from '../openvpn-config.js';
 import { OpenvpnProcess } from '../openvpn.js';
 import { Authority } from '../pki.js';
 
-/** A client that has one path, on a server that nothing steers. */
+/** A client with one path, on a server that subflowd does not serve. */
 export interface Neighbour {
   readonly namespace: Namespace;
   readonly openvpn: OpenvpnProcess;
@@ -15,11 +15,11 @@ export interface Neighbour {
 
 export interface NeighbourOptions {
   readonly names: readonly string[];
-  /** Name of the one path that they have. */
+  /** Name of the only path that they have. */
   readonly on: string;
-  /** Where their configs and logs go. */
+  /** The directory of their configs and logs. */
   readonly directory: string;
-  /** Of their namespaces, as of the network's. */
+  /** Settings of their namespaces, the same as of the network's. */
   readonly sysctl: NonNullable<NetworkOptions['sysctl']>;
 }
 
@@ -28,8 +28,8 @@ const webSubnet: Subnet = { number: 121 };
 const tunnels = '10.9.0.0';
 
 /**
- * The other ISP's clients on one of the network's access points, connected by plain TCP to their ISP's own OpenVPN
- * server, which reaches the same web server. Everything is stopped and removed by `cleanup`.
+ * Adds the other ISP's clients to one of the network's access points. They connect by plain TCP to their own ISP's OpenVPN
+ * server, which reaches the same web server. `cleanup` stops and removes everything.
  */
 export async function addNeighbours(
   cleanup: Cleanup,
@@ -61,8 +61,8 @@ export async function addNeighbours(
     `route add ${webNetwork}/24 via ${hostOn(webSubnet, 2).v4}`,
   ]);
   await network.web.ip([`route add ${tunnels}/24 via ${hostOn(webSubnet, 1).v4}`]);
-  const theirs: Network = { ...network, server, serverAddress: hostOn(serverSubnet, 2) };
-  await start(server, 'neighbours', await serverConfig(theirs, authority, { tunnels }));
+  const neighbourNetwork: Network = { ...network, server, serverAddress: hostOn(serverSubnet, 2) };
+  await start(server, 'neighbours', await serverConfig(neighbourNetwork, authority, { tunnels }));
 
   const accessPoint = network.accessPoints[on];
   const onPath = network.paths.find(({ name }) => name === on);
@@ -70,9 +70,9 @@ export async function addNeighbours(
   return Promise.all(
     names.map(async (name, index) => {
       const namespace = await create(name);
-      // 0: their first path, whatever it is to others
+      // 0, because it is their first path, although it is not the first path of others
       await attachClient(accessPoint, namespace, onPath, 0, network.clients.length + index);
-      const openvpn = await start(namespace, name, await clientConfig(theirs, authority, name));
+      const openvpn = await start(namespace, name, await clientConfig(neighbourNetwork, authority, name));
       return { namespace, openvpn };
     }),
   );

@@ -7,7 +7,7 @@ import { drawPlots, type Plot } from './plots.js';
 import type { CrowdReport } from './report.js';
 import { rowsOf, type Rows } from './table.js';
 
-/** Draws the report: every plot as SVG, and `index.html`, which needs no other file. */
+/** Writes the report to a directory: every plot as SVG, and an `index.html` that needs no other file. */
 export async function writePage(report: CrowdReport, directory: string): Promise<void> {
   const plots = await drawPlots(report);
   for (const { name, svg } of plots) await writeFile(path.join(directory, `${name}.svg`), `${svg}\n`);
@@ -29,23 +29,24 @@ function page(report: CrowdReport, plots: readonly Plot[]): string {
   th { background: #f5f5f5; font-weight: normal } td:first-child, th:first-child { text-align: left }
   figure { margin: 2em 0 } figcaption { color: #555; font-size: 14px } svg { max-width: 100%; height: auto }
 </style>
-<h1>A crowd on one access point, and what spreads it</h1>
-<p>Two ISPs, each with an access point of ${own.rateMbit} Mbit/s each way. Ten clients of ISP A’s VPN server (a1 to a10) have
-both: ${own.name}, their own ISP’s, and ${other.name}. Two clients of ISP B’s VPN server (b1, b2) have ${other.name} alone, by
-plain TCP; subflowd does not serve theirs, and does not see them. OpenVPN ${escape(report.openvpn)}, Linux
-${escape(report.kernel)}, ${escape(report.date)}, seed ${report.seed}.</p>
+<h1>A crowd on one access point, and how to spread it</h1>
+<p>There are two ISPs. Each has an access point of ${own.rateMbit} Mbit/s in each direction. Ten clients of ISP A’s VPN server
+(a1 to a10) have both access points: ${own.name}, which is their own ISP’s, and ${other.name}. Two clients of ISP B’s VPN server
+(b1, b2) have only ${other.name}, and use plain TCP. subflowd does not serve that server and does not see its clients.
+OpenVPN ${escape(report.openvpn)}, Linux ${escape(report.kernel)}, ${escape(report.date)}, seed ${report.seed}.</p>
 <dl>
 ${arrangements.map(({ letter, title, description }) => `<dt>(${letter}) ${title}</dt><dd>${description}</dd>`).join('\n')}
 </dl>
 ${kinds.map((kind) => section(report, kind, plots)).join('\n')}
 <h2>How it is measured</h2>
-<p>An access point is a token bucket (tc-tbf) with a queue of ${own.queueMs ?? 0} ms that drops its tail, one each way for all that use it; nothing
-else delays a packet. Every TCP is ${escape(report.congestionControl)}. Load and drops are that queue’s own counters, towards the clients, with Ethernet, IP, TCP and
-MPTCP headers. A tunnel’s TCP backs off, so that what is <em>offered</em> shows at no interface: it is what is sent into
-the tunnels of the clients on the access point, times what a byte in a tunnel costs outside it in the same run
-(${report.runs.map(({ overhead }) => overhead.toFixed(2)).join(', ')} in the order of the tables). Delivered in time is what
-had come by the end of the load, of all that was sent from its start on. Moves are those during the load; clients
-that connect are put in their places before it.</p>
+<p>An access point is a token bucket (tc-tbf) in each direction, with a tail-drop queue of ${own.queueMs ?? 0} ms that all its
+clients share. Nothing else delays a packet. Every TCP uses ${escape(report.congestionControl)}. Load and drops are the counters of that queue towards
+the clients, with the headers of Ethernet, IP, TCP and MPTCP.</p>
+<p>No interface shows the <em>offered</em> load, because a tunnel’s TCP slows down. It is computed: what is sent into the
+tunnels of the clients on the access point, times the bytes that one byte in a tunnel needs outside of it in the same run
+(${report.runs.map(({ overhead }) => overhead.toFixed(2)).join(', ')} in the order of the tables). <em>Delivered in time</em> is the part that
+had arrived by the end of the load, of everything that was sent since its start. <em>Moves</em> are those during the load.
+The moves that place clients after they connect are before it.</p>
 </html>
 `;
 }
@@ -54,7 +55,7 @@ function section(report: CrowdReport, kind: LoadKind, plots: readonly Plot[]): s
   const heading =
     kind === 'constant'
       ? `Constant rate: ${report.constantMbit} Mbit/s of IP packets into each tunnel, UDP`
-      : `Downloads: ${report.downloadBytes / 1_000_000} MB by each client, at once`;
+      : `Downloads: ${report.downloadBytes / 1_000_000} MB by each client, at the same time`;
   const figures = plots
     .filter(({ name }) => name.endsWith(`-${kind}`))
     .map(({ svg, caption }) => `<figure>${svg}<figcaption>${escape(caption)}</figcaption></figure>`);

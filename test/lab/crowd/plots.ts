@@ -5,7 +5,7 @@ import type { CrowdReport, RunReport } from './report.js';
 
 /** One picture of the report. */
 export interface Plot {
-  /** Of its file, without `.svg`. */
+  /** Name of its file, without `.svg`. */
   readonly name: string;
   /** What it shows, and how to read it. */
   readonly caption: string;
@@ -92,7 +92,7 @@ function loadPlot(report: CrowdReport, runs: readonly RunReport[], kind: LoadKin
   );
   const shows =
     kind === 'constant'
-      ? 'Solid: what the access point carried. Dotted: what its clients were to get.'
+      ? 'Solid: what the access point carried. Dotted: what was sent to its clients.'
       : 'What the access point carried.';
   return {
     name: `load-${kind}`,
@@ -129,8 +129,8 @@ function goodputPlot(report: CrowdReport, runs: readonly RunReport[], kind: Load
         : []),
     ]);
   });
-  const shows = `a1 to a10: clients of ISP A, that have both access points; b1, b2: clients of ISP B, that have its own.${
-    kind === 'constant' ? ` Dashed: what each was sent, ${report.constantMbit} Mbit/s.` : ''
+  const shows = `a1 to a10: clients of ISP A, which have both access points. b1, b2: clients of ISP B, which have only its own.${
+    kind === 'constant' ? ` Dashed: what was sent to each client, ${report.constantMbit} Mbit/s.` : ''
   }`;
   return {
     name: `goodput-${kind}`,
@@ -173,7 +173,7 @@ function placementPlot(report: CrowdReport, runs: readonly RunReport[], kind: Lo
     name: `moves-${kind}`,
     caption: `Which access point carried each client’s tunnel, over time. Black: subflowd moved the client. Moves: ${moves}.`,
     spec: grid(
-      `Who is carried by which access point: ${loadTitles[kind]}`,
+      `Which access point carries which client: ${loadTitles[kind]}`,
       `Black ticks: subflowd moved the client. Moves: ${moves}.`,
       panels,
       2,
@@ -181,7 +181,7 @@ function placementPlot(report: CrowdReport, runs: readonly RunReport[], kind: Lo
   };
 }
 
-/** One client's strip, with intervals joined that look alike. */
+/** The intervals of one client. Adjacent intervals with the same share are joined. */
 function cellsOf(run: RunReport, client: string, accessPoint: string): Cell[] {
   const cells: Cell[] = [];
   for (const one of run.placements) {
@@ -249,7 +249,7 @@ function grid(title: string, subtitle: string, panels: readonly Panel[], columns
   } as unknown as TopLevelSpec;
 }
 
-/** All runs on the same scale. */
+/** The time axis, which is the same for all runs. */
 function seconds(runs: readonly RunReport[]): Record<string, unknown> {
   const last = Math.max(...runs.map((run) => run.seconds));
   return {

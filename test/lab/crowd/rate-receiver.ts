@@ -1,6 +1,6 @@
-// Runs in a client's namespace: `rate-receiver PORT BYTES` takes datagrams of this size until the time that they themselves
-// tell, then prints a JSON line and ends: how many came, how many of them twice or with anything else in them than was
-// sent, and how long they were on their way.
+// Runs in a client's namespace: `rate-receiver PORT BYTES`. It receives datagrams of this size until the time that they have
+// in their header. Then it prints a JSON line and ends. The line has the number of datagrams that arrived, the number of those
+// that arrived twice or with wrong bytes, and how long datagrams took.
 import { createSocket } from 'node:dgram';
 import { filler, readDatagram } from './datagram.js';
 import { percentile } from './statistics.js';

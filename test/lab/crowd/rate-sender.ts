@@ -1,5 +1,6 @@
-// Runs in the web server's namespace: `rate-sender PLAN` sends datagrams to many at a constant rate each, then prints a JSON
-// line: when it began and ended, and how many it sent to each. PLAN is a SendPlan as JSON.
+// Runs in the web server's namespace: `rate-sender PLAN`, where PLAN is a SendPlan as JSON. It sends datagrams at a constant
+// rate to each target. Then it prints a JSON line: when it began and ended, how many it sent to each target, and how many
+// could not be sent.
 import { createSocket } from 'node:dgram';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { filler, writeHeader } from './datagram.js';
@@ -17,7 +18,7 @@ const endMs = beganMs + plan.durationMs;
 while (Date.now() < endMs) {
   for (const [index, { address, afterMs }] of plan.targets.entries()) {
     const elapsedMs = Date.now() - beganMs - afterMs;
-    // Datagram n is due n intervals after the first: late timers lose none.
+    // datagram n is due n intervals after the first one, so that none is left out if a timer is late
     for (let n = sent[index] ?? 0; n * plan.intervalMs <= elapsedMs; n += 1) {
       const header = writeHeader({ sequence: n, sentMs: Date.now(), endMs });
       socket.send([header, body], plan.port, address, (error) => {

@@ -1,14 +1,14 @@
 import type { Arrangement } from './arrangement.js';
 import type { LoadKind } from './load.js';
 
-/** What the experiment came to: `report.json`. Rates are Mbit/s; times are seconds since the load began. */
+/** The result of the experiment, `report.json`. Rates are in Mbit/s, times in seconds since the load began. */
 export interface CrowdReport {
-  /** Of the start, ISO 8601. */
+  /** When the experiment began, ISO 8601. */
   readonly date: string;
-  /** Release of the kernel, as `uname -r` says it. */
+  /** Release of the kernel, as `uname -r` prints it. */
   readonly kernel: string;
   readonly openvpn: string;
-  /** Of every TCP. */
+  /** The congestion control of every TCP connection. */
   readonly congestionControl: string;
   readonly seed: number;
   /** The constant rate of each client, of IP packets in the tunnel. */
@@ -25,66 +25,67 @@ export interface RunReport {
   readonly arrangement: Arrangement['letter'];
   readonly title: string;
   readonly seconds: number;
-  /** Bytes at the access points, with all headers and what was sent again, for one byte of IP packets out of the tunnels. */
+  /** Bytes at the access points, with all headers and retransmissions, for one byte of IP packets out of the tunnels. */
   readonly overhead: number;
-  /** How late the experiment's own timers were, the 99th percentile, ms: a busy machine's figures are worth less. */
+  /** How late the experiment's own timers were, the 99th percentile, ms. If it is large, the busy machine limited the rates. */
   readonly latenessMs: number;
   /** By access point. */
   readonly accessPoints: Readonly<Record<string, AccessPointReport>>;
   readonly clients: readonly ClientReport[];
-  /** Of the clients' goodput; 1 is the same for all. */
+  /** Jain's index of the clients' goodput; 1 if it is the same for all. */
   readonly jain: number;
-  /** Of the load; those that put the clients in their places beforehand are not among them. */
+  /** Moves during the load, without those that placed the clients before it. */
   readonly moves: readonly Move[];
   readonly series: readonly LoadPoint[];
   readonly placements: readonly Placement[];
 }
 
 export interface AccessPointReport {
-  /** Towards the clients, with all headers, whole load. */
+  /** Mean of the whole load, towards the clients, with all headers. */
   readonly carriedMbit: number;
+  /** Packets that its queue dropped. */
   readonly drops: number;
-  /** Constant rate only: see {@link LoadPoint}, the mean of the whole load, */
+  /** Constant rate only: mean of {@link LoadPoint.offeredMbit} in the whole load. */
   readonly offeredMbit?: number;
-  /** and of its second half, when what was to be placed is placed. */
+  /** Constant rate only: the same in the second half of the load, when every client has been placed. */
   readonly offeredInSecondHalfMbit?: number;
 }
 
 export interface ClientReport {
   readonly name: string;
-  /** On the server that subflowd may steer; else one of the other ISP's. */
+  /** Whether the client is on the server that subflowd can steer. If not, it is the other ISP's. */
   readonly isOurs: boolean;
   readonly goodputMbit: number;
-  /** Downloads: how long its own took. */
+  /** Downloads: how long the client's own download took. */
   readonly completionSeconds?: number;
-  /** Constant rate: what came in time of what was sent, 0 to 1, */
+  /** Constant rate: the part of what was sent that arrived in time, 0 to 1. */
   readonly deliveredShare?: number;
-  /** and how long datagrams that came were on their way. */
+  /** Constant rate: how long the datagrams took that arrived in time. */
   readonly delayMs?: { readonly median: number; readonly p95: number };
-  /** By access point: its part of what carried this client's tunnel, 0 to 1. */
+  /** The share of each access point in what carried this client's tunnel, 0 to 1. */
   readonly carriedBy: Readonly<Record<string, number>>;
 }
 
-/** As subflowd's log tells it. */
+/** A change of a client's primary, from subflowd's log. */
 export interface Move {
   readonly seconds: number;
   readonly client: string;
-  /** Null where no one path was primary. */
+  /** Null if the client had no primary before. */
   readonly from: string | null;
   readonly to: string;
 }
 
 /** An access point between two samples. */
 export interface LoadPoint {
-  /** Middle of the interval. */
+  /** The middle of the interval. */
   readonly seconds: number;
   readonly accessPoint: string;
-  /** Sent by its shaped interface towards the clients, with all headers. */
+  /** What its shaped interface sent towards the clients, with all headers. */
   readonly carriedMbit: number;
   /**
-   * Constant rate only: what the clients on it were to get, with all headers, whether it went through or not. A tunnel's TCP
-   * backs off, so that this can be seen at no interface: it is the sum over clients of what was sent into the tunnel, times
-   * the run's overhead, times the access point's part of what carried that client in this interval.
+   * Constant rate only: what was sent to the clients on it, with all headers, delivered or not. No interface shows this,
+   * because a tunnel's TCP slows down. It is a sum over all clients. Of each client it has what was sent into its tunnel, times
+   * {@link RunReport.overhead}, times the access point's share in what carried the client in this interval.
    */
   readonly offeredMbit?: number;
 }
@@ -94,6 +95,6 @@ export interface Placement {
   readonly fromSeconds: number;
   readonly toSeconds: number;
   readonly client: string;
-  /** By access point, 0 to 1; absent where next to nothing came in this interval. */
+  /** The share of each access point, 0 to 1; absent if the client received almost nothing in this interval. */
   readonly carriedBy?: Readonly<Record<string, number>>;
 }

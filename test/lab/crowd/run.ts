@@ -10,10 +10,10 @@ import { Sampler } from './sampler.js';
 import { buildScene } from './scene.js';
 
 /**
- * One arrangement under one load, on a network and with OpenVPN processes of its own.
- * @param out where configs and logs go.
- * @param cleanup of the whole experiment, for when it is interrupted.
- * @throws {Error} if something of it failed: a client that reconnected, bytes that are not those that were sent.
+ * Runs one arrangement under one load, with its own network and OpenVPN processes.
+ * @param out the directory for configs and logs.
+ * @param cleanup the one of the whole experiment, which runs if the experiment is interrupted.
+ * @throws {Error} if a client reconnected or received other bytes than were sent.
  */
 export async function runOnce(
   arrangement: Arrangement,

@@ -6,20 +6,20 @@ import { tunDevice } from '../openvpn-config.js';
 import { accessPoints } from './isps.js';
 import type { CrowdClient, Scene } from './scene.js';
 
-/** The kernel's counters at one moment, towards the clients. All only rise. */
+/** The kernel's counters at one moment, towards the clients. They never decrease. */
 export interface Sample {
   /** Unix time in milliseconds. */
   readonly timeMs: number;
-  /** By path name: what the access point's shaped interface has sent, with Ethernet headers, and dropped. */
+  /** What the access point's shaped interface has sent, with Ethernet headers, and dropped; by the path's name. */
   readonly paths: Readonly<Record<string, { readonly bytes: number; readonly drops: number }>>;
-  /** By client's name. */
+  /** By the client's name. */
   readonly clients: Readonly<Record<string, ClientSample>>;
 }
 
 export interface ClientSample {
-  /** IP packets out of the tunnel. */
+  /** Bytes of IP packets out of the tunnel. */
   readonly tunnelBytes: number;
-  /** By path name: what came in on the client's interface, where the kernel may count several packets as one. */
+  /** Bytes that the client's interface has received, by the path's name. The kernel may count several packets as one. */
   readonly pathBytes: Readonly<Record<string, number>>;
 }
 
@@ -28,13 +28,13 @@ const timerMs = 10;
 
 const queues = z.array(z.object({ dev: z.string(), kind: z.string(), bytes: z.number(), drops: z.number() }));
 
-/** What was seen from the start to the stop. */
+/** What was recorded from the start to the stop. */
 export interface Samples {
-  /** One at the start, one at the stop, and those between. */
+  /** The first is from the start, the last from the stop. */
   readonly samples: readonly Sample[];
   /**
-   * How late this process's own timers were, the 99th percentile, ms: beyond some tens, the machine had too little time for
-   * OpenVPN as well.
+   * How late this process's own timers were, the 99th percentile, ms. From some tens on, the machine probably had too little
+   * time for OpenVPN, too.
    */
   readonly latenessMs: number;
 }
@@ -49,7 +49,7 @@ export class Sampler {
   constructor(private readonly scene: Scene) {
     this.#timers.enable();
     this.#running = this.#run();
-    // Whoever stops it is told.
+    // `stop` throws the error
     this.#running.catch(() => undefined);
   }
 
@@ -58,7 +58,7 @@ export class Sampler {
     this.#timers.disable();
     await this.#running;
     const now = await takeSample(this.scene);
-    // rates of a few milliseconds would be noise
+    // a rate over a few milliseconds would be noise
     if (now.timeMs - (this.#samples.at(-1)?.timeMs ?? 0) < everyMs / 2) this.#samples.pop();
     this.#samples.push(now);
     return { samples: this.#samples, latenessMs: this.#timers.percentile(99) / 1e6 - timerMs };

@@ -23,18 +23,22 @@ export interface CrowdClient {
   readonly isOurs: boolean;
   readonly namespace: Namespace;
   readonly openvpn: OpenvpnProcess;
-  /** IPv4 address inside the tunnel. */
+  /** The client's IPv4 address inside the tunnel. */
   readonly tunnelAddress: string;
 }
 
-/** Figures 1 and 2 of the paper, with everybody connected and nothing to do yet. */
+/** Figures 1 and 2 of the paper, with all clients connected and without load. */
 export interface Scene {
   readonly network: Network;
   readonly clients: readonly CrowdClient[];
   readonly sidecar?: Sidecar;
 }
 
-/** Everything is stopped and removed by `cleanup`; configs and logs stay in `out`. */
+/**
+ * Builds the network, starts OpenVPN and, if the arrangement has it, subflowd. Resolves when all clients are connected.
+ * @param cleanup stops and removes everything.
+ * @param out the directory for configs and logs, which stay there.
+ */
 export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out: string): Promise<Scene> {
   const { steering, clientsAskForBackup } = arrangement;
   const [, other] = accessPoints;
@@ -61,20 +65,20 @@ export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out
     await until('subflowd answers', () => sidecar?.status(), patienceMs);
   }
 
-  const theirs = await addNeighbours(cleanup, network, {
+  const neighbours = await addNeighbours(cleanup, network, {
     names: clientsOfB,
     on: other.name,
     directory: path.join(out, 'neighbours'),
     sysctl,
   });
-  const mine = await Promise.all(
+  const served = await Promise.all(
     clientsOfA.map(async (name, index) => ({
       namespace: (network.clients[index] as Network['clients'][number]).namespace,
       openvpn: await stage.connect(index, name),
     })),
   );
   const clients = await Promise.all(
-    [...mine, ...theirs].map(async (client, index) => ({
+    [...served, ...neighbours].map(async (client, index) => ({
       ...client,
       name: [...clientsOfA, ...clientsOfB][index] ?? '',
       isOurs: index < clientsOfA.length,

@@ -1,14 +1,14 @@
-/** What `rate-sender` is to send. */
+/** What `rate-sender` has to send. */
 export interface SendPlan {
   readonly port: number;
-  /** Of UDP payload. */
+  /** Size of the UDP payload. */
   readonly datagramBytes: number;
-  /** Between two datagrams to the same target. */
+  /** The time between two datagrams to the same target. */
   readonly intervalMs: number;
   readonly durationMs: number;
   readonly targets: readonly {
     readonly address: string;
-    /** Of its first datagram, after the begin. */
+    /** When its first datagram is sent, after the begin. */
     readonly afterMs: number;
   }[];
 }

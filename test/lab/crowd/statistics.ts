@@ -1,11 +1,12 @@
-/** Of at least one value. */
+/** The arithmetic mean; NaN without values. */
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, one) => sum + one, 0) / values.length;
 }
 
 /**
- * The value that this share of all, 0 to 1, does not exceed, linear between neighbours (Hyndman and Fan's type 7, what R
- * and NumPy do unless told otherwise); NaN of none.
+ * A percentile, with linear interpolation between neighbours: type 7 of Hyndman and Fan, the default of R and NumPy.
+ * @param share 0 to 1; 0.5 is the median.
+ * @returns NaN without values.
  */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
@@ -16,8 +17,7 @@ export function percentile(values: readonly number[], share: number): number {
 }
 
 /**
- * Jain's index of fairness: 1 where all have the same, 1/n where one has everything (Jain, Chiu, Hawe 1984,
- * DEC-TR-301).
+ * Jain's index of fairness (Jain, Chiu, Hawe 1984, DEC-TR-301): 1 if all values are equal, 1/n if all but one are zero.
  */
 export function jain(values: readonly number[]): number {
   const sum = values.reduce((total, one) => total + one, 0);

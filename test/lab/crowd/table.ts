@@ -3,13 +3,13 @@ import type { LoadKind } from './load.js';
 import type { ClientReport, CrowdReport, RunReport } from './report.js';
 import { mean, percentile } from './statistics.js';
 
-/** Names above the columns, then a row per run; the same for the terminal and for the page. */
+/** A table for the terminal and for the page: a head for each column, and a row for each run. */
 export interface Rows {
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
 }
 
-/** Of the runs with this load. */
+/** The table of all runs with this load. */
 export function rowsOf(report: CrowdReport, load: LoadKind): Rows {
   const runs = report.runs.filter((run) => run.load === load);
   const columns = load === 'constant' ? constantColumns(report) : downloadColumns;
@@ -19,7 +19,7 @@ export function rowsOf(report: CrowdReport, load: LoadKind): Rows {
   };
 }
 
-/** For a terminal. */
+/** Formats the table for a terminal. */
 export function tableOf({ head, rows }: Rows): string {
   const table = new Table({ head: [...head], style: { head: [], border: [] }, wordWrap: true });
   table.push(...rows.map((row) => [...row]));
@@ -34,7 +34,7 @@ function constantColumns({ accessPoints }: CrowdReport): Column[] {
       ...accessPoints.map(({ name, capacityMbit }) => (run.accessPoints[name]?.[of] ?? 0) / capacityMbit),
     ).toFixed(2);
   return [
-    ['offered to the fullest access point, of its capacity', (run) => offered(run, 'offeredMbit')],
+    ['load offered to the fullest access point / its capacity', (run) => offered(run, 'offeredMbit')],
     ['the same, second half', (run) => offered(run, 'offeredInSecondHalfMbit')],
     ['delivered in time: ISP A’s clients', (run) => percent(mean(delivered(run.clients, true)))],
     ['ISP B’s', (run) => percent(mean(delivered(run.clients, false)))],
@@ -57,19 +57,19 @@ const downloadColumns: readonly Column[] = [
   ['moves', (run) => `${run.moves.length}`],
 ];
 
-/** Of all clients. */
+/** How long the download of each client took, seconds. */
 export function completions(clients: readonly ClientReport[]): number[] {
   return clients.map(({ completionSeconds }) => completionSeconds ?? NaN);
 }
 
-/** Of ISP A's clients, or of ISP B's. */
-export function delivered(clients: readonly ClientReport[], ofOurs: boolean): number[] {
-  return clients.flatMap(({ isOurs, deliveredShare }) => (isOurs === ofOurs ? [deliveredShare ?? NaN] : []));
+/** What arrived in time at each client of ISP A or of ISP B, as a share of what was sent, 0 to 1. */
+export function delivered(clients: readonly ClientReport[], ofIspA: boolean): number[] {
+  return clients.flatMap(({ isOurs, deliveredShare }) => (isOurs === ofIspA ? [deliveredShare ?? NaN] : []));
 }
 
-function delay(clients: readonly ClientReport[], ofOurs: boolean): number {
+function delay(clients: readonly ClientReport[], ofIspA: boolean): number {
   const medians = clients.flatMap(({ isOurs, delayMs }) =>
-    isOurs === ofOurs ? [delayMs?.median ?? NaN] : [],
+    isOurs === ofIspA ? [delayMs?.median ?? NaN] : [],
   );
   return percentile(medians, 0.5);
 }

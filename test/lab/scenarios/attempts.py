@@ -1,5 +1,5 @@
-"""What somebody who got hold of the daemon would try, with the rights that the daemon has. Prints JSON: of each attempt, `done`
-or the error that ended it. Nothing is harmed by those that succeed."""
+"""Tries what an attacker who controls the daemon would try, with the daemon's rights. Prints JSON: for each attempt, `done`
+or the error that ended it. An attempt that succeeds does no damage."""
 
 import ctypes
 import json
@@ -7,14 +7,14 @@ import os
 import sys
 
 victim = int(sys.argv[1])  # a process of root
-openvpn = int(sys.argv[2])  # one that was root
+openvpn = int(sys.argv[2])  # a process that root has started
 libc = ctypes.CDLL(None, use_errno=True)
 
 PTRACE_SEIZE, PTRACE_DETACH = 0x4206, 17
 SYS_PROCESS_VM_READV, SYS_PROCESS_VM_WRITEV, SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 310, 311, 434, 438  # x86_64
 
 
-class Piece(ctypes.Structure):
+class Iovec(ctypes.Structure):
     _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
 
 
@@ -26,7 +26,7 @@ def checked(result):
 
 
 def syscall(number, *arguments):
-    # each argument a whole word: of a C int on the stack the upper half is anything
+    # each argument is a whole word, because the upper half of a C int on the stack is undefined
     words = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]
     return checked(libc.syscall(ctypes.c_long(number), *words))
 
@@ -43,9 +43,9 @@ def copy_memory(number):
         with open(f"/proc/{victim}/maps") as maps:
             address = next(int(line.split("-")[0], 16) for line in maps if " rw" in line)
         byte = ctypes.create_string_buffer(1)
-        here = Piece(ctypes.cast(byte, ctypes.c_void_p), 1)
-        there = Piece(address, 1)
-        syscall(number, victim, ctypes.byref(here), 1, ctypes.byref(there), 1, 0)
+        local = Iovec(ctypes.cast(byte, ctypes.c_void_p), 1)
+        remote = Iovec(address, 1)
+        syscall(number, victim, ctypes.byref(local), 1, ctypes.byref(remote), 1, 0)
 
     return attempt
 
@@ -60,7 +60,7 @@ def take_descriptor():
     os.close(syscall(SYS_PIDFD_GETFD, pidfd, 0, 0))
 
 
-def make_root_own():
+def give_file_to_root():
     path = "/run/subflowd/attempt"
     os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
     try:
@@ -87,8 +87,8 @@ attempts = {
     "write a hook": write_to("/usr/local/lib/subflowd/client-connect"),
     "write a setting of the kernel": write_to("/proc/sys/kernel/core_pattern"),
     "write /dev/mem": write_to("/dev/mem"),
-    "change the priority of being killed": write_to(f"/proc/{victim}/oom_score_adj"),
-    "give a file to root": make_root_own,
+    "change the OOM score of a process of root": write_to(f"/proc/{victim}/oom_score_adj"),
+    "give a file to root": give_file_to_root,
     "become root": lambda: os.setuid(0),
     "send a signal to a process of root": lambda: os.kill(victim, 0),
     "mount": lambda: checked(libc.mount(b"none", b"/run/subflowd", b"tmpfs", 0, None)),

@@ -1,14 +1,13 @@
-// Runs both backends in one process of a guest. The result has what each observes of the same connections, also after the
-// other one has set a priority.
+// Both backends observe the same connections, in one process on one guest, also after the other one has set a priority.
 import type { Backend } from '../../../src/backend/backend.js';
+import type { Connection } from '../../../src/model/connection.js';
+import type { Priority } from '../../../src/model/subflow.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import { NetlinkBackend } from '../../../src/backend/netlink.js';
-import type { Connection } from '../../../src/model/connection.js';
 import { formatEndpoint } from '../../../src/model/endpoint.js';
-import type { Priority } from '../../../src/model/subflow.js';
-import { until } from '../../support/until.js';
 import { figure6Paths } from '../network.js';
 import { buildStage } from '../stage.js';
+import { until } from '../../support/until.js';
 import { PATIENCE_MS, reconnects, say, scenario } from './scenario.js';
 
 const CLIENTS = 3;
@@ -18,7 +17,7 @@ await scenario(async (cleanup, out) => {
     paths: figure6Paths,
     clients: CLIENTS,
     backend: 'netlink',
-    // listens on [::] as well, so that the kernel holds the clients' IPv4 addresses as mapped ones
+    // the server listens on [::], so the kernel has the clients' IPv4 addresses as v4-mapped ones
     server: { family: 6 },
     logs: out,
   });
@@ -29,42 +28,42 @@ await scenario(async (cleanup, out) => {
   cleanup.add(() => devmem.close());
 
   // one client asks for backup on its second path, and one has only one path
-  const [withBackup, withOnePath] = stage.network.clients;
-  await withBackup?.namespace.ip([`mptcp endpoint change ${withBackup.addresses.lte?.v4 ?? ''} backup`]);
-  await withOnePath?.namespace.ip(['mptcp endpoint flush']);
+  const [asksForBackup, hasOnePath] = stage.network.clients;
+  await asksForBackup?.namespace.ip([
+    `mptcp endpoint change ${asksForBackup.addresses.lte?.v4 ?? ''} backup`,
+  ]);
+  await hasOnePath?.namespace.ip(['mptcp endpoint flush']);
   const tunnels = [];
   for (let index = 0; index < CLIENTS; index++) tunnels.push(await stage.connect(index, `client${index}`));
-  const rounds: Record<string, { devmem: unknown; netlink: unknown }> = {};
-  // netlink is read before and after devmem, because the counters grow meanwhile
+  const observations: Record<string, { devmem: unknown; netlink: unknown }> = {};
   const counters: { before: Counts; devmem: Counts; after: Counts }[] = [];
-  const observeBoth = async (name: string) => {
-    rounds[name] = { devmem: await observe(devmem, pid), netlink: await observe(netlink, pid) };
+  const observe = async (name: string) => {
+    observations[name] = { devmem: await observed(devmem, pid), netlink: await observed(netlink, pid) };
     counters.push({
-      before: await readCounts(netlink, pid),
-      devmem: await readCounts(devmem, pid),
-      after: await readCounts(netlink, pid),
+      before: await counts(netlink, pid),
+      devmem: await counts(devmem, pid),
+      after: await counts(netlink, pid),
     });
     say(name);
   };
 
   await until(
-    'every subflow is connected',
+    'every subflow exists',
     async () => {
       const { connections } = await netlink.connections(pid);
       return connections.flatMap(({ subflows }) => subflows).length === 2 * CLIENTS - 1;
     },
     PATIENCE_MS,
   );
-  await observeBoth('connected');
+  await observe('connected');
   await setAll(netlink, pid, 'wifi', 'backup');
-  await observeBoth('set by netlink');
+  await observe('set by netlink');
   await devmem.connections(pid);
   await setAll(devmem, pid, 'wifi', 'active');
-  await observeBoth('set by devmem');
-  return { rounds, counters, reconnects: await reconnects(tunnels) };
+  await observe('set by devmem');
+  return { observations, counters, reconnects: await reconnects(tunnels) };
 });
 
-/** Sets the priority of every subflow on a path. */
 async function setAll(backend: Backend, pid: number, path: string, priority: Priority): Promise<void> {
   const prefix = path === 'wifi' ? '192.168.100.' : '192.168.200.';
   for (const { remote: connection, subflows } of (await backend.connections(pid)).connections) {
@@ -77,10 +76,10 @@ async function setAll(backend: Backend, pid: number, path: string, priority: Pri
   }
 }
 
-/** By the client's endpoint of each subflow: counters that only grow. */
+/** The counters of each subflow that only increase, by its remote endpoint. */
 type Counts = Readonly<Record<string, readonly (number | undefined)[]>>;
 
-async function readCounts(backend: Backend, pid: number): Promise<Counts> {
+async function counts(backend: Backend, pid: number): Promise<Counts> {
   const { connections } = await backend.connections(pid);
   const subflows = connections.flatMap(({ subflows }) => subflows);
   return Object.fromEntries(
@@ -91,18 +90,17 @@ async function readCounts(backend: Backend, pid: number): Promise<Counts> {
   );
 }
 
-/** All members that both backends report, in the same order. */
-async function observe(backend: Backend, pid: number): Promise<unknown> {
+/** What an observation has in both backends, sorted, because each backend has its own order. */
+async function observed(backend: Backend, pid: number): Promise<unknown> {
   const { connections, plain, problems } = await backend.connections(pid);
   return {
-    connections: connections.map(commonMembers).sort((a, b) => a.token - b.token),
+    connections: connections.map(common).sort((a, b) => a.token - b.token),
     plain,
     problems,
   };
 }
 
-/** A connection without the members that only one backend reports. */
-function commonMembers({ pid, remote, local, token, subflows }: Connection) {
+function common({ pid, remote, local, token, subflows }: Connection) {
   const sorted = subflows
     .map(({ local, remote, ours, peers }) => ({ local, remote, ours, peers }))
     .sort((a, b) => a.remote.address.localeCompare(b.remote.address));

@@ -1,5 +1,5 @@
-// 20 clients at once, each with its rule; among them one with a single path, one that speaks plain TCP and one with a
-// subflow through the tunnel itself. The sidecar is killed, started late and stopped meanwhile: nobody notices.
+// 20 clients at once, each with a rule. One has a single path, one uses plain TCP, and one has a subflow through its own
+// tunnel. Meanwhile the sidecar is killed, stopped and started again. No client reconnects because of it.
 import { writeFileSync, mkdirSync, chownSync } from 'node:fs';
 import path from 'node:path';
 import { figure6Paths } from '../network.js';
@@ -9,7 +9,7 @@ import { buildStage } from '../stage.js';
 import { command, reconnects, say, scenario, statusOf, untilStatus, wantedBackend } from './scenario.js';
 
 const CLIENTS = 20;
-/** Names that a shell, an ini file or a console could trip over; the rest are plain. */
+/** Names that a shell, an ini file or a console could read wrongly. All other clients have plain names. */
 const NAMES = ['lone.example.com', 'plain', 'tunnel', 'Bob "The Builder"', "O'Brien $(reboot)", '山田 太郎'];
 
 const nameOf = (index: number) => NAMES[index] ?? `client-${index}`;
@@ -18,7 +18,7 @@ await scenario(async (cleanup, out) => {
   const paths = figure6Paths;
   const stage = await buildStage(cleanup, { paths, clients: CLIENTS, backend: wantedBackend(), logs: out });
   const { files, network } = stage;
-  // Odd numbers on lte, even ones on wifi; names as written, by glob and by default.
+  // rules by exact name, by glob, and by default
   await writeRules(files, paths, {
     'client-?[13579]': 'wifi',
     'client-*': 'wifi, lte',
@@ -30,15 +30,15 @@ await scenario(async (cleanup, out) => {
     tunnel: 'lte',
     '*': 'wifi',
   });
-  // Events that nobody should believe: garbage, another's process, a port that nobody has.
+  // records that must be ignored: garbage, a process that is not OpenVPN, and a port that no client has
   const nobody = path.join(files.events, 'nobody');
   mkdirSync(nobody, { recursive: true });
-  const events = {
+  const falseRecords = {
     garbage: 'not a record',
     [`${process.pid}-192.168.100.2-1`]: record(process.pid, 1),
     [`${stage.server.pid}-192.168.100.2-2`]: record(stage.server.pid, 2),
   };
-  for (const [name, text] of Object.entries(events)) {
+  for (const [name, text] of Object.entries(falseRecords)) {
     writeFileSync(path.join(nobody, name), text);
     chownSync(path.join(nobody, name), 65534, 65534);
   }
@@ -47,16 +47,16 @@ await scenario(async (cleanup, out) => {
   const log = `${out}/subflowd.log`;
   const first = Sidecar.start(network.server, files.config, log);
   cleanup.add(() => first.stop());
-  await untilStatus(files, 'the sidecar', () => true);
+  await untilStatus(files, 'the sidecar answers', () => true);
   const tunnels = [];
-  // four handshakes at a time: an emulated processor would let more of them time out
+  // four handshakes at a time: more would time out on an emulated processor
   for (let index = 0; index < CLIENTS; index += 4) {
     tunnels.push(
       ...(await Promise.all(
         [index, index + 1, index + 2, index + 3].map((one) =>
           stage.connect(one, nameOf(one), {
             mptcp: nameOf(one) !== 'plain',
-            // OpenVPN drops what goes to its own server through the tunnel, unless it is told not to
+            // without it, OpenVPN drops packets to its own server that come out of the tunnel
             lines: nameOf(one) === 'tunnel' ? ['allow-recursive-routing'] : [],
           }),
         ),
@@ -66,7 +66,7 @@ await scenario(async (cleanup, out) => {
   }
   const settled = await untilStatus(
     files,
-    'every client at rest',
+    'every rule is obeyed',
     ({ sessions }) =>
       sessions.length === CLIENTS &&
       sessions.every(({ session, state, subflows }) =>
@@ -77,7 +77,7 @@ await scenario(async (cleanup, out) => {
             : state === 'obeyed' && subflows.length >= 2,
       ),
   );
-  say('every client is at rest');
+  say('every rule is obeyed');
 
   const tunnelHost = network.clients[NAMES.indexOf('tunnel')]?.namespace;
   const inner = settled.sessions.find(({ session }) => session.commonName === 'tunnel')?.session.virtual[0];
@@ -88,12 +88,12 @@ await scenario(async (cleanup, out) => {
     `rule add from ${inner} table 300`,
     `mptcp endpoint add ${inner} dev tun0 subflow`,
   ]);
-  const withTunnel = await untilStatus(files, 'a subflow through the tunnel', ({ sessions }) =>
+  const withTunnel = await untilStatus(files, 'a subflow goes through the tunnel', ({ sessions }) =>
     sessions.some(
       ({ state, subflows }) => state === 'obeyed' && subflows.some(({ throughTunnel }) => throughTunnel),
     ),
   );
-  say('a subflow runs through the tunnel');
+  say('a subflow goes through the tunnel');
 
   await first.stop('SIGKILL');
   await writeRules(files, paths, { '*': 'lte, wifi' });
@@ -101,7 +101,7 @@ await scenario(async (cleanup, out) => {
   cleanup.add(() => second.stop());
   const afterKill = await untilStatus(
     files,
-    'every client on lte after the restart',
+    'every client is on lte after the restart',
     ({ sessions }) =>
       sessions.length === CLIENTS &&
       sessions.every(
@@ -110,7 +110,7 @@ await scenario(async (cleanup, out) => {
           (state === 'obeyed' && primary === 'lte'),
       ),
   );
-  say('killed, started again: every client follows the new rules');
+  say('the sidecar was killed and started again: every client follows the new rules');
 
   const answers = {
     bob: await command(files, 'mptcp primary "Bob \\"The Builder\\"" wifi'),
@@ -124,7 +124,7 @@ await scenario(async (cleanup, out) => {
   cleanup.add(() => third.stop());
   const afterStop = await untilStatus(
     files,
-    'the override after a restart',
+    'the override is in force after a restart',
     ({ sessions }) =>
       sessions.length === CLIENTS &&
       sessions.some(

@@ -8,7 +8,7 @@ import { until } from '../../support/until.js';
 
 const conf = (name: string) => path.join(checkout, 'openvpn-conf', name);
 
-/** Where openvpn-conf's files say that everything is. */
+/** The paths that the files in openvpn-conf/ use. */
 export const installed: SidecarFiles = {
   config: '/etc/subflowd/subflowd.ini',
   console: '/run/subflowd/console.sock',
@@ -20,8 +20,8 @@ export const installed: SidecarFiles = {
 const hooks = '/usr/local/lib/subflowd';
 const globalModules = '/usr/local/lib/node_modules';
 
-/** Copied unchanged; the first line of each names its place. */
-const placed = [
+/** These files are copied unchanged to the path that their first line names. */
+const copiedFiles = [
   'subflowd.ini',
   'subflowd.service',
   'subflowd-sysusers.conf',
@@ -32,9 +32,9 @@ const placed = [
 ];
 
 /**
- * Does on this machine what an admin does with openvpn-conf/, unchanged. The one thing of the lab's own is a drop-in that
- * puts both units into the namespace of the lab's server.
- * @param serverLines the OpenVPN config that the admin already has; what openvpn-conf/server.conf says replaces its lines.
+ * Installs openvpn-conf/ on this machine as an admin does, unchanged. The lab adds only a drop-in that puts both units into
+ * the network namespace of the lab's server.
+ * @param serverLines the OpenVPN config that the admin already has. The options of openvpn-conf/server.conf replace its own.
  */
 export async function install(server: Namespace, serverLines: readonly string[]): Promise<void> {
   await installProgram();
@@ -42,7 +42,7 @@ export async function install(server: Namespace, serverLines: readonly string[])
   for (const hook of ['client-connect', 'client-disconnect']) {
     await cp(path.join(checkout, 'hooks', hook), path.join(hooks, hook));
   }
-  for (const name of placed) await place(name);
+  for (const name of copiedFiles) await place(name);
   const config = await mergedConfig(serverLines);
   await write('/etc/openvpn/server/lab.conf', config);
   await write('/etc/openvpn/lab.conf', config);
@@ -55,16 +55,18 @@ export async function install(server: Namespace, serverLines: readonly string[])
   await execa('systemctl', ['daemon-reload']);
 }
 
-/** Copies one more of openvpn-conf's files to where its first line says, for the next start of a unit. */
+/** Copies a file of openvpn-conf/ to the path that its first line names. It is used from the next start of a unit. */
 export async function place(name: string): Promise<void> {
   const text = await readFile(conf(name), 'utf8');
-  await write(placeOf(name, text), text);
+  await write(targetOf(name, text), text);
   await execa('systemctl', ['daemon-reload']);
 }
 
 /**
- * Runs test/lab/scenarios/attempts.py with exactly the rights that the sidecar's unit gives.
- * @returns of each attempt, `done` or the error that ended it.
+ * Runs test/lab/scenarios/attempts.py with exactly the rights of the sidecar's unit.
+ * @param victim the PID of a process of root.
+ * @param openvpn the PID of OpenVPN, which was started by root.
+ * @returns for each attempt, `done` or the error that ended it.
  */
 export async function attempt(victim: number, openvpn: number): Promise<Record<string, string>> {
   const script = '/usr/local/lib/subflowd-attempts.py';
@@ -83,9 +85,9 @@ export async function attempt(victim: number, openvpn: number): Promise<Record<s
   await write('/etc/systemd/system/subflowd-attempts.service', once);
   await execa('systemctl', ['daemon-reload']);
   await execa('systemctl', ['start', 'subflowd-attempts.service']);
-  // the journal may be a moment late
+  // the journal may have the lines a moment later
   return until(
-    'what was tried',
+    'the results of the attempts',
     async () => {
       const { stdout } = await execa('journalctl', [
         '--unit',
@@ -100,21 +102,24 @@ export async function attempt(victim: number, openvpn: number): Promise<Record<s
   );
 }
 
-/** Makes the events directories what older versions made them: root's and their users' alone. */
-export async function takeDirectoriesBack(): Promise<void> {
+/** Gives the events directories the owners and modes of older versions: only root and their own users may use them. */
+export async function restoreOlderOwners(): Promise<void> {
   await execa('chown', ['root:root', '/run/subflowd']);
   await execa('chmod', ['0755', '/run/subflowd']);
   await execa('chown', ['nobody:nogroup', '/run/subflowd/events/nobody']);
   await execa('chmod', ['0700', '/run/subflowd/events/nobody', '/run/subflowd/events/root']);
 }
 
-/** Leaves the sidecar's unit as it is shipped, outside the namespace of the lab's server. */
-export async function takeSidecarOutside(): Promise<void> {
+/** Runs the sidecar's unit as it is shipped: outside the network namespace of the lab's server. */
+export async function moveSidecarOutside(): Promise<void> {
   await write(labDropInOf('subflowd.service'), labEnvironment().join('\n'));
   await execa('systemctl', ['daemon-reload']);
 }
 
-/** What `npm install -g` leaves, with a mount in the copy's place; a link into /root is nothing to ProtectHome=. */
+/**
+ * Installs subflowd as `npm install -g` does, but mounts the checkout instead of copying it. A symbolic link would not work,
+ * because ProtectHome= hides its target below /root.
+ */
 async function installProgram(): Promise<void> {
   const directory = path.join(globalModules, 'subflowd');
   await mkdir(directory, { recursive: true });
@@ -124,17 +129,17 @@ async function installProgram(): Promise<void> {
   await symlink(main, '/usr/local/bin/subflowd');
 }
 
-function placeOf(name: string, text: string): string {
-  const place = /^[#;] (\/[^\s:]+)/.exec(text)?.[1];
-  if (place === undefined)
-    throw new Error(`the first line of openvpn-conf/${name} does not say where it goes`);
-  return place;
+function targetOf(name: string, text: string): string {
+  const target = /^[#;] (\/[^\s:]+)/.exec(text)?.[1];
+  if (target === undefined)
+    throw new Error(`the first line of openvpn-conf/${name} does not name the path that it is copied to`);
+  return target;
 }
 
 async function mergedConfig(lines: readonly string[]): Promise<string> {
   const text = await readFile(conf('server.conf'), 'utf8');
-  const said = new Set(text.split('\n').map(optionOf));
-  return [...lines.filter((line) => !said.has(optionOf(line))), 'verb 3', text].join('\n');
+  const replaced = new Set(text.split('\n').map(optionOf));
+  return [...lines.filter((line) => !replaced.has(optionOf(line))), 'verb 3', text].join('\n');
 }
 
 function optionOf(line: string): string | undefined {

@@ -1,4 +1,4 @@
-// A server on IPv6, without hooks and then without management: a client follows its rule with either missing.
+// A server on IPv6, first without hooks, then without management. A client follows its rule in both cases.
 import { figure6Paths } from '../network.js';
 import { Sidecar } from '../sidecar.js';
 import { writeRules, type SidecarFiles } from '../sidecar-files.js';
@@ -25,7 +25,7 @@ await scenario(async (cleanup, out) => {
     const management = missing === 'management' ? 'absent' : 'connected';
     runs[missing] = await untilStatus(
       files,
-      `alice on ${primary} without ${missing}`,
+      `alice is on ${primary} without ${missing}`,
       ({ sessions, servers }) =>
         servers[0]?.management === management &&
         sessions.some(
@@ -38,7 +38,7 @@ await scenario(async (cleanup, out) => {
   return { runs, reconnects: await reconnects([tunnel]) };
 });
 
-/** Takes one of the two ways in which the sidecar hears of sessions out of the config. */
+/** Removes one of the two sources of sessions, hooks or management, from the sidecar's config. */
 async function without(files: SidecarFiles, missing: 'hooks' | 'management' | 'nothing'): Promise<void> {
   const text = await readFile(files.config, 'utf8');
   const lines = text

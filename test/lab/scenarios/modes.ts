@@ -1,4 +1,4 @@
-// One client under each mode that chooses paths for it alone, beside another that fills the path it is on.
+// One client, alice, with each mode that chooses the paths of one client alone. A second client fills a path.
 import type { Mode } from '../../../src/model/mode.js';
 import { labScript } from '../checkout.js';
 import { congestionControl } from '../crowd/congestion.js';
@@ -16,7 +16,7 @@ const PATHS: readonly PathOptions[] = [
   { name: 'wifi', number: 100, rateMbit: RATE_MBIT },
   { name: 'lte', number: 200, rateMbit: RATE_MBIT },
 ];
-/** Longer than anything here takes. */
+/** So large that the download is still running at the end of the scenario. */
 const DOWNLOAD_BYTES = 1_000_000_000;
 const SMALL_BYTES = 2_000;
 
@@ -26,7 +26,7 @@ await scenario(async (cleanup, out) => {
     clients: 2,
     backend: wantedBackend(),
     logs: out,
-    // one that fills queues
+    // it must fill queues, which BBR would not do
     sysctl: { 'net.ipv4.tcp_congestion_control': await congestionControl() },
   });
   const { files, network } = stage;
@@ -47,14 +47,14 @@ await scenario(async (cleanup, out) => {
       },
     );
   };
-  const alice = (what: string, holds: (session: SessionPlan, status: DaemonStatus) => boolean) =>
+  const untilAlice = (what: string, condition: (session: SessionPlan, status: DaemonStatus) => boolean) =>
     untilStatus(files, what, (status) =>
       status.sessions.some(
         (one) =>
           one.session.commonName === 'alice' &&
           one.rule.mode === mode &&
           one.state === 'obeyed' &&
-          holds(one, status),
+          condition(one, status),
       ),
     );
   const get = ({ namespace }: ClientHost, bytes: number) =>
@@ -76,12 +76,12 @@ await scenario(async (cleanup, out) => {
   await rule('load-balancing');
   const sidecar = Sidecar.start(network.server, files.config, `${out}/subflowd.log`);
   cleanup.add(() => sidecar.stop());
-  await untilStatus(files, 'the sidecar', () => true);
+  await untilStatus(files, 'the sidecar answers', () => true);
   await startWeb(cleanup, network);
   const tunnels = await Promise.all([stage.connect(0, 'alice'), stage.connect(1, 'other')]);
   let endDownload = download(host);
-  const both = await alice(
-    'both paths active, and in use',
+  const both = await untilAlice(
+    'both paths are active and in use',
     ({ active, subflows }, { paths }) =>
       active?.length === 2 &&
       subflows.filter(({ subflow }) => subflow.ours === 'active').length === 2 &&
@@ -90,12 +90,12 @@ await scenario(async (cleanup, out) => {
   say('load-balancing: both paths carry the download');
 
   await rule('priority-based', 'primary = wifi, lte');
-  const first = await alice('wifi alone', ({ primary }) => primary === 'wifi');
-  const joined = await alice('lte beside it', ({ active }) => active?.join() === 'wifi,lte');
-  say('priority-based: lte has joined');
+  const first = await untilAlice('only wifi is active', ({ primary }) => primary === 'wifi');
+  const joined = await untilAlice('lte is active, too', ({ active }) => active?.join() === 'wifi,lte');
+  say('priority-based: lte is active, too');
   await endDownload();
-  const left = await alice('wifi alone again', ({ primary }) => primary === 'wifi');
-  say('priority-based: lte has left');
+  const left = await untilAlice('only wifi is active again', ({ primary }) => primary === 'wifi');
+  say('priority-based: only wifi is active again');
 
   const over = new AbortController();
   const small = (async () => {
@@ -106,19 +106,19 @@ await scenario(async (cleanup, out) => {
     return small;
   });
   await rule('smallest-delay');
-  const quick = await alice('one path', ({ primary }) => primary !== undefined);
+  const quick = await untilAlice('one path is active', ({ primary }) => primary !== undefined);
   const filled = quick.sessions.find(({ session }) => session.commonName === 'alice')?.primary ?? '';
   others = filled;
   await rule('smallest-delay');
-  await untilStatus(files, 'the other client there as well', ({ sessions }) =>
+  await untilStatus(files, 'the other client is on the same path', ({ sessions }) =>
     sessions.some(({ session, current }) => session.commonName === 'other' && current === filled),
   );
   endDownload = download(otherHost);
-  const quicker = await alice(
-    'the path that nobody fills',
+  const quicker = await untilAlice(
+    'alice is on the path that is not full',
     ({ primary }) => primary !== undefined && primary !== filled,
   );
-  say('smallest-delay: away from the path that another fills');
+  say('smallest-delay: alice left the path that the other client fills');
   await endDownload();
   return { both, first, joined, left, filled, quicker, reconnects: await reconnects(tunnels) };
 });

@@ -14,7 +14,7 @@ export interface ScenarioRun<Result> {
 
 /**
  * Runs a scenario of this directory in a guest, on the lab's kernel of one version.
- * @throws {Error} with all that it printed if it failed.
+ * @throws {Error} with everything that it printed, if it failed.
  */
 export async function runScenario<Result>(
   name: string,
@@ -39,7 +39,10 @@ export async function runScenario<Result>(
   }
 }
 
-/** Runs a scenario on this machine's own kernel, through netlink. @throws {Error} with all that it printed if it failed. */
+/**
+ * Runs a scenario on this machine's own kernel, with the netlink backend.
+ * @throws {Error} with everything that it printed, if it failed.
+ */
 export async function runScenarioHere<Result>(name: string): Promise<Result> {
   const out = await mkdtemp(path.join(tmpdir(), `subflowd-${name}-`));
   try {

@@ -11,7 +11,7 @@ import { until } from '../../support/until.js';
 /** Milliseconds to wait for anything. An emulated processor is slow. */
 export const PATIENCE_MS = 180_000;
 
-/** The backend in the command line; undefined if subflowd is to choose. */
+/** The backend in the command line; undefined if subflowd chooses. */
 export function wantedBackend(): 'devmem' | 'netlink' | undefined {
   return z.enum(['devmem', 'netlink']).optional().parse(process.argv[3]);
 }
@@ -46,11 +46,15 @@ export async function statusOf(files: SidecarFiles): Promise<DaemonStatus> {
   return JSON.parse(json ?? '') as DaemonStatus;
 }
 
-/** Waits until the daemon's status fulfils `holds`. @throws {Error} with the last status. */
+/**
+ * Waits until the daemon's status fulfils a condition.
+ * @param what the condition, for the error.
+ * @throws {Error} with the last status, after {@link PATIENCE_MS}.
+ */
 export async function untilStatus(
   files: SidecarFiles,
   what: string,
-  holds: (status: DaemonStatus) => boolean,
+  condition: (status: DaemonStatus) => boolean,
 ): Promise<DaemonStatus> {
   let last: DaemonStatus | undefined;
   try {
@@ -58,7 +62,7 @@ export async function untilStatus(
       what,
       async () => {
         last = await statusOf(files).catch(() => undefined);
-        return last !== undefined && holds(last) ? last : undefined;
+        return last !== undefined && condition(last) ? last : undefined;
       },
       PATIENCE_MS,
     );

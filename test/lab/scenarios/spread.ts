@@ -1,5 +1,5 @@
-// Six clients download over one of two equal access points. Under `balance` half of them go to the other, first in a dry
-// run, which touches nothing, then in earnest, and come to rest.
+// Six clients download over one of two equal access points. With `balance`, half of them move to the other one: first only
+// planned, with `dry-run = yes`, then in fact. After that, nobody moves.
 import { readCounters, rise } from '../counters.js';
 import { labScript } from '../checkout.js';
 import type { PathOptions } from '../network.js';
@@ -25,7 +25,7 @@ const PATHS: readonly PathOptions[] = [
   { name: 'wifi', number: 100, rateMbit: RATE_MBIT },
   { name: 'lte', number: 200, rateMbit: RATE_MBIT },
 ];
-/** Longer than anything here takes. */
+/** So large that the downloads are still running at the end of the scenario. */
 const DOWNLOAD_BYTES = 1_000_000_000;
 const DWELL_S = 3;
 /** Several dwell times. */
@@ -40,13 +40,13 @@ const balanced = (dryRun: 'yes' | 'no'): MoreLines => ({
   ],
 });
 
-/** Switches of a session that had just been switched. */
-function hasty(switches: readonly SwitchEvent[]): SwitchEvent[] {
+/** The switches of a session within the dwell time after its switch before. */
+function withinDwell(switches: readonly SwitchEvent[]): SwitchEvent[] {
   const last = new Map<string, number>();
   return switches.filter(({ commonName, committedAt }) => {
     const stayed = committedAt - (last.get(commonName) ?? -Infinity);
     last.set(commonName, committedAt);
-    // what is committed at once was decided at once; the commits of two rounds may come a little nearer to each other
+    // the dwell time is between two decisions; their commits may be a little closer to each other
     return stayed < DWELL_S * 900;
   });
 }
@@ -62,14 +62,14 @@ await scenario(async (cleanup, out) => {
   await writeRules(files, PATHS, { '*': 'wifi' });
   const sidecar = Sidecar.start(network.server, files.config, `${out}/subflowd.log`);
   cleanup.add(() => sidecar.stop());
-  await untilStatus(files, 'the sidecar', () => true);
+  await untilStatus(files, 'the sidecar answers', () => true);
   await startWeb(cleanup, network);
   const tunnels = await Promise.all(
     network.clients.map((_, index) => stage.connect(index, `client-${index}`)),
   );
   await untilStatus(
     files,
-    'every client on wifi, with both paths',
+    'every client is on wifi and has both paths',
     ({ sessions }) =>
       sessions.length === CLIENTS &&
       sessions.every(
@@ -84,7 +84,7 @@ await scenario(async (cleanup, out) => {
       await child;
     });
   }
-  const crowded = await untilStatus(files, 'a crowd on wifi', ({ paths, sessions }) => {
+  const crowded = await untilStatus(files, 'wifi is congested', ({ paths, sessions }) => {
     const [wifi] = paths;
     return (
       wifi !== undefined &&
@@ -93,13 +93,13 @@ await scenario(async (cleanup, out) => {
       sessions.every(({ rate }) => rate)
     );
   });
-  say('all download over wifi, and its queue grows');
+  say('all clients download over wifi, and it is congested');
 
   const before = await readCounters(network.server);
   await writeRules(files, PATHS, {}, balanced('yes'));
   const dry = await untilStatus(
     files,
-    'a plan of the dry run',
+    'the dry run plans half of the clients on lte',
     ({ sessions }) => sessions.filter(({ primary }) => primary === 'lte').length === CLIENTS / 2,
   );
   const dryExplained = await command(
@@ -108,12 +108,12 @@ await scenario(async (cleanup, out) => {
   );
   const dryPrioTx = rise('MPTcpExtMPPrioTx', before, await readCounters(network.server));
   const drySwitches = (await sidecar.switches()).filter(({ to }) => to === 'lte').length;
-  say('a dry run would put half of them on lte, and did nothing');
+  say('the dry run would put half of them on lte, and did nothing');
 
   await writeRules(files, PATHS, {}, balanced('no'));
   const spread = await untilStatus(
     files,
-    'half of the clients on each path, and both in use',
+    'half of the clients are on each path, and both paths are in use',
     ({ sessions, paths }) =>
       sessions.every(({ state }) => state === 'obeyed') &&
       sessions.filter(({ current }) => current === 'lte').length === CLIENTS / 2 &&
@@ -123,20 +123,20 @@ await scenario(async (cleanup, out) => {
 
   const began = Date.now();
   await until(
-    'a rest',
+    `no switch for ${REST_MS / 1000} s`,
     async () => {
       const last = (await sidecar.switches()).at(-1)?.committedAt ?? began;
       return Date.now() - Math.max(began, last) >= REST_MS;
     },
     PATIENCE_MS,
   );
-  say('and all stay');
+  say('all clients stay where they are');
   return {
     crowded, dry, dryExplained, dryPrioTx, drySwitches, spread,
     end: await statusOf(files),
     pathsText: await command(files, 'mptcp paths'),
     explained: await command(files, 'mptcp explain client-0'),
-    hasty: hasty(await sidecar.switches()),
+    withinDwell: withinDwell(await sidecar.switches()),
     reconnects: await reconnects(tunnels),
   }; // prettier-ignore
 });

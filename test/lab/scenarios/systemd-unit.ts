@@ -28,24 +28,25 @@ export class SystemdUnit {
     return Number((await this.show('MainPID')).MainPID);
   }
 
-  /** Everything that the unit's processes and systemd said of it, one message an element, oldest first. */
+  /** The unit's messages in the journal, from its processes and from systemd, the oldest first. */
   async journal(): Promise<string[]> {
     const { stdout } = await execa('journalctl', ['--unit', this.name, '--output=cat', '--no-pager']);
     return stdout.split('\n');
   }
 }
 
-/** What `/proc` says of a process that a sandbox is around. */
+/** What `/proc` shows of a process in a sandbox. */
 export interface Sandboxed {
   readonly exe: string;
   /** Fields of /proc/PID/status. */
   readonly status: Readonly<Record<string, string>>;
-  /** What its descriptors are. */
+  /** What its open file descriptors refer to. */
   readonly files: readonly string[];
-  /** Whether it has a view of the file system of its own. */
-  readonly ownMounts: boolean;
+  /** Whether it has its own mount namespace. */
+  readonly hasOwnMounts: boolean;
 }
 
+/** Reads what `/proc` shows of a process. */
 export async function sandboxed(pid: number): Promise<Sandboxed> {
   const proc = `/proc/${pid}`;
   const lines = (await readFile(`${proc}/status`, 'utf8')).split('\n');
@@ -56,6 +57,6 @@ export async function sandboxed(pid: number): Promise<Sandboxed> {
     exe: await readlink(`${proc}/exe`),
     status: Object.fromEntries(lines.map((line) => line.split(':\t', 2) as [string, string])),
     files,
-    ownMounts: (await readlink(`${proc}/ns/mnt`)) !== (await readlink('/proc/self/ns/mnt')),
+    hasOwnMounts: (await readlink(`${proc}/ns/mnt`)) !== (await readlink('/proc/self/ns/mnt')),
   };
 }

@@ -1,4 +1,4 @@
-// 200 switches back and forth under a two-way transfer: what a careless write would break, it breaks here.
+// 200 switches back and forth while a client transfers in both directions. A wrong write to the kernel would show here.
 import { rise, readCounters, trouble } from '../counters.js';
 import { payloadSha256 } from '../payload.js';
 import { Sidecar } from '../sidecar.js';
@@ -9,7 +9,7 @@ import { startWeb, Transfer } from '../web.js';
 import { command, reconnects, say, scenario, untilStatus, wantedBackend } from './scenario.js';
 
 const SWITCHES = 200;
-/** More than the switches take: the transfers are ended by the last switch, not the other way round. */
+/** Size of one transfer. Transfers are repeated until the last switch. */
 const BYTES = 2_000_000;
 
 await scenario(async (cleanup, out) => {
@@ -18,9 +18,9 @@ await scenario(async (cleanup, out) => {
   await writeRules(stage.files, paths, { alice: 'wifi' });
   const sidecar = Sidecar.start(stage.network.server, stage.files.config, `${out}/subflowd.log`);
   cleanup.add(() => sidecar.stop());
-  await untilStatus(stage.files, 'the sidecar', () => true);
+  await untilStatus(stage.files, 'the sidecar answers', () => true);
   const tunnel = await stage.connect(0, 'alice');
-  await untilStatus(stage.files, 'alice on wifi', ({ sessions }) =>
+  await untilStatus(stage.files, 'alice is on wifi', ({ sessions }) =>
     sessions.some(({ state, primary }) => state === 'obeyed' && primary === 'wifi'),
   );
   await startWeb(cleanup, stage.network);
@@ -32,10 +32,10 @@ await scenario(async (cleanup, out) => {
   });
   const begin = await count();
 
-  let switching = true;
+  let isSwitching = true;
   const transfers = { down: 0, up: 0, wrong: 0 };
-  const keepOn = async (direction: 'down' | 'up') => {
-    while (switching) {
+  const transferUntilEnd = async (direction: 'down' | 'up') => {
+    while (isSwitching) {
       const { network } = stage;
       const transfer =
         direction === 'down'
@@ -46,14 +46,14 @@ await scenario(async (cleanup, out) => {
       if (sha256 !== payloadSha256(BYTES)) transfers.wrong++;
     }
   };
-  const loads = [keepOn('down'), keepOn('up')];
+  const loads = [transferUntilEnd('down'), transferUntilEnd('up')];
   const answers: string[] = [];
   for (let i = 0; i < SWITCHES; i++) {
     const [answer] = await command(stage.files, `mptcp primary alice ${i % 2 === 0 ? 'lte' : 'wifi'}`);
     answers.push(answer ?? '');
     if (i % 20 === 19) say(`${i + 1} switches`);
   }
-  switching = false;
+  isSwitching = false;
   await Promise.all(loads);
   say(`transfers: ${transfers.down} down, ${transfers.up} up`);
   const end = await count();

@@ -1,5 +1,5 @@
-// An admin's installation, as openvpn-conf/ says, where systemd is process 1: Debian's openvpn-server@ with the drop-in,
-// subflowd.service, hooks in the sandbox. The sidecar is stopped, killed and restarted, the server restarted meanwhile.
+// An installation from openvpn-conf/, where systemd is process 1: Debian's openvpn-server@ with the drop-in,
+// subflowd.service, and hooks that run in the sandbox. The sidecar and the server are stopped, killed and restarted.
 import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
@@ -16,8 +16,8 @@ import {
   install,
   installed,
   place,
-  takeDirectoriesBack,
-  takeSidecarOutside,
+  moveSidecarOutside,
+  restoreOlderOwners,
 } from './installation.js';
 import { command, PATIENCE_MS, say, scenario, untilStatus } from './scenario.js';
 import { sandboxed, SystemdUnit } from './systemd-unit.js';
@@ -38,24 +38,24 @@ await scenario(async (cleanup, out) => {
   cleanup.add(() => keepJournals(out));
   cleanup.add(() => server.systemctl('stop'));
   await server.systemctl('enable', '--now');
-  say('the server serves');
-  // what is there was made by a version before
-  await takeDirectoriesBack();
+  say('the server is started');
+  // the directories are as an older version made them
+  await restoreOlderOwners();
   cleanup.add(() => sidecar.systemctl('stop'));
   await sidecar.systemctl('enable', '--now');
-  // by netlink it has to be there when clients join
-  await untilStatus(installed, 'the sidecar', () => true);
+  // netlink needs a sidecar that runs before the clients' subflows join
+  await untilStatus(installed, 'the sidecar answers', () => true);
   say('the sidecar is started');
 
   const connect = async (host: ClientHost | undefined, commonName: string) => {
     if (host === undefined) throw new Error('the network has no such client');
     const lines = await clientConfig(network, authority, commonName);
-    const ours = await readFile(path.join(checkout, 'openvpn-conf/client.conf'), 'utf8');
-    return startClient(cleanup, host, out, commonName, [...lines, ours]);
+    const added = await readFile(path.join(checkout, 'openvpn-conf/client.conf'), 'utf8');
+    return startClient(cleanup, host, out, commonName, [...lines, added]);
   };
   const alice = await connect(network.clients[0], ALICE);
   say('alice is connected');
-  const first = await obeyed('alice on lte', ALICE, 'lte');
+  const first = await untilObeyed('alice is on lte', ALICE, 'lte');
   const atFirst = {
     status: first,
     records: await records(),
@@ -74,7 +74,7 @@ await scenario(async (cleanup, out) => {
     sidecar: await sandboxed(await sidecar.pid()),
     doctor: JSON.parse((await network.server.run('subflowd', ['doctor', '--json'])).stdout) as unknown,
   };
-  say('alice obeys her rule');
+  say('the rule of alice is obeyed');
   const victim = execa('sleep', ['infinity'], { reject: false });
   cleanup.add(async () => {
     victim.kill();
@@ -82,7 +82,7 @@ await scenario(async (cleanup, out) => {
   });
   const attempts = await attempt(victim.pid ?? 0, await server.pid());
   const userOfSidecar = Number((await execa('id', ['--user', 'subflowd'])).stdout);
-  say('what the sidecar must not be able to do was tried');
+  say('the attempts at what the sidecar must not be able to do are over');
 
   await sidecar.systemctl('stop');
   const whenStopped = await records();
@@ -90,71 +90,73 @@ await scenario(async (cleanup, out) => {
   await until('the record of alice is gone', async () => (await records()).length === 0, PATIENCE_MS);
   await connect(network.clients[1], VAN);
   const whileDown = await records();
-  say('while the sidecar was down alice left and the van came');
+  say('while the sidecar was stopped, alice disconnected and the van connected');
   await sidecar.systemctl('start');
-  // nobody listened when it came: it has the one path that it connected by
-  const afterStart = await obeyed('the van on wifi', VAN, 'wifi', { subflows: 1 });
-  say('started again: the van obeys its rule as far as it can');
+  // no path manager listened when the van connected, so it has only its first subflow
+  const afterStart = await untilObeyed('the van is on wifi', VAN, 'wifi', { subflows: 1 });
+  say('the sidecar is started again: the van is on the only path that it has');
 
   const before = await sidecar.pid();
   await sidecar.systemctl('kill', '--signal=KILL');
   await until(
-    'systemd starts it again',
+    'systemd has started the sidecar again',
     async () => {
       const pid = await sidecar.pid();
       return pid !== 0 && pid !== before;
     },
     PATIENCE_MS,
   );
-  const afterKill = await obeyed('the van on wifi after the kill', VAN, 'wifi', { subflows: 1 });
+  const afterKill = await untilObeyed('the van is on wifi after the kill', VAN, 'wifi', { subflows: 1 });
   const { NRestarts: restarts } = await sidecar.show('NRestarts');
-  say('killed: systemd started it again');
+  say('the sidecar was killed, and systemd started it again');
 
   const serverBefore = await server.pid();
   await server.systemctl('restart');
   const serverAfter = await server.pid();
-  const afterRestart = await obeyed('the van on lte after the restart', VAN, 'lte', { pid: serverAfter });
+  const afterRestart = await untilObeyed('the van is on lte after the restart', VAN, 'lte', {
+    pid: serverAfter,
+  });
   const afterRestartRecords = await records();
-  say('the server was restarted: the van is found again');
+  say('the server was restarted, and the sidecar found the van again');
 
   await server.systemctl('stop');
   cleanup.add(() => olderServer.systemctl('stop'));
   await olderServer.systemctl('start');
   const pid = await olderServer.pid();
   const byOlderUnit = {
-    status: await obeyed('the van on lte by the older unit', VAN, 'lte', { pid }),
+    status: await untilObeyed('the van is on lte on the older unit', VAN, 'lte', { pid }),
     server: { ...(await sandboxed(pid)), ...(await olderServer.show('FragmentPath', 'DropInPaths')) },
     pid,
   };
   await olderServer.systemctl('stop');
   await server.systemctl('start');
-  await obeyed('the van on lte again', VAN, 'lte', { pid: await server.pid() });
-  say('the older unit served it, too');
+  await untilObeyed('the van is on lte again', VAN, 'lte', { pid: await server.pid() });
+  say('the van was steered with the older unit, too');
 
   const ini = await readFile(installed.config, 'utf8');
   await writeFile(installed.config, ini.replace('primary = lte, wifi', 'primary = wifi'));
-  const afterEdit = await obeyed('the van on wifi', VAN, 'wifi');
+  const afterEdit = await untilObeyed('the van is on wifi after the edit', VAN, 'wifi');
   await command(installed, `mptcp primary ${VAN} lte`);
   await sidecar.systemctl('restart');
-  const afterOverride = await obeyed('the van on lte by override', VAN, 'lte');
-  say('rule edited, override kept over a restart');
+  const afterOverride = await untilObeyed('the van is on lte by its override', VAN, 'lte');
+  say('an edited rule took effect, and an override outlived a restart');
 
-  await takeSidecarOutside();
+  await moveSidecarOutside();
   await place('subflowd.service.d/namespaces.conf');
   await sidecar.systemctl('restart');
   await command(installed, `mptcp primary ${VAN} wifi`);
-  const fromOutside = await obeyed('the van on wifi from outside', VAN, 'wifi');
-  say('outside the namespace of the server, the sidecar serves it');
+  const fromOutside = await untilObeyed('the van is on wifi, from outside', VAN, 'wifi');
+  say('the sidecar steers the van from outside the network namespace of the server');
 
   await writeFile(installed.config, `${await readFile(installed.config, 'utf8')}backend = devmem\n`);
   await place('subflowd.service.d/devmem.conf');
   await sidecar.systemctl('restart');
   await command(installed, `mptcp primary ${VAN} lte`);
   const byDevmem = {
-    status: await obeyed('the van on lte by devmem', VAN, 'lte'),
+    status: await untilObeyed('the van is on lte by devmem', VAN, 'lte'),
     sidecar: await sandboxed(await sidecar.pid()),
   };
-  say('the sidecar serves it through /dev/mem');
+  say('the sidecar steers the van through /dev/mem');
 
   return {
     fromOutside, byDevmem, byOlderUnit, attempts, userOfSidecar,
@@ -181,15 +183,19 @@ async function startClient(
   return openvpn;
 }
 
-/** Waits until one client, and nobody else, is connected, with both its paths unless told, and has this primary. */
-async function obeyed(
+/**
+ * Waits until only this client is connected, its rule is obeyed, and it has this primary.
+ * @param what the condition, for the error.
+ * @param options the server's process, any by default, and the client's number of subflows, 2 by default.
+ */
+async function untilObeyed(
   what: string,
   client: string,
   primary: string,
   { pid, subflows = 2 }: { readonly pid?: number; readonly subflows?: number } = {},
 ): Promise<DaemonStatus> {
   return untilStatus(installed, what, ({ servers, sessions: [only, ...others] }) => {
-    // the hooks are quicker, but both ways have to work
+    // the hooks report sessions earlier, but management must work, too
     if (servers.some(({ management }) => management !== 'connected')) return false;
     if (only === undefined || others.length > 0 || only.session.commonName !== client) return false;
     if (pid !== undefined && only.connection?.pid !== pid) return false;
@@ -197,7 +203,7 @@ async function obeyed(
   });
 }
 
-/** What the hooks recorded: files below the events directory. A record can be removed while this reads the directory. */
+/** The records of the hooks. A record can be removed while this reads the directory. */
 async function records(): Promise<{ file: string; uid: number; fields: string[] }[]> {
   const found = [];
   for (const user of await readdir(installed.events)) {
@@ -220,7 +226,7 @@ function ifMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
 }
 
-/** Owner and mode of each user's directory: process 1 must leave them as tmpfiles made them. */
+/** Owner and mode of each user's directory. systemd must not change what systemd-tmpfiles has set. */
 async function directories(): Promise<Record<string, { uid: number; mode: number }>> {
   const found: Record<string, { uid: number; mode: number }> = {};
   for (const user of await readdir(installed.events)) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EVENT_MS, Reports } from '../../../src/api/reports.js';
-import { MOST_OPEN, Problems } from '../../../src/util/problems.js';
+import { MAX_OPEN, Problems } from '../../../src/util/problems.js';
 
 describe('Reports', () => {
   it('shows a problem with the time of its start until it is resolved', () => {
@@ -42,7 +42,7 @@ describe('Problems', () => {
   it('has at most 64 open, and accepts another when one is resolved', () => {
     const opened: string[] = [];
     const problems = new Problems({ onProblem: (_text, key) => opened.push(key), onResolved: () => undefined });
-    for (let n = 0; n < MOST_OPEN + 10; n++) problems.open(`${n}`, 'bad');
+    for (let n = 0; n < MAX_OPEN + 10; n++) problems.open(`${n}`, 'bad');
     expect(opened).toHaveLength(64);
     problems.open('0', 'worse');
     problems.resolve('1');

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../../../src/config/parse.js';
 
 /** The most characters that are read. */
-const LARGEST = 1_048_576;
+const MAX_BYTES = 1_048_576;
 const SERVER = '[openvpn a]\n';
 const PATH = '[path wifi]\nprefix = 10.0.0.0/8\n';
 
@@ -12,7 +12,7 @@ function repeated(count: number, text: (index: number) => string): string {
 
 /** A text of the largest size, filled with `piece`. */
 function filled(before: string, piece: string, after = ''): string {
-  return before + piece.repeat(Math.floor((LARGEST - before.length - after.length) / piece.length)) + after;
+  return before + piece.repeat(Math.floor((MAX_BYTES - before.length - after.length) / piece.length)) + after;
 }
 
 function problems(text: string): string[] {

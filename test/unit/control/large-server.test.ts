@@ -8,7 +8,7 @@ import { Controller } from '../../../src/control/controller.js';
 import { openKernel } from '../../../src/kernel/kernel.js';
 import { ensureEventsDirectory } from '../../../src/openvpn/records/events-directory.js';
 import { Servers } from '../../../src/openvpn/servers.js';
-import { MOST_SESSIONS } from '../../../src/openvpn/management/status.js';
+import { MAX_SESSIONS } from '../../../src/openvpn/management/status.js';
 import { ALICE, PID } from '../../support/alice.js';
 import { configOf } from '../../support/config.js';
 import { clientList } from '../../support/client-list.js';
@@ -118,10 +118,10 @@ describe('a server that lists 150,000 sessions', () => {
     start();
     await until(
       'it is listed',
-      () => servers.sessions().length + servers.sessionsWithoutPort().length > MOST_SESSIONS,
+      () => servers.sessions().length + servers.sessionsWithoutPort().length > MAX_SESSIONS,
     );
     await untilAliceIsSteered();
-    expect(servers.sessions().length + servers.sessionsWithoutPort().length).toBe(MOST_SESSIONS + 1);
+    expect(servers.sessions().length + servers.sessionsWithoutPort().length).toBe(MAX_SESSIONS + 1);
     expect(problems.filter((text) => text.includes('has more than'))).toEqual([
       expect.stringMatching(/^OpenVPN large has more than 16384 clients: the others are neither shown/),
     ]);
@@ -138,12 +138,12 @@ describe('a server that lists 150,000 sessions', () => {
       `>CLIENT:ENV,trusted_port=${n}`,
       '>CLIENT:ENV,END',
     ]);
-    await listen('large', LARGE_PID, manyV4.slice(0, MOST_SESSIONS), messages);
+    await listen('large', LARGE_PID, manyV4.slice(0, MAX_SESSIONS), messages);
     await listen('lab', PID, ['alice 192.168.100.2:38456 7']);
     start();
     await until('it is reported', () => problems.some((text) => text.includes('has more than')));
     await untilAliceIsSteered();
-    await until('no others are tracked', () => servers.sessions().length === MOST_SESSIONS + 1);
+    await until('no others are tracked', () => servers.sessions().length === MAX_SESSIONS + 1);
   });
 });
 

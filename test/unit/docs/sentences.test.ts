@@ -12,14 +12,14 @@ import {
   type Block,
 } from './documents.js';
 
-const MOST_WORDS = 35;
+const MAX_WORDS = 35;
 
 /** `FILE:LINE: N words: SENTENCE` of each sentence that is too long. */
 function longSentences(file: string, blocks: readonly Block[]): string[] {
   return blocks.flatMap(({ line, text }) =>
     sentences(text)
       .map((sentence) => ({ sentence, count: wordCount(sentence) }))
-      .filter(({ count }) => count > MOST_WORDS)
+      .filter(({ count }) => count > MAX_WORDS)
       .map(({ sentence, count }) => `${file}:${line}: ${count} words: ${sentence}`),
   );
 }
@@ -41,7 +41,7 @@ it('the README has at most 1,500 words', () => {
 });
 
 describe('the measure', () => {
-  const long = `${'word '.repeat(MOST_WORDS)}word`;
+  const long = `${'word '.repeat(MAX_WORDS)}word`;
 
   it('names file, line and sentence', () => {
     const { blocks } = parseMarkdown(`# Title\n\nShort. ${long}.\n`);

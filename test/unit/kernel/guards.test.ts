@@ -7,14 +7,14 @@ import { openKernel, type KernelSources } from '../../../src/kernel/kernel.js';
 import type { Layout } from '../../../src/kernel/layout/layout.js';
 import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { KernelImage } from '../../support/kernel-image.js';
-import type { Placed } from '../../support/kernel-image-types.js';
+import type { SocketLocation } from '../../support/kernel-image-types.js';
 import { SAFE_ACCESSES } from '../../support/layouts.js';
 
 const NAME: SubflowName = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
 
 let image: KernelImage;
 let sources: KernelSources;
-let alice: Placed & { readonly file: bigint };
+let alice: SocketLocation & { readonly file: bigint };
 let array: bigint;
 let backend: DevmemBackend;
 let observed: SubflowName;

@@ -131,7 +131,7 @@ describe('an older scheduler of upstream, which honours the client’s priority 
 
   /** Changes a bit as the kernel does when the client sends its priority, or when the kernel has sent ours. */
   function kernelWrites(context: bigint, name: string, value: bigint): void {
-    image?.adopt();
+    image?.load();
     image?.place(context, CONTEXT, name, value);
     image?.write();
   }

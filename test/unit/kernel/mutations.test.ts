@@ -17,7 +17,7 @@ import { generator, SEED } from '../../support/random.js';
 /** Broken images of each layout. MUTATIONS=N sets the number for all layouts together; SEED=N repeats a run. */
 const ROUNDS = Math.ceil(Number(process.env.MUTATIONS ?? 100_000) / ALL_LAYOUTS.length);
 /** The largest count that a mutation writes, except for 2^32 - 1. */
-const MOST_FDS = 70_000;
+const MAX_FDS = 70_000;
 
 /** As `expect`, which would take most of the time. */
 function must(isTrue: boolean, message: string): void {
@@ -90,7 +90,7 @@ function makeMutation(random: () => number): { at: number; bytes: Buffer } {
       break;
     case 3: // another size or count
       image.bytes.copy(bytes, 0, at, at + 8);
-      bytes.writeUInt32LE(next() % 2 === 0 ? 0xffff_ffff : next() % MOST_FDS, (next() % 2) * 4);
+      bytes.writeUInt32LE(next() % 2 === 0 ? 0xffff_ffff : next() % MAX_FDS, (next() % 2) * 4);
       break;
     default: // the neighbour's word
       image.bytes.copy(bytes, 0, Math.min(at + 8, end - 8), Math.min(at + 16, end));
@@ -186,7 +186,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
         }
         // The largest fd table of these images limits the reads, whatever the lists look like.
         must(
-          kernel.memory.reads - reads < 8 * MOST_FDS,
+          kernel.memory.reads - reads < 8 * MAX_FDS,
           `round ${round} took ${kernel.memory.reads - reads} reads`,
         );
         checkChanges(before, readContent(), round);

@@ -49,7 +49,7 @@ async function observe() {
 
 /** Changes memory as the kernel does between two observations. */
 function kernelDoes(change: () => void): void {
-  image.adopt();
+  image.load();
   change();
   image.write();
 }
@@ -145,7 +145,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
   it('reports new objects only for what changed', async () => {
     const before = await observe();
     kernelDoes(() => {
-      image.ends(alice.socks[1] as bigint, { local: SERVER, remote: { ...LTE, port: 99 } });
+      image.setEndpoints(alice.socks[1] as bigint, { local: SERVER, remote: { ...LTE, port: 99 } });
     });
     const after = await observe();
     expect(after[0]).toBe(before[0]);

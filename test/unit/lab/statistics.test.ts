@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { jain, mean, percentile } from '../../lab/crowd/statistics.js';
 
-test('Jain’s index is 1 where all have the same, 1/n where one has all', () => {
+test('Jain’s index is 1 if all values are equal, and 1/n if all but one are zero', () => {
   expect(jain([3, 3, 3])).toBeCloseTo(1);
   expect(jain([5, 0, 0, 0])).toBeCloseTo(1 / 4);
-  // ten share one access point, two the other: what the experiment’s first arrangement comes to
+  // ten share one access point, two the other: as in the experiment’s first arrangement
   expect(jain([...new Array<number>(10).fill(2), 10, 10])).toBeCloseTo(0.556, 3);
 });
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { Reports } from '../../../src/api/reports.js';
-import { MOST_PROCESSES } from '../../../src/openvpn/records/process-limit.js';
+import { MAX_PROCESSES } from '../../../src/openvpn/records/process-limit.js';
 import { Servers } from '../../../src/openvpn/servers.js';
 import { Backoff } from '../../../src/util/backoff.js';
 import { FakeOpenvpn } from '../../support/fake-openvpn.js';
@@ -111,7 +111,7 @@ it('resolves the problems of a server that is removed from the config', async ()
 });
 
 it('reads the records of 16 processes in one directory, and reports more while there are more', async () => {
-  expect(MOST_PROCESSES).toBe(16);
+  expect(MAX_PROCESSES).toBe(16);
   servers.reconfigure([{ name: 'a', events: join(directory, 'events') }]);
   const user = join(directory, 'events', 'root');
   mkdirSync(user, { recursive: true });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LARGEST_ACCOUNTS_FILE, readAccounts } from '../../../src/util/accounts.js';
+import { MAX_ACCOUNTS_FILE_BYTES, readAccounts } from '../../../src/util/accounts.js';
 import { requireGroup } from '../../../src/console/common/group.js';
 import { MAX_SYSTEM_MAP_BYTES, makeLayout, readSystemMap } from '../../../src/kernel/layout/make-layout.js';
 import { MAX_SECTION_BYTES } from '../../../src/kernel/layout/vmlinux.js';
@@ -135,7 +135,7 @@ describe('a file like /etc/passwd', () => {
   it('is read as rows of fields, and refused if it is larger than 16 MiB', () => {
     writeFileSync(file, 'root:x:0:\nstaff:x:50:alice,bob\n');
     expect(readAccounts(file)).toEqual([['root', 'x', '0', ''], ['staff', 'x', '50', 'alice,bob'], ['']]);
-    truncateSync(file, LARGEST_ACCOUNTS_FILE + 1);
+    truncateSync(file, MAX_ACCOUNTS_FILE_BYTES + 1);
     expect(() => readAccounts(file)).toThrow('is larger than 16 MiB');
   });
 });

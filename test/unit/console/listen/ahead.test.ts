@@ -8,7 +8,7 @@ import type { Answer } from '../../../../src/console/common/answer.js';
 import {
   CLIENT_LIMITS,
   ClientConnection,
-  MOST_QUERIES,
+  MAX_QUERIES,
   MUCH_UNREAD_BYTES,
 } from '../../../../src/console/listen/client-connection.js';
 import { UnreadAnswers } from '../../../../src/console/listen/unread.js';
@@ -61,10 +61,10 @@ async function say(count: number, name: (index: number) => string): Promise<void
 describe('queries that a client sends ahead', () => {
   it('are forwarded up to 16 at a time, and the next when the first is answered', async () => {
     await say(40, (index) => `question ${index}`);
-    expect(asked.size).toBe(MOST_QUERIES);
+    expect(asked.size).toBe(MAX_QUERIES);
     asked.get('question 0')?.({ lines: ['answer 0'] });
     await until('the answer is there', () => peer.text === 'answer 0\r\n');
-    expect(asked.size).toBe(MOST_QUERIES + 1);
+    expect(asked.size).toBe(MAX_QUERIES + 1);
   });
 
   it('wait while 1 MiB of answers wait for an earlier one', async () => {

@@ -9,7 +9,7 @@ import { Console } from '../../../../src/console/listen/console.js';
 import { SLOT_LIMITS } from '../../../../src/console/listen/client-slots.js';
 import { MAX_TRIES } from '../../../../src/console/listen/password.js';
 import { talk } from '../../../../src/console/terminal/talk.js';
-import { Rejector, MOST_LEAVING } from '../../../../src/console/listen/rejector.js';
+import { Rejector, MAX_LEAVING } from '../../../../src/console/listen/rejector.js';
 import { freePort } from '../../../support/free-port.js';
 import { Talker } from '../../../support/talker.js';
 import { until } from '../../../support/until.js';
@@ -110,7 +110,7 @@ it('rejects 64 clients at a time with the reason, and disconnects more without o
   });
   await once(server, 'listening');
   const peers: Talker[] = [];
-  for (let count = 0; count < MOST_LEAVING; count++) peers.push(await stayer(path));
+  for (let count = 0; count < MAX_LEAVING; count++) peers.push(await stayer(path));
   await until('all have the reason', () => peers.every(({ text }) => text === 'ERROR: no place\r\n'));
   const more = await stayer(path);
   await until('it is disconnected', () => more.ended);

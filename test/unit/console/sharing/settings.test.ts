@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Answer } from '../../../../src/console/common/answer.js';
 import type { ConsoleClient } from '../../../../src/console/sharing/console-client.js';
-import { MOST_UNANSWERED } from '../../../../src/console/sharing/settings.js';
+import { MAX_UNANSWERED } from '../../../../src/console/sharing/settings.js';
 import { SharedManagement } from '../../../../src/console/sharing/shared-management.js';
 import { Backoff } from '../../../../src/util/backoff.js';
 import { MAX_WAITING, type Reply } from '../../../../src/openvpn/management/exchanges.js';
@@ -245,7 +245,7 @@ describe('the settings of OpenVPN', () => {
     await settled();
     expect(actual()).toMatchObject({ hold: true, version: 3 });
     // this also counts the `pid` after each `version`, which marks the end of its answer
-    expect(fake.received.length - before).toBeLessThan(3 * MOST_UNANSWERED);
+    expect(fake.received.length - before).toBeLessThan(3 * MAX_UNANSWERED);
   });
 
   it('do not change if too many commands wait for OpenVPN', async () => {

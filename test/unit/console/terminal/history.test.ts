@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import {
-  MAX_HISTORY,
+  MAX_HISTORY_LINES,
   MAX_HISTORY_BYTES,
   readHistory,
   saveHistory,
@@ -24,7 +24,7 @@ it('the history keeps the last 1,000 lines', () => {
   expect(readHistory(file)).toEqual([]);
   saveHistory(
     file,
-    Array.from({ length: MAX_HISTORY + 10 }, (_, n) => `log ${n}`),
+    Array.from({ length: MAX_HISTORY_LINES + 10 }, (_, n) => `log ${n}`),
   );
   const lines = readHistory(file);
   expect(lines).toHaveLength(1000);

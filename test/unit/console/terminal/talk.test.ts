@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConsoleUnreachable } from '../../../../src/console/terminal/connect.js';
-import { follow, MAX_LINE } from '../../../../src/console/terminal/follow.js';
+import { follow, MAX_LINE_BYTES } from '../../../../src/console/terminal/follow.js';
 import { ConsoleRefusal, talk } from '../../../../src/console/terminal/talk.js';
 
 let directory: string;
@@ -132,7 +132,7 @@ describe('talk reports', () => {
 });
 
 it('follow ends with the reason if a line is longer than 64 KiB', async () => {
-  await serveAnswer('x'.repeat(MAX_LINE + 1));
+  await serveAnswer('x'.repeat(MAX_LINE_BYTES + 1));
   const watching = follow(path, () => undefined);
   await expect(watching).rejects.toThrow('it sent a line longer than 65536 bytes');
 });

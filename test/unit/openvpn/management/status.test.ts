@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { LineSplitter } from '../../../../src/util/lines.js';
-import { MOST_UNREADABLE, parseRealAddress, parseStatus } from '../../../../src/openvpn/management/status.js';
+import { MAX_UNREADABLE, parseRealAddress, parseStatus } from '../../../../src/openvpn/management/status.js';
 
 const HEADER =
   'HEADER\tCLIENT_LIST\tCommon Name\tReal Address\tVirtual Address\tVirtual IPv6 Address\tBytes Received\tBytes Sent\t' +
@@ -97,7 +97,7 @@ describe('parseStatus', () => {
 it('reports only the first 16 rows that it cannot read', () => {
   const bad = Array.from({ length: 100 }, (_, n) => row('x', `nowhere ${n}`));
   const { problems, clients } = parseStatus([HEADER, ...bad, row('alice', '192.0.2.7:50000')]);
-  expect(problems).toHaveLength(MOST_UNREADABLE);
+  expect(problems).toHaveLength(MAX_UNREADABLE);
   expect(problems.at(-1)).toContain('nowhere 15');
   expect(clients).toHaveLength(1);
 });

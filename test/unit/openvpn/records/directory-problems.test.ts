@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { DirectoryProblems, MOST_NAMED } from '../../../../src/openvpn/records/directory-problems.js';
+import { DirectoryProblems, MAX_NAMED_FILES } from '../../../../src/openvpn/records/directory-problems.js';
 
 let reported: string[];
 /** The keys of the problems that were resolved. */
@@ -70,11 +70,11 @@ describe('DirectoryProblems', () => {
   });
 
   it('keeps the reports on the 5 files that it reported last', () => {
-    for (let file = 0; file < MOST_NAMED + 1; file++) {
+    for (let file = 0; file < MAX_NAMED_FILES + 1; file++) {
       if (file % 10 === 0) vi.advanceTimersByTime(60_000);
       problems.reportFile(`junk ${file}`, 'is junk', 'remove it');
     }
-    expect(reported).toHaveLength(MOST_NAMED + 1);
+    expect(reported).toHaveLength(MAX_NAMED_FILES + 1);
     expect(resolved.filter((key) => key.includes(' file '))).toEqual(['/events/nobody file junk 0']);
   });
 

@@ -10,7 +10,7 @@ import { generator, SEED } from '../../../support/random.js';
 
 interface TenClients extends SimulationOptions {
   /** The capacity of both access points in the config, Mbit/s. */
-  readonly told?: number | undefined;
+  readonly configured?: number | undefined;
   readonly foreign?: Demand;
 }
 
@@ -18,14 +18,14 @@ const MINUTE = 60;
 
 /** Ten clients that have both access points, and foreign traffic of two on the second one. */
 function tenClients(demand: Demand, options: TenClients = {}): FlowSimulation {
-  const { told, foreign = demand } = { told: 20, ...options };
+  const { configured, foreign = demand } = { configured: 20, ...options };
   const clients = Array.from({ length: 10 }, (_, index): SimulatedClient => {
     return { name: `client${index}`, demand, paths: ['wifi', 'lte'] };
   });
-  const common = { carries: 20, ...(told !== undefined && { told }) };
+  const common = { capacity: 20, ...(configured !== undefined && { configured }) };
   const paths = [
-    { name: 'wifi', ...common, foreigners: [] },
-    { name: 'lte', ...common, foreigners: [foreign, foreign] },
+    { name: 'wifi', ...common, foreignDemands: [] },
+    { name: 'lte', ...common, foreignDemands: [foreign, foreign] },
   ];
   return new FlowSimulation(paths, clients, { random: generator(SEED), ...options });
 }
@@ -42,10 +42,10 @@ describe(
   { timeout: 120_000 },
   () => {
     test.each([
-      ['told', 20],
+      ['in the config', 20],
       ['to be learnt', undefined],
-    ])('constant rates, capacities %s: ends with six and four clients', (_what, told) => {
-      const world = tenClients(2.7, { told });
+    ])('constant rates, capacities %s: ends with six and four clients', (_what, configured) => {
+      const world = tenClients(2.7, { configured });
       expect(world.fullest()).toBeCloseTo(1.4, 1);
       world.run(30);
       expect(world.counts()).toEqual([6, 4]);
@@ -62,14 +62,14 @@ describe(
 
     test('downloads without foreign traffic: ends with five and five clients', () => {
       const world = tenClients(Infinity);
-      for (const path of world.paths) path.foreigners = [];
+      for (const path of world.paths) path.foreignDemands = [];
       world.run(30);
       expect(world.counts()).toEqual([5, 5]);
       expect(movesIn(world, 10 * MINUTE)).toBe(0);
     });
 
     test('downloads move less and less often if no queue is visible', () => {
-      const world = tenClients(Infinity, { tellsMinRtt: false });
+      const world = tenClients(Infinity, { hasMinRtt: false });
       world.run(10 * MINUTE);
       // ten clients that stay twice as long each time: 10, 10, 20, 40, 80, 160, 320 s
       expect(movesIn(world, 10 * MINUTE)).toBeLessThanOrEqual(30);
@@ -83,7 +83,7 @@ describe(
       // the foreign traffic stays: each probe, after 2, 4 and 8 minutes, moves a client there and back
       expect(movesIn(world, 20 * MINUTE)).toBeLessThanOrEqual(10);
       expect(world.fullest()).toBeLessThanOrEqual(1.1);
-      lte.foreigners = [];
+      lte.foreignDemands = [];
       world.run(30 * MINUTE);
       expect(world.counts()).toEqual([5, 5]);
       expect(movesIn(world, 30 * MINUTE)).toBe(0);
@@ -91,9 +91,9 @@ describe(
 
     test('distributes clients that arrive one by one by their number before they use anything', () => {
       const world = tenClients(0, { foreign: 0 });
-      for (const client of world.clients) client.isHere = false;
+      for (const client of world.clients) client.isConnected = false;
       for (const client of world.clients) {
-        client.isHere = true;
+        client.isConnected = true;
         client.paths = ['wifi'];
         world.run(0.5);
         world.step();
@@ -129,7 +129,7 @@ describe('balance in unusual situations', { timeout: 60_000 }, () => {
     if (!flapper) throw new Error('no client');
     const before = world.moves.length;
     for (let time = 0; time < 300; time++) {
-      flapper.isHere = time % 2 === 0;
+      flapper.isConnected = time % 2 === 0;
       world.run(0.1);
       world.step();
     }
@@ -144,7 +144,7 @@ describe('balance in unusual situations', { timeout: 60_000 }, () => {
     world.now -= 3_600_000;
     world.step();
     expect(movesIn(world, MINUTE)).toBe(0);
-    for (const path of world.paths) path.foreigners = [];
+    for (const path of world.paths) path.foreignDemands = [];
     for (const client of world.clients.slice(0, 2)) client.demand = 10;
     expect(movesIn(world, MINUTE)).toBeGreaterThan(0);
   });
@@ -175,7 +175,7 @@ describe('balance in unusual situations', { timeout: 60_000 }, () => {
     const narrow = tenClients(1, { foreign: 0 });
     const [wifi, lte] = narrow.paths;
     if (!wifi || !lte) throw new Error('no access points');
-    const almost = new FlowSimulation([wifi, { ...lte, carries: 0.001, told: 0.001 }], narrow.clients);
+    const almost = new FlowSimulation([wifi, { ...lte, capacity: 0.001, configured: 0.001 }], narrow.clients);
     almost.run(MINUTE);
     expect(almost.counts()).toEqual([10, 0]);
   });
@@ -187,8 +187,8 @@ describe('the other modes', { timeout: 60_000 }, () => {
   function one(demand: Demand, options: SimulationOptions): FlowSimulation {
     const client: SimulatedClient = { name: 'a', demand, paths: ['wifi', 'lte'] };
     const paths = [
-      { name: 'wifi', carries: 20, told: 20, foreigners: [], delay: 30 },
-      { name: 'lte', carries: 20, told: 20, foreigners: [], delay: 20 },
+      { name: 'wifi', capacity: 20, configured: 20, foreignDemands: [], delay: 30 },
+      { name: 'lte', capacity: 20, configured: 20, foreignDemands: [], delay: 20 },
     ];
     return new FlowSimulation(paths, [client], options);
   }
@@ -204,7 +204,7 @@ describe('the other modes', { timeout: 60_000 }, () => {
     world.run(MINUTE);
     const [, lte] = world.paths;
     if (!lte) throw new Error('no second path');
-    lte.foreigners = [Infinity];
+    lte.foreignDemands = [Infinity];
     world.run(20);
     expect(changes(world)).toEqual(['a lte', 'a wifi']);
     // returns after 30, 60, 120, 240, 480 s, and finds it slow each time
