@@ -71,7 +71,10 @@ async function observeServer(
     const sockets = await backend.connections(pid);
     const found = indexSockets(sockets);
     const assigned = assignPorts(ownWithoutPort, own, sockets);
-    const problems = [...sockets.problems.map((problem) => `process ${pid}: ${problem}`), ...assigned.problems];
+    const problems = [
+      ...sockets.problems.map((problem) => `process ${pid}: ${problem}`),
+      ...assigned.problems,
+    ];
     return {
       pid,
       sessions: assignConnections([...own, ...assigned.sessions], found),

@@ -139,7 +139,11 @@ async function tryToJoin(socket: string, password?: string): Promise<Asker | und
 }
 
 /** Answers per second to all askers together, each with `ahead` commands under way, after V8 had time to optimise. */
-async function measureRate(askers: readonly Asker[], ahead: number, { quick, warmMs }: Course): Promise<number> {
+async function measureRate(
+  askers: readonly Asker[],
+  ahead: number,
+  { quick, warmMs }: Course,
+): Promise<number> {
   const ask = (forMs: number) => {
     const end = performance.now() + forMs;
     return Promise.all(askers.map((asker) => asker.ask(end, ahead)));

@@ -79,8 +79,7 @@ export class SubflowLimiter {
     // A subflow that was above the limit from the start is not in the set, and no observation ever showed it.
     if (event.type === EventType.subflowClosed) return subflows.delete(key);
     const limits = this.#limits;
-    const isAboveLimit =
-      limits && !subflows.has(key) && subflows.size >= limitOf(server, connection, limits);
+    const isAboveLimit = limits && !subflows.has(key) && subflows.size >= limitOf(server, connection, limits);
     if (isAboveLimit && this.#isClosable(namespace, connection)) {
       return !this.#close(namespace, server, connection, fourTuple, limits);
     }

@@ -24,7 +24,11 @@ export function explainText({ plan, rules, written, outlook }: Explanation): str
 }
 
 function planText({ subflow, path, throughTunnel, wished, asWished }: SubflowPlan): string {
-  const where = throughTunnel ? 'through the tunnel itself' : path === undefined ? 'on no path' : `on ${path}`;
+  const where = throughTunnel
+    ? 'through the tunnel itself'
+    : path === undefined
+      ? 'on no path'
+      : `on ${path}`;
   return `${formatEndpoint(subflow.remote)} ${where}: ${wishText(wished, asWished)}`;
 }
 

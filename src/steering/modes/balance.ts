@@ -32,7 +32,8 @@ function moveTexts(plan: SessionPlan, outlook: Outlook): string[] {
   const currentLoad = guidance.loads.find(({ name }) => name === current);
   const currentFullness = currentLoad && fullness(currentLoad);
   const others = guidance.loads.filter(
-    ({ name }) => name !== current && rule.allowed.includes(name) && subflows.some(({ path }) => path === name),
+    ({ name }) =>
+      name !== current && rule.allowed.includes(name) && subflows.some(({ path }) => path === name),
   );
   if (others.length === 0) return ['not possible: it has only one path that it can use'];
   const isIdle = rate.down + rate.up < BALANCE_DEFAULTS.idle;

@@ -41,7 +41,10 @@ describe('Reports', () => {
 describe('Problems', () => {
   it('has at most 64 open, and accepts another when one is resolved', () => {
     const opened: string[] = [];
-    const problems = new Problems({ onProblem: (_text, key) => opened.push(key), onResolved: () => undefined });
+    const problems = new Problems({
+      onProblem: (_text, key) => opened.push(key),
+      onResolved: () => undefined,
+    });
     for (let n = 0; n < MAX_OPEN + 10; n++) problems.open(`${n}`, 'bad');
     expect(opened).toHaveLength(64);
     problems.open('0', 'worse');

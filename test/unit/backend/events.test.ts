@@ -52,7 +52,11 @@ it('an event names its connection and the endpoints of the subflow', () => {
 it('lost or unreadable events are reported once, after all that could be read', () => {
   const good = pathManagerEvent(1, TOKEN, ENDS);
   const reported = reportsOf({ code: 'ENOBUFS' }, good, Buffer.alloc(3), Buffer.alloc(2_000), good);
-  expect(reported.map((report) => (report === 'lost' ? report : report.token))).toEqual([TOKEN, TOKEN, 'lost']);
+  expect(reported.map((report) => (report === 'lost' ? report : report.token))).toEqual([
+    TOKEN,
+    TOKEN,
+    'lost',
+  ]);
 });
 
 it('an event that is truncated, or has one byte changed, is read or causes a NetlinkError', () => {

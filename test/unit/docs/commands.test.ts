@@ -20,7 +20,9 @@ function namedCommands(code: string): NamedCommand[] {
       const [command = '', ...rest] = words.replace(/[[\]]/g, '').trim().split(/\s+/);
       const dashes = rest.indexOf('--');
       const beforeDashes = dashes < 0 ? rest : rest.slice(0, dashes);
-      const options = beforeDashes.filter((word) => word.startsWith('-')).map((word) => word.split('=')[0] ?? '');
+      const options = beforeDashes
+        .filter((word) => word.startsWith('-'))
+        .map((word) => word.split('=')[0] ?? '');
       return { text: `subflowd ${words.trim()}`, command, options };
     },
   );

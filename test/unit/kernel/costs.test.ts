@@ -14,7 +14,14 @@ import { ALL_LAYOUTS, LINUX_6_1, SAFE_ACCESSES } from '../../support/layouts.js'
 vi.setConfig({ testTimeout: 120_000 });
 
 /** The native functions whose calls are counted. */
-const NATIVE_FUNCTIONS = ['gather', 'isUnchanged', 'walkList', 'toPhysical', 'readPhysical', 'commit'] as const;
+const NATIVE_FUNCTIONS = [
+  'gather',
+  'isUnchanged',
+  'walkList',
+  'toPhysical',
+  'readPhysical',
+  'commit',
+] as const;
 /**
  * The highest costs that pass, by implementation of MPTCP:
  * - `reads`: for each session of three subflows.

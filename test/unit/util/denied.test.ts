@@ -44,7 +44,9 @@ it('names the target directory of a link', () => {
   mkdirSync(join(directory, 'real'));
   writeFileSync(join(directory, 'real/file'), '');
   symlinkSync('real/file', link);
-  expect(asOtherUser('write', link)).toContain(`user ${USER} may not write to ${directory}/real, which has owner`);
+  expect(asOtherUser('write', link)).toContain(
+    `user ${USER} may not write to ${directory}/real, which has owner`,
+  );
 });
 
 it('names a file that may not be read, or the directory above it that may not be searched', () => {

@@ -57,7 +57,12 @@ it('keeps its records while no file descriptor is free to list the directories',
       ['--nofile=64', process.execPath, '--input-type=module', '-e', SCRIPT, directory, BUILT],
       { timeout: 50_000 },
     );
-    const printed = JSON.parse(stdout) as { problems: string[]; user: string; meanwhile: string; names: string };
+    const printed = JSON.parse(stdout) as {
+      problems: string[];
+      user: string;
+      meanwhile: string;
+      names: string;
+    };
     expect(printed.problems).toContainEqual(expect.stringMatching(/cannot read .*events: EMFILE/));
     expect(printed).toMatchObject({ user: '0', meanwhile: 'before', names: 'after,before' });
   } finally {
