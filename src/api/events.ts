@@ -1,3 +1,4 @@
+import type { Switch } from '../control/compare-plans.js';
 import type { Endpoint } from '../model/endpoint.js';
 import type { Priority } from '../model/subflow.js';
 import type { ExcessSubflows } from '../model/subflow-limits.js';
@@ -24,19 +25,8 @@ export interface StoppedEvent {
 }
 
 /** A client's primary path changed, and a later observation confirmed it. */
-export interface SwitchEvent extends ClientEvent {
+export interface SwitchEvent extends ClientEvent, Omit<Switch, 'session'> {
   readonly kind: 'switch';
-  /** Absent: no single path was primary before. */
-  readonly from?: string;
-  readonly to: string;
-  /** Unix time of the last commit, milliseconds. */
-  readonly committedAt: number;
-  /** Why `to` is primary, one line. */
-  readonly reason: string;
-  /** The rule that asked for it: `[client GLOB]`, `[default]`, or `override` for an admin's command. */
-  readonly by: string;
-  /** Whether the client was asked to follow (MP_PRIO). */
-  readonly peerNotified: boolean;
 }
 
 /** A session has another state than before: whether it is as its rule wants it. */

@@ -14,7 +14,7 @@ export interface Switch {
   readonly committedAt: number;
   /** Why `to` is primary, one line. */
   readonly reason: string;
-  /** The section of the rule that asked for it, or `override`. */
+  /** The rule that asked for it: `[client GLOB]`, `[default]`, or `override` for an admin's command. */
   readonly by: string;
   /** Whether the client was asked to follow (MP_PRIO). */
   readonly peerNotified: boolean;

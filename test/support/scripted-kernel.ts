@@ -37,13 +37,7 @@ export class ScriptedKernel {
         const script = this.#scripts.shift() ?? [];
         waiting = script.map((one) => (one instanceof Buffer ? numbered(one, request.readUInt32LE(8)) : one));
       },
-      receive: (out) => {
-        const next = waiting.shift();
-        if (next === undefined) return undefined;
-        if (!(next instanceof Buffer)) throw Object.assign(new Error('lost'), next);
-        next.copy(out);
-        return next.length;
-      },
+      receive: (out) => receiveNext(waiting, out),
     };
   }
 }
@@ -84,4 +78,19 @@ export function codeOf(act: () => unknown): string | undefined {
     if (!(error instanceof NetlinkError)) throw error;
     return error.code;
   }
+}
+
+/**
+ * Receives as a netlink socket does: takes the next datagram, copies it and returns its length; undefined if there is none.
+ * @throws an error of the system with the code of an entry that is not a datagram.
+ */
+export function receiveNext(
+  waiting: (Buffer | { readonly code: string })[],
+  out: Uint8Array,
+): number | undefined {
+  const next = waiting.shift();
+  if (next === undefined) return undefined;
+  if (!(next instanceof Buffer)) throw Object.assign(new Error('lost'), next);
+  next.copy(out);
+  return next.length;
 }

@@ -5,6 +5,7 @@ import { EventType, readEvent, type PathManagerEvent } from '../../../src/backen
 import { TrackedServers } from '../../../src/backend/netlink/tracked-servers.js';
 import type { Connection } from '../../../src/model/connection.js';
 import { pathManagerEvent } from '../../support/pm-event.js';
+import { receiveNext } from '../../support/scripted-kernel.js';
 
 const SERVER = { address: '192.168.110.2', port: 1194 };
 const ENDS = { local: SERVER, remote: { address: '192.168.100.2', port: 57506 } };
@@ -23,13 +24,7 @@ function reportsOf(...datagrams: readonly (Buffer | { readonly code: string })[]
       send: () => undefined,
       close: () => undefined,
       onReadable: (callback) => (readable = callback),
-      receive: (out) => {
-        const next = waiting.shift();
-        if (next === undefined) return undefined;
-        if (!(next instanceof Buffer)) throw Object.assign(new Error('lost'), next);
-        next.copy(out);
-        return next.length;
-      },
+      receive: (out) => receiveNext(waiting, out),
     },
     GROUP,
     { onEvent: (event) => reported.push(event), onLost: () => reported.push('lost') },
