@@ -77,6 +77,10 @@ export interface PathConfig {
   readonly prefixes: readonly string[];
   /** The rate that it can carry, bit/s; absent: subflowd learns it. */
   readonly capacity?: Rate;
+  /** It counts as bad for a client that loses more than this fraction of its segments there, 0 to 0.5. */
+  readonly maxLoss: number;
+  /** It counts as bad for a client whose round-trip time there is longer, milliseconds; absent: any is good. */
+  readonly maxDelay?: number;
 }
 
 /** `[steering]`: when and how much steering changes. */

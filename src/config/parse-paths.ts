@@ -34,9 +34,15 @@ export function parsePaths(parser: ConfigParser): {
       if (!entry) continue;
       for (const prefix of prefixes) written.push({ path: name, prefix, line: entry.line, section, entry });
     }
-    const { capacity } = values;
+    const { capacity, 'max-loss': maxLoss, 'max-delay': maxDelay } = values;
     const texts = [...new Set(values.prefix.flat().map(({ text }) => text))];
-    paths.push({ name, prefixes: texts, ...(capacity && { capacity }) });
+    paths.push({
+      name,
+      prefixes: texts,
+      ...(capacity && { capacity }),
+      maxLoss,
+      ...(maxDelay !== undefined && { maxDelay }),
+    });
   }
   checkOverlaps(parser, written);
   return { paths, names };

@@ -123,6 +123,8 @@ export const sections = {
     /** One item per line. */
     prefix: z.array(list(readPrefix), { error: 'needs a `prefix`, e.g. prefix = 192.0.2.0/24' }),
     capacity: text(readRate).optional(),
+    'max-loss': text(readPercent).default(0.1),
+    'max-delay': text(timeReader(1, 60_000)).optional(),
   }),
   client: rule,
   default: rule,

@@ -1,3 +1,4 @@
+import type { Health } from './health.js';
 import { addRate, formatBothWays, formatRate, NO_RATE, unitOf, type Rate } from './rate.js';
 
 /** What a path carries, and what it can carry. Plain data, as `status --json` prints it. */
@@ -16,6 +17,8 @@ export interface PathLoad {
   readonly foreign: Rate;
   /** Whether its queue grows: round-trip times are well above their lowest, or segments are lost. */
   readonly isCongested: boolean;
+  /** What its subflows do; a dead path has no capacity. */
+  readonly health: Health;
 }
 
 /**
@@ -35,9 +38,10 @@ export function formatPercent(full: number): string {
 
 /** What a path carries, compared to what it can carry. */
 export function formatLoad(load: PathLoad): string {
-  const { carried, capacity, isLearnt, foreign, isCongested } = load;
+  const { carried, capacity, isLearnt, foreign, isCongested, health } = load;
+  if (health === 'dead') return 'is dead: data waits there, and nothing of it is acknowledged';
   const full = fullness(load);
-  const state = isCongested ? ', congested' : '';
+  const state = `${isCongested ? ', congested' : ''}${health === 'lossy' ? ', lossy' : ''}`;
   if (!capacity || full === undefined)
     return `carries ${formatRate(carried)}, capacity not known yet${state}`;
   const [unit, each] = unitOf(Math.max(capacity.down, capacity.up));

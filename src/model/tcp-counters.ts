@@ -19,6 +19,13 @@ export const TCP_COUNTERS = {
   minRtt: { tcpInfo: { offset: 148, size: 4 } },
   /** Segments that this host sent again. */
   retransmitted: { tcpSock: { member: 'total_retrans', shift: 0 }, tcpInfo: { offset: 100, size: 4 } },
+  /** Segments that were sent and that the client has not acknowledged yet. */
+  unacked: { tcpSock: { member: 'packets_out', shift: 0 }, tcpInfo: { offset: 24, size: 4 } },
+  /**
+   * How often in a row the retransmission timer expired and was doubled (RFC 6298 section 5.5), 0 to 15. An acknowledgement
+   * with a valid round-trip time makes it 0.
+   */
+  backoff: { tcpSock: { member: 'inet_conn.icsk_backoff', shift: 0 }, tcpInfo: { offset: 4, size: 1 } },
 } as const;
 
 /** The name of a counter, as `status --json` has it. */

@@ -2,11 +2,13 @@ import type { Config } from '../config/config.js';
 import { MODES, type Mode } from '../model/mode.js';
 import type { PathLoad } from '../model/path-load.js';
 import { addRate, NO_RATE, type Rate } from '../model/rate.js';
-import { choicesOf, type Choices } from './choice.js';
+import { usablePaths, type Choices, type UsablePaths } from './choice.js';
+import { NO_HEALTH, stepHealth, type HealthState } from './health/health.js';
 import { measureSessions, metersOf, NO_METER, type Meter, type SubflowMeter } from './measure/meter.js';
 import { measurePaths, pathLoads, type PathMeters } from './measure/path-load.js';
 import type { ModeSession, ModeStep } from './modes/definition.js';
 import { MODE_TABLE, type ModeStates } from './modes/table.js';
+import { stepMove, type LastMove, type LastMoves } from './moves.js';
 import { sessionKey, type PlacedSession } from './placed-session.js';
 import { currentPrimary } from './subflows.js';
 
@@ -14,13 +16,17 @@ import { currentPrimary } from './subflows.js';
 export interface ModesState {
   readonly meter: Meter;
   readonly paths: PathMeters;
+  readonly health: HealthState;
   readonly modes: ModeStates;
+  readonly moves: LastMoves;
 }
 
 /** The state before the first round. */
 export const INITIAL_MODES_STATE: ModesState = {
   meter: NO_METER,
   paths: new Map(),
+  health: NO_HEALTH,
+  moves: new Map(),
   modes: Object.fromEntries(MODES.map((mode) => [mode, MODE_TABLE[mode].initial])) as ModeStates,
 };
 
@@ -34,6 +40,11 @@ export interface Guidance {
   readonly loads: readonly PathLoad[];
   /** By {@link sessionKey}: what each session uses, bit/s; absent where it is not known yet. */
   readonly rates: ReadonlyMap<string, Rate>;
+  readonly meter: Meter;
+  readonly health: HealthState;
+  /** By {@link sessionKey}: the paths that each session can use; absent: see {@link usablePaths}. */
+  readonly usable: ReadonlyMap<string, UsablePaths>;
+  readonly moves: LastMoves;
 }
 
 /** The guidance without measurements: each mode that needs them has chosen nothing. */
@@ -42,10 +53,17 @@ export const NO_GUIDANCE: Guidance = {
   choices: new Map(),
   loads: [],
   rates: new Map(),
+  meter: NO_METER,
+  health: NO_HEALTH,
+  usable: new Map(),
+  moves: new Map(),
 };
 
 /** A session with its measurements. */
 interface MeasuredSession {
+  readonly key: string;
+  readonly placed: PlacedSession;
+  readonly usable: UsablePaths;
   readonly mode: Mode;
   readonly meters: readonly SubflowMeter[];
   /** What its mode receives; undefined: the session has no path that its rule wants, so there is nothing to choose. */
@@ -65,9 +83,10 @@ export function stepModes(
   const { steering } = config;
   const measured = measureSessions(before.meter, sessions, now);
   const paths = measurePaths(before.paths, config.paths, before.meter, measured);
-  const loads = pathLoads(paths, config.paths);
+  const health = stepHealth(before.health, sessions, config.paths, now);
+  const loads = pathLoads(paths, config.paths, health.paths);
   const loadByPath = new Map(loads.map((load) => [load.name, load]));
-  const all = sessions.map((session) => measuredSession(session, measured));
+  const all = sessions.map((session) => measuredSession(session, measured, health));
   const byMode = new Map<Mode, ModeSession[]>(MODES.map((mode) => [mode, []]));
   for (const { mode, forMode } of all) if (forMode) byMode.get(mode)?.push(forMode);
   const step = <M extends Mode>(mode: M): ModeStep<ModeStates[M]> =>
@@ -79,26 +98,43 @@ export function stepModes(
       carriedByOthers: () => carriedByOthers(mode, all),
     });
   const steps = MODES.map((mode) => [mode, step(mode)] as const);
+  const choices: Choices = new Map(steps.flatMap(([, { choices }]) => [...choices]));
+  const moves = new Map(
+    all.map(({ key, placed, usable }): [string, LastMove] => {
+      const active = MODE_TABLE[placed.rule.mode].activePaths(placed, usable, choices.get(key));
+      return [key, stepMove(before.moves.get(key), active, now)];
+    }),
+  );
   return {
     state: {
       meter: measured,
       paths,
+      health,
+      moves,
       modes: Object.fromEntries(steps.map(([mode, { state }]) => [mode, state])) as ModeStates,
     },
-    choices: new Map(steps.flatMap(([, { choices }]) => [...choices])),
+    choices,
     isDryRun: steering.dryRun,
     loads,
     rates: measured.sessions,
+    meter: measured,
+    health,
+    usable: new Map(all.map(({ key, usable }) => [key, usable])),
+    moves,
   };
 }
 
-function measuredSession(session: PlacedSession, measured: Meter): MeasuredSession {
+function measuredSession(session: PlacedSession, measured: Meter, health: HealthState): MeasuredSession {
   const { rule, placed } = session;
   const key = sessionKey(session.session);
   const meters = metersOf(measured, session);
-  const [first, ...others] = choicesOf(session);
+  const usable = usablePaths(session, health);
+  const [first, ...others] = usable.paths;
   const rate = measured.sessions.get(key) ?? NO_RATE;
   return {
+    key,
+    placed: session,
+    usable,
     mode: rule.mode,
     meters,
     forMode:

@@ -1,5 +1,8 @@
 import ipaddr from 'ipaddr.js';
-import type { PathConfig } from '../config/config.js';
+import type { PathConfig as WholePathConfig } from '../config/config.js';
+
+/** What the path of an address is found from. */
+type PathConfig = Pick<WholePathConfig, 'name' | 'prefixes'>;
 
 type Finder = (address: string) => string | undefined;
 

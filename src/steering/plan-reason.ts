@@ -1,3 +1,4 @@
+import type { Obstacle } from './choice.js';
 import { MODE_TABLE } from './modes/table.js';
 import { wantedPaths } from './rule.js';
 import type { SessionPlan } from './plan.js';
@@ -9,14 +10,43 @@ export interface PlannedFacts extends Pick<
 > {
   /** The paths that the plan makes active; empty: the session keeps what it has. */
   readonly active: readonly string[];
+  /** The paths that the session would use rather than these. */
+  readonly obstacles: readonly Obstacle[];
+  /** Whether the rule wants none of the active paths. */
+  readonly isElsewhere: boolean;
+  /** Whether the session went back to them, because the path that it moved to does not carry. */
+  readonly isBack: boolean;
 }
+
+/** What an {@link Obstacle} is, after the names of its paths: one path, several paths. */
+const OBSTACLE_TEXTS: Readonly<Record<Obstacle['is'], readonly [one: string, several: string]>> = {
+  dead: ['does not carry', 'do not carry'],
+  closed: ['does not carry what others send there', 'do not carry what others send there'],
+  lossy: ['loses too much or is too slow', 'lose too much or are too slow'],
+  'held-back': ['is held back by the client', 'are held back by the client'],
+};
 
 /** Why the plan of a session is as it is: one line for people. */
 export function planReason(facts: PlannedFacts): string {
+  if (facts.subflows.length === 0)
+    return 'no subflow is left: the tunnel stands still until the client reconnects';
   return [...pathReasons(facts), ...tunnelReasons(facts)].join('; ');
 }
 
-function pathReasons({ rule, active, missing, heldBack, wishes }: PlannedFacts): string[] {
+/** `lte does not carry: back to wifi` */
+function obstacleReasons({ active, obstacles, isElsewhere, isBack }: PlannedFacts): string[] {
+  const kinds = Object.entries(OBSTACLE_TEXTS).flatMap(([is, [one, several]]) => {
+    const paths = obstacles.filter((obstacle) => obstacle.is === is).map(({ path }) => path);
+    return paths.length === 0 ? [] : [`${paths.join(', ')} ${paths.length === 1 ? one : several}`];
+  });
+  if (kinds.length === 0) return [];
+  const paths = active.join(', ');
+  const instead = isBack ? `: back to ${paths}` : isElsewhere ? `: ${paths} instead` : '';
+  return [`${kinds.join(', ')}${instead}`];
+}
+
+function pathReasons(facts: PlannedFacts): string[] {
+  const { rule, active, missing, heldBack, wishes } = facts;
   const { section } = rule;
   if (active.length === 0) {
     const wants = wantedPaths(rule);
@@ -31,6 +61,7 @@ function pathReasons({ rule, active, missing, heldBack, wishes }: PlannedFacts):
   return [
     active.length === 1 ? `${paths} is${verb} primary by ${by}` : `${paths} are${verb} active by ${by}`,
     ...(missing.length > 0 ? [`the client has no subflow on ${missing.join(', ')}`] : []),
+    ...obstacleReasons(facts),
     ...(heldBack ? [`held back by the client, which asks for backup on ${paths} (${overruled})`] : []),
   ];
 }

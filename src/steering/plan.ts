@@ -4,7 +4,8 @@ import type { PathLoad } from '../model/path-load.js';
 import type { Rate } from '../model/rate.js';
 import type { Session } from '../model/session.js';
 import type { Priority, Subflow, SubflowName } from '../model/subflow.js';
-import { choicesOf } from './choice.js';
+import { obstaclesOf, usablePaths, type UsablePaths } from './choice.js';
+import { sessionFacts, subflowFacts, type SubflowFacts } from './facts.js';
 import { NO_GUIDANCE, type Guidance } from './guidance.js';
 import { MODE_TABLE } from './modes/table.js';
 import { placeSessions, sessionKey, type PlacedSession } from './placed-session.js';
@@ -18,6 +19,8 @@ import { currentPrimary, type PlacedSubflow } from './subflows.js';
  * - `obeyed`: a wanted path is primary.
  * - `pending`: it is not yet; the priority changes of the plan make it so.
  * - `absent`: the client has none of the paths that its rule wants or allows, and keeps what it has.
+ * - `elsewhere`: no wanted path carries, so another one is primary until one does.
+ * - `no-subflow`: the connection has lost its last subflow. The tunnel stands still until the client reconnects.
  * - `unruled`: no rule asks for a path; the client is left as it is.
  * - `plain`: the client speaks plain TCP and cannot be steered.
  * - `udp`: the client is connected over UDP and cannot be steered.
@@ -25,7 +28,16 @@ import { currentPrimary, type PlacedSubflow } from './subflows.js';
  * - `unknown`: the kernel shows no connection for the session, or subflowd cannot know whose connection it is.
  */
 export type SessionState =
-  'obeyed' | 'pending' | 'absent' | 'unruled' | 'plain' | 'udp' | 'not-let-in' | 'unknown';
+  | 'obeyed'
+  | 'pending'
+  | 'absent'
+  | 'elsewhere'
+  | 'no-subflow'
+  | 'unruled'
+  | 'plain'
+  | 'udp'
+  | 'not-let-in'
+  | 'unknown';
 
 /** The state and the reason of sessions without a connection that can be steered. */
 const UNSTEERABLE: Readonly<
@@ -54,7 +66,7 @@ export interface PriorityChange {
 }
 
 /** What the plan means for one subflow; plain data, as `status --json` prints it. */
-export interface SubflowPlan {
+export interface SubflowPlan extends SubflowFacts {
   readonly subflow: Subflow;
   /** Absent: on no path of the config. */
   readonly path?: string;
@@ -77,8 +89,13 @@ export interface SessionPlan {
   readonly state: SessionState;
   /** Why the session is in this state: one line for people. */
   readonly reason: string;
+  /** What was observed and is not as an admin would expect, for people; unlike `reason`, it changes with the time. */
+  readonly facts: readonly string[];
+  /** The paths that its traffic is really on: those that carried something lately, the one with the most first. */
+  readonly carriedOn: readonly string[];
   /**
-   * The path that the plan makes primary; present in the states `obeyed` and `pending`, if only one path is active.
+   * The path that the plan makes primary; present in the states `obeyed`, `pending` and `elsewhere`, if only one path is
+   * active.
    */
   readonly primary?: string;
   /** The paths that the plan makes active together, if the mode wants several. */
@@ -129,36 +146,52 @@ function planSession(placedSession: PlacedSession, guidance: Guidance): SessionP
   const { session, connection, rule, placed, unsteerable } = placedSession;
   if (connection === undefined || connection === 'plain') {
     const [state, reason] = UNSTEERABLE[unsteerable ?? connection ?? 'unseen'];
-    return { session, rule, state, reason, missing: [], heldBack: false, subflows: [], wishes: [] };
+    const nothing = { missing: [], heldBack: false, facts: [], carriedOn: [], subflows: [], wishes: [] };
+    return { session, rule, state, reason, ...nothing };
   }
+  const key = sessionKey(session);
   const mode = MODE_TABLE[rule.mode];
-  const active = mode.activePaths(placedSession, guidance.choices.get(sessionKey(session)));
-  const isWaiting = active.length === 0 && mode.usesMeasurements && choicesOf(placedSession).length > 0;
+  const usable = guidance.usable.get(key) ?? usablePaths(placedSession, guidance.health);
+  const active = mode.activePaths(placedSession, usable, guidance.choices.get(key));
+  const isWaiting = active.length === 0 && mode.usesMeasurements && usable.paths.length > 0;
   const primary = active.length === 1 ? active[0] : undefined;
-  const subflows =
+  const planned =
     active.length === 0 ? planUnchanged(placed) : planActive(placed, active, rule.peerBackup === 'override');
+  const subflows = planned.map((subflow, index) => ({
+    ...subflow,
+    ...subflowFacts(placedSession, index, guidance),
+  }));
   const wishes = priorityChanges(connection, subflows);
   const missing = missingPaths(placedSession, active);
-  const heldBack =
-    active.length > 0 &&
-    placed.every(({ subflow, path }) => !active.includes(path ?? '') || subflow.peers === 'backup');
+  const heldBack = active.length > 0 && active.every((path) => isHeldBackByClient(placed, path));
   const current = currentPrimary(placed);
-  const rate = guidance.rates.get(sessionKey(session));
+  const rate = guidance.rates.get(key);
   const { pid, remote, local, token, caveat } = connection;
   return {
     session,
     connection: { pid, remote, local, token, ...(caveat !== undefined && { caveat }) },
     rule,
-    state: isWaiting ? 'pending' : stateOf(rule, active, wishes),
+    state: isWaiting ? 'pending' : stateOf(placedSession, active, usable, wishes),
     reason: [
       isWaiting
         ? `${mode.decidedBy(rule)} has not chosen its path yet`
-        : planReason({ rule, active, missing, heldBack, subflows, wishes }),
+        : planReason({
+            rule,
+            active,
+            missing,
+            heldBack,
+            subflows,
+            wishes,
+            obstacles: obstaclesOf(placedSession, active, guidance),
+            isElsewhere: usable.isElsewhere,
+            isBack: guidance.moves.get(key)?.isBack ?? false,
+          }),
       caveat,
       guidance.isDryRun && wishes.length > 0 && 'dry-run: nothing is set',
     ]
       .filter(Boolean)
       .join('; '),
+    ...sessionFacts(placedSession, guidance),
     ...(primary !== undefined && { primary }),
     ...(active.length > 1 && { active }),
     ...(current !== undefined && { current }),
@@ -181,26 +214,32 @@ function missingPaths({ rule, placed }: PlacedSession, active: readonly string[]
   return before.filter((wanted) => !placed.some(({ path }) => path === wanted));
 }
 
-/** Makes the subflows of these paths active, and all others backup. */
+/**
+ * Makes the subflows of these paths active, and all others backup. If the client holds all of these back, all subflows
+ * would be backup in effect, and the scheduler would use all. So then those that it does not hold back become active too.
+ */
 function planActive(
   subflows: readonly PlacedSubflow[],
   active: readonly string[],
   overrides: boolean,
 ): SubflowPlan[] {
-  return subflows.map((placed) =>
-    subflowPlan(placed, active.includes(placed.path ?? '') ? 'active' : 'backup', overrides),
-  );
+  const isChosen = ({ path }: PlacedSubflow) => active.includes(path ?? '');
+  const isInUse = subflows.some((one) => isChosen(one) && (overrides || one.subflow.peers === 'active'));
+  return subflows.map((placed) => {
+    const isNeeded = !isInUse && placed.subflow.peers === 'active' && !placed.throughTunnel;
+    return subflowPlan(placed, isChosen(placed) || isNeeded ? 'active' : 'backup', overrides);
+  });
 }
 
 /**
  * Without an active path all subflows are left as they are, except one through the tunnel, which becomes backup. If
- * all subflows are backup, the scheduler uses all of them, also that one. So if no other is active, the others become
- * active.
+ * all subflows are backup, the scheduler uses all of them, also that one. So if no other is active for both sides, the
+ * others become active.
  */
 function planUnchanged(subflows: readonly PlacedSubflow[]): SubflowPlan[] {
   const hasTunnelled = subflows.some(({ throughTunnel }) => throughTunnel);
   const hasActive = subflows.some(
-    ({ subflow, throughTunnel }) => !throughTunnel && subflow.ours === 'active',
+    ({ subflow, throughTunnel }) => !throughTunnel && subflow.ours === 'active' && subflow.peers === 'active',
   );
   const others = hasTunnelled && !hasActive ? 'active' : undefined;
   return subflows.map((placed) => subflowPlan(placed, placed.throughTunnel ? 'backup' : others));
@@ -234,7 +273,19 @@ function priorityChanges(connection: Connection, subflows: readonly SubflowPlan[
   );
 }
 
-function stateOf(rule: Rule, active: readonly string[], wishes: readonly PriorityChange[]): SessionState {
-  if (active.length > 0) return wishes.length > 0 ? 'pending' : 'obeyed';
+/** Whether the client asks for backup on all its subflows of a path, whatever the rule makes of it. */
+function isHeldBackByClient(placed: readonly PlacedSubflow[], path: string): boolean {
+  return placed.every((one) => one.path !== path || one.subflow.peers === 'backup');
+}
+
+function stateOf(
+  { rule, placed }: PlacedSession,
+  active: readonly string[],
+  { isElsewhere }: UsablePaths,
+  wishes: readonly PriorityChange[],
+): SessionState {
+  if (placed.length === 0) return 'no-subflow';
+  if (active.length > 0 && wishes.length > 0) return 'pending';
+  if (active.length > 0) return isElsewhere ? 'elsewhere' : 'obeyed';
   return wantedPaths(rule).length > 0 ? 'absent' : 'unruled';
 }

@@ -29,8 +29,8 @@ export function configOf(primary: readonly string[], more: Partial<Config> = {})
     kernel: { backend: 'devmem', layout: 'btf' },
     console: { socket: '/nowhere', mode: 0o600, overrides: '/nowhere' },
     paths: [
-      { name: 'wifi', prefixes: ['192.168.100.0/24'] },
-      { name: 'lte', prefixes: ['192.168.200.0/24'] },
+      { name: 'wifi', prefixes: ['192.168.100.0/24'], maxLoss: 0.1 },
+      { name: 'lte', prefixes: ['192.168.200.0/24'], maxLoss: 0.1 },
     ],
     clients: [],
     default: standby(primary),

@@ -82,6 +82,7 @@ export class FlowSimulation {
       paths: this.paths.map(({ name, configured }, index) => ({
         name,
         prefixes: [`10.${index}.0.0/16`],
+        maxLoss: 0.1,
         ...(configured !== undefined && { capacity: { down: configured * 1e6, up: configured * 1e6 } }),
       })),
       default: {

@@ -16,10 +16,10 @@ export const ELSEWHERE = '203.0.113.9';
 export const NONE: Overrides = new Map();
 
 const PATHS: Config['paths'] = [
-  { name: 'wifi', prefixes: ['192.168.100.0/24', '2001:db8:100::/48'] },
-  { name: 'lte', prefixes: ['192.168.200.0/24', '2001:db8:200::/48'] },
+  { name: 'wifi', prefixes: ['192.168.100.0/24', '2001:db8:100::/48'], maxLoss: 0.1 },
+  { name: 'lte', prefixes: ['192.168.200.0/24', '2001:db8:200::/48'], maxLoss: 0.1 },
   // contains the tunnel's addresses, but a subflow through the tunnel is on no path
-  { name: 'office', prefixes: ['10.0.0.0/8'] },
+  { name: 'office', prefixes: ['10.0.0.0/8'], maxLoss: 0.1 },
 ];
 
 /** {@link configOf} with three paths: `wifi`, `lte` and `office`. */

@@ -249,7 +249,7 @@ function readTcp(message: Message, last: ReadonlyMap<number, TcpSocket>): TcpSoc
 function readCounters(payload: Buffer, info: number): TcpCounters {
   const counters: Partial<Record<TcpCounterName, number>> = {};
   for (const [name, { offset, size }] of TCP_INFO) {
-    counters[name] = size === 8 ? readU64(payload, info + offset) : payload.readUInt32LE(info + offset);
+    counters[name] = size === 8 ? readU64(payload, info + offset) : payload.readUIntLE(info + offset, size);
   }
   return counters;
 }

@@ -17,7 +17,7 @@ const SOCK = 'tcp_sock';
 /** Where a row has a counter. */
 interface Counter {
   readonly slot: Slot;
-  /** Bytes: 4 or 8. */
+  /** Bytes: 1, 4 or 8. */
   readonly size: number;
   readonly shift: number;
 }
@@ -90,10 +90,13 @@ export class CounterTable {
       bytesAcked: valueOf(table, row, all.bytesAcked),
       bytesReceived: valueOf(table, row, all.bytesReceived),
       retransmitted: valueOf(table, row, all.retransmitted),
+      unacked: valueOf(table, row, all.unacked),
+      backoff: valueOf(table, row, all.backoff),
     } satisfies Subflow & Record<TcpSockCounterName, number>;
   }
 }
 
 function valueOf(table: FieldTable, row: number, { slot, size, shift }: Counter): number {
-  return size === 8 ? table.count(row, slot) : table.u32(row, slot) >>> shift;
+  if (size === 8) return table.count(row, slot);
+  return (size === 1 ? table.u8(row, slot) : table.u32(row, slot)) >>> shift;
 }

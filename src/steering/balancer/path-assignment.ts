@@ -157,7 +157,8 @@ function balancedSessions(
 function balancedPaths(loads: readonly PathLoad[], fixed: ReadonlyMap<string, Rate>): BalancedPath[] {
   const [first, ...others] = loads.flatMap(({ capacity }) => capacity ?? []);
   const smallest = first && others.reduce(minRate, first);
-  return loads.map(({ name, capacity, carried, foreign }) => {
+  return loads.map(({ name, capacity, carried, foreign, health }) => {
+    if (health === 'dead') return { name, capacity: NO_RATE };
     const withHeadroom = mapRate((direction) => ASSUMED_HEADROOM * carried[direction]);
     const known = capacity ?? (smallest && maxRate(smallest, withHeadroom));
     return {

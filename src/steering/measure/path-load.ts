@@ -131,8 +131,12 @@ function fullerDirection({ down, up }: Rate, capacity: Rate = { down: 1, up: 1 }
   return up / capacity.up > down / capacity.down ? 'up' : 'down';
 }
 
-/** The present loads of the paths, in the order of the config. */
-export function pathLoads(meters: PathMeters, paths: readonly PathConfig[]): PathLoad[] {
+/** The present loads of the paths, in the order of the config. @param health by the path's name. */
+export function pathLoads(
+  meters: PathMeters,
+  paths: readonly PathConfig[],
+  health: ReadonlyMap<string, Pick<PathLoad, 'health'>> = new Map(),
+): PathLoad[] {
   return paths.map(({ name, capacity }) => {
     const { carried, isCongested, down, up } = meters.get(name) ?? NEW_PATH;
     const learnt = learntCapacity(down.rate, up.rate);
@@ -147,6 +151,7 @@ export function pathLoads(meters: PathMeters, paths: readonly PathConfig[]): Pat
         up: foreign(capacity?.up, up.rate),
       },
       isCongested,
+      health: health.get(name)?.health ?? 'idle',
     };
   });
 }

@@ -1,17 +1,11 @@
 import type { ModeDefinition } from './definition.js';
 
-/**
- * The first path of `primary` that the client has is primary. The plan alone decides, so a change takes effect at
- * once.
- */
+/** The first path of `primary` that the client has and that carries is primary. A change takes effect at once. */
 export const activeStandby: ModeDefinition<undefined> = {
   usesMeasurements: false,
   initial: undefined,
   step: () => ({ state: undefined, choices: new Map() }),
-  activePaths({ rule, placed }) {
-    const first = rule.primary.find((name) => placed.some(({ path }) => path === name));
-    return first === undefined ? [] : [first];
-  },
+  activePaths: (_session, { paths }) => paths.slice(0, 1),
   // the default mode, so the rule does not name it
   ruleText: ({ primary }) => (primary.length === 0 ? undefined : `primary = ${primary.join(', ')}`),
   ruleSentence: ({ primary }) =>

@@ -1,7 +1,7 @@
 import type { RuleConfig, SteeringConfig } from '../../config/config.js';
 import type { PathLoad } from '../../model/path-load.js';
 import type { Rate } from '../../model/rate.js';
-import type { Choice, Choices } from '../choice.js';
+import type { Choice, Choices, UsablePaths } from '../choice.js';
 import type { Guidance } from '../guidance.js';
 import type { SubflowMeter } from '../measure/meter.js';
 import type { PlacedSession } from '../placed-session.js';
@@ -13,7 +13,7 @@ export interface ModeSession {
   /** See `sessionKey` in placed-session.ts. */
   readonly key: string;
   readonly rule: Rule;
-  /** The paths that it can use, in the order of its rule; see `choicesOf` in choice.ts. */
+  /** The paths that it can use, in the order of its rule; see `usablePaths` in choice.ts. */
   readonly choices: readonly [string, ...string[]];
   /** The path that is primary now; undefined: no single path is. */
   readonly current: string | undefined;
@@ -68,9 +68,14 @@ export interface ModeDefinition<State> {
   step(before: State, sessions: readonly ModeSession[], round: ModeRound): ModeStep<State>;
   /**
    * The paths to make active now: only paths that the session has; empty: the session keeps what it has.
+   * @param usable the paths that the session can use now.
    * @param choice what the last step chose for the session; undefined: nothing yet.
    */
-  activePaths(session: Pick<PlacedSession, 'rule' | 'placed'>, choice: Choice | undefined): readonly string[];
+  activePaths(
+    session: Pick<PlacedSession, 'placed'>,
+    usable: UsablePaths,
+    choice: Choice | undefined,
+  ): readonly string[];
   /** The rule as it is written in the config; undefined if it asks for nothing. */
   ruleText(rule: RuleConfig): string | undefined;
   /** The rule as what follows its section in a sentence of `explain`, e.g. `wants wifi, else lte`. */

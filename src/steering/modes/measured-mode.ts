@@ -5,7 +5,7 @@ import type { ModeDefinition, ModeRound, ModeSession } from './definition.js';
 /** The members that are the same in all modes that choose by measurements. */
 export const MEASURED_MODE = {
   usesMeasurements: true,
-  activePaths: ({ placed }, choice) =>
+  activePaths: ({ placed }, _usable, choice) =>
     choice?.active.filter((name) => placed.some(({ path }) => path === name)) ?? [],
   ruleText: keysText,
   ruleSentence: (rule) => `has ${keysText(rule)}`,

@@ -18,7 +18,7 @@ it.each([
   'with %i paths and max-subflows = %i a connection without a session has %i subflows',
   (paths, maxSubflows, withoutSession) => {
     const config = configOf([]);
-    const path = { name: 'x', prefixes: ['192.0.2.0/24'] };
+    const path = { name: 'x', prefixes: ['192.0.2.0/24'], maxLoss: 0.1 };
     const limits = subflowLimits(
       {
         ...config,

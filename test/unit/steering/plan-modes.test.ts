@@ -30,13 +30,16 @@ const rule = (more: Partial<RuleConfig>): RuleConfig => ({
   ...more,
 });
 
-const path = (name: string, down: number, more: Partial<Guidance['loads'][number]> = {}) => ({
+type Load = Guidance['loads'][number];
+
+const path = (name: string, down: number, more: Partial<Load> = {}): Load => ({
   name,
   carried: { down: down * MBIT, up: 0 },
   capacity: { down: 20 * MBIT, up: 20 * MBIT },
   isLearnt: false,
   foreign: { down: 0, up: 0 },
   isCongested: false,
+  health: 'carries',
   ...more,
 });
 
@@ -137,8 +140,8 @@ describe('the outlook says what would move a session', () => {
     expect(text(planned(alice('active'), {}, one), one).at(-1)).toBe(
       'moves: not possible: it has only one path that it can use',
     );
-    const { name, carried, isLearnt, foreign, isCongested } = path('lte', 1);
-    const unknown = { name, carried, isLearnt, foreign, isCongested };
+    const { name, carried, isLearnt, foreign, isCongested, health } = path('lte', 1);
+    const unknown = { name, carried, isLearnt, foreign, isCongested, health };
     const young = guided(['wifi'], { loads: [path('wifi', 16), unknown] });
     expect(text(planned(alice('active', 'backup'), {}, young), young).at(-1)).toBe(
       'moves: to lte when subflowd knows what lte and wifi can carry',

@@ -86,6 +86,14 @@ describe('the plan of any snapshot', () => {
             );
             // at no moment are all subflows backup
             expect(carrying || others.length === 0, `round ${round}`).toBe(true);
+            // nor in effect, by the priorities of both sides, unless the client holds all of them back
+            if (change.priority === 'backup') {
+              const free = connection.subflows.filter(
+                ({ peers, remote }) => peers === 'active' && through.get(remote.port) === false,
+              );
+              const isInUse = free.some(({ ours }) => ours === 'active');
+              expect(isInUse || free.length === 0, `round ${round}`).toBe(true);
+            }
           }
           if (planned.primary === undefined && !tunnelled) expect(planned.wishes).toEqual([]);
           for (const { throughTunnel, wished } of planned.subflows) {
@@ -94,13 +102,22 @@ describe('the plan of any snapshot', () => {
         }
         const after = plan(now, config, overrides);
         expect(after.sessions.flatMap(({ wishes }) => wishes)).toEqual([]);
-        for (const [index, { state, primary, current }] of after.sessions.entries()) {
+        for (const [index, { state, primary, current, heldBack }] of after.sessions.entries()) {
           expect(primary).toBe(made.sessions[index]?.primary);
           expect(state).not.toBe('pending');
-          if (primary !== undefined) expect(current).toBe(primary);
+          if (primary !== undefined && !heldBack) expect(current).toBe(primary);
         }
       }
-      expect([...seen].sort()).toEqual(['absent', 'obeyed', 'pending', 'plain', 'unknown', 'unruled']);
+      expect([...seen].sort()).toEqual([
+        'absent',
+        'elsewhere',
+        'no-subflow',
+        'obeyed',
+        'pending',
+        'plain',
+        'unknown',
+        'unruled',
+      ]);
     },
   );
 });

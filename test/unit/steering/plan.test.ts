@@ -28,6 +28,8 @@ describe('one session', () => {
       primary: 'lte',
       missing: [],
       heldBack: false,
+      facts: [],
+      carriedOn: [],
       subflows: [
         {
           subflow: subflow(`${WIFI} active`, 50_000),
@@ -125,8 +127,13 @@ describe('one session', () => {
     });
   });
 
-  test('whose connection has no subflows is absent', () => {
-    expect(planOne(configWith(['lte']), [])).toMatchObject({ state: 'absent', wishes: [], subflows: [] });
+  test('whose connection has no subflow left says so', () => {
+    expect(planOne(configWith(['lte']), [])).toMatchObject({
+      state: 'no-subflow',
+      reason: 'no subflow is left: the tunnel stands still until the client reconnects',
+      wishes: [],
+      subflows: [],
+    });
   });
 
   test('without an MPTCP connection cannot be steered', () => {
@@ -159,14 +166,33 @@ describe('one session', () => {
     });
   });
 
-  test('that the client holds back is reported, and its priority is set all the same', () => {
+  test('does not use a path that the client holds back while it has another one', () => {
     const made = planOne(configWith(['lte']), [`${WIFI} backup`, `${LTE} backup/backup`]);
+    expect(wishesOf(made)).toEqual([`${WIFI} active`]);
+    expect(made).toMatchObject({ heldBack: false, primary: 'wifi' });
+    const reached = planOne(configWith(['lte']), [`${WIFI} active`, `${LTE} backup/backup`]);
+    expect(reached).toMatchObject({
+      state: 'elsewhere',
+      reason: 'wifi is primary by [default]; lte is held back by the client: wifi instead',
+    });
+    const listed = planOne(configWith(['lte', 'wifi']), [`${WIFI} active`, `${LTE} active/backup`]);
+    expect(listed).toMatchObject({ state: 'pending', primary: 'wifi' });
+    expect(wishesOf(listed)).toEqual([`${LTE} backup`]);
+  });
+
+  test('uses a path that the client holds back if it holds all of them back', () => {
+    const made = planOne(configWith(['lte']), [`${WIFI} backup/backup`, `${LTE} backup/backup`]);
     expect(wishesOf(made)).toEqual([`${LTE} active`]);
     expect(made).toMatchObject({
       heldBack: true,
       reason:
         'lte is to be primary by [default]; held back by the client, which asks for backup on lte (peer-backup = respect)',
     });
+  });
+
+  test('keeps a subflow on no path active if the client holds back all its paths', () => {
+    const made = planOne(configWith(['lte']), [`${LTE} active/backup`, '203.0.113.9 backup']);
+    expect(wishesOf(made)).toEqual(['203.0.113.9 active']);
   });
 
   test('is not held back if one subflow of the path is free', () => {

@@ -219,9 +219,18 @@ it('mptcp paths shows the sessions, subflows and load of each path', async () =>
   const none = { down: 0, up: 0 };
   const capacity = { down: 20e6, up: 5e6 };
   const carried = { down: 16.84e6, up: 0.5e6 };
+  const health = 'carries';
   daemon.loads = [
-    { name: 'wifi', carried, capacity, isLearnt: false, foreign: { down: 2e6, up: 0 }, isCongested: true },
-    { name: 'lte', carried, isLearnt: false, foreign: none, isCongested: false },
+    {
+      name: 'wifi',
+      carried,
+      capacity,
+      isLearnt: false,
+      foreign: { down: 2e6, up: 0 },
+      isCongested: true,
+      health,
+    },
+    { name: 'lte', carried, isLearnt: false, foreign: none, isCongested: false, health },
   ];
   expect((await lines('mptcp paths')).map((line) => line.split('; ')[1])).toEqual([
     'carries 16.8/0.5, others and headers 2/0 of 20/5 Mbit/s, 94 % full, congested',

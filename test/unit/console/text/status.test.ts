@@ -12,7 +12,7 @@ const WIFI6 = { address: '2001:db8:100:ffff:ffff:ffff:ffff:ffff', port: 65535 };
 
 function text(clients: readonly ObservedSession[], more: Partial<DaemonStatus> = {}): string[] {
   const config = configOf(['wifi']);
-  const paths = [...config.paths, { name: '山道', prefixes: ['2001:db8:100::/48'] }];
+  const paths = [...config.paths, { name: '山道', prefixes: ['2001:db8:100::/48'], maxLoss: 0.1 }];
   const { sessions } = plan({ sessions: clients }, { ...config, paths }, new Map());
   return statusText(statusOf({ sessions, ...more }));
 }

@@ -18,7 +18,7 @@ function load(
   looks: readonly (readonly SubflowMeter[])[],
   { capacity }: Pick<PathConfig, 'capacity'> = {},
 ): PathLoad {
-  const paths: PathConfig[] = [{ name: 'wifi', prefixes: [], ...(capacity && { capacity }) }];
+  const paths: PathConfig[] = [{ name: 'wifi', prefixes: [], maxLoss: 0.1, ...(capacity && { capacity }) }];
   let meters: PathMeters = new Map();
   let before: Meter = NO_METER;
   for (const [index, look] of looks.entries()) {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { MODES } from '../../../../src/model/mode.js';
 import { INITIAL_MODES_STATE, stepModes } from '../../../../src/steering/guidance.js';
 import { MODE_TABLE } from '../../../../src/steering/modes/table.js';
-import { placeSessions } from '../../../../src/steering/placed-session.js';
+import { placeSessions, sessionKey } from '../../../../src/steering/placed-session.js';
 import { configOf } from '../../../support/config.js';
 import { connection, LTE, session, WIFI } from '../../../support/plans.js';
 
@@ -13,7 +13,7 @@ const CONFIG = configOf(['wifi', 'lte']);
 describe.each(MODES)('mode %s', (mode) => {
   const config = { ...CONFIG, default: { ...CONFIG.default, mode } };
   const sessions = placeSessions({ sessions: [observed] }, config, new Map());
-  const { choices, state } = stepModes(INITIAL_MODES_STATE, sessions, config, 0);
+  const { choices, usable, state } = stepModes(INITIAL_MODES_STATE, sessions, config, 0);
 
   test('chooses in a step only if it uses measurements', () => {
     expect(choices.size).toBe(MODE_TABLE[mode].usesMeasurements ? 1 : 0);
@@ -21,7 +21,10 @@ describe.each(MODES)('mode %s', (mode) => {
 
   test('makes at least one path of the session active', () => {
     const [choice] = choices.values();
-    const active = sessions.flatMap((one) => MODE_TABLE[mode].activePaths(one, choice));
+    const active = sessions.flatMap((one) => {
+      const canUse = usable.get(sessionKey(one.session)) ?? { paths: [], isElsewhere: false };
+      return MODE_TABLE[mode].activePaths(one, canUse, choice);
+    });
     expect(['wifi', 'lte']).toEqual(expect.arrayContaining(active));
     expect(active.length).toBeGreaterThan(0);
   });

@@ -1,0 +1,114 @@
+import type { Health } from '../../model/health.js';
+import type { Subflow } from '../../model/subflow.js';
+
+/** When a path counts as bad. */
+export interface HealthLimits {
+  /** The fraction of segments that may be lost, 0 to 1. */
+  readonly maxLoss: number;
+  /** The longest round-trip time, milliseconds; absent: any. */
+  readonly maxDelay?: number;
+}
+
+/** What is kept of one subflow from one round to the next. Times are milliseconds of a monotonic clock. */
+export interface SubflowHealth {
+  readonly health: Health;
+  /** When data was last acknowledged; when the subflow was first observed, if none was since. */
+  readonly acknowledgedAt: number;
+  /** When data last went in either direction; -Infinity: not since the first observation. */
+  readonly carriedAt: number;
+  /** Since when data waits and nothing of it was acknowledged; absent: nothing waits. */
+  readonly stalledSince?: number;
+  /** The fraction of segments that were lost in about the last {@link LOSS_MEMORY_MS}; absent: too few were sent. */
+  readonly loss?: number;
+  /** Payload in both directions since the subflow began, bytes: it shows what was carried since the last round. */
+  readonly acked: number;
+  readonly received: number;
+  /** Segments that were sent again since the subflow began. */
+  readonly retransmitted: number;
+  /** Segments that were sent, and sent again, in about the last {@link LOSS_MEMORY_MS}. */
+  readonly recentlySent: number;
+  readonly recentlyLost: number;
+}
+
+/** Milliseconds after which a subflow without traffic counts as idle. */
+export const CARRIES_FOR_MS = 2000;
+/**
+ * Milliseconds without an acknowledgement, besides two round-trip times, after which a subflow is dead if the kernel's
+ * retransmission timer expired once (RFC 6298: 200 ms at least on Linux). A path that only queues keeps acknowledging.
+ */
+const DEAD_AFTER_ONE_TIMEOUT_MS = 400;
+/** The same if the timer expired twice or more. */
+const DEAD_AFTER_TWO_TIMEOUTS_MS = 200;
+/** The time constant of the loss, milliseconds. */
+export const LOSS_MEMORY_MS = 5000;
+/** Segments that must have been sent in that time before a loss means anything. */
+const FEWEST_SEGMENTS = 30;
+/** A subflow is no longer lossy when its loss is below this fraction of the limit. */
+const LOSS_ENDS = 0.6;
+/** The assumed size of a segment, bytes. */
+const SEGMENT_BYTES = 1400;
+
+/**
+ * One round of one subflow.
+ * @param before the result of the round before; undefined: the subflow is new.
+ * @param elapsed milliseconds since the round before.
+ * @param now milliseconds of a monotonic clock.
+ */
+export function stepSubflowHealth(
+  before: SubflowHealth | undefined,
+  subflow: Subflow,
+  limits: HealthLimits,
+  elapsed: number,
+  now: number,
+): SubflowHealth {
+  const { bytesAcked: acked = 0, bytesReceived: received = 0, retransmitted = 0, unacked = 0 } = subflow;
+  const earlier = before ?? { acked, received, retransmitted, recentlySent: 0, recentlyLost: 0 };
+  const isAcknowledged = acked > earlier.acked;
+  const isCarried = isAcknowledged || received > earlier.received;
+  const acknowledgedAt = isAcknowledged ? now : (before?.acknowledgedAt ?? now);
+  const carriedAt = isCarried ? now : (before?.carriedAt ?? -Infinity);
+  const stalledSince = unacked === 0 ? undefined : isAcknowledged ? now : (before?.stalledSince ?? now);
+  const kept = Math.exp(-Math.max(0, elapsed) / LOSS_MEMORY_MS);
+  const lost = Math.max(0, retransmitted - earlier.retransmitted);
+  const recentlyLost = earlier.recentlyLost * kept + lost;
+  const recentlySent =
+    earlier.recentlySent * kept + lost + Math.max(0, acked - earlier.acked) / SEGMENT_BYTES;
+  const loss = recentlySent < FEWEST_SEGMENTS ? undefined : recentlyLost / recentlySent;
+  return {
+    health: healthOf(before?.health, subflow, { stalledSince, carriedAt, loss }, limits, now),
+    acknowledgedAt,
+    carriedAt,
+    ...(stalledSince !== undefined && { stalledSince }),
+    ...(loss !== undefined && { loss }),
+    acked,
+    received,
+    retransmitted,
+    recentlySent,
+    recentlyLost,
+  };
+}
+
+/** What the health of a subflow is decided from. */
+interface Evidence {
+  readonly stalledSince: number | undefined;
+  readonly carriedAt: number;
+  readonly loss: number | undefined;
+}
+
+function healthOf(
+  before: Health | undefined,
+  { rtt = 0, backoff = 0 }: Subflow,
+  { stalledSince, carriedAt, loss = 0 }: Evidence,
+  { maxLoss, maxDelay = Infinity }: HealthLimits,
+  now: number,
+): Health {
+  const rttMs = rtt / 1000;
+  const stalledFor = stalledSince === undefined ? 0 : now - stalledSince;
+  if (backoff >= 1 && stalledFor >= DEAD_AFTER_ONE_TIMEOUT_MS + 2 * rttMs) return 'dead';
+  if (backoff >= 2 && stalledFor >= DEAD_AFTER_TWO_TIMEOUTS_MS) return 'dead';
+  // it was dead, and neither an acknowledgement nor the end of the waiting data shows that this is over
+  if (before === 'dead' && stalledFor > 0) return 'dead';
+  if (now - carriedAt > CARRIES_FOR_MS) return 'idle';
+  const tooMuchLoss = before === 'lossy' ? LOSS_ENDS * maxLoss : maxLoss;
+  return loss > tooMuchLoss || rttMs > maxDelay ? 'lossy' : 'carries';
+}
