@@ -9,7 +9,7 @@ import { addOffset, type AddressSpace } from '../memory/address-space.js';
 import { FieldSelection, type BitSlot, type Slot } from '../memory/field-selection.js';
 import { FieldTable, toHalves } from '../memory/field-table.js';
 import { PointerTable } from '../memory/pointer-table.js';
-import type { MetaSocket, WalkResult } from './connection-builder.js';
+import type { MetaSocket, WalkResult } from './walk-result.js';
 import { EndpointTable } from './endpoint-table.js';
 import { IPPROTO_TCP, type MptcpImplementation, type Walk } from './mptcp-implementation.js';
 import { expectFourTuple, trailToMetaSocket } from './subflow-trail.js';
