@@ -223,10 +223,7 @@ function indexByPeer(connections: readonly ObservedConnection[]): Map<string, Ob
   return byPeer;
 }
 
-function caveatOf(
-  { token, subflows }: Connection,
-  { userspacePm, namespace }: LastObservation,
-): string | undefined {
-  if (userspacePm.get(token) === false) return CONNECTED_UNDER_PM_TYPE_0;
-  return subflows.length < 2 && namespace.mayPredateListening(token) ? CONNECTED_BEFORE_US : undefined;
+function caveatOf(connection: Connection, { userspacePm, namespace }: LastObservation): string | undefined {
+  if (userspacePm.get(connection.token) === false) return CONNECTED_UNDER_PM_TYPE_0;
+  return namespace.mayRefuseJoins(connection) ? CONNECTED_BEFORE_US : undefined;
 }

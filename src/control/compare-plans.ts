@@ -28,15 +28,27 @@ export function keyOf({ session }: SessionPlan): string {
   return sessionKey(session);
 }
 
-/** The switches that these changes caused. @param after the plan of the observation after the changes. */
-export function findSwitches(applied: AppliedChanges, after: Plan, committedAt: number): readonly Switch[] {
+/**
+ * The switches that these changes caused.
+ * @param after the plan of the observation after the changes.
+ * @param primaries by {@link keyOf}: the path that was last the only one to be primary. A subflow that joins makes two paths
+ * active for a moment, and when it becomes backup, no traffic has moved.
+ */
+export function findSwitches(
+  applied: AppliedChanges,
+  after: Plan,
+  committedAt: number,
+  primaries: ReadonlyMap<string, string>,
+): readonly Switch[] {
   if (applied.size === 0) return [];
   const plans = new Map(after.sessions.map((session) => [keyOf(session), session]));
   const switches: Switch[] = [];
   for (const [before, changes] of applied) {
-    const { session, current: from } = before;
+    const { session } = before;
+    const from = before.current ?? primaries.get(keyOf(before));
     const reached = plans.get(keyOf(before));
-    if (reached?.state !== 'obeyed' || reached.primary === undefined || reached.primary === from) continue;
+    const isReached = reached?.state === 'obeyed' || reached?.state === 'elsewhere';
+    if (!isReached || reached.primary === undefined || reached.primary === from) continue;
     switches.push({
       session,
       ...(from !== undefined && { from }),
@@ -60,6 +72,17 @@ export function describeRefusals(applied: AppliedChanges): readonly string[] {
           `${session.commonName}: ${formatEndpoint(change.name.remote)} cannot be made ${change.priority}: ${result.reason ?? 'refused'}`,
       ),
   );
+}
+
+/** A problem for each client whose connection has lost its last subflow, one sentence each. */
+export function describeLostClients({ sessions }: Plan): readonly string[] {
+  return sessions
+    .filter(({ state }) => state === 'no-subflow')
+    .map(
+      ({ session }) =>
+        `${session.commonName}: no subflow is left, so its tunnel stands still until it reconnects; something on its ` +
+        'way, such as a NAT that forgot the connection, has closed all of them',
+    );
 }
 
 /** The sessions that are new, or have another state, reason or primary path than before. */

@@ -11,12 +11,12 @@ import {
   type Guidance,
   type ModesState,
 } from '../steering/guidance.js';
-import { MODE_TABLE } from '../steering/modes/table.js';
 import { placeSessions, type PlacedSession } from '../steering/placed-session.js';
 import { planSessions, type Plan, type SessionPlan } from '../steering/plan.js';
 import type { Overrides } from '../steering/rule.js';
 import { apply, type AppliedChange } from './apply.js';
 import {
+  describeLostClients,
   describeRefusals,
   findChangedSessions,
   findSwitches,
@@ -27,6 +27,7 @@ import {
 import { observe } from './observe.js';
 import { PAUSES } from './pauses.js';
 import { subflowLimits } from './subflow-limits.js';
+import { watchfulness } from './watchfulness.js';
 
 /** The last attempt to set a session's priorities. */
 export interface Written {
@@ -69,8 +70,8 @@ export interface ControllerInputs {
 const FREQUENT_FOR_MS = 5_000;
 /** Shortest pause between two rounds during that time, milliseconds. */
 const FREQUENT_PAUSE_MS = 100;
-/** Shortest pause between two rounds at other times, milliseconds. */
-const STEADY_PAUSE_MS = 1_000;
+/** How old the plan may be that is shown without another round, milliseconds. */
+const SHOWN_FOR_MS = 1_000;
 /** Longest pause between two rounds if a change was reported during the first, milliseconds. */
 const REQUESTED_PAUSE_MS = 250;
 
@@ -94,6 +95,8 @@ export class Controller extends EventEmitter<ControllerMap> {
   #problems = new Set<string>();
   #missing: readonly AnySession[] = [];
   readonly #written = new Map<string, Written>();
+  /** By {@link keyOf}: the path that was last the only primary one. */
+  #primaries = new Map<string, string>();
 
   constructor(inputs: ControllerInputs) {
     super();
@@ -151,7 +154,7 @@ export class Controller extends EventEmitter<ControllerMap> {
    * `problem`.
    */
   async observe(): Promise<void> {
-    const freshMs = this.#pace.pauseMs({ ...PAUSES.polling, leastMs: STEADY_PAUSE_MS });
+    const freshMs = this.#pace.pauseMs({ ...PAUSES.polling, leastMs: SHOWN_FOR_MS });
     if (performance.now() - this.#lastRoundEnd < freshMs) return;
     await (this.#runningRound ?? this.#start());
   }
@@ -191,9 +194,11 @@ export class Controller extends EventEmitter<ControllerMap> {
     if (performance.now() < this.#frequentUntil)
       return this.#pace.pauseMs({ ...PAUSES.afterChange, leastMs: FREQUENT_PAUSE_MS });
     const hasEvents = backend.onChange !== undefined;
-    const usesRates = this.#plan.sessions.some(({ rule }) => MODE_TABLE[rule.mode].usesMeasurements);
-    const leastMs = Math.min(STEADY_PAUSE_MS, config().steering.interval);
-    return this.#pace.pauseMs({ ...PAUSES[hasEvents && !usesRates ? 'withEvents' : 'polling'], leastMs });
+    const { isNeeded, leastMs } = watchfulness(this.#plan, this.#guidance);
+    return this.#pace.pauseMs({
+      ...PAUSES[hasEvents && !isNeeded ? 'withEvents' : 'polling'],
+      leastMs: Math.min(leastMs, config().steering.interval),
+    });
   }
 
   async #runRound(): Promise<void> {
@@ -221,7 +226,10 @@ export class Controller extends EventEmitter<ControllerMap> {
       if (!hasSameSubflows(this.#plan, after)) this.#frequentUntil = performance.now() + FREQUENT_FOR_MS;
       this.#plan = after;
       for (const text of describeRefusals(applied)) problems.add(text);
-      for (const made of findSwitches(applied, after, committedAt)) this.emit('switch', made);
+      for (const made of findSwitches(applied, after, committedAt, this.#primaries))
+        this.emit('switch', made);
+      this.#storePrimaries(after);
+      for (const text of describeLostClients(after)) problems.add(text);
       this.#forgetWritten(after);
       this.emit('round', after);
     } catch (error) {
@@ -252,6 +260,16 @@ export class Controller extends EventEmitter<ControllerMap> {
     this.#missing = missing;
     for (const problem of observation.problems) problems.add(problem);
     return placeSessions(observation.snapshot, config, overrides());
+  }
+
+  #storePrimaries({ sessions }: Plan): void {
+    this.#primaries = new Map(
+      sessions.flatMap((session) => {
+        const key = keyOf(session);
+        const primary = session.current ?? this.#primaries.get(key);
+        return primary === undefined ? [] : [[key, primary] as const];
+      }),
+    );
   }
 
   /** Drops the attempts of sessions that have ended. */

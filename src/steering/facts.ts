@@ -61,20 +61,24 @@ export function sessionFacts({ session, placed }: PlacedSession, guidance: Measu
     .map(([path]) => path)
     .sort((a, b) => (rates.get(b) ?? 0) - (rates.get(a) ?? 0));
   return {
-    facts: [...deadPrimaryFacts(own, currentPrimary(placed), carriedOn, at), ...pauseFacts(own, at)],
+    facts: [...primaryFacts(own, currentPrimary(placed), carriedOn, at), ...pauseFacts(own, at)],
     carriedOn,
   };
 }
 
-function deadPrimaryFacts(
+function primaryFacts(
   { paths }: SessionHealth,
   primary: string | undefined,
   carriedOn: readonly string[],
   now: number,
 ): string[] {
   const is = paths.get(primary ?? '');
-  if (primary === undefined || is?.health !== 'dead') return [];
+  if (primary === undefined || !is) return [];
   const others = carriedOn.filter((path) => path !== primary);
+  if (is.health !== 'dead') {
+    const isElsewhere = others.length > 0 && !carriedOn.includes(primary);
+    return isElsewhere ? [`${primary} is primary, but its traffic is on ${others.join(', ')}`] : [];
+  }
   const instead = others.length > 0 ? `the kernel uses ${others.join(', ')}` : 'nothing carries its traffic';
   const since = ((now - is.acknowledgedAt) / 1000).toFixed(0);
   return [`${primary} is primary, but nothing was acknowledged there for ${since} s: ${instead}`];

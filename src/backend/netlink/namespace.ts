@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
+import type { Connection } from '../../model/connection.js';
 import { loadAddon, type NativeNetlinkSocket } from '../../native/addon.js';
 import { metaSockets } from './diag.js';
 import { EventSocket, type EventSink } from './events.js';
@@ -24,7 +25,7 @@ export class NetworkNamespace {
   readonly #fd: number | undefined;
   #events: EventSocket | undefined;
   /** Tokens of the connections that existed when we began to listen. */
-  #tokensBeforeListening: ReadonlySet<number> = new Set();
+  #tokensBeforeListening = new Set<number>();
   #isOpen = true;
 
   private constructor(fd: number, inode: number) {
@@ -67,8 +68,12 @@ export class NetworkNamespace {
     }
   }
 
-  /** Whether a connection may have existed before we began to listen. */
-  mayPredateListening(token: number): boolean {
+  /**
+   * Whether a connection may have existed before we began to listen, and has not got a second subflow since it was first
+   * observed. The kernel accepts joins of a connection with a second subflow, although it existed before.
+   */
+  mayRefuseJoins({ token, subflows }: Connection): boolean {
+    if (subflows.length > 1) this.#tokensBeforeListening.delete(token);
     return this.#tokensBeforeListening.has(token);
   }
 

@@ -3,6 +3,7 @@ import { ruleSentence, type SubflowPlan, type Written } from '../../api/status.j
 import { formatEndpoint } from '../../model/endpoint.js';
 import { printable } from '../../util/printable.js';
 import { sessionTitle } from './status.js';
+import { useText } from './subflow-use.js';
 
 /**
  * Text of `mptcp explain`: which rule applies, what is planned, what was set, what the kernel has, and what would move the
@@ -15,6 +16,7 @@ export function explainText({ plan, rules, written, outlook }: Explanation): str
     `rule: ${applied === undefined ? 'none' : ruleSentence(applied)}`,
     ...others.map((rule) => `rule that matches but does not apply: ${ruleSentence(rule)}`),
     `plan: ${plan.state}, ${plan.reason}`,
+    ...plan.facts.map((fact) => `fact: ${fact}`),
     ...plan.subflows.map((subflow) => `plan: ${planText(subflow)}`),
     ...writtenText(written),
     ...(plan.subflows.length === 0 ? ['kernel: it has no subflow'] : plan.subflows.map(kernelText)),
@@ -49,13 +51,15 @@ function writtenText(written: Written | undefined): string[] {
   });
 }
 
-function kernelText({ subflow }: SubflowPlan): string {
+function kernelText(plan: SubflowPlan): string {
+  const { subflow } = plan;
   const { remote, ours, peers, mpPrioPending } = subflow;
   const notification = mpPrioPending ? ', the client will be notified with the next packet' : '';
-  return `kernel: ${formatEndpoint(remote)} is ${ours} by us and ${peers} by the client: ${useText(subflow)}${notification}`;
+  return `kernel: ${formatEndpoint(remote)} is ${ours} by us and ${peers} by the client: ${useText(plan) ?? expectedUse(subflow)}${notification}`;
 }
 
-function useText({ ours, peers }: SubflowPlan['subflow']): string {
+/** What the kernel does with a subflow of these priorities; for a subflow whose traffic was not observed yet. */
+function expectedUse({ ours, peers }: SubflowPlan['subflow']): string {
   if (peers === 'backup') return 'the client asks not to use it';
   return ours === 'active' ? 'used' : 'used only if no active one works';
 }

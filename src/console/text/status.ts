@@ -6,6 +6,7 @@ import { formatRate } from '../../model/rate.js';
 import type { Session } from '../../model/session.js';
 import type { ServerStatus } from '../../openvpn/server-status.js';
 import { printable } from '../../util/printable.js';
+import { useText } from './subflow-use.js';
 
 /** Columns that are separated by blanks; see cli-table3. */
 const NO_BORDERS = {
@@ -69,11 +70,13 @@ export function sessionTitle({ commonName, real, virtual, server, cid }: Session
 }
 
 /** Text of one session: its rule, its primary path and its subflows. */
-export function sessionLines({ session, rule, state, reason, rate, subflows }: SessionPlan): string[] {
+export function sessionLines(plan: SessionPlan): string[] {
+  const { session, rule, state, reason, facts, rate, subflows } = plan;
   return [
     '',
     printable(sessionTitle(session)),
     printable(`    ${rule.section} ${ruleText(rule) ?? 'no rule'}: ${state}, ${reason}`),
+    ...facts.map((fact) => printable(`    ${fact}`)),
     ...(rate ? [`    uses ${formatRate(rate)}`] : []),
     ...(subflows.length === 0 ? [] : subflowTable(subflows)),
   ];
@@ -85,7 +88,8 @@ function subflowTable(subflows: readonly SubflowPlan[]): string[] {
     chars: NO_BORDERS,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
-  for (const { subflow, path, throughTunnel, asWished, wished } of subflows) {
+  for (const plan of subflows) {
+    const { subflow, path, throughTunnel, asWished, wished } = plan;
     const change = asWished ? '' : `to become ${wished ?? ''}`;
     const notification = subflow.mpPrioPending ? 'client not yet notified' : '';
     table.push([
@@ -94,7 +98,7 @@ function subflowTable(subflows: readonly SubflowPlan[]): string[] {
       formatEndpoint(subflow.local),
       subflow.ours,
       subflow.peers,
-      [change, notification].filter(Boolean).join(', '),
+      [change, notification, useText(plan)].filter(Boolean).join(', '),
     ]);
   }
   return table
