@@ -102,7 +102,7 @@ export function stepModes(
   const moves = new Map(
     all.map(({ key, placed, usable }): [string, LastMove] => {
       const active = MODE_TABLE[placed.rule.mode].activePaths(placed, usable, choices.get(key));
-      return [key, stepMove(before.moves.get(key), active, now)];
+      return [key, stepMove(before.moves.get(key), active, currentPrimary(placed.placed), now)];
     }),
   );
   return {

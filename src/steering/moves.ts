@@ -22,10 +22,17 @@ const CHECK_MS = 3000;
 /**
  * One round of one session.
  * @param active the paths that the plan makes active now.
+ * @param current the path that is primary now; undefined: no single path is.
  * @param now milliseconds of a monotonic clock.
  */
-export function stepMove(before: LastMove | undefined, active: readonly string[], now: number): LastMove {
-  if (before === undefined) return { active, since: now, from: [], isBack: false };
+export function stepMove(
+  before: LastMove | undefined,
+  active: readonly string[],
+  current: string | undefined,
+  now: number,
+): LastMove {
+  if (before === undefined)
+    return { active, since: now, from: current === undefined ? [] : [current], isBack: false };
   if (isSame(before.active, active)) return before;
   const isBack = isSame(before.from, active) && now - before.since <= CHECK_MS && active.length > 0;
   return { active, since: now, from: before.active, isBack };
