@@ -12,6 +12,8 @@ export interface PlannedFacts extends Pick<
   readonly active: readonly string[];
   /** The paths that the session would use rather than these. */
   readonly obstacles: readonly Obstacle[];
+  /** Whether none of its paths carries, the active ones included. */
+  readonly isStranded: boolean;
   /** Whether the rule wants none of the active paths. */
   readonly isElsewhere: boolean;
   /** Whether the session went back to them, because the path that it moved to does not carry. */
@@ -34,7 +36,8 @@ export function planReason(facts: PlannedFacts): string {
 }
 
 /** `lte does not carry: back to wifi` */
-function obstacleReasons({ active, obstacles, isElsewhere, isBack }: PlannedFacts): string[] {
+function obstacleReasons({ active, obstacles, isStranded, isElsewhere, isBack }: PlannedFacts): string[] {
+  if (isStranded) return ['none of its paths carries'];
   const kinds = Object.entries(OBSTACLE_TEXTS).flatMap(([is, [one, several]]) => {
     const paths = obstacles.filter((obstacle) => obstacle.is === is).map(({ path }) => path);
     return paths.length === 0 ? [] : [`${paths.join(', ')} ${paths.length === 1 ? one : several}`];

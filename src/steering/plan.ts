@@ -4,7 +4,7 @@ import type { PathLoad } from '../model/path-load.js';
 import type { Rate } from '../model/rate.js';
 import type { Session } from '../model/session.js';
 import type { Priority, Subflow, SubflowName } from '../model/subflow.js';
-import { obstaclesOf, usablePaths, type UsablePaths } from './choice.js';
+import { obstacleOf, obstaclesOf, usablePaths, type UsablePaths } from './choice.js';
 import { sessionFacts, subflowFacts, type SubflowFacts } from './facts.js';
 import { NO_GUIDANCE, type Guidance } from './guidance.js';
 import { MODE_TABLE } from './modes/table.js';
@@ -183,6 +183,9 @@ function planSession(placedSession: PlacedSession, guidance: Guidance): SessionP
             subflows,
             wishes,
             obstacles: obstaclesOf(placedSession, active, guidance),
+            isStranded:
+              active.length > 0 &&
+              active.every((path) => obstacleOf(session, path, guidance.health) === 'dead'),
             isElsewhere: usable.isElsewhere,
             isBack: guidance.moves.get(key)?.isBack ?? false,
           }),

@@ -154,8 +154,10 @@ describe.each(MODES)('under %s', (mode) => {
     const one = world().run(60_000);
     one.dead.add('wifi').add('lte');
     one.run(30_000);
-    for (const { subflows } of one.plans)
+    for (const { subflows, reason } of one.plans) {
       expect(subflows.some(({ subflow }) => subflow.ours === 'active')).toBe(true);
+      expect(reason).toContain('none of its paths carries');
+    }
   });
 });
 
