@@ -14,6 +14,7 @@ import {
 import { MODE_TABLE } from '../steering/modes/table.js';
 import { placeSessions, type PlacedSession } from '../steering/placed-session.js';
 import { planSessions, type Plan, type SessionPlan } from '../steering/plan.js';
+import { NO_ACCOUNTS, type QuotaAccounts } from '../steering/quota.js';
 import type { Overrides } from '../steering/rule.js';
 import { apply, type AppliedChange } from './apply.js';
 import {
@@ -63,6 +64,8 @@ export interface ControllerInputs {
   readonly pids?: () => readonly number[];
   readonly config: () => Config;
   readonly overrides: () => Overrides;
+  /** What clients with a quota have carried; default: nothing. */
+  readonly quotas?: () => QuotaAccounts;
 }
 
 /** How long rounds are frequent after a change, milliseconds. Subflows come in the first moments of a connection. */
@@ -191,7 +194,10 @@ export class Controller extends EventEmitter<ControllerMap> {
     if (performance.now() < this.#frequentUntil)
       return this.#pace.pauseMs({ ...PAUSES.afterChange, leastMs: FREQUENT_PAUSE_MS });
     const hasEvents = backend.onChange !== undefined;
-    const usesRates = this.#plan.sessions.some(({ rule }) => MODE_TABLE[rule.mode].usesMeasurements);
+    const usesRates = this.#plan.sessions.some(
+      ({ rule: { mode, quota, rejoinAfter } }) =>
+        MODE_TABLE[mode].usesMeasurements || quota !== undefined || rejoinAfter !== undefined,
+    );
     const leastMs = Math.min(STEADY_PAUSE_MS, config().steering.interval);
     return this.#pace.pauseMs({ ...PAUSES[hasEvents && !usesRates ? 'withEvents' : 'polling'], leastMs });
   }
@@ -242,7 +248,7 @@ export class Controller extends EventEmitter<ControllerMap> {
   }
 
   async #takeSnapshot(config: Config, problems: Set<string>): Promise<PlacedSession[]> {
-    const { backend, sessions, sessionsWithoutPort, overrides, pids } = this.#inputs;
+    const { backend, sessions, sessionsWithoutPort, overrides, quotas, pids } = this.#inputs;
     // The backend limits the subflows of servers that it observes. So servers without a session are observed too.
     const allPids = backend.limitSubflows ? (pids?.() ?? []) : [];
     const observation = await observe(backend, sessions(), sessionsWithoutPort(), allPids);
@@ -251,7 +257,7 @@ export class Controller extends EventEmitter<ControllerMap> {
     if (missing.length + this.#missing.length > 0) this.emit('missing', missing);
     this.#missing = missing;
     for (const problem of observation.problems) problems.add(problem);
-    return placeSessions(observation.snapshot, config, overrides());
+    return placeSessions(observation.snapshot, config, overrides(), quotas?.() ?? NO_ACCOUNTS);
   }
 
   /** Drops the attempts of sessions that have ended. */

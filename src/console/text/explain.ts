@@ -2,7 +2,7 @@ import type { Explanation } from '../../api/explanation.js';
 import { ruleSentence, type SubflowPlan, type Written } from '../../api/status.js';
 import { formatEndpoint } from '../../model/endpoint.js';
 import { printable } from '../../util/printable.js';
-import { sessionTitle } from './status.js';
+import { quotaText, sessionTitle } from './status.js';
 
 /**
  * Text of `mptcp explain`: which rule applies, what is planned, what was set, what the kernel has, and what would move the
@@ -14,6 +14,7 @@ export function explainText({ plan, rules, written, outlook }: Explanation): str
     sessionTitle(plan.session),
     `rule: ${applied === undefined ? 'none' : ruleSentence(applied)}`,
     ...others.map((rule) => `rule that matches but does not apply: ${ruleSentence(rule)}`),
+    ...(plan.quotas ?? []).map((use) => `quota: ${quotaText(use)}`),
     `plan: ${plan.state}, ${plan.reason}`,
     ...plan.subflows.map((subflow) => `plan: ${planText(subflow)}`),
     ...writtenText(written),
