@@ -8,9 +8,9 @@ import {
   QuotaLedger,
 } from '../../../src/control/quota-ledger.js';
 import { DAY_MS } from '../../../src/model/quota-period.js';
-import { connection, LTE, session, WIFI } from '../../support/plans.js';
-import type { SessionPlan } from '../../../src/steering/plan.js';
-import { standby } from '../../support/config.js';
+import { plan, type SessionPlan } from '../../../src/steering/plan.js';
+import { configOf, standby } from '../../support/config.js';
+import { connection, LTE, NONE, session, WIFI } from '../../support/plans.js';
 
 const NOW = Date.parse('2026-11-28T12:00:00Z');
 const HOUR = 3_600_000;
@@ -19,7 +19,6 @@ const QUOTA = { lte: { bytes: 1e6, period: 'month', units: 'decimal' } } as cons
 interface Carried {
   readonly name?: string;
   readonly number?: number;
-  readonly token?: number;
   /** Bytes from and to the client, by path. */
   readonly wifi?: number;
   readonly lte?: number;
@@ -27,39 +26,26 @@ interface Carried {
   readonly since?: number;
 }
 
-/** The plan of a session whose subflows have carried this much, two thirds of it to the client. */
-function planned({ name = 'alice', number = 1, token, wifi, lte, since }: Carried): SessionPlan {
-  const own = session(name, number);
-  const { subflows, ...rest } = connection(
-    own,
-    ...(wifi === undefined ? [] : [WIFI]),
-    ...(lte === undefined ? [] : [LTE]),
-  );
-  const bytes = [wifi, lte].filter((each) => each !== undefined);
-  return {
-    session: { ...own, ...(since !== undefined && { since }) },
-    connection: { ...rest, ...(token !== undefined && { token }) },
-    rule: { section: '[default]', ...standby(['wifi', 'lte']), quota: QUOTA },
-    state: 'obeyed',
-    reason: '',
-    missing: [],
-    heldBack: false,
-    subflows: subflows.map((subflow, index) => {
-      const all = bytes[index] ?? 0;
-      const bytesReceived = Math.floor(all / 3);
-      return {
-        subflow: { ...subflow, bytesAcked: all - bytesReceived, bytesReceived },
-        path: subflow.remote.address === WIFI ? 'wifi' : 'lte',
-        throughTunnel: false,
-        asWished: true,
-      };
-    }),
-    wishes: [],
-  };
-}
+const CONFIG = configOf([], { default: { ...standby(['wifi', 'lte']), quota: QUOTA } });
+const CONFIG_WITHOUT_QUOTA = configOf(['wifi', 'lte']);
 
-function withoutQuota(plan: SessionPlan): SessionPlan {
-  return { ...plan, rule: { section: '[default]', ...standby([]) } };
+/** The plan of a session whose subflows have carried this much, two thirds of it to the client. */
+function planned({ name = 'alice', number = 1, wifi, lte, since }: Carried, config = CONFIG): SessionPlan {
+  const own = { ...session(name, number), ...(since !== undefined && { since }) };
+  const carried = [
+    [WIFI, wifi],
+    [LTE, lte],
+  ].filter((each): each is [string, number] => each[1] !== undefined);
+  const { subflows, ...rest } = connection(own, ...carried.map(([address]) => address));
+  const counted = subflows.map((subflow, index) => {
+    const [, all = 0] = carried[index] ?? [];
+    const bytesReceived = Math.floor(all / 3);
+    return { ...subflow, bytesAcked: all - bytesReceived, bytesReceived };
+  });
+  const snapshot = { sessions: [{ session: own, connection: { ...rest, subflows: counted } }] };
+  const [only] = plan(snapshot, config, NONE).sessions;
+  if (!only) throw new Error('a plan without the session');
+  return only;
 }
 
 let ledger: QuotaLedger;
@@ -69,7 +55,7 @@ let now: number;
 function round(...sessions: Carried[]): boolean {
   uptime += 1000;
   now += 1000;
-  return ledger.addRound({ sessions: sessions.map(planned) }, now, uptime);
+  return ledger.addRound({ sessions: sessions.map((one) => planned(one)) }, now, uptime);
 }
 
 /** All bytes of a client on a path, whatever the day. */
@@ -113,8 +99,8 @@ describe('what a client carries', () => {
     expect(total('alice', 'lte')).toBe(90);
   });
 
-  it('is not counted without a quota', () => {
-    const sessions = [withoutQuota(planned({ ...NEW, lte: 500 }))];
+  it('is not counted if its rule has no quota', () => {
+    const sessions = [planned({ ...NEW, lte: 500 }, CONFIG_WITHOUT_QUOTA)];
     expect(ledger.addRound({ sessions }, now, uptime)).toBe(false);
     expect(ledger.accounts.size).toBe(0);
   });
@@ -150,7 +136,7 @@ describe('what a client carries', () => {
 
   it('counts once if the quota is removed and written again', () => {
     round({ ...NEW, lte: 100 });
-    ledger.addRound({ sessions: [withoutQuota(planned({ ...NEW, lte: 150 }))] }, now, uptime);
+    ledger.addRound({ sessions: [planned({ ...NEW, lte: 150 }, CONFIG_WITHOUT_QUOTA)] }, now, uptime);
     round({ ...NEW, lte: 175 });
     expect(total('alice', 'lte')).toBe(175);
   });
