@@ -15,7 +15,11 @@ import { Consoles } from './console/consoles.js';
 import { Controller } from './control/controller.js';
 import { excessText } from './control/excess-text.js';
 import { OverrideStore } from './control/overrides.js';
+import { QuotaStore } from './control/quota-store.js';
+import { Rejoiner } from './control/rejoiner.js';
 import { qualifiedName, type Session } from './model/session.js';
+import type { Management } from './openvpn/management/management.js';
+import { disconnectClient } from './openvpn/disconnect-client.js';
 import { Servers } from './openvpn/servers.js';
 import type { Logger } from './util/log.js';
 import { VERSION } from './version.js';
@@ -31,6 +35,8 @@ export class Daemon implements DaemonApi {
   readonly #backendReason: string;
   readonly #watcher: ConfigWatcher;
   readonly #overrides: OverrideStore;
+  readonly #quotas: QuotaStore;
+  readonly #rejoiner: Rejoiner;
   readonly #controller: Controller;
   readonly #servers: Servers;
   readonly #consoles: Consoles;
@@ -80,6 +86,23 @@ export class Daemon implements DaemonApi {
     this.#watcher = watcher;
     this.#config = watcher.config;
     this.#overrides = overrides;
+    this.#quotas = new QuotaStore(this.#config.console.quotas, {
+      onProblem: (text, key) => {
+        this.#reportProblem(text, `quotas ${key}`);
+      },
+      onResolved: (key) => {
+        this.#resolveProblem(`quotas ${key}`);
+      },
+    });
+    this.#rejoiner = new Rejoiner({
+      disconnect: (session) => disconnectClient(this.#managementOf(session), session),
+      onRejoin: ({ session: { server, commonName }, ...made }) => {
+        this.events.publish({ kind: 'rejoin', server, commonName, ...made });
+      },
+      onProblem: (text) => {
+        this.#reportProblem(text);
+      },
+    });
     this.#servers = this.#createServers(this.#config.servers);
     this.#controller = new Controller({
       backend,
@@ -88,6 +111,7 @@ export class Daemon implements DaemonApi {
       pids: () => this.#pids(),
       config: () => this.#config,
       overrides: () => overrides.all(),
+      quotas: () => this.#quotas.accounts(),
     });
     backend.onChange?.(() => {
       void this.#controller.refresh();
@@ -114,6 +138,8 @@ export class Daemon implements DaemonApi {
       })
       .on('round', (plan) => {
         this.#counters.addRound(plan);
+        this.#quotas.addRound(plan);
+        this.#rejoiner.addRound(plan, this.#config.steering.dryRun, performance.now());
       })
       .on('switch', ({ session: { server, commonName }, ...made }) => {
         this.events.publish({ kind: 'switch', server, commonName, ...made });
@@ -146,6 +172,7 @@ export class Daemon implements DaemonApi {
     await this.#watcher.close();
     this.#servers.stop();
     await this.#controller.stop();
+    await this.#quotas.close();
     await this.#consoles.close();
     await this.#backend.close();
     await this.#servers.closed();
@@ -248,9 +275,17 @@ export class Daemon implements DaemonApi {
         this.#reportProblem(problem, key);
       })
       .on('resolved', (key) => {
-        const resolved = this.#reports.resolve(key);
-        if (resolved) this.events.publish({ kind: 'resolved', text: resolved.text });
+        this.#resolveProblem(key);
       });
+  }
+
+  #managementOf({ server }: Session): Management | undefined {
+    return this.#servers.servers().find(({ name }) => name === server)?.management;
+  }
+
+  #resolveProblem(key: string): void {
+    const resolved = this.#reports.resolve(key);
+    if (resolved) this.events.publish({ kind: 'resolved', text: resolved.text });
   }
 
   #reportProblem(text: string, key?: string): void {

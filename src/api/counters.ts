@@ -21,6 +21,8 @@ export interface CounterValues {
   };
   /** Switches of a client's primary path that a later observation confirmed. */
   readonly switches: number;
+  /** Clients that were disconnected, so that they come back with all their paths. */
+  readonly rejoins: number;
   /** Attempts to set a priority, by their result. */
   readonly priorityChanges: Readonly<Record<AppliedChange['result']['outcome'], number>>;
   /** Overrides that were set or removed. */
@@ -49,6 +51,7 @@ const COUNTER_OF_EVENT = {
   switch: 'switches',
   session: undefined,
   subflow: undefined,
+  rejoin: 'rejoins',
   'excess-subflows': undefined,
   config: 'configs',
   'config-mistake': 'configMistakes',
@@ -78,6 +81,7 @@ export class Counters {
       rounds: 0,
       sessions: 0,
       switches: 0,
+      rejoins: 0,
       overrides: 0,
       configs: 0,
       configMistakes: 0,

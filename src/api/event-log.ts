@@ -39,6 +39,13 @@ const LOGGED: { readonly [Kind in DaemonEvent['kind']]: (event: EventOf<Kind>) =
     ['info', { event: kind, server, commonName, state }, `${commonName}: ${state}, ${reason}`],
   ],
   subflow: () => [],
+  rejoin: ({ kind, server, commonName, paths, lackedMs, by }) => [
+    [
+      'info',
+      { event: kind, server, commonName, paths, lackedMs: Math.round(lackedMs), by },
+      `${commonName}: disconnected while idle, so that it comes back with ${paths.join(', ')}, which it lost ${(lackedMs / 1000).toFixed(0)} s ago (rejoin-after of ${by})`,
+    ],
+  ],
   'excess-subflows': ({ kind, closed, connections, worst, text }) => [
     ['warn', { event: kind, closed, connections, worst }, text],
   ],

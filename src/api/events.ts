@@ -50,6 +50,17 @@ export interface SubflowEvent extends ClientEvent {
   readonly peers: Priority;
 }
 
+/** A client that lost a wanted path was disconnected at an idle moment, so that it comes back with all its paths. */
+export interface RejoinEvent extends ClientEvent {
+  readonly kind: 'rejoin';
+  /** The wanted paths that it lost. */
+  readonly paths: readonly string[];
+  /** How long it lacked the first of them, milliseconds. */
+  readonly lackedMs: number;
+  /** The section whose `rejoin-after` asked for it: `[client GLOB]` or `[default]`. */
+  readonly by: string;
+}
+
 /** Subflows above a connection's limit were closed. */
 export interface ExcessSubflowsEvent extends ExcessSubflows {
   readonly kind: 'excess-subflows';
@@ -123,6 +134,7 @@ export type DaemonEvent =
   | SwitchEvent
   | SessionEvent
   | SubflowEvent
+  | RejoinEvent
   | ExcessSubflowsEvent
   | ConfigEvent
   | ConfigMistakeEvent

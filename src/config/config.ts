@@ -1,5 +1,6 @@
 import type { BackendName } from '../model/backend-name.js';
 import type { Mode } from '../model/mode.js';
+import type { Quota } from '../model/quota.js';
 import type { Rate } from '../model/rate.js';
 import type { ManagementAddress } from './management.js';
 
@@ -65,6 +66,8 @@ export interface ConsoleConfig {
   readonly group?: string;
   /** File that keeps admins' overrides (`primary CLIENT PATH`) when the daemon restarts. */
   readonly overrides: string;
+  /** File that keeps what clients with a quota have carried when the daemon restarts. */
+  readonly quotas: string;
 }
 
 /** `[path NAME]`: a network that clients connect from. */
@@ -113,8 +116,17 @@ export interface RuleConfig {
   readonly allowed: readonly string[];
   /** The rate that `balance` reserves for the client even if it uses less, bit/s. */
   readonly minRate?: Rate;
-  /** By path: how much each bit counts there under `balance`, 0.01 to 100; 1 for the other paths. */
+  /** By path: how much each bit counts there, 0.01 to 100; 1 for the other paths. Each mode says what it does with it. */
   readonly cost?: Readonly<Record<string, number>>;
+  /** By path: what a client may carry there in each period before the path becomes its last choice. */
+  readonly quota?: Readonly<Record<string, Quota>>;
+  /** The day on which months of quotas begin, 1 to 28; absent: 1. */
+  readonly quotaDay?: number;
+  /**
+   * Milliseconds after which a client that lost a wanted path is disconnected at an idle moment, so that it comes back with
+   * all its paths; absent: never.
+   */
+  readonly rejoinAfter?: number;
   /** Whether the rule or the client decides if the client itself asks for backup on the primary path. */
   readonly peerBackup: 'respect' | 'override';
 }

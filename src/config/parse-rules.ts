@@ -1,7 +1,7 @@
 import { DEFAULT_MODE, MODE_KEYS, type ModeKeys } from '../model/mode.js';
 import { hint } from '../util/nearest.js';
 import type { ClientConfig, RuleConfig } from './config.js';
-import type { ConfigParser, SectionValues } from './config-parser.js';
+import { entryOf, type ConfigParser, type SectionValues } from './config-parser.js';
 import type { IniSection } from './lines.js';
 
 /** The most path names that a message lists. */
@@ -36,9 +36,15 @@ function parseRule(
   const values = parser.valuesOf(kind, section);
   if (!values) return undefined;
   checkPathNames(parser, section, values, paths);
-  const { mode, primary, allowed, 'min-rate': minRate, cost, 'peer-backup': peerBackup } = values;
-  const costs = new Map(cost);
-  if (cost && costs.size < cost.length) parser.addKeyProblem(section, 'cost', 'a path is listed twice');
+  const { mode, primary, allowed, 'min-rate': minRate, cost, quota, 'peer-backup': peerBackup } = values;
+  const { 'quota-day': quotaDay, 'rejoin-after': rejoinAfter } = values;
+  for (const key of ['cost', 'quota'] as const) {
+    const listed: readonly (readonly [path: string, value: unknown])[] = values[key] ?? [];
+    if (new Map(listed).size < listed.length) parser.addKeyProblem(section, key, 'a path is listed twice');
+  }
+  if (quotaDay !== undefined && !quota?.some(([, { period }]) => period === 'month')) {
+    parser.addKeyProblem(section, 'quota-day', 'no `quota` here is per month; add one, or remove the line');
+  }
   if (allowed?.length === 0) {
     parser.addKeyProblem(section, 'allowed', 'no path is listed; remove the line to allow all paths');
   }
@@ -48,7 +54,10 @@ function parseRule(
     primary: primary ?? [],
     allowed: allowed ?? (primary?.length ? primary : all),
     ...(minRate && { minRate }),
-    ...(cost && { cost: Object.fromEntries(costs) }),
+    ...(cost && { cost: Object.fromEntries(cost) }),
+    ...(quota && { quota: Object.fromEntries(quota) }),
+    ...(quotaDay !== undefined && { quotaDay }),
+    ...(rejoinAfter !== undefined && { rejoinAfter }),
     peerBackup,
   };
 }
@@ -57,13 +66,14 @@ function parseRule(
 function checkPathNames(
   parser: ConfigParser,
   section: IniSection,
-  { primary = [], allowed = [], cost = [] }: SectionValues<'client'>,
+  { primary = [], allowed = [], cost = [], quota = [] }: SectionValues<'client'>,
   paths: ReadonlySet<string>,
 ): void {
   const named = [
     ...primary.map((name) => ['primary', name] as const),
     ...allowed.map((name) => ['allowed', name] as const),
     ...cost.map(([name]) => ['cost', name] as const),
+    ...quota.map(([name]) => ['quota', name] as const),
   ];
   for (const [key, name] of named) {
     if (paths.has(name)) continue;
@@ -89,6 +99,19 @@ function checkPrimary(
   for (const name of primary) {
     if (paths.has(name) && !isAllowed.has(name)) {
       parser.addKeyProblem(section, 'primary', `${name} is not listed in \`allowed\`; add it there`);
+    }
+  }
+}
+
+/** Reports each `rejoin-after` if no server has a management interface, by which clients are disconnected. */
+export function checkRejoins(parser: ConfigParser, hasManagement: boolean): void {
+  if (hasManagement) return;
+  for (const kind of ['client', 'default'] as const) {
+    for (const { section } of parser.sectionsOf(kind, false)) {
+      if (!entryOf(section, 'rejoin-after')) continue;
+      const message =
+        'clients are disconnected by the management interface of OpenVPN; set `management` in [openvpn], or remove the line';
+      parser.addKeyProblem(section, 'rejoin-after', message);
     }
   }
 }

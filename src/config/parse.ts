@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { Config } from './config.js';
 import { ConfigParser } from './config-parser.js';
 import { parsePaths } from './parse-paths.js';
-import { parseRules } from './parse-rules.js';
+import { checkRejoins, parseRules } from './parse-rules.js';
 import { checkConsoleAddresses } from './parse-server-console.js';
 import { parseServers } from './parse-servers.js';
 import { problemList } from './problem-list.js';
@@ -34,6 +34,10 @@ export function parseConfig(text: string): ParseResult {
   checkConsoleAddresses(parser, console.socket, servers);
   const { paths, names } = parsePaths(parser);
   const rules = parseRules(parser, names);
+  checkRejoins(
+    parser,
+    servers.some(({ management }) => management !== undefined),
+  );
   if (parser.problems.length > 0) return { ok: false, problems: problemList(parser.problems) };
   return {
     ok: true,

@@ -62,7 +62,8 @@ export function readRate(text: string): Rate {
 export function timeReader(least: number, most: number): (text: string) => number {
   return (text) => {
     const { number = 0, unit = '' } = readQuantity(text) ?? {};
-    const each = TIME_UNITS.get(unit);
+    // `5m` is how most programs write five minutes
+    const each = TIME_UNITS.get(unit === 'm' ? 'min' : unit);
     const known = [...TIME_UNITS.keys()].join(', ');
     if (each === undefined) {
       throw new ValueError(`\`${text}\` is not a time; write a number and its unit (${known}), e.g. 10s`);

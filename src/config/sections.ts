@@ -6,6 +6,7 @@ import { readListen, readManagement } from './management.js';
 import { readGroup, readUser } from './names.js';
 import { readPrefix } from './prefix.js';
 import { countReader, readCost, readPercent, readRate, timeReader } from './quantity.js';
+import { readQuota } from './quota.js';
 import { readAbsolutePath, readPasswordPath, readSocketPath } from './absolute-path.js';
 import { ValueError } from './value-error.js';
 
@@ -84,6 +85,9 @@ const rule = z.object({
   allowed: pathNames.optional(),
   'min-rate': text(readRate).optional(),
   cost: list(readCost).optional(),
+  quota: list(readQuota).optional(),
+  'quota-day': text(countReader(1, 28)).optional(),
+  'rejoin-after': text(timeReader(1000, 86_400_000)).optional(),
   'peer-backup': oneOf('respect', 'override').default('respect'),
 });
 
@@ -118,6 +122,7 @@ export const sections = {
     mode: text(readPermissions).default(0o660),
     group: text(readGroup).optional(),
     overrides: text(readAbsolutePath).default('/var/lib/subflowd/overrides.json'),
+    quotas: text(readAbsolutePath).default('/var/lib/subflowd/quotas.json'),
   }),
   path: z.object({
     /** One item per line. */

@@ -13,6 +13,7 @@ import {
 } from '../steering/guidance.js';
 import { placeSessions, type PlacedSession } from '../steering/placed-session.js';
 import { planSessions, type Plan, type SessionPlan } from '../steering/plan.js';
+import { NO_ACCOUNTS, type QuotaAccounts } from '../steering/quota.js';
 import type { Overrides } from '../steering/rule.js';
 import { apply, type AppliedChange } from './apply.js';
 import {
@@ -64,6 +65,8 @@ export interface ControllerInputs {
   readonly pids?: () => readonly number[];
   readonly config: () => Config;
   readonly overrides: () => Overrides;
+  /** What clients with a quota have carried; default: nothing. */
+  readonly quotas?: () => QuotaAccounts;
 }
 
 /** How long rounds are frequent after a change, milliseconds. Subflows come in the first moments of a connection. */
@@ -250,7 +253,7 @@ export class Controller extends EventEmitter<ControllerMap> {
   }
 
   async #takeSnapshot(config: Config, problems: Set<string>): Promise<PlacedSession[]> {
-    const { backend, sessions, sessionsWithoutPort, overrides, pids } = this.#inputs;
+    const { backend, sessions, sessionsWithoutPort, overrides, quotas, pids } = this.#inputs;
     // The backend limits the subflows of servers that it observes. So servers without a session are observed too.
     const allPids = backend.limitSubflows ? (pids?.() ?? []) : [];
     const observation = await observe(backend, sessions(), sessionsWithoutPort(), allPids);
@@ -259,7 +262,7 @@ export class Controller extends EventEmitter<ControllerMap> {
     if (missing.length + this.#missing.length > 0) this.emit('missing', missing);
     this.#missing = missing;
     for (const problem of observation.problems) problems.add(problem);
-    return placeSessions(observation.snapshot, config, overrides());
+    return placeSessions(observation.snapshot, config, overrides(), quotas?.() ?? NO_ACCOUNTS);
   }
 
   #storePrimaries({ sessions }: Plan): void {

@@ -23,7 +23,10 @@ const STALLS_AFTER_MS = 150;
 /** How soon the next round is needed after a round with this result. */
 export function watchfulness({ sessions }: Plan, { health }: Pick<Guidance, 'health'>): Watchfulness {
   const canMove = sessions.some(({ subflows }) => subflows.length > 1);
-  const isMeasured = sessions.some(({ rule }) => MODE_TABLE[rule.mode].usesMeasurements);
+  const isMeasured = sessions.some(
+    ({ rule: { mode, quota, rejoinAfter } }) =>
+      MODE_TABLE[mode].usesMeasurements || quota !== undefined || rejoinAfter !== undefined,
+  );
   if (!canMove && !isMeasured) return { isNeeded: false, leastMs: IDLE_MS };
   const { at = 0 } = health;
   const subflows = [...health.sessions.values()].flatMap((session) => session.subflows.map(({ is }) => is));

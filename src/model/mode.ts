@@ -37,13 +37,13 @@ export const MODE_KEYS = {
     others: [],
   },
   /** The path with the lowest round-trip time is primary. */
-  'smallest-delay': { paths: 'allowed', others: [] },
+  'smallest-delay': { paths: 'allowed', others: ['cost'] },
   /** The first path of `primary` is active; the next one joins while that is congested. */
   'priority-based': {
     paths: 'primary',
     fewestPaths: 2,
     remedy: 'priority-based needs at least two paths, in the order in which they join',
-    others: [],
+    others: ['cost'],
   },
   /** All paths are active, and the kernel's scheduler distributes the packets. */
   'load-balancing': { paths: 'allowed', others: [] },

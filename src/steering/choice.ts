@@ -1,3 +1,4 @@
+import { isOverQuota } from '../model/quota.js';
 import type { Session } from '../model/session.js';
 import { pauseLeft } from './health/avoidance.js';
 import type { HealthState } from './health/health.js';
@@ -34,12 +35,14 @@ export interface UsablePaths {
 const AGAINST = {
   /** More is lost there than `max-loss` allows, or it is slower than `max-delay`. */
   bad: 1,
+  /** The client has carried there all that its quota allows. */
+  overQuota: 2,
   /** The rule does not want it. */
-  unwanted: 2,
+  unwanted: 4,
   /** The client asks for backup there, and the rule respects this. */
-  heldBack: 4,
+  heldBack: 8,
   /** It is dead, or was dead a moment ago. */
-  dead: 8,
+  dead: 16,
 } as const;
 
 /**
@@ -58,7 +61,8 @@ export function usablePaths(session: PlacedSession, health: HealthState): Usable
   const scored = [...wanted, ...byCarried].map((path) => {
     const unwanted = wants.includes(path) ? 0 : AGAINST.unwanted;
     const heldBack = isHeldBack(session, path) ? AGAINST.heldBack : 0;
-    return { path, against: unwanted + heldBack + healthScore(session, path, health) };
+    const overQuota = hasUsedQuota(session, path) ? AGAINST.overQuota : 0;
+    return { path, against: unwanted + heldBack + overQuota + healthScore(session, path, health) };
   });
   const least = Math.min(...scored.map(({ against }) => against));
   const best = scored.filter(({ against }) => against === least).map(({ path }) => path);
@@ -76,6 +80,11 @@ function isHeldBack({ rule, placed }: Pick<PlacedSession, 'rule' | 'placed'>, pa
   return placed.every((one) => one.path !== path || one.subflow.peers === 'backup');
 }
 
+/** Whether the client has carried on a path all that its quota allows. */
+function hasUsedQuota({ quotas = [] }: Pick<PlacedSession, 'quotas'>, path: string): boolean {
+  return quotas.some((use) => use.path === path && isOverQuota(use));
+}
+
 function healthScore({ session }: PlacedSession, path: string, health: HealthState): number {
   switch (obstacleOf(session, path, health)) {
     case 'dead':
@@ -91,7 +100,7 @@ function healthScore({ session }: PlacedSession, path: string, health: HealthSta
 /** Why a path that a session has and that its rule prefers is not active. */
 export interface Obstacle {
   readonly path: string;
-  readonly is: 'dead' | 'closed' | 'lossy' | 'held-back';
+  readonly is: 'dead' | 'closed' | 'lossy' | 'held-back' | 'over-quota';
 }
 
 /** The paths that a session has and would use rather than the active ones, and what keeps it from that. */
@@ -104,7 +113,10 @@ export function obstaclesOf(
   if (active.length === 0) return [];
   return wantedPaths(rule).flatMap((path): Obstacle[] => {
     if (active.includes(path) || !placed.some((one) => one.path === path)) return [];
-    const is = isHeldBack(session, path) ? 'held-back' : obstacleOf(session.session, path, health);
+    const overQuota = hasUsedQuota(session, path) ? 'over-quota' : undefined;
+    const is = isHeldBack(session, path)
+      ? 'held-back'
+      : (obstacleOf(session.session, path, health) ?? overQuota);
     return is === undefined ? [] : [{ path, is }];
   });
 }

@@ -1,8 +1,10 @@
 import type { Connection } from '../model/connection.js';
 import { DEFAULT_MODE } from '../model/mode.js';
+import type { QuotaUse } from '../model/quota.js';
 import type { Config } from '../config/config.js';
 import { clientKey, type Session, qualifiedName } from '../model/session.js';
 import { rememberingPathFinder } from './paths.js';
+import { NO_ACCOUNTS, quotaUses, type QuotaAccounts } from './quota.js';
 import { rememberingRuleFinder, type Overrides, type Rule } from './rule.js';
 import type { ObservedSession, Snapshot } from './snapshot.js';
 import { placeSubflows, type PlacedSubflow } from './subflows.js';
@@ -15,6 +17,8 @@ export interface PlacedSession {
   readonly unsteerable?: ObservedSession['unsteerable'];
   /** Empty if the kernel shows no MPTCP connection. */
   readonly placed: readonly PlacedSubflow[];
+  /** What its client has carried on each path with a quota; absent: its rule has no quota. */
+  readonly quotas?: readonly QuotaUse[];
 }
 
 /** Keys are remembered, because a session lasts for many rounds and each uses its key several times. */
@@ -30,13 +34,19 @@ export function sessionKey(session: Session): string {
 }
 
 /** Finds the rule of each session, and the path of each subflow. Pure: the same input gives the same result. */
-export function placeSessions(snapshot: Snapshot, config: Config, overrides: Overrides): PlacedSession[] {
+export function placeSessions(
+  snapshot: Snapshot,
+  config: Config,
+  overrides: Overrides,
+  accounts: QuotaAccounts = NO_ACCOUNTS,
+): PlacedSession[] {
   const byName = rememberingRuleFinder(config);
   const pathOf = rememberingPathFinder(config.paths);
   const virtual = virtualAddresses(snapshot);
   return snapshot.sessions.map(({ session, connection, unsteerable }) => {
     const override = overrides.get(qualifiedName(session));
     const rule = byName(session.commonName);
+    const quotas = quotaUses(session, rule, accounts);
     return {
       session,
       connection,
@@ -45,6 +55,7 @@ export function placeSessions(snapshot: Snapshot, config: Config, overrides: Ove
       placed: isConnection(connection)
         ? placeSubflows(connection, pathOf, virtual.get(session.server) ?? new Set())
         : [],
+      ...(quotas && { quotas }),
     };
   });
 }
@@ -53,9 +64,17 @@ function isConnection(connection: ObservedSession['connection']): connection is 
   return connection !== undefined && connection !== 'plain';
 }
 
-/** An override replaces the whole rule, except `peer-backup`. */
-function overridden({ peerBackup }: Rule, path: string): Rule {
-  return { section: 'override', mode: DEFAULT_MODE, primary: [path], allowed: [path], peerBackup };
+/** An override replaces the whole rule, except `peer-backup`, and the quotas: what the client carries still counts. */
+function overridden({ peerBackup, quota, quotaDay }: Rule, path: string): Rule {
+  return {
+    section: 'override',
+    mode: DEFAULT_MODE,
+    primary: [path],
+    allowed: [path],
+    ...(quota && { quota }),
+    ...(quotaDay !== undefined && { quotaDay }),
+    peerBackup,
+  };
 }
 
 /** The addresses inside the tunnel, by server: several servers can use the same pool. */

@@ -26,6 +26,7 @@ const OBSTACLE_TEXTS: Readonly<Record<Obstacle['is'], readonly [one: string, sev
   closed: ['does not carry what others send there', 'do not carry what others send there'],
   lossy: ['loses too much or is too slow', 'lose too much or are too slow'],
   'held-back': ['is held back by the client', 'are held back by the client'],
+  'over-quota': ['is over its quota', 'are over their quotas'],
 };
 
 /** Why the plan of a session is as it is: one line for people. */

@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.js';
 import type { Connection } from '../model/connection.js';
 import type { PathLoad } from '../model/path-load.js';
+import type { QuotaUse } from '../model/quota.js';
 import type { Rate } from '../model/rate.js';
 import type { Session } from '../model/session.js';
 import type { Priority, Subflow, SubflowName } from '../model/subflow.js';
@@ -102,6 +103,8 @@ export interface SessionPlan {
   readonly active?: readonly string[];
   /** Its rate over all its subflows, bit/s; absent if it is not known yet. */
   readonly rate?: Rate;
+  /** What its client has carried on each path with a quota; absent: its rule has no quota. */
+  readonly quotas?: readonly QuotaUse[];
   /** The path that is primary now; absent if no single path is. */
   readonly current?: string;
   /** Wanted paths that the client does not have, and that come before `primary`. */
@@ -143,7 +146,7 @@ export function planSessions(sessions: readonly PlacedSession[], guidance: Guida
 }
 
 function planSession(placedSession: PlacedSession, guidance: Guidance): SessionPlan {
-  const { session, connection, rule, placed, unsteerable } = placedSession;
+  const { session, connection, rule, placed, unsteerable, quotas } = placedSession;
   if (connection === undefined || connection === 'plain') {
     const [state, reason] = UNSTEERABLE[unsteerable ?? connection ?? 'unseen'];
     const nothing = { missing: [], heldBack: false, facts: [], carriedOn: [], subflows: [], wishes: [] };
@@ -199,6 +202,7 @@ function planSession(placedSession: PlacedSession, guidance: Guidance): SessionP
     ...(active.length > 1 && { active }),
     ...(current !== undefined && { current }),
     ...(rate && { rate }),
+    ...(quotas && { quotas }),
     missing,
     heldBack,
     subflows,

@@ -38,7 +38,8 @@ export function writeFileAtomically(file: string, content: string, mode: number)
   }
 }
 
-function whyUnwritable(error: unknown, directory: string): string {
+/** Why a file cannot be created in a directory, for an admin. */
+export function whyUnwritable(error: unknown, directory: string): string {
   const { errno } = error as NodeJS.ErrnoException;
   // Node does not know EDQUOT and reports UNKNOWN.
   if (errno === -osConstants.errno.EDQUOT) return 'EDQUOT: disk quota exceeded';

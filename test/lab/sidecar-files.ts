@@ -46,6 +46,11 @@ export async function makeSidecarFiles(directory: string, kernel: KernelLines = 
   };
 }
 
+/** Path of the file with what clients carried against their quotas. */
+export function quotasFile({ config }: Pick<SidecarFiles, 'config'>): string {
+  return path.join(path.dirname(config), 'quotas.json');
+}
+
 /** Further lines of the config. */
 export interface MoreLines {
   /** Further lines of a path's section. */
@@ -75,6 +80,7 @@ export async function writeRules(
       '[console]',
       `socket = ${files.console}`,
       `overrides = ${path.join(path.dirname(files.config), 'overrides.json')}`,
+      `quotas = ${quotasFile(files)}`,
     ],
     kernelSection(files.kernel),
     ...paths.map((one) => [

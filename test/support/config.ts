@@ -27,7 +27,7 @@ export function configOf(primary: readonly string[], more: Partial<Config> = {})
   return {
     servers: [{ name: 'lab', events: '/nowhere' }],
     kernel: { backend: 'devmem', layout: 'btf' },
-    console: { socket: '/nowhere', mode: 0o600, overrides: '/nowhere' },
+    console: { socket: '/nowhere', mode: 0o600, overrides: '/nowhere', quotas: '/nowhere' },
     paths: [
       { name: 'wifi', prefixes: ['192.168.100.0/24'], maxLoss: 0.1 },
       { name: 'lte', prefixes: ['192.168.200.0/24'], maxLoss: 0.1 },

@@ -36,7 +36,7 @@ export class Office {
       { server: { management } },
     );
     const daemon = new Steered(vpn.at('overrides'), []);
-    const config = { socket: vpn.at('console'), mode: 0o600, overrides: '' };
+    const config = { socket: vpn.at('console'), mode: 0o600, overrides: '', quotas: '/nowhere' };
     const office: Office = new Office(
       vpn,
       servers,

@@ -1,5 +1,6 @@
 import type { Config, RuleConfig } from '../../config/config.js';
 import { type PathLoad, formatLoad } from '../../model/path-load.js';
+import { formatQuota } from '../../model/quota.js';
 import { ruleText, type SessionPlan } from '../../api/status.js';
 import { printable } from '../../util/printable.js';
 
@@ -32,7 +33,7 @@ export function rulesText(
   const line = (section: string, rule: RuleConfig) => {
     const wanted = ruleText(rule) ?? 'no path, left alone';
     const peerBackup = rule.peerBackup === 'override' ? ', peer-backup = override' : '';
-    return `rule ${section}: ${wanted}${peerBackup}: ${counts(section)}`;
+    return `rule ${section}: ${wanted}${peerBackup}${limitsText(rule)}: ${counts(section)}`;
   };
   return [
     ...clients.map(({ glob, ...rule }) => line(`[client ${glob}]`, rule)),
@@ -41,6 +42,16 @@ export function rulesText(
       ([key, path]) => `override ${key}: ${path}, until primary CLIENT auto ends it`,
     ),
   ].map(printable);
+}
+
+/** The quotas and `rejoin-after` of a rule, as what follows its paths. */
+function limitsText({ quota, quotaDay, rejoinAfter }: RuleConfig): string {
+  const quotas = Object.entries(quota ?? {}).map(([path, limit]) => `${path} ${formatQuota(limit)}`);
+  return [
+    ...(quotas.length > 0 ? [`, quota = ${quotas.join(', ')}`] : []),
+    ...(quotaDay === undefined ? [] : [`, quota-day = ${quotaDay}`]),
+    ...(rejoinAfter === undefined ? [] : [`, rejoin-after = ${rejoinAfter / 1000}s`]),
+  ].join('');
 }
 
 function count(number: number, what: string): string {

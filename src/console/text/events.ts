@@ -9,11 +9,13 @@ import type { Send } from '../common/answer.js';
 const linesByEvent = new WeakMap<DaemonEvent, readonly string[]>();
 
 /**
- * Sends a console client one line for each switch and each changed subflow (`mptcp watch`). The lines have the form of
+ * Sends a console client one line for each switch, changed subflow and rejoin (`mptcp watch`). The lines have the form of
  * OpenVPN's `>STATE:`. Unix time in seconds comes first. The client's name comes last, because it can contain commas.
  * - `>MPTCP:TIME,SWITCH,FROM,TO,SERVER/COMMON NAME`; FROM is empty if no single path was primary.
  * - `>MPTCP:TIME,SUBFLOW,ADDED|REMOVED|CHANGED,PATH,CLIENT'S END,OUR PRIORITY,CLIENT'S PRIORITY,SERVER/COMMON NAME`; PATH
  *   is `(elsewhere)` on no path of the config, and `(tunnel)` through the tunnel itself.
+ * - `>MPTCP:TIME,REJOIN,PATHS,SERVER/COMMON NAME`: it was disconnected, so that it comes back with these paths. Blanks
+ *   separate them.
  * @returns the function that stops this.
  */
 export function sendEvents({ events }: Pick<DaemonApi, 'events'>, send: Send): () => void {
@@ -37,6 +39,7 @@ function linesOf(event: DaemonEvent): readonly string[] {
 function textOf(event: DaemonEvent): string | undefined {
   if (event.kind === 'switch') return switchText(event);
   if (event.kind === 'subflow') return subflowText(event);
+  if (event.kind === 'rejoin') return `REJOIN,${event.paths.join(' ')},${qualifiedName(event)}`;
   return undefined;
 }
 

@@ -2,7 +2,7 @@ import type { Explanation } from '../../api/explanation.js';
 import { ruleSentence, type SubflowPlan, type Written } from '../../api/status.js';
 import { formatEndpoint } from '../../model/endpoint.js';
 import { printable } from '../../util/printable.js';
-import { sessionTitle } from './status.js';
+import { quotaText, sessionTitle } from './status.js';
 import { useText } from './subflow-use.js';
 
 /**
@@ -15,6 +15,7 @@ export function explainText({ plan, rules, written, outlook }: Explanation): str
     sessionTitle(plan.session),
     `rule: ${applied === undefined ? 'none' : ruleSentence(applied)}`,
     ...others.map((rule) => `rule that matches but does not apply: ${ruleSentence(rule)}`),
+    ...(plan.quotas ?? []).map((use) => `quota: ${quotaText(use)}`),
     `plan: ${plan.state}, ${plan.reason}`,
     ...plan.facts.map((fact) => `fact: ${fact}`),
     ...plan.subflows.map((subflow) => `plan: ${planText(subflow)}`),

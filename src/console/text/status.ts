@@ -2,6 +2,7 @@ import Table from 'cli-table3';
 import { ruleText, type DaemonStatus, type SessionPlan, type SubflowPlan } from '../../api/status.js';
 import { formatEndpoint } from '../../model/endpoint.js';
 import { formatLoad } from '../../model/path-load.js';
+import { formatQuotaUse, isOverQuota, type QuotaUse } from '../../model/quota.js';
 import { formatRate } from '../../model/rate.js';
 import type { Session } from '../../model/session.js';
 import type { ServerStatus } from '../../openvpn/server-status.js';
@@ -71,15 +72,21 @@ export function sessionTitle({ commonName, real, virtual, server, cid }: Session
 
 /** Text of one session: its rule, its primary path and its subflows. */
 export function sessionLines(plan: SessionPlan): string[] {
-  const { session, rule, state, reason, facts, rate, subflows } = plan;
+  const { session, rule, state, reason, facts, rate, quotas = [], subflows } = plan;
   return [
     '',
     printable(sessionTitle(session)),
     printable(`    ${rule.section} ${ruleText(rule) ?? 'no rule'}: ${state}, ${reason}`),
     ...facts.map((fact) => printable(`    ${fact}`)),
     ...(rate ? [`    uses ${formatRate(rate)}`] : []),
+    ...quotas.map((use) => printable(`    quota ${quotaText(use)}`)),
     ...(subflows.length === 0 ? [] : subflowTable(subflows)),
   ];
+}
+
+/** What a client has carried of its quota on a path. */
+export function quotaText(use: QuotaUse): string {
+  return `${formatQuotaUse(use)}${isOverQuota(use) ? '; the path is its last choice' : ''}`;
 }
 
 function subflowTable(subflows: readonly SubflowPlan[]): string[] {

@@ -1,4 +1,5 @@
 import type { Choice } from '../choice.js';
+import { costOf } from '../cost.js';
 import type { SubflowMeter } from '../measure/meter.js';
 import type { SessionPlan } from '../plan.js';
 import { ageOf, stayAfterArrival, minimumDwells, stayAfterMove, type Stay } from '../stay.js';
@@ -14,13 +15,13 @@ const MIN_RTT_GAIN_US = 2000;
 /** A choice, and how long the session must stay with it. */
 export type DelayChoice = Choice & Stay;
 
-/** The path with the lowest round-trip time is primary. */
+/** The path with the lowest round-trip time is primary. The time of each path counts as many times as the path costs. */
 export const smallestDelay: ModeDefinition<ChoiceState<DelayChoice>> = {
   ...MEASURED_MODE,
   ...eachSession(quickestPath),
   moveTexts: (plan, outlook) => [
     ...stayTexts(plan, outlook),
-    `to a path whose round-trip time is at least a fifth and 2 ms lower: ${delaysText(plan) || 'none is known yet'}`,
+    `to a path whose round-trip time${plan.rule.cost ? ', times its cost,' : ''} is at least a fifth and 2 ms lower: ${delaysText(plan) || 'none is known yet'}`,
   ],
 };
 
@@ -31,11 +32,11 @@ export const smallestDelay: ModeDefinition<ChoiceState<DelayChoice>> = {
  */
 function quickestPath(
   before: DelayChoice | undefined,
-  { choices, meters, current }: ModeSession,
+  { rule, choices, meters, current }: ModeSession,
   { now, steering: { dwell } }: ModeRound,
 ): DelayChoice {
   const at = before?.active[0] ?? current;
-  const delay = (path: string) => delayOf(meters, path) ?? Infinity;
+  const delay = (path: string) => (delayOf(meters, path) ?? Infinity) * costOf(rule, path);
   const [first, ...others] = choices;
   const quickest = others.reduce((best, path) => (delay(path) < delay(best) ? path : best), first);
   if (at === undefined || !choices.includes(at)) return { active: [quickest], ...stayAfterArrival(now) };
@@ -54,7 +55,7 @@ function delayOf(meters: readonly SubflowMeter[], name: string): number | undefi
 
 /**
  * Whether a path is so much quicker than the present one that a move is worth it.
- * @param delay the round-trip time of the path, microseconds.
+ * @param delay the round-trip time of the path, times its cost, microseconds.
  * @param than that of the present path, microseconds.
  */
 function isQuicker(delay: number, than: number): boolean {
@@ -66,7 +67,11 @@ function delaysText({ rule, subflows }: SessionPlan): string {
     .flatMap(({ path, subflow }) =>
       path === undefined || !rule.allowed.includes(path) || !subflow.rtt
         ? []
-        : [`${path} ${(subflow.rtt / 1000).toFixed(1)} ms`],
+        : [`${path} ${(subflow.rtt / 1000).toFixed(1)} ms${costText(costOf(rule, path))}`],
     )
     .join(', ');
+}
+
+function costText(cost: number): string {
+  return cost === 1 ? '' : ` x ${cost}`;
 }

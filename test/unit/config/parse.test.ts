@@ -7,6 +7,7 @@ const CONSOLE = {
   socket: '/run/subflowd/console.sock',
   mode: 0o660,
   overrides: '/var/lib/subflowd/overrides.json',
+  quotas: '/var/lib/subflowd/quotas.json',
 };
 
 describe('a config without mistakes', () => {

@@ -17,7 +17,12 @@ beforeEach(() => {
   problems = [];
   servers = new Servers([section('home'), section('work')]);
   consoles = new Consoles(
-    { socket: join(directory, 'own'), mode: 0o600, overrides: join(directory, 'overrides') },
+    {
+      socket: join(directory, 'own'),
+      mode: 0o600,
+      overrides: join(directory, 'overrides'),
+      quotas: '/nowhere',
+    },
     new Steered(join(directory, 'overrides'), []),
     {
       onProblem: (text) => {

@@ -30,6 +30,8 @@ import { LOGIN_LIMITS } from '../../../src/console/listen/pending-logins.js';
 import { MAX_NAMED_SOURCES } from '../../../src/console/listen/wrong-passwords.js';
 import { MAX_PROBLEMS as MAX_PROBLEMS_OF_PROCESS } from '../../../src/control/observe.js';
 import * as overrides from '../../../src/control/overrides-file.js';
+import { MAX_FILE_BYTES as MAX_QUOTAS_BYTES } from '../../../src/control/quota-file.js';
+import * as quotas from '../../../src/control/quota-ledger.js';
 import { MIN_WITHOUT_SESSION } from '../../../src/control/subflow-limits.js';
 import { MAX_CONFIG_BYTES } from '../../../src/doctor/hooks.js';
 import { MAX_PEERS } from '../../../src/doctor/servers.js';
@@ -44,6 +46,7 @@ import {
   MAX_COMMAND_LINE_BYTES,
   MAX_MULTI_LINE_BYTES,
 } from '../../../src/openvpn/management/command-line.js';
+import { BETWEEN_REJOINS_MS, MAX_REJOINS_PER_HOUR } from '../../../src/steering/rejoin.js';
 import { MAX_EVENTS } from '../../../src/util/watch-throttle.js';
 import * as directory from '../../../src/openvpn/records/directory-problems.js';
 import { MAX_USERS } from '../../../src/openvpn/records/user-directory-list.js';
@@ -87,6 +90,9 @@ const VALUES: Readonly<Record<string, number>> = {
 
   '`overrides.json` and its copy': overrides.MAX_FILE_BYTES,
   'Damaged override files that are kept': overrides.MAX_SET_ASIDE,
+  '`quotas.json`': MAX_QUOTAS_BYTES,
+  'Pairs of a client and a path whose use is counted': quotas.MAX_ACCOUNTS,
+  'Days that are kept of each': quotas.MAX_DAYS,
   '`/etc/passwd`, `/etc/group`': MAX_ACCOUNTS_FILE_BYTES,
   'OpenVPN’s config, as `doctor` reads it': MAX_CONFIG_BYTES,
   'Lines in the history of `subflowd console`': MAX_HISTORY_LINES,
@@ -156,6 +162,10 @@ const VALUES: Readonly<Record<string, number>> = {
   'Subflows that wait to be closed': MAX_QUEUED,
   'Ports of one server that an observation asks the kernel for': MAX_PORTS,
   'File descriptors of a process of a server': MAX_DESCRIPTORS,
+  'Subflows of a client with a quota whose counters are remembered': quotas.MAX_SUBFLOWS,
+  'Connections of such clients that are remembered after they ended': quotas.MAX_GONE,
+  'Disconnections of a client by `rejoin-after` in an hour': MAX_REJOINS_PER_HOUR,
+  'Time between two of them, of any clients': BETWEEN_REJOINS_MS,
   '`devmem`: processes of the host': MAX_TASKS,
   '`devmem`: file descriptors of a process': MAX_FDS,
   '`devmem`: subflows of a connection': MAX_NODES,

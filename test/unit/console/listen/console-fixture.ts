@@ -14,6 +14,7 @@ export class ConsoleFixture {
     socket: join(this.directory, 'console.sock'),
     mode: 0o660,
     overrides: join(this.directory, 'overrides'),
+    quotas: join(this.directory, 'quotas'),
   };
   readonly daemon = new Steered(this.config.overrides, [client('alice'), client('bob')]);
   readonly #consoles: Console[] = [];

@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { whyUnreadable } from '../util/denied.js';
+import { readRegularFileSync } from '../util/regular-file.js';
+import { EMPTY_LEDGER, type SavedLedger } from './quota-ledger.js';
+
+/** Largest file of quotas, bytes: the most clients that are counted, each with a whole month. */
+export const MAX_FILE_BYTES = 1 << 26;
+
+const BYTES = z.number().nonnegative();
+const FILE_SCHEMA = z.object({
+  version: z.literal(1),
+  accounts: z.array(
+    z.tuple([z.string(), z.array(z.tuple([z.string(), z.array(z.tuple([z.int(), BYTES]))]))]),
+  ),
+  connections: z.array(z.tuple([z.string(), z.array(z.tuple([z.string(), BYTES]))])),
+});
+
+/** The ledger in a file, or why it cannot be used. */
+export type ReadQuotas =
+  | { readonly ledger: SavedLedger }
+  /** `damaged`: its content is not a ledger; `unreadable`: its content is not known. */
+  | { readonly state: 'damaged' | 'unreadable'; readonly problem: string };
+
+/** Reads a file of quotas. If there is no such file, nobody has carried anything. */
+export function readQuotas(file: string): ReadQuotas {
+  let text: string;
+  try {
+    text = readRegularFileSync(file, MAX_FILE_BYTES).toString('utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return { ledger: EMPTY_LEDGER };
+    return { state: 'unreadable', problem: whyUnreadable(file, error) };
+  }
+  try {
+    const { accounts, connections } = FILE_SCHEMA.parse(JSON.parse(text));
+    return { ledger: { accounts, connections } };
+  } catch {
+    return { state: 'damaged', problem: `${file} is not a file of quotas` };
+  }
+}
+
+/** The text of a file with this ledger. */
+export function formatQuotas(ledger: SavedLedger): string {
+  return JSON.stringify({ version: 1, ...ledger });
+}
