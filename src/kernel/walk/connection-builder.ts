@@ -44,9 +44,11 @@ export interface WalkResult {
   isSubflow(node: number, meta: number): boolean;
   /** Whether everything that {@link problemOf}, {@link isPlain} and {@link token} use is unchanged since the last walk. */
   isMetaUnchanged(meta: number): boolean;
-  /** Whether everything that {@link isSubflow} and {@link priorities} use is unchanged since the last walk. */
+  /** Whether everything that {@link isSubflow}, {@link priorities} and {@link addressId} use is unchanged since the last walk. */
   isNodeUnchanged(node: number): boolean;
   priorities(node: number): PriorityFlags;
+  /** The client's address ID, 0 to 255; undefined if the layout does not have it. */
+  addressId(node: number): number | undefined;
 }
 
 /** A socket that a walk recognised as a meta-socket. */
@@ -247,7 +249,9 @@ export class ConnectionBuilder {
     const last = atContext && isSameFourTuple(atContext, location) ? atContext : undefined;
     const priorities = interpretPriorities(walk.priorities(node), last?.peers, this.schedulerHonours);
     const { local, remote } = location;
-    const subflow = counters.addTo({ local, remote, ...priorities }, node);
+    const id = walk.addressId(node);
+    const withoutCounters = { local, remote, ...priorities, ...(id !== undefined && { id }) };
+    const subflow = counters.addTo(withoutCounters, node);
     const now = { ...location, subflow, peers: priorities.peers, depth };
     // At the same location, the same object keeps its guards, and endpoint objects that were reported earlier still lead to it.
     const located =

@@ -9,6 +9,7 @@ import { addOffset, type AddressSpace } from '../memory/address-space.js';
 import { FieldSelection, type BitSlot, type Slot } from '../memory/field-selection.js';
 import { FieldTable, toHalves } from '../memory/field-table.js';
 import { PointerTable } from '../memory/pointer-table.js';
+import { AddressIdSlot } from './address-id-slot.js';
 import type { MetaSocket, WalkResult } from './connection-builder.js';
 import { EndpointTable } from './endpoint-table.js';
 import { IPPROTO_TCP, type MptcpImplementation, type Walk } from './mptcp-implementation.js';
@@ -127,6 +128,7 @@ class MultipathTcpOrgWalk extends ServerWalk {
   readonly #next: Slot;
   readonly #tp: Slot;
   readonly #priorities: PrioritySlots;
+  readonly #addressId: AddressIdSlot;
   readonly #contexts: FieldTable;
   readonly #sockSelection = new FieldSelection();
   readonly #mpcbOfSock: Slot;
@@ -164,6 +166,7 @@ class MultipathTcpOrgWalk extends ServerWalk {
     this.#next = this.#contextSelection.add(nextPointer(this.#list.next));
     this.#tp = this.#contextSelection.add(layout.field(SUBFLOW, 'tp'));
     this.#priorities = new PrioritySlots(this.#contextSelection, bits);
+    this.#addressId = new AddressIdSlot(this.#contextSelection, layout, SUBFLOW, 'rem_id');
     this.#contexts = new FieldTable(this.#contextSelection);
     this.#mpcbOfSock = this.#sockSelection.add(mpcb);
     this.#mptcpOfSock = this.#sockSelection.add(mptcp);
@@ -229,6 +232,7 @@ class MultipathTcpOrgWalk extends ServerWalk {
       isMetaUnchanged: (meta: number) => metas.isUnchanged(meta),
       isNodeUnchanged: (node: number) => contexts.isUnchanged(node) && sockTable.isUnchanged(node),
       priorities: (node: number) => this.#priorities.read(contexts, node),
+      addressId: (node: number) => this.#addressId.read(contexts, node),
     };
   }
 
