@@ -20,7 +20,7 @@ export function parsePaths(parser: ConfigParser): {
     parser.checkName(named, readPathName);
     const values = parser.valuesOf('path', section);
     if (!values) continue;
-    const { prefix: lines, capacity, 'address-id': addressIds } = values;
+    const { prefix: lines = [], capacity, 'address-id': addressIds } = values;
     if (lines.length === 0 && !addressIds) {
       const forms = 'prefix = 192.0.2.0/24, or an `address-id`, e.g. address-id = 1';
       parser.addProblem(section, `needs a \`prefix\`, e.g. ${forms}`);

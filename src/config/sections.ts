@@ -142,7 +142,7 @@ export const sections = {
   }),
   path: z.object({
     /** One item per line. */
-    prefix: z.array(list(readPrefix)).default([]),
+    prefix: z.array(list(readPrefix)).optional(),
     'address-id': set(countReader(0, MAX_ADDRESS_ID), MAX_ADDRESS_IDS).optional(),
     capacity: text(readRate).optional(),
   }),
