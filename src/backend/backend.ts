@@ -1,4 +1,5 @@
 import type { BackendName } from '../model/backend-name.js';
+import type { Announcement } from '../model/announcement.js';
 import type { ServerSockets } from '../model/connection.js';
 import type { Priority, SubflowName } from '../model/subflow.js';
 import type { ExcessSubflows, SubflowLimits } from '../model/subflow-limits.js';
@@ -55,5 +56,12 @@ export interface Backend {
   limitSubflows?(limits: SubflowLimits): void;
   /** Calls the listener when subflows above a limit were closed: half a second after the first, then at most every 10 s. */
   onExcess?(listener: (excess: ExcessSubflows) => void): void;
+  /**
+   * Announces addresses to the clients of connections. Each is announced once for as long as it stays in the list, which has
+   * all that is wanted now.
+   * Absent if the backend cannot do this.
+   * @returns one sentence for each reason why something could not be announced, for as long as it is wanted.
+   */
+  announce?(announcements: readonly Announcement[]): readonly string[];
   close(): Promise<void>;
 }

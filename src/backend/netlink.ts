@@ -1,5 +1,6 @@
 import { formatEndpoint, isSameEndpoint } from '../model/endpoint.js';
 import type { Backend, PriorityOptions, PriorityResult } from './backend.js';
+import type { Announcement } from '../model/announcement.js';
 import type { Connection, ServerSockets } from '../model/connection.js';
 import type { ExcessSubflows, SubflowLimits } from '../model/subflow-limits.js';
 import type { Priority, SubflowName } from '../model/subflow.js';
@@ -68,6 +69,10 @@ export class NetlinkBackend implements Backend {
 
   onExcess(listener: (excess: ExcessSubflows) => void): void {
     this.#listener.onExcess(listener);
+  }
+
+  announce(announcements: readonly Announcement[]): readonly string[] {
+    return this.#listener.announce(announcements);
   }
 
   async connections(pid: number): Promise<ServerSockets> {

@@ -29,6 +29,8 @@ export interface ServerConfig {
   readonly events: string;
   /** The console that shares its management interface; present if there is a `management`. */
   readonly console?: ServerConsoleConfig;
+  /** Addresses of the server that are announced to its clients, canonical text, each once; absent: none. */
+  readonly announce?: readonly string[];
 }
 
 /** The console of one server. */
@@ -75,9 +77,11 @@ export interface PathConfig {
   readonly name: string;
   /**
    * The networks of clients' addresses on this path, as canonical CIDR text, e.g. `192.168.100.0/24`,
-   * `2001:db8::/32`.
+   * `2001:db8::/32`. Empty if the address IDs alone decide.
    */
   readonly prefixes: readonly string[];
+  /** The clients' MPTCP address IDs on this path, 0 to 255, ascending; absent: all IDs. */
+  readonly addressIds?: readonly number[];
   /** The rate that it can carry, bit/s; absent: subflowd learns it. */
   readonly capacity?: Rate;
   /** It counts as bad for a client that loses more than this fraction of its segments there, 0 to 0.5. */

@@ -18,7 +18,13 @@ export function parseServers(parser: ConfigParser, directory: string): ServerCon
     if (!values) continue;
     const console = parseServerConsole(parser, named, values, directory);
     checkManagement(parser, named, values);
-    const { management, 'password-file': passwordFile, 'management-user': managementUser, events } = values;
+    const {
+      management,
+      'password-file': passwordFile,
+      'management-user': managementUser,
+      events,
+      announce,
+    } = values;
     if (!management) {
       const other = withoutManagement.get(events);
       if (other) addSharedEvents(parser, section, events, other);
@@ -31,6 +37,7 @@ export function parseServers(parser: ConfigParser, directory: string): ServerCon
       ...(passwordFile !== undefined && { passwordFile }),
       ...(managementUser !== undefined && { managementUser }),
       ...(console && { console }),
+      ...(announce && { announce }),
     });
   }
   // a section with a wrong kind or name, such as [openvpn2], has its own problem

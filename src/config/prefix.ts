@@ -13,7 +13,8 @@ export interface Prefix {
   readonly bits: number;
 }
 
-function readAddress(text: string): Address | undefined {
+/** Reads an IPv4 address of four decimal parts, or an IPv6 address without a zone; undefined for anything else. */
+export function readAddress(text: string): Address | undefined {
   // ipaddr.js also reads 10.1, 0x0a000001 and 012.0.0.1, which are mistakes in a config
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text);
   if (text.includes(':') && !text.includes('%') && ipaddr.IPv6.isValid(text)) return ipaddr.IPv6.parse(text);

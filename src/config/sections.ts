@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 import { BACKEND_NAMES } from '../model/backend-name.js';
 import { DEFAULT_MODE, MODES } from '../model/mode.js';
+import { MAX_ANNOUNCED, readAnnounced } from './announce.js';
 import { readListen, readManagement } from './management.js';
 import { readGroup, readUser } from './names.js';
 import { readPrefix } from './prefix.js';
@@ -37,6 +38,20 @@ function list<T>(read: (text: string) => T) {
       }
     }
     return items;
+  });
+}
+
+/** A schema for `a, b, c` in which each item comes once, of at most `most` items. */
+function set<T extends string | number>(read: (text: string) => T, most: number) {
+  return list(read).superRefine((items, context) => {
+    const seen = new Set<T>();
+    for (const item of items) {
+      if (seen.has(item)) context.addIssue({ code: 'custom', message: `\`${item}\` is listed twice` });
+      seen.add(item);
+    }
+    if (seen.size > most) {
+      context.addIssue({ code: 'custom', message: `it lists ${seen.size}; ${most} are read at most` });
+    }
   });
 }
 
@@ -91,6 +106,11 @@ const rule = z.object({
   'peer-backup': oneOf('respect', 'override').default('respect'),
 });
 
+/** RFC 8684 section 3.2: an address ID has 8 bits. */
+const MAX_ADDRESS_ID = 255;
+/** The most address IDs of one path: a client's kernel has at most 8 endpoints. */
+export const MAX_ADDRESS_IDS = 16;
+
 /** The defaults suit some hundred clients whose rates are measured each second. */
 const steering = z.object({
   'dry-run': oneOf('yes', 'no').default('no'),
@@ -112,6 +132,7 @@ export const sections = {
     'console-listen': text(readListen).optional(),
     'console-password-file': text(readPasswordPath).optional(),
     'console-hangup': oneOf('yes', 'no').default('no'),
+    announce: set(readAnnounced, MAX_ANNOUNCED).optional(),
   }),
   kernel: z.object({
     backend: oneOf('auto', ...BACKEND_NAMES).default('auto'),
@@ -126,7 +147,8 @@ export const sections = {
   }),
   path: z.object({
     /** One item per line. */
-    prefix: z.array(list(readPrefix), { error: 'needs a `prefix`, e.g. prefix = 192.0.2.0/24' }),
+    prefix: z.array(list(readPrefix)).optional(),
+    'address-id': set(countReader(0, MAX_ADDRESS_ID), MAX_ADDRESS_IDS).optional(),
     capacity: text(readRate).optional(),
     'max-loss': text(readPercent).default(0.1),
     'max-delay': text(timeReader(1, 60_000)).optional(),

@@ -15,6 +15,7 @@ import { placeSessions, type PlacedSession } from '../steering/placed-session.js
 import { planSessions, type Plan, type SessionPlan } from '../steering/plan.js';
 import { NO_ACCOUNTS, type QuotaAccounts } from '../steering/quota.js';
 import type { Overrides } from '../steering/rule.js';
+import { announcementsOf } from './announcements.js';
 import { apply, type AppliedChange } from './apply.js';
 import {
   describeLostClients,
@@ -258,6 +259,8 @@ export class Controller extends EventEmitter<ControllerMap> {
     const allPids = backend.limitSubflows ? (pids?.() ?? []) : [];
     const observation = await observe(backend, sessions(), sessionsWithoutPort(), allPids);
     backend.limitSubflows?.(subflowLimits(config, observation.claimed));
+    for (const problem of backend.announce?.(announcementsOf(config.servers, observation.snapshot)) ?? [])
+      problems.add(problem);
     const { missing } = observation;
     if (missing.length + this.#missing.length > 0) this.emit('missing', missing);
     this.#missing = missing;

@@ -11,6 +11,7 @@ import type { BackendName } from '../model/backend-name.js';
 import { userNumber } from '../util/accounts.js';
 import { Servers } from '../openvpn/servers.js';
 import { bad, note, ok, type Check } from '../model/check.js';
+import { checkAnnounced } from './announced.js';
 import { checkHost } from './host.js';
 import { checkServer } from './servers.js';
 import { checkSessions } from './sessions.js';
@@ -91,7 +92,12 @@ async function checkServers(config: Config, backend: BackendName): Promise<Check
     return isAbsent ? observeServers(config, backend) : [daemonFault(error)];
   }
   const servers = await Promise.all(status.servers.map((server) => checkServer(server, status.backend.name)));
-  return [ok('daemon', 'subflowd runs'), ...servers.flat(), ...checkSessions(status)];
+  return [
+    ok('daemon', 'subflowd runs'),
+    ...servers.flat(),
+    ...(await checkAnnounced(config.servers, status.servers)),
+    ...checkSessions(status),
+  ];
 }
 
 function daemonFault(error: unknown): Check {
@@ -123,6 +129,7 @@ async function observeServers(config: Config, backend: BackendName): Promise<Che
   return [
     note('daemon', 'subflowd does not run', 'systemctl start subflowd'),
     ...(await Promise.all(found.map((server) => checkServer(server, backend)))).flat(),
+    ...(await checkAnnounced(config.servers, found)),
     ...[...problems].map((problem) => note('openvpn', problem)),
   ];
 }

@@ -2,6 +2,7 @@ import type { DaemonStatus, SessionPlan } from '../api/status.js';
 import { note, type Check } from '../model/check.js';
 import type { Session } from '../model/session.js';
 import { PLAIN_CLIENT_REMEDY } from './servers.js';
+import { checkSharedPaths } from './shared-paths.js';
 
 /** Reports the problems of the daemon, and why single clients cannot be steered or have only one path. */
 export function checkSessions({ sessions, problems, reports }: DaemonStatus): Check[] {
@@ -44,5 +45,5 @@ function checkSession({ session, connection, state, reason, subflows }: SessionP
       ),
     );
   }
-  return checks;
+  return [...checks, ...checkSharedPaths(what, subflows)];
 }

@@ -7,7 +7,7 @@ export type Priority = 'active' | 'backup';
 /** One TCP connection of an MPTCP connection, as the server's kernel has it. */
 export interface Subflow extends TcpCounters {
   readonly local: Endpoint;
-  /** The client's endpoint. Its address shows which path the subflow is on. */
+  /** The client's endpoint. Its address, and the address ID, show which path the subflow is on. */
   readonly remote: Endpoint;
   /** What this host asks for. */
   readonly ours: Priority;

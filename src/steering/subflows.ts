@@ -1,5 +1,6 @@
 import type { Connection } from '../model/connection.js';
 import type { Subflow } from '../model/subflow.js';
+import type { PathFinder } from './paths.js';
 
 /** A subflow and its path. */
 export interface PlacedSubflow {
@@ -13,16 +14,19 @@ export interface PlacedSubflow {
 /** The addresses inside the tunnel that a server gave its clients. */
 export type VirtualAddresses = ReadonlySet<string>;
 
-/** Finds the path of each subflow. One through the tunnel is on no path, whatever the prefixes say. */
+/** Finds the path of each subflow. One through the tunnel is on no path, whatever the config says. */
 export function placeSubflows(
   connection: Connection,
-  pathOf: (address: string) => string | undefined,
+  pathOf: PathFinder,
   virtual: VirtualAddresses,
 ): PlacedSubflow[] {
   return connection.subflows.map((subflow) => {
-    const { address } = subflow.remote;
+    const {
+      id,
+      remote: { address },
+    } = subflow;
     const throughTunnel = virtual.has(address);
-    return { subflow, throughTunnel, path: throughTunnel ? undefined : pathOf(address) };
+    return { subflow, throughTunnel, path: throughTunnel ? undefined : pathOf(address, id) };
   });
 }
 

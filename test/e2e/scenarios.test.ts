@@ -262,15 +262,15 @@ describe('on a guest kernel', () => {
       expect(netlink).toMatchObject({ plain: [], problems: [] });
       expect(netlink.connections.map(({ subflows }) => subflows.length).sort()).toEqual([1, 2, 2]);
       const priorities = netlink.connections.flatMap(({ subflows }) =>
-        subflows.map(({ remote, ours, peers }) => [remote.address, ours, peers]),
+        subflows.map(({ remote, ours, peers, id }) => [remote.address, ours, peers, id]),
       );
       const wifi = name === 'set by netlink' ? 'backup' : 'active';
       expect(priorities.sort()).toEqual([
-        ['192.168.100.2', wifi, 'active'],
-        ['192.168.100.3', wifi, 'active'],
-        ['192.168.100.4', wifi, 'active'],
-        ['192.168.200.2', 'active', 'backup'],
-        ['192.168.200.4', 'active', 'active'],
+        ['192.168.100.2', wifi, 'active', 0],
+        ['192.168.100.3', wifi, 'active', 0],
+        ['192.168.100.4', wifi, 'active', 0],
+        ['192.168.200.2', 'active', 'backup', 1],
+        ['192.168.200.4', 'active', 'active', 1],
       ]);
     }
     expect(result.counters).toHaveLength(3);

@@ -85,14 +85,15 @@ export async function clientConfig(
   network: Network,
   authority: Authority,
   commonName: string,
-  { family = 4, lines = [] }: { family?: 4 | 6; lines?: readonly string[] } = {},
+  options: { family?: 4 | 6; lines?: readonly string[]; remote?: string } = {},
 ): Promise<string[]> {
   const identity = await authority.issue(commonName, 'client');
   const { v4, v6 } = network.serverAddress;
+  const { family = 4, lines = [], remote = family === 6 ? v6 : v4 } = options;
   return [
     ...common,
     'client',
-    family === 6 ? `remote ${v6} ${openvpnPort} tcp6-client` : `remote ${v4} ${openvpnPort} tcp4-client`,
+    `remote ${remote} ${openvpnPort} tcp${family}-client`,
     'nobind',
     'remote-cert-tls server',
     'connect-retry 1 5',

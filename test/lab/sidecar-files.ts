@@ -57,6 +57,8 @@ export interface MoreLines {
   readonly path?: (path: PathOptions) => readonly string[];
   /** Further sections, each with its header. */
   readonly sections?: readonly (readonly string[])[];
+  /** Further lines of the server's section. */
+  readonly server?: readonly string[];
 }
 
 /**
@@ -75,6 +77,7 @@ export async function writeRules(
       `management = ${files.management}`,
       `password-file = ${files.passwordFile}`,
       `events = ${files.events}`,
+      ...(more.server ?? []),
     ],
     [
       '[console]',

@@ -27,6 +27,10 @@ export interface StageOptions extends NetworkOptions {
 export interface ConnectOptions {
   /** More lines of the client's config. */
   readonly lines?: readonly string[];
+  /** Address family of its socket; that of the stage by default. */
+  readonly family?: 4 | 6;
+  /** The server's address; by default the one of that family. */
+  readonly remote?: string;
   /** Whether it uses MPTCP; true by default. */
   readonly mptcp?: boolean;
 }
@@ -88,13 +92,13 @@ export async function buildStage(cleanup: Cleanup, options: StageOptions = {}): 
     network,
     server,
     files,
-    async connect(index, commonName, { lines = [], mptcp = true } = {}) {
+    async connect(index, commonName, { mptcp = true, ...options } = {}) {
       const host = network.clients[index];
       if (host === undefined) throw new RangeError(`the network has no client ${index}`);
       return start(
         `client${index}`,
         host.namespace,
-        await clientConfig(network, authority, commonName, { family, lines }),
+        await clientConfig(network, authority, commonName, { family, ...options }),
         mptcp,
       );
     },

@@ -19,6 +19,8 @@ export interface ImageSocket {
 export interface ImageSubflow extends Omit<ImageSocket, 'subflows' | 'protocol'> {
   /** The kernel's names of bit fields to set. Those of every established subflow are set anyway. */
   readonly bits?: readonly string[];
+  /** The client's address ID; 0 by default. */
+  readonly id?: number;
 }
 
 /** The virtual addresses of a socket in the image. */

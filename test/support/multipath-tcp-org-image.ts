@@ -25,6 +25,7 @@ export function layOutMultipathTcpOrg(
     image.place(tcp, 'sock', 'sk_protocol', 6n);
     image.place(context, SUB, 'tp', tcp);
     image.setEndpoints(tcp, subflow);
+    image.place(context, SUB, 'rem_id', BigInt(subflow.id ?? 0));
     for (const name of ['attached', ...(subflow.bits ?? [])]) image.place(context, SUB, name, 1n);
     return tcp;
   });

@@ -18,6 +18,7 @@ export function layOutUpstream(
     image.place(context, CONTEXT, 'tcp_sock', tcp);
     image.place(context, CONTEXT, 'conn', sk);
     image.setEndpoints(tcp, subflow);
+    image.place(context, CONTEXT, 'remote_id', BigInt(subflow.id ?? 0));
     for (const name of ['fully_established', 'pm_notified', 'mp_join', ...(subflow.bits ?? [])]) {
       image.place(context, CONTEXT, name, 1n);
     }

@@ -1,5 +1,7 @@
 import type { Connection } from '../../model/connection.js';
+import type { Announcement } from '../../model/announcement.js';
 import type { ExcessSubflows, SubflowLimits } from '../../model/subflow-limits.js';
+import { Announcer } from './announcer.js';
 import { descriptors, socketInodes } from './descriptors.js';
 import { ChangeNotifier } from './change-notifier.js';
 import type { EventSink } from './events.js';
@@ -20,6 +22,7 @@ export class PathManagerListener {
   readonly family: Family;
   readonly namespaces: NetworkNamespaces;
   readonly #limiter: SubflowLimiter;
+  readonly #announcer: Announcer;
   readonly #notifier = new ChangeNotifier(() => {
     this.#onChange();
   });
@@ -37,6 +40,7 @@ export class PathManagerListener {
       this.#limiter = new SubflowLimiter(this.family, () => {
         this.#notifier.notify();
       });
+      this.#announcer = new Announcer(this.family, (pid) => this.namespaces.getOrOpen(pid).generic);
       this.namespaces = new NetworkNamespaces(this.family, (namespace) => this.#sinkOf(namespace));
     } catch (error) {
       throw toKernelError(error);
@@ -106,6 +110,11 @@ export class PathManagerListener {
 
   setLimits(limits: SubflowLimits): void {
     this.#limiter.setLimits(limits, this.namespaces.all());
+  }
+
+  /** See {@link Backend.announce}. */
+  announce(announcements: readonly Announcement[]): readonly string[] {
+    return this.#announcer.announce(announcements);
   }
 
   close(): void {

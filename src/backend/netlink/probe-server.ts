@@ -19,7 +19,8 @@ export async function probeServerForNetlink(name: string, pid: number): Promise<
     note(
       name,
       `under net.mptcp.pm_type = 1 the kernel does not announce its endpoints (${announced.join(', ')})`,
-      'let clients connect to an address that all their paths reach; their other subflows connect to the same address',
+      'write them as announce in the [openvpn NAME] of the server, unless they are there; or let clients connect to an ' +
+        'address that all their paths reach',
     ),
   ];
 }

@@ -26,6 +26,7 @@ export function withListener(backend: Backend, listener: PathManagerListener): B
     limitSubflows: (limits) => {
       listener.setLimits(limits);
     },
+    announce: (announcements) => listener.announce(announcements),
     onExcess: (excess) => {
       listener.onExcess(excess);
     },

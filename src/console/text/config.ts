@@ -1,4 +1,4 @@
-import type { Config, RuleConfig } from '../../config/config.js';
+import type { Config, PathConfig, RuleConfig } from '../../config/config.js';
 import { type PathLoad, formatLoad } from '../../model/path-load.js';
 import { formatQuota } from '../../model/quota.js';
 import { ruleText, type SessionPlan } from '../../api/status.js';
@@ -10,16 +10,23 @@ export function pathsText(
   sessions: readonly SessionPlan[],
   loads: readonly PathLoad[],
 ): string[] {
-  return paths.map(({ name, prefixes }) => {
+  return paths.map((path) => {
+    const { name } = path;
     const on = sessions.flatMap(({ subflows }) => subflows).filter(({ path }) => path === name);
     const active = on.filter(({ subflow }) => subflow.ours === 'active').length;
     const primary = sessions.filter(({ current }) => current === name).length;
     const load = loads.find((each) => each.name === name);
     return printable(
-      `path ${name}: ${prefixes.join(', ')}: primary of ${count(primary, 'session')}, ${active} of ` +
+      `path ${name}: ${networksText(path)}: primary of ${count(primary, 'session')}, ${active} of ` +
         `${count(on.length, 'subflow')} active${load ? `; ${formatLoad(load)}` : ''}`,
     );
   });
+}
+
+/** The networks of a path, and the address IDs if they matter. */
+function networksText({ prefixes, addressIds }: PathConfig): string {
+  const ids = addressIds ? [`address ID ${addressIds.join(' or ')}`] : [];
+  return [...(prefixes.length > 0 ? [prefixes.join(', ')] : []), ...ids].join(' with ');
 }
 
 /** Text of `mptcp rules`: the rules in the order of the file, then the overrides, and how many sessions each rule has. */

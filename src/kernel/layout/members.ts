@@ -35,7 +35,7 @@ export const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   ipv6_pinfo: ['daddr', 'rcv_saddr'],
   // upstream
   mptcp_sock: ['conn_list', 'token'],
-  mptcp_subflow_context: ['node', 'tcp_sock', 'conn', 'fully_established', 'pm_notified'],
+  mptcp_subflow_context: ['node', 'tcp_sock', 'conn', 'fully_established', 'pm_notified', 'remote_id'],
   // never read: it shows which priorities the scheduler honours (commit/upstream-priority.ts)
   mptcp_subflow_request_sock: ['request_bkup'],
   // multipath-tcp.org, except for the counters
@@ -50,7 +50,7 @@ export const MEMBERS: Readonly<Record<string, readonly string[]>> = {
     'infinite_mapping_snd',
     'send_infinite_mapping',
   ],
-  mptcp_tcp_sock: ['next', 'node', 'tp', 'rx_opt.low_prio'],
+  mptcp_tcp_sock: ['next', 'node', 'tp', 'rx_opt.low_prio', 'rem_id'],
 };
 
 /** Structures with priority bits. A layout has all their bit fields, because a byte-wise write also writes its neighbours. */

@@ -203,7 +203,9 @@ export class ConnectionBuilder {
     const last = atContext && isSameFourTuple(atContext, location) ? atContext : undefined;
     const priorities = interpretPriorities(walk.priorities(node), last?.peers, this.schedulerHonours);
     const { local, remote } = location;
-    const subflow = counters.addTo({ local, remote, ...priorities }, node);
+    const id = walk.addressId(node);
+    const withoutCounters = { local, remote, ...priorities, ...(id !== undefined && { id }) };
+    const subflow = counters.addTo(withoutCounters, node);
     const now = { ...location, subflow, peers: priorities.peers, depth };
     // At the same location the object stays the same. So it keeps its guards, and findByRemote still finds it by the endpoint
     // objects that were reported earlier.

@@ -9,6 +9,7 @@ import { addOffset, type AddressSpace } from '../memory/address-space.js';
 import { FieldSelection, type BitSlot, type Slot } from '../memory/field-selection.js';
 import { FieldTable, toHalves } from '../memory/field-table.js';
 import { PointerTable } from '../memory/pointer-table.js';
+import { AddressIdSlot } from './address-id-slot.js';
 import type { MetaSocket, WalkResult } from './walk-result.js';
 import { EndpointTable } from './endpoint-table.js';
 import { IPPROTO_TCP, type MptcpImplementation, type Walk } from './mptcp-implementation.js';
@@ -130,6 +131,7 @@ class MultipathTcpOrgWalk extends ServerWalk {
   readonly #next: Slot;
   readonly #tp: Slot;
   readonly #priorities: PrioritySlots;
+  readonly #addressId: AddressIdSlot;
   readonly #contexts: FieldTable;
   // members of the tcp_sock of each subflow
   readonly #sockSelection = new FieldSelection();
@@ -168,6 +170,7 @@ class MultipathTcpOrgWalk extends ServerWalk {
     this.#next = this.#contextSelection.add(nextPointer(this.#list.next));
     this.#tp = this.#contextSelection.add(layout.field(SUBFLOW, 'tp'));
     this.#priorities = new PrioritySlots(this.#contextSelection, bits);
+    this.#addressId = new AddressIdSlot(this.#contextSelection, layout, SUBFLOW, 'rem_id');
     this.#contexts = new FieldTable(this.#contextSelection);
     this.#mpcbOfSock = this.#sockSelection.add(mpcb);
     this.#mptcpOfSock = this.#sockSelection.add(mptcp);
@@ -233,6 +236,7 @@ class MultipathTcpOrgWalk extends ServerWalk {
       isMetaUnchanged: (meta: number) => metas.isUnchanged(meta),
       isNodeUnchanged: (node: number) => contexts.isUnchanged(node) && sockTable.isUnchanged(node),
       priorities: (node: number) => this.#priorities.read(contexts, node),
+      addressId: (node: number) => this.#addressId.read(contexts, node),
     };
   }
 

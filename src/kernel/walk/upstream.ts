@@ -8,6 +8,7 @@ import type { BitField, Field, Layout } from '../layout/layout.js';
 import { addOffset, type AddressSpace } from '../memory/address-space.js';
 import { FieldSelection, type BitSlot, type Slot } from '../memory/field-selection.js';
 import { FieldTable, toHalves } from '../memory/field-table.js';
+import { AddressIdSlot } from './address-id-slot.js';
 import type { MetaSocket, WalkResult } from './walk-result.js';
 import { EndpointTable } from './endpoint-table.js';
 import { IPPROTO_MPTCP, IPPROTO_TCP, type MptcpImplementation, type Walk } from './mptcp-implementation.js';
@@ -87,6 +88,7 @@ class UpstreamWalk extends ServerWalk {
   readonly #tcpSock: Slot;
   readonly #conn: Slot;
   readonly #priorities: PrioritySlots;
+  readonly #addressId: AddressIdSlot;
   /** Bits that are set if a subflow did one of the two MPTCP handshakes. */
   readonly #handshakes: readonly BitSlot[];
   readonly #contexts: FieldTable;
@@ -108,6 +110,7 @@ class UpstreamWalk extends ServerWalk {
     this.#tcpSock = this.#contextSelection.add(layout.field(CONTEXT, 'tcp_sock'));
     this.#conn = this.#contextSelection.add(layout.field(CONTEXT, 'conn'));
     this.#priorities = new PrioritySlots(this.#contextSelection, bits);
+    this.#addressId = new AddressIdSlot(this.#contextSelection, layout, CONTEXT, 'remote_id');
     this.#handshakes = ['mp_capable', 'mp_join'].map((name) =>
       this.#contextSelection.addBits(layout.bits(CONTEXT, name)),
     );
@@ -168,6 +171,7 @@ class UpstreamWalk extends ServerWalk {
       isMetaUnchanged: (meta: number) => metas.isUnchanged(meta),
       isNodeUnchanged: (node: number) => contexts.isUnchanged(node),
       priorities: (node: number) => this.#priorities.read(contexts, node),
+      addressId: (node: number) => this.#addressId.read(contexts, node),
     };
   }
 }

@@ -30,9 +30,11 @@ export interface WalkResult {
   /** Whether a node is a subflow of this meta-socket: not of another one, and not a subflow that the kernel is removing. */
   isSubflow(node: number, meta: number): boolean;
   priorities(node: number): PriorityFlags;
+  /** The client's address ID, 0 to 255; undefined if the layout does not have it. */
+  addressId(node: number): number | undefined;
   /** Whether everything that {@link problemOf}, {@link isPlain} and {@link token} use is unchanged since the last walk. */
   isMetaUnchanged(meta: number): boolean;
-  /** Whether everything that {@link isSubflow} and {@link priorities} use is unchanged since the last walk. */
+  /** Whether everything that {@link isSubflow}, {@link priorities} and {@link addressId} use is unchanged since the last walk. */
   isNodeUnchanged(node: number): boolean;
 }
 

@@ -102,7 +102,7 @@ async function observed(backend: Backend, pid: number): Promise<unknown> {
 
 function common({ pid, remote, local, token, subflows }: Connection) {
   const sorted = subflows
-    .map(({ local, remote, ours, peers }) => ({ local, remote, ours, peers }))
+    .map(({ local, remote, ours, peers, id }) => ({ local, remote, ours, peers, id }))
     .sort((a, b) => a.remote.address.localeCompare(b.remote.address));
   return { pid, remote, local, token, subflows: sorted };
 }

@@ -47,21 +47,21 @@ describe('mistakes of [path NAME] sections and of rules are reported with their 
       'two paths that overlap',
       `${SERVER}[path wifi]\nprefix = 192.168.0.0/16\n[path lte]\nprefix = 10.0.0.0/8\nprefix = 192.168.200.0/24`,
       [
-        '6: [path lte]: prefix: paths wifi (192.168.0.0/16, line 3) and lte (192.168.200.0/24) overlap in 192.168.200.0/24; an address can be on one path only',
+        '6: [path lte]: prefix: paths wifi (192.168.0.0/16, line 3) and lte (192.168.200.0/24) overlap in 192.168.200.0/24; an address can be on one path only, unless address-id differs',
       ],
     ],
     [
       'two paths that overlap, the larger one last',
       `${SERVER}[path wifi]\nprefix = 2001:db8:1::/48\n[path all]\nprefix = ::/0`,
       [
-        '5: [path all]: prefix: paths wifi (2001:db8:1::/48, line 3) and all (::/0) overlap in 2001:db8:1::/48; an address can be on one path only',
+        '5: [path all]: prefix: paths wifi (2001:db8:1::/48, line 3) and all (::/0) overlap in 2001:db8:1::/48; an address can be on one path only, unless address-id differs',
       ],
     ],
     [
       'a v4-mapped prefix that overlaps an IPv4 one',
       `${SERVER}[path a]\nprefix = 10.0.0.0/8\n[path b]\nprefix = ::ffff:10.0.0.0/104`,
       [
-        '5: [path b]: prefix: paths a (10.0.0.0/8, line 3) and b (10.0.0.0/8) overlap in 10.0.0.0/8; an address can be on one path only',
+        '5: [path b]: prefix: paths a (10.0.0.0/8, line 3) and b (10.0.0.0/8) overlap in 10.0.0.0/8; an address can be on one path only, unless address-id differs',
       ],
     ],
     [
@@ -137,7 +137,7 @@ describe('mistakes of [path NAME] sections and of rules are reported with their 
     [
       'a path without prefix',
       `${SERVER}[path p]`,
-      ['2: [path p]: needs a `prefix`, e.g. prefix = 192.0.2.0/24'],
+      ['2: [path p]: needs a `prefix`, e.g. prefix = 192.0.2.0/24, or an `address-id`, e.g. address-id = 1'],
     ],
     [
       'a socket path that does not fit',

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { MAX_ACCOUNTS_FILE_BYTES } from '../../../src/util/accounts.js';
+import { MAX_ID_TRIES } from '../../../src/backend/netlink/announcer.js';
 import { MAX_QUEUED } from '../../../src/backend/netlink/subflow-closer.js';
 import { MAX_DESCRIPTORS } from '../../../src/backend/netlink/descriptors.js';
 import * as tally from '../../../src/backend/netlink/excess-reporter.js';
@@ -9,7 +10,8 @@ import { MAX_SECTIONS, SECTION_LIMITS } from '../../../src/config/limits.js';
 import { MAX_LINES } from '../../../src/config/lines.js';
 import { MAX_FILE_BYTES as MAX_INI_BYTES } from '../../../src/config/load.js';
 import { MAX_MESSAGE_LENGTH, MAX_PROBLEMS } from '../../../src/config/problem-list.js';
-import { sections } from '../../../src/config/sections.js';
+import { MAX_ANNOUNCED } from '../../../src/config/announce.js';
+import { MAX_ADDRESS_IDS, sections } from '../../../src/config/sections.js';
 import { MAX_SOCKET_PATH_BYTES } from '../../../src/config/absolute-path.js';
 import { MAX_COMMAND_BYTES } from '../../../src/console/sharing/multi-line-command.js';
 import * as claims from '../../../src/console/sharing/claims.js';
@@ -79,6 +81,8 @@ const VALUES: Readonly<Record<string, number>> = {
   '`[openvpn NAME]` sections': maxSections('[openvpn'),
   '`[path NAME]` sections': maxSections('[path'),
   '`[client GLOB]` sections with `*` or `?`': maxSections('[client'),
+  'Addresses in `announce`': MAX_ANNOUNCED,
+  'IDs in `address-id`': MAX_ADDRESS_IDS,
   'Mistakes that are reported one by one': MAX_PROBLEMS,
   'Characters of one such report': MAX_MESSAGE_LENGTH,
   'Bytes of a unix socket’s path': MAX_SOCKET_PATH_BYTES,
@@ -160,6 +164,7 @@ const VALUES: Readonly<Record<string, number>> = {
   'Subflows of a session, `max-subflows` by default': sections.steering.parse({})['max-subflows'],
   'Least limit on the subflows of a connection without a session': MIN_WITHOUT_SESSION,
   'Subflows that wait to be closed': MAX_QUEUED,
+  'Address IDs that are tried to announce an address': MAX_ID_TRIES,
   'Ports of one server that an observation asks the kernel for': MAX_PORTS,
   'File descriptors of a process of a server': MAX_DESCRIPTORS,
   'Subflows of a client with a quota whose counters are remembered': quotas.MAX_SUBFLOWS,

@@ -56,7 +56,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       const { peers } = await bitsOf(access);
       const [first, second] = ALICE.subflows ?? [];
       if (!first || !second) throw new Error('alice has two subflows');
-      const alice = image.socket({ ...ALICE, subflows: [first, { ...second, bits: [peers.name] }] });
+      const alice = image.socket({ ...ALICE, subflows: [first, { ...second, bits: [peers.name], id: 255 }] });
       image.task(PID, [image.plainFile(), 0n, udp.file, listener.file, alice.file]);
       const hasMember = (member: string) => layout.has('tcp_sock', member);
       const counters = (number: number) => ({
@@ -82,8 +82,8 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
           remote: WIFI,
           token: 0xdeadbeef,
           subflows: [
-            { ...common, remote: WIFI, peers: 'active', ...counters(1) },
-            { ...common, remote: LTE, peers: 'backup', ...counters(2) },
+            { ...common, remote: WIFI, peers: 'active', id: 0, ...counters(1) },
+            { ...common, remote: LTE, peers: 'backup', id: 255, ...counters(2) },
           ],
         },
       ]);
