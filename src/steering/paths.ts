@@ -47,7 +47,7 @@ export function pathFinder(
   paths: readonly PathConditions[],
   wrap: (find: AddressFinder) => AddressFinder = (find) => find,
 ): PathFinder {
-  const byId = new Map<number, PathConfig[]>();
+  const byId = new Map<number, PathConditions[]>();
   for (const path of paths) {
     for (const id of path.addressIds ?? []) byId.set(id, [...(byId.get(id) ?? []), path]);
   }
