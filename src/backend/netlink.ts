@@ -3,6 +3,7 @@ import type { Backend, PriorityOptions, PriorityResult } from './backend.js';
 import type { Connection, ServerSockets } from '../model/connection.js';
 import type { ExcessSubflows, SubflowLimits } from '../model/subflow-limits.js';
 import type { Priority, SubflowName } from '../model/subflow.js';
+import { FallbackTimes } from './fallback-times.js';
 import { descriptors, socketInodes } from './netlink/descriptors.js';
 import { subflowNow, type SubflowInfo, type TcpSocket } from './netlink/diag.js';
 import { toKernelError } from './netlink/to-kernel-error.js';
@@ -44,6 +45,7 @@ export class NetlinkBackend implements Backend {
   readonly description = 'the kernel is asked to set each priority, and notifies the client at once';
   readonly #listener: PathManagerListener;
   readonly #last = new Map<number, LastObservation>();
+  readonly #fallbackTimes = new FallbackTimes();
 
   private constructor(listener: PathManagerListener) {
     this.#listener = listener;
@@ -55,6 +57,7 @@ export class NetlinkBackend implements Backend {
   }
 
   trackServers(pids: readonly number[]): void {
+    this.#fallbackTimes.keepOnly(pids);
     this.#listener.trackServers(pids);
   }
 
@@ -83,7 +86,7 @@ export class NetlinkBackend implements Backend {
             const caveat = caveatOf(connection, observation);
             return caveat === undefined ? connection : { ...connection, caveat };
           }),
-        plain: observation.plain,
+        plain: this.#fallbackTimes.addTo(pid, observation.plain),
         problems: [],
       });
     } catch (error) {

@@ -3,6 +3,7 @@ import { DEFAULT_MODE } from '../model/mode.js';
 import type { Config } from '../config/config.js';
 import { clientKey, type Session, qualifiedName } from '../model/session.js';
 import { rememberingPathFinder } from './paths.js';
+import { fallback, type Fallback } from './fallback.js';
 import { rememberingRuleFinder, type Overrides, type Rule } from './rule.js';
 import type { ObservedSession, Snapshot } from './snapshot.js';
 import { placeSubflows, type PlacedSubflow } from './subflows.js';
@@ -13,6 +14,8 @@ export interface PlacedSession {
   readonly rule: Rule;
   readonly connection: ObservedSession['connection'];
   readonly unsteerable?: ObservedSession['unsteerable'];
+  /** Absent if its connection did not fall back to plain TCP. */
+  readonly fellBack?: Fallback;
   /** Empty if the kernel shows no MPTCP connection. */
   readonly placed: readonly PlacedSubflow[];
 }
@@ -34,13 +37,16 @@ export function placeSessions(snapshot: Snapshot, config: Config, overrides: Ove
   const byName = rememberingRuleFinder(config);
   const pathOf = rememberingPathFinder(config.paths);
   const virtual = virtualAddresses(snapshot);
-  return snapshot.sessions.map(({ session, connection, unsteerable }) => {
+  return snapshot.sessions.map(({ session, connection, unsteerable, fellBackSince }) => {
     const override = overrides.get(qualifiedName(session));
     const rule = byName(session.commonName);
     return {
       session,
       connection,
       ...(unsteerable && { unsteerable }),
+      ...(fellBackSince !== undefined && {
+        fellBack: fallback(fellBackSince, pathOf(session.real.address)),
+      }),
       rule: override === undefined ? rule : overridden(rule, override),
       placed: isConnection(connection)
         ? placeSubflows(connection, pathOf, virtual.get(session.server) ?? new Set())

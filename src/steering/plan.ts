@@ -5,6 +5,7 @@ import type { Rate } from '../model/rate.js';
 import type { Session } from '../model/session.js';
 import type { Priority, Subflow, SubflowName } from '../model/subflow.js';
 import { choicesOf } from './choice.js';
+import { fallbackReason, type Fallback } from './fallback.js';
 import { NO_GUIDANCE, type Guidance } from './guidance.js';
 import { MODE_TABLE } from './modes/table.js';
 import { placeSessions, sessionKey, type PlacedSession } from './placed-session.js';
@@ -77,6 +78,8 @@ export interface SessionPlan {
   readonly state: SessionState;
   /** Why the session is in this state: one line for people. */
   readonly reason: string;
+  /** Present only in the state `plain`, if the connection was MPTCP before. */
+  readonly fellBack?: Fallback;
   /**
    * The path that the plan makes primary; present in the states `obeyed` and `pending`, if only one path is active.
    */
@@ -126,10 +129,12 @@ export function planSessions(sessions: readonly PlacedSession[], guidance: Guida
 }
 
 function planSession(placedSession: PlacedSession, guidance: Guidance): SessionPlan {
-  const { session, connection, rule, placed, unsteerable } = placedSession;
+  const { session, connection, rule, placed, unsteerable, fellBack } = placedSession;
   if (connection === undefined || connection === 'plain') {
-    const [state, reason] = UNSTEERABLE[unsteerable ?? connection ?? 'unseen'];
-    return { session, rule, state, reason, missing: [], heldBack: false, subflows: [], wishes: [] };
+    const [state, plainReason] = UNSTEERABLE[unsteerable ?? connection ?? 'unseen'];
+    const reason = fellBack ? fallbackReason(fellBack) : plainReason;
+    const rest = { missing: [], heldBack: false, subflows: [], wishes: [] };
+    return { session, rule, state, reason, ...(fellBack && { fellBack }), ...rest };
   }
   const mode = MODE_TABLE[rule.mode];
   const active = mode.activePaths(placedSession, guidance.choices.get(sessionKey(session)));

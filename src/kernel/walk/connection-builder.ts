@@ -114,7 +114,7 @@ export class ConnectionBuilder {
         continue;
       }
       if (walk.isPlain(index, first, end)) {
-        plain.push({ pid: this.pid, remote });
+        plain.push({ pid: this.pid, remote, fellBack: true });
         continue;
       }
       const subflows: LastSubflow[] = [];
