@@ -25,12 +25,12 @@ interface LastObservation extends ServerObservation {
   readonly setSince: Map<TcpSocket, Priority>;
 }
 
-const CONNECTED_UNDER_PM_TYPE_0 =
-  'its priorities cannot be set, because it connected under net.mptcp.pm_type = 0: set that to 1 in the network ' +
-  'namespace of its server, and let it reconnect';
+const UNDER_KERNELS_PATH_MANAGER =
+  "its priorities cannot be set, because it connected under the kernel's own path manager: set net.mptcp.path_manager = " +
+  'userspace (before Linux 6.15 net.mptcp.pm_type = 1) in the network namespace of its server, and let it reconnect';
 const CONNECTED_BEFORE_US =
-  'it connected before subflowd started: the kernel refuses further subflows while no program listens to its events; ' +
-  'they come when it reconnects';
+  'it connected before subflowd started: the kernel refuses further subflows while no program on this host listens to its ' +
+  'path manager; they come when it reconnects';
 
 const CANNOT_OVERRIDE_PEER =
   'the client asks for backup, and netlink cannot override that: peer-backup = override needs backend = devmem';
@@ -152,10 +152,10 @@ export class NetlinkBackend implements Backend {
     };
     const isHeldBackByPeer = ({ peers }: SubflowInfo) =>
       overridePeer && priority === 'active' && peers === 'backup';
-    const isUnderPmType0 = userspacePm.get(connection.token) === false;
+    const isUnderKernelsPathManager = userspacePm.get(connection.token) === false;
     // Skip the read before the request: a priority that differed just now still needs setting. The request names the token
     // and the endpoints, so it reaches this subflow or none, and the read after it shows the result.
-    if (isUnderPmType0 || (setSince.get(socket) ?? socket.mptcp?.ours) === priority) {
+    if (isUnderKernelsPathManager || (setSince.get(socket) ?? socket.mptcp?.ours) === priority) {
       const before = readNow();
       if (!before) return GONE;
       if (before.ours === priority) {
@@ -163,7 +163,7 @@ export class NetlinkBackend implements Backend {
           ? refused(CANNOT_OVERRIDE_PEER)
           : { outcome: 'unchanged', isMpPrioRequested: false };
       }
-      if (isUnderPmType0) return refused(CONNECTED_UNDER_PM_TYPE_0);
+      if (isUnderKernelsPathManager) return refused(UNDER_KERNELS_PATH_MANAGER);
     }
     try {
       setPriority(namespace.generic, this.#listener.family, connection.token, socket, priority);
@@ -230,6 +230,6 @@ function caveatOf(
   { token, subflows }: Connection,
   { userspacePm, namespace }: LastObservation,
 ): string | undefined {
-  if (userspacePm.get(token) === false) return CONNECTED_UNDER_PM_TYPE_0;
+  if (userspacePm.get(token) === false) return UNDER_KERNELS_PATH_MANAGER;
   return subflows.length < 2 && namespace.mayPredateListening(token) ? CONNECTED_BEFORE_US : undefined;
 }

@@ -117,7 +117,7 @@ describe('connections under pm_type = 1', () => {
     startSidecar(stage.network.server, stage);
     const status = await untilStatus(stage.files, 'the problem', ({ problems }) => problems.length > 0);
     expect(only(status).subflows.map(({ subflow }) => subflow.ours)).toEqual(['active', 'active']);
-    expect(only(status).reason).toContain('it connected under net.mptcp.pm_type = 0');
+    expect(only(status).reason).toContain("it connected under the kernel's own path manager");
     expect(status.problems.join()).toMatch(/alice: .* cannot be made backup: .*let it reconnect/);
     await tunnel.stop();
     await stage.connect(0, 'alice');
