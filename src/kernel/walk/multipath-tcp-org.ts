@@ -9,7 +9,7 @@ import { addOffset, type AddressSpace } from '../memory/address-space.js';
 import { FieldSelection, type BitSlot, type Slot } from '../memory/field-selection.js';
 import { FieldTable, toHalves } from '../memory/field-table.js';
 import { PointerTable } from '../memory/pointer-table.js';
-import type { MetaSocket, WalkResult } from './connection-builder.js';
+import type { MetaSocket, WalkResult } from './walk-result.js';
 import { EndpointTable } from './endpoint-table.js';
 import { IPPROTO_TCP, type MptcpImplementation, type Walk } from './mptcp-implementation.js';
 import { expectFourTuple, trailToMetaSocket } from './subflow-trail.js';
@@ -77,7 +77,7 @@ export class MultipathTcpOrgMptcp implements MptcpImplementation {
     const trail = trailToMetaSocket(this.space, this.layout, this.#endpoints, pid, files, location);
     if (!trail || mpcb === undefined) return undefined;
     const { context, socket } = location;
-    const areMapped =
+    const areAccepted =
       trail.expectBitField('meta-socket', 'its protocol', sk, this.#protocol, IPPROTO_TCP) &&
       trail.expectBitField('meta-socket', 'its mpc', sk, this.#mpc, 1) &&
       trail.expectPointer('meta-socket', 'its mptcp_cb', at(sk, this.#mpcb), mpcb) &&
@@ -90,7 +90,7 @@ export class MultipathTcpOrgMptcp implements MptcpImplementation {
       this.bits.preconditions.every(({ bit, value }) =>
         trail.expectBitField('subflow', bit.name, context, bit, value),
       );
-    return areMapped ? trail : undefined;
+    return areAccepted ? trail : undefined;
   }
 }
 
@@ -101,10 +101,12 @@ export class MultipathTcpOrgMptcp implements MptcpImplementation {
 class MultipathTcpOrgWalk extends ServerWalk {
   readonly #sockets: SocketReader;
   readonly #metaEndpoints: EndpointTable;
+  // members of the tcp_sock of each file
   readonly #tcpSelection = new FieldSelection();
   readonly #mpc: BitSlot;
   readonly #mpcb: Slot;
   readonly #tcpSocks: FieldTable;
+  // members of the mptcp_cb of each meta-socket
   readonly #metaSelection = new FieldSelection();
   readonly #metaSk: Slot;
   readonly #token: Slot;
@@ -123,11 +125,13 @@ class MultipathTcpOrgWalk extends ServerWalk {
   readonly #contextOnList: PointerTable;
   /** `mptcp_tcp_sock.tp`. */
   readonly #sockOf: PointerTable;
+  // members of the mptcp_tcp_sock of each subflow
   readonly #contextSelection = new FieldSelection();
   readonly #next: Slot;
   readonly #tp: Slot;
   readonly #priorities: PrioritySlots;
   readonly #contexts: FieldTable;
+  // members of the tcp_sock of each subflow
   readonly #sockSelection = new FieldSelection();
   readonly #mpcbOfSock: Slot;
   readonly #mptcpOfSock: Slot;
