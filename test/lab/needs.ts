@@ -14,6 +14,7 @@ const checks = {
   tun: () => (existsSync('/dev/net/tun') ? undefined : 'this kernel has no TUN (/dev/net/tun)'),
   openvpn: () => program(openvpnProgram) ?? program('mptcpize') ?? program('tcpdump') ?? program('openssl'),
   strace: () => program('strace'),
+  nft: () => program('nft'),
   guest: () =>
     program('qemu-system-x86_64') ??
     program('gcc') ??
