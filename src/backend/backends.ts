@@ -5,7 +5,7 @@ import type { Backend } from './backend.js';
 import { DevmemBackend } from './devmem.js';
 import { NetlinkBackend } from './netlink.js';
 import { PathManagerListener } from './netlink/listener.js';
-import { readPmType } from './netlink/pm-type.js';
+import { readPathManagerSetting } from './netlink/path-manager-setting.js';
 import { withListener } from './netlink/with-listener.js';
 
 /** What the daemon and `subflowd doctor` need to know about a backend before it is open. */
@@ -39,9 +39,13 @@ export const BACKENDS: Readonly<Record<BackendName, BackendDefinition>> = {
     probe: async () => (await import('./netlink/probe.js')).probeNetlink(),
     probeServer: async (name, pid) =>
       (await import('./netlink/probe-server.js')).probeServerForNetlink(name, pid),
-    advantage: 'net.mptcp.pm_type is 1',
-    // It can still be of use: a server can run in a network namespace that has a pm_type of its own.
-    drawback: () => (readPmType() === 1 ? undefined : 'net.mptcp.pm_type is not 1'),
+    advantage: 'userspace is the path manager of new connections',
+    // It can still be of use: a server can run in a network namespace that has a setting of its own.
+    drawback: () => {
+      const setting = readPathManagerSetting();
+      if (setting?.isUserspace) return undefined;
+      return `userspace is not the path manager of new connections${setting === undefined ? '' : ` (${setting.text})`}`;
+    },
   },
   devmem: {
     open: openDevmem,

@@ -13,6 +13,7 @@ import type {
 } from '../kernel/walk/subflow-location.js';
 import { FdTableReader, type OpenFiles } from '../kernel/walk/fd-table.js';
 import type { Backend, PriorityOptions, PriorityResult } from './backend.js';
+import { FallbackTimes } from './fallback-times.js';
 
 /** The last observation of a server. */
 interface LastObservation {
@@ -36,6 +37,7 @@ export class DevmemBackend implements Backend {
   /** By PID. */
   readonly #last = new Map<number, LastObservation>();
   readonly #committed: PriorityResult;
+  readonly #fallbackTimes = new FallbackTimes();
 
   constructor(private readonly kernel: OpenKernel) {
     this.#mptcp = mptcpOf(kernel);
@@ -86,13 +88,14 @@ export class DevmemBackend implements Backend {
 
   trackServers(pids: readonly number[]): void {
     for (const pid of this.#last.keys()) if (!pids.includes(pid)) this.#last.delete(pid);
+    this.#fallbackTimes.keepOnly(pids);
   }
 
   async connections(pid: number): Promise<ServerSockets> {
     const { connections, plain, problems } = this.#observe(pid);
     return Promise.resolve({
       connections: connections.map(({ connection }) => connection),
-      plain,
+      plain: this.#fallbackTimes.addTo(pid, plain),
       problems,
     });
   }

@@ -4,6 +4,7 @@ import type { Announcement } from '../model/announcement.js';
 import type { Connection, ServerSockets } from '../model/connection.js';
 import type { ExcessSubflows, SubflowLimits } from '../model/subflow-limits.js';
 import type { Priority, SubflowName } from '../model/subflow.js';
+import { FallbackTimes } from './fallback-times.js';
 import { descriptors, socketInodes } from './netlink/descriptors.js';
 import { subflowNow, type SubflowInfo, type TcpSocket } from './netlink/diag.js';
 import { toKernelError } from './netlink/to-kernel-error.js';
@@ -25,12 +26,12 @@ interface LastObservation extends ServerObservation {
   readonly setSince: Map<TcpSocket, Priority>;
 }
 
-const CONNECTED_UNDER_PM_TYPE_0 =
-  'its priorities cannot be set, because it connected under net.mptcp.pm_type = 0: set that to 1 in the network ' +
-  'namespace of its server, and let it reconnect';
+const UNDER_KERNELS_PATH_MANAGER =
+  "its priorities cannot be set, because it connected under the kernel's own path manager: set net.mptcp.path_manager = " +
+  'userspace (before Linux 6.15 net.mptcp.pm_type = 1) in the network namespace of its server, and let it reconnect';
 const CONNECTED_BEFORE_US =
-  'it connected before subflowd started: the kernel refuses further subflows while no program listens to its events; ' +
-  'they come when it reconnects';
+  'it connected before subflowd started: the kernel refuses further subflows while no program on this host listens to its ' +
+  'path manager; they come when it reconnects';
 
 const CANNOT_OVERRIDE_PEER =
   'the client asks for backup, and netlink cannot override that: peer-backup = override needs backend = devmem';
@@ -45,6 +46,7 @@ export class NetlinkBackend implements Backend {
   readonly description = 'the kernel is asked to set each priority, and notifies the client at once';
   readonly #listener: PathManagerListener;
   readonly #last = new Map<number, LastObservation>();
+  readonly #fallbackTimes = new FallbackTimes();
 
   private constructor(listener: PathManagerListener) {
     this.#listener = listener;
@@ -56,6 +58,7 @@ export class NetlinkBackend implements Backend {
   }
 
   trackServers(pids: readonly number[]): void {
+    this.#fallbackTimes.keepOnly(pids);
     this.#listener.trackServers(pids);
   }
 
@@ -88,7 +91,7 @@ export class NetlinkBackend implements Backend {
             const caveat = caveatOf(connection, observation);
             return caveat === undefined ? connection : { ...connection, caveat };
           }),
-        plain: observation.plain,
+        plain: this.#fallbackTimes.addTo(pid, observation.plain),
         problems: [],
       });
     } catch (error) {
@@ -154,10 +157,10 @@ export class NetlinkBackend implements Backend {
     };
     const isHeldBackByPeer = ({ peers }: SubflowInfo) =>
       overridePeer && priority === 'active' && peers === 'backup';
-    const isUnderPmType0 = userspacePm.get(connection.token) === false;
+    const isUnderKernelsPathManager = userspacePm.get(connection.token) === false;
     // Skip the read before the request: a priority that differed just now still needs setting. The request names the token
     // and the endpoints, so it reaches this subflow or none, and the read after it shows the result.
-    if (isUnderPmType0 || (setSince.get(socket) ?? socket.mptcp?.ours) === priority) {
+    if (isUnderKernelsPathManager || (setSince.get(socket) ?? socket.mptcp?.ours) === priority) {
       const before = readNow();
       if (!before) return GONE;
       if (before.ours === priority) {
@@ -165,7 +168,7 @@ export class NetlinkBackend implements Backend {
           ? refused(CANNOT_OVERRIDE_PEER)
           : { outcome: 'unchanged', isMpPrioRequested: false };
       }
-      if (isUnderPmType0) return refused(CONNECTED_UNDER_PM_TYPE_0);
+      if (isUnderKernelsPathManager) return refused(UNDER_KERNELS_PATH_MANAGER);
     }
     try {
       setPriority(namespace.generic, this.#listener.family, connection.token, socket, priority);
@@ -229,6 +232,6 @@ function indexByPeer(connections: readonly ObservedConnection[]): Map<string, Ob
 }
 
 function caveatOf(connection: Connection, { userspacePm, namespace }: LastObservation): string | undefined {
-  if (userspacePm.get(connection.token) === false) return CONNECTED_UNDER_PM_TYPE_0;
+  if (userspacePm.get(connection.token) === false) return UNDER_KERNELS_PATH_MANAGER;
   return namespace.mayRefuseJoins(connection) ? CONNECTED_BEFORE_US : undefined;
 }

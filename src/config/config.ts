@@ -104,7 +104,7 @@ export interface SteeringConfig {
   /** The most sessions that `balance` moves in one round. */
   readonly moves: number;
   /**
-   * The most subflows of a connection, including its first one, if the kernel sets no limit; 2 to 64.
+   * The most subflows of a connection, including its first one, if the kernel sets no limit; 2 to 256.
    */
   readonly maxSubflows: number;
   /** The fraction by which a session's new path must stay less full than its old path was; 0 to 0.5. */

@@ -118,7 +118,7 @@ const steering = z.object({
   dwell: text(timeReader(0, 86_400_000)).default(10_000),
   moves: text(countReader(1, 10_000)).default(32),
   gain: text(readPercent).default(0.04),
-  'max-subflows': text(countReader(2, 64)).default(8),
+  'max-subflows': text(countReader(2, 256)).default(8),
 });
 
 /** The keys of each kind of section, and their defaults. They are defined only here. */

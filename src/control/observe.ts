@@ -1,5 +1,5 @@
 import type { Backend } from '../backend/backend.js';
-import type { Connection, ServerSockets } from '../model/connection.js';
+import type { Connection, PlainPeer, ServerSockets } from '../model/connection.js';
 import { formatEndpoint, isSameEndpoint } from '../model/endpoint.js';
 import type { AnySession, Session, SessionWithoutPort } from '../model/session.js';
 import type { ObservedSession, Snapshot } from '../steering/snapshot.js';
@@ -96,18 +96,19 @@ async function observeServer(
 }
 
 /**
- * The sockets from one address and port of a client. `plain`: plain TCP. `several`: connections to several ports of the
- * server, and nothing shows which of them belongs to which session.
+ * The sockets from one address and port of a client. `several`: connections to several ports of the server, and nothing shows
+ * which of them belongs to which session.
  */
-type Match = Connection | 'plain' | 'several';
+type Match = Connection | PlainPeer | 'several';
 
 /** The sockets by endpoint of the client. */
 function indexSockets({ connections, plain }: ServerSockets): Map<string, Match> {
-  const found = new Map<string, Match>(plain.map(({ remote }) => [formatEndpoint(remote), 'plain']));
+  const found = new Map<string, Match>(plain.map((peer) => [formatEndpoint(peer.remote), peer]));
   for (const connection of connections) {
     const key = formatEndpoint(connection.remote);
     const other = found.get(key);
-    const isOtherPort = typeof other === 'object' && !isSameEndpoint(other.local, connection.local);
+    const isOtherPort =
+      other !== undefined && isConnection(other) && !isSameEndpoint(other.local, connection.local);
     found.set(key, isOtherPort || other === 'several' ? 'several' : connection);
   }
   return found;
@@ -123,11 +124,16 @@ function assignConnections(
     const endpoint = formatEndpoint(session.real);
     const unsteerable = unsteerableReason(session, disputes.get(endpoint));
     if (unsteerable) return { session, connection: undefined, unsteerable };
-    const connection = found.get(endpoint);
-    return connection === 'several'
-      ? { session, connection: undefined, unsteerable: 'disputed' }
-      : { session, connection };
+    const match = found.get(endpoint);
+    if (match === 'several') return { session, connection: undefined, unsteerable: 'disputed' };
+    if (match === undefined || isConnection(match)) return { session, connection: match };
+    const { fellBackSince } = match;
+    return { session, connection: 'plain', ...(fellBackSince !== undefined && { fellBackSince }) };
   });
+}
+
+function isConnection(match: Match): match is Connection {
+  return typeof match === 'object' && 'subflows' in match;
 }
 
 /** Why a session cannot be steered. @param rivals the sessions with the same endpoint, if there are several. */

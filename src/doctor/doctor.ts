@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config, ConsoleConfig, ServerConfig } from '../config/config.js';
 import { loadConfig } from '../config/load.js';
 import { configWarnings } from '../config/warnings.js';
+import { daemonProcess } from '../console/common/daemon-process.js';
 import { requireGroup } from '../console/common/group.js';
 import type { DaemonStatus } from '../api/status.js';
 import { inspectOverrides } from '../control/overrides-file.js';
@@ -9,10 +10,12 @@ import { ConsoleUnreachable } from '../console/terminal/connect.js';
 import { ConsoleRefusal, talk } from '../console/terminal/talk.js';
 import type { BackendName } from '../model/backend-name.js';
 import { userNumber } from '../util/accounts.js';
+import type { ServerStatus } from '../openvpn/server-status.js';
 import { Servers } from '../openvpn/servers.js';
 import { bad, note, ok, type Check } from '../model/check.js';
 import { checkAnnounced } from './announced.js';
 import { checkHost } from './host.js';
+import { findJoinObstacles, type JoinObstacles } from './join-obstacles.js';
 import { checkServer } from './servers.js';
 import { checkSessions } from './sessions.js';
 
@@ -92,12 +95,22 @@ async function checkServers(config: Config, backend: BackendName): Promise<Check
     return isAbsent ? observeServers(config, backend) : [daemonFault(error)];
   }
   const servers = await Promise.all(status.servers.map((server) => checkServer(server, status.backend.name)));
+  const obstacles = await joinObstacles(status.servers, await daemonProcess(config.console.socket));
   return [
     ok('daemon', 'subflowd runs'),
     ...servers.flat(),
+    ...obstacles.checks,
     ...(await checkAnnounced(config.servers, status.servers)),
-    ...checkSessions(status),
+    ...checkSessions(status, obstacles.byPid),
   ];
+}
+
+/** @param daemon the PID of the daemon, if it runs. */
+function joinObstacles(servers: readonly ServerStatus[], daemon?: number): Promise<JoinObstacles> {
+  const processes = servers.flatMap(({ name, pids }) =>
+    pids.map((pid) => ({ name: `server ${name}, process ${pid}`, pid })),
+  );
+  return findJoinObstacles(processes, new Set([process.pid, ...(daemon === undefined ? [] : [daemon])]));
 }
 
 function daemonFault(error: unknown): Check {
@@ -130,6 +143,7 @@ async function observeServers(config: Config, backend: BackendName): Promise<Che
     note('daemon', 'subflowd does not run', 'systemctl start subflowd'),
     ...(await Promise.all(found.map((server) => checkServer(server, backend)))).flat(),
     ...(await checkAnnounced(config.servers, found)),
+    ...(await joinObstacles(found)).checks,
     ...[...problems].map((problem) => note('openvpn', problem)),
   ];
 }

@@ -9,7 +9,10 @@ const RESTART = 'systemctl restart openvpn-server@NAME';
 /** Completes "start it under mptcpize: ". */
 const DROP_IN = `openvpn-conf/openvpn-server@.service.d/mptcp.conf is a drop-in for its unit (openvpn@.service.d for openvpn@NAME), then systemctl daemon-reload && ${RESTART}`;
 /** How to fix a client that uses plain TCP. */
-export const PLAIN_CLIENT_REMEDY = 'start its OpenVPN under mptcpize run, on a kernel with MPTCP';
+export const PLAIN_CLIENT_REMEDY =
+  'start its OpenVPN under mptcpize run, on a kernel with MPTCP. If it does so: after a network that drops MPTCP, its kernel uses ' +
+  'plain TCP for up to net.mptcp.blackhole_timeout seconds (3600): sysctl -w net.mptcp.blackhole_timeout=0 there ends that, then ' +
+  'reconnect it. Else something on the way strips the options of MPTCP: try another network';
 /** The largest number of peers that one check names. */
 export const MAX_PEERS = 10;
 

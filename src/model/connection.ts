@@ -20,6 +20,16 @@ export interface Connection {
 export interface PlainPeer {
   readonly pid: number;
   readonly remote: Endpoint;
+  /**
+   * The connection began with MPTCP and fell back to plain TCP (RFC 8684 section 3.7). Absent if it never was MPTCP: the kernel
+   * gives a server a plain TCP socket for a client whose handshake had no MPTCP.
+   */
+  readonly fellBack?: true;
+  /**
+   * When this daemon first observed that it had fallen back, Unix time in milliseconds. The kernel does not keep the time itself.
+   * Present only with {@link fellBack}.
+   */
+  readonly fellBackSince?: number;
 }
 
 /** The result of one observation of a server's sockets. */

@@ -51,6 +51,11 @@ export class OwnRecords {
     this.hookRecords.addUser(uid);
   }
 
+  /** See {@link HookRecords.addProcess}. */
+  addProcess(reported: number, pid: number): void {
+    this.hookRecords.addProcess(reported, pid);
+  }
+
   /** Removes a record. @returns whether this call removed it. */
   discard(one: ValidRecord): boolean {
     return this.hookRecords.discard(one);

@@ -11,7 +11,7 @@ import { parseStatus } from './management/status.js';
 import { hasSameSessions, makeRecordCheck, mergeSessions, NO_SESSIONS, type ServerSources } from './merge.js';
 import { MissingConnections } from './missing-connections.js';
 import { OwnRecords } from './own-records.js';
-import { probeProcess } from './records/process.js';
+import { findProcess } from './records/find-process.js';
 import type { HookRecords } from './records/hook-records.js';
 import type { ValidRecord } from './records/record-table.js';
 import { Roster } from './roster.js';
@@ -66,10 +66,8 @@ export class Server extends EventEmitter<ServerMap> implements ServerIdentity {
     this.#records = new OwnRecords(this, hookRecords, servers, this.#problems, (text) =>
       this.emit('problem', text),
     );
-    this.#process = new ServerProcess(this.management, options.probe ?? probeProcess, this.#problems, {
-      onUser: (uid) => {
-        this.#records.addUser(uid);
-      },
+    this.#process = new ServerProcess(this.management, options.probe ?? findProcess, this.#problems, {
+      records: this.#records,
       onForgotten: () => {
         this.#roster.clear();
       },

@@ -4,6 +4,7 @@ import type { QuotaUse } from '../model/quota.js';
 import type { Config } from '../config/config.js';
 import { clientKey, type Session, qualifiedName } from '../model/session.js';
 import { rememberingPathFinder } from './paths.js';
+import { fallback, type Fallback } from './fallback.js';
 import { NO_ACCOUNTS, quotaUses, type QuotaAccounts } from './quota.js';
 import { rememberingRuleFinder, type Overrides, type Rule } from './rule.js';
 import type { ObservedSession, Snapshot } from './snapshot.js';
@@ -15,6 +16,8 @@ export interface PlacedSession {
   readonly rule: Rule;
   readonly connection: ObservedSession['connection'];
   readonly unsteerable?: ObservedSession['unsteerable'];
+  /** Absent if its connection did not fall back to plain TCP. */
+  readonly fellBack?: Fallback;
   /** Empty if the kernel shows no MPTCP connection. */
   readonly placed: readonly PlacedSubflow[];
   /** What its client has carried on each path with a quota; absent: its rule has no quota. */
@@ -43,7 +46,7 @@ export function placeSessions(
   const byName = rememberingRuleFinder(config);
   const pathOf = rememberingPathFinder(config.paths);
   const virtual = virtualAddresses(snapshot);
-  return snapshot.sessions.map(({ session, connection, unsteerable }) => {
+  return snapshot.sessions.map(({ session, connection, unsteerable, fellBackSince }) => {
     const override = overrides.get(qualifiedName(session));
     const rule = byName(session.commonName);
     const quotas = quotaUses(session, rule, accounts);
@@ -51,6 +54,9 @@ export function placeSessions(
       session,
       connection,
       ...(unsteerable && { unsteerable }),
+      ...(fellBackSince !== undefined && {
+        fellBack: fallback(fellBackSince, pathOf(session.real.address)),
+      }),
       rule: override === undefined ? rule : overridden(rule, override),
       placed: isConnection(connection)
         ? placeSubflows(connection, pathOf, virtual.get(session.server) ?? new Set())

@@ -7,6 +7,7 @@ import type { Session } from '../model/session.js';
 import type { Priority, Subflow, SubflowName } from '../model/subflow.js';
 import { obstacleOf, obstaclesOf, usablePaths, type UsablePaths } from './choice.js';
 import { sessionFacts, subflowFacts, type SubflowFacts } from './facts.js';
+import { fallbackReason, type Fallback } from './fallback.js';
 import { NO_GUIDANCE, type Guidance } from './guidance.js';
 import { MODE_TABLE } from './modes/table.js';
 import { placeSessions, sessionKey, type PlacedSession } from './placed-session.js';
@@ -94,6 +95,8 @@ export interface SessionPlan {
   readonly facts: readonly string[];
   /** The paths that its traffic is really on: those that carried something lately, the one with the most first. */
   readonly carriedOn: readonly string[];
+  /** Present only in the state `plain`, if the connection was MPTCP before. */
+  readonly fellBack?: Fallback;
   /**
    * The path that the plan makes primary; present in the states `obeyed`, `pending` and `elsewhere`, if only one path is
    * active.
@@ -146,11 +149,12 @@ export function planSessions(sessions: readonly PlacedSession[], guidance: Guida
 }
 
 function planSession(placedSession: PlacedSession, guidance: Guidance): SessionPlan {
-  const { session, connection, rule, placed, unsteerable, quotas } = placedSession;
+  const { session, connection, rule, placed, unsteerable, fellBack, quotas } = placedSession;
   if (connection === undefined || connection === 'plain') {
-    const [state, reason] = UNSTEERABLE[unsteerable ?? connection ?? 'unseen'];
+    const [state, plainReason] = UNSTEERABLE[unsteerable ?? connection ?? 'unseen'];
+    const reason = fellBack ? fallbackReason(fellBack) : plainReason;
     const nothing = { missing: [], heldBack: false, facts: [], carriedOn: [], subflows: [], wishes: [] };
-    return { session, rule, state, reason, ...nothing };
+    return { session, rule, state, reason, ...(fellBack && { fellBack }), ...nothing };
   }
   const key = sessionKey(session);
   const mode = MODE_TABLE[rule.mode];

@@ -13,6 +13,8 @@ export interface ObservedSession {
   readonly unsteerable?: 'udp' | 'not-let-in' | 'disputed';
   /** `plain`: a TCP socket without MPTCP; undefined: no socket was found for it. */
   readonly connection: Connection | 'plain' | undefined;
+  /** If the connection fell back from MPTCP to plain TCP: when that was first observed, Unix time in milliseconds. */
+  readonly fellBackSince?: number;
 }
 
 /** One observation of all servers. */

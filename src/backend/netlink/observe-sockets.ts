@@ -53,7 +53,12 @@ export function observeSockets(
   const plainSockets = sockets.filter(
     ({ mptcp, inode }) => !mptcp && inodes.has(inode) && !metaInodes.has(inode),
   );
-  const plain = [...plainSockets, ...metas.filter(({ hasFallenBack }) => hasFallenBack)];
+  const plain: PlainPeer[] = [
+    ...plainSockets.map(({ remote }) => ({ pid, remote })),
+    ...metas
+      .filter(({ hasFallenBack }) => hasFallenBack)
+      .map(({ remote }) => ({ pid, remote, fellBack: true as const })),
+  ];
   const connectionsOf = (some: readonly MetaSocket[]) =>
     some
       .filter(({ hasFallenBack }) => !hasFallenBack)
@@ -65,7 +70,7 @@ export function observeSockets(
       });
   return {
     connections: connectionsOf(metas),
-    plain: plain.map(({ remote }) => ({ pid, remote })),
+    plain,
     waiting: connectionsOf(waiting),
     portOf: new Map([...metas, ...plainSockets].map(({ inode, local }) => [inode, local.port])),
   };

@@ -110,7 +110,7 @@ export function endpointPorts(socket: RequestSocket, family: Family): number[] {
 
 /**
  * Whether the userspace path manager manages a connection (pm.h, mptcp_pm_is_userspace): it connected under
- * net.mptcp.pm_type = 1. This asks the kernel to close a subflow that cannot exist: the kernel answers EINVAL if the in-kernel
+ * net.mptcp.path_manager = userspace. This asks the kernel to close a subflow that cannot exist: the kernel answers EINVAL if the in-kernel
  * path manager manages the connection, and otherwise that there is no such subflow.
  * @returns false also if there is no such connection. @throws {NetlinkError} for every other answer.
  */

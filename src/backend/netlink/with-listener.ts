@@ -3,7 +3,8 @@ import type { PathManagerListener } from './listener.js';
 
 /**
  * Adds the events of the kernel's path manager to another backend, so that it reports changes at once. While we listen, the
- * kernel accepts further subflows under net.mptcp.pm_type = 1, without a limit of its own; ours applies.
+ * kernel accepts further subflows under net.mptcp.path_manager = userspace, without a limit of its own; ours applies. It
+ * does so for the whole host: one bitmap says whether anybody listens, in any network namespace.
  */
 export function withListener(backend: Backend, listener: PathManagerListener): Backend {
   return {

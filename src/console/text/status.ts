@@ -7,6 +7,7 @@ import { formatRate } from '../../model/rate.js';
 import type { Session } from '../../model/session.js';
 import type { ServerStatus } from '../../openvpn/server-status.js';
 import { printable } from '../../util/printable.js';
+import { timeText } from '../../util/time-text.js';
 import { useText } from './subflow-use.js';
 
 /** Columns that are separated by blanks; see cli-table3. */
@@ -37,14 +38,6 @@ export function statusText(status: DaemonStatus): string[] {
 function countText(sessions: number): string {
   if (sessions === 0) return 'no sessions';
   return sessions === 1 ? '1 session' : `${sessions} sessions`;
-}
-
-/** Formats a time in UTC, to the second. @param time Unix time, milliseconds. */
-function timeText(time: number): string {
-  return new Date(time)
-    .toISOString()
-    .replace('T', ' ')
-    .replace(/\.\d+Z$/, ' UTC');
 }
 
 function serverLine({ name, management, managementTrouble, pids, recorded, version }: ServerStatus): string {

@@ -34,7 +34,8 @@ export const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   inet_sock: ['inet_daddr', 'inet_rcv_saddr', 'inet_dport', 'inet_num', 'pinet6'],
   ipv6_pinfo: ['daddr', 'rcv_saddr'],
   // upstream
-  mptcp_sock: ['conn_list', 'token'],
+  // notsent_lowat is never read: it shows which bit of flags means a fallback (walk/upstream.ts)
+  mptcp_sock: ['conn_list', 'token', 'flags', 'notsent_lowat'],
   mptcp_subflow_context: ['node', 'tcp_sock', 'conn', 'fully_established', 'pm_notified', 'remote_id'],
   // never read: it shows which priorities the scheduler honours (commit/upstream-priority.ts)
   mptcp_subflow_request_sock: ['request_bkup'],

@@ -69,7 +69,7 @@ export class ConnectionBuilder {
       const [first, end] = [lists.starts[meta] as number, lists.starts[meta + 1] as number];
       const problem = lists.broken.get(meta) ?? walk.problemOf(meta);
       if (problem !== undefined) problems.push(`fd ${file.fd} (${formatEndpoint(remote)}): ${problem}`);
-      else if (walk.isPlain(meta, first, end)) plain.push({ pid: this.pid, remote });
+      else if (walk.isPlain(meta, first, end)) plain.push({ pid: this.pid, remote, fellBack: true });
       else connections[meta] = this.#locateConnection(walk, meta, subflows);
     }
     this.#lastSubflows = subflows;

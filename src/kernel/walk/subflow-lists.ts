@@ -4,11 +4,11 @@ import { FieldSelection, type Slot } from '../memory/field-selection.js';
 import { FieldTable, toHalves } from '../memory/field-table.js';
 
 /**
- * The largest number of nodes on a list. Upstream allows 8 subflows for each side's addresses (net/mptcp/protocol.h,
- * MPTCP_SUBFLOWS_MAX), multipath-tcp.org 32 (the bits of `path_index_bits`). This limit is larger, because subflows that
- * are closing stay on the list for a while.
+ * The largest number of nodes on a list. How many subflows a connection can have differs between kernels, and the userspace path
+ * manager of upstream has no limit. This number is twice the largest `max-subflows`, because subflows that are closing stay on
+ * the list for a while.
  */
-export const MAX_NODES = 160;
+export const MAX_NODES = 512;
 const POINTER = new FieldSelection();
 const POINTER_SLOT = POINTER.add({ offset: 0, size: 8 });
 

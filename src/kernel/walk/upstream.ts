@@ -80,6 +80,8 @@ class UpstreamWalk extends ServerWalk {
   readonly #metaSelection = new FieldSelection();
   readonly #token: Slot;
   readonly #first: Slot;
+  /** Undefined if the layout does not have the member; layouts that were made before this was read do not. */
+  readonly #fallback: BitSlot | undefined;
   readonly #metas: FieldTable;
   // members of mptcp_subflow_context
   readonly #node: Field;
@@ -104,6 +106,8 @@ class UpstreamWalk extends ServerWalk {
     this.#connList = layout.field('mptcp_sock', 'conn_list');
     this.#token = this.#metaSelection.add(layout.field('mptcp_sock', 'token'));
     this.#first = this.#metaSelection.add(nextPointer(this.#connList));
+    const fallback = fallbackBit(layout);
+    this.#fallback = fallback && this.#metaSelection.addBits(fallback);
     this.#metas = new FieldTable(this.#metaSelection);
     this.#node = layout.field(CONTEXT, 'node');
     this.#next = this.#contextSelection.add(nextPointer(this.#node));
@@ -159,8 +163,9 @@ class UpstreamWalk extends ServerWalk {
       endpoints,
       counters,
       problemOf: (meta: number) => (metas.isRead(meta) ? undefined : 'it cannot be read'),
-      // After a fallback to TCP a meta-socket has one subflow, which did neither handshake.
+      // Without the flag, a fallback is seen only if it came so early that the one subflow did neither handshake.
       isPlain: (meta: number, first: number, end: number) => {
+        if (this.#fallback && metas.bits(meta, this.#fallback) !== 0) return true;
         for (let node = first; node < end; node++) {
           if (isSubflow(node, meta) && hasHandshake(node)) return false;
         }
@@ -174,4 +179,17 @@ class UpstreamWalk extends ServerWalk {
       addressId: (node: number) => this.#addressId.read(contexts, node),
     };
   }
+}
+
+/**
+ * The bit MPTCP_FALLBACK_DONE of `mptcp_sock.flags` (net/mptcp/protocol.h). It is set when a connection falls back to plain TCP
+ * (__mptcp_try_fallback) and stays set. The number is a macro, which BTF does not have: 4 until "mptcp: cleanup writer wake-up"
+ * (037db6ea57da, Linux 6.9 and 6.8.12) made it 2. The next commit of that series added `notsent_lowat`, which BTF does have.
+ * @returns undefined if the layout has no `flags`.
+ */
+function fallbackBit(layout: Layout): BitField | undefined {
+  if (!layout.has('mptcp_sock', 'flags')) return undefined;
+  const number = layout.has('mptcp_sock', 'notsent_lowat') ? 2 : 4;
+  const { offset } = layout.field('mptcp_sock', 'flags');
+  return { name: 'MPTCP_FALLBACK_DONE', bitOffset: offset * 8 + number, bitSize: 1 };
 }

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { reasonOf } from '../../util/errno.js';
+import { unixPeer } from '../../native/unix-peer.js';
 import { LineSplitter, TooLongError } from '../../util/lines.js';
 import { readPasswordFile } from '../../util/password-file.js';
 import { watchListener, type ManagementTarget } from './listener.js';
@@ -44,6 +45,7 @@ export class ManagementConnection {
   readonly #greetingTimer: NodeJS.Timeout;
   #isGreeted = false;
   #isClosed = false;
+  #listenerPid: number | undefined;
   /** The password that was sent. The peer can send it back, and no message may contain it. */
   #password: string | undefined;
 
@@ -61,6 +63,7 @@ export class ManagementConnection {
     socket.on('connect', () => {
       const reason = checkListener();
       if (reason !== undefined) listener.onFailure(reason);
+      else if ('socket' in target) this.#listenerPid = listenerOf(socket);
     });
     socket.on('data', (chunk) => {
       this.#receive(chunk);
@@ -77,6 +80,11 @@ export class ManagementConnection {
           'or OpenVPN waits for a script; to fix it: end the other client',
       );
     }, greetingMs);
+  }
+
+  /** The PID on this host of the process that listens; undefined on TCP, and if the process is in no PID namespace of ours. */
+  get listenerPid(): number | undefined {
+    return this.#listenerPid;
   }
 
   /** OpenVPN has greeted: it needs no password any more, and no time limit. */
@@ -175,4 +183,10 @@ export class ManagementConnection {
       this.write(`${password}\n`);
     }
   }
+}
+
+/** The PID of the process that listens; undefined if it is in no PID namespace of ours, and so has no PID here. */
+function listenerOf(socket: Socket): number | undefined {
+  const { pid = 0 } = unixPeer(socket) ?? {};
+  return pid === 0 ? undefined : pid;
 }

@@ -17,7 +17,10 @@ export interface ManagementOptions {
 
 /** What OpenVPN reports about its process. */
 export interface ManagementInfo {
+  /** In a PID namespace of its own, as in a container, this is another number than on this host. */
   readonly pid: number;
+  /** The PID on this host of the process that listens; absent if it is not known, for example on TCP. */
+  readonly listenerPid?: number;
   /** First line of `version`, without its title: `OpenVPN 2.6.14 x86_64-pc-linux-gnu ...`. */
   readonly version: string;
 }

@@ -248,7 +248,12 @@ export class Management extends EventEmitter<ManagementMap> {
       this.#lastProblem = undefined;
       this.#problems.resolve('unreachable');
       this.#exchanges.pid = Number(pid);
-      this.emit('ready', { pid: Number(pid), version: this.#version });
+      const listenerPid = this.#connection?.listenerPid;
+      this.emit('ready', {
+        pid: Number(pid),
+        version: this.#version,
+        ...(listenerPid !== undefined && { listenerPid }),
+      });
     });
     this.emit('greeted', greeting);
   }

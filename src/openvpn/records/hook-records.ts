@@ -8,7 +8,8 @@ import type { ProblemListener, ProblemMap } from '../../util/problems.js';
 import { DirectoryProblems } from './directory-problems.js';
 import { DirectoryWatch } from './directory-watch.js';
 import { HOOKS_GROUP } from './events-directory.js';
-import { processExists, probeProcess, type ProcessProbe } from './process.js';
+import { findProcess, KnownProcesses } from './find-process.js';
+import { processExists, type ProcessProbe } from './process.js';
 import type { ValidRecord } from './record-table.js';
 import { UserDirectory } from './user-directory.js';
 import { UserDirectoryList } from './user-directory-list.js';
@@ -56,7 +57,7 @@ const LIMITS = { burstMs: 1_000, share: 0.1 };
  */
 export class HookRecords extends EventEmitter<HookRecordsMap> {
   readonly directory: string;
-  readonly #probe: ProcessProbe;
+  readonly #processes: KnownProcesses;
   /** Whether a process has not ended. @throws {Error} if this process may not read it. */
   readonly #exists: (pid: number) => boolean;
   readonly #rescanMs: number;
@@ -82,7 +83,7 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
     super();
     this.directory = resolve(directory);
     const { probe } = options;
-    this.#probe = probe ?? probeProcess;
+    this.#processes = new KnownProcesses(probe ?? findProcess);
     this.#exists = probe ? (pid) => probe(pid).is !== 'gone' : processExists;
     this.#rescanMs = options.rescanMs ?? 10_000;
     this.#group = options.group ?? groupNumber(HOOKS_GROUP);
@@ -138,6 +139,14 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
   /** Makes the directory for another user that OpenVPN runs as. */
   addUser(uid: number): void {
     if (this.#list.addUser(uid)) this.#requestListing();
+  }
+
+  /**
+   * Takes the PID on this host of a process that reports another one to its hooks.
+   * @param reported the one that it reports, and its records have.
+   */
+  addProcess(reported: number, pid: number): void {
+    if (this.#processes.add(reported, pid)) this.#rescanAll();
   }
 
   /**
@@ -197,7 +206,7 @@ export class HookRecords extends EventEmitter<HookRecordsMap> {
   #createUserDirectory(path: string): UserDirectory {
     const directory = new UserDirectory(
       path,
-      { probe: this.#probe, rescanMs: this.#rescanMs, group: this.#group },
+      { probe: (pid) => this.#processes.find(pid), rescanMs: this.#rescanMs, group: this.#group },
       {
         onAdded: (record) => this.emit('added', record),
         onRemoved: (record) => this.emit('removed', record),

@@ -4,11 +4,17 @@ import { hasCode } from '../../util/errno.js';
 
 /** What `/proc` shows about a process that hooks or management report as OpenVPN. */
 export type ProcessFacts =
-  | { readonly is: 'openvpn'; readonly euid: number }
+  /** `pid`: its PID on this host, if it reports another one, which it has in a PID namespace of its own. */
+  | { readonly is: 'openvpn'; readonly euid: number; readonly pid?: number }
+  /** Several OpenVPN processes, in PID namespaces of their own, report this PID. `pids`: their PIDs on this host. */
+  | { readonly is: 'ambiguous'; readonly pids: readonly number[] }
   | { readonly is: 'other'; readonly exe: string }
   | { readonly is: 'gone' };
 
-/** Finds out what a process is: {@link probeProcess}, except in tests that run without OpenVPN. */
+/**
+ * Finds out what the process is that reports this PID: `findProcess`, or {@link probeProcess} for a PID on this host. Tests that
+ * run without OpenVPN have others.
+ */
 export type ProcessProbe = (pid: number) => ProcessFacts;
 
 /**
@@ -36,7 +42,7 @@ export function probeProcess(pid: number): ProcessFacts {
     const status = readFileSync(`/proc/${pid}/status`, 'latin1');
     if (/^State:\s*[ZX]/m.test(status)) return { is: 'gone' };
     const exe = readlinkSync(`/proc/${pid}/exe`);
-    if (!basename(exe).startsWith('openvpn')) return { is: 'other', exe };
+    if (!isProgramOpenvpn(exe)) return { is: 'other', exe };
     // Uid: real, effective, saved, file system (proc_pid_status(5))
     const euid = /^Uid:\s+\d+\s+(\d+)/m.exec(status)?.[1];
     return euid === undefined ? { is: 'gone' } : { is: 'openvpn', euid: Number(euid) };
@@ -45,4 +51,17 @@ export function probeProcess(pid: number): ProcessFacts {
     if (hasCode(error, 'ENOENT', 'ESRCH')) return { is: 'gone' };
     throw error;
   }
+}
+
+/** Whether the program of a process is OpenVPN; false if this cannot be read. One system call. */
+export function isOpenvpn(pid: number): boolean {
+  try {
+    return isProgramOpenvpn(readlinkSync(`/proc/${pid}/exe`));
+  } catch {
+    return false;
+  }
+}
+
+function isProgramOpenvpn(exe: string): boolean {
+  return basename(exe).startsWith('openvpn');
 }

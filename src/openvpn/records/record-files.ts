@@ -85,7 +85,7 @@ export class RecordFiles {
 
   /** The process and the endpoint in the name of a file; undefined if no hook gives such a name. */
   nameOf(path: string): RecordName | undefined {
-    return this.#records.get(path)?.record ?? parseRecordName(basename(path));
+    return this.#records.get(path)?.name ?? parseRecordName(basename(path));
   }
 
   /**
@@ -100,7 +100,7 @@ export class RecordFiles {
         this.rejectName(path);
         return;
       }
-      const mismatch = this.#findMismatch(name, stats, facts);
+      const mismatch = this.#findMismatch(path, name, stats, facts);
       // another signature than that of the file: the process can change to OpenVPN while the file stays the same
       if (mismatch !== undefined) this.#reject(path, `${signatureOf(stats)} of ${name.pid}`, mismatch);
       else {
@@ -114,15 +114,43 @@ export class RecordFiles {
   }
 
   /** @returns why the file cannot be a record of the process in its name, whatever it contains. */
-  #findMismatch(name: RecordName, stats: Stats, facts: Map<number, ProcessFacts>): string | undefined {
+  #findMismatch(
+    path: string,
+    name: RecordName,
+    stats: Stats,
+    facts: Map<number, ProcessFacts>,
+  ): string | undefined {
     if (!stats.isFile()) return 'it is not a regular file';
-    const found = facts.get(name.pid) ?? this.probe(name.pid);
+    const found = facts.get(name.pid) ?? this.#probeProcess(path, name.pid);
     facts.set(name.pid, found);
+    if (found.is === 'ambiguous') {
+      return (
+        `several OpenVPN processes report that they are process ${name.pid}, each in a PID namespace of its own: on this host ` +
+        `they are ${found.pids.join(', ')}; set \`management =\` to a unix socket in each of their [openvpn] sections, and give each ` +
+        'its own events directory'
+      );
+    }
     if (found.is === 'other') return `process ${name.pid} is ${found.exe}, not OpenVPN`;
     if (found.is === 'openvpn' && stats.uid !== 0 && stats.uid !== found.euid) {
       return `it belongs to user ${stats.uid}, but process ${name.pid} runs as user ${found.euid}`;
     }
     return undefined;
+  }
+
+  /**
+   * If a record was of a process in a PID namespace of its own, and no such process reports its PID any more, that process is gone.
+   * Which process has the number on this host does not matter.
+   */
+  #probeProcess(path: string, reported: number): ProcessFacts {
+    const known = this.#records.get(path);
+    const wasNested = known !== undefined && known.record.pid !== reported;
+    try {
+      const facts = this.probe(reported);
+      return wasNested && facts.is === 'other' ? { is: 'gone' } : facts;
+    } catch (error) {
+      if (wasNested) return { is: 'gone' };
+      throw error;
+    }
   }
 
   /** Takes the file's present state. @returns why the file is not a record; undefined if it is one, or may become one. */
@@ -136,7 +164,9 @@ export class RecordFiles {
       this.#remove(path, signature);
       return undefined;
     }
-    if (this.#records.get(path)?.signature === signature) return undefined;
+    const pid = pidOf(facts.get(name.pid), name.pid);
+    const current = this.#records.get(path);
+    if (current?.signature === signature && current.record.pid === pid) return undefined;
     const known = this.#rejected.get(path);
     if (known?.signature === signature && known.reason !== FULL) {
       if (known.reason === STALE) {
@@ -146,11 +176,11 @@ export class RecordFiles {
       const isLate = known.reason === undefined && performance.now() - known.since > UNFINISHED_MS;
       return isLate ? 'its end is missing (is the disk full?)' : known.reason;
     }
-    return this.#read(path, name, signature);
+    return this.#read(path, name, signature, pid);
   }
 
-  /** @returns as {@link RecordFiles.#update}. */
-  #read(path: string, name: RecordName, signature: string): string | undefined {
+  /** @param pid of the process on this host. @returns as {@link RecordFiles.#update}. */
+  #read(path: string, name: RecordName, signature: string, pid: number): string | undefined {
     if (this.#records.size >= this.maxRecords && this.#records.get(path) === undefined) return FULL;
     const parsed = parseRecord(readBounded(path));
     if ('garbage' in parsed) return parsed.garbage;
@@ -163,7 +193,7 @@ export class RecordFiles {
       return `it contains process ${record.pid} and ${formatEndpoint(record.real)}, but its name has others`;
     }
     this.#forget(path);
-    const added = { path, record, seenAt: performance.now(), signature };
+    const added = { path, record: { ...record, pid }, seenAt: performance.now(), signature, name };
     this.#records.add(added);
     this.listener.onAdded(added);
     return undefined;
@@ -208,7 +238,12 @@ export class RecordFiles {
     this.problems.reportFile(
       path,
       `is not a record of a session: ${reason}`,
-      'remove it if no hook wrote it',
+      'remove it if no hook wrote it, or if its OpenVPN has ended',
     );
   }
+}
+
+/** The PID of a process on this host. @param reported the one in the name of its record. */
+function pidOf(facts: ProcessFacts | undefined, reported: number): number {
+  return facts?.is === 'openvpn' ? (facts.pid ?? reported) : reported;
 }

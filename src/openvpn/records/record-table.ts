@@ -1,9 +1,10 @@
-import type { SessionRecord } from './record.js';
+import type { RecordName, SessionRecord } from './record.js';
 
 /** A record file with valid content, of a process that runs. */
 export interface ValidRecord {
   /** Its file. */
   readonly path: string;
+  /** Its `pid` is that on this host, also if the process reports another one to its hooks. */
   readonly record: SessionRecord;
   /** `performance.now()` when this content was first read. */
   readonly seenAt: number;
@@ -13,6 +14,8 @@ export interface ValidRecord {
 interface TableEntry extends ValidRecord {
   /** Changes when the file is written again; see `signatureOf`. */
   readonly signature: string;
+  /** What the name of the file says. */
+  readonly name: RecordName;
 }
 
 /** The valid records of one directory, by file. It also counts the records of each process. */

@@ -14,6 +14,9 @@ const PID = 4321;
 const SERVER = { address: '192.168.110.2', port: 1194 };
 /** Number of mutations; the environment variable MUTATIONS changes it. */
 const ROUNDS = Number(process.env.MUTATIONS ?? 5_000);
+/** Where META_V4 has `mptcpi_flags`, bytes. */
+const META_V4_FLAGS = 136;
+const MPTCP_INFO_FLAG_FALLBACK = 1;
 const META = [answer(recorded.META_V4), answer(recorded.META_V6)];
 const TCP = [answer(recorded.TCP_V4), answer(recorded.TCP_V6)];
 const wholeLook = () => new ScriptedKernel(...META, ...TCP);
@@ -54,6 +57,17 @@ describe('an observation of a server', () => {
 });
 
 describe('observeSockets', () => {
+  it('distinguishes a connection that fell back to plain TCP from one that never was MPTCP', () => {
+    const [v4 = [], ...others] = META;
+    const fallen = v4.map((datagram) => Buffer.from(datagram));
+    fallen[0]?.writeUInt32LE(MPTCP_INFO_FLAG_FALLBACK, META_V4_FLAGS);
+    const kernel = new ScriptedKernel(fallen, ...others, ...TCP);
+    const { connections, plain } = observeSockets(kernel.socket(), PID, new Set([INODE]));
+    expect(connections).toEqual([]);
+    const remote = { address: '192.168.100.2', port: 57506 };
+    expect(plain).toEqual([{ pid: PID, remote, fellBack: true }]);
+  });
+
   it('joins meta-sockets and subflows of a process', () => {
     const { connections, plain } = observeSockets(wholeLook().socket(), PID, new Set([INODE]));
     expect(plain).toEqual([]);

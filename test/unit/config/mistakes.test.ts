@@ -34,7 +34,7 @@ describe('mistakes of other sections, and of lines, are reported:', () => {
         '6: [steering]: dwell: `2d` is not a time; write a number and its unit (ms, s, min, h), e.g. 10s',
         '7: [steering]: moves: `0` is not a whole number from 1 to 10000',
         '8: [steering]: gain: `0.1` is not from 0% to 50%',
-        '9: [steering]: max-subflows: `1` is not a whole number from 2 to 64',
+        '9: [steering]: max-subflows: `1` is not a whole number from 2 to 256',
       ],
     ],
     [

@@ -87,14 +87,14 @@ describe('a config without mistakes', () => {
 
     test('[steering] has all its keys', () => {
       const text =
-        '[steering]\ndry-run = yes\ninterval = 500ms\ndwell = 2min\nmoves = 4\ngain = 7.5%\nmax-subflows = 64';
+        '[steering]\ndry-run = yes\ninterval = 500ms\ndwell = 2min\nmoves = 4\ngain = 7.5%\nmax-subflows = 256';
       const steering = {
         dryRun: true,
         interval: 500,
         dwell: 120_000,
         moves: 4,
         gain: 0.075,
-        maxSubflows: 64,
+        maxSubflows: 256,
       };
       expect(parsed(`${SERVER}${text}`).steering).toEqual(steering);
     });

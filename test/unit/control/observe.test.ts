@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Backend } from '../../../src/backend/backend.js';
-import type { ServerSockets } from '../../../src/model/connection.js';
+import type { PlainPeer, ServerSockets } from '../../../src/model/connection.js';
 import { MAX_PROBLEMS, observe } from '../../../src/control/observe.js';
 import type { Session } from '../../../src/model/session.js';
 import { plan } from '../../../src/steering/plan.js';
@@ -103,4 +103,17 @@ it('lists 100 problems of one process, and says that there are more', async () =
   ]);
   const fewer = await observe(showing({ problems: problems.slice(1) }), [ALICE_SESSION], []);
   expect(fewer.problems).toHaveLength(100);
+});
+
+it('passes on since when a connection has fallen back to plain TCP', async () => {
+  const plain: Session = { ...alice, real: { ...WIFI, port: 2 } };
+  const peer = { pid: PID, remote: plain.real };
+  const sessionOf = async (sockets: PlainPeer) =>
+    (await observe(showing({ plain: [sockets] }), [plain], [])).snapshot.sessions[0];
+  expect(await sessionOf(peer)).toEqual({ session: plain, connection: 'plain' });
+  expect(await sessionOf({ ...peer, fellBack: true, fellBackSince: 5 })).toEqual({
+    session: plain,
+    connection: 'plain',
+    fellBackSince: 5,
+  });
 });

@@ -27,6 +27,18 @@ describe('checkSessions', () => {
       'another client of its server has the same address and port',
       undefined,
     ],
+    [
+      'a connection that fell back',
+      { session, connection: 'plain' as const, fellBackSince: 0 },
+      'it fell back to plain TCP: something on the way strips MPTCP (path wifi); seen since 1970',
+      'a proxy, a firewall or a VPN on the way',
+    ],
+    [
+      'a connection without subflows',
+      client('alice', { remotes: [] }),
+      'its connection has no subflow left',
+      'keepalive 10 60',
+    ],
     ['one subflow', client('alice', { remotes: [LTE] }), 'it has only one subflow', 'ip mptcp endpoint add'],
     [
       'a subflow through the tunnel',
@@ -40,6 +52,15 @@ describe('checkSessions', () => {
     expect(checks[0]).toMatchObject({ name: 'client alice', verdict: 'note' });
     expect(checks[0]?.found).toContain(found);
     if (remedy !== undefined) expect(checks[0]?.remedy).toContain(remedy);
+  });
+
+  it('does not blame a client with one subflow for what the host of the server does', () => {
+    const one = client('alice', { remotes: [LTE] });
+    const obstacles = new Map([[one.session.pid, 'server lab, process 7']]);
+    const [check] = checkSessions(status([one]), obstacles);
+    expect(check?.remedy).toBe(
+      'first fix what this host does, which the line "server lab, process 7" names; then let the client reconnect',
+    );
   });
 
   it.each(['udp', 'not-let-in'] as const)('reports nothing about a client that is %s', (unsteerable) => {

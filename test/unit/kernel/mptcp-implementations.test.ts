@@ -23,9 +23,11 @@ afterEach(async () => {
   image?.remove();
 });
 
-async function open(access: 'mapped' | 'bytes' = 'mapped'): Promise<DevmemBackend> {
+/** @param layout by default that of the image. */
+async function open(access: 'mapped' | 'bytes' = 'mapped', layout?: Layout): Promise<DevmemBackend> {
   if (!image) throw new Error('no image');
-  backend = new DevmemBackend(await openKernel(image.sources(), { access, layout: image.layout }));
+  const { layout: own } = image;
+  backend = new DevmemBackend(await openKernel(image.sources(), { access, layout: layout ?? own }));
   return backend;
 }
 
@@ -51,6 +53,43 @@ function without(layout: Layout, ...names: readonly string[]): Layout {
   });
 }
 
+const fallenBack = {
+  pid: PID,
+  remote: LTE,
+  fellBack: true,
+  fellBackSince: expect.any(Number) as number,
+};
+
+describe.each([
+  ['Linux 6.1', 4],
+  ['Linux 6.12', 2],
+] as const)('%s', (kernel, bit) => {
+  it('has MPTCP_FALLBACK_DONE in the flags of a connection that fell back after its handshake', async () => {
+    image = new KernelImage(UPSTREAM[kernel] as Layout);
+    const fallen = image.socket({ ...ALICE, remote: LTE, subflows: [{ local: SERVER, remote: LTE }] });
+    image.task(PID, [fallen.file]);
+    const opened = await open();
+    for (let flag = 0; flag < 8; flag++) {
+      image.place(fallen.sk, 'mptcp_sock', 'flags', 1n << BigInt(flag));
+      image.write();
+      const { connections, plain } = await opened.connections(PID);
+      expect([connections.length, plain]).toEqual(flag === bit ? [0, [fallenBack]] : [1, []]);
+    }
+  });
+
+  it('shows a connection that fell back as MPTCP if the layout has no flags', async () => {
+    const layout = UPSTREAM[kernel] as Layout;
+    image = new KernelImage(layout);
+    const fallen = image.socket(ALICE);
+    image.place(fallen.sk, 'mptcp_sock', 'flags', 0xffn);
+    image.task(PID, [fallen.file]);
+    const { connections, plain } = await (
+      await open('mapped', without(layout, 'mptcp_sock.flags'))
+    ).connections(PID);
+    expect([connections.length, plain]).toEqual([1, []]);
+  });
+});
+
 describe.each(Object.entries(UPSTREAM))('%s', (_, layout) => {
   it('is recognised as upstream, and a connection without either handshake counts as plain TCP', async () => {
     image = new KernelImage(layout);
@@ -59,7 +98,7 @@ describe.each(Object.entries(UPSTREAM))('%s', (_, layout) => {
     image.task(PID, [fallen.file]);
     const { connections, plain } = await (await open()).connections(PID);
     expect(connections).toEqual([]);
-    expect(plain).toEqual([{ pid: PID, remote: LTE }]);
+    expect(plain).toEqual([fallenBack]);
     expect(backend?.kind).toMatch(/^upstream, /);
   });
 });
@@ -73,7 +112,7 @@ describe.each(Object.entries(MULTIPATH_TCP_ORG))('%s', (_, layout) => {
       image.task(PID, [fallen.file]);
       const { connections, plain } = await (await open()).connections(PID);
       expect(connections).toEqual([]);
-      expect(plain).toEqual([{ pid: PID, remote: LTE }]);
+      expect(plain).toEqual([fallenBack]);
       expect(backend?.kind).toMatch(
         /^multipath-tcp\.org, whose scheduler honours our priority and the client's/,
       );

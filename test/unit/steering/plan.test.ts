@@ -149,6 +149,28 @@ describe('one session', () => {
     expect(made.flatMap(({ wishes }) => wishes)).toEqual([]);
   });
 
+  test('whose connection fell back to plain TCP names the path and the time', () => {
+    const fellBackSince = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
+    const { real } = session('alice', 1);
+    const sessions: ObservedSession[] = [
+      { session: session('alice', 1), connection: 'plain', fellBackSince },
+      {
+        session: { ...session('bob', 2), real: { ...real, address: '203.0.113.9' } },
+        connection: 'plain',
+        fellBackSince,
+      },
+    ];
+    const made = plan({ sessions }, configWith(['lte']), NONE).sessions;
+    expect(made.map(({ state, fellBack }) => [state, fellBack])).toEqual([
+      ['plain', { since: fellBackSince, path: 'wifi' }],
+      ['plain', { since: fellBackSince }],
+    ]);
+    expect(made.map(({ reason }) => reason)).toEqual([
+      'it fell back to plain TCP: something on the way strips MPTCP (path wifi); seen since 2026-01-02 03:04:05 UTC',
+      'it fell back to plain TCP: something on the way strips MPTCP; seen since 2026-01-02 03:04:05 UTC',
+    ]);
+  });
+
   test('of a client that asks for backup on the primary path is overridden if the rule says so', () => {
     const config = { ...configWith([]), default: standby(['lte'], 'override') };
     const made = planOne(config, [`${WIFI} backup`, `${LTE} active/backup`]);

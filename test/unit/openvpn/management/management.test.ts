@@ -12,7 +12,8 @@ describe('the management client', () => {
     const talk = await listen(kind === 'tcp' ? 0 : join(directory, 's'));
     const management = talk.connect();
     const [info] = (await once(management, 'ready')) as unknown[];
-    expect(info).toEqual({ pid: 4242, version: 'OpenVPN 2.6.14' });
+    const listener = kind === 'unix' ? { listenerPid: process.pid } : {};
+    expect(info).toEqual({ pid: 4242, version: 'OpenVPN 2.6.14', ...listener });
     management.requestStatus();
     management.requestStatus();
     await until('a status', () => talk.statuses.length === 1);

@@ -1,4 +1,4 @@
-import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -52,6 +52,56 @@ it('reads a record when its process has changed to OpenVPN of the right user', (
   examine();
   expect(names).toEqual(['client 1']);
   expect(reports.at(-1)).toBe(`over: ${directory} file ${file}`);
+});
+
+it('gives a record the PID that its process has on this host, and changes it if another process turns out to have it', () => {
+  let facts: ProcessFacts = { is: 'openvpn', euid: 0, pid: 4711 };
+  const reports: string[] = [];
+  const problems = new DirectoryProblems(directory, {
+    onProblem: (text) => reports.push(text),
+    onResolved: () => undefined,
+  });
+  const ignore = { onAdded: () => undefined, onRemoved: () => undefined };
+  const files = new RecordFiles(directory, () => facts, problems, ignore);
+  const file = record(1);
+  const pids = () => {
+    files.examine(file, new Map());
+    return [...files.records()].map(({ record: { pid } }) => pid);
+  };
+  expect(pids()).toEqual([4711]);
+  // the name of the file still has the PID that the process reports
+  expect(files.nameOf(file)?.pid).toBe(100);
+  facts = { is: 'openvpn', euid: 0, pid: 4712 };
+  expect(pids()).toEqual([4712]);
+  expect(files.pids()).toEqual([4712]);
+  expect(reports).toEqual([]);
+  facts = { is: 'ambiguous', pids: [4711, 4712] };
+  expect(pids()).toEqual([]);
+  expect(reports).toEqual([
+    expect.stringMatching(/several OpenVPN processes report that they are process 100, .* 4711, 4712; set/),
+  ]);
+  facts = { is: 'openvpn', euid: 0 };
+  expect(pids()).toEqual([100]);
+  files.dropProcess(100);
+  expect(existsSync(file)).toBe(false);
+});
+
+it('removes the record of an ended process of another PID namespace, also if a program here has its number', () => {
+  let facts: ProcessFacts = { is: 'openvpn', euid: 0, pid: 4711 };
+  const reports: string[] = [];
+  const problems = new DirectoryProblems(directory, {
+    onProblem: (text) => reports.push(text),
+    onResolved: () => undefined,
+  });
+  const ignore = { onAdded: () => undefined, onRemoved: () => undefined };
+  const files = new RecordFiles(directory, () => facts, problems, ignore);
+  const file = record(1);
+  files.examine(file, new Map());
+  facts = { is: 'other', exe: '/usr/lib/systemd/systemd' };
+  files.examine(file, new Map());
+  expect(existsSync(file)).toBe(false);
+  expect([...files.records()]).toEqual([]);
+  expect(reports).toEqual([]);
 });
 
 it('keeps at most the allowed number of records, and reads an ignored one when there is room', () => {
