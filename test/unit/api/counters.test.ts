@@ -103,6 +103,10 @@ describe('the traffic of a path', () => {
 
 it.each([
   [switchOf(), 'switches'],
+  [
+    { kind: 'rejoin', server: 'lab', commonName: 'alice', paths: ['lte'], lackedMs: 1, by: '[default]' },
+    'rejoins',
+  ],
   [{ kind: 'config', needRestart: [] }, 'configs'],
   [{ kind: 'config-mistake', mistakes: ['x', 'y'] }, 'configMistakes'],
   [{ kind: 'override', client: 'lab/alice', by: 'user root' }, 'overrides'],

@@ -84,6 +84,31 @@ describe('the log', () => {
     ]);
   });
 
+  it('has the paths for which a client was disconnected', () => {
+    const paths = ['wifi', 'lte'];
+    expect(
+      logged({
+        kind: 'rejoin',
+        server: 'lab',
+        commonName: 'alice',
+        paths,
+        lackedMs: 300_400.7,
+        by: '[default]',
+      }),
+    ).toEqual([
+      {
+        level: 30,
+        event: 'rejoin',
+        server: 'lab',
+        commonName: 'alice',
+        paths,
+        lackedMs: 300_401,
+        by: '[default]',
+        msg: 'alice: disconnected while idle, so that it comes back with wifi, lte, which it lost 300 s ago (rejoin-after of [default])',
+      },
+    ]);
+  });
+
   it('has no line for a subflow, because there are thousands', () => {
     const remote = { address: '192.0.2.1', port: 1 };
     expect(

@@ -246,12 +246,20 @@ describe('mptcp rules', () => {
       clients: [
         { glob: 'b*', ...standby(['lte', 'wifi']) },
         { glob: 'x', ...standby([]) },
+        {
+          glob: 'y',
+          ...standby(['lte']),
+          quota: { lte: { bytes: 5e9, period: 'month', units: 'decimal' } },
+          quotaDay: 15,
+          rejoinAfter: 300_000,
+        },
       ],
     };
     await lines('mptcp primary alice lte');
     expect(await lines('mptcp rules')).toEqual([
       'rule [client b*]: primary = lte, wifi: 1 session',
       'rule [client x]: no path, left alone: 0 sessions',
+      'rule [client y]: primary = lte, quota = lte 5 GB/month, quota-day = 15, rejoin-after = 300s: 0 sessions',
       'rule [default]: primary = wifi: 0 sessions',
       'override lab/alice: lte, until primary CLIENT auto ends it',
       'END',

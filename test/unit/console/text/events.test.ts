@@ -14,3 +14,18 @@ it('clients that watch get the same lines for an event, so that the text is enco
   expect(sent).toEqual([[line], [line]]);
   expect(sent[0]).toBe(sent[1]);
 });
+
+it('clients that watch get a line for a client that was disconnected, so that it comes back with all its paths', () => {
+  const events = new EventStream();
+  const sent: string[] = [];
+  sendEvents({ events }, (lines) => sent.push(...lines));
+  events.publish({
+    kind: 'rejoin',
+    server: 'lab',
+    commonName: 'alice, the first',
+    paths: ['wifi', 'lte'],
+    lackedMs: 300_000,
+    by: '[default]',
+  });
+  expect(sent).toEqual([expect.stringMatching(/^>MPTCP:\d+,REJOIN,wifi lte,lab\/alice, the first$/)]);
+});

@@ -114,3 +114,18 @@ it('shows no table for a session that cannot be steered', () => {
   );
   expect(text([{ session, connection: undefined }]).join('\n')).not.toContain('OUR PRIORITY');
 });
+
+it('shows what a client has carried of each quota, and that a path over it is the last choice', () => {
+  const [alice] = plan({ sessions: [client('alice')] }, configOf(['wifi']), new Map()).sessions;
+  if (!alice) throw new Error('a plan without the session');
+  const quota = { bytes: 5e9, period: 'month', units: 'decimal', until: Date.parse('2026-12-01') } as const;
+  const quotas = [
+    { path: 'lte', used: 5.1e9, ...quota },
+    { path: 'wifi', used: 1.2e6, ...quota },
+  ];
+  const lines = statusText(statusOf({ sessions: [{ ...alice, quotas }] }));
+  expect(lines.filter((line) => line.includes('quota'))).toEqual([
+    '    quota lte: 5.1 GB of 5 GB this month, until 1 December; the path is its last choice',
+    '    quota wifi: 1.2 MB of 5 GB this month, until 1 December',
+  ]);
+});
