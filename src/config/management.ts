@@ -1,7 +1,7 @@
 import ipaddr from 'ipaddr.js';
 
 import { canonicalAddress } from '../model/endpoint.js';
-import { readSocketPath } from './socket-path.js';
+import { readSocketPath } from './absolute-path.js';
 import { ValueError } from './value-error.js';
 
 /** The address of a management interface: the path of a unix socket, or a host and a TCP port. */

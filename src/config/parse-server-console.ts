@@ -3,7 +3,7 @@ import type { ServerConfig, ServerConsoleConfig } from './config.js';
 import { entryOf, type ConfigParser, type NamedSection, type SectionValues } from './config-parser.js';
 import { sectionTitle } from './lines.js';
 import { isLoopback } from './management.js';
-import { readSocketPath } from './socket-path.js';
+import { readSocketPath } from './absolute-path.js';
 import { ValueError } from './value-error.js';
 
 /** Keys that have no effect without `management`. */

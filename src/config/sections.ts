@@ -7,7 +7,7 @@ import { readListen, readManagement } from './management.js';
 import { readGroup, readUser } from './names.js';
 import { readPrefix } from './prefix.js';
 import { countReader, readCost, readPercent, readRate, timeReader } from './quantity.js';
-import { readAbsolutePath, readPasswordPath, readSocketPath } from './socket-path.js';
+import { readAbsolutePath, readPasswordPath, readSocketPath } from './absolute-path.js';
 import { ValueError } from './value-error.js';
 
 /** A schema for one value. A {@link ValueError} that `read` throws becomes an issue. */

@@ -4,11 +4,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { watch, type FSWatcher } from 'chokidar';
 import { WatchThrottle } from '../util/watch-throttle.js';
 import type { Config } from './config.js';
-import { readConfigText } from './load.js';
 import { lookups, type Lookup } from './lookups.js';
-import { parseConfig } from './parse.js';
 import { FilePoll } from './poll.js';
 import { ConfigError } from './problem.js';
+import { readConfig } from './read-config.js';
 import { concerns, isWatched, watchTargets } from './watch-targets.js';
 
 /**
@@ -17,18 +16,19 @@ import { concerns, isWatched, watchTargets } from './watch-targets.js';
  */
 const QUIET_BEFORE_READING_MS = 10;
 /**
- * How many turns, of how many milliseconds each, must pass without an event before a mistake is reported. Until then
- * the file may be half saved. A suspend of the whole machine ends at most one turn, so it does not count as the whole
- * wait.
+ * Milliseconds without an event after which a mistake is reported, as a number of timers that run one after the other.
+ * Before that the file may be half saved. It is not one long timer: if the whole machine is suspended, a running timer
+ * expires, so the suspension would count as the whole wait. This way it ends at most one of the timers.
  */
-const QUIET_TURNS = 5;
-const QUIET_TURN_MS = 30;
+const REPORT_TIMERS = 5;
+const REPORT_TIMER_MS = 30;
 /** Milliseconds after which the file is read even if events continue. */
 const MAX_WAIT_MS = 1000;
 
-/** The most times in a row that the watch is set up again if something that exists is not watched. */
+/** How many times in a row the watch is set up again, if something that exists is not watched. */
 const MAX_RETRIES = 3;
 
+/** The message for a file whose original can no longer be seen through its mount. */
 const CUT_OFF =
   'is a file that is mounted by itself, and the original was replaced: subflowd does not see what is saved there; ' +
   'mount its directory instead, and restart subflowd';
@@ -53,24 +53,6 @@ export interface ConfigWatcher {
   close(): Promise<void>;
 }
 
-type ReadResult =
-  | { readonly text: string; readonly config: Config }
-  /** `isUnread`: the file could not be read, so its content may be right. */
-  | { readonly error: ConfigError; readonly isUnread: boolean };
-
-async function read(file: string): Promise<ReadResult> {
-  try {
-    const text = await readConfigText(file);
-    const result = parseConfig(text);
-    return result.ok
-      ? { text, config: result.config }
-      : { error: new ConfigError(file, result.problems), isUnread: false };
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return { error, isUnread: true };
-  }
-}
-
 /** Watches one config file; see {@link watchConfig}. */
 class FileWatch implements ConfigWatcher {
   config: Config;
@@ -78,25 +60,34 @@ class FileWatch implements ConfigWatcher {
   readonly #listener: ConfigListener;
   /** The text of the config in force. */
   #text: string;
-  /** The mistake that was last reported; undefined: the file was right at the last read. */
+  /** The mistake that was last reported; undefined: none since the file was last right. */
   #reported: string | undefined;
+  /** Whether the last read failed, so that the content may be right. */
   #isUnread = false;
-  /** The lookups whose directories are watched; empty: the watch is set up again after the next read. */
-  #pathLookups: readonly Lookup[] = [];
-  #watcher: FSWatcher | undefined;
-  /** Ends the watch while there are too many events: other users may write to a directory on the path. */
-  readonly #throttle = new WatchThrottle();
-  #stopWaiting: () => void = () => undefined;
-  #quietTimer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  /** Ends with the last of the queued reads. They happen one after the other. */
+  #reading: Promise<void> = Promise.resolve();
+  /** Starts the read after an event. */
+  #readTimer: NodeJS.Timeout | undefined;
+  /** Starts the read whose mistake is reported. */
+  #reportTimer: NodeJS.Timeout | undefined;
+  /** The first event after the last read, `performance.now()`. */
+  #firstEvent: number | undefined;
   /** Finds changes that the kernel reports no event for. */
   readonly #poll: FilePoll;
+
+  #watcher: FSWatcher | undefined;
+  /** The lookups whose directories are watched; empty: the watch is set up again after the next read. */
+  #pathLookups: readonly Lookup[] = [];
+  /** How many times in a row the watch was set up again: see {@link MAX_RETRIES}. */
   #retries = 0;
-  #isClosed = false;
-  /** The last read: reads happen one after the other. */
-  #reading: Promise<void> = Promise.resolve();
-  #readTimer: NodeJS.Timeout | undefined;
-  #reportTimer: NodeJS.Timeout | undefined;
-  #firstEvent: number | undefined;
+  /** Counts events, because other users may write to a directory on the path. Too many end the watch for some time. */
+  readonly #throttle = new WatchThrottle();
+  /** Sets the watch up again when that time is over. */
+  #resumeTimer: NodeJS.Timeout | undefined;
+  /** Ends the wait for the watcher that is being set up. */
+  #stopWaiting: () => void = () => undefined;
 
   constructor(file: string, listener: ConfigListener, first: { text: string; config: Config }) {
     this.#file = file;
@@ -120,7 +111,7 @@ class FileWatch implements ConfigWatcher {
   }
 
   async reload(): Promise<void> {
-    const result = await read(this.#file);
+    const result = await readConfig(this.#file);
     if ('error' in result) throw result.error;
     const next = this.#reading.then(() => (this.#isClosed ? undefined : this.#readAgain(true)));
     this.#reading = next;
@@ -132,11 +123,12 @@ class FileWatch implements ConfigWatcher {
     this.#poll.stop();
     clearTimeout(this.#readTimer);
     clearTimeout(this.#reportTimer);
-    clearTimeout(this.#quietTimer);
+    clearTimeout(this.#resumeTimer);
     await this.#reading;
     await this.#watcher?.close();
   }
 
+  /** After an event: reads the file soon, and again when a mistake may be reported. */
   #scheduleRead(): void {
     if (this.#isClosed) return;
     const now = performance.now();
@@ -151,32 +143,32 @@ class FileWatch implements ConfigWatcher {
       },
       Math.min(QUIET_BEFORE_READING_MS, left),
     );
-    this.#reportAfter(QUIET_TURNS);
+    this.#startReportTimer(REPORT_TIMERS);
   }
 
-  /** Reads the file after that many quiet turns, and reports a mistake then. */
-  #reportAfter(turns: number): void {
+  /** Starts that many timers, one after the other. Then reads the file, and reports a mistake. */
+  #startReportTimer(count: number): void {
     this.#reportTimer = setTimeout(() => {
-      if (turns > 1) this.#reportAfter(turns - 1);
+      if (count > 1) this.#startReportTimer(count - 1);
       else this.#queueRead(true);
-    }, QUIET_TURN_MS);
+    }, REPORT_TIMER_MS);
   }
 
-  /** @param isFinal whether a mistake is reported. */
-  #queueRead(isFinal: boolean): void {
+  #queueRead(reportsMistake: boolean): void {
     this.#reading = this.#reading.then(async () => {
       if (this.#isClosed) return;
-      await this.#readAgain(isFinal);
+      await this.#readAgain(reportsMistake);
       await this.#followPath();
     });
   }
 
-  async #readAgain(isFinal: boolean): Promise<void> {
-    const result = await read(this.#file);
+  /** Reads the file. If it is right and has changed, or ends a mistake, its config is now in force. */
+  async #readAgain(reportsMistake: boolean): Promise<void> {
+    const result = await readConfig(this.#file);
     if (this.#isClosed) return;
     this.#isUnread = 'error' in result && result.isUnread;
     if ('error' in result) {
-      if (isFinal) this.#report(result.error);
+      if (reportsMistake) this.#report(result.error);
       return;
     }
     if (result.text === this.#text && this.#reported === undefined) return;
@@ -192,22 +184,6 @@ class FileWatch implements ConfigWatcher {
     this.#listener.onMistake(error);
   }
 
-  /** There are too many events: until they cease, only the poll finds changes. */
-  #stopWatching(): void {
-    // chokidar closes its descriptors at once, so no event follows
-    void this.#watcher?.close();
-    this.#stopWaiting();
-    this.#pathLookups = [];
-    this.#watchLater();
-  }
-
-  #watchLater(): void {
-    clearTimeout(this.#quietTimer);
-    this.#quietTimer = setTimeout(() => {
-      this.#queueRead(false);
-    }, this.#throttle.waitMs);
-  }
-
   /** Watches all directories on the path to the file. Sets the watch up again if one of them has changed. */
   async #followPath(): Promise<void> {
     const pathLookups = await lookups(this.#file);
@@ -218,14 +194,27 @@ class FileWatch implements ConfigWatcher {
     // chokidar shares one native watch for each path, so the old one must be closed before the path is watched again
     await this.#watcher?.close();
     this.#watcher = undefined;
-    if (this.#throttle.waitMs > 0) {
-      this.#watchLater();
-      return;
-    }
-    await this.#watchTargets(targets);
+    if (this.#throttle.waitMs > 0) this.#watchLater();
+    else await this.#watchTargets(targets);
   }
 
-  /** Resolves when the targets are watched; the file is then read again. */
+  /** Stops the watch, because there are too many events. Until it starts again, only the poll finds changes. */
+  #pauseWatch(): void {
+    // chokidar closes its descriptors at once, so no event follows
+    void this.#watcher?.close();
+    this.#stopWaiting();
+    this.#pathLookups = [];
+    this.#watchLater();
+  }
+
+  #watchLater(): void {
+    clearTimeout(this.#resumeTimer);
+    this.#resumeTimer = setTimeout(() => {
+      this.#queueRead(false);
+    }, this.#throttle.waitMs);
+  }
+
+  /** Starts a watch. Resolves when the targets are watched; the file is then read again. */
   async #watchTargets(targets: ReadonlyMap<string, string | undefined>): Promise<void> {
     this.#throttle.begin();
     const watcher = watch([...targets.keys()], {
@@ -235,16 +224,28 @@ class FileWatch implements ConfigWatcher {
       ignored: (path: string) => !targets.has(path),
     });
     this.#watcher = watcher;
-    // resolves when the watch is ready, or when it is closed before that
     const ready = new Promise<void>((resolve) => {
       watcher.once('ready', resolve);
+      // if the watch is closed before it is ready
       this.#stopWaiting = resolve;
     });
+    this.#listen(watcher, targets);
+    await ready;
+    if (watcher.closed) return;
+    // A target was missing for a moment and came back before the others were watched, or it cannot be watched.
+    if (isWatched(watcher, targets)) this.#retries = 0;
+    else if (this.#retries++ < MAX_RETRIES) this.#pathLookups = [];
+    // The file may have changed before the watch began.
+    this.#scheduleRead();
+  }
+
+  /** Schedules a read for each event that concerns the file. */
+  #listen(watcher: FSWatcher, targets: ReadonlyMap<string, string | undefined>): void {
     // chokidar's own events leave out what follows within 50 ms of another event; the raw ones are complete
     watcher.on('raw', (event, name: string | null, details) => {
       const { watchedPath } = details as { readonly watchedPath: string };
       if (this.#throttle.count()) {
-        this.#stopWatching();
+        this.#pauseWatch();
         return;
       }
       if (!concerns(this.#pathLookups, watchedPath, name)) return;
@@ -261,13 +262,6 @@ class FileWatch implements ConfigWatcher {
       const why = error instanceof Error ? error.message : String(error);
       this.#report(new ConfigError(this.#file, [{ message: `cannot be watched for changes: ${why}` }]));
     });
-    await ready;
-    if (watcher.closed) return;
-    // A target was missing for a moment and came back before the others were watched, or it cannot be watched.
-    if (isWatched(watcher, targets)) this.#retries = 0;
-    else if (this.#retries++ < MAX_RETRIES) this.#pathLookups = [];
-    // The file may have changed before the watch began.
-    this.#scheduleRead();
   }
 }
 
@@ -279,7 +273,7 @@ class FileWatch implements ConfigWatcher {
  * @throws {ConfigError} if the file has a mistake now.
  */
 export async function watchConfig(file: string, listener: ConfigListener): Promise<ConfigWatcher> {
-  const first = await read(file);
+  const first = await readConfig(file);
   if ('error' in first) throw first.error;
   const watched = new FileWatch(file, listener, first);
   await watched.start();

@@ -17,12 +17,15 @@ import { checkServer } from './servers.js';
 import { checkSessions } from './sessions.js';
 
 /**
- * How long to wait for management interfaces if no daemon runs, milliseconds. One that does not answer counts as
- * unreachable after 5 s.
+ * The longest wait for the answers of management interfaces, if no daemon runs; milliseconds. It is longer than the 5 s after
+ * which one that does not answer counts as unreachable.
  */
-const ANSWERS_MS = 6_000;
-/** How long to wait, at least, for the hooks' records and for the clients of a management interface, milliseconds. */
-const SETTLE_MS = 300;
+const MAX_WAIT_MS = 6_000;
+/**
+ * The pause before each look at the servers, milliseconds. The hooks' records and the clients of a management interface are
+ * known a little later than its first answer.
+ */
+const PAUSE_MS = 300;
 
 /**
  * Checks everything that must be true on this host, and changes nothing. If no daemon runs, it connects to the
@@ -52,6 +55,13 @@ export async function examine(configFile: string): Promise<Check[]> {
   ];
 }
 
+function checkManagementUser({ name, managementUser: user }: ServerConfig): Check[] {
+  if (user === undefined || userNumber(user) !== undefined) return [];
+  const found = `management-user names the user ${user}, who does not exist`;
+  const remedy = `set management-user in [openvpn ${name}] to the user that OpenVPN runs as`;
+  return [bad(`server ${name}`, found, remedy)];
+}
+
 function checkConsole({ group, overrides }: ConsoleConfig): Check[] {
   return [
     ...checkGroup(group),
@@ -65,24 +75,12 @@ function checkGroup(group: string | undefined): Check[] {
     requireGroup(group);
     return [];
   } catch {
-    return [
-      bad(
-        'console',
-        `[console] names the group ${group}, which does not exist`,
-        `groupadd --system ${group}`,
-      ),
-    ];
+    const found = `[console] names the group ${group}, which does not exist`;
+    return [bad('console', found, `groupadd --system ${group}`)];
   }
 }
 
-function checkManagementUser({ name, managementUser: user }: ServerConfig): Check[] {
-  if (user === undefined || userNumber(user) !== undefined) return [];
-  const found = `management-user names the user ${user}, who does not exist`;
-  return [
-    bad(`server ${name}`, found, `set management-user in [openvpn ${name}] to the user that OpenVPN runs as`),
-  ];
-}
-
+/** Checks the daemon and all servers. */
 async function checkServers(config: Config, backend: BackendName): Promise<Check[]> {
   // A management interface serves one client at a time. If the daemon runs, it has that connection, so ask the daemon.
   let status: DaemonStatus;
@@ -90,12 +88,8 @@ async function checkServers(config: Config, backend: BackendName): Promise<Check
     const [json] = await talk(config.console.socket, 'mptcp status json');
     status = JSON.parse(json ?? '') as DaemonStatus;
   } catch (error) {
-    if (error instanceof ConsoleUnreachable && error.isAbsent) return observeServers(config, backend);
-    const isKnown = error instanceof ConsoleUnreachable || error instanceof ConsoleRefusal;
-    const found = isKnown ? error.message : `its answer cannot be read: ${(error as Error).message}`;
-    const known = error instanceof ConsoleUnreachable ? error.remedy : undefined;
-    const remedy = known ?? 'as root: systemctl restart subflowd, then sudo subflowd doctor';
-    return [bad('daemon', found, remedy)];
+    const isAbsent = error instanceof ConsoleUnreachable && error.isAbsent;
+    return isAbsent ? observeServers(config, backend) : [daemonFault(error)];
   }
   const servers = await Promise.all(status.servers.map((server) => checkServer(server, status.backend.name)));
   return [
@@ -106,6 +100,13 @@ async function checkServers(config: Config, backend: BackendName): Promise<Check
   ];
 }
 
+function daemonFault(error: unknown): Check {
+  const hasReason = error instanceof ConsoleUnreachable || error instanceof ConsoleRefusal;
+  const found = hasReason ? error.message : `its answer cannot be read: ${(error as Error).message}`;
+  const remedy = error instanceof ConsoleUnreachable ? error.remedy : undefined;
+  return bad('daemon', found, remedy ?? 'as root: systemctl restart subflowd, then sudo subflowd doctor');
+}
+
 /** Checks all servers without a daemon: reads the hooks' records and asks the management interfaces itself. */
 async function observeServers(config: Config, backend: BackendName): Promise<Check[]> {
   const servers = new Servers(config.servers);
@@ -113,19 +114,17 @@ async function observeServers(config: Config, backend: BackendName): Promise<Che
   servers.on('problem', (problem) => problems.add(problem));
   servers.start();
   const statuses = () => servers.servers().map((server) => server.status());
-  const deadline = performance.now() + ANSWERS_MS;
-  await sleep(SETTLE_MS);
-  while (performance.now() < deadline) {
-    const isAnyUndecided = statuses().some(
+  const isWaiting = () =>
+    statuses().some(
       ({ management, managementTrouble }) => management === 'unreachable' && managementTrouble === undefined,
     );
-    if (!isAnyUndecided) break;
-    await sleep(SETTLE_MS);
-  }
+  const deadline = performance.now() + MAX_WAIT_MS;
+  do await sleep(PAUSE_MS);
+  while (performance.now() < deadline && isWaiting());
   // Before stop(): afterwards every server counts as unreachable.
   const found = statuses();
   servers.stop();
-  // checkServer reports these
+  // checkServer reports the trouble of each management interface, so it is not reported twice.
   for (const { managementTrouble } of found) problems.delete(managementTrouble ?? '');
   return [
     note('daemon', 'subflowd does not run', 'systemctl start subflowd'),

@@ -6,10 +6,11 @@ import { checkHooks } from './hooks.js';
 import { socketKinds, type SocketKinds } from './sockets.js';
 
 const RESTART = 'systemctl restart openvpn-server@NAME';
+/** Completes "start it under mptcpize: ". */
 const DROP_IN = `openvpn-conf/openvpn-server@.service.d/mptcp.conf is a drop-in for its unit (openvpn@.service.d for openvpn@NAME), then systemctl daemon-reload && ${RESTART}`;
 /** How to fix a client that uses plain TCP. */
 export const PLAIN_CLIENT_REMEDY = 'start its OpenVPN under mptcpize run, on a kernel with MPTCP';
-/** The most peers that are named one by one. */
+/** The largest number of peers that one check names. */
 export const MAX_PEERS = 10;
 
 /**
@@ -31,16 +32,19 @@ function checkManagement({
   version,
 }: ServerStatus): Check {
   const what = `server ${name}`;
-  if (management === 'connected')
-    return ok(what, `management answers: ${version?.split(' ').slice(0, 2).join(' ') ?? ''}`);
+  const isProcessKnown = pids.length > 0;
+  if (management === 'connected') {
+    const programAndVersion = version?.split(' ').slice(0, 2).join(' ') ?? '';
+    return ok(what, `management answers: ${programAndVersion}`);
+  }
   if (management === 'unreachable') {
     const found = managementTrouble ?? 'its management interface has not answered yet';
     const remedy = `start OpenVPN with the management line of openvpn-conf/server.conf, and name its socket in [openvpn ${name}]`;
-    return pids.length > 0
+    return isProcessKnown
       ? note(what, `${found}; the hooks have recorded ${recorded} sessions`, remedy)
       : bad(what, found, remedy);
   }
-  return pids.length > 0
+  return isProcessKnown
     ? ok(what, `no management configured; the hooks have recorded ${recorded} sessions`)
     : unknown(
         what,
@@ -57,7 +61,7 @@ async function checkProcess(server: ServerStatus, pid: number, backend?: Backend
     if (backend !== undefined && kinds.mptcpListeners > 0)
       forBackend = (await BACKENDS[backend].probeServer?.(what, pid)) ?? [];
   } catch (error) {
-    return [unreadableSockets(what, error as NodeJS.ErrnoException)];
+    return [socketsFault(what, error as NodeJS.ErrnoException)];
   }
   const { mptcpListeners, plainPeers, tun } = kinds;
   const checks = [checkSockets(what, kinds, server), ...forBackend];
@@ -109,8 +113,9 @@ function checkSockets(
   return unknown(what, 'it does not listen: it is starting, or it is not a server (proto tcp-server)');
 }
 
-function unreadableSockets(what: string, { code, message }: NodeJS.ErrnoException): Check {
+function socketsFault(what: string, { code, message }: NodeJS.ErrnoException): Check {
   if (code === 'ENOENT' || code === 'ESRCH') {
+    // ENOENT can also mean that a program which reads the sockets is not installed
     const program = /spawn (\S+) ENOENT/.exec(message)?.[1];
     return program === undefined
       ? unknown(what, 'the process is gone')
@@ -126,7 +131,7 @@ function unreadableSockets(what: string, { code, message }: NodeJS.ErrnoExceptio
   return unknown(what, `its sockets cannot be read: ${message}`);
 }
 
-/** A list of peers. Of those above {@link MAX_PEERS}, it has only the number. */
+/** A list of peers for a message. It names at most {@link MAX_PEERS}, and counts the others. */
 export function peersText(peers: readonly string[]): string {
   const more = peers.length > MAX_PEERS ? ` and ${peers.length - MAX_PEERS} more` : '';
   return `${peers.slice(0, MAX_PEERS).join(', ')}${more}`;

@@ -29,7 +29,7 @@ export class OwnRecords {
     return 'server' in found && found.server === this.server;
   }
 
-  /** The server's records. Reports if they are of more processes than {@link MAX_PROCESSES}. */
+  /** The server's records, of at most {@link MAX_PROCESSES} processes. Reports a problem if there are more processes. */
   list(): ValidRecord[] {
     const own = this.hookRecords.records().filter((one) => this.isOwn(one));
     const { records, crowded } = limitProcesses(own);
@@ -69,7 +69,11 @@ export class OwnRecords {
     }
   }
 
-  /** Removes the records of a process whose clients OpenVPN, asked later, does not list. */
+  /**
+   * Removes the records of a process whose clients OpenVPN does not list.
+   * @param records those that existed before OpenVPN was asked.
+   * @param isCurrent whether OpenVPN lists the client of a record.
+   */
   discardUnlisted(
     pid: number,
     records: readonly ValidRecord[],

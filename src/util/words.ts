@@ -30,6 +30,7 @@ export function splitTyped(line: string): TypedLine {
   return { before: words, last: word?.text ?? '', start: word?.start ?? line.length };
 }
 
+/** A line that was read to its end, whether it is complete or not. */
 interface Scanned {
   readonly words: string[];
   /** The last word, if the line ends in it. */
@@ -41,10 +42,10 @@ interface Scanned {
 function scan(line: string): Scanned {
   const words: string[] = [];
   let word: { text: string; start: number } | undefined;
-  let quoted = false;
+  let isQuoted = false;
   for (let at = 0; at < line.length; at++) {
     const character = line.charAt(at);
-    if (!quoted && (character === ' ' || character === '\t')) {
+    if (!isQuoted && (character === ' ' || character === '\t')) {
       if (word !== undefined) words.push(word.text);
       word = undefined;
       continue;
@@ -53,10 +54,10 @@ function scan(line: string): Scanned {
     if (character === '\\') {
       if (++at >= line.length) return { words, word, open: 'the line ends in a backslash' };
       word.text += line.charAt(at);
-    } else if (character === '"') quoted = !quoted;
+    } else if (character === '"') isQuoted = !isQuoted;
     else word.text += character;
   }
-  return { words, word, open: quoted ? 'a quote is not closed' : undefined };
+  return { words, word, open: isQuoted ? 'a quote is not closed' : undefined };
 }
 
 /** Writes a word so that {@link splitWords} gives it back. */

@@ -20,10 +20,10 @@ export interface ServerOptions {
   readonly lines?: readonly string[];
 }
 
-/** One per namespace. */
+/** The name of the TUN device. Each namespace has one. */
 export const tunDevice = 'tun0';
 
-/** Lines of both server and client. AES-128 is used because it costs an emulated processor least. */
+/** The lines that servers and clients share. AES-128 costs an emulated processor less than other ciphers. */
 const common = [
   `dev ${tunDevice}`,
   ...withoutOffload,

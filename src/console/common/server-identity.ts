@@ -75,7 +75,7 @@ function trustedUsers(): ReadonlySet<number> {
   return new Set([0, process.geteuid?.() ?? 0, ...(daemon === undefined ? [] : [daemon])]);
 }
 
-/** Returns the same users as a list of words for a message. */
+/** Returns the users of {@link trustedUsers} as words for a message. */
 function trustedNames(): string {
   const self = process.geteuid?.() === 0 ? '' : 'you, ';
   return `${self}root and user ${DAEMON_USER}`;

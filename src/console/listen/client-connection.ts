@@ -35,12 +35,21 @@ export const MAX_QUERIES = 16;
 /** While this many bytes of answers are unread, no further query is started. */
 export const MUCH_UNREAD_BYTES = 1024 * 1024;
 
+/** An answer as it is written to the client. */
+interface EncodedAnswer {
+  readonly text: Buffer;
+  readonly closesConnection?: boolean;
+}
+
 /** A line that is run and whose answer is not written yet. */
 interface PendingAnswer {
   isQuery: boolean;
   /** Absent while the answer is not known. */
-  answer?: { readonly text: Buffer; readonly closesConnection?: boolean };
+  answer?: EncodedAnswer;
 }
+
+/** What is done in the order in which it arrived: a line to run, or a function to call. */
+type Work = string | (() => void);
 
 /** Encoded lines, so that clients that get the same lines share one copy. */
 const encoded = new WeakMap<readonly string[], Buffer>();
@@ -63,18 +72,19 @@ function encode(lines: readonly string[]): Buffer {
 export class ClientConnection {
   readonly #lines = new LineSplitter(MAX_LINE_BYTES);
   readonly #dialogue: Dialogue;
-  /** Lines to run and functions to call, in order, each after everything before it is answered. */
-  readonly #waiting: (string | (() => void))[] = [];
-  /** In order. */
+  /** The work that is not done yet, in order. */
+  readonly #waiting: Work[] = [];
+  /** The bytes of the lines in `#waiting`. */
+  #waitingBytes = 0;
+  /** The lines that are run and not answered yet, in order. */
   readonly #pending: PendingAnswer[] = [];
   /** The known answers of `#pending`, and the one that the client is reading. */
   readonly #answers: ClientUnread;
-  /** Of the lines in `#waiting`. */
-  #waitingBytes = 0;
   /** Whether the client has not read the last answer. */
   #isStalled = false;
+  /** Whether the loop of `#proceed` runs. A call from inside it does nothing. */
   #isProceeding = false;
-  /** Of real-time messages. */
+  /** The bytes of real-time messages that the client has not read. */
   #unreadBytes = 0;
   /** Whether the connection is ending, so nothing more is read from the client. */
   #isLeaving = false;
@@ -145,13 +155,13 @@ export class ClientConnection {
     }
   }
 
-  /** Adds work to be done after everything before. It is not done if the client has left. */
-  #enqueue(next: string | (() => void)): void {
+  /** Adds work to do when everything before it is answered. It is not done if the client has left. */
+  #enqueue(next: Work): void {
     this.#waiting.push(next);
     this.#proceed();
   }
 
-  /** A loop and not a recursion, because a thousand lines can be answered at once. */
+  /** Does the work that may be done now. A loop and not a recursion, because a thousand lines can be answered at once. */
   #proceed(): void {
     if (this.#isProceeding) return;
     this.#isProceeding = true;
@@ -163,7 +173,7 @@ export class ClientConnection {
   }
 
   /** Takes the next work that may be done now. */
-  #next(): string | (() => void) | undefined {
+  #next(): Work | undefined {
     if (this.#isStalled || this.#isGone) return undefined;
     const last = this.#pending.at(-1);
     const mayOverlap =
@@ -200,13 +210,7 @@ export class ClientConnection {
     this.#proceed();
   }
 
-  #writeAnswer({
-    text,
-    closesConnection,
-  }: {
-    readonly text: Buffer;
-    readonly closesConnection?: boolean;
-  }): void {
+  #writeAnswer({ text, closesConnection }: EncodedAnswer): void {
     const finish = () => {
       this.#isStalled = false;
       this.#answers.release(text);
@@ -223,7 +227,10 @@ export class ClientConnection {
     });
   }
 
-  /** Sends everything that is written in one turn of the event loop together. */
+  /**
+   * Writes to the socket. Everything that is written in one turn of the event loop is sent together.
+   * @returns false if the client has to read first: see `socket.write`.
+   */
   #write(text: Buffer): boolean {
     const { socket } = this;
     if (socket.writableCorked === 0) {
@@ -253,6 +260,7 @@ export class ClientConnection {
     socket.on('drain', onDrain).on('close', finish);
   }
 
+  /** Sends real-time messages, which wait for no answer. */
   #send(lines: readonly string[]): void {
     if (this.#isGone || this.#isLeaving) return;
     const text = encode(lines);

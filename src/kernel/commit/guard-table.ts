@@ -11,16 +11,16 @@ export interface GuardSequence {
 }
 
 /**
- * The guards of many subflows in one array, so that a commit among thousands of subflows causes few cache misses: with an
- * array for each subflow, commits to 5,000 subflows in turn took 1.4 times as long.
+ * The guards of many subflows in one array, so that commits to thousands of subflows cause few cache misses. With an array
+ * for each subflow, commits to 5,000 subflows in turn took 1.4 times as long.
  *
- * A sequence is never removed. When the table is full, its owner makes a new one if most subflows in it have closed.
+ * A sequence is never removed. If a full table has mostly sequences of closed subflows, its owner makes a new table.
  */
 export class GuardTable {
   #words = new BigUint64Array(0);
   #end = 0;
 
-  /** See `commit` of the addon. */
+  /** The guards as `commit` of the addon takes them. {@link add} can replace this array by a larger one. */
   get words(): BigUint64Array {
     return this.#words;
   }
@@ -35,7 +35,7 @@ export class GuardTable {
     return this.#end + words <= this.#words.length;
   }
 
-  /** @param words the {@link Trail.words} of the trail. */
+  /** Adds a sequence. @param words the {@link Trail.words} of the trail. */
   add(trail: Trail, words: BigUint64Array): GuardSequence {
     if (!this.hasRoom(words.length)) {
       const larger = new BigUint64Array(Math.ceil(1.5 * (this.#end + words.length)));

@@ -8,6 +8,7 @@ export interface PriorityFlags {
   readonly ours: boolean;
   /** The peer asks for backup. */
   readonly peers: boolean;
+  /** The kernel will send MP_PRIO with the subflow's next packet. */
   readonly mpPrioPending: boolean;
 }
 

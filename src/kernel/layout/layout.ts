@@ -1,5 +1,5 @@
-import type { Btf, Member } from './btf.js';
 import { KernelError } from '../../model/kernel-error.js';
+import type { Btf, Member } from './btf.js';
 import { BIT_STRUCTS, MEMBERS } from './members.js';
 
 /** The position of a whole member. */
@@ -87,6 +87,7 @@ export function layoutFromBtf(btf: Btf): Layout {
       if (!isBitField) fields[`${struct}.${name}`] = { offset: bitOffset / 8, size: bitSize / 8 };
     }
     const wanted = members.filter(({ isBitField }) => isBitField);
+    // A commit may write the whole byte of a bit, so it must know all bit fields of these structures.
     const neighbours = BIT_STRUCTS.has(struct)
       ? btf.members(definition).filter(({ isBitField, name }) => isBitField && !names.includes(name))
       : [];

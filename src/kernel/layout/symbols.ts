@@ -4,7 +4,10 @@ import { KernelError } from '../../model/kernel-error.js';
 /** Virtual addresses of kernel symbols, by name. */
 export type Symbols = ReadonlyMap<string, bigint>;
 
-/** Every symbol that this program uses. `init_top_pgt`, `init_level4_pgt` and `swapper_pg_dir` are names of one table in different versions. */
+/**
+ * Every symbol that this program uses. `init_top_pgt`, `init_level4_pgt` and `swapper_pg_dir` are names of the same page
+ * table in different versions of Linux.
+ */
 export const WANTED_SYMBOLS = [
   '_text',
   '_stext',
@@ -27,7 +30,7 @@ export const IMAGE_ALIGN = 1n << 21n;
  * symbols with the address 0, which `kptr_restrict` causes.
  */
 export function parseSymbols(text: Buffer): Symbols {
-  // The text has megabytes and 100,000 lines. A search in the bytes is much faster than reading line by line.
+  // The text is megabytes long and has 100,000 lines. A search in the bytes is much faster than to read each line.
   const symbols = new Map<string, bigint>();
   for (const name of WANTED_SYMBOLS) {
     const at = text.indexOf(` ${name}\n`, 0, 'latin1');
@@ -100,7 +103,7 @@ export class ImageSymbols {
   }
 }
 
-/** Older kernels do not report `_text`; `_stext` is a few hundred bytes after it. */
+/** The address of the image. Older kernels do not report `_text`; `_stext` is a few hundred bytes after it. */
 function startOf(symbols: Symbols): bigint | undefined {
   const [text, stext] = [symbols.get('_text'), symbols.get('_stext')];
   return text ?? (stext === undefined ? undefined : stext - (stext % IMAGE_ALIGN));

@@ -3,10 +3,8 @@ import { formatEndpoint, isSameFourTuple, type Endpoint } from '../../model/endp
 import type { Subflow } from '../../model/subflow.js';
 import { GuardTable, type GuardSequence } from '../commit/guard-table.js';
 import type { SchedulerHonours } from '../commit/priority-bits.js';
-import type { PriorityFlags } from '../commit/priority-slots.js';
 import type { Trail } from '../commit/trail.js';
 import type { CounterTable } from './counter-table.js';
-import type { EndpointTable } from './endpoint-table.js';
 import { interpretPriorities } from './interpret-priorities.js';
 import type {
   LocatedConnection,
@@ -15,48 +13,7 @@ import type {
   SubflowLocation,
 } from './subflow-location.js';
 import type { SocketFile } from './sockets.js';
-import type { SubflowLists } from './subflow-lists.js';
-
-/**
- * What the walk of one MPTCP implementation found: the meta-sockets, and the nodes on their lists of subflows. The functions
- * interpret both, because the two implementations keep the same facts in different structures. `meta` is an index in `metas`,
- * and `node` an index in `lists.nodes`.
- */
-export interface WalkResult {
-  readonly metas: readonly MetaSocket[];
-  /** The endpoints of the meta-sockets, by {@link MetaSocket.row}. */
-  readonly metaEndpoints: EndpointTable;
-  readonly lists: SubflowLists;
-  /** For each node: the structure with the priority bits. */
-  readonly contexts: BigUint64Array;
-  /** For each node: the `tcp_sock`. */
-  readonly socks: BigUint64Array;
-  /** The endpoints of each node. */
-  readonly endpoints: EndpointTable;
-  /** The counters of each node. */
-  readonly counters: CounterTable;
-  /** Why a meta-socket cannot be used; undefined if it can. */
-  problemOf(meta: number): string | undefined;
-  /** Whether a connection fell back to TCP. @param first its first node. @param end one more than its last node. */
-  isPlain(meta: number, first: number, end: number): boolean;
-  token(meta: number): number;
-  /** Whether a node is a subflow of this meta-socket, and not of another one or a subflow that the kernel is removing. */
-  isSubflow(node: number, meta: number): boolean;
-  /** Whether everything that {@link problemOf}, {@link isPlain} and {@link token} use is unchanged since the last walk. */
-  isMetaUnchanged(meta: number): boolean;
-  /** Whether everything that {@link isSubflow}, {@link priorities} and {@link addressId} use is unchanged since the last walk. */
-  isNodeUnchanged(node: number): boolean;
-  priorities(node: number): PriorityFlags;
-  /** The client's address ID, 0 to 255; undefined if the layout does not have it. */
-  addressId(node: number): number | undefined;
-}
-
-/** A socket that a walk recognised as a meta-socket. */
-export interface MetaSocket {
-  readonly file: SocketFile;
-  /** Its row in the tables that have one for each socket of the process. */
-  readonly row: number;
-}
+import type { MetaSocket, WalkResult } from './walk-result.js';
 
 /** A subflow, as the last walk found it. */
 interface LastSubflow extends LocatedSubflow {
@@ -64,14 +21,17 @@ interface LastSubflow extends LocatedSubflow {
   depth: number;
 }
 
-/** A connection, as the last walk found it, and its nodes. */
+/** A connection, as the last walk found it. Its nodes are those from `first` up to `end`, without `end` itself. */
 interface LastConnection {
   readonly located: LocatedConnection;
   readonly first: number;
   readonly end: number;
 }
 
-/** Makes connections from the walks of one server, and keeps the objects of those that did not change. */
+/**
+ * Makes connections from the walks of one server. What did not change since the last walk stays the same object, so that
+ * callers can compare objects, and guards that were made for a subflow stay with it.
+ */
 export class ConnectionBuilder {
   /** The subflows of the last walk, by node. */
   #lastSubflows: (LastSubflow | undefined)[] = [];
@@ -95,62 +55,44 @@ export class ConnectionBuilder {
    */
   build(walk: WalkResult, problems: string[], plain: PlainPeer[]): LocatedConnections {
     const { metas, metaEndpoints, lists } = walk;
-    const nowSubflows = new Array<LastSubflow | undefined>(lists.nodes.length);
-    const nowConnections = new Array<LastConnection | undefined>(metas.length);
-    const connections: LocatedConnection[] = [];
+    const subflows = new Array<LastSubflow | undefined>(lists.nodes.length);
+    const connections = new Array<LastConnection | undefined>(metas.length);
     this.#lastByContext = undefined;
-    for (let index = 0; index < metas.length; index++) {
-      const meta = metas[index] as MetaSocket;
-      const [first, end] = [lists.starts[index] as number, lists.starts[index + 1] as number];
-      const last = this.#lastConnections[index];
-      if (last && this.#isUnchanged(last, walk, index)) {
-        for (let node = first; node < end; node++) nowSubflows[node] = this.#lastSubflows[node];
-        nowConnections[index] = last;
-        connections.push(last.located);
+    for (const [meta, { file, row }] of metas.entries()) {
+      const last = this.#lastConnections[meta];
+      if (last && this.#isUnchanged(last, walk, meta)) {
+        for (let node = last.first; node < last.end; node++) subflows[node] = this.#lastSubflows[node];
+        connections[meta] = last;
         continue;
       }
-      const remote = metaEndpoints.remote(meta.row);
-      const problem = lists.broken.get(index) ?? walk.problemOf(index);
-      if (problem !== undefined) {
-        problems.push(`fd ${meta.file.fd} (${formatEndpoint(remote)}): ${problem}`);
-        continue;
-      }
-      if (walk.isPlain(index, first, end)) {
-        plain.push({ pid: this.pid, remote });
-        continue;
-      }
-      const subflows: LastSubflow[] = [];
-      for (let node = first; node < end; node++) {
-        if (!walk.endpoints.isEstablished(node) || !walk.isSubflow(node, index)) continue;
-        const subflow = this.#updateOrLocate(walk, meta, node, node - first);
-        nowSubflows[node] = subflow;
-        subflows.push(subflow);
-      }
-      const located = this.#locateConnection(walk, index, subflows);
-      nowConnections[index] = { located, first, end };
-      connections.push(located);
+      const remote = metaEndpoints.remote(row);
+      const [first, end] = [lists.starts[meta] as number, lists.starts[meta + 1] as number];
+      const problem = lists.broken.get(meta) ?? walk.problemOf(meta);
+      if (problem !== undefined) problems.push(`fd ${file.fd} (${formatEndpoint(remote)}): ${problem}`);
+      else if (walk.isPlain(meta, first, end)) plain.push({ pid: this.pid, remote });
+      else connections[meta] = this.#locateConnection(walk, meta, subflows);
     }
-    this.#lastSubflows = nowSubflows;
-    this.#lastConnections = nowConnections;
+    this.#lastSubflows = subflows;
+    this.#lastConnections = connections;
     this.#lastByContext = undefined;
-    return { connections, plain, problems };
+    return { connections: connections.flatMap((each) => (each ? [each.located] : [])), plain, problems };
   }
 
   /** Updates the connections of the last walk, if nothing but counters changed since then. */
   updateCounters(counters: CounterTable): void {
-    for (const last of this.#lastConnections) {
-      if (!last) continue;
-      const { located, first, end } = last;
+    for (const connection of this.#lastConnections) {
+      if (!connection) continue;
+      const { located, first, end } = connection;
       let isUnchanged = true;
       for (let node = first; node < end; node++) {
-        const located = this.#lastSubflows[node];
-        if (!located || counters.isUnchanged(node)) continue;
-        located.subflow = counters.addTo(located.subflow, node);
+        const last = this.#lastSubflows[node];
+        if (!last || counters.isUnchanged(node)) continue;
+        last.subflow = counters.addTo(last.subflow, node);
         isUnchanged = false;
       }
       if (isUnchanged) continue;
       const { pid, remote, local, token } = located.connection;
-      located.connection = { pid, remote, local, token, subflows: subflowsOf(located) };
+      located.connection = { pid, remote, local, token, subflows: located.subflows.map(subflowOf) };
     }
   }
 
@@ -159,7 +101,8 @@ export class ConnectionBuilder {
     const words = trail.words(target);
     if (!this.#guardTable.hasRoom(words.length)) {
       const used = this.#lastSubflows.reduce((sum, last) => sum + (last?.guards?.length ?? 0), 0);
-      // The rest belongs to subflows that closed, or whose guards failed. To start again is simpler than to reuse that room.
+      // The other words belong to subflows that closed, or whose guards failed. To start again is simpler than to reuse those
+      // words.
       if (used < this.#guardTable.length / 2) this.dropGuards();
     }
     return (located.guards = this.#guardTable.add(trail, words));
@@ -182,17 +125,16 @@ export class ConnectionBuilder {
   }
 
   /** Whether a connection has the same rows as at the last walk, and none of them changed. */
-  #isUnchanged(last: LastConnection, walk: WalkResult, index: number): boolean {
+  #isUnchanged(last: LastConnection, walk: WalkResult, meta: number): boolean {
     const { metas, metaEndpoints, lists, endpoints, counters } = walk;
-    const { file, row } = metas[index] as MetaSocket;
-    const [first, end] = [lists.starts[index], lists.starts[index + 1]];
+    const { file, row } = metas[meta] as MetaSocket;
     const isMetaUnchanged =
       last.located.file === file &&
-      last.first === first &&
-      last.end === end &&
+      last.first === lists.starts[meta] &&
+      last.end === lists.starts[meta + 1] &&
       metaEndpoints.isUnchanged(row) &&
-      walk.isMetaUnchanged(index) &&
-      !lists.broken.has(index);
+      walk.isMetaUnchanged(meta) &&
+      !lists.broken.has(meta);
     if (!isMetaUnchanged) return false;
     for (let node = last.first; node < last.end; node++) {
       if (!walk.isNodeUnchanged(node) || !endpoints.isUnchanged(node) || !counters.isUnchanged(node))
@@ -201,22 +143,33 @@ export class ConnectionBuilder {
     return true;
   }
 
-  #locateConnection(walk: WalkResult, index: number, subflows: readonly LocatedSubflow[]): LocatedConnection {
-    const { file, row } = walk.metas[index] as MetaSocket;
+  /** Makes a connection. @param byNode receives its subflows, each at its node. */
+  #locateConnection(walk: WalkResult, meta: number, byNode: (LastSubflow | undefined)[]): LastConnection {
+    const { metas, metaEndpoints, lists, endpoints } = walk;
+    const metaSocket = metas[meta] as MetaSocket;
+    const { file, row } = metaSocket;
+    const [first, end] = [lists.starts[meta] as number, lists.starts[meta + 1] as number];
+    const subflows: LastSubflow[] = [];
+    for (let node = first; node < end; node++) {
+      if (!endpoints.isEstablished(node) || !walk.isSubflow(node, meta)) continue;
+      const subflow = this.#updateOrLocate(walk, metaSocket, node, node - first);
+      byNode[node] = subflow;
+      subflows.push(subflow);
+    }
     const connection: Connection = {
       pid: this.pid,
-      remote: walk.metaEndpoints.remote(row),
-      local: walk.metaEndpoints.local(row),
-      token: walk.token(index),
-      subflows: subflowsOf({ subflows }),
+      remote: metaEndpoints.remote(row),
+      local: metaEndpoints.local(row),
+      token: walk.token(meta),
+      subflows: subflows.map(subflowOf),
     };
-    return { connection, file, subflows };
+    return { located: { connection, file, subflows }, first, end };
   }
 
   /** Updates the counters of a subflow of the last walk if nothing else changed, and otherwise locates the subflow anew. */
-  #updateOrLocate(walk: WalkResult, meta: MetaSocket, node: number, depth: number): LastSubflow {
+  #updateOrLocate(walk: WalkResult, metaSocket: MetaSocket, node: number, depth: number): LastSubflow {
     const { endpoints, counters, metaEndpoints } = walk;
-    const { file, row } = meta;
+    const { file, row } = metaSocket;
     const last = this.#lastSubflows[node];
     const isUnchanged =
       last?.file === file &&
@@ -228,7 +181,7 @@ export class ConnectionBuilder {
       walk.isNodeUnchanged(node) &&
       // the node before has the pointer to this one
       (depth === 0 || walk.isNodeUnchanged(node - 1));
-    if (!isUnchanged) return this.#locateSubflow(walk, meta, node, depth);
+    if (!isUnchanged) return this.#locateSubflow(walk, metaSocket, node, depth);
     if (!counters.isUnchanged(node)) last.subflow = counters.addTo(last.subflow, node);
     return last;
   }
@@ -246,6 +199,7 @@ export class ConnectionBuilder {
       connection: { local: metaEndpoints.local(row), remote: metaEndpoints.remote(row) },
     };
     const atContext = this.#lastAt(node, location.context);
+    // Another four-tuple means that the kernel used the memory of a closed subflow for a new one.
     const last = atContext && isSameFourTuple(atContext, location) ? atContext : undefined;
     const priorities = interpretPriorities(walk.priorities(node), last?.peers, this.schedulerHonours);
     const { local, remote } = location;
@@ -253,7 +207,8 @@ export class ConnectionBuilder {
     const withoutCounters = { local, remote, ...priorities, ...(id !== undefined && { id }) };
     const subflow = counters.addTo(withoutCounters, node);
     const now = { ...location, subflow, peers: priorities.peers, depth };
-    // At the same location, the same object keeps its guards, and endpoint objects that were reported earlier still lead to it.
+    // At the same location the object stays the same. So it keeps its guards, and findByRemote still finds it by the endpoint
+    // objects that were reported earlier.
     const located =
       last && isSameLocation(last, location) ? Object.assign(last, now) : { ...now, guards: undefined };
     this.#byRemote.set(remote, located);
@@ -271,8 +226,8 @@ export class ConnectionBuilder {
   }
 }
 
-function subflowsOf({ subflows }: Pick<LocatedConnection, 'subflows'>): Subflow[] {
-  return subflows.map(({ subflow }) => subflow);
+function subflowOf({ subflow }: LocatedSubflow): Subflow {
+  return subflow;
 }
 
 function isSameLocation(one: SubflowLocation, other: SubflowLocation): boolean {

@@ -10,7 +10,7 @@ import { FieldSelection, type BitSlot, type Slot } from '../memory/field-selecti
 import { FieldTable, toHalves } from '../memory/field-table.js';
 import { PointerTable } from '../memory/pointer-table.js';
 import { AddressIdSlot } from './address-id-slot.js';
-import type { MetaSocket, WalkResult } from './connection-builder.js';
+import type { MetaSocket, WalkResult } from './walk-result.js';
 import { EndpointTable } from './endpoint-table.js';
 import { IPPROTO_TCP, type MptcpImplementation, type Walk } from './mptcp-implementation.js';
 import { expectFourTuple, trailToMetaSocket } from './subflow-trail.js';
@@ -78,7 +78,7 @@ export class MultipathTcpOrgMptcp implements MptcpImplementation {
     const trail = trailToMetaSocket(this.space, this.layout, this.#endpoints, pid, files, location);
     if (!trail || mpcb === undefined) return undefined;
     const { context, socket } = location;
-    const areMapped =
+    const areAccepted =
       trail.expectBitField('meta-socket', 'its protocol', sk, this.#protocol, IPPROTO_TCP) &&
       trail.expectBitField('meta-socket', 'its mpc', sk, this.#mpc, 1) &&
       trail.expectPointer('meta-socket', 'its mptcp_cb', at(sk, this.#mpcb), mpcb) &&
@@ -91,7 +91,7 @@ export class MultipathTcpOrgMptcp implements MptcpImplementation {
       this.bits.preconditions.every(({ bit, value }) =>
         trail.expectBitField('subflow', bit.name, context, bit, value),
       );
-    return areMapped ? trail : undefined;
+    return areAccepted ? trail : undefined;
   }
 }
 
@@ -102,10 +102,12 @@ export class MultipathTcpOrgMptcp implements MptcpImplementation {
 class MultipathTcpOrgWalk extends ServerWalk {
   readonly #sockets: SocketReader;
   readonly #metaEndpoints: EndpointTable;
+  // members of the tcp_sock of each file
   readonly #tcpSelection = new FieldSelection();
   readonly #mpc: BitSlot;
   readonly #mpcb: Slot;
   readonly #tcpSocks: FieldTable;
+  // members of the mptcp_cb of each meta-socket
   readonly #metaSelection = new FieldSelection();
   readonly #metaSk: Slot;
   readonly #token: Slot;
@@ -124,12 +126,14 @@ class MultipathTcpOrgWalk extends ServerWalk {
   readonly #contextOnList: PointerTable;
   /** `mptcp_tcp_sock.tp`. */
   readonly #sockOf: PointerTable;
+  // members of the mptcp_tcp_sock of each subflow
   readonly #contextSelection = new FieldSelection();
   readonly #next: Slot;
   readonly #tp: Slot;
   readonly #priorities: PrioritySlots;
   readonly #addressId: AddressIdSlot;
   readonly #contexts: FieldTable;
+  // members of the tcp_sock of each subflow
   readonly #sockSelection = new FieldSelection();
   readonly #mpcbOfSock: Slot;
   readonly #mptcpOfSock: Slot;

@@ -6,11 +6,12 @@ import type { Trail } from '../commit/trail.js';
 import type { Layout } from '../layout/layout.js';
 import type { AddressSpace } from '../memory/address-space.js';
 import { ReadSet } from '../memory/read-set.js';
-import { ConnectionBuilder, type WalkResult } from './connection-builder.js';
+import { ConnectionBuilder } from './connection-builder.js';
 import { CounterTable } from './counter-table.js';
 import type { Walk } from './mptcp-implementation.js';
 import type { LocatedConnections, LocatedSubflow } from './subflow-location.js';
 import type { OpenFiles } from './fd-table.js';
+import type { WalkResult } from './walk-result.js';
 
 /**
  * Observes one server again and again. Usually nothing but counters changed since the last observation. Then one native call

@@ -9,7 +9,7 @@ import { addOffset, type AddressSpace } from '../memory/address-space.js';
 import { FieldSelection, type BitSlot, type Slot } from '../memory/field-selection.js';
 import { FieldTable, toHalves } from '../memory/field-table.js';
 import { AddressIdSlot } from './address-id-slot.js';
-import type { MetaSocket, WalkResult } from './connection-builder.js';
+import type { MetaSocket, WalkResult } from './walk-result.js';
 import { EndpointTable } from './endpoint-table.js';
 import { IPPROTO_MPTCP, IPPROTO_TCP, type MptcpImplementation, type Walk } from './mptcp-implementation.js';
 import { expectFourTuple, trailToMetaSocket } from './subflow-trail.js';
@@ -68,14 +68,20 @@ export class UpstreamMptcp implements MptcpImplementation {
   }
 }
 
+/**
+ * The walk, in the order of its reads: the files' sockets, each meta-socket and its list of subflows, and then the subflows
+ * of all lists together.
+ */
 class UpstreamWalk extends ServerWalk {
   readonly #sockets: SocketReader;
   readonly #metaEndpoints: EndpointTable;
+  // members of mptcp_sock
   readonly #connList: Field;
   readonly #metaSelection = new FieldSelection();
   readonly #token: Slot;
   readonly #first: Slot;
   readonly #metas: FieldTable;
+  // members of mptcp_subflow_context
   readonly #node: Field;
   readonly #contextSelection = new FieldSelection();
   readonly #next: Slot;
@@ -83,8 +89,10 @@ class UpstreamWalk extends ServerWalk {
   readonly #conn: Slot;
   readonly #priorities: PrioritySlots;
   readonly #addressId: AddressIdSlot;
+  /** Bits that are set if a subflow did one of the two MPTCP handshakes. */
   readonly #handshakes: readonly BitSlot[];
   readonly #contexts: FieldTable;
+  // of the tcp_sock of each subflow
   readonly #endpoints: EndpointTable;
   readonly #lists: ListWalker;
 
@@ -125,16 +133,19 @@ class UpstreamWalk extends ServerWalk {
     const metaSocks = new BigUint64Array(found.length);
     for (const [meta, { row }] of found.entries()) metaSocks[meta] = sockets.socks[row] as bigint;
     const heads = addOffset(metaSocks, this.#connList.offset);
+    // A list ends with a pointer back to its head. The next pointer is the first member of a list_head.
     const lists = this.#lists.walk(heads, heads, (nodes) => nodes);
     const addresses = addOffset(lists.nodes, -this.#node.offset);
     const metas = readSet.gather(metaSocks, this.#metaSelection, this.#metas);
     const contexts = readSet.gather(addresses, this.#contextSelection, this.#contexts);
     const listFields = { heads: metas, first: this.#first, nodes: contexts, next: this.#next };
+    // The kernel may have changed a list after the walk along it. Then the next observation must not use these results again.
     if (!listsUnchanged(lists, heads, listFields)) readSet.invalidate();
     const socks = contexts.pointers(this.#tcpSock, addresses.length);
     const endpoints = this.#endpoints.read(socks);
     counters.read(socks);
 
+    // V8 compares pointers faster as two halves.
     const metaHalves = toHalves(metaSocks);
     const isSubflow = (node: number, meta: number) =>
       contexts.pointerEquals(node, this.#conn, metaHalves, meta);

@@ -40,7 +40,7 @@ const balanced = (dryRun: 'yes' | 'no'): MoreLines => ({
   ],
 });
 
-/** The switches of a session within the dwell time after its switch before. */
+/** The switches that came within the dwell time after the same session's last switch. */
 function withinDwell(switches: readonly SwitchEvent[]): SwitchEvent[] {
   const last = new Map<string, number>();
   return switches.filter(({ commonName, committedAt }) => {

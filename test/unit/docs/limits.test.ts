@@ -12,7 +12,7 @@ import { MAX_FILE_BYTES as MAX_INI_BYTES } from '../../../src/config/load.js';
 import { MAX_MESSAGE_LENGTH, MAX_PROBLEMS } from '../../../src/config/problem-list.js';
 import { MAX_ANNOUNCED } from '../../../src/config/announce.js';
 import { MAX_ADDRESS_IDS, sections } from '../../../src/config/sections.js';
-import { MAX_SOCKET_PATH_BYTES } from '../../../src/config/socket-path.js';
+import { MAX_SOCKET_PATH_BYTES } from '../../../src/config/absolute-path.js';
 import { MAX_COMMAND_BYTES } from '../../../src/console/sharing/multi-line-command.js';
 import * as claims from '../../../src/console/sharing/claims.js';
 import * as client from '../../../src/console/listen/client-connection.js';

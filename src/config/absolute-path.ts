@@ -6,8 +6,8 @@ import { ValueError } from './value-error.js';
 export const MAX_SOCKET_PATH_BYTES = 107;
 
 /**
- * Reads an absolute path, without `.`, `..` and doubled or trailing slashes.
- * @throws {ValueError}
+ * Reads an absolute path. Removes `.`, `..` and doubled or trailing slashes.
+ * @throws {ValueError} if it is relative or contains a zero byte.
  */
 export function readAbsolutePath(text: string): string {
   if (!text.startsWith('/')) throw new ValueError(`\`${text}\` is not an absolute path; begin it with /`);
@@ -17,8 +17,9 @@ export function readAbsolutePath(text: string): string {
 }
 
 /**
- * Reads the absolute path of a file with a password. The message does not repeat a wrong value: it may be the password.
- * @throws {ValueError}
+ * Reads the absolute path of a file with a password. If the value is wrong, the message does not repeat it: somebody may have
+ * written the password itself.
+ * @throws {ValueError} if it is relative or contains a zero byte.
  */
 export function readPasswordPath(text: string): string {
   if (!text.startsWith('/'))
@@ -27,8 +28,8 @@ export function readPasswordPath(text: string): string {
 }
 
 /**
- * Reads the absolute path of a unix socket, at most 107 bytes long.
- * @throws {ValueError}
+ * Reads the absolute path of a unix socket.
+ * @throws {ValueError} as {@link readAbsolutePath}, or if it is longer than {@link MAX_SOCKET_PATH_BYTES}.
  */
 export function readSocketPath(text: string): string {
   const path = readAbsolutePath(text);
