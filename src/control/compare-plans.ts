@@ -49,6 +49,7 @@ export function findSwitches(
     const reached = plans.get(keyOf(before));
     const isReached = reached?.state === 'obeyed' || reached?.state === 'elsewhere';
     if (!isReached || reached.primary === undefined || reached.primary === from) continue;
+    if (from === undefined && hasBegunOn(reached.primary, before)) continue;
     switches.push({
       session,
       ...(from !== undefined && { from }),
@@ -60,6 +61,17 @@ export function findSwitches(
     });
   }
   return switches;
+}
+
+/**
+ * Whether the connection began on this path, and no other one carried anything lately. A client opens its second subflow so
+ * soon that the first observation may find both active. When the second one becomes backup, no traffic moves.
+ */
+function hasBegunOn(path: string, { connection, subflows, carriedOn }: SessionPlan): boolean {
+  const first = subflows.find(
+    ({ subflow }) => connection !== undefined && isSameEndpoint(subflow.remote, connection.remote),
+  );
+  return first?.path === path && carriedOn.every((other) => other === path);
 }
 
 /** A problem for each change that the backend refused, one sentence each. */

@@ -41,8 +41,10 @@ const AGAINST = {
   unwanted: 4,
   /** The client asks for backup there, and the rule respects this. */
   heldBack: 8,
-  /** It is dead, or was dead a moment ago. */
-  dead: 16,
+  /** It was dead for this session a moment ago. */
+  suspected: 16,
+  /** It is dead for this session, or for most others. */
+  dead: 32,
 } as const;
 
 /**
@@ -85,9 +87,16 @@ function hasUsedQuota({ quotas = [] }: Pick<PlacedSession, 'quotas'>, path: stri
   return quotas.some((use) => use.path === path && isOverQuota(use));
 }
 
-function healthScore({ session }: PlacedSession, path: string, health: HealthState): number {
+function healthScore(placedSession: PlacedSession, path: string, health: HealthState): number {
+  const { session, placed } = placedSession;
   switch (obstacleOf(session, path, health)) {
-    case 'dead':
+    case 'dead': {
+      const is = health.sessions.get(sessionKey(session))?.paths.get(path)?.health;
+      if (is === 'dead') return AGAINST.dead;
+      // a path that the session uses shows every moment whether it carries, so no pause is needed
+      const isUsed = placed.some((one) => one.path === path && one.subflow.ours === 'active');
+      return isUsed && (is === 'carries' || is === 'lossy') ? AGAINST.bad : AGAINST.suspected;
+    }
     case 'closed':
       return AGAINST.dead;
     case 'lossy':

@@ -90,6 +90,14 @@ it('makes a session follow its rule, and reports it once', async () => {
   expect(switches).toEqual([expect.objectContaining({ to: 'lte', session: ALICE_SESSION })]);
 });
 
+it('reports no switch if the connection began on the wanted path', async () => {
+  image.task(PID, [image.socket(ALICE).file]);
+  config = configOf(['wifi']);
+  await start();
+  expect(await ourPriorities()).toEqual({ [WIFI.address]: 'active', [LTE.address]: 'backup' });
+  expect(switches).toEqual([]);
+});
+
 it('follows a changed rule, an override, and its end', async () => {
   image.task(PID, [image.socket(ALICE).file]);
   const controller = await start();
