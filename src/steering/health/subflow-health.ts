@@ -20,6 +20,8 @@ export interface SubflowHealth {
   readonly stalledSince?: number;
   /** The fraction of segments that were lost in about the last {@link LOSS_MEMORY_MS}; absent: too few were sent. */
   readonly loss?: number;
+  /** Since when it is above the limit of its path, in loss or in delay; absent: it is not. */
+  readonly badSince?: number;
   /** Payload in both directions since the subflow began, bytes: it shows what was carried since the last round. */
   readonly acked: number;
   readonly received: number;
@@ -43,6 +45,11 @@ const DEAD_AFTER_TWO_TIMEOUTS_MS = 200;
 export const LOSS_MEMORY_MS = 5000;
 /** Segments that must have been sent in that time before a loss means anything. */
 const FEWEST_SEGMENTS = 30;
+/**
+ * Milliseconds for which a subflow must be above a limit before it is lossy. A burst into an empty queue loses much for a
+ * moment, also on a good path.
+ */
+const LOSSY_AFTER_MS = 2000;
 /** A subflow is no longer lossy when its loss is below this fraction of the limit. */
 const LOSS_ENDS = 0.6;
 /** The assumed size of a segment, bytes. */
@@ -74,12 +81,15 @@ export function stepSubflowHealth(
   const recentlySent =
     earlier.recentlySent * kept + lost + Math.max(0, acked - earlier.acked) / SEGMENT_BYTES;
   const loss = recentlySent < FEWEST_SEGMENTS ? undefined : recentlyLost / recentlySent;
+  const isBad = isAboveLimit(subflow, loss, limits, before?.health === 'lossy');
+  const badSince = isBad ? (before?.badSince ?? now) : undefined;
   return {
-    health: healthOf(before?.health, subflow, { stalledSince, carriedAt, loss }, limits, now),
+    health: healthOf(before?.health, subflow, { stalledSince, carriedAt, badSince }, now),
     acknowledgedAt,
     carriedAt,
     ...(stalledSince !== undefined && { stalledSince }),
     ...(loss !== undefined && { loss }),
+    ...(badSince !== undefined && { badSince }),
     acked,
     received,
     retransmitted,
@@ -92,14 +102,13 @@ export function stepSubflowHealth(
 interface Evidence {
   readonly stalledSince: number | undefined;
   readonly carriedAt: number;
-  readonly loss: number | undefined;
+  readonly badSince: number | undefined;
 }
 
 function healthOf(
   before: Health | undefined,
   { rtt = 0, backoff = 0 }: Subflow,
-  { stalledSince, carriedAt, loss = 0 }: Evidence,
-  { maxLoss, maxDelay = Infinity }: HealthLimits,
+  { stalledSince, carriedAt, badSince = Infinity }: Evidence,
   now: number,
 ): Health {
   const rttMs = rtt / 1000;
@@ -109,6 +118,16 @@ function healthOf(
   // it was dead, and neither an acknowledgement nor the end of the waiting data shows that this is over
   if (before === 'dead' && stalledFor > 0) return 'dead';
   if (now - carriedAt > CARRIES_FOR_MS) return 'idle';
-  const tooMuchLoss = before === 'lossy' ? LOSS_ENDS * maxLoss : maxLoss;
-  return loss > tooMuchLoss || rttMs > maxDelay ? 'lossy' : 'carries';
+  return now - badSince >= LOSSY_AFTER_MS ? 'lossy' : 'carries';
+}
+
+/** @param isLossy whether the subflow counts as lossy already. */
+function isAboveLimit(
+  { rtt = 0 }: Subflow,
+  loss: number | undefined,
+  { maxLoss, maxDelay = Infinity }: HealthLimits,
+  isLossy: boolean,
+): boolean {
+  const tooMuchLoss = isLossy ? LOSS_ENDS * maxLoss : maxLoss;
+  return (loss ?? 0) > tooMuchLoss || rtt / 1000 > maxDelay;
 }

@@ -97,32 +97,36 @@ describe('a lossy subflow', () => {
     bytesAcked: segments * 1400,
     retransmitted,
   });
+  const first = [0, sent(0, 0)] as const;
+  /** Loses 13 % of its segments for two seconds and more. */
+  const lossy = [first, [250, sent(100, 15)] as const, [2000, sent(200, 30)] as const];
 
-  test('loses more than the limit of its path', () => {
-    expect(healthAfter([0, sent(0, 0)], [250, sent(100, 9)])).toBe('carries');
-    expect(healthAfter([0, sent(0, 0)], [250, sent(100, 15)])).toBe('lossy');
+  test('loses more than the limit of its path for two seconds', () => {
+    expect(healthAfter(first, [250, sent(100, 15)], [1999, sent(200, 30)])).toBe('carries');
+    expect(healthAfter(...lossy)).toBe('lossy');
+    expect(healthAfter(first, [250, sent(100, 9)], [2000, sent(200, 18)])).toBe('carries');
+  });
+
+  test('is not one that has lost a burst', () => {
+    expect(healthAfter(first, [250, sent(100, 30)], [1000, sent(1000, 30)], [2000, sent(1100, 60)])).toBe('carries'); // prettier-ignore
   });
 
   test('is not one that has sent only a few segments', () => {
-    expect(healthAfter([0, sent(0, 0)], [250, sent(10, 10)])).toBe('carries');
+    expect(healthAfter(first, [250, sent(5, 5)], [2000, sent(10, 10)])).toBe('carries');
   });
 
   test('is one until its loss is clearly below the limit', () => {
-    const lossy = [[0, sent(0, 0)] as const, [250, sent(100, 15)] as const];
-    expect(healthAfter(...lossy, [250, sent(150, 15)])).toBe('lossy');
-    expect(healthAfter(...lossy, [250, sent(400, 15)])).toBe('carries');
+    expect(healthAfter(...lossy, [250, sent(250, 30)])).toBe('lossy');
+    expect(healthAfter(...lossy, [250, sent(800, 30)])).toBe('carries');
   });
 
   test('forgets its loss in some seconds', () => {
-    const lossy = [[0, sent(0, 0)] as const, [250, sent(1000, 150)] as const];
-    expect(healthAfter(...lossy, [20_000, sent(1050, 150)])).toBe('carries');
+    expect(healthAfter(...lossy, [20_000, sent(250, 30)])).toBe('carries');
   });
 
   test('is also one that is slower than the limit of its path', () => {
-    const looks = [
-      [0, { bytesAcked: 0, rtt: 301_000 }] as const,
-      [250, { bytesAcked: 1, rtt: 301_000 }] as const,
-    ];
+    const slow = (bytesAcked: number): TcpCounters => ({ bytesAcked, rtt: 301_000 });
+    const looks = [[0, slow(0)] as const, [2000, slow(1)] as const];
     expect(after(looks, { maxLoss: 0.1, maxDelay: 300 })?.health).toBe('lossy');
     expect(after(looks, { maxLoss: 0.1, maxDelay: 302 })?.health).toBe('carries');
   });
