@@ -2,14 +2,10 @@ import type { PlainPeer } from '../../model/connection.js';
 import type { Access } from '../../native/addon.js';
 import { multipathTcpOrgPriority } from '../commit/multipath-tcp-org-priority.js';
 import { PriorityBits } from '../commit/priority-bits.js';
-import { PrioritySlots } from '../commit/priority-slots.js';
 import type { Trail } from '../commit/trail.js';
 import type { BitField, Field, Layout } from '../layout/layout.js';
 import { addOffset, type AddressSpace } from '../memory/address-space.js';
-import { FieldSelection, type BitSlot, type Slot } from '../memory/field-selection.js';
-import { FieldTable, toHalves } from '../memory/field-table.js';
-import { PointerTable } from '../memory/pointer-table.js';
-import { AddressIdSlot } from './address-id-slot.js';
+import { toHalves } from '../memory/field-table.js';
 import type { MetaSocket, WalkResult } from './walk-result.js';
 import { EndpointTable } from './endpoint-table.js';
 import { IPPROTO_TCP, type MptcpImplementation, type Walk } from './mptcp-implementation.js';
@@ -17,18 +13,16 @@ import { expectFourTuple, trailToMetaSocket } from './subflow-trail.js';
 import type { SubflowLocation } from './subflow-location.js';
 import type { OpenFiles } from './fd-table.js';
 import { ServerWalk } from './server-walk.js';
-import { SocketReader } from './sockets.js';
-import { listsUnchanged, ListWalker, nextPointer } from './subflow-lists.js';
-
-const SUBFLOW = 'mptcp_tcp_sock';
-
-/** Members of `mptcp_cb` that are set once a connection fell back to TCP. Their names differ between versions. */
-const FALLBACK_MEMBERS = [
-  'infinite_mapping',
-  'infinite_mapping_rcv',
-  'infinite_mapping_snd',
-  'send_infinite_mapping',
-];
+import { SocketReader, type SocketFiles } from './sockets.js';
+import {
+  FileSocks,
+  MetaControlBlocks,
+  SUBFLOW,
+  SubflowContexts,
+  SubflowList,
+  SubflowSocks,
+} from './multipath-tcp-org-structures.js';
+import { listsUnchanged, ListWalker } from './subflow-lists.js';
 
 /**
  * MPTCP of multipath-tcp.org (v0.86 to v0.96 on Linux 3.5 to 5.4; paper, section 3.3.3). A TCP socket with `tcp_sock.mpc`
@@ -102,167 +96,93 @@ export class MultipathTcpOrgMptcp implements MptcpImplementation {
 class MultipathTcpOrgWalk extends ServerWalk {
   readonly #sockets: SocketReader;
   readonly #metaEndpoints: EndpointTable;
-  // members of the tcp_sock of each file
-  readonly #tcpSelection = new FieldSelection();
-  readonly #mpc: BitSlot;
-  readonly #mpcb: Slot;
-  readonly #tcpSocks: FieldTable;
-  // members of the mptcp_cb of each meta-socket
-  readonly #metaSelection = new FieldSelection();
-  readonly #metaSk: Slot;
-  readonly #token: Slot;
-  readonly #fallbacks: readonly BitSlot[];
-  readonly #first: Slot;
-  readonly #metas: FieldTable;
-  /** The list of subflows: its head in `mptcp_cb`, the next pointer in `mptcp_tcp_sock`, and what its nodes are part of. */
-  readonly #list: {
-    readonly head: Field;
-    readonly next: Field;
-    readonly nodesIn: 'tcp_sock' | 'mptcp_tcp_sock';
-  };
-  /** `tcp_sock.mptcp`, read after the walk along the lists. */
-  readonly #contextOf: PointerTable;
-  /** `tcp_sock.mptcp`, read on the walk along the lists. */
-  readonly #contextOnList: PointerTable;
-  /** `mptcp_tcp_sock.tp`. */
-  readonly #sockOf: PointerTable;
-  // members of the mptcp_tcp_sock of each subflow
-  readonly #contextSelection = new FieldSelection();
-  readonly #next: Slot;
-  readonly #tp: Slot;
-  readonly #priorities: PrioritySlots;
-  readonly #addressId: AddressIdSlot;
-  readonly #contexts: FieldTable;
-  // members of the tcp_sock of each subflow
-  readonly #sockSelection = new FieldSelection();
-  readonly #mpcbOfSock: Slot;
-  readonly #mptcpOfSock: Slot;
-  readonly #socks: FieldTable;
-  readonly #endpoints: EndpointTable;
+  readonly #fileSocks: FileSocks;
+  readonly #list: SubflowList;
   readonly #lists: ListWalker;
+  readonly #metas: MetaControlBlocks;
+  readonly #contexts: SubflowContexts;
+  readonly #socks: SubflowSocks;
+  readonly #endpoints: EndpointTable;
 
   constructor(space: AddressSpace, layout: Layout, bits: PriorityBits, pid: number) {
     super(space, layout, bits, pid);
     const { readSet } = this;
     this.#sockets = new SocketReader(readSet, layout);
     this.#metaEndpoints = new EndpointTable(readSet, layout, { protocol: true });
-    const [mpcb, mptcp] = [layout.field('tcp_sock', 'mpcb'), layout.field('tcp_sock', 'mptcp')];
-    this.#mpc = this.#tcpSelection.addBits(layout.bits('tcp_sock', 'mpc'));
-    this.#mpcb = this.#tcpSelection.add(mpcb);
-    this.#tcpSocks = new FieldTable(this.#tcpSelection);
-    this.#metaSk = this.#metaSelection.add(layout.field('mptcp_cb', 'meta_sk'));
-    this.#token = this.#metaSelection.add(layout.field('mptcp_cb', 'mptcp_loc_token'));
-    this.#fallbacks = FALLBACK_MEMBERS.filter((name) => layout.has('mptcp_cb', name)).map((name) =>
-      this.#metaSelection.addBits(layout.bits('mptcp_cb', name)),
-    );
-    this.#list = layout.has('mptcp_cb', 'conn_list')
-      ? { head: layout.field('mptcp_cb', 'conn_list'), next: layout.field(SUBFLOW, 'node'), nodesIn: SUBFLOW }
-      : {
-          head: layout.field('mptcp_cb', 'connection_list'),
-          next: layout.field(SUBFLOW, 'next'),
-          nodesIn: 'tcp_sock',
-        };
-    this.#first = this.#metaSelection.add(nextPointer(this.#list.head));
-    this.#metas = new FieldTable(this.#metaSelection);
-    this.#contextOf = new PointerTable(readSet, mptcp);
-    this.#contextOnList = new PointerTable(space, mptcp);
-    this.#sockOf = new PointerTable(readSet, layout.field(SUBFLOW, 'tp'));
-    this.#next = this.#contextSelection.add(nextPointer(this.#list.next));
-    this.#tp = this.#contextSelection.add(layout.field(SUBFLOW, 'tp'));
-    this.#priorities = new PrioritySlots(this.#contextSelection, bits);
-    this.#addressId = new AddressIdSlot(this.#contextSelection, layout, SUBFLOW, 'rem_id');
-    this.#contexts = new FieldTable(this.#contextSelection);
-    this.#mpcbOfSock = this.#sockSelection.add(mpcb);
-    this.#mptcpOfSock = this.#sockSelection.add(mptcp);
-    this.#socks = new FieldTable(this.#sockSelection);
-    this.#endpoints = new EndpointTable(readSet, layout);
+    this.#fileSocks = new FileSocks(readSet, layout);
+    this.#list = new SubflowList(space, readSet, layout);
     this.#lists = new ListWalker(space);
+    this.#metas = new MetaControlBlocks(readSet, layout, this.#list);
+    this.#contexts = new SubflowContexts(readSet, layout, this.#list, bits);
+    this.#socks = new SubflowSocks(readSet, layout);
+    this.#endpoints = new EndpointTable(readSet, layout);
   }
 
   protected walk(files: OpenFiles, problems: string[], plain: PlainPeer[]): WalkResult {
-    const { readSet, counters, pid } = this;
+    const { readSet, counters } = this;
     const sockets = this.#sockets.read(files, problems);
     const metaEndpoints = this.#metaEndpoints.read(sockets.socks);
-    const tcpSocks = this.#readTcpSocks(sockets.socks, metaEndpoints);
-    const found: MetaSocket[] = [];
-    for (const [row, file] of sockets.files.entries()) {
-      if (!tcpSocks.isRead(row)) continue;
-      const isMeta = tcpSocks.bits(row, this.#mpc) === 1 && !tcpSocks.isNull(row, this.#mpcb);
-      if (isMeta) found.push({ file, row });
-      else plain.push({ pid, remote: metaEndpoints.remote(row) });
-    }
-    const [metaSocks, mpcbs] = [new BigUint64Array(found.length), new BigUint64Array(found.length)];
-    for (const [meta, { row }] of found.entries()) {
-      metaSocks[meta] = sockets.socks[row] as bigint;
-      mpcbs[meta] = tcpSocks.u64(row, this.#mpcb);
-    }
-    const heads = addOffset(mpcbs, this.#list.head.offset);
+    const { found, metaSocks, mpcbs } = this.#findMetaSockets(sockets, metaEndpoints, plain);
     // These lists end with NULL.
     const ends = new BigUint64Array(found.length);
-    const lists = this.#lists.walk(heads, ends, (nodes) => this.#nextLinks(nodes));
-    const metas = readSet.gather(mpcbs, this.#metaSelection, this.#metas);
-    const { contextAddresses, socks } = this.#addressesOf(lists.nodes);
-    const contexts = readSet.gather(contextAddresses, this.#contextSelection, this.#contexts);
-    const listFields = { heads: metas, first: this.#first, nodes: contexts, next: this.#next };
+    const heads = addOffset(mpcbs, this.#list.head.offset);
+    const lists = this.#lists.walk(heads, ends, (nodes) => this.#list.nextLinks(nodes));
+    const [metas, nodes, socks] = [this.#metas, this.#contexts, this.#socks];
+    const metaTable = metas.read(mpcbs);
+    const addresses = this.#list.addressesOf(lists.nodes);
+    const nodeTable = nodes.read(addresses.contexts);
+    const listFields = { heads: metaTable, first: metas.first, nodes: nodeTable, next: nodes.next };
     // The kernel may have changed a list after the walk along it. Then the next observation must not use these results again.
     if (!listsUnchanged(lists, ends, listFields)) readSet.invalidate();
-    const sockTable = readSet.gather(socks, this.#sockSelection, this.#socks);
-    const endpoints = this.#endpoints.read(socks);
-    counters.read(socks);
+    socks.read(addresses.socks);
+    const endpoints = this.#endpoints.read(addresses.socks);
+    counters.read(addresses.socks);
 
     // V8 compares pointers faster as two halves.
     const [metaHalves, mpcbHalves] = [toHalves(metaSocks), toHalves(mpcbs)];
-    const [contextHalves, sockHalves] = [toHalves(contextAddresses), toHalves(socks)];
+    const [contextHalves, sockHalves] = [toHalves(addresses.contexts), toHalves(addresses.socks)];
     return {
       metas: found,
       metaEndpoints,
       lists,
-      contexts: contextAddresses,
-      socks,
+      contexts: addresses.contexts,
+      socks: addresses.socks,
       endpoints,
       counters,
       problemOf: (meta: number) =>
-        metas.pointerEquals(meta, this.#metaSk, metaHalves, meta)
-          ? undefined
-          : 'its mptcp_cb belongs to another meta-socket',
-      isPlain: (meta: number) => this.#fallbacks.some((bit) => metas.bits(meta, bit) !== 0),
-      token: (meta: number) => metas.u32(meta, this.#token),
+        metas.belongsTo(metaHalves, meta) ? undefined : 'its mptcp_cb belongs to another meta-socket',
+      isPlain: (meta: number) => metas.hasFallenBack(meta),
+      token: (meta: number) => metas.token(meta),
       isSubflow: (node: number, meta: number) =>
-        contexts.isRead(node) &&
-        contexts.pointerEquals(node, this.#tp, sockHalves, node) &&
-        sockTable.isRead(node) &&
-        sockTable.pointerEquals(node, this.#mpcbOfSock, mpcbHalves, meta) &&
-        sockTable.pointerEquals(node, this.#mptcpOfSock, contextHalves, node),
+        nodes.belongsTo(sockHalves, node) && socks.belongsTo(mpcbHalves, meta, contextHalves, node),
       isMetaUnchanged: (meta: number) => metas.isUnchanged(meta),
-      isNodeUnchanged: (node: number) => contexts.isUnchanged(node) && sockTable.isUnchanged(node),
-      priorities: (node: number) => this.#priorities.read(contexts, node),
-      addressId: (node: number) => this.#addressId.read(contexts, node),
+      isNodeUnchanged: (node: number) => nodes.isUnchanged(node) && socks.isUnchanged(node),
+      priorities: (node: number) => nodes.priorities(node),
+      addressId: (node: number) => nodes.addressId(node),
     };
   }
 
-  /** Reads the MPTCP members of the established TCP sockets. The rows of other sockets are not read. */
-  #readTcpSocks(socks: BigUint64Array, endpoints: EndpointTable): FieldTable {
-    const addresses = new BigUint64Array(socks.length);
-    for (let row = 0; row < socks.length; row++) {
-      const isTcp = endpoints.isEstablished(row) && endpoints.protocol(row) === IPPROTO_TCP;
-      if (isTcp) addresses[row] = socks[row] as bigint;
+  /** The meta-sockets among the sockets of the files, and their `mptcp_cb`. The peers of the other ones go to `plain`. */
+  #findMetaSockets({ socks, files }: SocketFiles, endpoints: EndpointTable, plain: PlainPeer[]) {
+    const fileSocks = this.#fileSocks.read(establishedTcp(socks, endpoints));
+    const found: MetaSocket[] = [];
+    for (const [row, file] of files.entries()) {
+      if (!fileSocks.isRead(row)) continue;
+      if (fileSocks.isMeta(row)) found.push({ file, row });
+      else plain.push({ pid: this.pid, remote: endpoints.remote(row) });
     }
-    return this.readSet.gather(addresses, this.#tcpSelection, this.#tcpSocks);
-  }
-
-  /** The addresses of the next pointers of these nodes. */
-  #nextLinks(nodes: BigUint64Array): BigUint64Array {
-    // The next pointer is the first member of an hlist_node.
-    if (this.#list.nodesIn === 'mptcp_tcp_sock') return nodes;
-    return addOffset(this.#contextOnList.read(nodes), this.#list.next.offset);
-  }
-
-  /** The `mptcp_tcp_sock` and the `tcp_sock` of each node; 0 for one that cannot be read. */
-  #addressesOf(nodes: BigUint64Array): { contextAddresses: BigUint64Array; socks: BigUint64Array } {
-    if (this.#list.nodesIn === 'tcp_sock') {
-      return { contextAddresses: this.#contextOf.read(nodes), socks: nodes };
+    const [metaSocks, mpcbs] = [new BigUint64Array(found.length), new BigUint64Array(found.length)];
+    for (const [meta, { row }] of found.entries()) {
+      metaSocks[meta] = socks[row] as bigint;
+      mpcbs[meta] = fileSocks.mpcb(row);
     }
-    const contextAddresses = addOffset(nodes, -this.#list.next.offset);
-    return { contextAddresses, socks: this.#sockOf.read(contextAddresses) };
+    return { found, metaSocks, mpcbs };
   }
+}
+
+/** The established TCP sockets; 0 in the place of each other socket, so that it is not read. */
+function establishedTcp(socks: BigUint64Array, endpoints: EndpointTable): BigUint64Array {
+  return socks.map((sock, row) =>
+    endpoints.isEstablished(row) && endpoints.protocol(row) === IPPROTO_TCP ? sock : 0n,
+  );
 }
