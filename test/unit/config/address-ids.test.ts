@@ -11,8 +11,8 @@ describe('address-id', () => {
       `${SERVER}${path('wifi', PREFIX, 'address-id = 3, 0')}${path('lte', 'address-id = 255')}`,
     );
     expect(config.paths).toEqual([
-      { name: 'wifi', prefixes: ['198.51.100.0/24'], addressIds: [0, 3] },
-      { name: 'lte', prefixes: [], addressIds: [255] },
+      { name: 'wifi', prefixes: ['198.51.100.0/24'], addressIds: [0, 3], maxLoss: 0.1 },
+      { name: 'lte', prefixes: [], addressIds: [255], maxLoss: 0.1 },
     ]);
     expect(pathsText(config, [], [])).toEqual([
       'path wifi: 198.51.100.0/24 with address ID 0 or 3: primary of 0 sessions, 0 of 0 subflows active',

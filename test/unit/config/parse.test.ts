@@ -25,8 +25,8 @@ describe('a config without mistakes', () => {
       kernel: { backend: 'auto', layout: 'btf' },
       console: CONSOLE,
       paths: [
-        { name: 'wifi', prefixes: ['192.168.100.0/24', '2001:db8:100::/48'] },
-        { name: 'lte', prefixes: ['192.168.200.0/24', '2001:db8:200::/48'] },
+        { name: 'wifi', prefixes: ['192.168.100.0/24', '2001:db8:100::/48'], maxLoss: 0.1 },
+        { name: 'lte', prefixes: ['192.168.200.0/24', '2001:db8:200::/48'], maxLoss: 0.1 },
       ],
       clients: [
         { glob: 'alice.example.com', ...standby(['lte']) },
@@ -82,7 +82,25 @@ describe('a config without mistakes', () => {
       ['1tbit/8000bit', { down: 1e12, up: 8e3 }],
     ])('capacity = %s', (text, capacity) => {
       const { paths } = parsed(`${SERVER}[path p]\nprefix = 10.0.0.0/8\ncapacity = ${text}`);
-      expect(paths).toEqual([{ name: 'p', prefixes: ['10.0.0.0/8'], capacity }]);
+      expect(paths).toEqual([{ name: 'p', prefixes: ['10.0.0.0/8'], capacity, maxLoss: 0.1 }]);
+    });
+
+    test('max-loss and max-delay', () => {
+      const { paths } = parsed(`${SERVER}[path p]\nprefix = 10.0.0.0/8\nmax-loss = 4%\nmax-delay = 300ms`);
+      expect(paths).toEqual([{ name: 'p', prefixes: ['10.0.0.0/8'], maxLoss: 0.04, maxDelay: 300 }]);
+    });
+
+    test.each([
+      ['max-loss = 51%', '[path p]: max-loss: `51%` is not from 0% to 50%'],
+      [
+        'max-delay = 300',
+        '[path p]: max-delay: `300` is not a time; write a number and its unit (ms, s, min, h), e.g. 10s',
+      ],
+      ['max-delay = 2h', '[path p]: max-delay: `2h` is not from 1ms to 1min'],
+    ])('%s is a mistake', (line, mistake) => {
+      expect(mistakes(`${SERVER}[path p]\nprefix = 10.0.0.0/8\n${line}`)).toEqual([
+        expect.stringContaining(mistake),
+      ]);
     });
 
     test('[steering] has all its keys', () => {
