@@ -1,6 +1,7 @@
 import { balanceBench } from './balance.js';
 import type { Bench } from './bench.js';
 import { consoleBench } from './console.js';
+import { deathBench } from './death.js';
 import { findBench } from './find.js';
 import { guestBench } from './guest.js';
 import { hookBench } from './hook.js';
@@ -21,6 +22,7 @@ export const benches: readonly Bench[] = [
   consoleBench,
   reactionBench,
   guestReactionBench,
+  deathBench,
   strangersBench,
   stormBench,
 ];

@@ -6,6 +6,7 @@ import { needs, networkNeeds } from '../lab/needs.js';
 import { command } from '../lab/scenarios/scenario.js';
 import { received } from '../lab/devices.js';
 import { activePaths, sessionOf, SteeredStage } from '../support/steered-stage.js';
+import { until } from '../support/until.js';
 
 const MBIT = 4;
 /** Three times the goal, because the machines that run this share their processors. */
@@ -21,7 +22,7 @@ describe('a move', () => {
     return () => cleanup.run();
   });
 
-  test('to a path that loses large packets is taken back', async () => {
+  test('to a path that loses large packets is taken back, and the next try comes later', async () => {
     const stage = await SteeredStage.start(cleanup, { alice: 'wifi' });
     const { files } = stage.stage;
     const { tunnel, stream } = await stage.connect(0, 'alice', MBIT);
@@ -30,7 +31,7 @@ describe('a move', () => {
       'on wifi',
       ({ state, current }) => state === 'obeyed' && current === 'wifi',
     );
-    await stage.break({ path: 'lte' }, { largerThan: 1300 });
+    const mend = await stage.break({ path: 'lte' }, { largerThan: 1300 });
 
     const movedAt = Date.now();
     await command(files, 'mptcp primary alice lte');
@@ -38,12 +39,30 @@ describe('a move', () => {
       state === 'elsewhere' && current === 'wifi' && reason.includes('back to wifi');
     const { reason } = await stage.untilClient('alice', 'back on wifi', isBack);
     const backAt = Date.now();
-    await sleep(5000);
+    await mend();
+    await stage.untilClient('alice', 'lte alive', ({ subflows }) =>
+      subflows.some(({ path, health }) => path === 'lte' && health !== 'dead'),
+    );
+    const breakAgain = await stage.break({ path: 'lte' }, { largerThan: 1300 });
+    const tries = async () => (await stage.sidecar.switches()).filter(({ to }) => to === 'lte');
+    const second = await until('a second try', async () => (await tries())[1], 60_000);
+    const again = await stage.untilClient(
+      'alice',
+      'back once more',
+      (alice) => isBack(alice) && alice.facts.some((fact) => fact.includes('failed 2 times')),
+    );
+    const pause = second.committedAt - backAt;
+    await sleep(3000);
     const gap = stream.longestGap(movedAt);
-    console.log(`back after ${backAt - movedAt} ms; longest gap ${gap} ms`);
+    console.log(
+      `back after ${backAt - movedAt} ms; next try after ${pause} ms; longest gap ${gap} ms; ${again.facts.join()}`,
+    );
+    await breakAgain();
 
     expect(reason).toContain('lte does not carry: back to wifi');
     expect(await stage.sidecar.log()).toContain('lte does not carry: back to wifi');
+    expect(pause).toBeGreaterThan(4500);
+    expect(again.facts.join()).toMatch(/lte failed 2 times: not tried for (10|9|8) s more/);
     expect(gap).toBeLessThan(LONGEST_GAP_MS);
     expect(await tunnel.reconnects()).toBe(0);
   });
