@@ -29,7 +29,12 @@ export interface SubflowHealth {
   readonly retransmitted: number;
   /** Segments that were sent, and sent again, in about the last {@link LOSS_MEMORY_MS}. */
   readonly recentlySent: number;
+  /** Those of them that were lost while no queue grew. */
   readonly recentlyLost: number;
+  /** The least round-trip time since the first observation, microseconds; 0: not measured yet. */
+  readonly leastRtt: number;
+  /** Whether its round-trip time shows a queue. */
+  readonly isQueued: boolean;
 }
 
 /** Milliseconds after which a subflow without traffic counts as idle. */
@@ -43,6 +48,12 @@ const DEAD_AFTER_ONE_TIMEOUT_MS = 400;
 const DEAD_AFTER_TWO_TIMEOUTS_MS = 200;
 /** The time constant of the loss, milliseconds. */
 export const LOSS_MEMORY_MS = 5000;
+/**
+ * A queue grows if the round-trip time is above its least one by this many microseconds, and by half of it. A queue that
+ * overflows loses segments too, on a path without a fault. That is congestion, which the modes treat by the load.
+ */
+const QUEUE_RTT_US = 15_000;
+const QUEUE_RTT_FRACTION = 0.5;
 /** Segments that must have been sent in that time before a loss means anything. */
 const FEWEST_SEGMENTS = 30;
 /**
@@ -69,7 +80,7 @@ export function stepSubflowHealth(
   now: number,
 ): SubflowHealth {
   const { bytesAcked: acked = 0, bytesReceived: received = 0, retransmitted = 0, unacked = 0 } = subflow;
-  const earlier = before ?? { acked, received, retransmitted, recentlySent: 0, recentlyLost: 0 };
+  const earlier = before ?? { ...NOTHING_SENT, acked, received, retransmitted };
   const isAcknowledged = acked > earlier.acked;
   const isCarried = isAcknowledged || received > earlier.received;
   const acknowledgedAt = isAcknowledged ? now : (before?.acknowledgedAt ?? now);
@@ -77,7 +88,9 @@ export function stepSubflowHealth(
   const stalledSince = unacked === 0 ? undefined : isAcknowledged ? now : (before?.stalledSince ?? now);
   const kept = Math.exp(-Math.max(0, elapsed) / LOSS_MEMORY_MS);
   const lost = Math.max(0, retransmitted - earlier.retransmitted);
-  const recentlyLost = earlier.recentlyLost * kept + lost;
+  const leastRtt = leastOf(earlier.leastRtt, subflow.rtt ?? 0);
+  const isQueued = (subflow.rtt ?? 0) - leastRtt > Math.max(QUEUE_RTT_US, QUEUE_RTT_FRACTION * leastRtt);
+  const recentlyLost = earlier.recentlyLost * kept + (isQueued || earlier.isQueued ? 0 : lost);
   const recentlySent =
     earlier.recentlySent * kept + lost + Math.max(0, acked - earlier.acked) / SEGMENT_BYTES;
   const loss = recentlySent < FEWEST_SEGMENTS ? undefined : recentlyLost / recentlySent;
@@ -95,7 +108,17 @@ export function stepSubflowHealth(
     retransmitted,
     recentlySent,
     recentlyLost,
+    leastRtt,
+    isQueued,
   };
+}
+
+/** A subflow that was not observed before. */
+const NOTHING_SENT = { recentlySent: 0, recentlyLost: 0, leastRtt: 0, isQueued: false };
+
+/** The lower one of two round-trip times; 0: not measured. */
+function leastOf(one: number, other: number): number {
+  return one === 0 || other === 0 ? Math.max(one, other) : Math.min(one, other);
 }
 
 /** What the health of a subflow is decided from. */

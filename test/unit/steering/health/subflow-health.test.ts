@@ -111,6 +111,16 @@ describe('a lossy subflow', () => {
     expect(healthAfter(first, [250, sent(100, 30)], [1000, sent(1000, 30)], [2000, sent(1100, 60)])).toBe('carries'); // prettier-ignore
   });
 
+  test('is not one whose queue overflows: that is congestion', () => {
+    const queued = (segments: number, retransmitted: number, rtt: number) =>
+      [1000, { ...sent(segments, retransmitted), rtt }] as const;
+    const start = [0, { ...sent(0, 0), rtt: 10_000 }] as const;
+    const grows = [queued(100, 20, 60_000), queued(200, 40, 60_000), queued(300, 60, 60_000)] as const;
+    expect(healthAfter(start, ...grows, queued(400, 80, 60_000))).toBe('carries');
+    // nor when the queue has gone
+    expect(healthAfter(start, ...grows, queued(400, 80, 11_000), queued(500, 80, 11_000))).toBe('carries');
+  });
+
   test('is not one that has sent only a few segments', () => {
     expect(healthAfter(first, [250, sent(5, 5)], [2000, sent(10, 10)])).toBe('carries');
   });
