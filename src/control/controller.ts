@@ -26,6 +26,7 @@ import {
   keyOf,
   type Switch,
 } from './compare-plans.js';
+import { EndedServers } from './ended-servers.js';
 import { observe } from './observe.js';
 import { PAUSES } from './pauses.js';
 import { subflowLimits } from './subflow-limits.js';
@@ -94,6 +95,7 @@ export class Controller extends EventEmitter<ControllerMap> {
   #timer: NodeJS.Timeout | undefined;
   #frequentUntil = 0;
   readonly #pace = new Pace();
+  readonly #endedServers = new EndedServers();
   /** When the last round ended (`performance.now()`). */
   #lastRoundEnd = -Infinity;
   #problems = new Set<string>();
@@ -265,6 +267,7 @@ export class Controller extends EventEmitter<ControllerMap> {
     if (missing.length + this.#missing.length > 0) this.emit('missing', missing);
     this.#missing = missing;
     for (const problem of observation.problems) problems.add(problem);
+    for (const text of this.#endedServers.update(observation.ended, performance.now())) problems.add(text);
     return placeSessions(observation.snapshot, config, overrides(), quotas?.() ?? NO_ACCOUNTS);
   }
 

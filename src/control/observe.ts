@@ -1,6 +1,7 @@
 import type { Backend } from '../backend/backend.js';
 import type { Connection, PlainPeer, ServerSockets } from '../model/connection.js';
 import { formatEndpoint, isSameEndpoint } from '../model/endpoint.js';
+import { NoProcessError } from '../model/kernel-error.js';
 import type { AnySession, Session, SessionWithoutPort } from '../model/session.js';
 import type { ObservedSession, Snapshot } from '../steering/snapshot.js';
 import { assignPorts } from './assign-ports.js';
@@ -10,6 +11,8 @@ export interface Observation {
   readonly snapshot: Snapshot;
   /** One sentence each. */
   readonly problems: readonly string[];
+  /** By PID: what to report of a process that has ended, if it stays in the list of servers. */
+  readonly ended: ReadonlyMap<number, string>;
   /** By PID of the server: tokens of the connections that belong to a session, or may belong to one. */
   readonly claimed: ReadonlyMap<number, ReadonlySet<number>>;
   /** Sessions that may be over TCP and have no socket, although their server was observed without problems. */
@@ -42,7 +45,10 @@ export async function observe(
   for (const pid of pids) servers.push(await observeServer(backend, pid, sessions, withoutPort));
   return {
     snapshot: { sessions: servers.flatMap(({ sessions }) => sessions) },
-    problems: servers.flatMap(({ problems }) => problems),
+    problems: servers.flatMap(({ problems, hasEnded }) => (hasEnded ? [] : problems)),
+    ended: new Map(
+      servers.flatMap(({ pid, problems, hasEnded }) => (hasEnded ? [[pid, problems.join()]] : [])),
+    ),
     claimed: new Map(servers.flatMap(({ pid, claimed }) => (claimed ? [[pid, claimed] as const] : []))),
     missing: servers.flatMap(({ missing }) => missing),
   };
@@ -53,6 +59,8 @@ interface ServerObservation {
   readonly pid: number;
   readonly sessions: readonly ObservedSession[];
   readonly problems: readonly string[];
+  /** Whether its process has ended. */
+  readonly hasEnded?: boolean;
   /** Undefined if the server could not be observed. */
   readonly claimed?: ReadonlySet<number>;
   readonly missing: readonly AnySession[];
@@ -90,6 +98,7 @@ async function observeServer(
       pid,
       sessions: assignConnections(own, new Map()),
       problems: [`process ${pid}: ${message}${remedy === undefined ? '' : `; to fix it: ${remedy}`}`],
+      hasEnded: error instanceof NoProcessError,
       missing: [],
     };
   }

@@ -28,3 +28,10 @@ export class KernelError extends Error {
     super(`${step}: ${message}`, options);
   }
 }
+
+/** The process of a server has ended. */
+export class NoProcessError extends KernelError {
+  constructor(pid: number, options?: ErrorOptions) {
+    super('task', `there is no process ${pid}`, undefined, options);
+  }
+}

@@ -1,5 +1,5 @@
 import { release } from 'node:os';
-import { KernelError } from '../../model/kernel-error.js';
+import { KernelError, NoProcessError } from '../../model/kernel-error.js';
 import { NetlinkError } from './netlink-error.js';
 
 /** By error code of the system. */
@@ -17,7 +17,7 @@ export function toKernelError(error: unknown, pid?: number): KernelError {
   if (error instanceof KernelError) return error;
   const { code = '', message } = error as NodeJS.ErrnoException;
   if (pid !== undefined && !(error instanceof NetlinkError) && (code === 'ENOENT' || code === 'ESRCH')) {
-    return new KernelError('task', `there is no process ${pid}`, undefined, { cause: error });
+    return new NoProcessError(pid, { cause: error });
   }
   if (code === 'ENOENT' || code === 'EPROTONOSUPPORT') {
     return new KernelError(

@@ -1,4 +1,4 @@
-import { KernelError } from '../../model/kernel-error.js';
+import { KernelError, NoProcessError } from '../../model/kernel-error.js';
 import type { ListEnd } from '../../native/addon.js';
 import type { Field, Layout } from '../layout/layout.js';
 import type { AddressSpace } from '../memory/address-space.js';
@@ -72,7 +72,7 @@ export class Tasks {
     this.#addresses.clear();
     for (const task of this.all()) this.#addresses.set(task.pid, task.address);
     const found = this.#addresses.get(pid);
-    if (found === undefined) throw new KernelError('task', `there is no process ${pid}`);
+    if (found === undefined) throw new NoProcessError(pid);
     return found;
   }
 
