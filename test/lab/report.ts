@@ -8,7 +8,7 @@ export interface Report {
   readonly kernel: string;
   readonly openvpn: string;
   readonly transfer: { readonly bytes: number; readonly sha256Matches: boolean; readonly reconnects: number };
-  /** How long the first rule took: from the end of the client's start to the commit. */
+  /** How long the first rule took: from the end of the client's start until `status` shows it. */
   readonly rule: {
     readonly client: string;
     readonly primary: string;
