@@ -1,5 +1,5 @@
 import type { Guidance } from '../steering/guidance.js';
-import { CARRIES_FOR_MS } from '../steering/health/subflow-health.js';
+import { carriesNow } from '../steering/health/subflow-health.js';
 import { MODE_TABLE } from '../steering/modes/table.js';
 import type { Plan } from '../steering/plan.js';
 
@@ -34,6 +34,6 @@ export function watchfulness({ sessions }: Plan, { health }: Pick<Guidance, 'hea
     ({ health, stalledSince = Infinity }) => health !== 'dead' && at - stalledSince >= STALLS_AFTER_MS,
   );
   if (isStalled) return { isNeeded: true, leastMs: STALLED_MS };
-  const isBusy = subflows.some(({ carriedAt }) => at - carriedAt <= CARRIES_FOR_MS);
+  const isBusy = subflows.some((subflow) => carriesNow(subflow, at));
   return { isNeeded: true, leastMs: isBusy ? BUSY_MS : IDLE_MS };
 }

@@ -5,6 +5,7 @@ import type { HealthState } from './health/health.js';
 import type { SessionHealth } from './health/session-health.js';
 import { sessionKey, type PlacedSession } from './placed-session.js';
 import { wantedPaths } from './rule.js';
+import type { PlacedSubflow } from './subflows.js';
 
 /** The paths that a mode chose for a session. */
 export interface Choice {
@@ -78,7 +79,11 @@ function carriedAt(own: SessionHealth | undefined, path: string): number {
 
 /** Whether the client asks for backup on all its subflows of a path, and the rule respects this. */
 function isHeldBack({ rule, placed }: Pick<PlacedSession, 'rule' | 'placed'>, path: string): boolean {
-  if (rule.peerBackup === 'override') return false;
+  return rule.peerBackup !== 'override' && isHeldBackByClient(placed, path);
+}
+
+/** Whether the client asks for backup on all its subflows of a path, whatever the rule makes of it. */
+export function isHeldBackByClient(placed: readonly PlacedSubflow[], path: string): boolean {
   return placed.every((one) => one.path !== path || one.subflow.peers === 'backup');
 }
 

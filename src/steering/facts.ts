@@ -3,7 +3,7 @@ import { NO_RATE, type Rate } from '../model/rate.js';
 import { isSameFourTuple } from '../model/endpoint.js';
 import type { Guidance } from './guidance.js';
 import { pauseLeft } from './health/avoidance.js';
-import { CARRIES_FOR_MS } from './health/subflow-health.js';
+import { carriesNow } from './health/subflow-health.js';
 import type { SessionHealth } from './health/session-health.js';
 import { sessionKey, type PlacedSession } from './placed-session.js';
 import { currentPrimary } from './subflows.js';
@@ -57,7 +57,7 @@ export function sessionFacts({ session, placed }: PlacedSession, guidance: Measu
   for (const { path, last = NO_RATE } of meter.connections.get(key)?.meters ?? [])
     if (path !== undefined) rates.set(path, (rates.get(path) ?? 0) + last.down + last.up);
   const carriedOn = [...own.paths]
-    .filter(([, { carriedAt }]) => at - carriedAt <= CARRIES_FOR_MS)
+    .filter(([, path]) => carriesNow(path, at))
     .map(([path]) => path)
     .sort((a, b) => (rates.get(b) ?? 0) - (rates.get(a) ?? 0));
   return {

@@ -5,7 +5,7 @@ import type { QuotaUse } from '../model/quota.js';
 import type { Rate } from '../model/rate.js';
 import type { Session } from '../model/session.js';
 import type { Priority, Subflow, SubflowName } from '../model/subflow.js';
-import { obstacleOf, obstaclesOf, usablePaths, type UsablePaths } from './choice.js';
+import { isHeldBackByClient, obstacleOf, obstaclesOf, usablePaths, type UsablePaths } from './choice.js';
 import { sessionFacts, subflowFacts, type SubflowFacts } from './facts.js';
 import { fallbackReason, type Fallback } from './fallback.js';
 import { NO_GUIDANCE, type Guidance } from './guidance.js';
@@ -282,11 +282,6 @@ function priorityChanges(connection: Connection, subflows: readonly SubflowPlan[
         ...(overridePeer && { overridePeer }),
       })),
   );
-}
-
-/** Whether the client asks for backup on all its subflows of a path, whatever the rule makes of it. */
-function isHeldBackByClient(placed: readonly PlacedSubflow[], path: string): boolean {
-  return placed.every((one) => one.path !== path || one.subflow.peers === 'backup');
 }
 
 function stateOf(

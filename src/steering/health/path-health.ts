@@ -1,6 +1,6 @@
 import type { Health } from '../../model/health.js';
 import { isForgotten, pauseLeft, whileBad, type Avoidance } from './avoidance.js';
-import { CARRIES_FOR_MS } from './subflow-health.js';
+import { carriesNow } from './subflow-health.js';
 import type { SessionPathHealth } from './session-health.js';
 
 /** One session on a path, in one round. */
@@ -88,7 +88,7 @@ function healthOf(users: readonly PathUser[], now: number): Health {
   const busy = dead + lossy + carries;
   if (dead > busy / 2) return 'dead';
   if (lossy > busy / 2) return 'lossy';
-  return users.some(({ carriedAt }) => now - carriedAt <= CARRIES_FOR_MS) ? 'carries' : 'idle';
+  return users.some((user) => carriesNow(user, now)) ? 'carries' : 'idle';
 }
 
 /** The session that tries the path first: the one that something was acknowledged for last. */

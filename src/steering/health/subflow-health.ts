@@ -1,5 +1,7 @@
 import type { Health } from '../../model/health.js';
 import type { Subflow } from '../../model/subflow.js';
+import { SEGMENT_BYTES } from '../measure/meter.js';
+import { showsQueue } from '../measure/queue.js';
 
 /** When a path counts as bad. */
 export interface HealthLimits {
@@ -48,12 +50,6 @@ const DEAD_AFTER_ONE_TIMEOUT_MS = 400;
 const DEAD_AFTER_TWO_TIMEOUTS_MS = 200;
 /** The time constant of the loss, milliseconds. */
 export const LOSS_MEMORY_MS = 5000;
-/**
- * A queue grows if the round-trip time is above its least one by this many microseconds, and by half of it. A queue that
- * overflows loses segments too, on a path without a fault. That is congestion, which the modes treat by the load.
- */
-const QUEUE_RTT_US = 15_000;
-const QUEUE_RTT_FRACTION = 0.5;
 /** Segments that must have been sent in that time before a loss means anything. */
 const FEWEST_SEGMENTS = 30;
 /**
@@ -63,8 +59,6 @@ const FEWEST_SEGMENTS = 30;
 const LOSSY_AFTER_MS = 2000;
 /** A subflow is no longer lossy when its loss is below this fraction of the limit. */
 const LOSS_ENDS = 0.6;
-/** The assumed size of a segment, bytes. */
-const SEGMENT_BYTES = 1400;
 
 /**
  * One round of one subflow.
@@ -89,7 +83,8 @@ export function stepSubflowHealth(
   const kept = Math.exp(-Math.max(0, elapsed) / LOSS_MEMORY_MS);
   const lost = Math.max(0, retransmitted - earlier.retransmitted);
   const leastRtt = leastOf(earlier.leastRtt, subflow.rtt ?? 0);
-  const isQueued = (subflow.rtt ?? 0) - leastRtt > Math.max(QUEUE_RTT_US, QUEUE_RTT_FRACTION * leastRtt);
+  // A queue that overflows loses segments on a path without a fault. That is congestion, which the modes treat by the load.
+  const isQueued = showsQueue(subflow.rtt ?? 0, leastRtt);
   const recentlyLost = earlier.recentlyLost * kept + (isQueued || earlier.isQueued ? 0 : lost);
   const recentlySent =
     earlier.recentlySent * kept + lost + Math.max(0, acked - earlier.acked) / SEGMENT_BYTES;
@@ -111,6 +106,11 @@ export function stepSubflowHealth(
     leastRtt,
     isQueued,
   };
+}
+
+/** Whether something was carried in the last {@link CARRIES_FOR_MS}. @param now milliseconds of a monotonic clock. */
+export function carriesNow({ carriedAt }: Pick<SubflowHealth, 'carriedAt'>, now: number): boolean {
+  return now - carriedAt <= CARRIES_FOR_MS;
 }
 
 /** A subflow that was not observed before. */
@@ -140,7 +140,7 @@ function healthOf(
   if (backoff >= 2 && stalledFor >= DEAD_AFTER_TWO_TIMEOUTS_MS) return 'dead';
   // it was dead, and neither an acknowledgement nor the end of the waiting data shows that this is over
   if (before === 'dead' && stalledFor > 0) return 'dead';
-  if (now - carriedAt > CARRIES_FOR_MS) return 'idle';
+  if (!carriesNow({ carriedAt }, now)) return 'idle';
   return now - badSince >= LOSSY_AFTER_MS ? 'lossy' : 'carries';
 }
 

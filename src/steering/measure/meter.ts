@@ -76,7 +76,7 @@ const RTT_VALID_MS = 10_000;
  */
 const MIN_RTT_DRIFT_MS = 1_800_000;
 /** The assumed size of a segment, bytes. */
-const SEGMENT_BYTES = 1400;
+export const SEGMENT_BYTES = 1400;
 
 /**
  * An exponential average that was `from`, after the measured value has been `to` for the time `time`.

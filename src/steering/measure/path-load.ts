@@ -3,6 +3,7 @@ import type { PathLoad } from '../../model/path-load.js';
 import { addRate, mapRate, NO_RATE, type Rate } from '../../model/rate.js';
 import { learnLimit, NO_LIMIT, type Limit } from './limit.js';
 import { approach, SMOOTHING_MS as RATE_SMOOTHING_MS, type Meter, type SubflowMeter } from './meter.js';
+import { showsQueue } from './queue.js';
 
 /** What is kept of a path from one round to the next. */
 export interface PathMeter {
@@ -23,13 +24,6 @@ export interface PathMeter {
 /** What is kept of all paths, by the path's name. */
 export type PathMeters = ReadonlyMap<string, PathMeter>;
 
-/**
- * A queue grew if the round-trip time is this many microseconds above its lowest one. Delayed ACKs and radio links add
- * less.
- */
-const QUEUE_RTT_US = 15_000;
-/** The same as a fraction of the lowest round-trip time. The larger of the two counts. */
-const QUEUE_RTT_FRACTION = 0.5;
 /** The fraction of retransmitted segments above which a path counts as full, even without a queue. */
 const HIGH_LOSS = 0.02;
 /** Bit/s acknowledged. Below this, the round-trip time depends on the timing of ACKs more than on a queue. */
@@ -81,7 +75,7 @@ function measurePath(
   elapsed: number,
 ): PathMeter {
   const total = subflows.reduce((sum, { last = NO_RATE }) => addRate(sum, last), NO_RATE);
-  const isQueued = showsQueue(subflows);
+  const isQueued = mostShowQueue(subflows);
   const queued = approach(before.queued, isQueued ? 1 : 0, elapsed, QUEUE_SMOOTHING_MS);
   const isCongested = queued > (before.isCongested ? CONGESTION_ENDS : CONGESTION_BEGINS);
   const congestedFor = isCongested && before.isCongested ? before.congestedFor + elapsed : 0;
@@ -110,17 +104,14 @@ function measurePath(
 }
 
 /** Whether most of the traffic on a path is late or lost. One client with a bad radio link does not count as a queue. */
-function showsQueue(subflows: readonly SubflowMeter[]): boolean {
+function mostShowQueue(subflows: readonly SubflowMeter[]): boolean {
   // bit/s: of all subflows whose round-trip time means something, and of those that show a queue
   let meaningful = 0;
   let late = 0;
   for (const { last, rtt, leastRtt, loss = 0 } of subflows) {
     if (!last || last.down < MIN_MEANINGFUL_RATE) continue;
     meaningful += last.down;
-    const isLate =
-      rtt !== undefined &&
-      leastRtt !== undefined &&
-      rtt - leastRtt > Math.max(QUEUE_RTT_US, QUEUE_RTT_FRACTION * leastRtt);
+    const isLate = rtt !== undefined && leastRtt !== undefined && showsQueue(rtt, leastRtt);
     if (isLate || loss > HIGH_LOSS) late += last.down;
   }
   return meaningful > 0 && late > meaningful / 2;

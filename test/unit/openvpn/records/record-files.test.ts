@@ -54,15 +54,21 @@ it('reads a record when its process has changed to OpenVPN of the right user', (
   expect(reports.at(-1)).toBe(`over: ${directory} file ${file}`);
 });
 
-it('gives a record the PID that its process has on this host, and changes it if another process turns out to have it', () => {
-  let facts: ProcessFacts = { is: 'openvpn', euid: 0, pid: 4711 };
+/** The records of the directory, and what is reported about them. @param facts of each process. */
+function recordFiles(facts: () => ProcessFacts) {
   const reports: string[] = [];
   const problems = new DirectoryProblems(directory, {
     onProblem: (text) => reports.push(text),
     onResolved: () => undefined,
   });
   const ignore = { onAdded: () => undefined, onRemoved: () => undefined };
-  const files = new RecordFiles(directory, () => facts, problems, ignore);
+  const files = new RecordFiles(directory, facts, problems, ignore);
+  return { files, reports };
+}
+
+it('gives a record the PID that its process has on this host, and changes it if another process turns out to have it', () => {
+  let facts: ProcessFacts = { is: 'openvpn', euid: 0, pid: 4711 };
+  const { files, reports } = recordFiles(() => facts);
   const file = record(1);
   const pids = () => {
     files.examine(file, new Map());
@@ -88,13 +94,7 @@ it('gives a record the PID that its process has on this host, and changes it if 
 
 it('removes the record of an ended process of another PID namespace, also if a program here has its number', () => {
   let facts: ProcessFacts = { is: 'openvpn', euid: 0, pid: 4711 };
-  const reports: string[] = [];
-  const problems = new DirectoryProblems(directory, {
-    onProblem: (text) => reports.push(text),
-    onResolved: () => undefined,
-  });
-  const ignore = { onAdded: () => undefined, onRemoved: () => undefined };
-  const files = new RecordFiles(directory, () => facts, problems, ignore);
+  const { files, reports } = recordFiles(() => facts);
   const file = record(1);
   files.examine(file, new Map());
   facts = { is: 'other', exe: '/usr/lib/systemd/systemd' };
