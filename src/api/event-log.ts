@@ -1,3 +1,4 @@
+import type { SwitchTraffic } from '../control/pending-switches.js';
 import type { Logger } from '../util/log.js';
 import type { DaemonEvent, EventOf, EventStream } from './events.js';
 
@@ -7,6 +8,14 @@ type LogLine = readonly [
   members: Readonly<Record<string, unknown>>,
   text: string,
 ];
+
+/** What the log says of the traffic after a switch. */
+const TRAFFIC_TEXTS: Readonly<Record<SwitchTraffic, string>> = {
+  moved: '',
+  idle: ' (nothing was sent since)',
+  none: ' (nothing was acknowledged there)',
+  unknown: ' (not known whether traffic followed)',
+};
 
 /** How each kind of event is logged: one line, several, or none. Names of members are part of the log's format. */
 const LOGGED: { readonly [Kind in DaemonEvent['kind']]: (event: EventOf<Kind>) => readonly LogLine[] } = {
@@ -18,7 +27,19 @@ const LOGGED: { readonly [Kind in DaemonEvent['kind']]: (event: EventOf<Kind>) =
     ],
   ],
   stopped: ({ kind }) => [['info', { event: kind }, 'stopped; every subflow stays as it is']],
-  switch: ({ kind, committedAt, server, commonName, from, to, reason, by, peerNotified }) => [
+  switch: ({
+    kind,
+    committedAt,
+    server,
+    commonName,
+    from,
+    to,
+    reason,
+    by,
+    peerNotified,
+    traffic,
+    movedAt,
+  }) => [
     [
       'info',
       {
@@ -31,8 +52,10 @@ const LOGGED: { readonly [Kind in DaemonEvent['kind']]: (event: EventOf<Kind>) =
         by,
         reason,
         peerTold: peerNotified,
+        traffic,
+        ...(movedAt !== undefined && { movedAt }),
       },
-      `${commonName}: ${from === undefined ? '' : `from ${from} `}to ${to}${peerNotified ? '' : ' (the client is not notified)'}`,
+      `${commonName}: ${from === undefined ? '' : `from ${from} `}to ${to}${peerNotified ? '' : ' (the client is not notified)'}${TRAFFIC_TEXTS[traffic]}`,
     ],
   ],
   session: ({ kind, server, commonName, state, reason }) => [

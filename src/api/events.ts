@@ -1,4 +1,4 @@
-import type { Switch } from '../control/compare-plans.js';
+import type { ReportedSwitch } from '../control/pending-switches.js';
 import type { Endpoint } from '../model/endpoint.js';
 import type { Priority } from '../model/subflow.js';
 import type { ExcessSubflows } from '../model/subflow-limits.js';
@@ -24,8 +24,8 @@ export interface StoppedEvent {
   readonly kind: 'stopped';
 }
 
-/** A client's primary path changed, and a later observation confirmed it. */
-export interface SwitchEvent extends ClientEvent, Omit<Switch, 'session'> {
+/** A client's primary path changed, a later observation confirmed it, and it is known whether traffic followed. */
+export interface SwitchEvent extends ClientEvent, Omit<ReportedSwitch, 'session'> {
   readonly kind: 'switch';
 }
 

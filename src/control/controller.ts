@@ -24,11 +24,11 @@ import {
   findSwitches,
   hasSameSubflows,
   keyOf,
-  type Switch,
 } from './compare-plans.js';
 import { EndedServers } from './ended-servers.js';
 import { observe } from './observe.js';
 import { PAUSES } from './pauses.js';
+import { PendingSwitches, type ReportedSwitch } from './pending-switches.js';
 import { subflowLimits } from './subflow-limits.js';
 import { watchfulness } from './watchfulness.js';
 
@@ -41,7 +41,8 @@ export interface Written {
 
 /** The events of a {@link Controller}. */
 export interface ControllerMap {
-  switch: [Switch];
+  /** A switch was verified, and it is known whether traffic followed. */
+  switch: [ReportedSwitch];
   /** The controller tried to set priorities of one session: each change and its result. */
   applied: [readonly AppliedChange[]];
   /** A round ended, with this plan. */
@@ -103,6 +104,7 @@ export class Controller extends EventEmitter<ControllerMap> {
   readonly #written = new Map<string, Written>();
   /** By {@link keyOf}: the path that was last the only primary one. */
   #primaries = new Map<string, string>();
+  readonly #pendingSwitches = new PendingSwitches();
 
   constructor(inputs: ControllerInputs) {
     super();
@@ -115,11 +117,12 @@ export class Controller extends EventEmitter<ControllerMap> {
     void this.refresh();
   }
 
-  /** Stops the loop. Priorities stay as they are. */
+  /** Stops the loop. Priorities stay as they are. Switches that are not reported yet are reported now. */
   async stop(): Promise<void> {
     this.#running = false;
     clearTimeout(this.#timer);
     await this.#runningRound;
+    for (const made of this.#pendingSwitches.flush()) this.emit('switch', made);
   }
 
   /** The plan as the last observation verified it. */
@@ -232,8 +235,10 @@ export class Controller extends EventEmitter<ControllerMap> {
       if (!hasSameSubflows(this.#plan, after)) this.#frequentUntil = performance.now() + FREQUENT_FOR_MS;
       this.#plan = after;
       for (const text of describeRefusals(applied)) problems.add(text);
-      for (const made of findSwitches(applied, after, committedAt, this.#primaries))
-        this.emit('switch', made);
+      const made = findSwitches(applied, after, committedAt, this.#primaries);
+      // The first bytes on a new path come soon.
+      if (made.length > 0) this.#frequentUntil = performance.now() + FREQUENT_FOR_MS;
+      for (const one of this.#pendingSwitches.update(made, after, Date.now())) this.emit('switch', one);
       this.#storePrimaries(after);
       for (const text of describeLostClients(after)) problems.add(text);
       this.#forgetWritten(after);

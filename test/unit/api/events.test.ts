@@ -63,9 +63,19 @@ describe('the log', () => {
         by: '[default]',
         reason: 'lte is primary by [default]',
         peerTold: false,
+        traffic: 'moved',
         msg: 'alice: from wifi to lte (the client is not notified)',
       },
     ]);
+  });
+
+  it.each([
+    [{ traffic: 'moved', movedAt: 1_100 }, 'alice: from wifi to lte'],
+    [{ traffic: 'idle' }, 'alice: from wifi to lte (nothing was sent since)'],
+    [{ traffic: 'none' }, 'alice: from wifi to lte (nothing was acknowledged there)'],
+    [{ traffic: 'unknown' }, 'alice: from wifi to lte (not known whether traffic followed)'],
+  ] as const)('says whether traffic followed a switch: %j', (traffic, msg) => {
+    expect(logged(switchOf(traffic))).toMatchObject([{ ...traffic, msg }]);
   });
 
   it('has one line for each mistake in the config', () => {

@@ -72,6 +72,7 @@ export function switchOf(more: Partial<EventOf<'switch'>> = {}): EventOf<'switch
     reason: 'lte is primary by [default]',
     by: '[default]',
     peerNotified: true,
+    traffic: 'moved',
     ...more,
   };
 }

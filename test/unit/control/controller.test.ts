@@ -87,6 +87,9 @@ it('makes a session follow its rule, and reports it once', async () => {
   expect(await ourPriorities()).toEqual({ [WIFI.address]: 'backup', [LTE.address]: 'active' });
   expect(controller.current().sessions[0]).toMatchObject({ state: 'obeyed', primary: 'lte' });
   await controller.refresh();
+  // Nothing was acknowledged on lte yet, so it is reported at the end.
+  expect(switches).toEqual([]);
+  await controller.stop();
   expect(switches).toEqual([expect.objectContaining({ to: 'lte', session: ALICE_SESSION })]);
 });
 
@@ -107,6 +110,7 @@ it('follows a changed rule, an override, and its end', async () => {
   await controller.refresh();
   overrides.delete('lab/alice');
   await controller.refresh();
+  await controller.stop();
   expect(switches.map(({ from, to }) => [from, to])).toEqual([
     [undefined, 'lte'],
     ['lte', 'wifi'],
