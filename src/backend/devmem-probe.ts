@@ -1,7 +1,8 @@
 import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { release } from 'node:os';
 import { HOST_SOURCES } from '../kernel/kernel.js';
-import { MAKE_LAYOUT, readLayout } from '../kernel/layout/layout-file.js';
+import { MAKE_LAYOUT, readLayout, type LayoutFile } from '../kernel/layout/layout-file.js';
+import { hasAddressId } from '../kernel/walk/address-id-slot.js';
 import { parseIomem } from '../kernel/memory/iomem.js';
 import { bad, note, ok, type Check } from '../model/check.js';
 import { KernelError } from '../model/kernel-error.js';
@@ -21,8 +22,7 @@ export async function probeDevmem(layout: string): Promise<readonly Check[]> {
 async function checkLayout(layout: string): Promise<Check> {
   try {
     if (layout !== 'btf') {
-      const file = await readLayout(layout, HOST_SOURCES.notes);
-      return ok('layout', `${layout} is the running kernel's, ${file.release}`);
+      return judgeLayout(layout, await readLayout(layout, HOST_SOURCES.notes));
     }
     if (existsSync(HOST_SOURCES.btf))
       return ok('layout', `${HOST_SOURCES.btf} describes the kernel's structures`);
@@ -35,6 +35,17 @@ async function checkLayout(layout: string): Promise<Check> {
     const { message, remedy } = error as KernelError;
     return bad('layout', message, remedy ?? MAKE_LAYOUT);
   }
+}
+
+/** Judges a layout file that belongs to the running kernel. @param name of the file. */
+export function judgeLayout(name: string, { release, layout }: LayoutFile): Check {
+  const found = `${name} is the running kernel's, ${release}`;
+  if (hasAddressId(layout)) return ok('layout', found);
+  return note(
+    'layout',
+    `${found}, but an earlier version of subflowd made it: it has no address IDs, so no subflow is on a path with address-id`,
+    `${MAKE_LAYOUT}; then: systemctl restart subflowd`,
+  );
 }
 
 /**

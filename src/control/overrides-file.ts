@@ -77,6 +77,12 @@ export function foundAside(file: string): string[] {
   return namesAside(file).filter((name) => existsSync(name));
 }
 
+/** Whether a file has a name of {@link setAside} already, and keeps its own until a new one replaces it. */
+export function isSetAside(file: string): boolean {
+  const inode = inodeOf(file);
+  return inode !== undefined && namesAside(file).some((name) => inodeOf(name) === inode);
+}
+
 /** Problems with a file of overrides and the renamed files beside it, each with its remedy. Changes nothing. */
 export function inspectOverrides(file: string): { readonly problem: string; readonly remedy: string }[] {
   const found = readOverrides(file);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { whyUnreadable } from '../util/denied.js';
 import { readRegularFileSync } from '../util/regular-file.js';
+import { foundAside, isSetAside } from './overrides-file.js';
 import { EMPTY_LEDGER, type SavedLedger } from './quota-ledger.js';
 
 /** Largest file of quotas, bytes: the most clients that are counted, each with a whole month. */
@@ -37,6 +38,35 @@ export function readQuotas(file: string): ReadQuotas {
   } catch {
     return { state: 'damaged', problem: `${file} is not a file of quotas` };
   }
+}
+
+/** Problems with a file of quotas and the renamed files beside it, each with its remedy. Changes nothing. */
+export function inspectQuotas(file: string): {
+  readonly problem: string;
+  readonly remedy: string;
+  /** Whether the file itself cannot be used now. */
+  readonly isUnusable: boolean;
+}[] {
+  const found = readQuotas(file);
+  const restart = 'systemctl restart subflowd renames it and begins to count again';
+  const replace =
+    'make it a regular file that root can read, or set [console] quotas; then: systemctl restart subflowd';
+  return [
+    ...('ledger' in found || isSetAside(file)
+      ? []
+      : [
+          {
+            problem: found.problem,
+            remedy: found.state === 'damaged' ? restart : replace,
+            isUnusable: true,
+          },
+        ]),
+    ...foundAside(file).map((name) => ({
+      problem: `a file of quotas that could not be read was renamed to ${name}: what clients had carried until then does not count`,
+      remedy: `if their quotas need not count it: rm ${name}`,
+      isUnusable: false,
+    })),
+  ];
 }
 
 /** The text of a file with this ledger. */

@@ -6,6 +6,7 @@ import { daemonProcess } from '../console/common/daemon-process.js';
 import { requireGroup } from '../console/common/group.js';
 import type { DaemonStatus } from '../api/status.js';
 import { inspectOverrides } from '../control/overrides-file.js';
+import { inspectQuotas } from '../control/quota-file.js';
 import { ConsoleUnreachable } from '../console/terminal/connect.js';
 import { ConsoleRefusal, talk } from '../console/terminal/talk.js';
 import type { BackendName } from '../model/backend-name.js';
@@ -65,10 +66,13 @@ function checkManagementUser({ name, managementUser: user }: ServerConfig): Chec
   return [bad(`server ${name}`, found, remedy)];
 }
 
-function checkConsole({ group, overrides }: ConsoleConfig): Check[] {
+function checkConsole({ group, overrides, quotas }: ConsoleConfig): Check[] {
   return [
     ...checkGroup(group),
     ...inspectOverrides(overrides).map(({ problem, remedy }) => bad('overrides', problem, remedy)),
+    ...inspectQuotas(quotas).map(({ problem, remedy, isUnusable }) =>
+      (isUnusable ? bad : note)('quotas', problem, remedy),
+    ),
   ];
 }
 

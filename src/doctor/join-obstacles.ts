@@ -53,6 +53,25 @@ const SETTING_RULES: readonly SettingRule[] = [
   },
 ];
 
+/**
+ * Says what net.mptcp.blackhole_timeout is here, and what it means for clients. It applies to connections that a kernel opens
+ * (net/mptcp/ctrl.c, mptcp_active_disable), so the value of this host is right whatever it is.
+ */
+function blackholeCheck(name: string, settings: MptcpSettings): Check[] {
+  const value = settings.get(BLACKHOLE);
+  if (value === undefined) return [];
+  return [
+    ok(
+      name,
+      `net.mptcp.${BLACKHOLE} = ${value} in its network namespace: this host accepts MPTCP, so it does not matter here. Each ` +
+        'client has its own: after a network dropped its MPTCP, it connects with plain TCP for that many seconds (3600 by ' +
+        'default, 0: never), and is not steered until it reconnects after that',
+    ),
+  ];
+}
+
+const BLACKHOLE = 'blackhole_timeout';
+
 /** Programs that only print events. */
 const ONLY_LISTEN: ReadonlySet<string> = new Set(['ip']);
 
@@ -84,12 +103,13 @@ async function checkSettings({ name, pid }: ServerProcessName): Promise<JoinObst
 /** Judges the settings of the network namespace of a server. */
 export function judgeSettings({ name, pid }: ServerProcessName, settings: MptcpSettings): JoinObstacles {
   const wrong = SETTING_RULES.filter(({ setting, isWrong }) => isWrong(settings.get(setting) ?? ''));
+  const checks = wrong.map(({ setting, verdict, effect, remedy }) => {
+    const full = `net.mptcp.${setting}`;
+    const found = `${full} = ${settings.get(setting) ?? ''} in its network namespace: ${effect}`;
+    return { name, verdict, found, remedy: remedy(`nsenter --target ${pid} --net sysctl -w ${full}`) };
+  });
   return {
-    checks: wrong.map(({ setting, verdict, effect, remedy }) => {
-      const full = `net.mptcp.${setting}`;
-      const found = `${full} = ${settings.get(setting) ?? ''} in its network namespace: ${effect}`;
-      return { name, verdict, found, remedy: remedy(`nsenter --target ${pid} --net sysctl -w ${full}`) };
-    }),
+    checks: [...checks, ...blackholeCheck(name, settings)],
     byPid: new Map(wrong.some(({ isObstacle }) => isObstacle) ? [[pid, name]] : []),
   };
 }

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync, readdirSync } from 'nod
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { MAX_FILE_BYTES, readQuotas } from '../../../src/control/quota-file.js';
+import { inspectQuotas, MAX_FILE_BYTES, readQuotas } from '../../../src/control/quota-file.js';
 import { QuotaStore } from '../../../src/control/quota-store.js';
 import { plan } from '../../../src/steering/plan.js';
 import { connection, LTE, NONE, session, WIFI } from '../../support/plans.js';
@@ -144,5 +144,27 @@ describe('a file of quotas', () => {
     mkdirSync(path.dirname(file));
     writeFileSync(file, Buffer.alloc(MAX_FILE_BYTES + 1));
     expect(readQuotas(file)).toMatchObject({ state: 'unreadable', problem: `${file} is larger than 64 MiB` });
+  });
+});
+
+describe('doctor', () => {
+  it('finds nothing wrong where there is no file', () => {
+    expect(inspectQuotas(file)).toEqual([]);
+  });
+
+  it('reports a damaged file, and what it was renamed to', () => {
+    mkdirSync(path.dirname(file));
+    writeFileSync(file, 'no ledger');
+    expect(inspectQuotas(file)).toMatchObject([
+      { problem: `${file} is not a file of quotas`, isUnusable: true },
+    ]);
+    open();
+    expect(inspectQuotas(file)).toMatchObject([
+      {
+        problem: expect.stringContaining(`was renamed to ${file}.damaged`) as string,
+        remedy: expect.stringContaining(`rm ${file}.damaged`) as string,
+        isUnusable: false,
+      },
+    ]);
   });
 });

@@ -30,6 +30,15 @@ describe('the settings of the kernel in the namespace of a server', () => {
     expect([...byPid]).toEqual([[7, SERVER.name]]);
   });
 
+  it('have a line for blackhole_timeout, which says what it means for clients', () => {
+    const { checks, byPid } = judge(['blackhole_timeout', '3600']);
+    expect(checks).toMatchObject([{ name: SERVER.name, verdict: 'ok' }]);
+    expect(checks[0]?.found).toMatch(
+      /^net\.mptcp\.blackhole_timeout = 3600 .*Each client has its own: .* connects with plain TCP/,
+    );
+    expect(byPid.size).toBe(0);
+  });
+
   it('are a note if they only make failover worse', () => {
     const { checks, byPid } = judge(['stale_loss_cnt', '0']);
     expect(checks).toMatchObject([
