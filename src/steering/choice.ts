@@ -1,11 +1,10 @@
-import { isOverQuota } from '../model/quota.js';
 import type { Session } from '../model/session.js';
 import { pauseLeft } from './health/avoidance.js';
 import type { HealthState } from './health/health.js';
 import type { SessionHealth } from './health/session-health.js';
-import { sessionKey, type PlacedSession } from './placed-session.js';
+import { isHeldBack, sessionKey, type PlacedSession } from './placed-session.js';
+import { hasUsedQuota } from './quota.js';
 import { wantedPaths } from './rule.js';
-import type { PlacedSubflow } from './subflows.js';
 
 /** The paths that a mode chose for a session. */
 export interface Choice {
@@ -75,21 +74,6 @@ export function usablePaths(session: PlacedSession, health: HealthState): Usable
 
 function carriedAt(own: SessionHealth | undefined, path: string): number {
   return own?.paths.get(path)?.carriedAt ?? -Infinity;
-}
-
-/** Whether the client asks for backup on all its subflows of a path, and the rule respects this. */
-function isHeldBack({ rule, placed }: Pick<PlacedSession, 'rule' | 'placed'>, path: string): boolean {
-  return rule.peerBackup !== 'override' && isHeldBackByClient(placed, path);
-}
-
-/** Whether the client asks for backup on all its subflows of a path, whatever the rule makes of it. */
-export function isHeldBackByClient(placed: readonly PlacedSubflow[], path: string): boolean {
-  return placed.every((one) => one.path !== path || one.subflow.peers === 'backup');
-}
-
-/** Whether the client has carried on a path all that its quota allows. */
-function hasUsedQuota({ quotas = [] }: Pick<PlacedSession, 'quotas'>, path: string): boolean {
-  return quotas.some((use) => use.path === path && isOverQuota(use));
 }
 
 function healthScore(placedSession: PlacedSession, path: string, health: HealthState): number {

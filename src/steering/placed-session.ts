@@ -8,7 +8,7 @@ import { fallback, type Fallback } from './fallback.js';
 import { NO_ACCOUNTS, quotaUses, type QuotaAccounts } from './quota.js';
 import { rememberingRuleFinder, type Overrides, type Rule } from './rule.js';
 import type { ObservedSession, Snapshot } from './snapshot.js';
-import { placeSubflows, type PlacedSubflow } from './subflows.js';
+import { isHeldBackByClient, placeSubflows, type PlacedSubflow } from './subflows.js';
 
 /** A session with the rule that applies to it, and the path of each of its subflows. */
 export interface PlacedSession {
@@ -92,4 +92,9 @@ function virtualAddresses({ sessions }: Snapshot): Map<string, Set<string>> {
     byServer.set(session.server, addresses);
   }
   return byServer;
+}
+
+/** Whether the client asks for backup on all its subflows of a path, and the rule respects this. */
+export function isHeldBack({ rule, placed }: Pick<PlacedSession, 'rule' | 'placed'>, path: string): boolean {
+  return rule.peerBackup !== 'override' && isHeldBackByClient(placed, path);
 }

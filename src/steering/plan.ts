@@ -5,7 +5,7 @@ import type { QuotaUse } from '../model/quota.js';
 import type { Rate } from '../model/rate.js';
 import type { Session } from '../model/session.js';
 import type { Priority, Subflow, SubflowName } from '../model/subflow.js';
-import { isHeldBackByClient, obstacleOf, obstaclesOf, usablePaths, type UsablePaths } from './choice.js';
+import { obstacleOf, obstaclesOf, usablePaths, type UsablePaths } from './choice.js';
 import { sessionFacts, subflowFacts, type SubflowFacts } from './facts.js';
 import { fallbackReason, type Fallback } from './fallback.js';
 import { NO_GUIDANCE, type Guidance } from './guidance.js';
@@ -14,7 +14,7 @@ import { placeSessions, sessionKey, type PlacedSession } from './placed-session.
 import { planReason } from './plan-reason.js';
 import { wantedPaths, type Overrides, type Rule } from './rule.js';
 import type { ObservedSession, Snapshot } from './snapshot.js';
-import { currentPrimary, type PlacedSubflow } from './subflows.js';
+import { currentPrimary, isHeldBackByClient, type PlacedSubflow } from './subflows.js';
 
 /**
  * Whether a session is as its rule wants it. `status --json` prints these words, so they stay as they are.

@@ -1,6 +1,6 @@
 import type { RuleConfig } from '../config/config.js';
 import { DAY_MS, periodAt } from '../model/quota-period.js';
-import type { QuotaUse } from '../model/quota.js';
+import { isOverQuota, type QuotaUse } from '../model/quota.js';
 import { qualifiedName, type Session } from '../model/session.js';
 
 /** What was carried on each day: by the number of days in UTC since 1970-01-01, bytes of TCP payload. */
@@ -35,4 +35,12 @@ export function quotaUses(
       if (day * DAY_MS >= start && day * DAY_MS < end) used += bytes;
     return { path, ...limit, used, until: end };
   });
+}
+
+/** Whether the client has carried on a path all that its quota allows. */
+export function hasUsedQuota(
+  { quotas = [] }: { readonly quotas?: readonly QuotaUse[] },
+  path: string,
+): boolean {
+  return quotas.some((use) => use.path === path && isOverQuota(use));
 }

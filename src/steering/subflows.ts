@@ -42,3 +42,8 @@ export function currentPrimary(subflows: readonly PlacedSubflow[]): string | und
   );
   return isOnlyOne ? candidate : undefined;
 }
+
+/** Whether the client asks for backup on all its subflows of a path, whatever the rule makes of it. */
+export function isHeldBackByClient(placed: readonly PlacedSubflow[], path: string): boolean {
+  return placed.every((one) => one.path !== path || one.subflow.peers === 'backup');
+}

@@ -1,5 +1,6 @@
 import type { PathConfig } from '../../config/config.js';
-import { sessionKey, type PlacedSession } from '../placed-session.js';
+import { isHeldBack, sessionKey, type PlacedSession } from '../placed-session.js';
+import { hasUsedQuota } from '../quota.js';
 import { wantedPaths } from '../rule.js';
 import { pauseLeft } from './avoidance.js';
 import { stepPathHealth, UNKNOWN_PATH, type PathHealth, type PathUser } from './path-health.js';
@@ -55,7 +56,8 @@ export function stepHealth(
     for (const [path, pathHealth] of is.paths) {
       const avoided = is.avoided.get(path);
       const mayVolunteer = wants.includes(path) && (avoided === undefined || pauseLeft(avoided, now) === 0);
-      users.get(path)?.push({ ...pathHealth, key, mayVolunteer });
+      const isReluctant = hasUsedQuota(placedSession, path) || isHeldBack(placedSession, path);
+      users.get(path)?.push({ ...pathHealth, key, mayVolunteer, isReluctant });
     }
   }
   const steppedPaths = paths.map(

@@ -9,6 +9,8 @@ export interface PathUser extends SessionPathHealth {
   readonly key: string;
   /** Whether the session's rule wants the path, and nothing forbids that the session tries it first. */
   readonly mayVolunteer: boolean;
+  /** Whether it would not choose the path: it is over its quota there, or the client holds the path back. */
+  readonly isReluctant: boolean;
 }
 
 /** What is kept of one path from one round to the next. Times are milliseconds of a monotonic clock. */
@@ -91,9 +93,13 @@ function healthOf(users: readonly PathUser[], now: number): Health {
   return users.some((user) => carriesNow(user, now)) ? 'carries' : 'idle';
 }
 
-/** The session that tries the path first: the one that something was acknowledged for last. */
+/**
+ * The session that tries the path first: the one that something was acknowledged for last. One that would not choose the path
+ * is taken only if there is no other.
+ */
 function volunteerOf(users: readonly PathUser[]): string | undefined {
   const able = users.filter(({ mayVolunteer, health }) => mayVolunteer && health !== 'dead');
-  const [first, ...others] = able;
+  const willing = able.filter(({ isReluctant }) => !isReluctant);
+  const [first, ...others] = willing.length > 0 ? willing : able;
   return first && others.reduce((best, one) => (one.carriedAt > best.carriedAt ? one : best), first).key;
 }

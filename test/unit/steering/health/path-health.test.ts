@@ -13,6 +13,7 @@ const user = (key: string, health: Health, more: Partial<PathUser> = {}): PathUs
   acknowledgedAt: 0,
   carriedAt: health === 'carries' ? 0 : -Infinity,
   mayVolunteer: true,
+  isReluctant: false,
   ...more,
 });
 
@@ -61,6 +62,13 @@ describe('a path', () => {
       access: 'trial',
       volunteer: 'c',
     });
+  });
+
+  test('is tried by a session that is over its quota there only if no other can', () => {
+    const reluctant = user('a', 'carries', { isReluctant: true, carriedAt: 8000 });
+    const closed: PathHealth = { health: 'dead', access: 'closed', since: 0 };
+    expect(step([reluctant, user('b', 'idle', { carriedAt: 10 })], 9000, closed).volunteer).toBe('b');
+    expect(step([reluctant, user('b', 'dead')], 9000, closed).volunteer).toBe('a');
   });
 
   test('is open after it carried for three seconds of the trial', () => {
