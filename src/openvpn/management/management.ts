@@ -236,6 +236,8 @@ export class Management extends EventEmitter<ManagementMap> {
         '',
       );
     });
+    // Another management client may have left a filter that removes the clients' names. OpenVPN without it answers an error.
+    this.ask({ text: 'env-filter 0', endings: ['line'] }, () => undefined);
     this.ask({ text: 'pid', endings: ['line'] }, (reply) => {
       if ('lost' in reply) return;
       const line = reply.parts[0]?.at(-1) ?? '';

@@ -114,7 +114,7 @@ describe('the management client', () => {
     ['status 2', '"status 2"'],
   ])('reports only the name of a command that is not answered: %s', async (text, name) => {
     const talk = await listen(join(directory, 's'), {
-      answer: (line) => (line === 'version' || line === 'pid' ? AS_OPENVPN : undefined),
+      answer: (line) => (['version', 'env-filter 0', 'pid'].includes(line) ? AS_OPENVPN : undefined),
     });
     const management = talk.connect({ answerMs: 50 });
     await once(management, 'ready');
@@ -152,7 +152,7 @@ describe('the management client', () => {
       expect.stringContaining('waits for a password'),
       expect.stringContaining('management-client-auth'),
     ]);
-    expect(talk.fake.received).toEqual(['version', 'pid']);
+    expect(talk.fake.received).toEqual(['version', 'env-filter 0', 'pid']);
     expect(talk.messages).toEqual([]);
   });
 

@@ -18,7 +18,7 @@ describe('the management client', () => {
     management.requestStatus();
     await until('a status', () => talk.statuses.length === 1);
     expect(talk.statuses).toEqual([['TITLE\tOpenVPN 2.6.14', 'GLOBAL_STATS\tdco_enabled\t0']]);
-    expect(talk.fake.received).toEqual(['version', 'pid', 'status 3']);
+    expect(talk.fake.received).toEqual(['version', 'env-filter 0', 'pid', 'status 3']);
     expect(talk.problems).toEqual([]);
   });
 
@@ -32,7 +32,8 @@ describe('the management client', () => {
     // the answers after the questions, which follow the greeting at once
     const bytes = Buffer.from(
       `${GREETED}>CLIENT:ESTABLISHED,7\r\n>CLIENT:ENV,common_name=Zoë\r\n>CLIENT:ENV,END\r\n` +
-        `OpenVPN Version: OpenVPN 2.6.14\r\nManagement Version: 5\r\nEND\r\nSUCCESS: pid=4242\r\n`,
+        `OpenVPN Version: OpenVPN 2.6.14\r\nManagement Version: 5\r\nEND\r\n` +
+        `SUCCESS: env_filter_level=0\r\nSUCCESS: pid=4242\r\n`,
     );
     const talk = await listen(join(directory, 's'), {
       greet: async (socket) => {
@@ -74,7 +75,7 @@ describe('the management client', () => {
         line === 'open sesame' ? socket.write(`SUCCESS: password is correct\r\n${GREETED}`) : AS_OPENVPN,
     });
     await once(talk.connect({ passwordFile }), 'ready');
-    expect(talk.fake.received).toEqual(['open sesame', 'version', 'pid']);
+    expect(talk.fake.received).toEqual(['open sesame', 'version', 'env-filter 0', 'pid']);
   });
 
   it('discards an unfinished line when the peer disconnects, and connects again', async () => {
