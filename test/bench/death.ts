@@ -41,7 +41,20 @@ export const deathBench: Bench = {
           { '*': 'wifi, lte' },
           { sections: [['[steering]', `dry-run = ${dryRun}`]] },
         );
-      await stage.connect(0, CLIENT);
+      // A daemon must run while the client connects: without a listener the kernel refuses the second subflow.
+      await write('no');
+      const first = Sidecar.start(network.server, files.config, path.join(output, 'death.log'));
+      try {
+        await untilStatus(files, 'the server', ({ servers }) =>
+          servers.some(({ pids }) => pids.length === 1),
+        );
+        await stage.connect(0, CLIENT);
+        await untilStatus(files, 'two subflows', ({ sessions }) =>
+          sessions.some(({ subflows }) => subflows.length === figure6Paths.length),
+        );
+      } finally {
+        await first.stop();
+      }
       const [host] = network.clients;
       if (!host) throw new Error('the network has no client');
       const stream = await Stream.start(cleanup, network, host.namespace, MBIT);
@@ -119,6 +132,7 @@ function isOnWifi({ session, state, current, carriedOn, subflows }: SessionPlan)
     state === 'obeyed' &&
     current === 'wifi' &&
     carriedOn.join() === 'wifi' &&
+    subflows.length === figure6Paths.length &&
     subflows.every(({ health }) => health !== 'dead')
   );
 }
