@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { SessionPlan } from '../../src/api/status.js';
-import { Cleanup } from '../lab/cleanup.js';
 import { needs, networkNeeds } from '../lab/needs.js';
 import { command } from '../lab/scenarios/scenario.js';
 import { received } from '../lab/devices.js';
@@ -12,18 +11,11 @@ const MBIT = 4;
 /** Three times the goal, because the machines that run this share their processors. */
 const LONGEST_GAP_MS = 10_000;
 
-let cleanup: Cleanup;
-
 describe('a move', () => {
   needs(...networkNeeds);
 
-  beforeEach(() => {
-    cleanup = new Cleanup();
-    return () => cleanup.run();
-  });
-
   test('to a path that loses large packets is taken back, and the next try comes later', async () => {
-    const stage = await SteeredStage.start(cleanup, { alice: 'wifi' });
+    const stage = await SteeredStage.start({ alice: 'wifi' });
     const { files } = stage.stage;
     const { tunnel, stream } = await stage.connect(0, 'alice', MBIT);
     await stage.untilClient(
@@ -68,7 +60,7 @@ describe('a move', () => {
   });
 
   test('is not made to a path that the client holds back while it has another', async () => {
-    const stage = await SteeredStage.start(cleanup, { alice: 'lte, wifi' });
+    const stage = await SteeredStage.start({ alice: 'lte, wifi' });
     const { namespace, addresses } = stage.host(0);
     await namespace.ip([`mptcp endpoint change ${addresses.lte?.v4 ?? ''} backup`]);
     const { tunnel } = await stage.connect(0, 'alice', MBIT);
@@ -86,7 +78,7 @@ describe('a move', () => {
   });
 
   test('is not reported when a backup subflow joins', async () => {
-    const stage = await SteeredStage.start(cleanup, { '*': 'wifi, lte' });
+    const stage = await SteeredStage.start({ '*': 'wifi, lte' });
     const watcher = await stage.watch();
     const { namespace, addresses } = stage.host(0);
     const lte = addresses.lte?.v4 ?? '';

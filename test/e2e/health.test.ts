@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { SessionPlan } from '../../src/api/status.js';
-import { Cleanup } from '../lab/cleanup.js';
 import { needs, networkNeeds } from '../lab/needs.js';
 import { activePaths, sessionOf, SteeredStage } from '../support/steered-stage.js';
 
@@ -34,20 +33,13 @@ const MODES: Readonly<
   balance: { rule: ['mode = balance'] },
 };
 
-let cleanup: Cleanup;
-
 describe('a path that dies without a message', () => {
   needs(...networkNeeds);
-
-  beforeEach(() => {
-    cleanup = new Cleanup();
-    return () => cleanup.run();
-  });
 
   test.for(Object.entries(MODES))(
     'is left by %s, and used again when it is back',
     async ([mode, { rule, isBack }]) => {
-      const stage = await SteeredStage.start(cleanup, {}, { sections: [['[client alice]', ...rule]] });
+      const stage = await SteeredStage.start({}, { sections: [['[client alice]', ...rule]] });
       const { tunnel, stream } = await stage.connect(0, 'alice', MBIT);
       const settled = await stage.untilClient(
         'alice',

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeEach, describe, expect, test } from 'vitest';
-import { Cleanup } from '../lab/cleanup.js';
+import { describe, expect, test } from 'vitest';
 import { needs, networkNeeds } from '../lab/needs.js';
 import { openvpnPort } from '../lab/openvpn.js';
 import { command, statusOf } from '../lab/scenarios/scenario.js';
@@ -10,18 +9,11 @@ import { activePaths, sessionOf, SteeredStage } from '../support/steered-stage.j
 const MBIT = 4;
 const BEFORE = /it connected before subflowd started/;
 
-let cleanup: Cleanup;
-
 describe('a client', () => {
   needs(...networkNeeds);
 
-  beforeEach(() => {
-    cleanup = new Cleanup();
-    return () => cleanup.run();
-  });
-
   test('whose last subflow was reset has a state of its own, and a problem', async () => {
-    const stage = await SteeredStage.start(cleanup, { alice: 'wifi, lte' });
+    const stage = await SteeredStage.start({ alice: 'wifi, lte' });
     await stage.connect(0, 'alice', MBIT);
     await stage.untilClient('alice', 'obeyed', ({ state }) => state === 'obeyed');
     // as two NATs do that have forgotten the connection
@@ -44,7 +36,7 @@ describe('a client', () => {
   });
 
   test('that had two subflows is not said to have connected before subflowd', async () => {
-    const stage = await SteeredStage.start(cleanup, { alice: 'wifi, lte' });
+    const stage = await SteeredStage.start({ alice: 'wifi, lte' });
     const { namespace, addresses } = stage.host(0);
     const { tunnel } = await stage.connect(0, 'alice', MBIT);
     await stage.sidecar.stop();
@@ -53,7 +45,7 @@ describe('a client', () => {
       stage.stage.files.config,
       `${stage.stage.files.config}.log2`,
     );
-    cleanup.add(() => again.stop());
+    stage.cleanup.add(() => again.stop());
     await stage.untilClient('alice', 'two subflows', ({ subflows }) => subflows.length === 2);
     await namespace.ip(['mptcp endpoint flush']);
     const lone = await stage.untilClient('alice', 'one subflow', ({ subflows }) => subflows.length === 1);
@@ -73,7 +65,7 @@ describe('a client', () => {
       ['[client alice]', ...rule],
       ['[steering]', 'dwell = 2s'],
     ];
-    const stage = await SteeredStage.start(cleanup, {}, { sections });
+    const stage = await SteeredStage.start({}, { sections });
     const { tunnel } = await stage.connect(0, 'alice', MBIT);
     const settled = await stage.untilClient(
       'alice',
@@ -100,7 +92,6 @@ describe('a client', () => {
   test('of balance is not moved to an access point that died', async () => {
     const names = ['alice', 'bob', 'carol'];
     const stage = await SteeredStage.start(
-      cleanup,
       {},
       {
         sections: [

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { onTestFinished } from 'vitest';
 import type { DaemonStatus, SessionPlan } from '../../src/api/status.js';
-import type { Cleanup } from '../lab/cleanup.js';
+import { Cleanup } from '../lab/cleanup.js';
 import type { ClientHost, PathOptions } from '../lab/network.js';
 import type { OpenvpnProcess } from '../lab/openvpn.js';
 import { breakPath, type Fault, type FaultPlace } from '../lab/path-fault.js';
@@ -25,13 +26,17 @@ export class SteeredStage {
     readonly sidecar: Sidecar,
   ) {}
 
-  /** @param rules the paths by client, as {@link writeRules} has them. */
+  /**
+   * Builds it for the running test, and removes it after the test.
+   * @param rules the paths by client, as {@link writeRules} has them.
+   */
   static async start(
-    cleanup: Cleanup,
     rules: Readonly<Record<string, string>>,
     more: MoreLines = {},
     options: StageOptions = {},
   ): Promise<SteeredStage> {
+    const cleanup = new Cleanup();
+    onTestFinished(() => cleanup.run());
     const stage = await buildStage(cleanup, { paths: STEERED_PATHS, backend: 'netlink', ...options });
     await writeRules(stage.files, STEERED_PATHS, rules, more);
     const sidecar = Sidecar.start(stage.network.server, stage.files.config, `${stage.files.config}.log`);
