@@ -2,11 +2,9 @@ import { describe, expect, test } from 'vitest';
 import type { ServerSockets } from '../../src/model/connection.js';
 import type { DaemonStatus } from '../../src/api/status.js';
 import { needs, networkNeeds } from '../lab/needs.js';
-import { runScenario, runScenarioHere } from '../lab/scenarios/run.js';
+import { HARM, runScenario, runScenarioHere } from '../lab/scenarios/run.js';
 
 const TIMEOUT = { timeout: 1_200_000 };
-/** Messages of the kernel about damaged memory. */
-const HARM = /BUG|WARNING:|Oops|general protection|list_(add|del) corruption|Poison|Redzone|Object padding/;
 
 interface Toggles {
   readonly switches: number;

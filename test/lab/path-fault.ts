@@ -67,6 +67,26 @@ export async function breakPathByNetem(
   };
 }
 
+/** IP packets of more bytes are lost: the least MTU that IPv6 allows. A veth device lets 4 bytes more pass, for a VLAN tag. */
+const SMALL_MTU = 1280;
+
+/**
+ * Loses large packets to one client on a path, by a small MTU of the client's device. A veth device drops larger packets
+ * without a message, but only single ones (`is_skb_forwardable` in net/core/dev.c), so the server must not send several
+ * segments as one packet.
+ * @returns the function that ends the fault.
+ */
+export async function loseLargePackets(
+  { server, clients }: Network,
+  { path, client }: Required<FaultPlace>,
+): Promise<() => Promise<void>> {
+  const namespace = clients[client]?.namespace;
+  if (!namespace) throw new RangeError(`the network has no client ${client}`);
+  await server.ip(['link set internet gso_max_segs 1']);
+  await namespace.ip([`link set ${path} mtu ${SMALL_MTU}`]);
+  return () => namespace.ip([`link set ${path} mtu 1500`]);
+}
+
 function accessPointOf({ accessPoints }: Network, path: string): Namespace {
   const accessPoint = accessPoints[path];
   if (!accessPoint) throw new Error(`the network has no path ${path}`);

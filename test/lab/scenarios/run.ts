@@ -6,6 +6,10 @@ import { labScript } from '../checkout.js';
 import { guestOut, runInGuest, type GuestOptions } from '../guest.js';
 import { labKernel } from '../kernel.js';
 
+/** Messages of the kernel about damaged memory. */
+export const HARM =
+  /BUG|WARNING:|Oops|general protection|list_(add|del) corruption|Poison|Redzone|Object padding/;
+
 export interface ScenarioRun<Result> {
   /** What the scenario wrote to result.json. */
   readonly result: Result;
