@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DaemonStatus } from '../../src/api/status.js';
 import { talk } from '../../src/console/terminal/talk.js';
+import { IDLE_AFTER_MS } from '../../src/control/pending-switches.js';
 import { checkout } from '../lab/checkout.js';
 import { type Cleanup, withCleanup } from '../lab/cleanup.js';
 import type { Namespace } from '../lab/namespace.js';
@@ -111,6 +112,8 @@ class Storm {
     await until('the hooks of all sessions', () => this.count() === count, PATIENCE_MS, 5);
     const connected = Date.now() - start;
     const sessions = await this.#placed();
+    // Nothing is sent to these clients, so their switches are reported only after this time.
+    await sleep(IDLE_AFTER_MS + 2000);
     const switches = (await this.sidecar.switches()).slice(before);
     const last = switches.reduce((latest, { committedAt }) => Math.max(latest, committedAt), start);
     const name = `${count} sessions that come within ${(connected / 1000).toFixed(1)} s`;
