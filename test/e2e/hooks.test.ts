@@ -127,10 +127,8 @@ describe('hooks run by OpenVPN', () => {
       const server = await vpn.server({ events });
       await execa('dd', ['if=/dev/zero', `of=${join(events, 'filler')}`, 'bs=4k'], { reject: false });
       const client = await vpn.client('nowhere');
-      expect(readdirSync(join(events, 'root'))).toHaveLength(1);
-      expect(records('root')).toEqual([]);
+      expect(readdirSync(join(events, 'root'))).toEqual([]);
       await client.kill();
-      await until('the incomplete record is removed', () => readdirSync(join(events, 'root')).length === 0);
       expectNoComplaint(server);
     } finally {
       await execa('umount', ['--lazy', events]);

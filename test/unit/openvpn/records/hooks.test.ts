@@ -141,7 +141,7 @@ describe('client-connect', () => {
     expect(readdirSync(events)).toEqual(['root']);
   });
 
-  it('works if it may not start processes, and ends normally at a limit on file size', async () => {
+  it('works if it may not start processes, and leaves no part of a record at a limit on file size', async () => {
     const nobody = join(events, 'nobody');
     await execa('install', ['-d', '-m', '0700', '-o', 'nobody', nobody]);
     await execa('chmod', ['0755', events]);
@@ -151,6 +151,10 @@ describe('client-connect', () => {
     await hook('client-disconnect', VARIABLES, [...asNobody, '/usr/bin/prlimit', '--nproc=0']);
     expect(readdirSync(nobody)).toEqual([]);
     await hook('client-connect', VARIABLES, [...asNobody, '/usr/bin/prlimit', '--fsize=10']);
+    expect(readdirSync(nobody)).toEqual([]);
+    // without a right to start rm, the part that was written stays, and is no record
+    const limits = ['/usr/bin/prlimit', '--fsize=10', '--nproc=0'];
+    await hook('client-connect', VARIABLES, [...asNobody, ...limits]);
     expect(parseRecord(readFileSync(join(nobody, NAME)))).toEqual({ unfinished: true });
   });
 });
