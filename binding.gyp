@@ -27,6 +27,22 @@
           }
         ]
       ]
+    },
+    {
+      "target_name": "subflowd-plugin",
+      "type": "shared_library",
+      "product_prefix": "",
+      "product_dir": "<(PRODUCT_DIR)",
+      "sources": [
+        "native/plugin/events-directory.c",
+        "native/plugin/plugin.c",
+        "native/plugin/record-file.c",
+        "native/plugin/session.c"
+      ],
+      "defines": ["_GNU_SOURCE"],
+      "cflags!": ["-std=gnu11"],
+      "cflags_c": ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fvisibility=hidden", "-fstack-protector-strong"],
+      "ldflags": ["-Wl,-z,relro,-z,now,-z,defs"]
     }
   ]
 }

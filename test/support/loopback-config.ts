@@ -26,6 +26,8 @@ export interface ServerSettings {
 export interface ClientSettings {
   readonly ipv6?: boolean;
   readonly udp?: boolean;
+  /** Whether the tunnel carries Ethernet frames. */
+  readonly tap?: boolean;
   /** Number of the server; default 0. */
   readonly number?: number;
   /** Path of a config file, for options that are not set here. */
@@ -104,14 +106,16 @@ function externalKeyLines(caLine: string): string[] {
 export function clientArguments(settings: ClientSettings, credentials: readonly string[]): string[] {
   return [
     ...(settings.config === undefined ? [] : ['--config', settings.config]),
-    ...['--client', '--dev', 'tun', '--verb', '3', '--connect-retry', '1'],
+    ...['--client', '--dev', settings.tap === true ? 'tap' : 'tun', '--verb', '3', '--connect-retry', '1'],
     ...['--port', String(FIRST_PORT + (settings.number ?? 0))],
     ...(settings.localPort === undefined ? ['--nobind'] : ['--lport', String(settings.localPort)]),
     ...(settings.ipv6 === true
       ? ['--proto', 'tcp6-client', '--remote', '::1']
       : ['--proto', settings.udp === true ? 'udp4' : 'tcp4-client']),
     ...(settings.ipv6 === true ? [] : ['--remote', '127.0.0.1']),
-    ...['--ifconfig-noexec', '--route-noexec'],
+    // a device without an address is not up, and a bridge learns of a client by its first frame
+    ...(settings.tap === true ? [] : ['--ifconfig-noexec']),
+    '--route-noexec',
     ...asArguments(withoutOffload),
     ...asArguments(credentials),
   ];

@@ -1,8 +1,10 @@
 import { opendirSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeLeftover } from './leftover.js';
 import type { ProcessFacts } from './process.js';
 import type { DirectoryProblems } from './directory-problems.js';
 import { MAX_ENTRIES, type RecordFiles } from './record-files.js';
+import { isTemporaryName } from './record.js';
 
 /** Number of names that are read from a directory at once. */
 const BATCH = 64;
@@ -44,8 +46,9 @@ export function* scanDirectory(
       }
       const file = join(path, entry.name);
       seen.add(file);
+      if (isTemporaryName(entry.name)) removeLeftover(file);
       // without a system call for a name that no hook gives
-      if (files.nameOf(file) === undefined) files.rejectName(file);
+      else if (files.nameOf(file) === undefined) files.rejectName(file);
       else files.examine(file, freshFacts());
       yield;
     }

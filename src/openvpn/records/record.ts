@@ -53,6 +53,11 @@ export function parseRecordName(name: string): RecordName | undefined {
   return pid === undefined || real === undefined ? undefined : { pid, real };
 }
 
+/** Whether the plugin gives a file this name until the record in it is complete: a dot, then the record's name. */
+export function isTemporaryName(name: string): boolean {
+  return name.startsWith('.') && parseRecordName(name.slice(1)) !== undefined;
+}
+
 /**
  * Reads the bytes of a record: `NAME=VALUE` fields, each with a NUL at its end. It ignores unknown fields, because a newer
  * hook can write more. Never throws.

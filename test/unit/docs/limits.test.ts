@@ -73,6 +73,12 @@ function maxSections(kind: string): number {
   return SECTION_LIMITS.find(({ what }) => what.startsWith(kind))?.most ?? 0;
 }
 
+/** `kMaxEntries` of the plugin, which is C. */
+function maxEntriesOfPlugin(): number {
+  const header = readFileSync(new URL('native/plugin/events-directory.h', ROOT), 'utf8');
+  return Number(/kMaxEntries = (\d+)/.exec(header)?.[1]);
+}
+
 /** The limits in the source, by the first cell of the row in docs/limits.md. Bytes, milliseconds, or a number. */
 const VALUES: Readonly<Record<string, number>> = {
   'Size of `subflowd.ini`': MAX_INI_BYTES,
@@ -109,6 +115,7 @@ const VALUES: Readonly<Record<string, number>> = {
   'Changes of one directory within 100 ms': MAX_EVENTS,
   'Work for one directory after a rest': DIRECTORY_LIMITS.burstMs,
   'Processes of one directory that are one server’s': MAX_PROCESSES,
+  'Entries of a directory that the plugin reads': maxEntriesOfPlugin(),
   'Files that are named in a minute': directory.MAX_PER_MINUTE,
   'Named files that are remembered': directory.MAX_NAMED_FILES,
   'Pause between two reports of one kind': directory.MIN_PAUSE_MS,
