@@ -52,7 +52,57 @@ describe('checkHooks', () => {
   });
 });
 
+describe('checkHooks of a server with the plugin', () => {
+  const plugin = '/usr/lib/subflowd/subflowd-plugin.so';
+
+  it('reports that the plugin reports the sessions', async () => {
+    expect(await check({ recorded: 3, management: 'absent' }, { plugin, isPluginLoaded: true })).toEqual([
+      { name: 'server office', verdict: 'ok', found: `the plugin ${plugin} reports its sessions` },
+    ]);
+  });
+
+  it('reports that OpenVPN has to be restarted, and sessions that the plugin has not recorded', async () => {
+    const found = await check({ unrecorded: 2 }, { plugin, isPluginLoaded: false });
+    expect(found.map(({ found }) => found)).toEqual([
+      `its config has the plugin ${plugin}, but the process has not loaded it`,
+      `the plugin has not recorded 2 of its sessions, although ${FILE} has it`,
+    ]);
+    const [, some] = await check({ unrecorded: 1, recorded: 2 }, { plugin, isPluginLoaded: true });
+    expect(some).toMatchObject({ found: expect.stringContaining('but it has recorded 2 others') as string });
+  });
+
+  it('notes that the script is there too, but not a script of the admin', async () => {
+    const [both] = await check({}, { plugin, connects: true, isScriptOurs: true });
+    expect(both).toMatchObject({
+      verdict: 'note',
+      remedy: expect.stringMatching(/^remove client-connect/) as string,
+    });
+    expect(await check({}, { plugin, connects: true })).toMatchObject([{ verdict: 'ok' }]);
+  });
+});
+
 describe('parseHookOptions', () => {
+  it('finds the plugin with and without its argument, once or twice, and no other plugin', () => {
+    const line = 'plugin /usr/lib/subflowd/subflowd-plugin.so';
+    const other = 'plugin /usr/lib/openvpn/auth-pam.so login';
+    for (const text of [
+      line,
+      `${line} /events`,
+      `${line}\n${line}`,
+      `${line}\n${other}`,
+      `plugin "/usr/lib/subflowd/subflowd-plugin.so" "/a b"`,
+    ])
+      expect(parseHookOptions(text)).toEqual({
+        connects: false,
+        plugin: '/usr/lib/subflowd/subflowd-plugin.so',
+      });
+    expect(parseHookOptions(other)).toEqual({ connects: false });
+    expect(parseHookOptions('client-connect /usr/local/lib/subflowd/client-connect')).toEqual({
+      connects: true,
+      isScriptOurs: true,
+    });
+  });
+
   it('finds the options, and ignores comments and other options', () => {
     expect(parseHookOptions('client-connect "/a b/hook"\n  chroot /jail\n')).toEqual({
       connects: true,
