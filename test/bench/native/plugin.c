@@ -33,7 +33,7 @@ int main(int count, char** arguments) {
   const struct openvpn_plugin_args_func_in disconnect = {
       .type = kClientDisconnect, .argv = argv, .envp = variables, .handle = handle.handle};
   struct openvpn_plugin_args_func_return out = {0};
-  for (int repetitions; scanf("record %d\n", &repetitions) == 1;) {
+  for (int repetitions; scanf(" record %d", &repetitions) == 1;) {
     long long total = 0;
     for (int done = 0; done < repetitions; done++) {
       call(5, &disconnect, &out);

@@ -17,16 +17,28 @@ async function readFormatted(name: string): Promise<string> {
   return stdout;
 }
 
-it.each(['subflowd.8', 'subflowd.ini.5'])('groff formats %s without a warning', async (name) => {
-  const { stderr } = await execa('groff', ['-man', '-ww', '-z', '-Tutf8', page(name)]);
-  expect(stderr).toBe('');
-});
+it.each(['subflowd.8', 'subflowd-client.8', 'subflowd.ini.5'])(
+  'groff formats %s without a warning',
+  async (name) => {
+    const { stderr } = await execa('groff', ['-man', '-ww', '-z', '-Tutf8', page(name)]);
+    expect(stderr).toBe('');
+  },
+);
 
 it('subflowd(8) has every command of subflowd, in its order', async () => {
   const main = await readFile(new URL('../../../src/main.ts', import.meta.url), 'utf8');
   const commands = [...main.matchAll(/^command\(\s*'(\w+)'/gm)].map(([, name]) => name ?? '');
   expect(commands.length).toBeGreaterThan(9);
   const text = await readFormatted('subflowd.8');
+  for (const command of commands) expect(text).toMatch(new RegExp(`^ {7}${command}\\b`, 'm'));
+});
+
+it('subflowd-client(8) has every command of its help', async () => {
+  const program = fileURLToPath(new URL('../../../openvpn-conf/client/subflowd-client', import.meta.url));
+  const { stdout } = await execa(program, ['--help']);
+  const commands = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name = '']) => name);
+  expect(commands.length).toBeGreaterThan(4);
+  const text = await readFormatted('subflowd-client.8');
   for (const command of commands) expect(text).toMatch(new RegExp(`^ {7}${command}\\b`, 'm'));
 });
 
