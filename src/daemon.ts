@@ -1,5 +1,6 @@
 import { release } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
+import { ConfigHistory, type ConfigMistake } from './api/config-mistake.js';
 import { Counters } from './api/counters.js';
 import type { DaemonApi } from './api/daemon-api.js';
 import { logEvents } from './api/event-log.js';
@@ -41,6 +42,7 @@ export class Daemon implements DaemonApi {
   readonly #servers: Servers;
   readonly #consoles: Consoles;
   #config: Config;
+  readonly #configHistory = new ConfigHistory(Date.now());
   /** Problems and events for status: not every admin reads the log. */
   readonly #reports = new Reports();
 
@@ -56,7 +58,9 @@ export class Daemon implements DaemonApi {
     const watcher = await watchConfig(configFile, {
       onConfig: (config) => daemon?.reconfigure(config),
       onMistake: (error) => {
-        events.publish({ kind: 'config-mistake', mistakes: error.message.split('\n') });
+        const mistakes = error.message.split('\n');
+        if (daemon) daemon.#configHistory.addMistakes(mistakes);
+        events.publish({ kind: 'config-mistake', mistakes });
       },
     });
     let opened: OpenBackend | undefined;
@@ -183,6 +187,7 @@ export class Daemon implements DaemonApi {
   reconfigure(config: Config): void {
     const old = this.#config;
     this.#config = config;
+    this.#configHistory.addConfig(Date.now());
     this.events.publish({
       kind: 'config',
       needRestart: (['kernel', 'console'] as const).filter(
@@ -201,6 +206,7 @@ export class Daemon implements DaemonApi {
   status(): DaemonStatus {
     const { name, notifiesPeer } = this.#backend;
     const reported = this.#reports.all(Date.now());
+    const configMistake = this.configMistake();
     return {
       version: VERSION,
       kernel: release(),
@@ -210,6 +216,7 @@ export class Daemon implements DaemonApi {
       ...this.#controller.current(),
       overrides: Object.fromEntries(this.#overrides.all()),
       counters: this.#counters.values(),
+      ...(configMistake && { configMistake }),
       problems: [...this.#overrides.problems(), ...this.#controller.problems()],
       reports: reported.map(({ text }) => text),
       reported,
@@ -223,6 +230,10 @@ export class Daemon implements DaemonApi {
 
   config(): Config {
     return this.#config;
+  }
+
+  configMistake(): ConfigMistake | undefined {
+    return this.#configHistory.mistake();
   }
 
   reload(): Promise<void> {

@@ -2,9 +2,8 @@
 // the first line, and why this import comes first: see no-debugger.ts
 import './no-debugger.js';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { DEFAULT_CONFIG_FILE, loadConfig } from './config/load.js';
-import { talk } from './console/terminal/talk.js';
-import { EXIT_NO, fail, print, printableLines } from './output.js';
+import { DEFAULT_CONFIG_FILE } from './config/config-text.js';
+import { EXIT_NO, fail, print, printableLines, printNote } from './output.js';
 import { printable, printableJson } from './util/printable.js';
 import { quoteWord } from './util/words.js';
 import { VERSION } from './version.js';
@@ -182,8 +181,11 @@ One line for each, with the Unix time first and the client last:
   TIME,SUBFLOW,ADDED|REMOVED|CHANGED,PATH,CLIENT'S ENDPOINT,OUR PRIORITY,CLIENT'S PRIORITY,SERVER/COMMON NAME`,
   )
   .action(async ({ config }: CommonOptions) => {
-    const { follow } = await import('./console/terminal/follow.js');
-    await follow((await loadConfig(config)).console.socket, print);
+    const [{ follow }, { withConsole }] = await Promise.all([
+      import('./console/terminal/follow.js'),
+      import('./console/terminal/with-console.js'),
+    ]);
+    await withConsole(config, ({ own }) => follow(own, print));
   });
 
 command(
@@ -198,15 +200,18 @@ It has a history, completion with Tab, and colours (unless NO_COLOR is set). It 
 input line by line, and prints the answers: echo 'status 3' | subflowd console office`,
   )
   .action(async (server: string | undefined, { config: file }: CommonOptions) => {
-    const { interact } = await import('./console/terminal/interact.js');
-    const { servers, console } = await loadConfig(file);
-    const shared = servers.filter((each) => each.console);
-    const chosen = server === undefined ? undefined : shared.find(({ name }) => name === server);
-    if (server !== undefined && chosen === undefined) {
-      const known = shared.map(({ name }) => name).join(', ');
-      throw new Error(`no server ${JSON.stringify(server)} has a console; known: ${known || 'none'}`);
-    }
-    await interact(chosen?.console?.socket ?? console.socket);
+    const [{ interact }, { withConsole }] = await Promise.all([
+      import('./console/terminal/interact.js'),
+      import('./console/terminal/with-console.js'),
+    ]);
+    await withConsole(file, async ({ own, servers }) => {
+      const socket = server === undefined ? own : servers.get(server);
+      if (socket === undefined) {
+        const known = [...servers.keys()].join(', ');
+        throw new Error(`no server ${JSON.stringify(server)} has a console; known: ${known || 'none'}`);
+      }
+      await interact(socket);
+    });
   });
 
 command(
@@ -276,8 +281,8 @@ function singleLine(text: string): string {
 
 /** Sends one command to the running daemon. @returns the lines of its answer. */
 async function ask(configFile: string, line: string): Promise<readonly string[]> {
-  const { console } = await loadConfig(configFile);
-  return talk(console.socket, line);
+  const { askDaemon } = await import('./console/terminal/ask-daemon.js');
+  return askDaemon(configFile, line, printNote);
 }
 
 // The reader of our output may close the pipe early (subflowd status | head).

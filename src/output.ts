@@ -1,6 +1,5 @@
 import { ConfigError } from './config/problem.js';
-import { ConsoleUnreachable } from './console/terminal/connect.js';
-import { ConsoleRefusal } from './console/terminal/talk.js';
+import { ConsoleRefusal, ConsoleUnreachable } from './console/terminal/console-error.js';
 import { KernelError } from './model/kernel-error.js';
 import { printable } from './util/printable.js';
 
@@ -10,6 +9,11 @@ export const EXIT_NO = 1;
 /** Prints a text and a line end on standard output. */
 export function print(text: string): void {
   process.stdout.write(`${printableLines(text)}\n`);
+}
+
+/** Prints on standard error what an admin should know besides the answer to a command. */
+export function printNote(text: string): void {
+  process.stderr.write(`subflowd: ${printable(text)}\n`);
 }
 
 /** Escapes each line as {@link printable} does. */

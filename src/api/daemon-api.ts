@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.js';
 import type { Session } from '../model/session.js';
+import type { ConfigMistake } from './config-mistake.js';
 import type { EventStream } from './events.js';
 import type { Explanation } from './explanation.js';
 import type { DaemonStatus } from './status.js';
@@ -16,6 +17,8 @@ export interface DaemonApi {
   status(): DaemonStatus;
   /** The config that is in force. */
   config(): Config;
+  /** What is wrong with the config file; undefined while it has no mistake. */
+  configMistake(): ConfigMistake | undefined;
   /** The sessions of the last round. */
   sessions(): readonly Session[];
   /**

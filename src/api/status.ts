@@ -2,6 +2,7 @@ import type { BackendName } from '../model/backend-name.js';
 import type { PathLoad } from '../model/path-load.js';
 import type { ServerStatus } from '../openvpn/server-status.js';
 import type { SessionPlan } from '../steering/plan.js';
+import type { ConfigMistake } from './config-mistake.js';
 import type { CounterValues } from './counters.js';
 import type { Report } from './reports.js';
 
@@ -36,6 +37,8 @@ export interface DaemonStatus {
   readonly overrides: Readonly<Record<string, string>>;
   /** Counts since the daemon started. */
   readonly counters: CounterValues;
+  /** Present while the config file has mistakes. */
+  readonly configMistake?: ConfigMistake;
   /** What cannot be observed or set now, one sentence each. */
   readonly problems: readonly string[];
   /** Current problems of servers, their hooks and management interfaces, and events of the last 15 minutes. */

@@ -1,5 +1,5 @@
 import type { Config } from './config.js';
-import { readConfigText } from './load.js';
+import { readConfigText } from './config-text.js';
 import { parseConfig } from './parse.js';
 import { ConfigError } from './problem.js';
 

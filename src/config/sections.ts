@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { BACKEND_NAMES } from '../model/backend-name.js';
 import { DEFAULT_MODE, MODES } from '../model/mode.js';
 import { MAX_ANNOUNCED, readAnnounced } from './announce.js';
+import { DEFAULT_CONSOLE_SOCKET } from './console-sockets.js';
 import { readListen, readManagement } from './management.js';
 import { readGroup, readUser } from './names.js';
 import { readPrefix } from './prefix.js';
@@ -139,7 +140,7 @@ export const sections = {
     layout: text(readLayout).default('btf'),
   }),
   console: z.object({
-    socket: text(readSocketPath).default('/run/subflowd/console.sock'),
+    socket: text(readSocketPath).default(DEFAULT_CONSOLE_SOCKET),
     mode: text(readPermissions).default(0o660),
     group: text(readGroup).optional(),
     overrides: text(readAbsolutePath).default('/var/lib/subflowd/overrides.json'),

@@ -213,7 +213,7 @@ class Storm {
     return until(
       what,
       async () => {
-        const [json = ''] = await talk(this.files.console, 'mptcp status json', PATIENCE_MS);
+        const [json = ''] = await talk(this.files.console, 'mptcp status json', { timeoutMs: PATIENCE_MS });
         const status = JSON.parse(json) as DaemonStatus;
         return holds(status) ? status : undefined;
       },

@@ -60,6 +60,23 @@ describe('with a running daemon', () => {
     expect(out).toMatch(expected);
   });
 
+  it('commands answer although the config file has a mistake, and name the mistake', async () => {
+    writeIni(directory, { lines: ['nonsense', '[client alice', 'primary = wlan'] });
+    daemon.fileMistake = {
+      mistakes: [`${config}:12: nonsense`, `${config}:13: not understood`],
+      inForceSince: Date.UTC(2026, 0, 2, 3, 4, 5),
+    };
+    const note =
+      `subflowd: the config file has a mistake: ${config}:12: nonsense (and 1 more; run subflowd check); ` +
+      'the rules of 2026-01-02 03:04:05 UTC are in force\n';
+    const { code, out, err } = await cli(['status', '-c', config]);
+    expect([code, err]).toEqual([0, note]);
+    expect(out.endsWith('2 sessions\n')).toBe(true);
+    const json = await cli(['status', '--json', '-c', config]);
+    expect(JSON.parse(json.out)).toHaveProperty('sessions.length', 2);
+    expect((await cli(['primary', 'alice', 'lte', '-c', config])).err).toBe(note);
+  });
+
   it('watch prints events until the daemon closes the connection', async () => {
     const watching = execa(process.execPath, [MAIN, 'watch', '-c', config], {
       reject: false,

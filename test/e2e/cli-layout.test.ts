@@ -8,7 +8,7 @@ import { parseLayout } from '../../src/kernel/layout/layout-file.js';
 import { labKernel } from '../lab/kernel.js';
 import { needs } from '../lab/needs.js';
 
-const MAIN = path.resolve(import.meta.dirname, '../../dist/src/main.js');
+const MAIN = path.resolve(import.meta.dirname, '../../dist/bundle/main.js');
 
 describe('subflowd layout', () => {
   needs('guest');

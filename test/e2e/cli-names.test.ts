@@ -7,6 +7,7 @@ import { Console } from '../../src/console/listen/console.js';
 import type { DaemonStatus } from '../../src/api/status.js';
 import type { Check } from '../../src/model/check.js';
 import { qualifiedName } from '../../src/model/session.js';
+import { MAIN } from '../support/command-line.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 import { until } from '../support/until.js';
 import { client, Steered, switchOf } from '../unit/console/steered.js';
@@ -35,7 +36,7 @@ afterEach(async () => {
 });
 
 async function cli(...args: readonly string[]) {
-  const result = await execa(process.execPath, [join(DIST, 'main.js'), ...args, `--config=${config}`], {
+  const result = await execa(process.execPath, [MAIN, ...args, `--config=${config}`], {
     reject: false,
     timeout: 60_000,
   });
@@ -89,7 +90,7 @@ describe('a client whose name would move a terminal, reorder a line or hide', ()
   });
 
   it('is printed escaped by watch', async () => {
-    const watch = execa(process.execPath, [join(DIST, 'main.js'), 'watch', '--config', config], {
+    const watch = execa(process.execPath, [MAIN, 'watch', '--config', config], {
       reject: false,
     });
     let printed = '';
@@ -124,7 +125,7 @@ describe('a client whose name looks like an option or a keyword', () => {
     daemon.clients = [client(name), client('alice')];
     const run = async (...args: readonly string[]) => {
       const [verb = '', ...names] = args;
-      const given = [join(DIST, 'main.js'), verb, '--config', config, '--', ...names];
+      const given = [MAIN, verb, '--config', config, '--', ...names];
       return execa(process.execPath, given, { reject: false });
     };
     expect((await run('status', name)).stdout).toContain(`session ${name}: `);

@@ -113,9 +113,9 @@ describe('without a daemon', () => {
     },
   );
 
-  it('a command reports a mistake in the config first', async () => {
+  it.each(['status', 'paths', 'watch', 'console'])('%s reports a mistake in the config', async (command) => {
     writeIni(directory, { lines: ['nonsense'] });
-    const { code, err } = await cli(['status', '-c', config]);
+    const { code, err } = await cli([command, '-c', config]);
     expect(code).toBe(1);
     expect(err).toContain(`${config}:12: `);
   });

@@ -99,7 +99,7 @@ async function startDaemon(): Promise<(signal: NodeJS.Signals) => Promise<void>>
       ...['[console]', `socket = ${vpn.at('console')}`, `overrides = ${vpn.at('overrides')}`, ''],
     ].join('\n'),
   );
-  const main = resolve(import.meta.dirname, '../../dist/src/main.js');
+  const main = resolve(import.meta.dirname, '../../dist/bundle/main.js');
   const child = spawn(process.execPath, [main, 'run', '-c', config], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));

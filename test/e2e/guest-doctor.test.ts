@@ -25,7 +25,7 @@ interface GuestResult {
 /** Runs `subflowd doctor` for the backend devmem in a guest, and then `subflowd MORE` if that is given. */
 async function doctor(version: string, append: string, more = ''): Promise<GuestResult> {
   const { bzImage } = await labKernel(version);
-  const subflowd = 'node dist/src/main.js';
+  const subflowd = 'node dist/bundle/main.js';
   const config = '--config /tmp/subflowd.ini';
   const script =
     `sed 's/^; backend = auto/backend = devmem/' openvpn-conf/subflowd.ini >/tmp/subflowd.ini; ` +

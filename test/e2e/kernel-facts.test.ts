@@ -15,7 +15,7 @@ import { writeRules } from '../lab/sidecar-files.js';
 import { buildStage, type Stage } from '../lab/stage.js';
 import { until } from '../support/until.js';
 
-const main = path.join(checkout, 'dist/src/main.js');
+const main = path.join(checkout, 'dist/bundle/main.js');
 const paths = figure6Paths;
 
 let cleanup: Cleanup;

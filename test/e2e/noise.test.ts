@@ -170,7 +170,7 @@ async function served({ stage, lasts, counts }: Noisy): Promise<void> {
   const admin = (async () => {
     while (performance.now() < start + NOISE_MS) {
       const asked = performance.now();
-      await talk(stage.files.console, 'mptcp status', 30_000);
+      await talk(stage.files.console, 'mptcp status');
       answers.push(performance.now() - asked);
       await sleep(200);
     }

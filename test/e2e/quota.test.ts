@@ -174,7 +174,7 @@ describe('rejoin-after', () => {
     const tunnel = await stage.connect(0, 'alice');
     await untilStatus(stage.files, 'both paths', (status) => aliceOf(status)?.subflows.length === 2);
     const watch = stage.network.server.start(process.execPath, [
-      'dist/src/main.js',
+      'dist/bundle/main.js',
       'watch',
       '--config',
       stage.files.config,

@@ -11,7 +11,7 @@ import { Sidecar } from '../lab/sidecar.js';
 import { writeRules } from '../lab/sidecar-files.js';
 import { buildStage, type Stage } from '../lab/stage.js';
 
-const main = path.join(checkout, 'dist/src/main.js');
+const main = path.join(checkout, 'dist/bundle/main.js');
 const paths = figure6Paths;
 /** The address of the NAT towards the server. */
 const PUBLIC = hostOn({ number: 110 }, 1).v4;

@@ -10,7 +10,7 @@ import { needs } from '../lab/needs.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 import { until } from '../support/until.js';
 
-const MAIN = resolve(import.meta.dirname, '../../dist/src/main.js');
+const MAIN = resolve(import.meta.dirname, '../../dist/bundle/main.js');
 
 let directory: string;
 let config: string;

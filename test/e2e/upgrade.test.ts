@@ -4,9 +4,9 @@ import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { needs } from '../lab/needs.js';
+import { MAIN } from '../support/command-line.js';
 
 const DIST = resolve(import.meta.dirname, '../../dist/src');
-const MAIN = join(DIST, 'main.js');
 /** The numbers of user and group subflowd, and of group subflowd-hooks: systemd-sysusers chooses such ones. */
 const DAEMON = 54_321;
 const HOOKS = 54_322;

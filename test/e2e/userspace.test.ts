@@ -18,7 +18,7 @@ import { buildStage, type Stage } from '../lab/stage.js';
 import { startWeb, Transfer } from '../lab/web.js';
 import { until } from '../support/until.js';
 
-const main = path.join(checkout, 'dist/src/main.js');
+const main = path.join(checkout, 'dist/bundle/main.js');
 const paths = figure6Paths;
 
 let cleanup: Cleanup;

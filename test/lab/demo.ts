@@ -126,7 +126,7 @@ async function makeLayout(): Promise<string | undefined> {
   if (options.vmlinux === undefined) return undefined;
   await mkdir(out, { recursive: true });
   const name = 'layout';
-  const main = path.join(checkout, 'dist/src/main.js');
+  const main = path.join(checkout, 'dist/bundle/main.js');
   const args = ['layout', '--vmlinux', options.vmlinux, '--output', path.join(out, name)];
   const { failed, stderr } = await execa(process.execPath, [main, ...args], { reject: false });
   if (failed) throw new Error(`subflowd ${args.join(' ')} failed: ${stderr}`);

@@ -44,7 +44,7 @@ export class Sidecar {
     namespace: Pick<Namespace, 'start'>,
     config: string,
     logFile: string,
-    program = path.join(checkout, 'dist/src/main.js'),
+    program = path.join(checkout, 'dist/bundle/main.js'),
   ): Sidecar {
     const child = namespace.start(process.execPath, [program, 'run', '--config', config]);
     const log = createWriteStream(logFile, { flags: 'a' });

@@ -47,7 +47,7 @@ export const ROOMS = {
     'util',
   ],
   'console/listen': ['console/commands', 'console/common', 'config', 'native', 'model', 'util'],
-  'console/terminal': ['console/common', 'api', 'model', 'util'],
+  'console/terminal': ['console/common', 'api', 'config', 'model', 'util'],
   console: [
     'console/listen',
     'console/commands',

@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import { checkout } from '../lab/checkout.js';
 
 /** The program as `npm run build` leaves it. */
-export const MAIN = join(checkout, 'dist/src/main.js');
+export const MAIN = join(checkout, 'dist/bundle/main.js');
 
 /** The user without rights of its own. */
 export const NOBODY = 65534;

@@ -1,3 +1,4 @@
+import { configMistakeText } from '../../api/config-mistake.js';
 import type { DaemonApi } from '../../api/daemon-api.js';
 import { failure, type Dialogue, type Send } from '../common/answer.js';
 import type { SharedManagement } from '../sharing/shared-management.js';
@@ -33,6 +34,9 @@ export function startDialogue(
   const shared = options.sharedManagement?.();
   const client = shared?.join(send, options.hangsUp ? hangUp : undefined);
   if (client === undefined) send([">INFO:subflowd console -- type 'help' for the commands"]);
+  const mistake = daemon.configMistake();
+  // Programs that use the console of a server know only the messages of OpenVPN.
+  if (mistake && server === undefined) send([`>NOTE:${configMistakeText(mistake)}`]);
   let stopWatching: (() => void) | undefined;
   const context: CommandContext = {
     ...(userName !== undefined && { userName }),

@@ -1,22 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { whyNotTrusted } from '../common/server-identity.js';
-
-/** A console cannot be reached, or gave no answer. */
-export class ConsoleUnreachable extends Error {
-  override readonly name = 'ConsoleUnreachable';
-
-  /**
-   * @param isAbsent whether it is certain that no daemon serves the console.
-   * @param remedy the command that fixes it, if it is known.
-   */
-  constructor(
-    message: string,
-    readonly isAbsent: boolean,
-    readonly remedy?: string,
-  ) {
-    super(message);
-  }
-}
+import { ConsoleUnreachable } from './console-error.js';
 
 /**
  * Connects to a console. Nothing is sent before it is known who serves it.

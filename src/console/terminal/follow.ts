@@ -1,5 +1,6 @@
 import { LineSplitter } from '../../util/lines.js';
-import { ConsoleUnreachable, connectToConsole } from './connect.js';
+import { connectToConsole } from './connect.js';
+import { ConsoleUnreachable } from './console-error.js';
 
 /** Longest line, bytes. */
 export const MAX_LINE_BYTES = 64 * 1024;

@@ -6,7 +6,8 @@ import type { DaemonStatus } from '../../api/status.js';
 import { LineSplitter, type TooLongError } from '../../util/lines.js';
 import { printable } from '../../util/printable.js';
 import { complete, type CompletionWords } from './completion.js';
-import { ConsoleUnreachable, connectToConsole } from './connect.js';
+import { connectToConsole } from './connect.js';
+import { ConsoleUnreachable } from './console-error.js';
 import { MAX_HISTORY_LINES, readHistory, saveHistory } from './history.js';
 import { MAX_ANSWER_BYTES, talk } from './talk.js';
 
@@ -120,7 +121,7 @@ function coloured(line: string): string {
 
 async function loadCompletionWords(socketPath: string): Promise<CompletionWords> {
   try {
-    const answer = (await talk(socketPath, 'mptcp status json', 5_000)).join('');
+    const answer = (await talk(socketPath, 'mptcp status json', { timeoutMs: 5_000 })).join('');
     const { sessions, paths } = JSON.parse(answer) as DaemonStatus;
     return { sessions: sessions.map(({ session }) => session), paths: paths.map(({ name }) => name) };
   } catch {

@@ -1,13 +1,22 @@
 import { LineSplitter } from '../../util/lines.js';
-import { ConsoleUnreachable, connectToConsole } from './connect.js';
-
-/** The daemon refused a command. The message is the text after `ERROR:`. */
-export class ConsoleRefusal extends Error {
-  override readonly name = 'ConsoleRefusal';
-}
+import { connectToConsole } from './connect.js';
+import { ConsoleRefusal, ConsoleUnreachable } from './console-error.js';
 
 /** Longest answer, bytes. The JSON of 2,000 sessions with a few subflows is one line of some megabytes. */
 export const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
+
+/** How a line begins that has something to say besides the answer. */
+const NOTE = '>NOTE:';
+
+/** Options of {@link talk}. */
+export interface TalkOptions {
+  /** Longest wait for the answer, milliseconds; 30 s by default. */
+  readonly timeoutMs?: number;
+  /** Longest answer, bytes; {@link MAX_ANSWER_BYTES} by default. */
+  readonly maxBytes?: number;
+  /** Receives what the daemon has to say besides the answer, one line each. */
+  readonly onNote?: (text: string) => void;
+}
 
 /**
  * Sends one command to a daemon's console and returns its answer: the lines before END, or the text after SUCCESS:.
@@ -17,8 +26,7 @@ export const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 export async function talk(
   socketPath: string,
   command: string,
-  timeoutMs = 30_000,
-  maxBytes = MAX_ANSWER_BYTES,
+  { timeoutMs = 30_000, maxBytes = MAX_ANSWER_BYTES, onNote }: TalkOptions = {},
 ): Promise<readonly string[]> {
   const errorPrefix = 'no answer from the daemon at its console';
   const socket = await connectToConsole(socketPath, errorPrefix);
@@ -57,8 +65,9 @@ export async function talk(
           else resolve(end.success === undefined ? lines : [end.success]);
           return;
         }
-        // not a real-time message
-        if (!line.startsWith('>')) lines.push(line);
+        if (line.startsWith(NOTE)) onNote?.(line.slice(NOTE.length));
+        // not another real-time message
+        else if (!line.startsWith('>')) lines.push(line);
       }
     });
     socket.write(`${command}\n`);

@@ -124,7 +124,7 @@ async function installProgram(): Promise<void> {
   const directory = path.join(globalModules, 'subflowd');
   await mkdir(directory, { recursive: true });
   await execa('mount', ['--bind', checkout, directory]);
-  const main = path.join(directory, 'dist/src/main.js');
+  const main = path.join(directory, 'dist/bundle/main.js');
   await chmod(main, 0o755);
   await symlink(main, '/usr/local/bin/subflowd');
 }

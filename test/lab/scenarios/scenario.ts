@@ -38,7 +38,7 @@ export function say(text: string): void {
 
 /** Sends a command to the daemon's console. @returns the lines of the answer. */
 export async function command(files: SidecarFiles, line: string): Promise<readonly string[]> {
-  return talk(files.console, line, PATIENCE_MS);
+  return talk(files.console, line, { timeoutMs: PATIENCE_MS });
 }
 
 export async function statusOf(files: SidecarFiles): Promise<DaemonStatus> {

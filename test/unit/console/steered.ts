@@ -1,6 +1,7 @@
 import type { Connection } from '../../../src/model/connection.js';
 import type { Priority } from '../../../src/model/subflow.js';
 import type { Config } from '../../../src/config/config.js';
+import type { ConfigMistake } from '../../../src/api/config-mistake.js';
 import { Counters } from '../../../src/api/counters.js';
 import type { DaemonApi } from '../../../src/api/daemon-api.js';
 import { EventStream, type EventOf } from '../../../src/api/events.js';
@@ -84,6 +85,8 @@ export class Steered implements DaemonApi {
   readonly counters = new Counters(this.events, 0);
   /** Thrown by `reload`. */
   mistake: Error | undefined;
+  /** What is wrong with the config file. */
+  fileMistake: ConfigMistake | undefined;
   writes: Written | undefined;
   readonly #overrides: OverrideStore;
   loads: DaemonStatus['paths'] = [];
@@ -122,6 +125,10 @@ export class Steered implements DaemonApi {
 
   config(): Config {
     return this.rules;
+  }
+
+  configMistake(): ConfigMistake | undefined {
+    return this.fileMistake;
   }
 
   reload(): Promise<void> {

@@ -44,7 +44,7 @@ function commandsOfManPage(file: string): NamedCommand[] {
   return examples.flatMap(([, lines = '']) => lines.split('\n')).flatMap(namedCommands);
 }
 
-const MAIN = fileURLToPath(new URL('dist/src/main.js', ROOT));
+const MAIN = fileURLToPath(new URL('dist/bundle/main.js', ROOT));
 /** What `subflowd help COMMAND` prints, by command. */
 const help = new Map<string, string>();
 

@@ -8,7 +8,7 @@ import * as tally from '../../../src/backend/netlink/excess-reporter.js';
 import { MAX_PORTS } from '../../../src/backend/netlink/port-filter.js';
 import { MAX_SECTIONS, SECTION_LIMITS } from '../../../src/config/limits.js';
 import { MAX_LINES } from '../../../src/config/lines.js';
-import { MAX_FILE_BYTES as MAX_INI_BYTES } from '../../../src/config/load.js';
+import { MAX_FILE_BYTES as MAX_INI_BYTES } from '../../../src/config/config-text.js';
 import { MAX_MESSAGE_LENGTH, MAX_PROBLEMS } from '../../../src/config/problem-list.js';
 import { MAX_ANNOUNCED } from '../../../src/config/announce.js';
 import { MAX_ADDRESS_IDS, sections } from '../../../src/config/sections.js';

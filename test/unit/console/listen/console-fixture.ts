@@ -36,7 +36,7 @@ export class ConsoleFixture {
 
   /** Sends one command as the command line does, and returns the lines of its answer. */
   async talk(command: string, withinMs?: number): Promise<readonly string[]> {
-    return talk(this.config.socket, command, withinMs);
+    return talk(this.config.socket, command, { ...(withinMs !== undefined && { timeoutMs: withinMs }) });
   }
 
   /** Disconnects the clients and closes the consoles. Call it in `afterEach`. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { interact } from '../../../../src/console/terminal/interact.js';
-import { ConsoleUnreachable } from '../../../../src/console/terminal/connect.js';
+import { ConsoleUnreachable } from '../../../../src/console/terminal/console-error.js';
 
 let directory: string;
 let path: string;

@@ -4,9 +4,9 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ConsoleUnreachable } from '../../../../src/console/terminal/connect.js';
+import { ConsoleRefusal, ConsoleUnreachable } from '../../../../src/console/terminal/console-error.js';
 import { follow, MAX_LINE_BYTES } from '../../../../src/console/terminal/follow.js';
-import { ConsoleRefusal, talk } from '../../../../src/console/terminal/talk.js';
+import { talk } from '../../../../src/console/terminal/talk.js';
 
 let directory: string;
 let path: string;
@@ -52,7 +52,9 @@ async function serveAnswer(...parts: readonly string[]): Promise<string[]> {
 
 /** The error of a command to a console that cannot be reached, or does not answer. */
 async function failure(timeoutMs?: number): Promise<ConsoleUnreachable> {
-  const error: unknown = await talk(path, 'x', timeoutMs).catch((reason: unknown) => reason);
+  const error: unknown = await talk(path, 'x', timeoutMs === undefined ? {} : { timeoutMs }).catch(
+    (reason: unknown) => reason,
+  );
   if (!(error instanceof ConsoleUnreachable)) throw new Error(`not ConsoleUnreachable: ${String(error)}`);
   expect(error.message).toContain(path);
   return error;
@@ -127,7 +129,9 @@ describe('talk reports', () => {
 
   it('that the answer is longer than the limit', async () => {
     await serveAnswer(`${'x'.repeat(2_000)}\r\n`, 'END\r\n');
-    await expect(talk(path, 'x', 5_000, 1_000)).rejects.toThrow('its answer is longer than 1000 bytes');
+    await expect(talk(path, 'x', { maxBytes: 1_000 })).rejects.toThrow(
+      'its answer is longer than 1000 bytes',
+    );
   });
 });
 
