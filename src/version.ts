@@ -1,6 +1,10 @@
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from './util/package-root.js';
 
-const { version } = createRequire(import.meta.url)('subflowd/package.json') as { readonly version: string };
+const manifest = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
+  readonly version: string;
+};
 
 /** subflowd's own version. */
-export const VERSION = version;
+export const VERSION = manifest.version;

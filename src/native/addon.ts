@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
+import { join } from 'node:path';
 import { KernelError } from '../model/kernel-error.js';
+import { packageRoot } from '../util/package-root.js';
 
 /**
  * Result of reading one address with {@link NativeMemory.gather}; native/rows.h has the same numbers.
@@ -146,26 +148,26 @@ export interface Addon {
 
 const require = createRequire(import.meta.url);
 
+/** Where the addon is in the package: compiled on this machine, or else as the package brought it. */
+const ADDON_FILES = ['build/Release/subflowd.node', 'prebuilds/linux-x64/subflowd.node'];
+
 /**
- * Loads the native addon that `npm install` built. All access to the addon goes through this function.
- * @throws {KernelError} if it does not exist or does not work with this version of Node.
+ * Loads the native addon. All access to the addon goes through this function. `SUBFLOWD_PREBUILD` names another directory that
+ * has it, for tests.
+ * @throws {KernelError} if it does not exist or does not work on this machine.
  */
 export function loadAddon(): Addon {
-  const nodeGypBuild = require('node-gyp-build') as (root: string) => Addon;
+  const root = process.env.SUBFLOWD_PREBUILD ?? packageRoot();
+  const file = ADDON_FILES.map((name) => join(root, name)).find((path) => existsSync(path));
+  const remedy = `npm rebuild, in ${root}, with g++, make and python3 installed`;
+  if (file === undefined) {
+    const message = `the native addon cannot be loaded: neither ${ADDON_FILES.join(' nor ')} is in ${root}`;
+    throw new KernelError('addon', message, remedy);
+  }
   try {
-    return nodeGypBuild(packageRoot());
+    return require(file) as Addon;
   } catch (error) {
     const [reason] = (error as Error).message.split('\n');
-    throw new KernelError(
-      'addon',
-      `the native addon cannot be loaded: ${reason}`,
-      `npm rebuild, in ${packageRoot()}, with g++, make and python3 installed`,
-      { cause: error },
-    );
+    throw new KernelError('addon', `the native addon cannot be loaded: ${reason}`, remedy, { cause: error });
   }
-}
-
-/** The directory of the package. Works for this file in dist/ as well as in src/. */
-function packageRoot(): string {
-  return dirname(require.resolve('subflowd/package.json'));
 }

@@ -36,7 +36,6 @@ test('the unit tests of the kernel and the addon pass with sanitizers', { timeou
       all: true,
       reject: false,
       env: {
-        // node-gyp-build loads the addon from there.
         SUBFLOWD_PREBUILD: copy,
         LD_PRELOAD: runtime,
         // Node itself does not free all its memory.

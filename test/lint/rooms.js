@@ -9,7 +9,7 @@ const SRC = path.resolve(import.meta.dirname, '../../src');
 export const ROOMS = {
   model: [],
   util: [],
-  native: ['model'],
+  native: ['model', 'util'],
   config: ['model', 'util'],
   'kernel/layout': ['model', 'util'],
   'kernel/memory': ['kernel/layout', 'native', 'model'],
