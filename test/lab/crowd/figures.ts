@@ -1,7 +1,11 @@
 import type { SwitchEvent } from '../sidecar.js';
 import type { Arrangement } from './arrangement.js';
+import { experienceOf, radioSeconds } from './experience.js';
+import type { InterfaceSample } from './interface-watch.js';
 import { accessPoints } from './isps.js';
 import type { LoadKind, LoadResult } from './load.js';
+import type { Probe } from './prober.js';
+import { reliefOf, type Relief } from './relief.js';
 import type { AccessPointReport, ClientReport, LoadPoint, Placement, RunReport } from './report.js';
 import type { ClientSample, Sample } from './sampler.js';
 import { jain, mean } from './statistics.js';
@@ -14,6 +18,10 @@ export interface RunRecord {
   readonly result: LoadResult;
   /** In order of time. Those outside the load are ignored. */
   readonly samples: readonly Sample[];
+  /** In order of time. */
+  readonly interfaces: readonly InterfaceSample[];
+  /** Of each client, in the order of `clients`. */
+  readonly probes: readonly (readonly Probe[])[];
   readonly latenessMs: number;
   readonly switches: readonly SwitchEvent[];
 }
@@ -48,9 +56,12 @@ export function figuresOf(record: RunRecord): RunReport {
         )
       : undefined;
   const series = loadPoints(within, offered, beganMs);
+  const relief = offered && reliefIn(record, offered);
   const reports = clients.map(({ name, isOurs }, index): ClientReport => {
     const one = result.clients[index];
     if (!one) throw new Error(`the load has no result for ${name}`);
+    // a download that has ended loads nothing any more
+    const untilMs = load === 'downloads' ? Math.min(endedMs, beganMs + one.seconds * 1000) : endedMs;
     return {
       name,
       isOurs,
@@ -59,6 +70,7 @@ export function figuresOf(record: RunRecord): RunReport {
         ? { completionSeconds: one.seconds }
         : { deliveredShare: one.receivedBytes / one.sentBytes }),
       ...(one.delayMs === undefined ? {} : { delayMs: one.delayMs }),
+      experience: experienceOf(record.probes[index] ?? [], beganMs, untilMs),
       carriedBy: carriedBy(first.clients[name], last.clients[name]) ?? {},
     };
   });
@@ -73,6 +85,11 @@ export function figuresOf(record: RunRecord): RunReport {
       paths.map((path) => [path, accessPointReport(path, first, last, series, seconds)]),
     ),
     clients: reports,
+    radioSeconds: clients.reduce(
+      (sum, { name, isOurs }) => sum + (isOurs ? radioSeconds(record.interfaces, name, beganMs, endedMs) : 0),
+      0,
+    ),
+    ...(relief && { relief }),
     jain: jain(reports.map(({ goodputMbit }) => goodputMbit)),
     moves: switches
       .filter(({ committedAt }) => committedAt >= beganMs && committedAt <= endedMs)
@@ -85,6 +102,20 @@ export function figuresOf(record: RunRecord): RunReport {
     series,
     placements,
   };
+}
+
+/** @param offered what is sent to each client, with all headers, Mbit/s; by the client's name. */
+function reliefIn(
+  { clients, result: { clients: results, beganMs, endedMs }, interfaces }: RunRecord,
+  offered: ReadonlyMap<string, number>,
+): Relief | undefined {
+  const rates = clients.map(({ name }, index) => ({
+    client: name,
+    mbit: offered.get(name) ?? 0,
+    sinceMs: endedMs - (results[index]?.seconds ?? 0) * 1000,
+  }));
+  const capacities = new Map(accessPoints.map(({ name, rateMbit }) => [name, rateMbit]));
+  return reliefOf(interfaces, rates, capacities, { beganMs, endedMs });
 }
 
 function overheadBetween(first: Sample, last: Sample): number {

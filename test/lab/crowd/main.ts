@@ -12,11 +12,12 @@ import { accessPoints } from './isps.js';
 import { congestionControl } from './congestion.js';
 import { CONSTANT_MBIT } from './constant-rate.js';
 import { expectedSeconds } from './expected.js';
+import { goalResults } from './goals.js';
 import { loadKinds } from './load.js';
 import { writePage } from './page.js';
 import type { CrowdReport, RunReport } from './report.js';
 import { runOnce } from './run.js';
-import { rowsOf, tableOf } from './table.js';
+import { goalRows, rowsOf, tableOf } from './table.js';
 
 interface Options {
   readonly output: string;
@@ -115,6 +116,8 @@ async function experiment(): Promise<void> {
   }
   await writePage(report, out);
   for (const kind of wanted(loadKinds)) process.stdout.write(`\n${kind}\n${tableOf(rowsOf(report, kind))}\n`);
+  const goals = goalResults(report);
+  if (goals.length > 0) process.stdout.write(`\n${tableOf(goalRows(goals))}\n`);
   say(`${out} contains index.html, its plots as SVG, report.json, and the logs of each run`);
 }
 

@@ -2,10 +2,11 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { arrangements } from './arrangement.js';
 import { accessPoints } from './isps.js';
+import { goalResults } from './goals.js';
 import { loadKinds, type LoadKind } from './load.js';
 import { drawPlots, type Plot } from './plots.js';
 import type { CrowdReport } from './report.js';
-import { rowsOf, type Rows } from './table.js';
+import { goalRows, rowsOf, type Rows } from './table.js';
 
 /** Writes the report to a directory: every plot as SVG, and an `index.html` that needs no other file. */
 export async function writePage(report: CrowdReport, directory: string): Promise<void> {
@@ -38,6 +39,7 @@ OpenVPN ${escape(report.openvpn)}, Linux ${escape(report.kernel)}, ${escape(repo
 ${arrangements.map(({ letter, title, description }) => `<dt>(${letter}) ${title}</dt><dd>${description}</dd>`).join('\n')}
 </dl>
 ${kinds.map((kind) => section(report, kind, plots)).join('\n')}
+${goalSection(report)}
 <h2>How it is measured</h2>
 <p>An access point is a token bucket (tc-tbf) in each direction, with a tail-drop queue of ${own.queueMs ?? 0} ms that all its
 clients share. Nothing else delays a packet. Every TCP uses ${escape(report.congestionControl)}. Load and drops are the counters of that queue towards
@@ -47,8 +49,18 @@ tunnels of the clients on the access point, times the bytes that one byte in a t
 (${report.runs.map(({ overhead }) => overhead.toFixed(2)).join(', ')} in the order of the tables). <em>Delivered in time</em> is the part that
 had arrived by the end of the load, of everything that was sent since its start. <em>Moves</em> are those during the load.
 The moves that place clients after they connect are before it.</p>
+<p>An ICMP echo request goes through every tunnel ten times a second. <em>Round-trip time</em> is the mean of the clients’
+percentiles; a probe without an answer counts as answered when the next answer came. The longest <em>gap</em> is the longest time
+without an answer at any client. <em>Radio-seconds</em> is how long the paths of ISP A’s clients were in use, in total: a path is
+in use while it carried a packet in the last second. <em>Relieved after</em> is the time from when an access point was first
+offered more than it can carry until both had been below it for a second.</p>
 </html>
 `;
+}
+
+function goalSection(report: CrowdReport): string {
+  const goals = goalResults(report);
+  return goals.length === 0 ? '' : `<h2>Goals of (d)</h2>\n${tableOf(goalRows(goals))}`;
 }
 
 function section(report: CrowdReport, kind: LoadKind, plots: readonly Plot[]): string {

@@ -1,5 +1,7 @@
 import type { Arrangement } from './arrangement.js';
+import type { Experience } from './experience.js';
 import type { LoadKind } from './load.js';
+import type { Relief } from './relief.js';
 
 /** The result of the experiment, `report.json`. Rates are in Mbit/s, times in seconds since the load began. */
 export interface CrowdReport {
@@ -34,6 +36,10 @@ export interface RunReport {
   readonly clients: readonly ClientReport[];
   /** Jain's index of the clients' goodput; 1 if it is the same for all. */
   readonly jain: number;
+  /** For how long the radios of ISP A's clients were in use, seconds: the sum over clients and paths. */
+  readonly radioSeconds: number;
+  /** Constant rate only: how long an access point was offered more than it can carry; absent: it never was. */
+  readonly relief?: Relief;
   /** Moves during the load, without those that placed the clients before it. */
   readonly moves: readonly Move[];
   readonly series: readonly LoadPoint[];
@@ -62,6 +68,8 @@ export interface ClientReport {
   readonly deliveredShare?: number;
   /** Constant rate: how long the datagrams took that arrived in time. */
   readonly delayMs?: { readonly median: number; readonly p95: number };
+  /** Of probes through its tunnel during its load. */
+  readonly experience: Experience;
   /** The share of each access point in what carried this client's tunnel, 0 to 1. */
   readonly carriedBy: Readonly<Record<string, number>>;
 }

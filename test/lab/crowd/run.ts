@@ -4,7 +4,9 @@ import type { Arrangement } from './arrangement.js';
 import { constantRate } from './constant-rate.js';
 import { downloads } from './downloads.js';
 import { figuresOf } from './figures.js';
+import { InterfaceWatch } from './interface-watch.js';
 import type { LoadOptions } from './load.js';
+import { Prober } from './prober.js';
 import type { RunReport } from './report.js';
 import { Sampler } from './sampler.js';
 import { buildScene } from './scene.js';
@@ -26,9 +28,13 @@ export async function runOnce(
   cleanup.add(() => own.run());
   try {
     const scene = await buildScene(own, arrangement, out);
+    const prober = await Prober.start(scene, own);
+    const watch = new InterfaceWatch(scene);
     const sampler = new Sampler(scene);
     const result = await (load.kind === 'constant' ? constantRate : downloads)(scene, load);
     const { samples, latenessMs } = await sampler.stop();
+    const interfaces = await watch.stop();
+    const probes = await prober.stop();
     for (const { name, openvpn } of scene.clients) {
       const reconnects = await openvpn.reconnects();
       if (reconnects > 0) throw new Error(`${name} reconnected ${reconnects} times`);
@@ -39,6 +45,8 @@ export async function runOnce(
       clients: scene.clients,
       result,
       samples,
+      interfaces,
+      probes,
       latenessMs,
       switches: (await scene.sidecar?.switches()) ?? [],
     });

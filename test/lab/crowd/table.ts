@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import type { GoalResult } from './goals.js';
 import type { LoadKind } from './load.js';
 import type { ClientReport, CrowdReport, RunReport } from './report.js';
 import { mean, percentile } from './statistics.js';
@@ -16,6 +17,14 @@ export function rowsOf(report: CrowdReport, load: LoadKind): Rows {
   return {
     head: ['run', ...columns.map(([head]) => head)],
     rows: runs.map((run) => [`(${run.arrangement}) ${run.title}`, ...columns.map(([, cell]) => cell(run))]),
+  };
+}
+
+/** The goals of (d) and whether they were reached; no rows if their runs are missing. */
+export function goalRows(goals: readonly GoalResult[]): Rows {
+  return {
+    head: ['goal of (d)', 'load', 'measured', ''],
+    rows: goals.map(({ goal, load, measured, margin }) => [goal, load, measured, margin]),
   };
 }
 
@@ -40,10 +49,23 @@ function constantColumns({ accessPoints }: CrowdReport): Column[] {
     ['ISP B’s', (run) => percent(mean(delivered(run.clients, false)))],
     ['delay: median of ISP A’s', (run) => `${Math.round(delay(run.clients, true))} ms`],
     ['ISP B’s ', (run) => `${Math.round(delay(run.clients, false))} ms`],
-    ['Jain’s index of goodput', (run) => run.jain.toFixed(2)],
-    ['moves', (run) => `${run.moves.length}`],
+    ...commonColumns,
+    ['relieved after', ({ relief }) => reliefText(relief)],
   ];
 }
+
+/** The columns of both loads. */
+const commonColumns: readonly Column[] = [
+  ['round-trip time of ISP A’s: median, p95, p99', (run) => rttText(run.clients, true)],
+  ['of ISP B’s', (run) => rttText(run.clients, false)],
+  [
+    'longest gap of ISP A’s; ISP B’s',
+    (run) => [true, false].map((is) => seconds(gap(run.clients, is))).join('; '),
+  ],
+  ['radio-seconds', (run) => run.radioSeconds.toFixed(0)],
+  ['Jain’s index of goodput', (run) => run.jain.toFixed(2)],
+  ['moves', (run) => `${run.moves.length}`],
+];
 
 const downloadColumns: readonly Column[] = [
   ['completion: mean', (run) => seconds(mean(completions(run.clients)))],
@@ -53,9 +75,39 @@ const downloadColumns: readonly Column[] = [
     (run) => seconds(mean(completions(run.clients.filter(({ isOurs }) => isOurs)))),
   ],
   ['of ISP B’s', (run) => seconds(mean(completions(run.clients.filter(({ isOurs }) => !isOurs))))],
-  ['Jain’s index of goodput', (run) => run.jain.toFixed(2)],
-  ['moves', (run) => `${run.moves.length}`],
+  ...commonColumns,
 ];
+
+/** The clients of ISP A or of ISP B. */
+function clientsOf(clients: readonly ClientReport[], ofIspA: boolean): ClientReport[] {
+  return clients.filter(({ isOurs }) => isOurs === ofIspA);
+}
+
+/** A percentile of round-trip times: the mean over the clients of ISP A or of ISP B, milliseconds. */
+export function rtt(
+  clients: readonly ClientReport[],
+  ofIspA: boolean,
+  which: keyof ClientReport['experience']['rttMs'],
+): number {
+  return mean(clientsOf(clients, ofIspA).map(({ experience }) => experience.rttMs[which]));
+}
+
+function rttText(clients: readonly ClientReport[], ofIspA: boolean): string {
+  const values = (['median', 'p95', 'p99'] as const).map((which) => rtt(clients, ofIspA, which).toFixed(0));
+  return `${values.join(', ')} ms`;
+}
+
+/** The longest gap of any client of ISP A or of ISP B, seconds. */
+function gap(clients: readonly ClientReport[], ofIspA: boolean): number {
+  return Math.max(...clientsOf(clients, ofIspA).map(({ experience }) => experience.longestGapMs)) / 1000;
+}
+
+function reliefText(relief: RunReport['relief']): string {
+  if (!relief) return 'never overloaded';
+  const { relievedAfter, overloadedFor } = relief;
+  const after = relievedAfter === undefined ? 'not relieved' : seconds(relievedAfter);
+  return `${after}; overloaded for ${seconds(overloadedFor)}`;
+}
 
 /** How long the download of each client took, seconds. */
 export function completions(clients: readonly ClientReport[]): number[] {

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { arrangements } from '../../lab/crowd/arrangement.js';
 import { figuresOf, type RunRecord } from '../../lab/crowd/figures.js';
+import type { InterfaceSample } from '../../lab/crowd/interface-watch.js';
+import type { Probe } from '../../lab/crowd/prober.js';
 import type { Sample } from '../../lab/crowd/sampler.js';
 
 const beganMs = 1_000_000;
@@ -31,6 +33,26 @@ function sample(
   };
 }
 
+/** The probes of one client: one each 100 ms, with this round-trip time. */
+const probes = (rttMs: number): Probe[] =>
+  Array.from({ length: 40 }, (_, index) => ({ sentMs: beganMs + index * 100, rttMs }));
+
+/** An interface sample after this time, with what a1 and b1 received on each path so far: megabytes and packets. */
+function interfaceSample(
+  seconds: number,
+  a1: readonly [number, number],
+  b1: readonly [number, number],
+): InterfaceSample {
+  const client = (counts: readonly [number, number]) =>
+    Object.fromEntries(
+      ['isp-a', 'isp-b'].map((path, index) => {
+        const count = counts[index] ?? 0;
+        return [path, { bytes: count * megabyte, packets: count }];
+      }),
+    );
+  return { timeMs: beganMs + seconds * 1000, clients: { a1: client(a1), b1: client(b1) } };
+}
+
 const record: RunRecord = {
   arrangement: arrangements[0],
   load: 'constant',
@@ -56,6 +78,15 @@ const record: RunRecord = {
     sample(4, [11, 15], [10, 14], 7),
     sample(9, [99, 99], [99, 99], 99),
   ],
+  interfaces: [
+    interfaceSample(0, [10, 10], [10, 10]),
+    interfaceSample(0.5, [11, 10], [10, 11]),
+    interfaceSample(1, [11, 11], [10, 12]),
+    interfaceSample(2, [12, 11], [10, 13]),
+    interfaceSample(3, [13, 11], [10, 14]),
+    interfaceSample(4, [14, 11], [10, 15]),
+  ],
+  probes: [probes(20), probes(5)],
   latenessMs: 1,
   switches: [
     { event: 'switch', committedAt: beganMs - 5, commonName: 'a1', from: null, to: 'isp-a' },
@@ -90,6 +121,7 @@ test('clients are measured by what they received in time, and moves before the l
       goodputMbit: near(12),
       deliveredShare: near(0.75),
       delayMs: { median: 3, p95: 9 },
+      experience: { rttMs: { median: 20, p95: 20, p99: 20 }, longestGapMs: near(100), unanswered: 0 },
       carriedBy: { 'isp-a': near(1 / 6), 'isp-b': near(5 / 6) },
     },
     {
@@ -98,6 +130,7 @@ test('clients are measured by what they received in time, and moves before the l
       goodputMbit: near(8),
       deliveredShare: 1,
       delayMs: { median: 1, p95: 2 },
+      experience: { rttMs: { median: 5, p95: 5, p99: 5 }, longestGapMs: near(100), unanswered: 0 },
       carriedBy: { 'isp-a': 0, 'isp-b': 1 },
     },
   ]);
@@ -105,6 +138,20 @@ test('clients are measured by what they received in time, and moves before the l
   expect(moves).toEqual([{ seconds: 1, client: 'a1', from: 'isp-a', to: 'isp-b' }]);
   const ofA1 = placements.filter(({ client }) => client === 'a1');
   expect(ofA1.map(({ carriedBy }) => carriedBy?.['isp-b'])).toEqual([0, 1, undefined, 1]);
+});
+
+test('relief is the time from the first overload of an access point until both were below their capacity for a second', () => {
+  // a1 is sent 17.6 Mbit/s and b1 8.8: 26.4 is more than isp-b carries while a1 is there
+  expect(figuresOf(record).relief).toEqual({
+    overloadedAt: near(1),
+    relievedAfter: near(1),
+    overloadedFor: near(0.5),
+  });
+});
+
+test('a path counts for the radio-seconds while it carried a packet in the last second', () => {
+  // a1: isp-a for 4 s, isp-b from 0.5 s, when it was seen last without a packet, to 2 s
+  expect(figuresOf(record).radioSeconds).toBeCloseTo(4 + 1.5);
 });
 
 test('downloads are measured by the time to their completion, and have no offered load', () => {
