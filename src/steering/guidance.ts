@@ -131,6 +131,7 @@ function measuredSession(session: PlacedSession, measured: Meter, health: Health
   const usable = usablePaths(session, health);
   const [first, ...others] = usable.paths;
   const rate = measured.sessions.get(key) ?? NO_RATE;
+  const averagedFor = measured.averagedFor.get(key) ?? 0;
   return {
     key,
     placed: session,
@@ -140,7 +141,15 @@ function measuredSession(session: PlacedSession, measured: Meter, health: Health
     forMode:
       first === undefined
         ? undefined
-        : { key, rule, choices: [first, ...others], current: currentPrimary(placed), meters, rate },
+        : {
+            key,
+            rule,
+            choices: [first, ...others],
+            current: currentPrimary(placed),
+            meters,
+            rate,
+            averagedFor,
+          },
   };
 }
 

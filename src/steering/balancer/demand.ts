@@ -19,6 +19,11 @@ const ELASTIC_FRACTION = 0.25;
  */
 const FULL_FROM = 0.92;
 
+/** Whether a path has no room for more: its queue grows, or it carries about its capacity. */
+export function isFull(path: PathLoad): boolean {
+  return path.isCongested || (fullness(path) ?? 0) >= FULL_FROM;
+}
+
 /**
  * Estimates the rate that each session would use, bit/s. On a congested or full path, the rates of the largest
  * sessions do not show what they ask for. They show what the path had left for each, which is partly chance. So all
@@ -26,7 +31,6 @@ const FULL_FROM = 0.92;
  * @returns in the order of the sessions.
  */
 export function estimateDemands(sessions: readonly MeasuredUse[], paths: readonly PathLoad[]): Rate[] {
-  const isFull = (path: PathLoad) => path.isCongested || (fullness(path) ?? 0) >= FULL_FROM;
   const full = new Set(paths.filter(isFull).map(({ name }) => name));
   const fullerDirection = (sum: Rate) => (sum.up > sum.down ? 'up' : 'down');
   const groups = new Map<string, number[]>();

@@ -5,7 +5,7 @@ import type { Choice } from '../choice.js';
 import type { Rule } from '../rule.js';
 import { ageOf, minimumDwells, stayAfterArrival, stayAfterMove, type Stay } from '../stay.js';
 import { balance, type BalancedPath, type BalancedSession } from './balance.js';
-import { estimateDemands } from './demand.js';
+import { estimateDemands, isFull } from './demand.js';
 
 /** A session of the mode `balance` in one round. */
 export interface Candidate {
@@ -18,6 +18,8 @@ export interface Candidate {
   readonly current: string | undefined;
   /** What it uses over all its subflows, bit/s. */
   readonly rate: Rate;
+  /** How long a time `rate` is an average of, milliseconds. */
+  readonly averagedFor: number;
 }
 
 /** The path that a session was assigned to. */
@@ -48,6 +50,12 @@ const SECOND_PATH_WITHIN_MS = 10_000;
 const ASSIGNMENT_FAILED_AFTER_MS = 3000;
 /** The lowest capacity to assume of a path whose queue has not grown, as a multiple of what it carries. */
 const ASSUMED_HEADROOM = 1.25;
+/** The shortest time between two full rounds while a path is full, milliseconds. */
+const URGENT_INTERVAL_MS = 200;
+/** A path that is less than half full is not relieved: nobody on it would notice. */
+const NEGLIGIBLE = 0.5;
+/** A rate that is an average of a shorter time than this, milliseconds, moves nobody from a path that is not full. */
+const RATE_KNOWN_AFTER_MS = 3000;
 /** Bit/s. If nobody uses anything, this makes the balancer count sessions. */
 const MIN_RATE: Rate = { down: 1, up: 1 };
 
@@ -63,12 +71,13 @@ export interface BalanceRound {
 }
 
 /**
- * One round: assigns a path to each session without one. Once in each `interval` it also moves other sessions, if
- * that is worth it.
+ * One round: assigns a path to each session without one. Once in each `interval`, and more often while a path is full,
+ * it also moves other sessions, if that is worth it.
  */
 export function assignPaths(before: BalanceState, step: BalanceRound): BalanceState {
   const { candidates, loads, fixed, steering, now } = step;
-  const isFullRound = ageOf(before.roundAt, now) >= steering.interval;
+  const interval = loads.some(isFull) ? Math.min(steering.interval, URGENT_INTERVAL_MS) : steering.interval;
+  const isFullRound = ageOf(before.roundAt, now) >= interval;
   const assigned = candidates.map((candidate) =>
     assignmentBefore(before.assignments.get(candidate.key), candidate, steering, now),
   );
@@ -77,7 +86,12 @@ export function assignPaths(before: BalanceState, step: BalanceRound): BalanceSt
   }
   const { moves } = balance(
     { paths: balancedPaths(loads, fixed), sessions: balancedSessions(step, assigned), now },
-    { dwell: steering.dwell, moves: isFullRound ? steering.moves : 0, gain: steering.gain },
+    {
+      dwell: steering.dwell,
+      moves: isFullRound ? steering.moves : 0,
+      gain: steering.gain,
+      negligible: NEGLIGIBLE,
+    },
   );
   const newPaths = new Map(moves.map(({ id, to }) => [id, to]));
   const assignments = assigned.map((assignment, index): PathAssignment => {
@@ -133,21 +147,47 @@ function balancedSessions(
   );
   const sum = rates.reduce(addRate, NO_RATE);
   const average = mapRate((direction) => sum[direction] / Math.max(1, rates.length));
-  return candidates.map(({ key, rule, choices }, index) => {
+  const full = new Set(loads.filter(isFull).map(({ name }) => name));
+  return candidates.map(({ key, rule, choices, averagedFor }, index) => {
     const { active = [], since = now, firstSeen = now, moves = 0 } = assigned[index] ?? {};
     const [path] = active;
+    const isOnFullPath = path !== undefined && full.has(path);
     const lowest = maxRate(MIN_RATE, ageOf(firstSeen, now) < dwell ? average : MIN_RATE);
     return {
       id: key,
       rate: maxRate(rates[index] ?? NO_RATE, lowest),
       ...(rule.minRate && { minRate: rule.minRate }),
       ...(path !== undefined && { path }),
-      // The balancer has one dwell time for all sessions. So if this one must stay longer, it counts as arrived later.
-      since: since > now ? since : Math.min(now, since + (minimumDwells({ moves }) - 1) * dwell),
+      since: sinceForBalancer({ since, moves }, { isOnFullPath, averagedFor, dwell, now }),
       allowed: choices,
       ...(rule.cost && { cost: new Map(Object.entries(rule.cost)) }),
     };
   });
+}
+
+/**
+ * When a session counts as arrived. The balancer has one dwell time for all sessions, so a session that must stay
+ * longer counts as arrived later. The dwell time protects sessions that were moved from being moved to and fro. It
+ * does not protect a newcomer: its path was chosen before anybody knew its rate, so on a full path this is corrected at
+ * once. On a path with room, no session moves before its rate is known.
+ */
+function sinceForBalancer(
+  { since, moves }: Stay,
+  {
+    isOnFullPath,
+    averagedFor,
+    dwell,
+    now,
+  }: {
+    readonly isOnFullPath: boolean;
+    readonly averagedFor: number;
+    readonly dwell: number;
+    readonly now: number;
+  },
+): number {
+  if (!isOnFullPath && averagedFor < RATE_KNOWN_AFTER_MS && dwell > 0) return now;
+  if (isOnFullPath && moves === 0) return now - dwell;
+  return since > now ? since : Math.min(now, since + (minimumDwells({ moves }) - 1) * dwell);
 }
 
 /**

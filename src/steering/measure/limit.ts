@@ -6,14 +6,18 @@ export interface Limit {
   readonly rate?: number;
   /** When it is probed next, milliseconds of a monotonic clock. A probe lets the limit rise. */
   readonly validUntil: number;
+  /** How long a time `rate` is an average of, milliseconds. */
+  readonly averagedFor: number;
   /** How long it is not probed after the queue grew, milliseconds. This doubles with each probe that fails. */
   readonly validFor: number;
 }
 
 /** The lowest and the highest {@link Limit.validFor}. */
 const [MIN_VALIDITY_MS, MAX_VALIDITY_MS] = [120_000, 3_600_000];
-/** While a path is full, its rate is averaged over this many milliseconds. */
+/** While a path is full, its rate is averaged over this many milliseconds; in the beginning over less. */
 const LEARNING_MS = 3000;
+/** When a path is full again, its earlier limit counts as an average of this many milliseconds. */
+const RELEARNING_MS = 500;
 /** Milliseconds in which a probed limit rises by two thirds of the distance to the capacity. */
 const FORGETTING_MS = 60_000;
 /** Milliseconds in which a probed limit rises by a factor of 2.7, if the capacity is not known. */
@@ -24,7 +28,7 @@ const MAX_LIMIT = 1e15;
 const ALMOST_CAPACITY = 0.99;
 
 /** The limit of a path whose queue has not grown. */
-export const NO_LIMIT: Limit = { validUntil: -Infinity, validFor: MIN_VALIDITY_MS };
+export const NO_LIMIT: Limit = { averagedFor: 0, validUntil: -Infinity, validFor: MIN_VALIDITY_MS };
 
 /** The measurements of one direction of a path in one round. */
 export interface LimitStep {
@@ -35,6 +39,8 @@ export interface LimitStep {
   readonly carried: number;
   /** Whether its queue grew. */
   readonly isFull: boolean;
+  /** Whether it was not full in the last round. */
+  readonly isNewlyFull: boolean;
   /** Bit/s, from the config; undefined if it is not written there. */
   readonly capacity: number | undefined;
 }
@@ -44,13 +50,23 @@ export interface LimitStep {
  * our present rate is all that the path can carry for us. The foreign traffic can end, so after a while the limit rises:
  * this probes the path. If the queue grows again, the probe failed, and the next one waits twice as long.
  */
-export function learnLimit(before: Limit, { now, elapsed, carried, isFull, capacity }: LimitStep): Limit {
+export function learnLimit(
+  before: Limit,
+  { now, elapsed, carried, isFull, isNewlyFull, capacity }: LimitStep,
+): Limit {
   const { rate, validUntil } = before;
   if (isFull) {
     const probeFailed = rate !== undefined && now > validUntil;
     const validFor = probeFailed ? Math.min(2 * before.validFor, MAX_VALIDITY_MS) : before.validFor;
-    const learnt = rate === undefined ? carried : approach(rate, carried, elapsed, LEARNING_MS);
-    return { rate: learnt, validFor, validUntil: now + validFor };
+    const known = isNewlyFull ? Math.min(before.averagedFor, RELEARNING_MS) : before.averagedFor;
+    const weightBefore =
+      rate === undefined ? 0 : Math.min(Math.exp(-elapsed / LEARNING_MS), known / (known + elapsed));
+    return {
+      rate: carried + ((rate ?? carried) - carried) * weightBefore,
+      averagedFor: Math.min(known + elapsed, LEARNING_MS),
+      validFor,
+      validUntil: now + validFor,
+    };
   }
   if (rate === undefined) return before;
   const atLeast = Math.max(rate, carried);

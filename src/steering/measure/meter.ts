@@ -52,13 +52,21 @@ export interface Meter {
    * known yet.
    */
   readonly sessions: ReadonlyMap<string, Rate>;
+  /**
+   * By {@link sessionKey}: how long a time the rate of `sessions` is an average of, milliseconds, up to
+   * {@link SMOOTHING_MS}. It begins again when a session starts to carry.
+   */
+  readonly averagedFor: ReadonlyMap<string, number>;
 }
 
 /** Before the first round. */
-export const NO_METER: Meter = { connections: new Map(), sessions: new Map() };
+export const NO_METER: Meter = { connections: new Map(), sessions: new Map(), averagedFor: new Map() };
 
-/** The shortest interval between two measurements, milliseconds. Shorter ones measure burst timing, not throughput. */
-const MIN_STEP_MS = 500;
+/**
+ * The shortest interval between two measurements, milliseconds. Shorter ones measure burst timing, not throughput. It
+ * is a little below the shortest pause between two rounds, because timers are not exact.
+ */
+const MIN_STEP_MS = 200;
 /**
  * Milliseconds after which an average shows two thirds of a change: longer than TCP oscillates, shorter than a dwell
  * time.
@@ -66,6 +74,13 @@ const MIN_STEP_MS = 500;
 export const SMOOTHING_MS = 3000;
 /** Below this fraction of its average rate a session counts as stopped. Its rate then falls in a second or two. */
 const STOPPED_FRACTION = 0.01;
+/**
+ * At this multiple of its average rate a session counts as started. Its average then begins again, so that a newcomer
+ * is seen with its whole rate after two rounds.
+ */
+const STARTED_FACTOR = 4;
+/** A session does not count as started below this rate, bit/s. */
+const MIN_STARTED_RATE = 100_000;
 /** The same as {@link SMOOTHING_MS} for a session that has stopped. */
 const STOPPED_SMOOTHING_MS = 500;
 /** Milliseconds without an acknowledgement after which a round-trip time is out of date. */
@@ -89,7 +104,7 @@ export function approach(from: number, to: number, time: number, memory: number)
 /**
  * One round: computes rates from the increase of the counters since the last round. A subflow that is new, or whose
  * counters decreased, has no rate yet.
- * @param now milliseconds of a monotonic clock. If less than half a second has passed, nothing is measured. If the
+ * @param now milliseconds of a monotonic clock. If less than 200 ms have passed, nothing is measured. If the
  * clock went back, measuring begins again.
  */
 export function measureSessions(before: Meter, sessions: readonly PlacedSession[], now: number): Meter {
@@ -97,6 +112,7 @@ export function measureSessions(before: Meter, sessions: readonly PlacedSession[
   if (time >= 0 && time < MIN_STEP_MS) return before;
   const connections = new Map<string, ConnectionMeter>();
   const rates = new Map<string, Rate>();
+  const averagedFor = new Map<string, number>();
   for (const { session, connection, placed } of sessions) {
     if (connection === undefined || connection === 'plain') continue;
     const key = sessionKey(session);
@@ -114,9 +130,12 @@ export function measureSessions(before: Meter, sessions: readonly PlacedSession[
       if (measured.last) own = own ? addRate(own, measured.last) : measured.last;
     }
     connections.set(key, { token, subflows, meters });
-    if (own) rates.set(key, smooth(before.sessions.get(key), own, time));
+    if (!own) continue;
+    const average = smooth(before.sessions.get(key), before.averagedFor.get(key) ?? 0, own, time);
+    rates.set(key, average.rate);
+    averagedFor.set(key, average.averagedFor);
   }
-  return { at: now, connections, sessions: rates };
+  return { at: now, connections, sessions: rates, averagedFor };
 }
 
 /** The last measurement of a subflow. A subflow of another connection between the same ends is a different one. */
@@ -127,12 +146,25 @@ function meterOf(earlier: ConnectionMeter | undefined, { local, remote }: Subflo
   return earlier?.meters[index ?? -1];
 }
 
-/** A session's smoothed rate; the first rate is not averaged. */
-function smooth(before: Rate | undefined, last: Rate, time: number): Rate {
-  if (!before) return last;
-  const hasStopped = last.down + last.up < STOPPED_FRACTION * (before.down + before.up);
-  const memory = hasStopped ? STOPPED_SMOOTHING_MS : SMOOTHING_MS;
-  return mapRate((direction) => approach(before[direction], last[direction], time, memory));
+/**
+ * A session's smoothed rate. The first rate is not averaged. When a session starts, this is the mean since then; the
+ * interval in which it started does not count, because it carried for only a part of that.
+ */
+function smooth(
+  before: Rate | undefined,
+  averagedFor: number,
+  last: Rate,
+  time: number,
+): { readonly rate: Rate; readonly averagedFor: number } {
+  const [sumBefore, sum] = [before ? before.down + before.up : 0, last.down + last.up];
+  const hasStarted = sum >= MIN_STARTED_RATE && sum > STARTED_FACTOR * sumBefore;
+  if (!before || hasStarted) return { rate: last, averagedFor: 0 };
+  const hasStopped = sum < STOPPED_FRACTION * sumBefore;
+  const weightBefore = hasStopped
+    ? Math.exp(-time / STOPPED_SMOOTHING_MS)
+    : Math.min(Math.exp(-time / SMOOTHING_MS), averagedFor / (averagedFor + time));
+  const rate = mapRate((direction) => last[direction] + (before[direction] - last[direction]) * weightBefore);
+  return { rate, averagedFor: Math.min(averagedFor + time, SMOOTHING_MS) };
 }
 
 function measure(

@@ -2,13 +2,15 @@ import type { PathConfig } from '../../config/config.js';
 import type { PathLoad } from '../../model/path-load.js';
 import { addRate, mapRate, NO_RATE, type Rate } from '../../model/rate.js';
 import { learnLimit, NO_LIMIT, type Limit } from './limit.js';
-import { approach, SMOOTHING_MS as RATE_SMOOTHING_MS, type Meter, type SubflowMeter } from './meter.js';
+import { approach, type Meter, type SubflowMeter } from './meter.js';
 import { showsQueue } from './queue.js';
 
 /** What is kept of a path from one round to the next. */
 export interface PathMeter {
   /** The total of our subflows, smoothed, bit/s. */
   readonly carried: Rate;
+  /** The same in the last round, bit/s. */
+  readonly last: Rate;
   /** Whether the last round showed a queue. */
   readonly isQueued: boolean;
   /** The fraction of about the last second in which there was a queue, 0 to 1. */
@@ -16,6 +18,8 @@ export interface PathMeter {
   readonly isCongested: boolean;
   /** For how long it has been congested without a break, milliseconds. */
   readonly congestedFor: number;
+  /** Whether the last round showed what the path can carry. */
+  readonly isFull: boolean;
   /** The limit of each direction. */
   readonly down: Limit;
   readonly up: Limit;
@@ -28,19 +32,25 @@ export type PathMeters = ReadonlyMap<string, PathMeter>;
 const HIGH_LOSS = 0.02;
 /** Bit/s acknowledged. Below this, the round-trip time depends on the timing of ACKs more than on a queue. */
 const MIN_MEANINGFUL_RATE = 80_000;
-/** The time constant of `queued`, milliseconds. */
-const QUEUE_SMOOTHING_MS = 1000;
-/** Milliseconds for which TCP connections that start together can overfill a path. */
-const OVERSHOOT_MS = 2500;
+/** The time constant of `queued`, milliseconds: while there is a queue, and while there is none. */
+const [QUEUE_GROWS_MS, QUEUE_ENDS_MS] = [400, 1000];
+/** The time constant of `carried`, milliseconds. A path carries many sessions, so its rate varies less than theirs. */
+const CARRIED_SMOOTHING_MS = 1000;
+/** Milliseconds of congestion after which the rate of a path shows what it can carry. */
+const LEARNING_BEGINS_MS = 250;
+/** While the rate rises by more than this fraction in a round, TCP connections start, and the rate shows nothing. */
+const STARTING_RISE = 0.15;
 /** Congestion begins when {@link PathMeter.queued} is above the first value, and ends when it is below the second. */
 const [CONGESTION_BEGINS, CONGESTION_ENDS] = [0.6, 0.3];
 
 const NEW_PATH: PathMeter = {
   carried: NO_RATE,
+  last: NO_RATE,
   isQueued: false,
   queued: 0,
   isCongested: false,
   congestedFor: 0,
+  isFull: false,
   down: NO_LIMIT,
   up: NO_LIMIT,
 };
@@ -76,28 +86,34 @@ function measurePath(
 ): PathMeter {
   const total = subflows.reduce((sum, { last = NO_RATE }) => addRate(sum, last), NO_RATE);
   const isQueued = mostShowQueue(subflows);
-  const queued = approach(before.queued, isQueued ? 1 : 0, elapsed, QUEUE_SMOOTHING_MS);
+  const queued = isQueued
+    ? approach(before.queued, 1, elapsed, QUEUE_GROWS_MS)
+    : approach(before.queued, 0, elapsed, QUEUE_ENDS_MS);
   const isCongested = queued > (before.isCongested ? CONGESTION_ENDS : CONGESTION_BEGINS);
   const congestedFor = isCongested && before.isCongested ? before.congestedFor + elapsed : 0;
-  // The rate is not the path's limit while TCP connections start, or while the queue drains.
-  const isFull = congestedFor >= OVERSHOOT_MS && isQueued && before.isQueued;
   const fuller = fullerDirection(total, capacity);
+  // The rate is not the path's limit while TCP connections start, or while the queue drains.
+  const isStarting = total[fuller] > before.last[fuller] * (1 + STARTING_RISE);
+  const isFull = congestedFor >= LEARNING_BEGINS_MS && isQueued && before.isQueued && !isStarting;
   const learn = (direction: 'down' | 'up') =>
     learnLimit(before[direction], {
       now,
       elapsed,
       carried: total[direction],
       isFull: isFull && direction === fuller,
+      isNewlyFull: !before.isFull,
       capacity: capacity?.[direction],
     });
   return {
     carried: mapRate((direction) =>
-      approach(before.carried[direction], total[direction], elapsed, RATE_SMOOTHING_MS),
+      approach(before.carried[direction], total[direction], elapsed, CARRIED_SMOOTHING_MS),
     ),
+    last: total,
     isQueued,
     queued,
     isCongested,
     congestedFor,
+    isFull,
     down: learn('down'),
     up: learn('up'),
   };

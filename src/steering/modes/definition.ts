@@ -21,6 +21,8 @@ export interface ModeSession {
   readonly meters: readonly SubflowMeter[];
   /** What it uses over all its subflows, bit/s. */
   readonly rate: Rate;
+  /** How long a time `rate` is an average of, milliseconds. */
+  readonly averagedFor: number;
 }
 
 /** What a mode knows in one round besides its sessions. */

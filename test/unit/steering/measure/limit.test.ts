@@ -8,6 +8,7 @@ const MINUTE = 60_000;
 class Path {
   now = 0;
   limit: Limit = NO_LIMIT;
+  wasFull = false;
 
   constructor(
     readonly capacity: number | undefined,
@@ -22,8 +23,10 @@ class Path {
         elapsed: 1000,
         carried: carried * 1e6,
         isFull: asked > this.left,
+        isNewlyFull: !this.wasFull,
         capacity: this.capacity === undefined ? undefined : this.capacity * 1e6,
       });
+      this.wasFull = asked > this.left;
     }
     return this;
   }

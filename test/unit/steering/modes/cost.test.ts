@@ -34,6 +34,7 @@ function sessionOf(
     current: 'lte',
     meters,
     rate: { down: 0, up: 0 },
+    averagedFor: 60_000,
     ...more,
   };
 }
