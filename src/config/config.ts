@@ -131,6 +131,10 @@ export interface RuleConfig {
    * all its paths; absent: never.
    */
   readonly rejoinAfter?: number;
+  /**
+   * `when-full`: `balance` lets the client use two paths at once while one has no room for it; absent: one path only.
+   */
+  readonly both?: 'when-full';
   /** Whether the rule or the client decides if the client itself asks for backup on the primary path. */
   readonly peerBackup: 'respect' | 'override';
 }

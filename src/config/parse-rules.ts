@@ -36,7 +36,16 @@ function parseRule(
   const values = parser.valuesOf(kind, section);
   if (!values) return undefined;
   checkPathNames(parser, section, values, paths);
-  const { mode, primary, allowed, 'min-rate': minRate, cost, quota, 'peer-backup': peerBackup } = values;
+  const {
+    mode,
+    primary,
+    allowed,
+    'min-rate': minRate,
+    cost,
+    quota,
+    both,
+    'peer-backup': peerBackup,
+  } = values;
   const { 'quota-day': quotaDay, 'rejoin-after': rejoinAfter } = values;
   for (const key of ['cost', 'quota'] as const) {
     const listed: readonly (readonly [path: string, value: unknown])[] = values[key] ?? [];
@@ -58,6 +67,7 @@ function parseRule(
     ...(quota && { quota: Object.fromEntries(quota) }),
     ...(quotaDay !== undefined && { quotaDay }),
     ...(rejoinAfter !== undefined && { rejoinAfter }),
+    ...(both === 'when-full' && { both }),
     peerBackup,
   };
 }

@@ -104,6 +104,7 @@ const rule = z.object({
   quota: list(readQuota).optional(),
   'quota-day': text(countReader(1, 28)).optional(),
   'rejoin-after': text(timeReader(1000, 86_400_000)).optional(),
+  both: oneOf('never', 'when-full').default('never'),
   'peer-backup': oneOf('respect', 'override').default('respect'),
 });
 

@@ -97,6 +97,11 @@ export class Controller extends EventEmitter<ControllerMap> {
   #frequentUntil = 0;
   readonly #pace = new Pace();
   readonly #endedServers = new EndedServers();
+  /**
+   * The same for the processor's time. On a busy machine a round takes long because it waits, and relief must not wait for
+   * that.
+   */
+  readonly #processorPace = new Pace();
   /** When the last round ended (`performance.now()`). */
   #lastRoundEnd = -Infinity;
   #problems = new Set<string>();
@@ -184,9 +189,13 @@ export class Controller extends EventEmitter<ControllerMap> {
     if (pauseMs >= 1) await sleep(pauseMs);
     this.#isRoundRequested = false;
     const start = performance.now();
+    const usage = process.cpuUsage();
     await this.#runRound();
+    const { user, system } = process.cpuUsage(usage);
     this.#lastRoundEnd = performance.now();
-    this.#pace.addDuration(this.#lastRoundEnd - start);
+    const durationMs = this.#lastRoundEnd - start;
+    this.#pace.addDuration(durationMs);
+    this.#processorPace.addDuration(Math.min(durationMs, (user + system) / 1000));
   }
 
   #schedule(): void {
@@ -203,8 +212,9 @@ export class Controller extends EventEmitter<ControllerMap> {
     if (performance.now() < this.#frequentUntil)
       return this.#pace.pauseMs({ ...PAUSES.afterChange, leastMs: FREQUENT_PAUSE_MS });
     const hasEvents = backend.onChange !== undefined;
-    const { isNeeded, leastMs } = watchfulness(this.#plan, this.#guidance);
-    return this.#pace.pauseMs({
+    const { isNeeded, isBusy, leastMs } = watchfulness(this.#plan, this.#guidance);
+    const pace = isBusy ? this.#processorPace : this.#pace;
+    return pace.pauseMs({
       ...PAUSES[hasEvents && !isNeeded ? 'withEvents' : 'polling'],
       leastMs: Math.min(leastMs, config().steering.interval),
     });

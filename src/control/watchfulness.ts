@@ -7,6 +7,8 @@ import type { Plan } from '../steering/plan.js';
 export interface Watchfulness {
   /** Whether only an observation shows what matters: rates, and whether what waits is acknowledged. */
   readonly isNeeded: boolean;
+  /** Whether a session that could move has traffic. Then the next round must not wait for other work of this host. */
+  readonly isBusy: boolean;
   /** The shortest pause, milliseconds. */
   readonly leastMs: number;
 }
@@ -27,13 +29,13 @@ export function watchfulness({ sessions }: Plan, { health }: Pick<Guidance, 'hea
     ({ rule: { mode, quota, rejoinAfter } }) =>
       MODE_TABLE[mode].usesMeasurements || quota !== undefined || rejoinAfter !== undefined,
   );
-  if (!canMove && !isMeasured) return { isNeeded: false, leastMs: IDLE_MS };
+  if (!canMove && !isMeasured) return { isNeeded: false, isBusy: false, leastMs: IDLE_MS };
   const { at = 0 } = health;
   const subflows = [...health.sessions.values()].flatMap((session) => session.subflows.map(({ is }) => is));
   const isStalled = subflows.some(
     ({ health, stalledSince = Infinity }) => health !== 'dead' && at - stalledSince >= STALLS_AFTER_MS,
   );
-  if (isStalled) return { isNeeded: true, leastMs: STALLED_MS };
+  if (isStalled) return { isNeeded: true, isBusy: true, leastMs: STALLED_MS };
   const isBusy = subflows.some((subflow) => carriesNow(subflow, at));
-  return { isNeeded: true, leastMs: isBusy ? BUSY_MS : IDLE_MS };
+  return { isNeeded: true, isBusy, leastMs: isBusy ? BUSY_MS : IDLE_MS };
 }

@@ -1,5 +1,5 @@
 /** A key of a `[client GLOB]` or `[default]` section that says which paths a client uses, and how. */
-export type RuleKey = 'primary' | 'allowed' | 'min-rate' | 'cost';
+export type RuleKey = 'primary' | 'allowed' | 'min-rate' | 'cost' | 'both';
 
 /** How a mode reads the keys of its rule. */
 export type ModeKeys = PreferredPaths | AllowedPaths;
@@ -48,7 +48,7 @@ export const MODE_KEYS = {
   /** All paths are active, and the kernel's scheduler distributes the packets. */
   'load-balancing': { paths: 'allowed', others: [] },
   /** This project's own: each client is placed among all others, by the load of the paths. */
-  balance: { paths: 'allowed', others: ['min-rate', 'cost'] },
+  balance: { paths: 'allowed', others: ['min-rate', 'cost', 'both'] },
 } as const satisfies Readonly<Record<string, ModeKeys>>;
 
 /** A value of `mode` in a `[client GLOB]` or `[default]` section. */

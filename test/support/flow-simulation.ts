@@ -41,6 +41,8 @@ export interface SimulationOptions {
   readonly steering?: Partial<SteeringConfig>;
   readonly rule?: Partial<RuleConfig>;
   readonly random?: () => number;
+  /** Milliseconds between two steps of the modes; 1000 by default. */
+  readonly roundMs?: number;
   /** Whether subflows have `minRtt`, as with the netlink backend; true by default. */
   readonly hasMinRtt?: boolean;
 }
@@ -95,17 +97,21 @@ export class FlowSimulation {
     });
   }
 
-  /** Runs the simulation for this many seconds, with a step of the modes each second. */
+  /** Runs the simulation for this many seconds, with a step of the modes each second or each `roundMs`. */
   run(seconds: number): void {
     for (const end = this.now + seconds * 1000; this.now < end; this.now += TICK_MS) {
       this.#flow();
-      if (Math.abs(this.#stepAt - this.now) >= 1000 || this.now >= this.#stepAt) this.step();
+      if (Math.abs(this.#stepAt - this.now) >= this.#roundMs || this.now >= this.#stepAt) this.step();
     }
+  }
+
+  get #roundMs(): number {
+    return this.options.roundMs ?? 1000;
   }
 
   /** One step of the modes, as in one round of the controller. */
   step(): void {
-    this.#stepAt = this.now + 999;
+    this.#stepAt = this.now + this.#roundMs - 1;
     const sessions = this.clients.filter(isConnected).map((client) => this.observe(client));
     const placed = placeSessions({ sessions }, this.config, new Map());
     const { state, ...guidance } = stepModes(this.state, placed, this.config, this.now);

@@ -12,7 +12,7 @@ export interface MeasuredUse {
  * whatever it gets. The rates of TCP connections that share a queue differ by a factor of two or three for many
  * seconds.
  */
-const ELASTIC_FRACTION = 0.25;
+const ELASTIC_FRACTION = 0.15;
 /**
  * From this utilisation on, a path counts as full even without a visible queue. It is below 1, because rates are of
  * payload and capacities are of whole packets.

@@ -3,12 +3,23 @@ import type { PathLoad } from '../../model/path-load.js';
 import { addRate, mapRate, maxRate, minRate, NO_RATE, type Rate } from '../../model/rate.js';
 import type { Choice } from '../choice.js';
 import type { Rule } from '../rule.js';
-import { ageOf, minimumDwells, stayAfterArrival, stayAfterMove, type Stay } from '../stay.js';
-import { balance, type BalancedPath, type BalancedSession } from './balance.js';
+import { ageOf, stayAfterArrival, stayAfterMove, type Stay } from '../stay.js';
+import {
+  carriedByBoth,
+  NO_SECOND_PATHS,
+  stepBothPaths,
+  type BothAssignment,
+  type BothCandidate,
+  type BothState,
+} from './both-paths.js';
+import { fullFor, isNewlyFull, stepFullTimes, type FullTimes } from './full-paths.js';
+import { afterTrial, countedForeign, NO_TRIAL, pathsToTry, type TrialTimes } from './trial.js';
+import { arrivalOf } from './arrival.js';
+import { balance, type BalancedPath, type BalancedSession, type BalanceInput } from './balance.js';
 import { estimateDemands, isFull } from './demand.js';
 
 /** A session of the mode `balance` in one round. */
-export interface Candidate {
+export interface Candidate extends BothCandidate {
   /** Unique among the sessions. */
   readonly key: string;
   readonly rule: Rule;
@@ -23,7 +34,7 @@ export interface Candidate {
 }
 
 /** The path that a session was assigned to. */
-export interface PathAssignment extends Choice, Stay {
+export interface PathAssignment extends Choice, Stay, BothAssignment {
   /** When it was first observed, milliseconds of a monotonic clock. */
   readonly firstSeen: number;
   /** Whether it ever had the choice between two paths. */
@@ -36,10 +47,24 @@ export interface BalanceState {
   readonly assignments: ReadonlyMap<string, PathAssignment>;
   /** When sessions were last compared in a full round, milliseconds of a monotonic clock. */
   readonly roundAt: number;
+  readonly both: BothState;
+  readonly fullTimes: FullTimes;
+  readonly trial: TrialTimes;
+  /**
+   * Since when the balancer has wanted to move sessions and waits whether this lasts, the same clock; absent: it does not
+   * wait.
+   */
+  readonly wantsMovesSince?: number;
 }
 
 /** The state before the first round. */
-export const NO_ASSIGNMENTS: BalanceState = { assignments: new Map(), roundAt: -Infinity };
+export const NO_ASSIGNMENTS: BalanceState = {
+  assignments: new Map(),
+  roundAt: -Infinity,
+  both: NO_SECOND_PATHS,
+  fullTimes: new Map(),
+  trial: NO_TRIAL,
+};
 
 /**
  * Milliseconds in which a client's second path appears, if it has one. The session had no choice before that, so a path is
@@ -52,12 +77,18 @@ const ASSIGNMENT_FAILED_AFTER_MS = 3000;
 const ASSUMED_HEADROOM = 1.25;
 /** The shortest time between two full rounds while a path is full, milliseconds. */
 const URGENT_INTERVAL_MS = 200;
+/**
+ * The balancer must have wanted to move sessions for this many milliseconds, unless a path is newly full. So what TCP
+ * connections do to each other for a moment moves nobody. If every path is full, no move is urgent, because no path has
+ * room.
+ */
+const MOVES_WANTED_FOR_MS = 2000;
 /** A path that is less than half full is not relieved: nobody on it would notice. */
 const NEGLIGIBLE = 0.5;
-/** A rate that is an average of a shorter time than this, milliseconds, moves nobody from a path that is not full. */
-const RATE_KNOWN_AFTER_MS = 3000;
 /** Bit/s. If nobody uses anything, this makes the balancer count sessions. */
 const MIN_RATE: Rate = { down: 1, up: 1 };
+
+const NOTHING: ReadonlySet<string> = new Set();
 
 /** The input of one round. */
 export interface BalanceRound {
@@ -76,23 +107,46 @@ export interface BalanceRound {
  */
 export function assignPaths(before: BalanceState, step: BalanceRound): BalanceState {
   const { candidates, loads, fixed, steering, now } = step;
+  const fullTimes = stepFullTimes(before.fullTimes, loads, now);
+  const isUrgent = !loads.every(isFull) && loads.some(({ name }) => isNewlyFull(fullTimes, name, now));
   const interval = loads.some(isFull) ? Math.min(steering.interval, URGENT_INTERVAL_MS) : steering.interval;
   const isFullRound = ageOf(before.roundAt, now) >= interval;
   const assigned = candidates.map((candidate) =>
     assignmentBefore(before.assignments.get(candidate.key), candidate, steering, now),
   );
   if (!isFullRound && assigned.every(({ active }) => active.length > 0)) {
-    return { ...before, assignments: byKey(candidates, assigned) };
+    return { ...before, fullTimes, assignments: byKey(candidates, assigned) };
   }
-  const { moves } = balance(
-    { paths: balancedPaths(loads, fixed), sessions: balancedSessions(step, assigned), now },
-    {
-      dwell: steering.dwell,
-      moves: isFullRound ? steering.moves : 0,
-      gain: steering.gain,
-      negligible: NEGLIGIBLE,
-    },
-  );
+  // A session with two paths is not moved, so what it uses is load that no move changes.
+  const immovable = new Map(fixed);
+  for (const [path, rate] of carriedByBoth(candidates, assigned))
+    immovable.set(path, addRate(immovable.get(path) ?? NO_RATE, rate));
+  const input = {
+    paths: balancedPaths(loads, immovable),
+    sessions: balancedSessions(step, assigned, fullTimes, isUrgent),
+    now,
+  };
+  const { dwell, gain } = steering;
+  const movesIn = (most: number, from: BalanceInput = input) =>
+    balance(from, { dwell, moves: most, gain, negligible: NEGLIGIBLE }).moves;
+  const wanted = movesIn(isFullRound ? steering.moves : 0);
+  const wantsMoves = isFullRound
+    ? wanted.some(({ from }) => from !== undefined)
+    : before.wantsMovesSince !== undefined;
+  const wantsMovesSince = wantsMoves ? (before.wantsMovesSince ?? now) : undefined;
+  const mustWait =
+    isFullRound &&
+    wantsMovesSince !== undefined &&
+    !isUrgent &&
+    ageOf(wantsMovesSince, now) < MOVES_WANTED_FOR_MS;
+  const tried = wantsMoves || !isFullRound ? NOTHING : pathsToTry(before.trial, loads, fullTimes, now);
+  const isTrial = tried.size > 0;
+  const trialInput = () => ({
+    paths: balancedPaths(loads, immovable, tried),
+    sessions: balancedSessions(step, assigned, fullTimes, true),
+    now,
+  });
+  const moves = mustWait ? movesIn(0) : isTrial ? movesIn(1, trialInput()) : wanted;
   const newPaths = new Map(moves.map(({ id, to }) => [id, to]));
   const assignments = assigned.map((assignment, index): PathAssignment => {
     const path = newPaths.get(candidates[index]?.key ?? '');
@@ -104,7 +158,24 @@ export function assignPaths(before: BalanceState, step: BalanceRound): BalanceSt
       ...(hadPath ? stayAfterMove(assignment, steering.dwell, now) : stayAfterArrival(now)),
     };
   });
-  return { assignments: byKey(candidates, assignments), roundAt: isFullRound ? now : before.roundAt };
+  const hasMoved = moves.length > 0;
+  const both = stepBothPaths(before.both, {
+    candidates,
+    assignments,
+    loads,
+    fullTimes,
+    dwell,
+    now,
+    hasMoved,
+  });
+  return {
+    assignments: byKey(candidates, both.assignments),
+    roundAt: isFullRound ? now : before.roundAt,
+    both: both.state,
+    fullTimes,
+    trial: isTrial && hasMoved ? afterTrial(before.trial, now) : before.trial,
+    ...(wantsMovesSince !== undefined && (mustWait || !isFullRound) && { wantsMovesSince }),
+  };
 }
 
 /**
@@ -140,71 +211,75 @@ function assignmentBefore(
 function balancedSessions(
   { candidates, loads, steering: { dwell }, now }: BalanceRound,
   assigned: readonly PathAssignment[],
+  fullTimes: FullTimes,
+  isUrgent: boolean,
 ): BalancedSession[] {
   const rates = estimateDemands(
-    candidates.map(({ rate }, index) => ({ rate, path: assigned[index]?.active[0] })),
+    candidates.map(({ rate }, index) => ({ rate, path: singlePath(assigned[index]) })),
     loads,
   );
   const sum = rates.reduce(addRate, NO_RATE);
+  const averageOn = averageByPath(candidates, assigned);
   const average = mapRate((direction) => sum[direction] / Math.max(1, rates.length));
-  const full = new Set(loads.filter(isFull).map(({ name }) => name));
-  return candidates.map(({ key, rule, choices, averagedFor }, index) => {
+  return candidates.flatMap(({ key, rule, choices, rate, averagedFor }, index) => {
+    if ((assigned[index]?.active.length ?? 0) > 1) return [];
     const { active = [], since = now, firstSeen = now, moves = 0 } = assigned[index] ?? {};
     const [path] = active;
-    const isOnFullPath = path !== undefined && full.has(path);
+    const isOnFullPath = fullFor(fullTimes, path, now) !== undefined;
+    const size = (rate.down + rate.up) / Math.max(1, averageOn.get(path) ?? 1);
     const lowest = maxRate(MIN_RATE, ageOf(firstSeen, now) < dwell ? average : MIN_RATE);
-    return {
+    const session: BalancedSession = {
       id: key,
       rate: maxRate(rates[index] ?? NO_RATE, lowest),
       ...(rule.minRate && { minRate: rule.minRate }),
       ...(path !== undefined && { path }),
-      since: sinceForBalancer({ since, moves }, { isOnFullPath, averagedFor, dwell, now }),
+      since: arrivalOf({ since, moves }, { isOnFullPath, isUrgent, size, averagedFor, dwell, now }),
       allowed: choices,
       ...(rule.cost && { cost: new Map(Object.entries(rule.cost)) }),
     };
+    return [session];
   });
 }
 
-/**
- * When a session counts as arrived. The balancer has one dwell time for all sessions, so a session that must stay
- * longer counts as arrived later. The dwell time protects sessions that were moved from being moved to and fro. It
- * does not protect a newcomer: its path was chosen before anybody knew its rate, so on a full path this is corrected at
- * once. On a path with room, no session moves before its rate is known.
- */
-function sinceForBalancer(
-  { since, moves }: Stay,
-  {
-    isOnFullPath,
-    averagedFor,
-    dwell,
-    now,
-  }: {
-    readonly isOnFullPath: boolean;
-    readonly averagedFor: number;
-    readonly dwell: number;
-    readonly now: number;
-  },
-): number {
-  if (!isOnFullPath && averagedFor < RATE_KNOWN_AFTER_MS && dwell > 0) return now;
-  if (isOnFullPath && moves === 0) return now - dwell;
-  return since > now ? since : Math.min(now, since + (minimumDwells({ moves }) - 1) * dwell);
+/** By the path's name: the mean rate of the sessions that are on this path alone, bit/s, the sum of both directions. */
+function averageByPath(
+  candidates: readonly Candidate[],
+  assigned: readonly PathAssignment[],
+): ReadonlyMap<string | undefined, number> {
+  const totals = new Map<string | undefined, { sum: number; count: number }>();
+  candidates.forEach(({ rate }, index) => {
+    const path = singlePath(assigned[index]);
+    const { sum, count } = totals.get(path) ?? { sum: 0, count: 0 };
+    totals.set(path, { sum: sum + rate.down + rate.up, count: count + 1 });
+  });
+  return new Map([...totals].map(([path, { sum, count }]) => [path, sum / count]));
+}
+
+/** The path of a session that has one; undefined: it has none or two. */
+function singlePath(assignment: PathAssignment | undefined): string | undefined {
+  return assignment?.active.length === 1 ? assignment.active[0] : undefined;
 }
 
 /**
  * The paths as the input of the balancer. The load that no move changes is that of other sessions and of foreign
  * traffic. If only some capacities are known, a path without one has some headroom until its queue grows.
  */
-function balancedPaths(loads: readonly PathLoad[], fixed: ReadonlyMap<string, Rate>): BalancedPath[] {
+function balancedPaths(
+  loads: readonly PathLoad[],
+  fixed: ReadonlyMap<string, Rate>,
+  tried: ReadonlySet<string> = NOTHING,
+): BalancedPath[] {
   const [first, ...others] = loads.flatMap(({ capacity }) => capacity ?? []);
   const smallest = first && others.reduce(minRate, first);
-  return loads.map(({ name, capacity, carried, foreign, health }) => {
+  return loads.map((load) => {
+    const { name, capacity, carried, health } = load;
     if (health === 'dead') return { name, capacity: NO_RATE };
     const withHeadroom = mapRate((direction) => ASSUMED_HEADROOM * carried[direction]);
     const known = capacity ?? (smallest && maxRate(smallest, withHeadroom));
     return {
       name,
       ...(known && { capacity: known }),
-      other: addRate(foreign, fixed.get(name) ?? NO_RATE),
+      other: addRate(countedForeign(load, tried), fixed.get(name) ?? NO_RATE),
     };
   });
 }

@@ -38,8 +38,11 @@ const [QUEUE_GROWS_MS, QUEUE_ENDS_MS] = [400, 1000];
 const CARRIED_SMOOTHING_MS = 1000;
 /** Milliseconds of congestion after which the rate of a path shows what it can carry. */
 const LEARNING_BEGINS_MS = 250;
-/** While the rate rises by more than this fraction in a round, TCP connections start, and the rate shows nothing. */
-const STARTING_RISE = 0.15;
+/**
+ * If the rate changes by more than this fraction from round to round, it does not show what the path can carry. It rises
+ * while TCP connections start, and falls while sessions leave and their queue is still sent.
+ */
+const STEADY_CHANGE = 0.15;
 /** Congestion begins when {@link PathMeter.queued} is above the first value, and ends when it is below the second. */
 const [CONGESTION_BEGINS, CONGESTION_ENDS] = [0.6, 0.3];
 
@@ -92,22 +95,23 @@ function measurePath(
   const isCongested = queued > (before.isCongested ? CONGESTION_ENDS : CONGESTION_BEGINS);
   const congestedFor = isCongested && before.isCongested ? before.congestedFor + elapsed : 0;
   const fuller = fullerDirection(total, capacity);
-  // The rate is not the path's limit while TCP connections start, or while the queue drains.
-  const isStarting = total[fuller] > before.last[fuller] * (1 + STARTING_RISE);
-  const isFull = congestedFor >= LEARNING_BEGINS_MS && isQueued && before.isQueued && !isStarting;
+  const isSteady = Math.abs(total[fuller] - before.last[fuller]) <= STEADY_CHANGE * before.last[fuller];
+  const isFull = congestedFor >= LEARNING_BEGINS_MS && isQueued && before.isQueued && isSteady;
+  const carried = mapRate((direction) =>
+    approach(before.carried[direction], total[direction], elapsed, CARRIED_SMOOTHING_MS),
+  );
   const learn = (direction: 'down' | 'up') =>
     learnLimit(before[direction], {
       now,
       elapsed,
-      carried: total[direction],
+      // A path that carries more than its limit shows that it can. One short interval does not show this.
+      carried: isFull ? total[direction] : carried[direction],
       isFull: isFull && direction === fuller,
       isNewlyFull: !before.isFull,
       capacity: capacity?.[direction],
     });
   return {
-    carried: mapRate((direction) =>
-      approach(before.carried[direction], total[direction], elapsed, CARRIED_SMOOTHING_MS),
-    ),
+    carried,
     last: total,
     isQueued,
     queued,

@@ -15,6 +15,7 @@ const VALUE_TEXT: Readonly<Record<RuleKey, (rule: RuleConfig) => string | undefi
     Object.entries(cost)
       .map(([path, factor]) => `${path} ${factor}`)
       .join(', ') || undefined,
+  both: ({ both }) => both,
 };
 
 /** A rule's mode and the keys that this mode uses: `mode = balance; allowed = wifi, lte; min-rate = 2/2 Mbit/s`. */

@@ -7,7 +7,7 @@ describe('mistakes of other sections, and of lines, are reported:', () => {
       'a typo in a key',
       `${PATHS}[client a]\nprimray = lte`,
       [
-        '7: [client a]: unknown key `primray` (did you mean `primary`?); known here: mode, primary, allowed, min-rate, cost, quota, quota-day, rejoin-after, peer-backup',
+        '7: [client a]: unknown key `primray` (did you mean `primary`?); known here: mode, primary, allowed, min-rate, cost, quota, quota-day, rejoin-after, both, peer-backup',
       ],
     ],
     [

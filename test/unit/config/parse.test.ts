@@ -65,6 +65,14 @@ describe('a config without mistakes', () => {
       ]);
     });
 
+    test('balance has the key both, which is off unless it is written', () => {
+      expect(parsed(`${PATHS}[default]\nmode = balance\nboth = when-full`).default).toMatchObject({
+        both: 'when-full',
+      });
+      for (const off of ['', 'both = never'])
+        expect(parsed(`${PATHS}[default]\nmode = balance\n${off}`).default).not.toHaveProperty('both');
+    });
+
     test.each([
       ['mode = balance', ['wifi', 'lte']],
       ['mode = load-balancing\nprimary =', ['wifi', 'lte']],

@@ -130,6 +130,11 @@ describe('mistakes of [path NAME] sections and of rules are reported with their 
       ],
     ],
     [
+      'an unknown value of both',
+      `${PATHS}[default]\nmode = balance\nboth = yes`,
+      ['8: [default]: both: `yes` is not known; known: never, when-full'],
+    ],
+    [
       'a primary that is not allowed',
       `${PATHS}[default]\nprimary = lte, wifi\nallowed = lte`,
       ['7: [default]: primary: wifi is not listed in `allowed`; add it there'],

@@ -32,7 +32,7 @@ const PATHS = '[path wifi]\nprefix = 10.1.0.0/16\n[path lte]\nprefix = 10.2.0.0/
 const text = (primary: string) => `[openvpn a]\n${PATHS}[default]\nprimary = ${primary}\n`;
 const MISTAKE = `[openvpn a]\n${PATHS}[default]\nprimray = lte\n`;
 const TOLD_MISTAKE =
-  ':7: [default]: unknown key `primray` (did you mean `primary`?); known here: mode, primary, allowed, min-rate, cost, quota, quota-day, rejoin-after, peer-backup';
+  ':7: [default]: unknown key `primray` (did you mean `primary`?); known here: mode, primary, allowed, min-rate, cost, quota, quota-day, rejoin-after, both, peer-backup';
 
 let directory: string;
 let watcher: ConfigWatcher | undefined;

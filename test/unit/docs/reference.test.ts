@@ -68,8 +68,10 @@ it('docs/modes.md has a row for each mode, and for nothing else', () => {
 it('the parser names the choices of each key that has some', () => {
   const withChoices = CONFIG_KEYS.filter(({ choices }) => choices).map(({ kind, key }) => `${kind} ${key}`);
   expect(withChoices.sort()).toEqual([
+    'client both',
     'client mode',
     'client peer-backup',
+    'default both',
     'default mode',
     'default peer-backup',
     'kernel backend',

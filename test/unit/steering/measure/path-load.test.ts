@@ -104,6 +104,11 @@ describe('capacity', () => {
     expect(foreign.down / MBIT).toBeLessThan(5);
   });
 
+  test('is not learnt in a round in which sessions leave, although the queue is still there', () => {
+    const looks = [...times(4, subflow(13, 40)), [subflow(8, 40)], [subflow(8, 0)]];
+    expect(load(looks, { capacity }).foreign.down / MBIT).toBeCloseTo(7);
+  });
+
   test('fullness includes the rate of one more session', () => {
     const told = load(times(30, subflow(10, 0)), { capacity });
     expect(fullness(told, { down: 5 * MBIT, up: 0 })).toBeCloseTo(0.75);
