@@ -41,7 +41,7 @@ describe('the experiment: a crowd on one access point', () => {
       if (!found) throw new Error(`there is no run ${load} (${letter})`);
       return found;
     };
-    expect(report.runs).toHaveLength(8);
+    expect(report.runs).toHaveLength(10);
 
     const crowded = run('constant', 'a');
     const spread = run('constant', 'd');
@@ -74,7 +74,7 @@ describe('the experiment: a crowd on one access point', () => {
 
 describe('a wrong option', () => {
   test.each([
-    [['--only', 'constant,e'], '“e” is not one of a, b, c, d, constant, downloads.'],
+    [['--only', 'constant,f'], '“f” is not one of a, b, c, d, e, constant, downloads.'],
     [['--duration', 'long'], 'It must be a whole number of at least 5.'],
     [['--bytes', '1'], 'It must be a whole number of at least 100000.'],
   ])('%j is refused, and the error names the accepted values', async (args, accepted) => {

@@ -1,6 +1,6 @@
 /** How it is decided which of a client's two subflows carries its tunnel. */
 export interface Arrangement {
-  readonly letter: 'a' | 'b' | 'c' | 'd';
+  readonly letter: 'a' | 'b' | 'c' | 'd' | 'e';
   /** A few words, for plots and tables. */
   readonly title: string;
   /** One sentence, for people. */
@@ -8,10 +8,10 @@ export interface Arrangement {
   /** Whether the clients themselves ask for backup on every path but the first. */
   readonly clientsAskForBackup: boolean;
   /** How subflowd chooses the path of each client; absent if subflowd does not run. */
-  readonly steering?: 'rules' | 'balance';
+  readonly steering?: 'rules' | 'balance' | 'both';
 }
 
-/** The four that the experiment compares. */
+/** Those that the experiment compares. */
 export const arrangements: readonly [Arrangement, ...Arrangement[]] = [
   {
     letter: 'a',
@@ -39,5 +39,13 @@ export const arrangements: readonly [Arrangement, ...Arrangement[]] = [
     description: 'subflowd with mode = balance: it places clients by the load of the access points.',
     clientsAskForBackup: false,
     steering: 'balance',
+  },
+  {
+    letter: 'e',
+    title: 'balance, both when full',
+    description:
+      'As (d) with both = when-full: a client may use both access points while one has no room for it.',
+    clientsAskForBackup: false,
+    steering: 'both',
   },
 ];

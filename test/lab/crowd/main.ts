@@ -1,4 +1,4 @@
-// `npm run experiment`: figures 1 and 2 of the paper. Many clients on one access point, in four arrangements, under two
+// `npm run experiment`: figures 1 and 2 of the paper. Many clients on one access point, in five arrangements, under two
 // loads. Writes the results and plots, and prints the tables.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
@@ -24,6 +24,7 @@ interface Options {
   readonly duration: number;
   readonly bytes: number;
   readonly seed: number;
+  readonly learn?: true;
   readonly only: readonly string[];
 }
 
@@ -38,7 +39,7 @@ const options = new Command('experiment')
       'Measures a crowd on one access point. There are two ISPs, each with an access point of 20 Mbit/s. Ten clients of',
       'ISP A’s VPN server can use both access points. Two clients of ISP B’s server can use only their own ISP’s. Real',
       'OpenVPN runs on this machine’s kernel, in network namespaces. There are two loads (UDP at a constant rate, and',
-      'downloads of equal size), each in four arrangements:',
+      'downloads of equal size), each in five arrangements:',
       ...arrangements.map(({ letter, description }) => `  ${letter}  ${description}`),
       '',
       'Exit code 0: every run succeeded. 1: a run failed (a client reconnected, or received wrong bytes), or this machine',
@@ -58,6 +59,7 @@ const options = new Command('experiment')
     atLeast(0),
     1,
   )
+  .option('--learn', 'do not tell subflowd the capacities of the access points')
   .option(
     '--only <words>',
     `only these runs: words from ${words.join(', ')}, for example constant,a,d`,
@@ -85,6 +87,7 @@ async function experiment(): Promise<void> {
       arrangement: arrangements.find((one) => one.letter === letter) ?? arrangements[0],
     })),
   );
+  const capacities = options.learn ? 'learnt' : 'told';
   const expected = chosen.map(({ load, arrangement }) => expectedSeconds(load, arrangement));
   await mkdir(out, { recursive: true });
   say(`${chosen.length} runs, about ${Math.ceil(sum(expected) / 60)} minutes`);
@@ -97,6 +100,7 @@ async function experiment(): Promise<void> {
     seed: options.seed,
     constantMbit: CONSTANT_MBIT,
     downloadBytes: options.bytes,
+    capacities,
     accessPoints: accessPoints.map(({ name, rateMbit }) => ({ name, capacityMbit: rateMbit })),
   };
   const runs: RunReport[] = [];
@@ -105,7 +109,12 @@ async function experiment(): Promise<void> {
     const { letter, title } = arrangement;
     const left = Math.round(sum(expected.slice(index)));
     say(`run ${index + 1} of ${chosen.length}: ${load.kind}, (${letter}) ${title}; about ${left} s left`);
-    const run = await runOnce(arrangement, load, path.join(out, `${load.kind}-${letter}`), cleanup);
+    const run = await runOnce(
+      arrangement,
+      load,
+      { out: path.join(out, `${load.kind}-${letter}`), capacities },
+      cleanup,
+    );
     if (run.latenessMs > BUSY_MS)
       say(
         `this machine was busy: timers were ${Math.round(run.latenessMs)} ms late, so packets were probably late, too`,

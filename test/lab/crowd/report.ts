@@ -17,6 +17,8 @@ export interface CrowdReport {
   readonly constantMbit: number;
   /** Size of each download. */
   readonly downloadBytes: number;
+  /** Whether subflowd was told the capacities of the access points. */
+  readonly capacities: 'told' | 'learnt';
   readonly accessPoints: readonly { readonly name: string; readonly capacityMbit: number }[];
   readonly runs: readonly RunReport[];
 }

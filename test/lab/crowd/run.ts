@@ -9,25 +9,24 @@ import type { LoadOptions } from './load.js';
 import { Prober } from './prober.js';
 import type { RunReport } from './report.js';
 import { Sampler } from './sampler.js';
-import { buildScene } from './scene.js';
+import { buildScene, type SceneOptions } from './scene.js';
 
 /**
  * Runs one arrangement under one load, with its own network and OpenVPN processes.
- * @param out the directory for configs and logs.
  * @param cleanup the one of the whole experiment, which runs if the experiment is interrupted.
  * @throws {Error} if a client reconnected or received other bytes than were sent.
  */
 export async function runOnce(
   arrangement: Arrangement,
   load: LoadOptions,
-  out: string,
+  options: SceneOptions,
   cleanup: Cleanup,
 ): Promise<RunReport> {
-  await mkdir(out, { recursive: true });
+  await mkdir(options.out, { recursive: true });
   const own = new Cleanup();
   cleanup.add(() => own.run());
   try {
-    const scene = await buildScene(own, arrangement, out);
+    const scene = await buildScene(own, arrangement, options);
     const prober = await Prober.start(scene, own);
     const watch = new InterfaceWatch(scene);
     const sampler = new Sampler(scene);

@@ -34,12 +34,22 @@ export interface Scene {
   readonly sidecar?: Sidecar;
 }
 
+export interface SceneOptions {
+  /** The directory for configs and logs, which stay there. */
+  readonly out: string;
+  /** Whether subflowd is told the capacities of the access points, or learns them. */
+  readonly capacities: 'told' | 'learnt';
+}
+
 /**
  * Builds the network, starts OpenVPN and, if the arrangement has it, subflowd. Resolves when all clients are connected.
  * @param cleanup stops and removes everything.
- * @param out the directory for configs and logs, which stay there.
  */
-export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out: string): Promise<Scene> {
+export async function buildScene(
+  cleanup: Cleanup,
+  arrangement: Arrangement,
+  { out, capacities }: SceneOptions,
+): Promise<Scene> {
   const { steering, clientsAskForBackup } = arrangement;
   const [, other] = accessPoints;
   const sysctl = { 'net.ipv4.tcp_congestion_control': await congestionControl() };
@@ -59,7 +69,7 @@ export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out
   }
   let sidecar: Sidecar | undefined;
   if (steering !== undefined) {
-    await writeSteering(files, steering);
+    await writeSteering(files, steering, capacities);
     sidecar = Sidecar.start(network.server, files.config, path.join(out, 'subflowd.log'));
     cleanup.add(() => sidecar?.stop() ?? Promise.resolve());
     await until('subflowd answers', () => sidecar?.status(), patienceMs);
@@ -112,7 +122,11 @@ export async function buildScene(cleanup: Cleanup, arrangement: Arrangement, out
   return sidecar === undefined ? { network, clients } : { network, clients, sidecar };
 }
 
-async function writeSteering(files: SidecarFiles, steering: 'rules' | 'balance'): Promise<void> {
+async function writeSteering(
+  files: SidecarFiles,
+  steering: NonNullable<Arrangement['steering']>,
+  capacities: SceneOptions['capacities'],
+): Promise<void> {
   const [own, other] = accessPoints;
   const rules = Object.fromEntries(
     clientsOfA.map((name, index) => [name, index < clientsOfA.length / 2 ? own.name : other.name]),
@@ -124,8 +138,8 @@ async function writeSteering(files: SidecarFiles, steering: 'rules' | 'balance')
       accessPoints,
       {},
       {
-        path: ({ rateMbit }) => [`capacity = ${rateMbit}mbit`],
-        sections: [['[default]', 'mode = balance']],
+        path: ({ rateMbit }) => (capacities === 'told' ? [`capacity = ${rateMbit}mbit`] : []),
+        sections: [['[default]', 'mode = balance', ...(steering === 'both' ? ['both = when-full'] : [])]],
       },
     );
 }
