@@ -97,8 +97,9 @@ export interface Balance {
  * next fullest, with as few moves as possible. The utilisation of a path is its load divided by its capacity, in the
  * direction where that is higher.
  *
- * A session moves only if its old path was fuller, by `gain`, than its new path becomes. So with constant rates the
- * moves end, and no session moves back. A session stays if it is idle, or came to its path less than `dwell` ago. A
+ * A session moves only if its old path was fuller, by `gain`, than its new path becomes. Where both paths are almost
+ * equally full, it also moves if that relieves its old path by more than it burdens the new one; the new path can then
+ * become up to 0.6 % fuller than the old one was. So with constant rates the moves end, and no session moves back. A session stays if it is idle, or came to its path less than `dwell` ago. A
  * session that cannot stay (its path is gone, is not allowed any more or carries nothing) moves at once. A session
  * that may use no path is left as it is.
  *

@@ -27,6 +27,14 @@ function anyInput(random: () => number): BalanceInput {
   });
 }
 
+/**
+ * By which factor the fullest path can become fuller, at most. Moves lower the sum of the pressures of all directions, and a
+ * pressure is a utilisation to the power of 128. So a relief of many equally full directions can burden one of them.
+ */
+function mostFuller(paths: number): number {
+  return (2 * paths) ** (1 / 128);
+}
+
 /** Throws if a session moves before its dwell time has passed. */
 class DwellCheck {
   readonly #movedAt = new Map<string, number>();
@@ -69,7 +77,10 @@ describe(`balance, for any input, SEED=${SEED}`, () => {
           }
           current = next;
         }
-        must(fullest(current) <= fullestBefore * (1 + 1e-9), `input ${round} became fuller`);
+        must(
+          fullest(current) <= fullestBefore * mostFuller(current.paths.length),
+          `input ${round} became fuller`,
+        );
       }
       expect(roundsWithMoves).toBeGreaterThan(500);
     },
