@@ -1,6 +1,6 @@
 import type { SteeringConfig } from '../../config/config.js';
 import type { PathLoad } from '../../model/path-load.js';
-import { addRate, mapRate, maxRate, minRate, NO_RATE, type Rate } from '../../model/rate.js';
+import { addRate, mapRate, maxRate, NO_RATE, type Rate } from '../../model/rate.js';
 import type { Choice } from '../choice.js';
 import type { Rule } from '../rule.js';
 import { ageOf, stayAfterArrival, stayAfterMove, type Stay } from '../stay.js';
@@ -13,9 +13,10 @@ import {
   type BothState,
 } from './both-paths.js';
 import { fullFor, isNewlyFull, stepFullTimes, type FullTimes } from './full-paths.js';
-import { afterTrial, countedForeign, NO_TRIAL, pathsToTry, type TrialTimes } from './trial.js';
+import { afterTrial, NO_TRIAL, pathsToTry, type TrialTimes } from './trial.js';
 import { arrivalOf } from './arrival.js';
-import { balance, type BalancedPath, type BalancedSession, type BalanceInput } from './balance.js';
+import { balancedPaths, NOTHING_TRIED } from './balanced-paths.js';
+import { balance, type BalancedSession, type BalanceInput } from './balance.js';
 import { estimateDemands, isFull } from './demand.js';
 
 /** A session of the mode `balance` in one round. */
@@ -73,8 +74,6 @@ export const NO_ASSIGNMENTS: BalanceState = {
 const SECOND_PATH_WITHIN_MS = 10_000;
 /** Milliseconds after which a session that has not come to its assigned path counts as staying where it is. */
 const ASSIGNMENT_FAILED_AFTER_MS = 3000;
-/** The lowest capacity to assume of a path whose queue has not grown, as a multiple of what it carries. */
-const ASSUMED_HEADROOM = 1.25;
 /** The shortest time between two full rounds while a path is full, milliseconds. */
 const URGENT_INTERVAL_MS = 200;
 /**
@@ -87,8 +86,6 @@ const MOVES_WANTED_FOR_MS = 2000;
 const NEGLIGIBLE = 0.5;
 /** Bit/s. If nobody uses anything, this makes the balancer count sessions. */
 const MIN_RATE: Rate = { down: 1, up: 1 };
-
-const NOTHING: ReadonlySet<string> = new Set();
 
 /** The input of one round. */
 export interface BalanceRound {
@@ -121,13 +118,13 @@ export function assignPaths(before: BalanceState, step: BalanceRound): BalanceSt
   const immovable = new Map(fixed);
   for (const [path, rate] of carriedByBoth(candidates, assigned))
     immovable.set(path, addRate(immovable.get(path) ?? NO_RATE, rate));
-  const input = {
-    paths: balancedPaths(loads, immovable),
-    sessions: balancedSessions(step, assigned, fullTimes, isUrgent),
-    now,
+  const inputFor = (isUrgentNow: boolean, tried: ReadonlySet<string>): BalanceInput => {
+    const sessions = balancedSessions(step, assigned, fullTimes, isUrgentNow);
+    return { paths: balancedPaths(loads, immovable, sessions, tried), sessions, now };
   };
   const { dwell, gain } = steering;
-  const movesIn = (most: number, from: BalanceInput = input) =>
+  const input = inputFor(isUrgent, NOTHING_TRIED);
+  const movesIn = (most: number, from = input) =>
     balance(from, { dwell, moves: most, gain, negligible: NEGLIGIBLE }).moves;
   const wanted = movesIn(isFullRound ? steering.moves : 0);
   const wantsMoves = isFullRound
@@ -139,14 +136,9 @@ export function assignPaths(before: BalanceState, step: BalanceRound): BalanceSt
     wantsMovesSince !== undefined &&
     !isUrgent &&
     ageOf(wantsMovesSince, now) < MOVES_WANTED_FOR_MS;
-  const tried = wantsMoves || !isFullRound ? NOTHING : pathsToTry(before.trial, loads, fullTimes, now);
+  const tried = wantsMoves || !isFullRound ? NOTHING_TRIED : pathsToTry(before.trial, loads, fullTimes, now);
   const isTrial = tried.size > 0;
-  const trialInput = () => ({
-    paths: balancedPaths(loads, immovable, tried),
-    sessions: balancedSessions(step, assigned, fullTimes, true),
-    now,
-  });
-  const moves = mustWait ? movesIn(0) : isTrial ? movesIn(1, trialInput()) : wanted;
+  const moves = mustWait ? movesIn(0) : isTrial ? movesIn(1, inputFor(true, tried)) : wanted;
   const newPaths = new Map(moves.map(({ id, to }) => [id, to]));
   const assignments = assigned.map((assignment, index): PathAssignment => {
     const path = newPaths.get(candidates[index]?.key ?? '');
@@ -258,30 +250,6 @@ function averageByPath(
 /** The path of a session that has one; undefined: it has none or two. */
 function singlePath(assignment: PathAssignment | undefined): string | undefined {
   return assignment?.active.length === 1 ? assignment.active[0] : undefined;
-}
-
-/**
- * The paths as the input of the balancer. The load that no move changes is that of other sessions and of foreign
- * traffic. If only some capacities are known, a path without one has some headroom until its queue grows.
- */
-function balancedPaths(
-  loads: readonly PathLoad[],
-  fixed: ReadonlyMap<string, Rate>,
-  tried: ReadonlySet<string> = NOTHING,
-): BalancedPath[] {
-  const [first, ...others] = loads.flatMap(({ capacity }) => capacity ?? []);
-  const smallest = first && others.reduce(minRate, first);
-  return loads.map((load) => {
-    const { name, capacity, carried, health } = load;
-    if (health === 'dead') return { name, capacity: NO_RATE };
-    const withHeadroom = mapRate((direction) => ASSUMED_HEADROOM * carried[direction]);
-    const known = capacity ?? (smallest && maxRate(smallest, withHeadroom));
-    return {
-      name,
-      ...(known && { capacity: known }),
-      other: addRate(countedForeign(load, tried), fixed.get(name) ?? NO_RATE),
-    };
-  });
 }
 
 /** The assignments by the keys of their sessions. */
