@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-
 import path from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
@@ -31,7 +30,8 @@ describe('the experiment: a crowd on one access point', () => {
 
   test('with balance less load is offered to it, more is delivered, and downloads end sooner and more evenly', async () => {
     const out = temporaryDirectory();
-    const short = ['--duration', '20', '--bytes', '6000000'];
+    // The other arrangements prove nothing more here; `npm run experiment` has them.
+    const short = ['--duration', '20', '--bytes', '6000000', '--only', 'a,d'];
     const { exitCode, all } = await experiment(['--output', out, ...short]);
     // The experiment itself fails if a client reconnects or receives wrong bytes.
     expect(exitCode, all).toBe(0);
@@ -41,7 +41,7 @@ describe('the experiment: a crowd on one access point', () => {
       if (!found) throw new Error(`there is no run ${load} (${letter})`);
       return found;
     };
-    expect(report.runs).toHaveLength(10);
+    expect(report.runs).toHaveLength(4);
 
     const crowded = run('constant', 'a');
     const spread = run('constant', 'd');
@@ -55,7 +55,7 @@ describe('the experiment: a crowd on one access point', () => {
     expect(mean(delivered(spread.clients, false))).toBeGreaterThan(0.75);
     expect(spread.moves.length).toBeGreaterThan(0);
     expect(spread.moves.length).toBeLessThan(20);
-    for (const still of ['a', 'b', 'c']) expect(run('constant', still).moves).toEqual([]);
+    expect(crowded.moves).toEqual([]);
 
     const slow = run('downloads', 'a');
     const quick = run('downloads', 'd');
@@ -69,7 +69,7 @@ describe('the experiment: a crowd on one access point', () => {
     for (const name of ['load', 'goodput', 'moves'])
       for (const kind of ['constant', 'downloads'])
         expect(existsSync(path.join(out, `${name}-${kind}.svg`))).toBe(true);
-  }, 600_000);
+  }, 420_000);
 });
 
 describe('a wrong option', () => {
