@@ -38,6 +38,8 @@ check_node() {
 
 # Installs the packages of the lockfile and builds everything.
 build_checkout() {
+  # The addon that packaging/package.sh puts into prebuilds/ may be older than its source.
+  local -x npm_config_build_from_source=true
   if [[ ! -e node_modules/.package-lock.json || package-lock.json -nt node_modules/.package-lock.json ]]; then
     npm ci --no-audit --no-fund
   elif [[ ! -e build/Release/subflowd.node || -n $(find native binding.gyp -newer build/Release/subflowd.node -print -quit) ]]; then
