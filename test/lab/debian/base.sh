@@ -4,6 +4,7 @@
 set -euo pipefail
 suite=$1 directory=$2
 [[ ! -e $directory ]] || exit 0
+# shellcheck disable=SC2016 # apt-get expands it
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)
 work=$directory.tmp
 rm -rf "$work"
