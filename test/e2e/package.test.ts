@@ -41,7 +41,7 @@ describe('the package', () => {
       .split('\n')
       .map((name) => /^package\/((?:node_modules\/(?:@[^/]+\/)?[^/]+\/)+)package\.json$/.exec(name)?.[1])
       .flatMap((path) => (path === undefined ? [] : [path.slice(0, -1)]));
-    expect(wanted.size).toBeGreaterThan(40);
+    expect(wanted.size).toBeGreaterThan(0);
     expect(contained.sort()).toEqual([...wanted.keys()].sort());
   });
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Usage: base.sh SUITE DIRECTORY
-# Makes DIRECTORY the root of a minimal Debian with systemd and nothing else, from the mirror that this host uses.
+# Makes DIRECTORY the root of a minimal Debian with systemd and procps, and nothing else, from the mirror that this host uses.
 set -euo pipefail
 suite=$1 directory=$2
 [[ ! -e $directory ]] || exit 0
@@ -9,7 +9,7 @@ mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | he
 work=$directory.tmp
 rm -rf "$work"
 mkdir -p "$(dirname "$directory")"
-debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus "$suite" "$work" "$mirror" >"$directory.log" 2>&1 || {
+debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,procps "$suite" "$work" "$mirror" >"$directory.log" 2>&1 || {
   tail -n 5 "$directory.log" >&2
   exit 1
 }
