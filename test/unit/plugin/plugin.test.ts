@@ -18,21 +18,10 @@ import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseRecord } from '../../../src/openvpn/records/record.js';
 import { lacking } from '../../lab/needs.js';
+import { CLIENT_VARIABLES, RECORD_NAME } from '../../support/client-connect.js';
 import { compileWithPlugin, PluginDriver } from '../../support/plugin/driver.js';
 import { temporaryDirectory } from '../../support/temporary-directory.js';
 
-const NAME = '4242-192.0.2.7-50000-1700000000-10.8.0.2';
-const VARIABLES = {
-  daemon_pid: '4242',
-  trusted_ip: '192.0.2.7',
-  trusted_port: '50000',
-  ifconfig_pool_remote_ip: '10.8.0.2',
-  time_unix: '1700000000',
-  proto_1: 'tcp-server',
-  dev: 'tun0',
-  config: 'server.conf',
-  common_name: 'alice',
-};
 const NOBODY = 65534;
 
 let program: string;
@@ -78,50 +67,52 @@ async function restart(wrapper: readonly string[] = [], ...args: readonly string
 
 describe('the plugin', () => {
   it('records a session when OpenVPN learns its address, and removes the record when it disconnects', async () => {
-    await plugin.learn(VARIABLES);
-    expect(readdirSync(own)).toEqual([NAME]);
-    expect(statSync(join(own, NAME)).mode & 0o777).toBe(0o600);
-    expect(parseRecord(readFileSync(join(own, NAME)))).toMatchObject({
+    await plugin.learn(CLIENT_VARIABLES);
+    expect(readdirSync(own)).toEqual([RECORD_NAME]);
+    expect(statSync(join(own, RECORD_NAME)).mode & 0o777).toBe(0o600);
+    expect(parseRecord(readFileSync(join(own, RECORD_NAME)))).toMatchObject({
       record: { pid: 4242, commonName: 'alice', virtual: ['10.8.0.2'], since: 1700000000, protocol: 'tcp' },
     });
-    await plugin.learn(VARIABLES, 'delete');
-    expect(readdirSync(own)).toEqual([NAME]);
-    await plugin.disconnect(VARIABLES);
-    await plugin.disconnect(VARIABLES);
+    await plugin.learn(CLIENT_VARIABLES, 'delete');
+    expect(readdirSync(own)).toEqual([RECORD_NAME]);
+    await plugin.disconnect(CLIENT_VARIABLES);
+    await plugin.disconnect(CLIENT_VARIABLES);
     expect(readdirSync(own)).toEqual([]);
   });
 
   it('leaves a record as it is while a client announces further addresses', async () => {
-    await plugin.learn(VARIABLES);
-    const { ino } = statSync(join(own, NAME));
-    await plugin.learn(VARIABLES);
-    await plugin.learn(VARIABLES, 'update');
-    expect(statSync(join(own, NAME)).ino).toBe(ino);
-    await plugin.learn({ ...VARIABLES, common_name: 'bob' });
-    expect(statSync(join(own, NAME)).ino).not.toBe(ino);
-    expect(parseRecord(readFileSync(join(own, NAME)))).toMatchObject({ record: { commonName: 'bob' } });
+    await plugin.learn(CLIENT_VARIABLES);
+    const { ino } = statSync(join(own, RECORD_NAME));
+    await plugin.learn(CLIENT_VARIABLES);
+    await plugin.learn(CLIENT_VARIABLES, 'update');
+    expect(statSync(join(own, RECORD_NAME)).ino).toBe(ino);
+    await plugin.learn({ ...CLIENT_VARIABLES, common_name: 'bob' });
+    expect(statSync(join(own, RECORD_NAME)).ino).not.toBe(ino);
+    expect(parseRecord(readFileSync(join(own, RECORD_NAME)))).toMatchObject({
+      record: { commonName: 'bob' },
+    });
   });
 
   it('takes the events directory from its argument, from SUBFLOWD_EVENTS, or from the default', async () => {
     await plugin.end();
     plugin = new PluginDriver([program], []);
     await plugin.open({ SUBFLOWD_EVENTS: events });
-    await plugin.learn(VARIABLES);
-    expect(readdirSync(own)).toEqual([NAME]);
+    await plugin.learn(CLIENT_VARIABLES);
+    expect(readdirSync(own)).toEqual([RECORD_NAME]);
   });
 
   it('writes nothing at a limit on file size, and nothing that is longer than a record', async () => {
-    await plugin.learn({ ...VARIABLES, common_name: 'x'.repeat(8_000) });
+    await plugin.learn({ ...CLIENT_VARIABLES, common_name: 'x'.repeat(8_000) });
     expect(readdirSync(own)).toEqual([]);
     await restart(['/usr/bin/prlimit', '--fsize=10']);
-    await plugin.learn(VARIABLES);
+    await plugin.learn(CLIENT_VARIABLES);
     expect(readdirSync(own)).toEqual([]);
   });
 
   it('overwrites neither a FIFO, a link nor a directory, and replaces a file that an OpenVPN left', async () => {
     const target = join(events, 'target');
     writeFileSync(target, 'precious');
-    const path = join(own, NAME);
+    const path = join(own, RECORD_NAME);
     const plants = [
       ['mkfifo', path],
       ['ln', '-s', target, path],
@@ -131,8 +122,8 @@ describe('the plugin', () => {
     for (const [command = '', ...args] of plants) {
       await execa(command, args);
       const { ino } = lstatSync(path);
-      await plugin.learn(VARIABLES);
-      await plugin.disconnect(VARIABLES);
+      await plugin.learn(CLIENT_VARIABLES);
+      await plugin.disconnect(CLIENT_VARIABLES);
       expect(lstatSync(path).ino).toBe(ino);
       rmSync(path, { recursive: true });
     }
@@ -140,55 +131,55 @@ describe('the plugin', () => {
     expect(readdirSync(events).sort()).toEqual(
       [own, target].map((each) => each.slice(events.length + 1)).sort(),
     );
-    symlinkSync(target, join(own, `.${NAME}`));
-    await plugin.learn(VARIABLES);
-    expect(readdirSync(own)).toEqual([NAME]);
+    symlinkSync(target, join(own, `.${RECORD_NAME}`));
+    await plugin.learn(CLIENT_VARIABLES);
+    expect(readdirSync(own)).toEqual([RECORD_NAME]);
     expect(lstatSync(path).isFile()).toBe(true);
     expect(readFileSync(target, 'utf8')).toBe('precious');
   });
 
   it('finds the events directory again if it was missing or replaced, and answers success meanwhile', async () => {
     rmSync(events, { recursive: true });
-    await plugin.learn(VARIABLES);
+    await plugin.learn(CLIENT_VARIABLES);
     mkdirSync(own, { recursive: true, mode: 0o700 });
-    await plugin.learn(VARIABLES);
-    expect(readdirSync(own)).toEqual([NAME]);
+    await plugin.learn(CLIENT_VARIABLES);
+    expect(readdirSync(own)).toEqual([RECORD_NAME]);
     await restart([], join(events, 'missing'));
     expect(plugin.errors).toContain('no session is recorded until %s can be opened');
-    await plugin.learn(VARIABLES);
+    await plugin.learn(CLIENT_VARIABLES);
     mkdirSync(join(events, 'missing/own'), { recursive: true, mode: 0o700 });
-    await plugin.learn(VARIABLES);
-    expect(readdirSync(join(events, 'missing/own'))).toEqual([NAME]);
+    await plugin.learn(CLIENT_VARIABLES);
+    expect(readdirSync(join(events, 'missing/own'))).toEqual([RECORD_NAME]);
   });
 
   it('reads at most 32,768 entries to find a record under another name', async () => {
-    const moved = `${NAME.slice(0, NAME.lastIndexOf('-'))}-10.9.9.9`;
-    await plugin.learn({ ...VARIABLES, ifconfig_pool_remote_ip: '10.9.9.9' });
-    await plugin.disconnect(VARIABLES);
+    const moved = `${RECORD_NAME.slice(0, RECORD_NAME.lastIndexOf('-'))}-10.9.9.9`;
+    await plugin.learn({ ...CLIENT_VARIABLES, ifconfig_pool_remote_ip: '10.9.9.9' });
+    await plugin.disconnect(CLIENT_VARIABLES);
     expect(readdirSync(own)).toEqual([]);
     for (let count = 0; count < 33_000; count++) writeFileSync(join(own, `file-${count}`), '');
     writeFileSync(join(own, moved), '');
-    await plugin.disconnect(VARIABLES);
-    await plugin.learn(VARIABLES);
-    expect(existsSync(join(own, NAME))).toBe(true);
-    await plugin.disconnect(VARIABLES);
-    expect(existsSync(join(own, NAME))).toBe(false);
+    await plugin.disconnect(CLIENT_VARIABLES);
+    await plugin.learn(CLIENT_VARIABLES);
+    expect(existsSync(join(own, RECORD_NAME))).toBe(true);
+    await plugin.disconnect(CLIENT_VARIABLES);
+    expect(existsSync(join(own, RECORD_NAME))).toBe(false);
   });
 
   it('answers success however often it is opened, and after it was closed', async () => {
     for (let count = 0; count < 20; count++) await plugin.open();
-    await plugin.learn(VARIABLES);
+    await plugin.learn(CLIENT_VARIABLES);
     expect(readdirSync(own)).toEqual([]);
     await plugin.change('close');
     await restart();
     for (let count = 0; count < 20; count++) {
       await plugin.change('close');
-      await plugin.learn(VARIABLES);
+      await plugin.learn(CLIENT_VARIABLES);
       expect(readdirSync(own)).toEqual([]);
       await plugin.open();
     }
-    await plugin.learn(VARIABLES);
-    expect(readdirSync(own)).toEqual([NAME]);
+    await plugin.learn(CLIENT_VARIABLES);
+    expect(readdirSync(own)).toEqual([RECORD_NAME]);
   });
 });
 
@@ -203,11 +194,11 @@ describe.skipIf(lacking('root') !== undefined)(
       await restart(['/usr/bin/prlimit', '--nproc=0']);
       await plugin.change('root', root);
       await plugin.change('user', String(NOBODY));
-      await plugin.learn(VARIABLES);
-      expect(readdirSync(nobody)).toEqual([NAME]);
-      expect(statSync(join(nobody, NAME)).uid).toBe(NOBODY);
+      await plugin.learn(CLIENT_VARIABLES);
+      expect(readdirSync(nobody)).toEqual([RECORD_NAME]);
+      expect(statSync(join(nobody, RECORD_NAME)).uid).toBe(NOBODY);
       expect(readdirSync(own)).toEqual([]);
-      await plugin.disconnect(VARIABLES);
+      await plugin.disconnect(CLIENT_VARIABLES);
       expect(readdirSync(nobody)).toEqual([]);
       expect(readdirSync(root)).toEqual([]);
     });
@@ -218,7 +209,7 @@ describe.skipIf(lacking('root') !== undefined)(
         mkdirSync(own, { mode: 0o700 });
         await execa('dd', ['if=/dev/zero', `of=${join(events, 'filler')}`, 'bs=4k'], { reject: false });
         await restart();
-        await plugin.learn(VARIABLES);
+        await plugin.learn(CLIENT_VARIABLES);
         expect(readdirSync(own)).toEqual([]);
       } finally {
         await plugin.change('close');

@@ -15,21 +15,10 @@ import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseRecord, parseRecordName } from '../../../../src/openvpn/records/record.js';
+import { CLIENT_VARIABLES, RECORD_NAME } from '../../../support/client-connect.js';
 
 const HOOKS = resolve(import.meta.dirname, '../../../../hooks');
-const NAME = '4242-192.0.2.7-50000-1700000000-10.8.0.2';
-const VARIABLES = {
-  script_type: 'client-connect',
-  daemon_pid: '4242',
-  trusted_ip: '192.0.2.7',
-  trusted_port: '50000',
-  ifconfig_pool_remote_ip: '10.8.0.2',
-  time_unix: '1700000000',
-  proto_1: 'tcp-server',
-  dev: 'tun0',
-  config: 'server.conf',
-  common_name: 'alice',
-};
+const VARIABLES = { script_type: 'client-connect', ...CLIENT_VARIABLES };
 
 /** A copy that every user may run, because others may not be allowed into the checkout. */
 let installed: string;
@@ -78,8 +67,8 @@ async function hook(
 describe('client-connect', () => {
   it('records the variables of OpenVPN', async () => {
     await hook('client-connect');
-    expect(readdirSync(own)).toEqual([NAME]);
-    expect(parseRecord(readFileSync(join(own, NAME)))).toEqual({
+    expect(readdirSync(own)).toEqual([RECORD_NAME]);
+    expect(parseRecord(readFileSync(join(own, RECORD_NAME)))).toEqual({
       record: {
         pid: 4242,
         real: { address: '192.0.2.7', port: 50000 },
@@ -97,20 +86,22 @@ describe('client-connect', () => {
     'keeps the common name %j',
     async (commonName) => {
       await hook('client-connect', { ...VARIABLES, common_name: commonName });
-      expect(parseRecord(readFileSync(join(own, NAME)))).toMatchObject({ record: { commonName } });
+      expect(parseRecord(readFileSync(join(own, RECORD_NAME)))).toMatchObject({ record: { commonName } });
     },
   );
 
   it('overwrites a stale record', async () => {
     await hook('client-connect', { ...VARIABLES, common_name: 'a far longer name than the next' });
     await hook('client-connect');
-    expect(parseRecord(readFileSync(join(own, NAME)))).toMatchObject({ record: { commonName: 'alice' } });
+    expect(parseRecord(readFileSync(join(own, RECORD_NAME)))).toMatchObject({
+      record: { commonName: 'alice' },
+    });
   });
 
   it('does not wait for a FIFO, and does not write through a link or to a device', async () => {
     const target = join(events, 'target');
     writeFileSync(target, 'precious');
-    const path = join(own, NAME);
+    const path = join(own, RECORD_NAME);
     const plants = [
       ['mkfifo', path],
       ['mknod', path, 'c', '1', '3'],
@@ -147,7 +138,7 @@ describe('client-connect', () => {
     await execa('chmod', ['0755', events]);
     const asNobody = ['/usr/bin/setpriv', '--reuid=nobody', '--regid=nogroup', '--clear-groups'];
     await hook('client-connect', VARIABLES, [...asNobody, '/usr/bin/prlimit', '--nproc=0']);
-    expect(readdirSync(nobody)).toEqual([NAME]);
+    expect(readdirSync(nobody)).toEqual([RECORD_NAME]);
     await hook('client-disconnect', VARIABLES, [...asNobody, '/usr/bin/prlimit', '--nproc=0']);
     expect(readdirSync(nobody)).toEqual([]);
     await hook('client-connect', VARIABLES, [...asNobody, '/usr/bin/prlimit', '--fsize=10']);
@@ -155,7 +146,7 @@ describe('client-connect', () => {
     // without a right to start rm, the part that was written stays, and is no record
     const limits = ['/usr/bin/prlimit', '--fsize=10', '--nproc=0'];
     await hook('client-connect', VARIABLES, [...asNobody, ...limits]);
-    expect(parseRecord(readFileSync(join(nobody, NAME)))).toEqual({ unfinished: true });
+    expect(parseRecord(readFileSync(join(nobody, RECORD_NAME)))).toEqual({ unfinished: true });
   });
 });
 
@@ -231,8 +222,8 @@ describe('both hooks', () => {
           preferLocal: false,
         });
       expect(await run('client-connect')).toMatchObject({ stdout: '', stderr: '' });
-      expect(readdirSync(join(root, 'events/root'))).toEqual([NAME]);
-      expect(parseRecord(readFileSync(join(root, 'events/root', NAME)))).toHaveProperty('record');
+      expect(readdirSync(join(root, 'events/root'))).toEqual([RECORD_NAME]);
+      expect(parseRecord(readFileSync(join(root, 'events/root', RECORD_NAME)))).toHaveProperty('record');
       expect(await run('client-disconnect')).toMatchObject({ stdout: '', stderr: '' });
       expect(readdirSync(join(root, 'events/root'))).toEqual([]);
     } finally {
