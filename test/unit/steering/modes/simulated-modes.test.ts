@@ -70,9 +70,10 @@ describe(
 
     test('downloads move less and less often if no queue is visible', () => {
       const world = tenClients(Infinity, { hasMinRtt: false });
-      world.run(10 * MINUTE);
-      // ten clients that stay twice as long each time: 10, 10, 20, 40, 80, 160, 320 s
-      expect(movesIn(world, 10 * MINUTE)).toBeLessThanOrEqual(30);
+      const first = movesIn(world, 10 * MINUTE);
+      // Each client stays twice as long each time: 10, 10, 20, 40, 80, 160, 320 s. In 100 runs it was a third in the middle,
+      // and 0.56 at most.
+      expect(movesIn(world, 10 * MINUTE)).toBeLessThanOrEqual((first * 2) / 3);
     });
 
     test('notices that foreign traffic ends, and probes less often after a probe that failed', () => {
