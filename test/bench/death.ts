@@ -57,6 +57,8 @@ export const deathBench: Bench = {
       }
       const [host] = network.clients;
       if (!host) throw new Error('the network has no client');
+      // as subflowd-client does
+      await host.namespace.sysctl({ 'net.mptcp.stale_loss_cnt': 1 });
       const stream = await Stream.start(cleanup, network, host.namespace, MBIT);
 
       /** A new daemon each time, because one remembers which path failed, and waits longer each time. */

@@ -53,7 +53,13 @@ export async function buildStage(cleanup: Cleanup, options: StageOptions = {}): 
   const logs = options.logs ?? work;
   await mkdir(logs, { recursive: true });
   const files = await makeSidecarFiles(work, { backend: options.backend, layout: options.layout });
-  if (options.backend === 'netlink') await network.server.sysctl({ 'net.mptcp.pm_type': 1 });
+  if (options.backend === 'netlink') {
+    await network.server.run('sysctl', [
+      '-q',
+      '-p',
+      path.join(checkout, 'openvpn-conf', 'subflowd-sysctl.conf'),
+    ]);
+  }
   const authority = await Authority.create(work);
 
   const start = async (
