@@ -74,7 +74,7 @@ describe('the experiment: a crowd on one access point', () => {
 
 describe('a wrong option', () => {
   test.each([
-    [['--only', 'constant,f'], '“f” is not one of a, b, c, d, e, constant, downloads.'],
+    [['--only', 'constant,f'], '“f” is not one of a, b, c, d, e, constant, changing, downloads.'],
     [['--duration', 'long'], 'It must be a whole number of at least 5.'],
     [['--bytes', '1'], 'It must be a whole number of at least 100000.'],
   ])('%j is refused, and the error names the accepted values', async (args, accepted) => {

@@ -32,7 +32,7 @@ export class Stream {
       datagramBytes: datagramBytes(PACKET_BYTES),
       intervalMs: (PACKET_BYTES * 8) / (mbit * 1000),
       durationMs: LONGEST_MS,
-      targets: [{ address: await tunnelAddress(client), afterMs: 0 }],
+      targets: [{ address: await tunnelAddress(client), bursts: [{ fromMs: 0, toMs: LONGEST_MS }] }],
     };
     const sender = web.start(process.execPath, [labScript('crowd/rate-sender'), JSON.stringify(plan)]);
     const stream = new Stream(async () => {

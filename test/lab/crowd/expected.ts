@@ -9,7 +9,7 @@ const OVERHEAD = 1.15;
 
 /** About how long a run takes, seconds. */
 export function expectedSeconds({ kind, seconds, bytes }: LoadOptions, { letter }: Arrangement): number {
-  if (kind === 'constant') return SETUP_SECONDS + seconds;
+  if (kind !== 'downloads') return SETUP_SECONDS + seconds;
   const capacity = accessPoints.reduce((sum, { rateMbit }) => sum + rateMbit, 0) * 1_000_000;
   const [clients, rate] =
     letter === 'a' ? [clientsOfA.length, capacity / 2] : [clientsOfA.length + clientsOfB.length, capacity];

@@ -1,11 +1,12 @@
 import type { SwitchEvent } from '../sidecar.js';
 import type { Arrangement } from './arrangement.js';
+import { burstMs } from './bursts.js';
 import { experienceOf, radioSeconds } from './experience.js';
 import type { InterfaceSample } from './interface-watch.js';
 import { accessPoints } from './isps.js';
 import type { LoadKind, LoadResult } from './load.js';
 import type { Probe } from './prober.js';
-import { reliefOf, type Relief } from './relief.js';
+import { reliefOf, type OfferedRate } from './relief.js';
 import type { AccessPointReport, ClientReport, LoadPoint, Placement, RunReport } from './report.js';
 import type { ClientSample, Sample } from './sampler.js';
 import { jain, mean } from './statistics.js';
@@ -46,17 +47,10 @@ export function figuresOf(record: RunRecord): RunReport {
   const overhead = overheadBetween(first, last);
   const names = clients.map(({ name }) => name);
   const placements = placementsIn(within, names, beganMs);
-  const offered =
-    load === 'constant'
-      ? new Map(
-          names.map((name, index) => {
-            const one = result.clients[index];
-            return [name, one ? (megabits(one.sentBytes) / one.seconds) * overhead : 0];
-          }),
-        )
-      : undefined;
+  const offered = load === 'downloads' ? undefined : offeredRates(record, overhead);
   const series = loadPoints(within, offered, beganMs);
-  const relief = offered && reliefIn(record, offered);
+  const capacities = new Map(accessPoints.map(({ name, rateMbit }) => [name, rateMbit]));
+  const relief = offered && reliefOf(record.interfaces, offered, capacities, { beganMs, endedMs });
   const reports = clients.map(({ name, isOurs }, index): ClientReport => {
     const one = result.clients[index];
     if (!one) throw new Error(`the load has no result for ${name}`);
@@ -104,18 +98,12 @@ export function figuresOf(record: RunRecord): RunReport {
   };
 }
 
-/** @param offered what is sent to each client, with all headers, Mbit/s; by the client's name. */
-function reliefIn(
-  { clients, result: { clients: results, beganMs, endedMs }, interfaces }: RunRecord,
-  offered: ReadonlyMap<string, number>,
-): Relief | undefined {
-  const rates = clients.map(({ name }, index) => ({
-    client: name,
-    mbit: offered.get(name) ?? 0,
-    sinceMs: endedMs - (results[index]?.seconds ?? 0) * 1000,
-  }));
-  const capacities = new Map(accessPoints.map(({ name, rateMbit }) => [name, rateMbit]));
-  return reliefOf(interfaces, rates, capacities, { beganMs, endedMs });
+function offeredRates({ clients, result }: RunRecord, overhead: number): OfferedRate[] {
+  return clients.map(({ name }, index) => {
+    const { sentBytes = 0, bursts = [] } = result.clients[index] ?? {};
+    const seconds = burstMs(bursts, 0, result.endedMs - result.beganMs) / 1000;
+    return { client: name, mbit: seconds > 0 ? (megabits(sentBytes) / seconds) * overhead : 0, bursts };
+  });
 }
 
 function overheadBetween(first: Sample, last: Sample): number {
@@ -139,16 +127,15 @@ function placementsIn(samples: readonly Sample[], names: readonly string[], bega
   );
 }
 
-/** @param offered what is sent to each client, with all headers, Mbit/s; by the client's name. */
 function loadPoints(
   samples: readonly Sample[],
-  offered: ReadonlyMap<string, number> | undefined,
+  offered: readonly OfferedRate[] | undefined,
   beganMs: number,
 ): LoadPoint[] {
   const lastKnown = new Map<string, Readonly<Record<string, number>>>();
   return intervals(samples).flatMap(([before, after]) => {
     const seconds = ((before.timeMs + after.timeMs) / 2 - beganMs) / 1000;
-    for (const client of offered?.keys() ?? []) {
+    for (const { client } of offered ?? []) {
       const carried = carriedBy(before.clients[client], after.clients[client]);
       if (carried !== undefined) lastKnown.set(client, carried);
     }
@@ -157,7 +144,11 @@ function loadPoints(
         megabits(carriedBytes(path, before, after)) / ((after.timeMs - before.timeMs) / 1000);
       const point = { seconds, accessPoint: path, carriedMbit };
       if (offered === undefined) return point;
-      const sums = [...offered].map(([client, mbit]) => mbit * (lastKnown.get(client)?.[path] ?? 0));
+      const [fromMs, toMs] = [before.timeMs - beganMs, after.timeMs - beganMs];
+      const sums = offered.map(
+        ({ client, mbit, bursts }) =>
+          ((mbit * burstMs(bursts, fromMs, toMs)) / (toMs - fromMs)) * (lastKnown.get(client)?.[path] ?? 0),
+      );
       return { ...point, offeredMbit: sums.reduce((sum, one) => sum + one, 0) };
     });
   });

@@ -43,7 +43,7 @@ const goals: readonly Goal[] = [
   },
   ...[true, false].map((ofIspA): Goal => ({
     ...atLeast,
-    loads: ['constant'],
+    loads: ['constant', 'changing'],
     text: `delivered share of ISP ${ofIspA ? 'A' : 'B'}’s clients at least 99.5 %`,
     of: ({ clients }) => mean(delivered(clients, ofIspA)),
     limit: () => 0.995,

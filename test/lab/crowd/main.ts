@@ -1,4 +1,4 @@
-// `npm run experiment`: figures 1 and 2 of the paper. Many clients on one access point, in five arrangements, under two
+// `npm run experiment`: figures 1 and 2 of the paper. Many clients on one access point, in five arrangements, under three
 // loads. Writes the results and plots, and prints the tables.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
@@ -10,7 +10,7 @@ import { openvpnVersion } from '../openvpn.js';
 import { arrangements } from './arrangement.js';
 import { accessPoints } from './isps.js';
 import { congestionControl } from './congestion.js';
-import { CONSTANT_MBIT } from './constant-rate.js';
+import { BURST_MBIT, CONSTANT_MBIT } from './rates.js';
 import { expectedSeconds } from './expected.js';
 import { goalResults } from './goals.js';
 import { loadKinds } from './load.js';
@@ -38,8 +38,8 @@ const options = new Command('experiment')
     [
       'Measures a crowd on one access point. There are two ISPs, each with an access point of 20 Mbit/s. Ten clients of',
       'ISP A’s VPN server can use both access points. Two clients of ISP B’s server can use only their own ISP’s. Real',
-      'OpenVPN runs on this machine’s kernel, in network namespaces. There are two loads (UDP at a constant rate, and',
-      'downloads of equal size), each in five arrangements:',
+      'OpenVPN runs on this machine’s kernel, in network namespaces. There are three loads (UDP at a constant rate, UDP in',
+      'bursts at random moments, and downloads of equal size), each in five arrangements:',
       ...arrangements.map(({ letter, description }) => `  ${letter}  ${description}`),
       '',
       'Exit code 0: every run succeeded. 1: a run failed (a client reconnected, or received wrong bytes), or this machine',
@@ -51,11 +51,11 @@ const options = new Command('experiment')
     'directory for index.html, the plots, report.json and the logs',
     'out/experiment',
   )
-  .option('--duration <seconds>', 'duration of each run at a constant rate, at least 5', atLeast(5), 60)
+  .option('--duration <seconds>', 'duration of each run of UDP, at least 5', atLeast(5), 60)
   .option('--bytes <bytes>', 'size of each download, at least 100000', atLeast(100_000), 20_000_000)
   .option(
     '--seed <number>',
-    'seed of the moments, within the first second, at which the clients begin',
+    'seed of the moments at which the clients begin, and of the bursts',
     atLeast(0),
     1,
   )
@@ -99,6 +99,7 @@ async function experiment(): Promise<void> {
     congestionControl: await congestionControl(),
     seed: options.seed,
     constantMbit: CONSTANT_MBIT,
+    burstMbit: BURST_MBIT,
     downloadBytes: options.bytes,
     capacities,
     accessPoints: accessPoints.map(({ name, rateMbit }) => ({ name, capacityMbit: rateMbit })),

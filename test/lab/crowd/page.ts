@@ -53,7 +53,8 @@ The moves that place clients after they connect are before it.</p>
 percentiles; a probe without an answer counts as answered when the next answer came. The longest <em>gap</em> is the longest time
 without an answer at any client. <em>Radio-seconds</em> is how long the paths of ISP A’s clients were in use, in total: a path is
 in use while it carried a packet in the last second. <em>Relieved after</em> is the time from when an access point was first
-offered more than it can carry until both had been below it for a second.</p>
+offered more than it can carry until both had been below it for a second. An overload <em>could be avoided</em> if both access
+points together could carry all that was offered.</p>
 </html>
 `;
 }
@@ -64,10 +65,11 @@ function goalSection(report: CrowdReport): string {
 }
 
 function section(report: CrowdReport, kind: LoadKind, plots: readonly Plot[]): string {
-  const heading =
-    kind === 'constant'
-      ? `Constant rate: ${report.constantMbit} Mbit/s of IP packets into each tunnel, UDP`
-      : `Downloads: ${report.downloadBytes / 1_000_000} MB by each client, at the same time`;
+  const heading = {
+    constant: `Constant rate: ${report.constantMbit} Mbit/s of IP packets into each tunnel, UDP`,
+    changing: `Bursts: ${report.burstMbit} Mbit/s of IP packets into each tunnel, UDP, at random moments and with a heavy tail of lengths`,
+    downloads: `Downloads: ${report.downloadBytes / 1_000_000} MB by each client, at the same time`,
+  }[kind];
   const figures = plots
     .filter(({ name }) => name.endsWith(`-${kind}`))
     .map(({ svg, caption }) => `<figure>${svg}<figcaption>${escape(caption)}</figcaption></figure>`);

@@ -18,6 +18,7 @@ const colors = ['#0072b2', '#d55e00'];
 const ink = '#333333';
 const loadTitles: Readonly<Record<LoadKind, string>> = {
   constant: 'constant rate',
+  changing: 'bursts at random moments',
   downloads: 'downloads of equal size',
 };
 
@@ -59,7 +60,7 @@ function loadPlot(report: CrowdReport, runs: readonly RunReport[], kind: LoadKin
         mark: { type: 'line', strokeWidth: 2.5, opacity: 0.85, interpolate: 'monotone' },
         encoding: { x, y: { ...y, field: 'carriedMbit' }, color: color(report) },
       },
-      ...(kind === 'constant'
+      ...(kind !== 'downloads'
         ? [
             {
               data: { values: run.series },
@@ -91,7 +92,7 @@ function loadPlot(report: CrowdReport, runs: readonly RunReport[], kind: LoadKin
     ]),
   );
   const shows =
-    kind === 'constant'
+    kind !== 'downloads'
       ? 'Solid: what the access point carried. Dotted: what was sent to its clients.'
       : 'What the access point carried.';
   return {

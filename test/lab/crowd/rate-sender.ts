@@ -1,9 +1,10 @@
 // Runs in the web server's namespace: `rate-sender PLAN`, where PLAN is a SendPlan as JSON. It sends datagrams at a constant
-// rate to each target. Then it prints a JSON line: when it began and ended, how many it sent to each target, and how many
+// rate in each burst of each target. Then it prints a JSON line: when it began and ended, how many it sent to each target, and how many
 // could not be sent.
 import { createSocket } from 'node:dgram';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { filler, writeHeader } from './datagram.js';
+import { burstMs } from './bursts.js';
 import type { SendPlan } from './send-plan.js';
 
 const plan = JSON.parse(process.argv[2] ?? '') as SendPlan;
@@ -16,10 +17,10 @@ let failed = 0;
 const beganMs = Date.now();
 const endMs = beganMs + plan.durationMs;
 while (Date.now() < endMs) {
-  for (const [index, { address, afterMs }] of plan.targets.entries()) {
-    const elapsedMs = Date.now() - beganMs - afterMs;
-    // datagram n is due n intervals after the first one, so that none is left out if a timer is late
-    for (let n = sent[index] ?? 0; n * plan.intervalMs <= elapsedMs; n += 1) {
+  for (const [index, { address, bursts }] of plan.targets.entries()) {
+    const elapsedMs = burstMs(bursts, 0, Date.now() - beganMs);
+    // datagram n is due after n intervals of bursts, so that none is left out if a timer is late
+    for (let n = sent[index] ?? 0; n * plan.intervalMs < elapsedMs; n += 1) {
       const header = writeHeader({ sequence: n, sentMs: Date.now(), endMs });
       socket.send([header, body], plan.port, address, (error) => {
         if (error) failed += 1;

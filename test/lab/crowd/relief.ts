@@ -1,12 +1,12 @@
 import type { InterfaceSample } from './interface-watch.js';
+import type { Burst } from './load.js';
 
-/** What one client is sent, and since when. */
+/** What one client is sent, and when. */
 export interface OfferedRate {
   readonly client: string;
-  /** With all headers, Mbit/s. */
+  /** With all headers, in each of its bursts, Mbit/s. */
   readonly mbit: number;
-  /** When its first byte was sent, Unix time in milliseconds. */
-  readonly sinceMs: number;
+  readonly bursts: readonly Burst[];
 }
 
 /** How long access points were offered more than they can carry. */
@@ -17,6 +17,8 @@ export interface Relief {
   readonly relievedAfter?: number;
   /** For how long in total one of them was offered more, seconds. */
   readonly overloadedFor: number;
+  /** Each time in which one was offered more although both together could carry all: how long it lasted, seconds. */
+  readonly avoidable: readonly number[];
 }
 
 /** The share of a path in what carries a client is measured over this many milliseconds. */
@@ -39,7 +41,7 @@ export function reliefOf(
   capacities: ReadonlyMap<string, number>,
   { beganMs, endedMs }: { readonly beganMs: number; readonly endedMs: number },
 ): Relief | undefined {
-  const overloads = overloadsIn(samples, offered, capacities).filter(
+  const overloads = overloadsIn(samples, offered, capacities, beganMs).filter(
     ({ timeMs }) => timeMs >= beganMs && timeMs <= endedMs,
   );
   const first = overloads.find(({ isOverloaded }) => isOverloaded);
@@ -58,6 +60,7 @@ export function reliefOf(
     overloadedAt: (first.timeMs - beganMs) / 1000,
     ...(relieved && { relievedAfter: (relieved.timeMs - first.timeMs) / 1000 }),
     overloadedFor: overloadedMs / 1000,
+    avoidable: avoidableTimes(overloads),
   };
 }
 
@@ -65,29 +68,55 @@ interface Overload {
   readonly timeMs: number;
   readonly elapsedMs: number;
   readonly isOverloaded: boolean;
+  /** Whether all that is offered is at most what all access points can carry. */
+  readonly fits: boolean;
+}
+
+function avoidableTimes(overloads: readonly Overload[]): number[] {
+  const seconds: number[] = [];
+  let before = false;
+  for (const { isOverloaded, fits, elapsedMs } of overloads) {
+    const isAvoidable = isOverloaded && fits;
+    if (isAvoidable) seconds.push((before ? (seconds.pop() ?? 0) : 0) + elapsedMs / 1000);
+    before = isAvoidable;
+  }
+  return seconds;
 }
 
 function overloadsIn(
   samples: readonly InterfaceSample[],
   offered: readonly OfferedRate[],
   capacities: ReadonlyMap<string, number>,
+  beganMs: number,
 ): Overload[] {
   const lastShares = new Map<string, ReadonlyMap<string, number>>();
+  const room = [...capacities.values()].reduce((sum, one) => sum + one, 0);
   let oldest = 0;
   return samples.slice(1).map((sample, index) => {
     const { timeMs } = sample;
     while ((samples[oldest + 1]?.timeMs ?? Infinity) <= timeMs - SHARE_MS) oldest++;
     const loads = new Map<string, number>();
-    for (const { client, mbit, sinceMs } of offered) {
+    let all = 0;
+    for (const { client, mbit, bursts } of offered) {
       const shares = sharesOf(samples[oldest], sample, client) ?? lastShares.get(client);
       if (!shares) continue;
       lastShares.set(client, shares);
-      if (timeMs < sinceMs) continue;
+      if (!isIn(bursts, timeMs - beganMs)) continue;
+      all += mbit;
       for (const [path, share] of shares) loads.set(path, (loads.get(path) ?? 0) + share * mbit);
     }
     const isOverloaded = [...capacities].some(([path, capacity]) => (loads.get(path) ?? 0) > capacity);
-    return { timeMs, elapsedMs: timeMs - (samples[index]?.timeMs ?? timeMs), isOverloaded };
+    return {
+      timeMs,
+      elapsedMs: timeMs - (samples[index]?.timeMs ?? timeMs),
+      isOverloaded,
+      fits: all <= room,
+    };
   });
+}
+
+function isIn(bursts: readonly Burst[], sinceBeganMs: number): boolean {
+  return bursts.some(({ fromMs, toMs }) => sinceBeganMs >= fromMs && sinceBeganMs < toMs);
 }
 
 /** The share of each path in what a client received between two samples; undefined: it received almost nothing. */

@@ -15,6 +15,8 @@ export interface CrowdReport {
   readonly seed: number;
   /** The constant rate of each client, of IP packets in the tunnel. */
   readonly constantMbit: number;
+  /** The same in a burst of the changing load. */
+  readonly burstMbit: number;
   /** Size of each download. */
   readonly downloadBytes: number;
   /** Whether subflowd was told the capacities of the access points. */
@@ -40,7 +42,7 @@ export interface RunReport {
   readonly jain: number;
   /** For how long the radios of ISP A's clients were in use, seconds: the sum over clients and paths. */
   readonly radioSeconds: number;
-  /** Constant rate only: how long an access point was offered more than it can carry; absent: it never was. */
+  /** Rates only: how long an access point was offered more than it can carry; absent: it never was. */
   readonly relief?: Relief;
   /** Moves during the load, without those that placed the clients before it. */
   readonly moves: readonly Move[];
@@ -53,9 +55,9 @@ export interface AccessPointReport {
   readonly carriedMbit: number;
   /** Packets that its queue dropped. */
   readonly drops: number;
-  /** Constant rate only: mean of {@link LoadPoint.offeredMbit} in the whole load. */
+  /** Rates only: mean of {@link LoadPoint.offeredMbit} in the whole load. */
   readonly offeredMbit?: number;
-  /** Constant rate only: the same in the second half of the load, when every client has been placed. */
+  /** Rates only: the same in the second half of the load, when every client has been placed. */
   readonly offeredInSecondHalfMbit?: number;
 }
 
@@ -66,9 +68,9 @@ export interface ClientReport {
   readonly goodputMbit: number;
   /** Downloads: how long the client's own download took. */
   readonly completionSeconds?: number;
-  /** Constant rate: the part of what was sent that arrived in time, 0 to 1. */
+  /** Rates: the part of what was sent that arrived in time, 0 to 1. */
   readonly deliveredShare?: number;
-  /** Constant rate: how long the datagrams took that arrived in time. */
+  /** Rates: how long the datagrams took that arrived in time. */
   readonly delayMs?: { readonly median: number; readonly p95: number };
   /** Of probes through its tunnel during its load. */
   readonly experience: Experience;
@@ -93,7 +95,7 @@ export interface LoadPoint {
   /** What its shaped interface sent towards the clients, with all headers. */
   readonly carriedMbit: number;
   /**
-   * Constant rate only: what was sent to the clients on it, with all headers, delivered or not. No interface shows this,
+   * Rates only: what was sent to the clients on it, with all headers, delivered or not. No interface shows this,
    * because a tunnel's TCP slows down. It is a sum over all clients. Of each client it has what was sent into its tunnel, times
    * {@link RunReport.overhead}, times the access point's share in what carried the client in this interval.
    */

@@ -1,15 +1,21 @@
 import { mkdir } from 'node:fs/promises';
 import { Cleanup } from '../cleanup.js';
 import type { Arrangement } from './arrangement.js';
-import { constantRate } from './constant-rate.js';
 import { downloads } from './downloads.js';
 import { figuresOf } from './figures.js';
 import { InterfaceWatch } from './interface-watch.js';
-import type { LoadOptions } from './load.js';
+import type { LoadKind, LoadOptions, LoadResult } from './load.js';
 import { Prober } from './prober.js';
+import { changingRate, constantRate } from './rates.js';
 import type { RunReport } from './report.js';
 import { Sampler } from './sampler.js';
-import { buildScene, type SceneOptions } from './scene.js';
+import { buildScene, type Scene, type SceneOptions } from './scene.js';
+
+const LOADS: Readonly<Record<LoadKind, (scene: Scene, load: LoadOptions) => Promise<LoadResult>>> = {
+  constant: constantRate,
+  changing: changingRate,
+  downloads,
+};
 
 /**
  * Runs one arrangement under one load, with its own network and OpenVPN processes.
@@ -30,7 +36,7 @@ export async function runOnce(
     const prober = await Prober.start(scene, own);
     const watch = new InterfaceWatch(scene);
     const sampler = new Sampler(scene);
-    const result = await (load.kind === 'constant' ? constantRate : downloads)(scene, load);
+    const result = await LOADS[load.kind](scene, load);
     const { samples, latenessMs } = await sampler.stop();
     const interfaces = await watch.stop();
     const probes = await prober.stop();

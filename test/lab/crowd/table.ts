@@ -13,7 +13,7 @@ export interface Rows {
 /** The table of all runs with this load. */
 export function rowsOf(report: CrowdReport, load: LoadKind): Rows {
   const runs = report.runs.filter((run) => run.load === load);
-  const columns = load === 'constant' ? constantColumns(report) : downloadColumns;
+  const columns = load === 'downloads' ? downloadColumns : rateColumns(report);
   return {
     head: ['run', ...columns.map(([head]) => head)],
     rows: runs.map((run) => [`(${run.arrangement}) ${run.title}`, ...columns.map(([, cell]) => cell(run))]),
@@ -37,7 +37,7 @@ export function tableOf({ head, rows }: Rows): string {
 
 type Column = readonly [head: string, cell: (run: RunReport) => string];
 
-function constantColumns({ accessPoints }: CrowdReport): Column[] {
+function rateColumns({ accessPoints }: CrowdReport): Column[] {
   const offered = (run: RunReport, of: 'offeredMbit' | 'offeredInSecondHalfMbit') =>
     Math.max(
       ...accessPoints.map(({ name, capacityMbit }) => (run.accessPoints[name]?.[of] ?? 0) / capacityMbit),
@@ -51,6 +51,7 @@ function constantColumns({ accessPoints }: CrowdReport): Column[] {
     ['ISP B’s ', (run) => `${Math.round(delay(run.clients, false))} ms`],
     ...commonColumns,
     ['relieved after', ({ relief }) => reliefText(relief)],
+    ['overloads that could be avoided: number, median, longest', ({ relief }) => avoidableText(relief)],
   ];
 }
 
@@ -107,6 +108,12 @@ function reliefText(relief: RunReport['relief']): string {
   const { relievedAfter, overloadedFor } = relief;
   const after = relievedAfter === undefined ? 'not relieved' : seconds(relievedAfter);
   return `${after}; overloaded for ${seconds(overloadedFor)}`;
+}
+
+function avoidableText(relief: RunReport['relief']): string {
+  const { avoidable = [] } = relief ?? {};
+  if (avoidable.length === 0) return 'none';
+  return `${avoidable.length}; ${seconds(percentile(avoidable, 0.5))}; ${seconds(Math.max(...avoidable))}`;
 }
 
 /** How long the download of each client took, seconds. */

@@ -51,7 +51,7 @@ test('goals compare (d) with (b) of the same experiment, and say by how much the
       arrangement,
       radioSeconds,
       clients: [client(true, 9), client(false, p99)],
-      relief: { overloadedAt: 1, relievedAfter: 1.5, overloadedFor: 1.5 },
+      relief: { overloadedAt: 1, relievedAfter: 1.5, overloadedFor: 1.5, avoidable: [] },
     }) as unknown as RunReport;
   const results = goalResults({
     runs: [run('b', 100, 200), run('d', 60, 110)],

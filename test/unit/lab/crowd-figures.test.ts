@@ -53,6 +53,7 @@ function interfaceSample(
   return { timeMs: beganMs + seconds * 1000, clients: { a1: client(a1), b1: client(b1) } };
 }
 
+const bursts = [{ fromMs: 0, toMs: 4000 }];
 const record: RunRecord = {
   arrangement: arrangements[0],
   load: 'constant',
@@ -64,8 +65,20 @@ const record: RunRecord = {
     beganMs,
     endedMs: beganMs + 4000,
     clients: [
-      { sentBytes: 8 * megabyte, receivedBytes: 6 * megabyte, seconds: 4, delayMs: { median: 3, p95: 9 } },
-      { sentBytes: 4 * megabyte, receivedBytes: 4 * megabyte, seconds: 4, delayMs: { median: 1, p95: 2 } },
+      {
+        sentBytes: 8 * megabyte,
+        receivedBytes: 6 * megabyte,
+        seconds: 4,
+        bursts,
+        delayMs: { median: 3, p95: 9 },
+      },
+      {
+        sentBytes: 4 * megabyte,
+        receivedBytes: 4 * megabyte,
+        seconds: 4,
+        bursts,
+        delayMs: { median: 1, p95: 2 },
+      },
     ],
   },
   samples: [
@@ -146,7 +159,27 @@ test('relief is the time from the first overload of an access point until both w
     overloadedAt: near(1),
     relievedAfter: near(1),
     overloadedFor: near(0.5),
+    avoidable: [near(0.5)],
   });
+});
+
+test('a client that is sent nothing loads no access point, and an overload of both cannot be avoided', () => {
+  const resultOf = (sentBytes: number, until: number): RunRecord['result'] => ({
+    ...record.result,
+    clients: record.result.clients.map((one) => ({
+      ...one,
+      sentBytes,
+      bursts: [{ fromMs: 0, toMs: until }],
+    })),
+  });
+  // each is sent 17.6 Mbit/s; b1 is on isp-b, and a1 comes there after a second
+  const short = figuresOf({ ...record, result: resultOf(2 * megabyte, 1000) });
+  expect(short.relief).toBeUndefined();
+  expect(short.series.map(({ offeredMbit }) => offeredMbit)).toEqual(
+    [17.6, 17.6, 0, 0, 0, 0, 0, 0].map(near),
+  );
+  // each is sent 26.4 Mbit/s, which is more than both access points can carry
+  expect(figuresOf({ ...record, result: resultOf(12 * megabyte, 4000) }).relief?.avoidable).toEqual([]);
 });
 
 test('a path counts for the radio-seconds while it carried a packet in the last second', () => {

@@ -4,12 +4,15 @@ import { labScript } from '../checkout.js';
 import type { Namespace } from '../namespace.js';
 import { says } from '../says.js';
 import { datagramBytes, PACKET_BYTES } from './datagram.js';
-import { BEGIN_WITHIN_MS, type LoadOptions, type LoadResult } from './load.js';
+import { randomBursts } from './bursts.js';
+import { BEGIN_WITHIN_MS, type Burst, type LoadOptions, type LoadResult } from './load.js';
 import type { Scene } from './scene.js';
 import type { SendPlan } from './send-plan.js';
 
 /** The rate of IP packets into each client's tunnel, towards the client, Mbit/s. */
 export const CONSTANT_MBIT = 2.7;
+/** The same in a burst of the changing load. Bursts last 46 % of the time, so the mean is 2.7 Mbit/s as well. */
+export const BURST_MBIT = 5.8;
 
 const port = 5000;
 const sentLine = z.object({
@@ -24,25 +27,38 @@ const receivedLine = z.object({
   delayMs: z.object({ median: z.number(), p95: z.number() }),
 });
 
+/** A constant rate into every tunnel from a random moment on. */
+export function constantRate(scene: Scene, load: LoadOptions): Promise<LoadResult> {
+  const toMs = load.seconds * 1000;
+  return sendBursts(scene, load, CONSTANT_MBIT, (random) => [{ fromMs: random() * BEGIN_WITHIN_MS, toMs }]);
+}
+
+/** Bursts at random moments and of random lengths into every tunnel. */
+export function changingRate(scene: Scene, load: LoadOptions): Promise<LoadResult> {
+  return sendBursts(scene, load, BURST_MBIT, (random) => randomBursts(load.seconds * 1000, random));
+}
+
 /**
  * Sends UDP through every tunnel, from the web server to the client. A datagram that arrives after the end of the load counts
  * as not delivered, because a tunnel's TCP delivers everything at some time.
  * @throws {Error} if a datagram arrived twice or changed, or if none arrived.
  */
-export async function constantRate(
+async function sendBursts(
   { network, clients }: Scene,
   { seconds, seed }: LoadOptions,
+  mbit: number,
+  burstsOf: (random: () => number) => readonly Burst[],
 ): Promise<LoadResult> {
   const random = generator(seed);
   const bytes = datagramBytes(PACKET_BYTES);
   const plan: SendPlan = {
     port,
     datagramBytes: bytes,
-    intervalMs: (PACKET_BYTES * 8) / (CONSTANT_MBIT * 1000),
+    intervalMs: (PACKET_BYTES * 8) / (mbit * 1000),
     durationMs: seconds * 1000,
     targets: clients.map(({ tunnelAddress }) => ({
       address: tunnelAddress,
-      afterMs: random() * BEGIN_WITHIN_MS,
+      bursts: burstsOf(random),
     })),
   };
   const timeoutMs = plan.durationMs + 180_000;
@@ -56,12 +72,16 @@ export async function constantRate(
   return {
     beganMs,
     endedMs,
-    clients: received.map(({ datagrams, delayMs }, index) => ({
-      sentBytes: (sent[index] ?? 0) * PACKET_BYTES,
-      receivedBytes: datagrams * PACKET_BYTES,
-      seconds: (plan.durationMs - (plan.targets[index]?.afterMs ?? 0)) / 1000,
-      delayMs,
-    })),
+    clients: received.map(({ datagrams, delayMs }, index) => {
+      const { bursts = [] } = plan.targets[index] ?? {};
+      return {
+        sentBytes: (sent[index] ?? 0) * PACKET_BYTES,
+        receivedBytes: datagrams * PACKET_BYTES,
+        seconds: (plan.durationMs - (bursts[0]?.fromMs ?? 0)) / 1000,
+        bursts,
+        delayMs,
+      };
+    }),
   };
 }
 
