@@ -31,7 +31,7 @@ describe('the experiment: a crowd on one access point', () => {
   test('with balance less load is offered to it, more is delivered, and downloads end sooner and more evenly', async () => {
     const out = temporaryDirectory();
     // The other arrangements prove nothing more here; `npm run experiment` has them.
-    const short = ['--duration', '20', '--bytes', '6000000', '--only', 'a,d'];
+    const short = ['--duration', '20', '--bytes', '6000000', '--only', 'constant,downloads,a,d'];
     const { exitCode, all } = await experiment(['--output', out, ...short]);
     // The experiment itself fails if a client reconnects or receives wrong bytes.
     expect(exitCode, all).toBe(0);

@@ -56,7 +56,9 @@ interface Spread {
   readonly reconnects: number;
 }
 
-interface Modes extends Readonly<Record<'both' | 'first' | 'joined' | 'left' | 'quicker', DaemonStatus>> {
+type Moment = 'both' | 'alone' | 'whenFull' | 'roomAgain' | 'first' | 'joined' | 'left' | 'quicker';
+
+interface Modes extends Readonly<Record<Moment, DaemonStatus>> {
   /** The path that the other client fills. */
   readonly filled: string;
   readonly reconnects: number;
@@ -194,9 +196,14 @@ describe('on this machine’s own kernel, through netlink', () => {
       const ours = one?.subflows.map(({ path = '', subflow }) => [path, subflow.ours] as const);
       return { reason: one?.reason, ...Object.fromEntries(ours ?? []) };
     };
-    const { both, first, joined, left, filled, quicker } = result;
+    const { both, alone, whenFull, roomAgain, first, joined, left, filled, quicker } = result;
     const reason = (text: string) => expect.stringContaining(text) as string;
     expect(alice(both)).toEqual({ reason: reason('wifi, lte are active by load-balancing'), wifi: 'active', lte: 'active' });
+    // `both = when-full`: two paths only while one has no room for the download
+    for (const status of [alone, roomAgain])
+      expect(status.sessions.map(({ subflows }) => subflows.filter(({ subflow }) => subflow.ours === 'active').length)).toEqual([1, 1]);
+    expect(alice(whenFull)).toMatchObject({ wifi: 'active', lte: 'active' });
+    expect(whenFull.paths.some(({ isCongested }) => isCongested)).toBe(true);
     expect(alice(first)).toEqual({ reason: reason('wifi is primary by priority-based'), wifi: 'active', lte: 'backup' });
     expect(alice(joined)).toEqual({ reason: reason('wifi, lte are active by priority-based'), wifi: 'active', lte: 'active' });
     expect(joined.paths[0]).toMatchObject({ name: 'wifi', isCongested: true });

@@ -89,6 +89,15 @@ await scenario(async (cleanup, out) => {
   );
   say('load-balancing: both paths carry the download');
 
+  await rule('balance', 'both = when-full');
+  const alone = await untilAlice('one path is active', ({ primary }) => primary !== undefined);
+  const whenFull = await untilAlice('the other path is active, too', ({ active }) => active?.length === 2);
+  say('both = when-full: the other path is active, too');
+  await endDownload();
+  const roomAgain = await untilAlice('one path is active again', ({ primary }) => primary !== undefined);
+  say('both = when-full: one path is active again');
+  endDownload = download(host);
+
   await rule('priority-based', 'primary = wifi, lte');
   const first = await untilAlice('only wifi is active', ({ primary }) => primary === 'wifi');
   const joined = await untilAlice('lte is active, too', ({ active }) => active?.join() === 'wifi,lte');
@@ -120,5 +129,16 @@ await scenario(async (cleanup, out) => {
   );
   say('smallest-delay: alice left the path that the other client fills');
   await endDownload();
-  return { both, first, joined, left, filled, quicker, reconnects: await reconnects(tunnels) };
+  return {
+    both,
+    alone,
+    whenFull,
+    roomAgain,
+    first,
+    joined,
+    left,
+    filled,
+    quicker,
+    reconnects: await reconnects(tunnels),
+  };
 });
