@@ -5,7 +5,7 @@ import { withCleanup } from '../lab/cleanup.js';
 import { networkNeeds } from '../lab/needs.js';
 import { figure6Paths } from '../lab/network.js';
 import { breakPath } from '../lab/path-fault.js';
-import { untilStatus } from '../lab/scenarios/scenario.js';
+import { statusOf, untilStatus } from '../lab/scenarios/scenario.js';
 import { writeRules } from '../lab/sidecar-files.js';
 import { Sidecar } from '../lab/sidecar.js';
 import { buildStage } from '../lab/stage.js';
@@ -70,9 +70,17 @@ export const deathBench: Bench = {
             sessions.some(isOnWifi),
           );
           await write(dryRun);
-          await untilStatus(files, `dry-run = ${dryRun}`, (status) => status.dryRun === (dryRun === 'yes'));
-          // Deaths come at any moment between two rounds.
-          await sleep(1000 + Math.random() * 1000);
+          // After the death before, wifi can fail again for a moment. Then the client is not there when wifi dies.
+          const since = Date.now();
+          do {
+            await untilStatus(
+              files,
+              'wifi carries all',
+              ({ sessions, dryRun: isDry }) => sessions.some(isOnWifi) && isDry === (dryRun === 'yes'),
+            );
+            // Deaths come at any moment between two rounds.
+            await sleep(1000 + Math.random() * 1000);
+          } while (!(await statusOf(files)).sessions.some(isOnWifi) && Date.now() - since < PATIENCE_MS);
           const known = (await sidecar.switches()).length;
           const diedMs = Date.now();
           const revive = await breakPath(network, { path: 'wifi' });
