@@ -48,7 +48,7 @@ const SETTING_RULES: readonly SettingRule[] = [
     isWrong: (value) => value === '0',
     verdict: 'note',
     effect: 'the kernel never stops using a path that has become silent',
-    remedy: (sysctl) => `${sysctl}=4`,
+    remedy: (sysctl) => `${sysctl}=1`,
     isObstacle: false,
   },
 ];

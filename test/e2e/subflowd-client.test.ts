@@ -39,7 +39,7 @@ async function forgetSetUp(): Promise<void> {
     'ip rule flush; ip rule add lookup main priority 32766; ip -6 rule flush; ip -6 rule add lookup main priority 32766;' +
       'ip route flush table 100; ip route flush table 101; ip -6 route flush table 100; ip -6 route flush table 101;' +
       'ip mptcp endpoint flush; ip mptcp limits set subflows 0 add_addr_accepted 0;' +
-      'ip route add default via 192.168.200.1 dev lte metric 200; sysctl -qw net.mptcp.enabled=0',
+      'ip route add default via 192.168.200.1 dev lte metric 200; sysctl -qw net.mptcp.enabled=0 net.mptcp.stale_loss_cnt=4',
   ]);
 }
 
@@ -56,7 +56,7 @@ async function run(command: string): Promise<{ readonly exitCode: number; readon
 async function settings(): Promise<string> {
   const { stdout } = await client.namespace.run('sh', [
     '-c',
-    'ip rule; ip -6 rule; ip route show table all | grep -v fe80; ip mptcp endpoint; ip mptcp limits; cat /proc/sys/net/mptcp/enabled',
+    'ip rule; ip -6 rule; ip route show table all | grep -v fe80; ip mptcp endpoint; ip mptcp limits; sysctl net.mptcp.enabled net.mptcp.stale_loss_cnt',
   ]);
   return stdout;
 }
@@ -78,6 +78,7 @@ describe('subflowd-client on a client with two networks and nothing set up', () 
 
     expect(await run('up')).toMatchObject({ exitCode: 0 });
     const changed = await settings();
+    expect(changed).toContain('net.mptcp.stale_loss_cnt = 1');
     expect(await run('up')).toEqual({ exitCode: 0, text: '' });
     expect(await settings()).toBe(changed);
     await stage.connect(0, 'alice');

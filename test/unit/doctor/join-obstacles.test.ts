@@ -42,7 +42,7 @@ describe('the settings of the kernel in the namespace of a server', () => {
   it('are a note if they only make failover worse', () => {
     const { checks, byPid } = judge(['stale_loss_cnt', '0']);
     expect(checks).toMatchObject([
-      { verdict: 'note', remedy: expect.stringContaining('stale_loss_cnt=4') as string },
+      { verdict: 'note', remedy: expect.stringContaining('stale_loss_cnt=1') as string },
     ]);
     expect(byPid.size).toBe(0);
   });
