@@ -1,6 +1,6 @@
 // Runs in the web server's namespace: `rate-sender PLAN`, where PLAN is a SendPlan as JSON. It sends datagrams at a constant
-// rate in each burst of each target. Then it prints a JSON line: when it began and ended, how many it sent to each target, and how many
-// could not be sent.
+// rate in each burst of each target. Then it prints a JSON line: when it began and ended, how many it sent to each target, and
+// how many could not be sent.
 import { createSocket } from 'node:dgram';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { filler, writeHeader } from './datagram.js';
