@@ -19,8 +19,15 @@ export interface PriorityResult {
   readonly reason?: string;
 }
 
-/** Options of {@link Backend.setPriority}. */
-export interface PriorityOptions {
+/** Result of a change that was not tried, because an earlier change of the same connection to `active` was not made. */
+export interface NotTried {
+  readonly outcome: 'not-tried';
+}
+
+/** A priority to set. */
+export interface PriorityRequest {
+  readonly name: SubflowName;
+  readonly priority: Priority;
   /**
    * If the requested priority is `active` and the peer asks for `backup`, override the peer's priority in this kernel. False by
    * default. A backend that cannot do this returns `refused`.
@@ -40,8 +47,13 @@ export interface Backend {
    * @throws {KernelError} if there is no such process, or if its sockets cannot be read.
    */
   connections(pid: number): Promise<ServerSockets>;
-  /** Does not throw if the subflow is gone or cannot be set; see the result. */
-  setPriority(subflow: SubflowName, priority: Priority, options?: PriorityOptions): Promise<PriorityResult>;
+  /**
+   * Sets priorities, usually all of one round. Requests of one connection follow each other. They are carried out in this
+   * order, and after one to `active` that was not made, the others of its connection are not tried. So a connection never
+   * loses its last active subflow. Requests of other connections are carried out in any case.
+   * @returns a result for each request, in the order of the requests. A subflow that is gone or cannot be set is not an error.
+   */
+  setPriorities(requests: readonly PriorityRequest[]): Promise<readonly (PriorityResult | NotTried)[]>;
   /**
    * Passes the PIDs of all running servers, also of those without sessions: a backend may have to listen before a client
    * connects. The backend forgets what it stored about other processes.

@@ -12,8 +12,9 @@ import type {
   LocatedSubflow,
 } from '../kernel/walk/subflow-location.js';
 import { FdTableReader, type OpenFiles } from '../kernel/walk/fd-table.js';
-import type { Backend, PriorityOptions, PriorityResult } from './backend.js';
+import type { Backend, NotTried, PriorityRequest, PriorityResult } from './backend.js';
 import { FallbackTimes } from './fallback-times.js';
+import { setInOrder } from './in-order.js';
 
 /** The last observation of a server. */
 interface LastObservation {
@@ -100,21 +101,21 @@ export class DevmemBackend implements Backend {
     });
   }
 
-  setPriority(
-    name: SubflowName,
-    priority: Priority,
-    { overridePeer = false }: PriorityOptions = {},
-  ): Promise<PriorityResult> {
+  setPriorities(requests: readonly PriorityRequest[]): Promise<readonly (PriorityResult | NotTried)[]> {
+    return Promise.resolve(setInOrder(requests, (request) => this.#set(request)));
+  }
+
+  #set({ name, priority, overridePeer = false }: PriorityRequest): PriorityResult {
     const result = this.#commit(name, priority, overridePeer);
-    if (result.outcome !== 'gone') return Promise.resolve(result);
+    if (result.outcome !== 'gone') return result;
     // The subflow may still exist at another location: a neighbour on its list closed, or the fd table grew.
     this.#last.get(name.pid)?.walk.forgetRemote(name.remote);
     try {
       this.#observe(name.pid);
     } catch {
-      return Promise.resolve(gone('there is no such subflow'));
+      return gone('there is no such subflow');
     }
-    return Promise.resolve(this.#commit(name, priority, overridePeer));
+    return this.#commit(name, priority, overridePeer);
   }
 
   close(): Promise<void> {

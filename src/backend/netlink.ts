@@ -1,10 +1,11 @@
 import { formatEndpoint, isSameEndpoint } from '../model/endpoint.js';
-import type { Backend, PriorityOptions, PriorityResult } from './backend.js';
+import type { Backend, NotTried, PriorityRequest, PriorityResult } from './backend.js';
 import type { Announcement } from '../model/announcement.js';
 import type { Connection, ServerSockets } from '../model/connection.js';
 import type { ExcessSubflows, SubflowLimits } from '../model/subflow-limits.js';
 import type { Priority, SubflowName } from '../model/subflow.js';
 import { FallbackTimes } from './fallback-times.js';
+import { setInOrder } from './in-order.js';
 import { descriptors, socketInodes } from './netlink/descriptors.js';
 import { subflowNow, type SubflowInfo, type TcpSocket } from './netlink/diag.js';
 import { toKernelError } from './netlink/to-kernel-error.js';
@@ -100,18 +101,16 @@ export class NetlinkBackend implements Backend {
     }
   }
 
-  setPriority(
-    name: SubflowName,
-    priority: Priority,
-    { overridePeer = false }: PriorityOptions = {},
-  ): Promise<PriorityResult> {
-    let result: PriorityResult;
-    try {
-      result = this.#set(name, priority, overridePeer);
-    } catch (error) {
-      result = refused(toKernelError(error, name.pid).message);
-    }
-    return Promise.resolve(result);
+  setPriorities(requests: readonly PriorityRequest[]): Promise<readonly (PriorityResult | NotTried)[]> {
+    return Promise.resolve(
+      setInOrder(requests, ({ name, priority, overridePeer = false }) => {
+        try {
+          return this.#set(name, priority, overridePeer);
+        } catch (error) {
+          return refused(toKernelError(error, name.pid).message);
+        }
+      }),
+    );
   }
 
   close(): Promise<void> {

@@ -24,6 +24,7 @@ import {
   findSwitches,
   hasSameSubflows,
   keyOf,
+  type AppliedChanges,
 } from './compare-plans.js';
 import { EndedServers } from './ended-servers.js';
 import { observe } from './observe.js';
@@ -43,7 +44,7 @@ export interface Written {
 export interface ControllerMap {
   /** A switch was verified, and it is known whether traffic followed. */
   switch: [ReportedSwitch];
-  /** The controller tried to set priorities of one session: each change and its result. */
+  /** The controller tried to set priorities of one session: each change that was tried, and its result. */
   applied: [readonly AppliedChange[]];
   /** A round ended, with this plan. */
   round: [Plan];
@@ -229,14 +230,10 @@ export class Controller extends EventEmitter<ControllerMap> {
       this.#modes = state;
       this.#guidance = guidance;
       const before = planSessions(observed, guidance);
-      const applied = new Map<SessionPlan, readonly AppliedChange[]>();
-      let committedAt = 0;
-      for (const session of guidance.isDryRun ? [] : before.sessions) {
-        if (session.wishes.length === 0) continue;
-        const changes = await this.#apply(session, problems);
-        applied.set(session, changes);
+      const applied = await this.#apply(guidance.isDryRun ? [] : before.sessions, problems);
+      const committedAt = Date.now();
+      for (const [session, changes] of applied) {
         this.emit('applied', changes);
-        committedAt = Date.now();
         this.#written.set(keyOf(session), { at: committedAt, changes });
       }
       const after =
@@ -260,13 +257,13 @@ export class Controller extends EventEmitter<ControllerMap> {
     this.#problems = problems;
   }
 
-  /** If this fails for one session, it is a problem, and the priorities of the others are still set. */
-  async #apply(session: SessionPlan, problems: Set<string>): Promise<readonly AppliedChange[]> {
+  /** If this fails, it is a problem, and the round still ends. */
+  async #apply(plans: readonly SessionPlan[], problems: Set<string>): Promise<AppliedChanges> {
     try {
-      return await apply(this.#inputs.backend, session);
+      return await apply(this.#inputs.backend, plans);
     } catch (error) {
-      problems.add(`${session.session.commonName}: no priority could be set: ${(error as Error).message}`);
-      return [];
+      problems.add(`no priority could be set: ${(error as Error).message}`);
+      return new Map();
     }
   }
 

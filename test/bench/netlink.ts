@@ -8,6 +8,7 @@ import type { Figure } from './figure.js';
 import { Floor } from './floor.js';
 import { RealSessions } from './real-sessions.js';
 import { ratios, spreadOf, takeTurns, timed } from './rounds.js';
+import { setPriority } from '../support/set-priority.js';
 
 const PATIENCE_MS = 120_000;
 
@@ -67,7 +68,7 @@ export const netlinkBench: Bench = {
                 const name = names[at % names.length];
                 if (!name) throw new Error('there is no session to switch');
                 const priority = Math.floor(at++ / names.length) % 2 === 0 ? 'backup' : 'active';
-                const { outcome, reason } = await backend.setPriority(name, priority);
+                const { outcome, reason } = await setPriority(backend, name, priority);
                 if (outcome !== 'committed') throw new Error(`${outcome}: ${reason ?? ''}`);
               }
             }),

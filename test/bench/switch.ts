@@ -12,6 +12,7 @@ import { Floor } from './floor.js';
 import { paperWalk } from './paper-walk.js';
 import { ratios, spreadOf, takeTurns, timed, type Contestant } from './rounds.js';
 import { writeTrails } from './trails.js';
+import { setPriority } from '../support/set-priority.js';
 
 export const switchBench: Bench = {
   name: 'switch',
@@ -150,7 +151,7 @@ function switcher(backend: DevmemBackend, names: readonly SubflowName[]): (count
       for (let done = 0; done < count; done++) {
         const name = names[at];
         if (!name) throw new Error('there is no session to switch');
-        const { outcome, reason } = await backend.setPriority(name, priority);
+        const { outcome, reason } = await setPriority(backend, name, priority);
         if (outcome !== 'committed' && outcome !== 'unchanged')
           throw new Error(`${outcome}: ${reason ?? ''}`);
         if (++at === names.length) [at, priority] = [0, priority === 'backup' ? 'active' : 'backup'];

@@ -15,6 +15,7 @@ import { needs, networkNeeds } from '../lab/needs.js';
 import { buildNetwork, type Network } from '../lab/network.js';
 import { says } from '../lab/says.js';
 import { until } from '../support/until.js';
+import { setPriority } from '../support/set-priority.js';
 
 const port = 4000;
 const NETLINK_GENERIC = 16;
@@ -107,14 +108,14 @@ describe('the netlink backend', () => {
       const { subflows } = await onlyConnection(2);
       return Object.fromEntries(subflows.map(({ id, ours }) => [id, ours])) as Record<number, string>;
     };
-    expect(await backend.setPriority(nameOf(connection, lte), 'backup')).toEqual(committed);
+    expect(await setPriority(backend, nameOf(connection, lte), 'backup')).toEqual(committed);
     expect(await wishes()).toEqual({ 0: 'active', [lte?.id ?? -1]: 'backup' });
-    expect(await backend.setPriority(nameOf(connection, lte), 'backup')).toEqual({
+    expect(await setPriority(backend, nameOf(connection, lte), 'backup')).toEqual({
       outcome: 'unchanged',
       isMpPrioRequested: false,
     });
-    expect(await backend.setPriority(nameOf(connection, lte), 'active')).toEqual(committed);
-    expect(await backend.setPriority(nameOf(connection, wifi), 'backup')).toEqual(committed);
+    expect(await setPriority(backend, nameOf(connection, lte), 'active')).toEqual(committed);
+    expect(await setPriority(backend, nameOf(connection, wifi), 'backup')).toEqual(committed);
     expect(await wishes()).toEqual({ 0: 'backup', [lte?.id ?? -1]: 'active' });
     await until(
       'the client has received all three',
@@ -134,9 +135,9 @@ describe('the netlink backend', () => {
       connection,
       subflows.find(({ peers }) => peers === 'backup'),
     );
-    expect(await backend.setPriority(held, 'active')).toMatchObject({ outcome: 'unchanged' });
+    expect(await setPriority(backend, held, 'active')).toMatchObject({ outcome: 'unchanged' });
     // the kernel has no call for it
-    expect(await backend.setPriority(held, 'active', { overridePeer: true })).toMatchObject({
+    expect(await setPriority(backend, held, 'active', { overridePeer: true })).toMatchObject({
       outcome: 'refused',
       reason: expect.stringContaining('backend = devmem') as string,
     });
@@ -150,7 +151,7 @@ describe('the netlink backend', () => {
     cleanup.add(() => other.close());
     await other.connections(pid);
     const set = async (by: NetlinkBackend, priority: 'active' | 'backup') => {
-      const { outcome } = await by.setPriority(name, priority);
+      const { outcome } = await setPriority(by, name, priority);
       const now = (await other.connections(pid)).connections[0]?.subflows;
       const subflow = now?.find(({ remote }) => remote.address === name.remote.address);
       return [outcome, subflow?.ours];
@@ -266,8 +267,8 @@ describe('the netlink backend', () => {
       const ss = await network.server.run('ss', ['-Htn', 'state', 'established', 'dst', lteAddress]);
       return ss.stdout === '';
     });
-    expect(await backend.setPriority(nameOf(connection, lte), 'backup')).toMatchObject(gone);
-    expect(await backend.setPriority(nameOf(connection, wifi), 'backup')).toMatchObject({
+    expect(await setPriority(backend, nameOf(connection, lte), 'backup')).toMatchObject(gone);
+    expect(await setPriority(backend, nameOf(connection, wifi), 'backup')).toMatchObject({
       outcome: 'committed',
     });
 
@@ -276,7 +277,7 @@ describe('the netlink backend', () => {
       const ss = await network.server.run('ss', ['-Htn', 'state', 'established', 'sport', `:${port}`]);
       return ss.stdout === '';
     });
-    expect(await backend.setPriority(nameOf(connection, wifi), 'active')).toMatchObject(gone);
+    expect(await setPriority(backend, nameOf(connection, wifi), 'active')).toMatchObject(gone);
 
     process.kill(pid, 'SIGKILL');
     await until('the process is gone', () => {
@@ -288,7 +289,7 @@ describe('the netlink backend', () => {
       }
     });
     await expect(backend.connections(pid)).rejects.toThrow(`there is no process ${pid}`);
-    expect(await backend.setPriority(nameOf(connection, wifi), 'active')).toMatchObject(gone);
+    expect(await setPriority(backend, nameOf(connection, wifi), 'active')).toMatchObject(gone);
   });
 
   test('reports each change, and misses no connection when the kernel drops events', async () => {

@@ -16,7 +16,7 @@ export function withListener(backend: Backend, listener: PathManagerListener): B
       listener.storeForeignObservation(pid, sockets.connections);
       return { ...sockets, connections: listener.withoutExcess(pid, sockets.connections) };
     },
-    setPriority: (subflow, priority, options) => backend.setPriority(subflow, priority, options),
+    setPriorities: (requests) => backend.setPriorities(requests),
     trackServers: (pids) => {
       listener.trackServers(pids);
       backend.trackServers?.(pids);

@@ -9,6 +9,7 @@ import { figure6Paths } from '../network.js';
 import { buildStage } from '../stage.js';
 import { until } from '../../support/until.js';
 import { PATIENCE_MS, reconnects, say, scenario } from './scenario.js';
+import { setPriority } from '../../support/set-priority.js';
 
 const CLIENTS = 3;
 
@@ -69,7 +70,7 @@ async function setAll(backend: Backend, pid: number, path: string, priority: Pri
   for (const { remote: connection, subflows } of (await backend.connections(pid)).connections) {
     for (const { local, remote } of subflows) {
       if (!remote.address.startsWith(prefix)) continue;
-      const result = await backend.setPriority({ pid, connection, local, remote }, priority);
+      const result = await setPriority(backend, { pid, connection, local, remote }, priority);
       if (result.outcome !== 'committed')
         throw new Error(`${backend.name}: ${result.outcome}, ${result.reason ?? ''}`);
     }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { Backend, PriorityResult } from '../../../src/backend/backend.js';
+import type { Backend, PriorityRequest, PriorityResult } from '../../../src/backend/backend.js';
+import { NOT_TRIED } from '../../../src/backend/in-order.js';
 import { DevmemBackend } from '../../../src/backend/devmem.js';
 import type { Switch } from '../../../src/control/compare-plans.js';
 import { Controller } from '../../../src/control/controller.js';
@@ -67,7 +68,7 @@ function withChanges(real: Backend, changes: Partial<Backend>): Backend {
     description: real.description,
     notifiesPeer: real.notifiesPeer,
     connections: (pid) => real.connections(pid),
-    setPriority: (name, priority) => real.setPriority(name, priority),
+    setPriorities: (requests) => real.setPriorities(requests),
     close: () => real.close(),
     ...changes,
   };
@@ -176,17 +177,30 @@ it('assigns no port if two connections come from the address', async () => {
   expect(image.changes()).toEqual([]);
 });
 
-it('makes no subflow backup if the wanted one cannot be made active', async () => {
+it('sets all priorities of a round in one call, and reports the changes that were tried', async () => {
   const alice = image.socket(ALICE);
   image.place(alice.contexts[1] as bigint, 'mptcp_subflow_context', 'request_bkup', 1n);
   image.task(PID, [alice.file]);
   const refused: PriorityResult = { outcome: 'refused', isMpPrioRequested: false, reason: 'for the test' };
-  await start((real) => ({
-    setPriority: async (name, priority) =>
-      priority === 'active' ? refused : real.setPriority(name, priority),
+  const calls: (readonly PriorityRequest[])[] = [];
+  await start(() => ({
+    setPriorities: (requests) => {
+      calls.push(requests);
+      return Promise.resolve([refused, ...requests.slice(1).map(() => NOT_TRIED)]);
+    },
   }));
-  expect(image.changes()).toEqual([]);
+  expect(calls[0]).toMatchObject([
+    { name: { remote: LTE }, priority: 'active' },
+    { name: { remote: WIFI }, priority: 'backup' },
+  ]);
   expect(problems).toEqual([expect.stringContaining('cannot be made active: for the test')]);
+});
+
+it('ends the round if the backend fails, and reports it', async () => {
+  image.task(PID, [image.socket(ALICE).file]);
+  const controller = await start(() => ({ setPriorities: () => Promise.reject(new Error('for the test')) }));
+  expect(problems).toEqual(['no priority could be set: for the test']);
+  expect(controller.current().sessions[0]).toMatchObject({ state: 'pending' });
 });
 
 it('starts another round after a change during a round', async () => {

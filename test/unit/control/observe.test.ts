@@ -27,7 +27,7 @@ function showing(sockets: Partial<ServerSockets> | Error): Backend {
       sockets instanceof Error
         ? Promise.reject(sockets)
         : Promise.resolve({ connections: [CONNECTION], plain: [], problems: [], ...sockets }),
-    setPriority: () => Promise.reject(new Error('nothing is to be set')),
+    setPriorities: () => Promise.reject(new Error('nothing is to be set')),
     close: () => Promise.resolve(),
   };
 }

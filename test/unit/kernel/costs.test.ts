@@ -9,6 +9,7 @@ import type { NativeMemory } from '../../../src/native/addon.js';
 import { PID } from '../../support/alice.js';
 import { CrowdImage } from '../../support/crowd-image.js';
 import { ALL_LAYOUTS, LINUX_6_1, SAFE_ACCESSES } from '../../support/layouts.js';
+import { setPriority } from '../../support/set-priority.js';
 
 // nothing is timed, but a busy machine needs long for images of 40 MB
 vi.setConfig({ testTimeout: 120_000 });
@@ -102,7 +103,7 @@ describe.each(ALL_LAYOUTS)('%s: an observation of a server', (_, layout) => {
     const [name] = crowd.names;
     if (!name) throw new Error('there are 50 sessions');
     await backend.connections(PID);
-    await backend.setPriority(name, 'backup');
+    await setPriority(backend, name, 'backup');
     const { calls } = await count(async () => {
       const [first] = (await backend.connections(PID)).connections;
       expect(first?.subflows.map(({ ours }) => ours)).toEqual(['active', 'backup', 'active']);
@@ -118,10 +119,10 @@ describe.each(SAFE_ACCESSES)('$kernel, $access: a second commit to a subflow', (
     const name = crowd.names[25];
     if (!name) throw new Error('there are 50 sessions');
     await backend.connections(PID);
-    await backend.setPriority(name, 'backup');
+    await setPriority(backend, name, 'backup');
     await backend.connections(PID);
     const cost = await count(async () => {
-      expect((await backend.setPriority(name, 'active')).outcome).toBe('committed');
+      expect((await setPriority(backend, name, 'active')).outcome).toBe('committed');
     });
     expect(cost.calls).toBe(1);
   });
@@ -141,8 +142,8 @@ describe('Linux 6.1, bytes: a second commit to a subflow', () => {
     const pages = new Set(words.filter((_, at) => at % 3 === 0).map((address) => address / 4096n)).size;
     expect(pages).toBeGreaterThan(1);
     await backend.connections(PID);
-    await backend.setPriority(name, 'backup');
-    const { reads } = await count(() => backend.setPriority(name, 'active'));
+    await setPriority(backend, name, 'backup');
+    const { reads } = await count(() => setPriority(backend, name, 'active'));
     expect(reads).toBeLessThanOrEqual(2 * pages);
   });
 });

@@ -9,6 +9,7 @@ import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { KernelImage } from '../../support/kernel-image.js';
 import type { SocketLocation } from '../../support/kernel-image-types.js';
 import { SAFE_ACCESSES } from '../../support/layouts.js';
+import { setPriority } from '../../support/set-priority.js';
 
 const NAME: SubflowName = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
 
@@ -119,7 +120,7 @@ describe.each(SAFE_ACCESSES)(
       observed = { pid: PID, connection: connection.remote, local: lte.local, remote: lte.remote };
       expect(observed).toEqual(NAME);
       // this makes the guards, and shows that they match
-      expect((await backend.setPriority(observed, 'backup')).outcome).toBe('committed');
+      expect((await setPriority(backend, observed, 'backup')).outcome).toBe('committed');
     });
     afterEach(async () => {
       await backend.close();
@@ -129,7 +130,7 @@ describe.each(SAFE_ACCESSES)(
     it.each(Object.entries(guards(layout)))('%s', async (_, guard) => {
       corrupt(...guard());
       const corrupted = image.reread();
-      const result = await backend.setPriority(observed, 'active');
+      const result = await setPriority(backend, observed, 'active');
       expect(result.outcome).toBe('gone');
       expect(result.reason).toMatch(/\w/);
       expect(image.reread().equals(corrupted)).toBe(true);
@@ -147,7 +148,7 @@ describe.each(SAFE_ACCESSES)(
         corrupt(first.link, pointer(second.node));
         // and poisons its memory, like that of a freed object
         corrupt(first.node, [0, 1, 0, 0, 0, 0, 0xad, 0xde]);
-        expect((await backend.setPriority(name(), 'active')).outcome).toBe('committed');
+        expect((await setPriority(backend, name(), 'active')).outcome).toBe('committed');
       },
     );
   },

@@ -11,6 +11,7 @@ import {
   MULTIPATH_TCP_ORG,
   UPSTREAM,
 } from '../../support/layouts.js';
+import { setPriority } from '../../support/set-priority.js';
 
 const ON_LTE = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
 
@@ -138,7 +139,7 @@ describe.each(Object.entries(MULTIPATH_TCP_ORG))('%s', (_, layout) => {
     image.place(alice.contexts[1] as bigint, 'mptcp_tcp_sock', 'map_data_fin', 1n);
     image.task(PID, [alice.file]);
     await (await open('bytes')).connections(PID);
-    expect(await backend?.setPriority(ON_LTE, 'backup')).toMatchObject({ outcome: 'gone' });
+    expect(await setPriority(backend, ON_LTE, 'backup')).toMatchObject({ outcome: 'gone' });
     expect(image.changes()).toEqual([]);
   });
 
@@ -188,7 +189,7 @@ describe('an older scheduler of upstream, which honours the client’s priority 
     image.task(PID, [alice.file]);
     const lte = alice.contexts[1] as bigint;
     await (await open()).connections(PID);
-    expect(await backend?.setPriority(ON_LTE, 'backup')).toMatchObject({
+    expect(await setPriority(backend, ON_LTE, 'backup')).toMatchObject({
       outcome: 'committed',
       isMpPrioRequested: true,
     });
@@ -196,7 +197,7 @@ describe('an older scheduler of upstream, which honours the client’s priority 
     const seen = async () => (await backend?.connections(PID))?.connections[0]?.subflows[1];
     expect(await seen()).toMatchObject({ ours: 'backup', peers: 'active' });
     kernelWrites(lte, 'send_mp_prio', 0n);
-    await backend?.setPriority(ON_LTE, 'active');
+    await setPriority(backend, ON_LTE, 'active');
     expect(bits(lte)).toEqual({ request_bkup: false, backup: false, send_mp_prio: true });
     expect(await seen()).toMatchObject({ ours: 'active', peers: 'active' });
   });
@@ -215,12 +216,12 @@ describe('an older scheduler of upstream, which honours the client’s priority 
     await open();
     const seen = async () => (await backend?.connections(PID))?.connections[0]?.subflows[1];
     expect(await seen()).toMatchObject({ ours: 'active', peers: 'backup' });
-    await backend?.setPriority(ON_LTE, 'backup');
+    await setPriority(backend, ON_LTE, 'backup');
     expect(await seen()).toMatchObject({ ours: 'backup', peers: 'backup' });
-    await backend?.setPriority(ON_LTE, 'active');
+    await setPriority(backend, ON_LTE, 'active');
     expect(bits(lte)).toMatchObject({ request_bkup: false, backup: true });
     expect(await seen()).toMatchObject({ ours: 'active', peers: 'backup' });
-    await backend?.setPriority(ON_LTE, 'active', { overridePeer: true });
+    await setPriority(backend, ON_LTE, 'active', { overridePeer: true });
     expect(bits(lte)).toMatchObject({ request_bkup: false, backup: false });
   });
 
@@ -230,11 +231,11 @@ describe('an older scheduler of upstream, which honours the client’s priority 
     image.task(PID, [alice.file]);
     const lte = alice.contexts[1] as bigint;
     await (await open()).connections(PID);
-    await backend?.setPriority(ON_LTE, 'backup');
+    await setPriority(backend, ON_LTE, 'backup');
     kernelWrites(lte, 'backup', 0n);
     const seen = async () => (await backend?.connections(PID))?.connections[0]?.subflows[1];
     expect(await seen()).toMatchObject({ ours: 'active', peers: 'active' });
-    expect(await backend?.setPriority(ON_LTE, 'backup')).toMatchObject({ outcome: 'committed' });
+    expect(await setPriority(backend, ON_LTE, 'backup')).toMatchObject({ outcome: 'committed' });
     expect(await seen()).toMatchObject({ ours: 'backup', peers: 'active' });
   });
 
@@ -288,7 +289,7 @@ describe('structures that leave no safe byte', () => {
       remedy: expect.stringContaining('nopat') as string,
     });
     await (await open('mapped')).connections(PID);
-    expect(await backend?.setPriority(ON_LTE, 'backup')).toMatchObject({ outcome: 'committed' });
+    expect(await setPriority(backend, ON_LTE, 'backup')).toMatchObject({ outcome: 'committed' });
   });
 });
 
@@ -307,7 +308,7 @@ describe('v0.86, which has no rcv_low_prio', () => {
     image.task(PID, [alice.file]);
     const { connections } = await (await open()).connections(PID);
     expect(connections[0]?.subflows.map(({ peers }) => peers)).toEqual(['active', 'backup']);
-    expect(await backend?.setPriority(ON_LTE, 'active', { overridePeer: true })).toMatchObject({
+    expect(await setPriority(backend, ON_LTE, 'active', { overridePeer: true })).toMatchObject({
       outcome: 'committed',
     });
     expect((await backend?.connections(PID))?.connections[0]?.subflows[1]).toMatchObject({
@@ -363,7 +364,7 @@ describe('before Linux 3.9', () => {
         [local, lte],
       ]);
       const name = { pid: PID, connection: wifi, local, remote: lte };
-      expect(await backend?.setPriority(name, 'backup')).toMatchObject({ outcome: 'committed' });
+      expect(await setPriority(backend, name, 'backup')).toMatchObject({ outcome: 'committed' });
       expect(image.changes()).toHaveLength(1);
     },
   );

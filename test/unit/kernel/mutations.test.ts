@@ -13,6 +13,7 @@ import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { KernelImage } from '../../support/kernel-image.js';
 import { ALL_LAYOUTS } from '../../support/layouts.js';
 import { generator, SEED } from '../../support/random.js';
+import { setPriority } from '../../support/set-priority.js';
 
 /** Broken images of each layout. MUTATIONS=N sets the number for all layouts together; SEED=N repeats a run. */
 const ROUNDS = Math.ceil(Number(process.env.MUTATIONS ?? 100_000) / ALL_LAYOUTS.length);
@@ -176,7 +177,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
             apply();
             before = readContent();
           }
-          const { outcome, reason } = await backend.setPriority(name, 'backup');
+          const { outcome, reason } = await setPriority(backend, name, 'backup');
           must(outcome === 'committed' || outcome === 'unchanged' || reason !== undefined, outcome);
           count(outcome);
         } catch (error) {

@@ -12,6 +12,7 @@ import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { KernelImage } from '../../support/kernel-image.js';
 import type { ImageSocket } from '../../support/kernel-image-types.js';
 import { ALL_LAYOUTS, LINUX_6_1 } from '../../support/layouts.js';
+import { setPriority } from '../../support/set-priority.js';
 
 const BOB: ImageSocket = {
   ...ALICE,
@@ -151,7 +152,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
     expect(after[0]).toBe(before[0]);
     expect(after[1]?.subflows[0]).toBe(before[1]?.subflows[0]);
     expect(after[1]?.subflows[1]).toEqual({ ...before[1]?.subflows[1], remote: { ...LTE, port: 99 } });
-    expect((await backend.setPriority(ALICE_ON_LTE, 'backup')).outcome).toBe('gone');
+    expect((await setPriority(backend, ALICE_ON_LTE, 'backup')).outcome).toBe('gone');
   });
 
   it('finds the other connection after one closed, and commits to no other one', async () => {
@@ -160,9 +161,9 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       image.setWord(files, 0n);
     });
     expect(await observe()).toEqual([before]);
-    expect((await backend.setPriority(ALICE_ON_LTE, 'backup')).outcome).toBe('committed');
+    expect((await setPriority(backend, ALICE_ON_LTE, 'backup')).outcome).toBe('committed');
     const gone = { ...ALICE_ON_LTE, connection: first?.remote ?? WIFI, remote: { ...LTE, port: 2000 } };
-    expect((await backend.setPriority(gone, 'backup')).outcome).toBe('gone');
+    expect((await setPriority(backend, gone, 'backup')).outcome).toBe('gone');
     expect((await observe())[0]?.subflows.map(({ ours }) => ours)).toEqual(['active', 'backup']);
   });
 });
@@ -189,7 +190,7 @@ describe('where our priority is written over the client’s', () => {
       image.place(alice.contexts[1] as bigint, 'mptcp_subflow_context', 'backup', 1n);
     });
     await observe();
-    expect((await backend.setPriority(ALICE_ON_LTE, 'backup')).outcome).toBe('committed');
+    expect((await setPriority(backend, ALICE_ON_LTE, 'backup')).outcome).toBe('committed');
   });
 
   const ofAlice = async () =>

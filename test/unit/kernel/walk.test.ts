@@ -7,6 +7,7 @@ import { ALICE, LTE, PID, SERVER, WIFI } from '../../support/alice.js';
 import { KernelImage } from '../../support/kernel-image.js';
 import type { ImageOptions } from '../../support/kernel-image-types.js';
 import { ALL_LAYOUTS, SAFE_ACCESSES } from '../../support/layouts.js';
+import { setPriority } from '../../support/set-priority.js';
 
 const ON_LTE: SubflowName = { pid: PID, connection: WIFI, local: SERVER, remote: LTE };
 const ON_WIFI: SubflowName = { ...ON_LTE, remote: WIFI };
@@ -97,7 +98,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       await backend.connections(PID);
       const canNotify = cannotNotifyReason === undefined;
       const lte = alice.contexts[1] as bigint;
-      expect(await backend.setPriority(ON_LTE, 'backup')).toMatchObject({
+      expect(await setPriority(backend, ON_LTE, 'backup')).toMatchObject({
         outcome: 'committed',
         isMpPrioRequested: canNotify,
       });
@@ -108,7 +109,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
         mpPrioPending: canNotify,
       });
 
-      await backend.setPriority(ON_LTE, 'active');
+      await setPriority(backend, ON_LTE, 'active');
       expect(image.changes()).toEqual(canNotify ? flipped(lte, sendMpPrio) : []);
     });
 
@@ -116,9 +117,9 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       image.task(PID, [image.socket(ALICE).file]);
       const backend = await open(access);
       await backend.connections(PID);
-      expect((await backend.setPriority(ON_WIFI, 'backup')).outcome).toBe('committed');
+      expect((await setPriority(backend, ON_WIFI, 'backup')).outcome).toBe('committed');
       const once = image.changes();
-      expect((await backend.setPriority(ON_WIFI, 'backup')).outcome).toBe('unchanged');
+      expect((await setPriority(backend, ON_WIFI, 'backup')).outcome).toBe('unchanged');
       expect(image.changes()).toEqual(once);
     });
 
@@ -134,9 +135,9 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       image.task(PID, [alice.file]);
       const backend = await open(access);
       await backend.connections(PID);
-      expect(await backend.setPriority(ON_LTE, 'active')).toMatchObject({ outcome: 'unchanged' });
+      expect(await setPriority(backend, ON_LTE, 'active')).toMatchObject({ outcome: 'unchanged' });
       expect(image.changes()).toEqual([]);
-      const result = await backend.setPriority(ON_LTE, 'active', { overridePeer: true });
+      const result = await setPriority(backend, ON_LTE, 'active', { overridePeer: true });
       if (cannotOverrideReason === undefined) {
         expect(result.outcome).toBe('committed');
         expect(image.changes()).toEqual(flipped(alice.contexts[1] as bigint, peers));
@@ -158,9 +159,9 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       backend = new DevmemBackend(kernel);
       await backend.connections(PID);
       const walked = kernel.memory.reads;
-      await backend.setPriority(ON_WIFI, 'backup');
+      await setPriority(backend, ON_WIFI, 'backup');
       const first = kernel.memory.reads - walked;
-      await backend.setPriority(ON_WIFI, 'active');
+      await setPriority(backend, ON_WIFI, 'active');
       const second = kernel.memory.reads - walked - first;
       // the guards and the field, and once the four-tuples for the trail; an observation reads much more for the 50 others
       expect(second).toBeLessThanOrEqual(40);
@@ -186,7 +187,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       [WIFI, WIFI],
     ]);
     const name = { pid: PID, connection: v6, local, remote: v6 };
-    expect((await backend.setPriority(name, 'backup')).outcome).toBe('committed');
+    expect((await setPriority(backend, name, 'backup')).outcome).toBe('committed');
   });
 
   it('reports plain TCP', async () => {
@@ -240,15 +241,15 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
       const backend = await open();
       await backend.connections(PID);
       const unknown = { ...ON_LTE, remote: { ...LTE, port: 1 } };
-      expect(await backend.setPriority(unknown, 'backup')).toMatchObject({ outcome: 'gone' });
-      expect(await backend.setPriority({ ...ON_LTE, pid: 1 }, 'backup')).toMatchObject({ outcome: 'gone' });
+      expect(await setPriority(backend, unknown, 'backup')).toMatchObject({ outcome: 'gone' });
+      expect(await setPriority(backend, { ...ON_LTE, pid: 1 }, 'backup')).toMatchObject({ outcome: 'gone' });
     });
 
     it('memory opened for reading only', async () => {
       image.task(PID, [image.socket(ALICE).file]);
       const backend = await open('mapped', false);
       await backend.connections(PID);
-      expect(await backend.setPriority(ON_LTE, 'backup')).toMatchObject({ outcome: 'refused' });
+      expect(await setPriority(backend, ON_LTE, 'backup')).toMatchObject({ outcome: 'refused' });
     });
 
     it('a /proc/iomem without addresses', async () => {
@@ -293,7 +294,7 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
                 `${image.options.directMap.levels} page-table levels: the list of 2 tasks closes and contains PID 1`,
             );
             expect((await backend.connections(PID)).connections).toHaveLength(1);
-            expect((await backend.setPriority(ON_LTE, 'backup')).outcome).toBe('committed');
+            expect((await setPriority(backend, ON_LTE, 'backup')).outcome).toBe('committed');
           });
         }
       }
