@@ -14,7 +14,7 @@ import type {
 import { FdTableReader, type OpenFiles } from '../kernel/walk/fd-table.js';
 import type { Backend, NotTried, PriorityRequest, PriorityResult } from './backend.js';
 import { FallbackTimes } from './fallback-times.js';
-import { setInOrder } from './in-order.js';
+import { groupByConnection, isMade, NOT_TRIED } from './in-order.js';
 
 /** The last observation of a server. */
 interface LastObservation {
@@ -102,7 +102,15 @@ export class DevmemBackend implements Backend {
   }
 
   setPriorities(requests: readonly PriorityRequest[]): Promise<readonly (PriorityResult | NotTried)[]> {
-    return Promise.resolve(setInOrder(requests, (request) => this.#set(request)));
+    const results = new Array<PriorityResult | NotTried>(requests.length).fill(NOT_TRIED);
+    for (const group of groupByConnection(requests)) {
+      for (let isMadeSoFar = true; isMadeSoFar && group.next < group.end; group.next++) {
+        const request = requests[group.next] as PriorityRequest;
+        const result = (results[group.next] = this.#set(request));
+        isMadeSoFar = request.priority === 'backup' || isMade(result);
+      }
+    }
+    return Promise.resolve(results);
   }
 
   #set({ name, priority, overridePeer = false }: PriorityRequest): PriorityResult {

@@ -3,21 +3,33 @@ import type { NotTried, PriorityRequest, PriorityResult } from './backend.js';
 
 export const NOT_TRIED: NotTried = { outcome: 'not-tried' };
 
-/** Carries out requests one by one, as {@link Backend.setPriorities} has to. */
-export function setInOrder(
-  requests: readonly PriorityRequest[],
-  set: (request: PriorityRequest) => PriorityResult,
-): (PriorityResult | NotTried)[] {
-  let failed: PriorityRequest | undefined;
-  return requests.map((request) => {
-    if (failed && isSameConnection(failed, request)) return NOT_TRIED;
-    const result = set(request);
-    const isSet = result.outcome === 'committed' || result.outcome === 'unchanged';
-    failed = request.priority === 'active' && !isSet ? request : undefined;
-    return result;
-  });
+/** The requests of one connection: those from `next` up to `end`, without `end` itself. */
+export interface ConnectionGroup {
+  next: number;
+  readonly end: number;
 }
 
-function isSameConnection({ name: one }: PriorityRequest, { name: other }: PriorityRequest): boolean {
-  return one.pid === other.pid && isSameEndpoint(one.connection, other.connection);
+/** Divides requests, of which those of one connection follow each other. */
+export function groupByConnection(requests: readonly PriorityRequest[]): ConnectionGroup[] {
+  const groups: ConnectionGroup[] = [];
+  for (let next = 0, end = 1; next < requests.length; next = end++) {
+    while (end < requests.length && isSameConnection(requests, next, end)) end++;
+    groups.push({ next, end });
+  }
+  return groups;
+}
+
+/** Whether the subflow has the requested priority. */
+export function isMade(result: PriorityResult | NotTried | undefined): boolean {
+  return result?.outcome === 'committed' || result?.outcome === 'unchanged';
+}
+
+function isSameConnection(requests: readonly PriorityRequest[], at: number, other: number): boolean {
+  const [one, two] = [requests[at]?.name, requests[other]?.name];
+  return (
+    one?.pid === two?.pid &&
+    one !== undefined &&
+    two !== undefined &&
+    isSameEndpoint(one.connection, two.connection)
+  );
 }

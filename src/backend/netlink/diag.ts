@@ -5,6 +5,7 @@ import { keepIfEqual } from '../../util/keep-if-equal.js';
 import { addressText, writeAddress } from './address.js';
 import { writePortFilter } from './port-filter.js';
 import { malformed, readAttributes, type Attributes, type Message, type MessageWriter } from './message.js';
+import { Refusal } from './netlink-error.js';
 import type { RequestSocket, WritePayload } from './socket.js';
 
 // include/uapi/linux/sock_diag.h, inet_diag.h, tcp.h and mptcp.h
@@ -21,6 +22,7 @@ const TCP_LISTEN = 10;
 const INET_DIAG_INFO = 2;
 const INET_DIAG_ULP_INFO = 19;
 const INET_ULP_INFO_MPTCP = 3;
+/** Without it the kernel leaves out INET_DIAG_ULP_INFO as well (inet_diag.c, inet_sk_diag_fill). */
 const INFO_EXTENSION = 1 << (INET_DIAG_INFO - 1);
 const NO_COOKIE = 0xffffffff;
 
@@ -142,26 +144,31 @@ export function tcpSockets(
   );
 }
 
-/** Reads the subflow with these endpoints; undefined if there is none, or if it is not a subflow. @throws {NetlinkError} */
-export function subflowNow(socket: RequestSocket, ends: Omit<DiagSocket, 'inode'>): SubflowInfo | undefined {
-  try {
-    return socket.get(
-      SOCK_DIAG_BY_FAMILY,
-      (request) => {
-        writeRequest(request, { protocol: IPPROTO_TCP }, addressFamilyOf(ends.local), ends);
-      },
-      ({ payload }) => {
-        if (payload.length < DIAG_MSG.size) throw malformed('socket');
-        // If no connection has these endpoints, the kernel returns the listening socket that would accept one.
-        const found =
-          payload[DIAG_MSG.state] === TCP_ESTABLISHED ? readAttributes(payload, DIAG_MSG.size) : undefined;
-        return { subflow: found && readSubflow(found) };
-      },
-    ).subflow;
-  } catch (error) {
-    if ((error as { code?: string }).code === 'ENOENT') return undefined;
-    throw error;
-  }
+/** Reads the subflows with these endpoints with few system calls; undefined for those that are gone. @throws {NetlinkError} */
+export function subflowsNow(
+  socket: RequestSocket,
+  all: readonly Omit<DiagSocket, 'inode'>[],
+): (SubflowInfo | undefined)[] {
+  const answers = socket.getMany(
+    SOCK_DIAG_BY_FAMILY,
+    all.length,
+    (request, index) => {
+      const ends = all[index] as DiagSocket;
+      writeRequest(request, { protocol: IPPROTO_TCP }, addressFamilyOf(ends.local), ends);
+    },
+    ({ payload }) => {
+      if (payload.length < DIAG_MSG.size) throw malformed('socket');
+      // If no connection has these endpoints, the kernel returns the listening socket that would accept one.
+      const found =
+        payload[DIAG_MSG.state] === TCP_ESTABLISHED ? readAttributes(payload, DIAG_MSG.size) : undefined;
+      return { subflow: found && readSubflow(found) };
+    },
+  );
+  return answers.map((answer) => {
+    if (!(answer instanceof Refusal)) return answer.subflow;
+    if (answer.code === 'ENOENT') return undefined;
+    throw answer;
+  });
 }
 
 /** Which sockets a request is for; default of `state`: TCP_ESTABLISHED. */

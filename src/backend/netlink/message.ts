@@ -5,8 +5,8 @@ const HEADER = 16;
 const ATTRIBUTE_HEADER = 4;
 const TYPE_MASK = 0x3fff;
 const NESTED = 0x8000;
-/** Bytes. The longest request, to set a priority over IPv6, has 140. */
-const MAX_REQUEST_BYTES = 512;
+/** Bytes of one datagram. The longest request that is sent with others, to set a priority over IPv6, has 140. */
+const MAX_DATAGRAM_BYTES = 16_384;
 
 /** One netlink message. */
 export interface Message {
@@ -124,25 +124,34 @@ export function malformed(what: string): NetlinkError {
 }
 
 /**
- * Writes requests one after another into the same buffer. Creating a buffer for each attribute would take longer than the
+ * Writes datagrams one after another into the same buffer. Creating a buffer for each attribute would take longer than the
  * kernel takes to answer.
  */
 export class MessageWriter {
-  readonly bytes = Buffer.alloc(MAX_REQUEST_BYTES);
+  readonly bytes = Buffer.alloc(MAX_DATAGRAM_BYTES);
   #length = 0;
+  /** Where the last message begins. */
+  #start = 0;
 
-  /** Begins a message. Its payload follows. */
+  /** Begins a datagram with one message. Its payload follows. */
   begin(type: number, flags: number, sequence: number): void {
     this.#length = 0;
+    this.append(type, flags, sequence);
+  }
+
+  /** Ends the message before, and begins another one in the same datagram. */
+  append(type: number, flags: number, sequence: number): void {
+    this.#endMessage();
+    this.#start = this.#length;
     const at = this.reserve(HEADER);
     put16(this.bytes, at + 4, type);
     put16(this.bytes, at + 6, flags);
     put32(this.bytes, at + 8, sequence);
   }
 
-  /** Ends the message. @returns its bytes, valid until the next message begins. */
+  /** Ends the datagram. @returns its bytes, valid until the next datagram begins. */
   end(): Buffer {
-    put32(this.bytes, 0, this.#length);
+    this.#endMessage();
     return this.bytes.subarray(0, this.#length);
   }
 
@@ -150,7 +159,7 @@ export class MessageWriter {
   reserve(size: number): number {
     const at = this.#length;
     const end = at + aligned(size);
-    if (end > MAX_REQUEST_BYTES) throw new RangeError(`a request of more than ${MAX_REQUEST_BYTES} bytes`);
+    if (end > MAX_DATAGRAM_BYTES) throw new RangeError(`a request of more than ${MAX_DATAGRAM_BYTES} bytes`);
     this.bytes.fill(0, at, end);
     this.#length = end;
     return at;
@@ -177,6 +186,10 @@ export class MessageWriter {
     const at = this.attribute(type | NESTED, 0) - ATTRIBUTE_HEADER;
     write();
     put16(this.bytes, at, this.#length - at);
+  }
+
+  #endMessage(): void {
+    if (this.#length > 0) put32(this.bytes, this.#start, this.#length - this.#start);
   }
 }
 

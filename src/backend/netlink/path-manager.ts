@@ -32,21 +32,32 @@ export function findPathManager(socket: RequestSocket): Family {
   return family;
 }
 
+/** A priority of one subflow. */
+export interface SubflowPriority {
+  readonly token: number;
+  readonly fourTuple: FourTuple;
+  readonly priority: Priority;
+}
+
 /**
- * Sets our priority of one subflow (MPTCP_PM_CMD_SET_FLAGS). The kernel sends MP_PRIO to the peer at once, in an ACK of its
- * own (pm_userspace.c, mptcp_userspace_pm_set_flags). Before Linux 6.11 and the stable releases of August 2024, this also
- * overwrites the peer's priority.
- * @throws {NetlinkError} EINVAL if there is no such connection or subflow, or if the in-kernel path manager manages it;
- * EPERM without CAP_NET_ADMIN.
+ * Sets our priorities of several subflows (MPTCP_PM_CMD_SET_FLAGS), with few system calls. The kernel sends MP_PRIO to each
+ * peer at once, in an ACK of its own (pm_userspace.c, mptcp_userspace_pm_set_flags). Before Linux 6.11 and the stable releases
+ * of August 2024, this also overwrites the peer's priority.
+ * @returns for each the kernel's refusal, undefined if it was set. EINVAL: there is no such connection or subflow, or the
+ * in-kernel path manager manages it; EPERM without CAP_NET_ADMIN.
+ * @throws {NetlinkError} if the kernel cannot be asked.
  */
-export function setPriority(
+export function setPriorities(
   socket: RequestSocket,
   family: Family,
-  token: number,
-  { local, remote }: FourTuple,
-  priority: Priority,
-): void {
-  socket.command(family.id, (request) => {
+  subflows: readonly SubflowPriority[],
+): (NetlinkError | undefined)[] {
+  return socket.commands(family.id, subflows.length, (request, index) => {
+    const {
+      token,
+      fourTuple: { local, remote },
+      priority,
+    } = subflows[index] as SubflowPriority;
     writeGenericHeader(request, COMMAND.setFlags);
     request.u32(ATTR.token, token);
     request.nested(ATTR.address, () => {
@@ -63,7 +74,7 @@ export function setPriority(
  * Closes one subflow of a connection of the userspace path manager (MPTCP_PM_CMD_SUBFLOW_DESTROY). The kernel sends FIN on it
  * (pm_userspace.c, mptcp_pm_nl_subflow_destroy_doit).
  * @param isMapped whether IPv4 addresses are sent as IPv4-mapped IPv6 ones. A socket that accepts both families has these, and
- * here the kernel compares families, unlike in {@link setPriority}.
+ * here the kernel compares families, unlike in {@link setPriorities}.
  * @returns false if the connection has no such subflow.
  * @throws {NetlinkError} EINVAL if there is no such connection, or if the in-kernel path manager manages it.
  */

@@ -20,6 +20,12 @@ const DATAGRAM = 65_536;
 /** Writes the payload of a request, which follows the header of the message. */
 export type WritePayload = (request: MessageWriter) => void;
 
+/**
+ * Most requests in one datagram. The kernel answers all of them before the system call returns, and the answers must fit into
+ * the buffer of the socket (net.core.rmem_default, 208 KiB). The longest, about a socket, takes less than 3 KiB there.
+ */
+const MAX_PIPELINED = 64;
+
 /** How often a dump is started, if the kernel reports that its sockets changed meanwhile (NLM_F_DUMP_INTR). */
 const ATTEMPTS = 5;
 
@@ -55,6 +61,36 @@ export class RequestSocket {
     this.#request(type, 0, write);
   }
 
+  /**
+   * Sends several commands in few datagrams, as {@link command} sends one.
+   * @param write writes the payload of the command with this index.
+   * @returns for each command the kernel's refusal; undefined if it was carried out. @throws {NetlinkError}
+   */
+  commands(
+    type: number,
+    count: number,
+    write: (request: MessageWriter, index: number) => void,
+  ): (Refusal | undefined)[] {
+    return this.#pipeline<undefined>(type, count, write);
+  }
+
+  /**
+   * Requests several objects in few datagrams, as {@link get} requests one.
+   * @param write writes the payload of the request with this index.
+   * @returns for each request the object, or the kernel's refusal. @throws {NetlinkError}
+   */
+  getMany<T>(
+    type: number,
+    count: number,
+    write: (request: MessageWriter, index: number) => void,
+    read: (message: Message) => T,
+  ): (T | Refusal)[] {
+    return this.#pipeline(type, count, write, read).map((answer) => {
+      if (answer === undefined) throw malformed('answer');
+      return answer;
+    });
+  }
+
   /** Requests all objects of a kind. @throws {NetlinkError} */
   dump<T>(type: number, write: WritePayload, read: (message: Message) => T): T[] {
     for (let attempt = 1; ; attempt++) {
@@ -73,14 +109,64 @@ export class RequestSocket {
   }
 
   #request<T>(type: number, flags: number, write: WritePayload, read?: (message: Message) => T): T[] {
-    const sequence = (this.#sequence = (this.#sequence + 1) >>> 0);
-    try {
-      const native = (this.#native ??= this.#open());
-      const request = this.#writer;
+    const sequence = this.#nextSequence();
+    return this.#exchange((native, request) => {
       request.begin(type, NLM_F_REQUEST | flags, sequence);
       write(request);
       native.send(request.end());
       return this.#answers(native, sequence, flags, read);
+    });
+  }
+
+  #pipeline<T>(
+    type: number,
+    count: number,
+    write: (request: MessageWriter, index: number) => void,
+    read?: (message: Message) => T,
+  ): (T | Refusal | undefined)[] {
+    const answers = new Array<T | Refusal | undefined>(count).fill(undefined);
+    for (let first = 0; first < count; first += MAX_PIPELINED) {
+      const end = Math.min(count, first + MAX_PIPELINED);
+      /** By sequence number: the index of the request. */
+      const sent = new Map<number, number>();
+      this.#exchange((native, request) => {
+        for (let index = first; index < end; index++) {
+          const sequence = this.#nextSequence();
+          sent.set(sequence, index);
+          if (index === first) request.begin(type, NLM_F_REQUEST, sequence);
+          else request.append(type, NLM_F_REQUEST, sequence);
+          write(request, index);
+        }
+        native.send(request.end());
+        for (const message of this.#waiting(native)) {
+          const index = sent.get(message.sequence);
+          if (index === undefined) continue;
+          if (message.type === NLMSG_ERROR) answers[index] = refusalOf(message);
+          else if (read) answers[index] = read(message);
+        }
+      });
+    }
+    return answers;
+  }
+
+  /** All messages that the kernel has sent until now. */
+  *#waiting(native: NativeNetlinkSocket): Generator<Message> {
+    for (;;) {
+      const length = native.receive(this.#buffer);
+      if (length === undefined) return;
+      if (length > DATAGRAM) throw malformed('datagram');
+      yield* readMessages(this.#buffer.subarray(0, length));
+    }
+  }
+
+  #nextSequence(): number {
+    return (this.#sequence = (this.#sequence + 1) >>> 0);
+  }
+
+  /** Does something with the open socket. Closes it after an error that is no {@link Refusal}. @throws {NetlinkError} */
+  #exchange<T>(work: (native: NativeNetlinkSocket, request: MessageWriter) => T): T {
+    try {
+      return work((this.#native ??= this.#open()), this.#writer);
     } catch (error) {
       if (error instanceof Refusal) throw error;
       this.close();
@@ -116,12 +202,18 @@ export class RequestSocket {
 }
 
 /** Checks the last message of an answer. @throws {NetlinkError} if it has an error. */
-function throwIfRefused({ type, flags, payload }: Message): void {
-  if (type === NLMSG_DONE && payload.length < 4) return;
+function throwIfRefused(message: Message): void {
+  const refusal = refusalOf(message);
+  if (refusal) throw refusal;
+}
+
+/** The error in the last message of an answer; undefined if it has none. @throws {NetlinkError} if the message is incomplete. */
+function refusalOf({ type, flags, payload }: Message): Refusal | undefined {
+  if (type === NLMSG_DONE && payload.length < 4) return undefined;
   if (payload.length < 4) throw malformed('error');
   const errno = payload.readInt32LE(0);
-  if (errno >= 0) return;
-  throw new Refusal(getSystemErrorName(errno), `the kernel refused: ${reason(type, flags, payload)}`);
+  if (errno >= 0) return undefined;
+  return new Refusal(getSystemErrorName(errno), `the kernel refused: ${reason(type, flags, payload)}`);
 }
 
 /** The kernel's reason. It follows the error and a copy of the request or of its header. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findPathManager, isUserspacePm, setPriority } from '../../../src/backend/netlink/path-manager.js';
+import { findPathManager, isUserspacePm, setPriorities } from '../../../src/backend/netlink/path-manager.js';
 import * as recorded from '../../support/netlink-messages.js';
 import { answer, codeOf, refusal, ScriptedKernel } from '../../support/scripted-kernel.js';
 
@@ -39,7 +39,7 @@ describe('the path manager', () => {
     const kernel = new ScriptedKernel([], answer(recorded.NO_CONNECTION));
     const socket = kernel.socket();
     const ends = { local: SERVER, remote: { address: '2001:db8::2', port: 4000 } };
-    setPriority(socket, family, TOKEN, ends, 'backup');
+    setPriorities(socket, family, [{ token: TOKEN, fourTuple: ends, priority: 'backup' }]);
     expect(kernel.requests[0]?.toString('hex')).toMatch(
       new RegExp(
         [
@@ -51,8 +51,7 @@ describe('the path manager', () => {
         ].join(''), // prettier-ignore
       ),
     );
-    expect(() => {
-      setPriority(socket, family, TOKEN, ends, 'active');
-    }).toThrow('invalid token (EINVAL)');
+    const [refusal] = setPriorities(socket, family, [{ token: TOKEN, fourTuple: ends, priority: 'active' }]);
+    expect(refusal?.message).toMatch('invalid token (EINVAL)');
   });
 });
