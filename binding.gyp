@@ -5,6 +5,7 @@
       "target_name": "subflowd",
       "sources": [
         "native/addon.cc",
+        "native/commit-batch.cc",
         "native/guarded-commit.cc",
         "native/ignore-signal.cc",
         "native/netlink-binding.cc",

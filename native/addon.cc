@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "arguments.h"
+#include "commit-batch.h"
 #include "guarded-commit.h"
 #include "ignore-signal.h"
 #include "linear-map.h"
@@ -59,6 +60,7 @@ class Memory : public Napi::ObjectWrap<Memory> {
                                                   InstanceMethod<&Memory::IsUnchanged>("isUnchanged"),
                                                   InstanceMethod<&Memory::WalkList>("walkList"),
                                                   InstanceMethod<&Memory::Commit>("commit"),
+                                                  InstanceMethod<&Memory::CommitAll>("commitAll"),
                                                   InstanceMethod<&Memory::Close>("close"),
                                               }));
   }
@@ -250,6 +252,23 @@ class Memory : public Napi::ObjectWrap<Memory> {
     } catch (const MemoryError& error) {
       throw to_js(info.Env(), error.code(), error.what());
     }
+  }
+
+  void CommitAll(const Napi::CallbackInfo& info) {
+    constexpr const char* kWanted =
+        "commitAll(guards: BigUint64Array as for commit, changes: BigUint64Array as for commit, commits: Int32Array of "
+        "[index of the guards, first change, number of changes, commit that must be made first or -1], results: "
+        "Int32Array of commits)";
+    if (info.Length() != 4) reject_arguments(info.Env(), kWanted);
+    const auto guards = to_records<std::uint64_t>(info[0], kWanted);
+    const auto changes = to_records<Change>(info[1], kWanted);
+    const auto commits = to_records<subflowd::BatchedCommit>(info[2], kWanted);
+    const auto results = to_records<std::int32_t>(info[3], kWanted);
+    subflowd::CommitBatch batch(open(info), guards, changes, commits, results);
+    // Writing results must not change what has been checked.
+    const bool is_apart = !overlap(results, guards) && !overlap(results, changes) && !overlap(results, commits);
+    if (!is_apart || !batch.is_valid()) reject_arguments(info.Env(), kWanted);
+    batch.run();
   }
 
   void Close(const Napi::CallbackInfo&) { memory_.reset(); }

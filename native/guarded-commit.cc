@@ -31,14 +31,6 @@ void check(const PhysicalMemory& memory, const Change& change) {
 
 bool is_well_formed(const Guard& guard) { return guard.address % 8 == 0 && (guard.expected & ~guard.mask) == 0; }
 
-// Waits about 100 ns. Another processor may have read the unit before our change, and may be about to write it back. In
-// this time it gets the cache line and its store completes, so the read-back finds it.
-void wait_for_other_stores() {
-#ifdef __x86_64__
-  for (int pause = 0; pause < 2; ++pause) __builtin_ia32_pause();
-#endif
-}
-
 // Changes the bits of the mask with one atomic instruction.
 template <typename Unit>
 int swap_bits(void* where, const Change& change) {
@@ -49,12 +41,14 @@ int swap_bits(void* where, const Change& change) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     if ((before & mask) == value) return kUnchanged;
     const auto after = static_cast<Unit>((before & static_cast<Unit>(~mask)) | value);
-    if (!__atomic_compare_exchange_n(unit, &before, after, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) continue;
-    if (change.read_back == 0) return kChanged;
-    wait_for_other_stores();
-    return ((__atomic_load_n(unit, __ATOMIC_RELAXED) ^ value) & change.read_back) == 0 ? kChanged : kOverwritten;
+    if (__atomic_compare_exchange_n(unit, &before, after, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) return kChanged;
   }
   throw MemoryError("EBUSY", "the field's word changed during every attempt");
+}
+
+template <typename Unit>
+bool differs(const void* where, const Change& change) {
+  return ((__atomic_load_n(static_cast<const Unit*>(where), __ATOMIC_RELAXED) ^ change.value) & change.read_back) != 0;
 }
 
 // Returns where the field is mapped.
@@ -139,10 +133,39 @@ int commit_bytes(PhysicalMemory& memory, const Guard* guards, std::size_t count,
 
 }  // namespace
 
+void wait_for_other_stores() {
+#ifdef __x86_64__
+  for (int pause = 0; pause < 2; ++pause) __builtin_ia32_pause();
+#endif
+}
+
+bool is_overwritten(PhysicalMemory& memory, const Change& change) {
+  if (change.read_back == 0) return false;
+  const Window& window = memory.window(change.address, change.width);
+  if (window.length == 0) return true;
+  const void* where = window.at(change.address);
+  switch (change.width) {
+    case 1:
+      return differs<std::uint8_t>(where, change);
+    case 2:
+      return differs<std::uint16_t>(where, change);
+    default:
+      return differs<std::uint32_t>(where, change);
+  }
+}
+
+int commit_without_read_back(PhysicalMemory& memory, const Guard* guards, std::size_t count, const Change& change) {
+  check(memory, change);
+  return commit_mapped(memory, guards, count, change);
+}
+
 int guarded_commit(PhysicalMemory& memory, const Guard* guards, std::size_t count, const Change& change) {
   check(memory, change);
-  return memory.access() == Access::kMapped ? commit_mapped(memory, guards, count, change)
-                                            : commit_bytes(memory, guards, count, change);
+  if (memory.access() != Access::kMapped) return commit_bytes(memory, guards, count, change);
+  const int result = commit_mapped(memory, guards, count, change);
+  if (result != kChanged || change.read_back == 0) return result;
+  wait_for_other_stores();
+  return is_overwritten(memory, change) ? kOverwritten : kChanged;
 }
 
 }  // namespace subflowd

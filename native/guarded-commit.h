@@ -50,4 +50,15 @@ constexpr int kOverwritten = -3;
 // - EBUSY: the unit changed during every one of a limited number of attempts
 int guarded_commit(PhysicalMemory& memory, const Guard* guards, std::size_t count, const Change& change);
 
+// The same for mapped memory, but without the read-back: the caller waits once for many changes, and then calls
+// is_overwritten for each.
+int commit_without_read_back(PhysicalMemory& memory, const Guard* guards, std::size_t count, const Change& change);
+
+// Waits about 100 ns. Another processor may have read the unit before our change, and may be about to write it back. In
+// this time it gets the cache line and its store completes, so the read-back finds it.
+void wait_for_other_stores();
+
+// Whether the bits to read back of a change that was made differ from their value, or cannot be read any more.
+bool is_overwritten(PhysicalMemory& memory, const Change& change);
+
 }  // namespace subflowd

@@ -2,7 +2,8 @@ import { CommitResult } from '../native/addon.js';
 import { isSameEndpoint } from '../model/endpoint.js';
 import type { ServerSockets } from '../model/connection.js';
 import type { Priority, SubflowName } from '../model/subflow.js';
-import type { GuardSequence } from '../kernel/commit/guard-table.js';
+import { CommitBatch } from '../kernel/commit/commit-batch.js';
+import type { GuardSequence, GuardTable } from '../kernel/commit/guard-table.js';
 import { HOST_SOURCES, openKernel, type OpenKernel } from '../kernel/kernel.js';
 import { mptcpOf } from '../kernel/walk/mptcp-implementations.js';
 import type { MptcpImplementation, Walk } from '../kernel/walk/mptcp-implementation.js';
@@ -14,7 +15,7 @@ import type {
 import { FdTableReader, type OpenFiles } from '../kernel/walk/fd-table.js';
 import type { Backend, NotTried, PriorityRequest, PriorityResult } from './backend.js';
 import { FallbackTimes } from './fallback-times.js';
-import { groupByConnection, isMade, NOT_TRIED } from './in-order.js';
+import { groupByConnection, isMade, NOT_TRIED, type ConnectionGroup } from './in-order.js';
 
 /** The last observation of a server. */
 interface LastObservation {
@@ -102,28 +103,65 @@ export class DevmemBackend implements Backend {
   }
 
   setPriorities(requests: readonly PriorityRequest[]): Promise<readonly (PriorityResult | NotTried)[]> {
+    // For one request, the arrays of a batch would take longer than its commit.
+    const [first] = requests;
+    if (first && requests.length === 1) return Promise.resolve([this.#set(first)]);
     const results = new Array<PriorityResult | NotTried>(requests.length).fill(NOT_TRIED);
-    for (const group of groupByConnection(requests)) {
-      for (let isMadeSoFar = true; isMadeSoFar && group.next < group.end; group.next++) {
-        const request = requests[group.next] as PriorityRequest;
-        const result = (results[group.next] = this.#set(request));
-        isMadeSoFar = request.priority === 'backup' || isMade(result);
+    const groups = groupByConnection(requests);
+    const batch = new CommitBatch(requests.length);
+    for (const group of groups) this.#addTo(batch, requests, group);
+    batch.run(this.kernel.memory, (index, result) => {
+      if (result === CommitResult.changed) results[index] = this.#committed;
+      else if (result === CommitResult.unchanged) results[index] = UNCHANGED;
+    });
+    /** Servers that were observed again. */
+    const observed = new Set<number>();
+    for (const { next, end } of groups) {
+      for (let index = next; index < end; index++) {
+        const request = requests[index] as PriorityRequest;
+        if (results[index] === NOT_TRIED) results[index] = this.#set(request, observed);
+        if (request.priority === 'active' && !isMade(results[index])) break;
       }
     }
     return Promise.resolve(results);
   }
 
-  #set({ name, priority, overridePeer = false }: PriorityRequest): PriorityResult {
-    const result = this.#commit(name, priority, overridePeer);
+  /** Adds the requests of one connection, up to the first that must be carried out by itself. */
+  #addTo(batch: CommitBatch, requests: readonly PriorityRequest[], { next, end }: ConnectionGroup): void {
+    let lastActive = -1;
+    let table: GuardTable | undefined;
+    for (let index = next; index < end; index++) {
+      const { name, priority, overridePeer = false } = requests[index] as PriorityRequest;
+      const last = this.#last.get(name.pid);
+      const located = last && find(last, name);
+      const guards = located && this.#guardsOf(name.pid, last, located);
+      if (!guards || this.#cannotOverride(priority, located.peers, overridePeer) !== undefined) return;
+      // A full table was replaced by another, and a commit can follow only one of its own table.
+      if ((table ??= guards.table) !== guards.table) return;
+      const changes = this.#mptcp.bits.changes(priority, located.peers, overridePeer);
+      const number = batch.add(index, guards, changes, lastActive);
+      if (priority === 'active') lastActive = number;
+    }
+  }
+
+  /**
+   * Carries out one request, again if it failed as part of a batch.
+   * @param observed the servers that were observed again for this call of {@link setPriorities}.
+   */
+  #set(request: PriorityRequest, observed = new Set<number>()): PriorityResult {
+    const { name } = request;
+    const result = this.#commit(request);
     if (result.outcome !== 'gone') return result;
     // The subflow may still exist at another location: a neighbour on its list closed, or the fd table grew.
     this.#last.get(name.pid)?.walk.forgetRemote(name.remote);
+    if (observed.has(name.pid)) return result;
+    observed.add(name.pid);
     try {
       this.#observe(name.pid);
     } catch {
       return gone('there is no such subflow');
     }
-    return this.#commit(name, priority, overridePeer);
+    return this.#commit(request);
   }
 
   close(): Promise<void> {
@@ -143,24 +181,21 @@ export class DevmemBackend implements Backend {
     return result;
   }
 
-  #commit(name: SubflowName, priority: Priority, overridePeer: boolean): PriorityResult {
+  #commit({ name, priority, overridePeer = false }: PriorityRequest): PriorityResult {
     const last = this.#last.get(name.pid);
     const located = last && find(last, name);
     if (!located) return gone('there is no such subflow');
     const guards = this.#guardsOf(name.pid, last, located);
     if (!guards) return gone('the subflow closed');
-    const { bits } = this.#mptcp;
     const { peers } = located;
-    const isHeldBack = priority === 'active' && peers === 'backup';
-    if (isHeldBack && overridePeer && bits.cannotOverrideReason !== undefined) {
-      return { outcome: 'refused', isMpPrioRequested: false, reason: bits.cannotOverrideReason };
-    }
-    const changes = bits.changes(priority, peers, overridePeer);
+    const reason = this.#cannotOverride(priority, peers, overridePeer);
+    if (reason !== undefined) return { outcome: 'refused', isMpPrioRequested: false, reason };
+    const changes = this.#mptcp.bits.changes(priority, peers, overridePeer);
     try {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
         const result = this.kernel.memory.commit(guards.table.words, guards.at, changes);
         if (result === CommitResult.changed) return this.#committed;
-        if (result === CommitResult.unchanged) return { outcome: 'unchanged', isMpPrioRequested: false };
+        if (result === CommitResult.unchanged) return UNCHANGED;
         if (result === CommitResult.overwritten) continue;
         located.guards = undefined;
         return gone(guards.trail.describe(result));
@@ -175,6 +210,12 @@ export class DevmemBackend implements Backend {
     };
   }
 
+  /** Why a request cannot override the peer; undefined if it can, or does not ask for it. */
+  #cannotOverride(priority: Priority, peers: Priority, overridePeer: boolean): string | undefined {
+    const isOverridden = overridePeer && priority === 'active' && peers === 'backup';
+    return isOverridden ? this.#mptcp.bits.cannotOverrideReason : undefined;
+  }
+
   #guardsOf(
     pid: number,
     { walk, files }: LastObservation,
@@ -187,6 +228,8 @@ export class DevmemBackend implements Backend {
     return walk.addGuards(located, trail, context);
   }
 }
+
+const UNCHANGED: PriorityResult = { outcome: 'unchanged', isMpPrioRequested: false };
 
 function gone(reason: string): PriorityResult {
   return { outcome: 'gone', isMpPrioRequested: false, reason };

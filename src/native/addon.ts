@@ -39,6 +39,13 @@ export type ListEnd = 'closed' | 'limit' | 'unreadable';
 export const CommitResult = { changed: -1, unchanged: -2, overwritten: -3 } as const;
 
 /**
+ * Results of a commit of {@link NativeMemory.commitAll}, beside those of {@link NativeMemory.commit}.
+ * - `notTried`: the commit that must be made first was not made.
+ * - `failed`: `commit` would throw an Error.
+ */
+export const BatchResult = { notTried: -4, failed: -5 } as const;
+
+/**
  * Physical memory as the native addon accesses it: `/dev/mem`, or any file whose offsets are physical addresses. It
  * accesses only whole pages of the ranges that the constructor receives. Calls throw Errors with a `code`: EOPEN, ERANGES,
  * EMAP, ECLOSED, EGUARD, ETARGET, EWRITE or EBUSY. native/physical-memory.h and native/guarded-commit.h say when.
@@ -91,6 +98,14 @@ export interface NativeMemory {
    * and returns `overwritten`, or the index of the guard that failed. It does not write that change or a later one.
    */
   commit(guards: BigUint64Array, at: number, changes: BigUint64Array): number;
+  /**
+   * Many guarded commits in one call, each with its own guards, all from the same two arrays as {@link commit} has them.
+   * A commit that must follow another one is not tried if that one was not made.
+   * @param commits for each commit [index of its guards, index of its first change, number of its changes, index of the
+   * earlier commit that must be made first, or -1].
+   * @param results receives for each commit the result of {@link commit}, or a {@link BatchResult}.
+   */
+  commitAll(guards: BigUint64Array, changes: BigUint64Array, commits: Int32Array, results: Int32Array): void;
   close(): void;
 }
 

@@ -6,6 +6,7 @@ import {
   type FoundSubflow,
   type ObservedServer,
 } from '../../../src/backend/netlink/set-priorities.js';
+import { RequestSocket } from '../../../src/backend/netlink/socket.js';
 import { PID, SERVER, WIFI } from '../../support/alice.js';
 import { PriorityKernel } from '../../support/priority-kernel.js';
 
@@ -109,7 +110,9 @@ it('says that netlink cannot override the priority of a client', () => {
 
 it('refuses all requests of a server whose kernel cannot be asked', () => {
   const { set, server } = serve(1);
-  const broken = { ...server.namespace.generic, commands: () => { throw new Error('broken'); } }; // prettier-ignore
+  const broken = new RequestSocket(() => {
+    throw new Error('broken');
+  });
   Object.assign(server.namespace, { generic: broken });
   expect(outcomes(set(...switchOf(1)))).toEqual(['refused', 'not-tried']);
 });

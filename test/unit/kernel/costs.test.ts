@@ -22,6 +22,7 @@ const NATIVE_FUNCTIONS = [
   'toPhysical',
   'readPhysical',
   'commit',
+  'commitAll',
 ] as const;
 /**
  * The highest costs that pass, by implementation of MPTCP:
@@ -125,6 +126,50 @@ describe.each(SAFE_ACCESSES)('$kernel, $access: a second commit to a subflow', (
       expect((await setPriority(backend, name, 'active')).outcome).toBe('committed');
     });
     expect(cost.calls).toBe(1);
+  });
+});
+
+describe.each(SAFE_ACCESSES)('$kernel, $access: a round of switches', ({ layout, access }) => {
+  it('takes one native call, whether it switches 1 session or 50', async () => {
+    const crowd = new CrowdImage(layout, 50);
+    const { backend, count } = await open(crowd, access);
+    const { connections } = await backend.connections(PID);
+    const requests = (to: number, from: number) =>
+      connections.flatMap(({ remote: connection, subflows }) =>
+        [to, from].map((at, index) => {
+          const { local, remote } = subflows[at] ?? { local: connection, remote: connection };
+          const name = { pid: PID, connection, local, remote };
+          return { name, priority: index === 0 ? ('active' as const) : ('backup' as const) };
+        }),
+      );
+    await backend.setPriorities(requests(2, 1));
+    for (const round of [requests(1, 2), requests(2, 1).slice(0, 2)]) {
+      const { calls } = await count(async () => {
+        for (const { outcome } of await backend.setPriorities(round))
+          expect(['committed', 'unchanged']).toContain(outcome);
+      });
+      expect(calls).toBe(1);
+    }
+    const [first] = (await backend.connections(PID)).connections;
+    expect(first?.subflows.map(({ ours }) => ours)).toEqual(['active', 'backup', 'active']);
+  });
+});
+
+describe('a round of switches in which every subflow has gone', () => {
+  it('observes the server once again', async () => {
+    const crowd = new CrowdImage(LINUX_6_1, 50);
+    const { backend, count } = await open(crowd, 'mapped');
+    const { connections } = await backend.connections(PID);
+    const observation = await count(() => backend.connections(PID));
+    const requests = connections.map(({ remote: connection, subflows: [first] }) => {
+      const remote = { address: '192.0.2.1', port: 1 };
+      const name = { pid: PID, connection, local: first?.local ?? connection, remote };
+      return { name, priority: 'active' as const };
+    });
+    const { calls } = await count(async () => {
+      for (const { outcome } of await backend.setPriorities(requests)) expect(outcome).toBe('gone');
+    });
+    expect(calls).toBeLessThanOrEqual(observation.calls);
   });
 });
 

@@ -64,10 +64,15 @@ describe.each(ALL_LAYOUTS)('%s', (_, layout) => {
         rtt: number * 1000,
         ...(hasMember('bytes_acked') && { bytesAcked: number * 2 ** 40, bytesReceived: number }),
         retransmitted: number + 7,
+        ...(hasMember('packets_out') && { unacked: number + 20, backoff: number }),
       });
       for (const [index, sk] of alice.socks.entries()) {
         image.place(sk, 'tcp_sock', 'srtt_us', BigInt((index + 1) * 8000));
         image.place(sk, 'tcp_sock', 'total_retrans', BigInt(index + 8));
+        if (hasMember('packets_out')) {
+          image.place(sk, 'tcp_sock', 'packets_out', BigInt(index + 21));
+          image.place(sk, 'tcp_sock', 'inet_conn.icsk_backoff', BigInt(index + 1));
+        }
         if (!hasMember('bytes_acked')) continue;
         image.place(sk, 'tcp_sock', 'bytes_acked', BigInt(index + 1) << 40n);
         image.place(sk, 'tcp_sock', 'bytes_received', BigInt(index + 1));

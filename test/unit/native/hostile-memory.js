@@ -94,6 +94,11 @@ function passArrays(memory, attempt) {
     attempt(`walkList, visited is ${index}`, () => memory.walkList(0x1000n, 0, 0, 8, byteBuffer(8), array));
     attempt(`commit, guards are ${index}`, () => memory.commit(array, 0, wordBuffer(0)));
     attempt(`commit, changes are ${index}`, () => memory.commit(wordBuffer(2), 0, array));
+    for (const at of [0, 1, 2, 3]) {
+      const batch = [wordBuffer(2), wordBuffer(0), new Int32Array(0), new Int32Array(0)];
+      batch[at] = array;
+      attempt(`commitAll, argument ${at} is ${index}`, () => memory.commitAll(...batch));
+    }
   }
 }
 
@@ -225,6 +230,7 @@ function callOnOtherObjects(memory, attempt) {
     'isUnchanged',
     'walkList',
     'commit',
+    'commitAll',
     'close',
   ]) {
     attempt(`${method} without arguments`, () => memory[method]());
@@ -245,6 +251,7 @@ function callOnceClosed(memory, attempt) {
     ['isUnchanged', words(0x1000n), words(0n, TOP), wordBuffer(2), byteBuffer(1)],
     ['walkList', 0x1000n, 0, 0, 8, byteBuffer(64), wordBuffer(8)],
     ['commit', wordBuffer(2), 0, wordBuffer(0)],
+    ['commitAll', wordBuffer(2), wordBuffer(0), new Int32Array(0), new Int32Array(0)],
   ])
     attempt(`${method} once closed`, () => memory[method](...args));
 }
