@@ -88,8 +88,8 @@ export class ServerProcess {
     } catch (error) {
       this.problems.open(
         'process',
-        `cannot read /proc/${pid}: ${reasonOf(error)}; to fix it: run subflowd as root or with CAP_SYS_PTRACE, as in ` +
-          'openvpn-conf/subflowd.service',
+        `cannot read /proc/${pid}: ${reasonOf(error)}; to fix it: mount /proc without hidepid, or add its ` +
+          'group to the daemon (systemctl edit subflowd, [Service] SupplementaryGroups=)',
       );
     }
     this.#forget();

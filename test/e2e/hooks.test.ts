@@ -116,7 +116,7 @@ describe('hooks run by OpenVPN', () => {
     const [record] = records('root');
     expect(record).toMatchObject({ pid: server.pid, commonName: 'over IPv6', real: { address: '::1' } });
     const [file = ''] = readdirSync(join(events, 'root'));
-    expect(statSync(join(events, 'root', file)).mode & 0o777).toBe(0o600);
+    expect(statSync(join(events, 'root', file)).mode & 0o777).toBe(0o640);
   });
 
   it('let clients in and out on a full disk', async () => {
@@ -141,7 +141,7 @@ describe('openvpn-conf', () => {
     ensureEventsDirectory(events);
     const socket = vpn.at('management.sock');
     const lines = readFileSync(join(CONF, 'server.conf'), 'utf8')
-      .replaceAll('/run/openvpn-server/management.sock', socket)
+      .replaceAll('/run/subflowd/management/server.sock', socket)
       .replaceAll('/usr/local/lib/subflowd', vpn.hooks)
       .replace(';setenv SUBFLOWD_EVENTS /run/subflowd/events', `setenv SUBFLOWD_EVENTS ${events}`);
     expect(lines).toContain(`client-connect ${vpn.hooks}/client-connect`);

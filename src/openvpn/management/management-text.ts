@@ -2,6 +2,10 @@ import { whyDenied } from '../../util/denied.js';
 import { hasCode, reasonOf } from '../../util/errno.js';
 import type { ManagementTarget } from './listener.js';
 
+const NEEDS_MANAGEMENT_DIRECTORY =
+  'let OpenVPN make it where the daemon may use it: `management /run/subflowd/management/NAME.sock unix` in its config and the ' +
+  'same path in subflowd.ini (openvpn-conf/subflowd-tmpfiles.conf makes the directory)';
+
 /** The address of a management interface, as in subflowd.ini. */
 export function describeTarget(target: ManagementTarget): string {
   return 'socket' in target ? target.socket : `${target.host}:${target.port}`;
@@ -18,7 +22,7 @@ export function describeConnectError(error: Error): string {
   }
   // Node sets the path of a unix socket
   if ('address' in error && typeof error.address === 'string')
-    return whyDenied(error, 'write to', error.address);
+    return whyDenied(error, 'write to', error.address, NEEDS_MANAGEMENT_DIRECTORY);
   return reasonOf(error);
 }
 

@@ -65,7 +65,7 @@ function makeUserDirectory(path: string, user: User, group: number | undefined):
     if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS')) throw error;
     throw new Error(
       `${path} is missing, and user ${userOrNumber(process.geteuid?.() ?? 0).name} may not make it; to fix it: add the line ` +
-        `"d ${path} 0770 ${user.name} ${HOOKS_GROUP} -" to /etc/tmpfiles.d/subflowd.conf, ` +
+        `"d ${path} 2770 ${user.name} ${HOOKS_GROUP} -" to /etc/tmpfiles.d/subflowd.conf, ` +
         'then run: systemd-tmpfiles --create',
       { cause: error },
     );
@@ -81,7 +81,7 @@ function setOwner(path: string, { uid, gid }: User, group: number | undefined): 
     rmdirSync(path);
     throw error;
   }
-  if (group !== undefined) chmodSync(path, 0o770);
+  if (group !== undefined) chmodSync(path, 0o2770);
 }
 
 /**
@@ -128,7 +128,7 @@ export function checkUserDirectory(path: string, group?: number): { readonly uid
   if ((stats.mode & 0o002) !== 0 || ((stats.mode & 0o020) !== 0 && !isGroupOurs)) {
     throw new UnsafeDirectoryError(
       `${path} has ${describe(stats)}: others than its owner can write to it; to fix it: ` +
-        `chmod ${isGroupOurs ? '0770' : '0700'} ${quote(path)}`,
+        `chmod ${isGroupOurs ? '2770' : '0700'} ${quote(path)}`,
     );
   }
   return { uid: stats.uid };
@@ -141,7 +141,7 @@ export function remedyForStaleRecords(path: string): string | undefined {
     return undefined;
   } catch (error) {
     if (!hasCode(error, 'EACCES', 'EPERM')) return undefined;
-    return `chgrp ${HOOKS_GROUP} ${quote(path)} && chmod 0770 ${quote(path)}`;
+    return `chgrp ${HOOKS_GROUP} ${quote(path)} && chmod 2770 ${quote(path)}`;
   }
 }
 

@@ -19,8 +19,7 @@ export type ProcessProbe = (pid: number) => ProcessFacts;
 
 /**
  * Whether a process exists. This takes one system call, and {@link probeProcess} takes six. A process that has ended has no
- * `exe` any more, even while it is a zombie (proc(5)).
- * @throws {Error} if this process may not read it in `/proc` (it is not root).
+ * `exe` any more, even while it is a zombie (proc(5)). Without the right to read `exe`, its state shows the same.
  */
 export function processExists(pid: number): boolean {
   try {
@@ -28,6 +27,7 @@ export function processExists(pid: number): boolean {
     return true;
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ESRCH')) return false;
+    if (hasCode(error, 'EACCES', 'EPERM')) return probeProcess(pid).is !== 'gone';
     throw error;
   }
 }
@@ -35,13 +35,17 @@ export function processExists(pid: number): boolean {
 /**
  * Reads a process in `/proc`. A program is OpenVPN if the name of its file begins with `openvpn`: Debian's
  * `/usr/sbin/openvpn`, also after an upgrade replaced it (`openvpn (deleted)`). A zombie is gone.
- * @throws {Error} if this process may not read it (it is not root).
+ *
+ * A daemon without rights may not see the file. It then takes the name that the kernel shows to everybody, which is that of the
+ * file that was started. A user can give a process of its own any name, but also the name of any file. Before subflowd's helper
+ * touches a process, it checks the file.
+ * @throws {Error} if this process may not read it (`hidepid`).
  */
 export function probeProcess(pid: number): ProcessFacts {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'latin1');
     if (/^State:\s*[ZX]/m.test(status)) return { is: 'gone' };
-    const exe = readlinkSync(`/proc/${pid}/exe`);
+    const exe = readProgram(pid) ?? /^Name:\s*(.*)$/m.exec(status)?.[1] ?? '';
     if (!isProgramOpenvpn(exe)) return { is: 'other', exe };
     // Uid: real, effective, saved, file system (proc_pid_status(5))
     const euid = /^Uid:\s+\d+\s+(\d+)/m.exec(status)?.[1];
@@ -53,12 +57,22 @@ export function probeProcess(pid: number): ProcessFacts {
   }
 }
 
-/** Whether the program of a process is OpenVPN; false if this cannot be read. One system call. */
+/** Whether the program of a process is OpenVPN; false if this cannot be read. One system call, or four without rights. */
 export function isOpenvpn(pid: number): boolean {
   try {
-    return isProgramOpenvpn(readlinkSync(`/proc/${pid}/exe`));
+    return isProgramOpenvpn(readProgram(pid) ?? readFileSync(`/proc/${pid}/comm`, 'latin1'));
   } catch {
     return false;
+  }
+}
+
+/** The file that a process runs; undefined without the right to read it. @throws {Error} ENOENT or ESRCH if it is gone. */
+function readProgram(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`);
+  } catch (error) {
+    if (hasCode(error, 'EACCES', 'EPERM')) return undefined;
+    throw error;
   }
 }
 

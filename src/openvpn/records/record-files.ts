@@ -109,7 +109,12 @@ export class RecordFiles {
       }
     } catch (error) {
       if (hasCode(error, 'ENOENT', 'ENOTDIR')) this.#forget(path);
-      else this.#reject(path, 'unreadable', reasonOf(error));
+      else
+        this.#reject(
+          path,
+          'unreadable',
+          hasCode(error, 'EACCES') ? notReadable(this.directory) : reasonOf(error),
+        );
     }
   }
 
@@ -241,6 +246,14 @@ export class RecordFiles {
       'remove it if no hook wrote it, or if its OpenVPN has ended',
     );
   }
+}
+
+/** A record of an earlier version's hook, or in a directory that does not pass its group on to its files. */
+function notReadable(directory: string): string {
+  return (
+    `subflowd may not read it: install the hooks of this version, then: chmod 2770 ${directory}; a record of an earlier ` +
+    'version stays unreadable until its client reconnects'
+  );
 }
 
 /** The PID of a process on this host. @param reported the one in the name of its record. */

@@ -107,7 +107,7 @@ describe('records that the daemon reads with the rights of its unit', () => {
     await until('alice', () => said().includes('+alice'));
     // several scans, which no event shows: none reports anything else
     await new Promise((done) => setTimeout(done, 500));
-    const problem = `stale records in ${nobody} are ignored, but cannot be removed; to fix it: chgrp subflowd-hooks ${nobody} && chmod 0770 ${nobody}`;
+    const problem = `stale records in ${nobody} are ignored, but cannot be removed; to fix it: chgrp subflowd-hooks ${nobody} && chmod 2770 ${nobody}`;
     expect(said().sort()).toEqual(['+alice', problem]);
     chownSync(nobody, NOBODY, HOOKS);
     chmodSync(nobody, 0o770);
@@ -127,7 +127,7 @@ describe('records that the daemon reads with the rights of its unit', () => {
     const said = watch([{ name: 'vpn', uid: 12_345 }]);
     await until('a problem', () => said().length > 0);
     expect(said()[0]).toContain(
-      `add the line "d ${directory}/vpn 0770 vpn subflowd-hooks -" to /etc/tmpfiles.d/subflowd.conf, then run: systemd-tmpfiles --create`,
+      `add the line "d ${directory}/vpn 2770 vpn subflowd-hooks -" to /etc/tmpfiles.d/subflowd.conf, then run: systemd-tmpfiles --create`,
     );
     expect(existsSync(join(directory, 'vpn'))).toBe(false);
   });
@@ -142,8 +142,8 @@ describe('the directory of a user', () => {
 
   it.each([
     [0o770, DAEMON, 'chmod 0700'],
-    [0o777, HOOKS, 'chmod 0770'],
-    [0o702, HOOKS, 'chmod 0770'],
+    [0o777, HOOKS, 'chmod 2770'],
+    [0o702, HOOKS, 'chmod 2770'],
   ])('is not trusted with mode %o and group %d', (mode, group, remedy) => {
     chownSync(nobody, NOBODY, group);
     chmodSync(nobody, mode);
