@@ -6,8 +6,8 @@ import { NetlinkError } from './netlink-error.js';
 const REMEDIES: Readonly<Record<string, string>> = {
   EPERM:
     'run subflowd as root, or give it CAP_NET_ADMIN, and for servers in other network namespaces CAP_SYS_ADMIN and ' +
-    'RestrictNamespaces=net (openvpn-conf/subflowd.service, and subflowd.service.d/namespaces.conf beside it)',
-  EACCES: 'run subflowd as root, or give it CAP_SYS_PTRACE (openvpn-conf/subflowd.service)',
+    'RestrictNamespaces=net (openvpn-conf/subflowd-helper.service, and subflowd-helper.service.d/namespaces.conf beside it)',
+  EACCES: 'run subflowd as root, or give it CAP_SYS_PTRACE (openvpn-conf/subflowd-helper.service)',
   EOPNOTSUPP: 'boot Linux 5.19 or later, or choose backend = devmem',
   EMFILE: 'raise LimitNOFILE= of subflowd',
 };
