@@ -9,20 +9,22 @@ import { explain, type Explanation } from './api/explanation.js';
 import { Reports } from './api/reports.js';
 import type { DaemonStatus } from './api/status.js';
 import type { Backend } from './backend/backend.js';
-import { openBackend, type OpenBackend } from './backend/open.js';
+import type { OpenBackend } from './backend/open.js';
 import type { Config, ServerConfig } from './config/config.js';
 import { watchConfig, type ConfigWatcher } from './config/watch.js';
 import { Consoles } from './console/consoles.js';
 import { Controller } from './control/controller.js';
 import { excessText } from './control/excess-text.js';
 import { OverrideStore } from './control/overrides.js';
+import { SHOWN_WITHIN_MS } from './control/pauses.js';
 import { QuotaStore } from './control/quota-store.js';
 import { Rejoiner } from './control/rejoiner.js';
 import { qualifiedName, type Session } from './model/session.js';
-import type { Management } from './openvpn/management/management.js';
 import { disconnectClient } from './openvpn/disconnect-client.js';
+import { openKernelAccess } from './open-kernel-access.js';
 import { Servers } from './openvpn/servers.js';
 import type { Logger } from './util/log.js';
+import { within } from './util/within.js';
 import { VERSION } from './version.js';
 
 /**
@@ -48,10 +50,11 @@ export class Daemon implements DaemonApi {
 
   /**
    * Starts serving a config file.
+   * @param helper the socket of the helper; undefined: this process does its work, too.
    * @throws {ConfigError} if the file has a mistake; {KernelError} if no backend works on this host; {Error} if a
    * console cannot be opened.
    */
-  static async start(configFile: string, log: Logger): Promise<Daemon> {
+  static async start(configFile: string, log: Logger, helper?: string): Promise<Daemon> {
     const events = new EventStream();
     logEvents(events, log);
     let daemon: Daemon | undefined;
@@ -67,7 +70,15 @@ export class Daemon implements DaemonApi {
     try {
       const overrides = new OverrideStore(watcher.config.console.overrides);
       for (const text of overrides.problems()) events.publish({ kind: 'problem', text, severity: 'error' });
-      opened = await openBackend(watcher.config.kernel);
+      opened = await openKernelAccess(watcher.config.kernel, {
+        helper,
+        onLost: (text) => {
+          if (daemon) daemon.#reportProblem(text, 'helper');
+        },
+        onBack: () => {
+          if (daemon) daemon.#resolveProblem('helper');
+        },
+      });
       daemon = new Daemon(events, opened, watcher, overrides);
       await daemon.#open();
       return daemon;
@@ -99,7 +110,7 @@ export class Daemon implements DaemonApi {
       },
     });
     this.#rejoiner = new Rejoiner({
-      disconnect: (session) => disconnectClient(this.#managementOf(session), session),
+      disconnect: (session) => disconnectClient(this.#servers.managementOf(session), session),
       onRejoin: ({ session: { server, commonName }, ...made }) => {
         this.events.publish({ kind: 'rejoin', server, commonName, ...made });
       },
@@ -112,7 +123,7 @@ export class Daemon implements DaemonApi {
       backend,
       sessions: () => this.#servers.sessions(),
       sessionsWithoutPort: () => this.#servers.sessionsWithoutPort(),
-      pids: () => this.#pids(),
+      pids: () => this.#servers.pids(),
       config: () => this.#config,
       overrides: () => overrides.all(),
       quotas: () => this.#quotas.accounts(),
@@ -225,7 +236,7 @@ export class Daemon implements DaemonApi {
 
   /** Resolves when the plan is recent enough to be shown. */
   observe(): Promise<void> {
-    return this.#controller.observe();
+    return within(this.#controller.observe(), SHOWN_WITHIN_MS);
   }
 
   config(): Config {
@@ -260,11 +271,7 @@ export class Daemon implements DaemonApi {
   async setOverride(client: string, path: string | undefined, by: string): Promise<void> {
     this.#overrides.set(client, path);
     this.events.publish({ kind: 'override', client, ...(path !== undefined && { to: path }), by });
-    await this.#controller.refresh();
-  }
-
-  #pids(): number[] {
-    return this.#servers.servers().flatMap((server) => server.status().pids);
+    await within(this.#controller.refresh(), SHOWN_WITHIN_MS);
   }
 
   #describe(): string {
@@ -274,7 +281,7 @@ export class Daemon implements DaemonApi {
   #createServers(configs: readonly ServerConfig[]): Servers {
     return new Servers(configs)
       .on('status', () => {
-        this.#backend.trackServers?.(this.#pids());
+        this.#backend.trackServers?.(this.#servers.pids());
       })
       .on('change', () => {
         void this.#controller.refresh();
@@ -288,10 +295,6 @@ export class Daemon implements DaemonApi {
       .on('resolved', (key) => {
         this.#resolveProblem(key);
       });
-  }
-
-  #managementOf({ server }: Session): Management | undefined {
-    return this.#servers.servers().find(({ name }) => name === server)?.management;
   }
 
   #resolveProblem(key: string): void {

@@ -3,7 +3,10 @@
 import './no-debugger.js';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_CONFIG_FILE } from './config/config-text.js';
+import { HELPER_SOCKET } from './model/helper-socket.js';
 import { EXIT_NO, fail, print, printableLines, printNote } from './output.js';
+import type { RunOptions } from './run-daemon.js';
+import type { HelperChoice } from './run-helper.js';
 import { printable, printableJson } from './util/printable.js';
 import { quoteWord } from './util/words.js';
 import { VERSION } from './version.js';
@@ -44,6 +47,15 @@ function command(name: string, description: string): Command {
     .option('-c, --config <file>', 'the config file', DEFAULT_CONFIG_FILE);
 }
 
+/** The log of a service. Each service loads the modules that only it needs, so that the others start fast. */
+const LOG_LEVEL = new Option('--log-level <level>', 'lowest level that is logged')
+  .choices(['debug', 'info', 'warn', 'error'])
+  .default('info');
+const LOG_FORMAT = new Option('--log-format <format>', 'text on a terminal, else json').choices([
+  'text',
+  'json',
+]);
+
 /** How the help describes a client. */
 const CLIENT =
   'common name, CID, real or virtual address, also as SERVER/...; write -- before one that begins with -';
@@ -58,46 +70,24 @@ command('run', 'Run the daemon for the servers of the config file, until SIGTERM
     'after',
     `
 It watches the config file: a change takes effect at once, and a file with a mistake changes nothing. SIGHUP makes it
-read the file again. You can stop and start it at any time: clients keep their primary path. It logs to standard error.`,
+read the file again. You can stop and start it at any time: clients keep their primary path. It logs to standard error.
+It needs no rights of its own: subflowd helper does what needs some. With --single it does that itself, as root.`,
   )
-  .addOption(
-    new Option('--log-level <level>', 'lowest level that is logged')
-      .choices(['debug', 'info', 'warn', 'error'])
-      .default('info'),
-  )
-  .addOption(new Option('--log-format <format>', 'text on a terminal, else json').choices(['text', 'json']))
-  .action(
-    async ({
-      config,
-      logLevel,
-      logFormat,
-    }: CommonOptions & { logLevel: string; logFormat?: 'text' | 'json' }) => {
-      // Each command loads the modules that only it needs, so that the others start fast.
-      const [{ Daemon }, { createLog }, { ServiceManager }, { handleSignals }] = await Promise.all([
-        import('./daemon.js'),
-        import('./util/log.js'),
-        import('./service-manager.js'),
-        import('./signals.js'),
-      ]);
-      const log = createLog({
-        level: logLevel,
-        format: logFormat ?? (process.stderr.isTTY ? 'text' : 'json'),
-        isJournal: process.env.JOURNAL_STREAM !== undefined && !process.stderr.isTTY,
-      });
-      const signals = handleSignals(log);
-      const daemon = await Daemon.start(config, log);
-      const manager = new ServiceManager();
-      manager.ready(`serves ${config}`);
-      signals.serve({
-        stop: async () => {
-          manager.stopping();
-          await daemon.stop();
-        },
-        reload: () => daemon.reload(),
-        fail,
-      });
-    },
-  );
+  .addOption(LOG_LEVEL)
+  .addOption(LOG_FORMAT)
+  .option('--helper <socket>', 'where the helper listens', HELPER_SOCKET)
+  .option('--single', 'run without a helper: one process with all rights, where there is no service manager')
+  .action(async (options: RunOptions) => (await import('./run-daemon.js')).runDaemon(options));
+
+program
+  .command('helper')
+  .description('Run the helper, which asks the kernel for what the daemon wants. systemd starts it.')
+  .addOption(LOG_LEVEL)
+  .addOption(LOG_FORMAT)
+  .option('--socket <path>', 'where to listen, if systemd passes no socket', HELPER_SOCKET)
+  .option('--user <user>', 'name or number of the user of the daemon', 'subflowd')
+  .option('--unit <glob...>', 'touch only OpenVPN that runs in these systemd units', [])
+  .action(async (options: HelperChoice) => (await import('./run-helper.js')).runHelper(options));
 
 command('check', 'Check the config file for mistakes.')
   .option('--json', 'as JSON')

@@ -17,3 +17,6 @@ export const PAUSES = {
   polling: { factor: 20, longestMs: MAX_PAUSE_MS },
   withEvents: { factor: 4000, longestMs: MAX_PAUSE_MS },
 } as const;
+
+/** How long a console waits for a round, milliseconds. Then it shows the last one: a helper can be slow. */
+export const SHOWN_WITHIN_MS = 1_000;

@@ -1,20 +1,24 @@
-/** The step at which access to the kernel failed, in the order of the steps from the host's files to a subflow's field. */
-export type Step =
-  | 'addon'
-  | 'memory'
-  | 'symbols'
-  | 'layout'
-  | 'address translation'
-  | 'task'
-  | 'fd table'
-  | 'file'
-  | 'inode'
-  | 'socket'
-  | 'meta-socket'
-  | 'subflow list'
-  | 'subflow'
-  | 'field'
-  | 'netlink';
+/** The steps at which access to the kernel can fail, in the order from the host's files to a subflow's field. */
+export const STEPS = [
+  'helper',
+  'addon',
+  'memory',
+  'symbols',
+  'layout',
+  'address translation',
+  'task',
+  'fd table',
+  'file',
+  'inode',
+  'socket',
+  'meta-socket',
+  'subflow list',
+  'subflow',
+  'field',
+  'netlink',
+] as const;
+
+export type Step = (typeof STEPS)[number];
 
 /** Access to the kernel failed at `step`. `remedy`, if there is one, says how to fix it. */
 export class KernelError extends Error {

@@ -25,6 +25,7 @@ import type { AnySession, Session, SessionWithoutPort } from '../model/session.j
 import { containFault } from '../util/faults.js';
 import { Problems } from '../util/problems.js';
 import { attributeProcess } from './attribution.js';
+import type { Management } from './management/management.js';
 import { HookRecords, type HookRecordsOptions } from './records/hook-records.js';
 import { Server } from './server.js';
 import type { ServerMap, ServerOptions } from './server-types.js';
@@ -138,6 +139,16 @@ export class Servers extends EventEmitter<ServerMap> {
 
   servers(): readonly Server[] {
     return this.#servers;
+  }
+
+  /** The management interface of a session's server. */
+  managementOf({ server }: Session): Management | undefined {
+    return this.#servers.find(({ name }) => name === server)?.management;
+  }
+
+  /** The known processes of all servers. */
+  pids(): number[] {
+    return this.#servers.flatMap((server) => server.status().pids);
   }
 
   sessions(): readonly Session[] {

@@ -17,6 +17,7 @@ import { constants as osConstants } from 'node:os';
 import { dirname } from 'node:path';
 import { whyDenied } from './denied.js';
 import { UnusableFileError } from './regular-file.js';
+import { hasCode } from './errno.js';
 
 /**
  * Writes a file completely or not at all. When this returns, the content is on the disk, also after a loss of power. When it
@@ -87,8 +88,8 @@ function keepModeAndOwner(fd: number, before: Stats): void {
   try {
     fchownSync(fd, before.uid, before.gid);
   } catch (error) {
-    // Without the right to give the file away, it belongs to us, as a new one would.
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+    // Without the right to give the file away, it belongs to us, as a new one would. ENOSYS: the daemon's unit refuses chown(2).
+    if (!hasCode(error, 'EPERM', 'ENOSYS')) throw error;
   }
 }
 

@@ -70,13 +70,20 @@ function nearestVisible(path: string): { readonly at: string; readonly stats?: S
 /** @param stats of the file or directory that denies access. */
 function remedyOf(use: Use, path: string, user: string, stats: Stats): string {
   if (use === 'read')
-    return `run it as root, or let that user read it; for the daemon, whose unit has CAP_DAC_READ_SEARCH, ${USE_UNIT}`;
+    return `run it as root, or let that user read it; for the daemon: ${letDaemon(path, stats)}`;
   if (isIn(path, RUN_DIRECTORY)) {
     const isMade = (stats.mode & 0o020) !== 0 && accountName('group', stats.gid) === DAEMON_GROUP;
     return isMade ? `run it as root; for the daemon ${USE_UNIT}` : MAKE_DIRECTORIES;
   }
   if (isIn(path, STATE_DIRECTORY)) return `chown -R ${user}: ${STATE_DIRECTORY}`;
   return 'let that user write there, or choose another path in subflowd.ini';
+}
+
+/** The command that lets the daemon alone read a file, or use what is in a directory. */
+function letDaemon(path: string, stats: Stats): string {
+  return stats.isDirectory()
+    ? `move what it needs to ${RUN_DIRECTORY}/management, or to another directory that group ${DAEMON_GROUP} may search`
+    : `chgrp ${DAEMON_GROUP} ${path} && chmod 640 ${path}`;
 }
 
 /** How to make a path writable: ProtectSystem=strict in the daemon's unit makes all other paths read-only. */

@@ -106,7 +106,7 @@ describe('on a host without', () => {
   ])(
     '%s, run ends, reports the step and how to fix it, and leaves no socket behind',
     async (_, change, step, remedy) => {
-      const { code, out, err } = await cliInNamespaces(change, ['run', '-c', config]);
+      const { code, out, err } = await cliInNamespaces(change, ['run', '--single', '-c', config]);
       expect([code, out]).toEqual([1, '']);
       expect(err).toMatch(
         new RegExp(
@@ -119,7 +119,7 @@ describe('on a host without', () => {
 
   it('a correct config, run ends with one line and no stack trace', async () => {
     writeIni(directory, { lines: ['nonsense'] });
-    const { code, err } = await cliInNamespaces(NO_MEM, ['run', '-c', config]);
+    const { code, err } = await cliInNamespaces(NO_MEM, ['run', '--single', '-c', config]);
     expect(code).toBe(1);
     expect(err).toContain(':12: ');
     expect(err.trim().split('\n')).toHaveLength(1);

@@ -100,7 +100,9 @@ async function startDaemon(): Promise<(signal: NodeJS.Signals) => Promise<void>>
     ].join('\n'),
   );
   const main = resolve(import.meta.dirname, '../../dist/bundle/main.js');
-  const child = spawn(process.execPath, [main, 'run', '-c', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [main, 'run', '--single', '-c', config], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
   const end = async (signal: NodeJS.Signals) => {

@@ -26,7 +26,7 @@ const onDisk = () => [...new OverrideStore(file).all()];
 
 /** Starts a daemon in its own network namespace, after lines of shell. */
 function launch(script: string, config: string) {
-  const args = ['--net', 'sh', '-c', script, 'sh', process.execPath, MAIN, 'run', '-c', config];
+  const args = ['--net', 'sh', '-c', script, 'sh', process.execPath, MAIN, 'run', '--single', '-c', config];
   return execa('unshare', args, { reject: false, stdio: 'ignore' });
 }
 

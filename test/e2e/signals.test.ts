@@ -60,7 +60,7 @@ function start(args: readonly string[], command: readonly string[] = [MAIN]): Ru
 
 /** Starts a daemon. Resolves when it serves. */
 async function startDaemon(): Promise<Running> {
-  const running = start(['run', '-c', config]);
+  const running = start(['run', '--single', '-c', config]);
   await until('the daemon serves', () => running.output().includes('"event":"ready"'));
   return running;
 }
@@ -96,7 +96,7 @@ describe('subflowd run', () => {
   });
 
   it.each(SIGNALS.end)('ends at once at %s before it serves', async (signal) => {
-    const running = start(['run', '-c', config]);
+    const running = start(['run', '--single', '-c', config]);
     // Before, Node itself handles some of these signals, to restore the terminal.
     await until('the daemon has its own handlers', () => catches(running.pid, constants.signals.SIGQUIT));
     running.child.kill(signal);
@@ -178,7 +178,7 @@ describe('the debugger of Node', () => {
   needs('root', 'mptcp');
 
   it.each([
-    ['run', () => ['run', '-c', config]],
+    ['run', () => ['run', '--single', '-c', config]],
     ['status', () => ['status', '-c', config]],
     ['check', () => ['check', '-c', config]],
     ['doctor', () => ['doctor', '-c', config]],

@@ -100,8 +100,8 @@ describe('installed as openvpn-conf says, under systemd', () => {
     expect(journals.server.filter((line) => /client-(dis)?connect|script failed/i.test(line))).toEqual([]);
     // subflowd gave itself access to the directories when it started.
     expect(atFirst.directories).toEqual({
-      root: { uid: 0, mode: 0o770 },
-      nobody: { uid: nobody, mode: 0o770 },
+      root: { uid: 0, mode: 0o2770 },
+      nobody: { uid: nobody, mode: 0o2770 },
     });
 
     // subflowd works inside its own sandbox.

@@ -89,7 +89,7 @@ async function run(
 function daemon(prepare: string, rights?: Rights): Promise<string> {
   const start = `
     const { spawn } = require('node:child_process');
-    const child = spawn(process.execPath, ${JSON.stringify([MAIN, 'run', '--log-format', 'text', '--config', join(directory, 'subflowd.ini')])});
+    const child = spawn(process.execPath, ${JSON.stringify([MAIN, 'run', '--single', '--log-format', 'text', '--config', join(directory, 'subflowd.ini')])});
     let text = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => {
       text += chunk;

@@ -184,7 +184,7 @@ describe('connections under the userspace path manager', () => {
       'setpriv',
       [
         ...[`--bounding-set=-${capability}`, `--inh-caps=-${capability}`],
-        ...[process.execPath, main, 'run', '--config', stage.files.config],
+        ...[process.execPath, main, 'run', '--single', '--config', stage.files.config],
       ],
       { all: true, reject: false, timeout: 60_000 },
     );

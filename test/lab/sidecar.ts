@@ -46,7 +46,7 @@ export class Sidecar {
     logFile: string,
     program = path.join(checkout, 'dist/bundle/main.js'),
   ): Sidecar {
-    const child = namespace.start(process.execPath, [program, 'run', '--config', config]);
+    const child = namespace.start(process.execPath, [program, 'run', '--single', '--config', config]);
     const log = createWriteStream(logFile, { flags: 'a' });
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });

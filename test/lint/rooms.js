@@ -30,6 +30,7 @@ export const ROOMS = {
     'model',
     'util',
   ],
+  helper: ['backend', 'native', 'model', 'util'],
   steering: ['config', 'model', 'util'],
   control: ['backend', 'steering', 'config', 'model', 'util'],
   api: ['control', 'steering', 'openvpn', 'config', 'model', 'util'],

@@ -1,4 +1,5 @@
-import { chownSync } from 'node:fs';
+import { chownSync, statSync } from 'node:fs';
+import { hasCode } from '../../util/errno.js';
 import { groupNumber } from '../../util/groups.js';
 
 /**
@@ -21,13 +22,15 @@ export function giveToGroup(
   socket: string,
   { name, gid }: { readonly name: string; readonly gid: number },
 ): void {
+  // a new file has the group of this process, and the daemon's unit refuses chown(2)
+  if (statSync(socket).gid === gid) return;
   try {
     chownSync(socket, -1, gid);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+    if (!hasCode(error, 'EPERM', 'ENOSYS')) throw error;
     throw new Error(
-      `subflowd is not a member of group ${name}: change [console] group, or add to its unit ` +
-        `(systemctl edit subflowd): [Service] SupplementaryGroups=${name}`,
+      `subflowd may not give its socket to group ${name}: set [console] group = subflowd, or add to its unit ` +
+        `(systemctl edit subflowd): [Service] SupplementaryGroups=${name} and SystemCallFilter=@chown`,
       { cause: error },
     );
   }

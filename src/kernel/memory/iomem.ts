@@ -2,11 +2,11 @@ import { KernelError } from '../../model/kernel-error.js';
 
 /**
  * The remedy for a process that may not open /dev/mem, or to which /proc shows zeros instead of addresses. A devmem.conf of
- * an older version does not run the daemon as root.
+ * an older version does not run it as root.
  */
 export const RUN_AS_ROOT =
-  'run subflowd as root; for the daemon, copy openvpn-conf/subflowd.service.d/devmem.conf beside its unit, then: ' +
-  'systemctl daemon-reload && systemctl restart subflowd';
+  'run subflowd as root; for the helper, copy openvpn-conf/subflowd-helper.service.d/devmem.conf beside its unit, then: ' +
+  'systemctl daemon-reload && systemctl restart subflowd-helper subflowd';
 
 /** The parts of `/proc/iomem` that this program needs. Physical addresses; `end` is one past the last byte. */
 export interface Iomem {

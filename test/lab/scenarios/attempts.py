@@ -2,8 +2,10 @@
 or the error that ended it. An attempt that succeeds does no damage."""
 
 import ctypes
+import errno
 import json
 import os
+import socket
 import sys
 
 victim = int(sys.argv[1])  # a process of root
@@ -11,6 +13,7 @@ openvpn = int(sys.argv[2])  # a process that root has started
 libc = ctypes.CDLL(None, use_errno=True)
 
 PTRACE_SEIZE, PTRACE_DETACH = 0x4206, 17
+SYS_FINIT_MODULE = 313
 SYS_PROCESS_VM_READV, SYS_PROCESS_VM_WRITEV, SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 310, 311, 434, 438  # x86_64
 
 
@@ -36,6 +39,31 @@ def write_to(path):
         os.close(os.open(path, os.O_RDWR))
 
     return attempt
+
+
+def read_from(path):
+    def attempt():
+        with open(path, "rb") as file:
+            file.read(1)
+
+    return attempt
+
+
+def connect_out():
+    # an address of this host that is not loopback: the kernel reaches it without a route to the outside
+    with socket.create_connection(("192.0.2.1", 9), timeout=5):
+        pass
+
+
+def load_module():
+    # any file will do: the kernel checks the right before the content
+    with open("/etc/passwd", "rb") as file:
+        try:
+            syscall(SYS_FINIT_MODULE, file.fileno(), b"", 0)
+        except OSError as error:
+            # what a process with the right gets for such a file
+            if error.errno != errno.ENOEXEC:
+                raise
 
 
 def copy_memory(number):
@@ -78,6 +106,13 @@ attempts = {
     "write the memory of process 1": write_to("/proc/1/mem"),
     "write the memory of a process of root": write_to(f"/proc/{victim}/mem"),
     "write the memory of OpenVPN": write_to(f"/proc/{openvpn}/mem"),
+    "read the memory of process 1": read_from("/proc/1/mem"),
+    "read the memory of a process of root": read_from(f"/proc/{victim}/mem"),
+    "read /etc/shadow": read_from("/etc/shadow"),
+    "read /etc/shadow as process 1 sees it": read_from("/proc/1/root/etc/shadow"),
+    "read the environment of a process of root": read_from(f"/proc/{victim}/environ"),
+    "connect to another host": connect_out,
+    "load a module": load_module,
     "process_vm_writev": copy_memory(SYS_PROCESS_VM_WRITEV),
     "process_vm_readv": copy_memory(SYS_PROCESS_VM_READV),
     "ptrace": trace,

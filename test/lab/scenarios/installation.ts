@@ -12,7 +12,7 @@ const conf = (name: string) => path.join(checkout, 'openvpn-conf', name);
 export const installed: SidecarFiles = {
   config: '/etc/subflowd/subflowd.ini',
   console: '/run/subflowd/console.sock',
-  management: '/run/openvpn-server/management.sock',
+  management: '/run/subflowd/management/server.sock',
   passwordFile: '/etc/openvpn/server/management.password',
   events: '/run/subflowd/events',
 };
@@ -24,6 +24,8 @@ const globalModules = '/usr/local/lib/node_modules';
 const copiedFiles = [
   'subflowd.ini',
   'subflowd.service',
+  'subflowd-helper.service',
+  'subflowd-helper.socket',
   'subflowd-sysusers.conf',
   'subflowd-tmpfiles.conf',
   'subflowd-sysctl.conf',
@@ -46,7 +48,12 @@ export async function install(server: Namespace, serverLines: readonly string[])
   const config = await mergedConfig(serverLines);
   await write('/etc/openvpn/server/lab.conf', config);
   await write('/etc/openvpn/lab.conf', config);
-  for (const unit of ['openvpn-server@.service', 'openvpn@.service', 'subflowd.service']) {
+  for (const unit of [
+    'openvpn-server@.service',
+    'openvpn@.service',
+    'subflowd.service',
+    'subflowd-helper.service',
+  ]) {
     await write(labDropInOf(unit), labDropIn(server));
   }
   await server.run('sysctl', ['-p', '/etc/sysctl.d/subflowd.conf']);

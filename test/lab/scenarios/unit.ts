@@ -142,14 +142,14 @@ await scenario(async (cleanup, out) => {
   say('an edited rule took effect, and an override outlived a restart');
 
   await moveSidecarOutside();
-  await place('subflowd.service.d/namespaces.conf');
+  await place('subflowd-helper.service.d/namespaces.conf');
   await sidecar.systemctl('restart');
   await command(installed, `mptcp primary ${VAN} wifi`);
   const fromOutside = await untilObeyed('the van is on wifi, from outside', VAN, 'wifi');
   say('the sidecar steers the van from outside the network namespace of the server');
 
   await writeFile(installed.config, `${await readFile(installed.config, 'utf8')}backend = devmem\n`);
-  await place('subflowd.service.d/devmem.conf');
+  await place('subflowd-helper.service.d/devmem.conf');
   await sidecar.systemctl('restart');
   await command(installed, `mptcp primary ${VAN} lte`);
   const byDevmem = {

@@ -17,7 +17,7 @@ describe('a config without mistakes', () => {
       servers: [
         {
           name: 'server',
-          management: { socket: '/run/openvpn-server/management.sock' },
+          management: { socket: '/run/subflowd/management/server.sock' },
           events: '/run/subflowd/events',
           console: { socket: '/run/subflowd/server.sock' },
         },

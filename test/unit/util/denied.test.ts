@@ -55,7 +55,7 @@ it('names a file that may not be read, or the directory above it that may not be
   writeFileSync(file, 'open sesame\n', { mode: 0o640 });
   expect(asOtherUser('read', file)).toContain(
     `${file} cannot be read: EACCES: user ${USER} may not read ${file}, which has owner root:root and mode 0640: run it as root, ` +
-      'or let that user read it; for the daemon, whose unit has CAP_DAC_READ_SEARCH, install openvpn-conf/subflowd.service anew',
+      `or let that user read it; for the daemon: chgrp subflowd-hooks ${file} && chmod 640 ${file}`,
   );
   chmodSync(join(directory, 'hidden'), 0o700);
   expect(asOtherUser('read', file)).toContain(
