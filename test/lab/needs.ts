@@ -15,6 +15,7 @@ const checks = {
   openvpn: () => program(openvpnProgram) ?? program('mptcpize') ?? program('tcpdump') ?? program('openssl'),
   strace: () => program('strace'),
   nft: () => program('nft'),
+  nspawn: () => program('systemd-nspawn') ?? program('pgrep'),
   guest: () =>
     program('qemu-system-x86_64') ??
     program('gcc') ??

@@ -1,0 +1,32 @@
+# Boots this machine's systems in a container with systemd, on an overlay, and runs sandbox-inside.sh there. Run it in a
+# mount namespace of its own. Arguments: the directory for results, and the checkout.
+set -eu
+out=$1 checkout=$2
+work=$out/work
+mkdir -p "$work"
+mount -t tmpfs tmpfs "$work"
+mkdir -p "$work/upper" "$work/overlay" "$work/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$work/upper,workdir=$work/overlay" "$work/root"
+units=$work/root/etc/systemd/system
+mkdir -p "$units"
+cat >"$units/trial.service" <<UNIT
+[Service]
+Type=oneshot
+ExecStart=/bin/bash /trial/sandbox-inside.sh
+StandardOutput=file:/trial/log
+StandardError=inherit
+SuccessAction=exit
+FailureAction=exit
+UNIT
+cat >"$units/trial.target" <<UNIT
+[Unit]
+Requires=basic.target dbus.service
+After=basic.target dbus.service
+Wants=trial.service
+UNIT
+export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
+timeout 240 systemd-nspawn --quiet --directory="$work/root" --machine="subflowd-$$" --register=no --keep-unit \
+  --private-network --capability=all --bind="$out:/trial" --bind-ro="$checkout:/opt/subflowd" --boot \
+  systemd.unit=trial.target </dev/null >"$out/console" 2>&1 || true
+umount "$work/root"
+umount "$work"
