@@ -10,7 +10,7 @@ import { Reports } from './api/reports.js';
 import type { DaemonStatus } from './api/status.js';
 import type { Backend } from './backend/backend.js';
 import type { OpenBackend } from './backend/open.js';
-import type { Config, ServerConfig } from './config/config.js';
+import type { Config } from './config/config.js';
 import { watchConfig, type ConfigWatcher } from './config/watch.js';
 import { Consoles } from './console/consoles.js';
 import { Controller } from './control/controller.js';
@@ -50,9 +50,8 @@ export class Daemon implements DaemonApi {
 
   /**
    * Starts serving a config file.
-   * @param helper the socket of the helper; undefined: this process does its work, too.
-   * @throws {ConfigError} if the file has a mistake; {KernelError} if no backend works on this host; {Error} if a
-   * console cannot be opened.
+   * @param helper its socket; undefined: this process does its work, too.
+   * @throws {ConfigError} if the file has a mistake; {KernelError} if no backend works here; {Error} if a console cannot be opened.
    */
   static async start(configFile: string, log: Logger, helper?: string): Promise<Daemon> {
     const events = new EventStream();
@@ -118,7 +117,19 @@ export class Daemon implements DaemonApi {
         this.#reportProblem(text);
       },
     });
-    this.#servers = this.#createServers(this.#config.servers);
+    const refresh = () => void this.#controller.refresh();
+    this.#servers = new Servers(this.#config.servers)
+      .on('status', () => {
+        this.#backend.trackServers?.(this.#servers.pids());
+      })
+      .on('change', refresh)
+      .on('observe', refresh)
+      .on('problem', (problem, key) => {
+        this.#reportProblem(problem, key);
+      })
+      .on('resolved', (key) => {
+        this.#resolveProblem(key);
+      });
     this.#controller = new Controller({
       backend,
       sessions: () => this.#servers.sessions(),
@@ -128,9 +139,7 @@ export class Daemon implements DaemonApi {
       overrides: () => overrides.all(),
       quotas: () => this.#quotas.accounts(),
     });
-    backend.onChange?.(() => {
-      void this.#controller.refresh();
-    });
+    backend.onChange?.(refresh);
     backend.onExcess?.((excess) => {
       const text = excessText(excess, this.#servers.sessions());
       this.events.publish({ kind: 'excess-subflows', ...excess, text });
@@ -276,25 +285,6 @@ export class Daemon implements DaemonApi {
 
   #describe(): string {
     return `${this.#backend.description}; chosen because ${this.#backendReason}`;
-  }
-
-  #createServers(configs: readonly ServerConfig[]): Servers {
-    return new Servers(configs)
-      .on('status', () => {
-        this.#backend.trackServers?.(this.#servers.pids());
-      })
-      .on('change', () => {
-        void this.#controller.refresh();
-      })
-      .on('observe', () => {
-        void this.#controller.refresh();
-      })
-      .on('problem', (problem, key) => {
-        this.#reportProblem(problem, key);
-      })
-      .on('resolved', (key) => {
-        this.#resolveProblem(key);
-      });
   }
 
   #resolveProblem(key: string): void {

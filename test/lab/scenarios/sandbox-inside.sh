@@ -8,7 +8,7 @@ ip address add 192.0.2.1/32 dev lo
 import socket
 server = socket.create_server(("192.0.2.1", 9))
 while True: server.accept()' &
-printf '#!/bin/sh\nexec %s /opt/subflowd/dist/src/main.js "$@"\n' "$(command -v node)" >/usr/local/bin/subflowd
+printf '#!/bin/sh\nexec %s /opt/subflowd/dist/bundle/main.js "$@"\n' "$(command -v node)" >/usr/local/bin/subflowd
 chmod 755 /usr/local/bin/subflowd
 mkdir -p /etc/subflowd
 cp $conf/subflowd.service $conf/subflowd-helper.service $conf/subflowd-helper.socket /etc/systemd/system/
