@@ -17,6 +17,7 @@ StandardOutput=file:/trial/log
 StandardError=inherit
 SuccessAction=exit
 FailureAction=exit
+TimeoutStopSec=5s
 UNIT
 cat >"$units/trial.target" <<UNIT
 [Unit]
@@ -25,8 +26,13 @@ After=basic.target dbus.service
 Wants=trial.service
 UNIT
 export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
-timeout 240 systemd-nspawn --quiet --directory="$work/root" --machine="subflowd-$$" --register=no --keep-unit \
+# it can hang after the container has halted
+timeout --kill-after=5 240 systemd-nspawn --quiet --directory="$work/root" --machine="subflowd-$$" --register=no --keep-unit \
   --private-network --capability=all --bind="$out:/trial" --bind-ro="$checkout:/opt/subflowd" --boot \
-  systemd.unit=trial.target </dev/null >"$out/console" 2>&1 || true
+  systemd.unit=trial.target </dev/null >"$out/console" 2>&1 &
+container=$!
+while kill -0 "$container" 2>/dev/null && [ ! -e "$out/done" ]; do sleep 0.5; done
+kill -KILL "$(pgrep --parent "$container" systemd-nspawn)" 2>/dev/null || true
+wait "$container" || true
 umount "$work/root"
 umount "$work"

@@ -66,3 +66,5 @@ journalctl --sync
 journalctl --no-pager -o cat -u subflowd | sed -n 's/^TAKEN//p' | tail -1 >/trial/taken-daemon
 journalctl --no-pager -o cat -u subflowd-helper | sed -n 's/^TAKEN//p' | tail -1 >/trial/taken-helper
 journalctl --no-pager -u subflowd -u subflowd-helper >/trial/journal
+kill $(jobs -p)
+touch /trial/done
