@@ -35,13 +35,16 @@ static bool has_content(int directory, const char* name, const char* bytes, size
   return got == (ssize_t)length && memcmp(found, bytes, length) == 0;
 }
 
+// The group of the directory, in which only subflowd is, may read the record.
+enum { kRecordMode = 0640 };
+
 static int create(int directory, const char* name) {
   enum { kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC };
-  const int file = openat(directory, name, kFlags, 0600);
+  const int file = openat(directory, name, kFlags, kRecordMode);
   if (file >= 0 || errno != EEXIST) return file;
   // An OpenVPN that was killed can have left it.
   if (unlinkat(directory, name, 0) != 0) return -1;
-  return openat(directory, name, kFlags, 0600);
+  return openat(directory, name, kFlags, kRecordMode);
 }
 
 static bool write_all(int file, const char* bytes, size_t length) {
@@ -61,7 +64,8 @@ void write_record(int directory, const struct record_names* names, const char* b
   if (kind == kRegularFile && has_content(directory, names->current, bytes, length)) return;
   const int file = create(directory, names->temporary);
   if (file < 0) return;
-  const bool is_written = write_all(file, bytes, length);
+  // the umask of OpenVPN can be stricter
+  const bool is_written = fchmod(file, kRecordMode) == 0 && write_all(file, bytes, length);
   const bool is_closed = close(file) == 0;
   if (!is_written || !is_closed || renameat(directory, names->temporary, directory, names->current) != 0)
     unlinkat(directory, names->temporary, 0);

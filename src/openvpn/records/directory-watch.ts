@@ -84,9 +84,15 @@ export class DirectoryWatch {
   }
 }
 
-/** Text of the problem that a directory cannot be watched. @param rescanMs pause between two scans, milliseconds. */
-export function describeUnwatched(path: string, rescanMs: number, error: unknown): string {
+/**
+ * Text of the problem that a directory cannot be watched.
+ * @param rescanMs pause between two scans, milliseconds.
+ * @param grant the command that lets this process read it, if the caller knows one.
+ */
+export function describeUnwatched(path: string, rescanMs: number, error: unknown, grant?: string): string {
   const remedy = 'to fix it: sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=65536';
-  const reason = hasCode(error, 'EACCES') ? whyDenied(error, 'read', path) : `${reasonOf(error)}; ${remedy}`;
+  const reason = hasCode(error, 'EACCES')
+    ? whyDenied(error, 'read', path, grant)
+    : `${reasonOf(error)}; ${remedy}`;
   return `cannot watch ${path}, so it is only read every ${rescanMs / 1000} s: ${reason}`;
 }

@@ -134,8 +134,8 @@ export function checkUserDirectory(path: string, group?: number): { readonly uid
   return { uid: stats.uid };
 }
 
-/** The command that lets this process remove stale records from a user's directory; undefined if it may do so already. */
-export function remedyForStaleRecords(path: string): string | undefined {
+/** The command that lets the daemon read a user's directory and remove stale records; undefined if it may do so already. */
+export function remedyForRights(path: string): string | undefined {
   try {
     accessSync(path, constants.W_OK | constants.X_OK);
     return undefined;

@@ -7,7 +7,7 @@ import { DirectoryWatch, describeUnwatched } from './directory-watch.js';
 import { whyDenied } from '../../util/denied.js';
 import { hasCode, reasonOf } from '../../util/errno.js';
 import { scanDirectory } from './directory-scan.js';
-import { checkUserDirectory, remedyForStaleRecords } from './events-directory.js';
+import { checkUserDirectory, remedyForRights } from './events-directory.js';
 import { DirectoryProblems } from './directory-problems.js';
 import type { ProcessFacts, ProcessProbe } from './process.js';
 import { MAX_ENTRIES, RecordFiles, type RecordListener } from './record-files.js';
@@ -181,7 +181,7 @@ export class UserDirectory implements SlicedWork {
     }
     this.#problems.resolve('unsafe');
     this.#isSafe = true;
-    const remedy = remedyForStaleRecords(this.path);
+    const remedy = remedyForRights(this.path);
     if (remedy === undefined) this.#problems.resolve('tidy');
     else
       this.#problems.report(
@@ -201,7 +201,10 @@ export class UserDirectory implements SlicedWork {
     } catch (error) {
       // the directory was removed after the check
       if (hasCode(error, 'ENOENT')) return;
-      this.#problems.report('watch', describeUnwatched(this.path, this.options.rescanMs, error));
+      this.#problems.report(
+        'watch',
+        describeUnwatched(this.path, this.options.rescanMs, error, remedyForRights(this.path)),
+      );
     }
   }
 
@@ -228,7 +231,10 @@ export class UserDirectory implements SlicedWork {
     } catch (error) {
       isDone = true;
       if (hasCode(error, 'ENOENT')) this.check();
-      else this.#problems.report('read', `cannot read ${this.path}: ${whyDenied(error, 'read', this.path)}`);
+      else {
+        const reason = whyDenied(error, 'read', this.path, remedyForRights(this.path));
+        this.#problems.report('read', `cannot read ${this.path}: ${reason}`);
+      }
     }
     this.#scanMs += performance.now() - start;
     if (!isDone) return true;

@@ -23,6 +23,8 @@ import { compileWithPlugin, PluginDriver } from '../../support/plugin/driver.js'
 import { temporaryDirectory } from '../../support/temporary-directory.js';
 
 const NOBODY = 65534;
+/** Stands for group subflowd-hooks. */
+const GROUP = 54_322;
 
 let program: string;
 let events: string;
@@ -69,7 +71,7 @@ describe('the plugin', () => {
   it('records a session when OpenVPN learns its address, and removes the record when it disconnects', async () => {
     await plugin.learn(CLIENT_VARIABLES);
     expect(readdirSync(own)).toEqual([RECORD_NAME]);
-    expect(statSync(join(own, RECORD_NAME)).mode & 0o777).toBe(0o600);
+    expect(statSync(join(own, RECORD_NAME)).mode & 0o777).toBe(0o640);
     expect(parseRecord(readFileSync(join(own, RECORD_NAME)))).toMatchObject({
       record: { pid: 4242, commonName: 'alice', virtual: ['10.8.0.2'], since: 1700000000, protocol: 'tcp' },
     });
@@ -79,6 +81,18 @@ describe('the plugin', () => {
     await plugin.disconnect(CLIENT_VARIABLES);
     expect(readdirSync(own)).toEqual([]);
   });
+
+  it.runIf(process.getuid?.() === 0)(
+    'lets the group of the directory read a record, whatever the umask of OpenVPN',
+    async () => {
+      chownSync(own, 0, GROUP);
+      chmodSync(own, 0o2770);
+      await restart(['/bin/sh', '-c', 'umask 077; exec "$@"', 'sh']);
+      await plugin.learn(CLIENT_VARIABLES);
+      const { gid, mode } = statSync(join(own, RECORD_NAME));
+      expect([gid, mode & 0o7777]).toEqual([GROUP, 0o640]);
+    },
+  );
 
   it('leaves a record as it is while a client announces further addresses', async () => {
     await plugin.learn(CLIENT_VARIABLES);
@@ -230,6 +244,7 @@ it('the plugin calls only these functions of the C library: none allocates memor
       ...['__errno_location', '__stack_chk_fail'],
       ...[
         'close',
+        'fchmod',
         'fstat',
         'fstatat',
         'geteuid',

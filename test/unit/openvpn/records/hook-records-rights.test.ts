@@ -1,6 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -15,8 +24,6 @@ const NOBODY = 65534;
 /** Stands for user and group subflowd, and for the group that only the daemon is in. */
 const DAEMON = 54_321;
 const HOOKS = 54_322;
-/** As in openvpn-conf/subflowd.service. */
-const CAPABILITIES = '+net_admin,+sys_ptrace,+dac_read_search';
 
 let parent: string;
 let directory: string;
@@ -53,13 +60,8 @@ function watch(users: readonly { readonly name: string; readonly uid: number }[]
     events.on('problem', say).on('added', ({ record }) => say('+' + record.commonName));
     events.start();
     setTimeout(() => process.exit(), 60_000);`;
-  const rights = [
-    `--reuid=${DAEMON}`,
-    `--regid=${DAEMON}`,
-    `--groups=${HOOKS}`,
-    `--inh-caps=-all,${CAPABILITIES}`,
-  ];
-  const more = [`--ambient-caps=${CAPABILITIES}`, `--bounding-set=-all,${CAPABILITIES}`, '--no-new-privs'];
+  const rights = [`--reuid=${DAEMON}`, `--regid=${DAEMON}`, `--groups=${HOOKS}`, '--inh-caps=-all'];
+  const more = ['--ambient-caps=-all', '--bounding-set=-all', '--no-new-privs'];
   const program = [process.execPath, '--input-type=module', '-e', script];
   child = spawn('setpriv', [...rights, ...more, ...program], { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
@@ -77,16 +79,17 @@ function record(name: string, commonName: string): string {
   writeFileSync(
     file,
     `subflowd-event=1\0daemon_pid=${pid}\0trusted_ip=${ip}\0trusted_port=${port}\0common_name=${commonName}\0end\0`,
-    { mode: 0o600 },
+    { mode: 0o640 },
   );
-  chownSync(file, NOBODY, NOBODY);
+  // the group is that of the directory, if that has mode 2770
+  chownSync(file, NOBODY, statSync(file).gid);
   return file;
 }
 
 describe('records that the daemon reads with the rights of its unit', () => {
   it('are read, and stale ones are removed, if the group of the daemon may write', async () => {
     chownSync(nobody, NOBODY, HOOKS);
-    chmodSync(nobody, 0o770);
+    chmodSync(nobody, 0o2770);
     record('100-192.0.2.1-1', 'alice');
     const stale = record('999-192.0.2.1-1', 'stale');
     const said = watch();
@@ -98,20 +101,38 @@ describe('records that the daemon reads with the rights of its unit', () => {
     expect([...new Set(said())]).toEqual(['+alice', '+bob']);
   });
 
-  it('are read if only their user may write, and a problem says how to let the daemon remove stale ones', async () => {
+  it('are not read if only their user may do so, and each problem has the command that lets the daemon do so', async () => {
     chownSync(nobody, NOBODY, NOBODY);
     chmodSync(nobody, 0o700);
     const stale = record('999-192.0.2.1-1', 'stale');
-    record('100-192.0.2.1-1', 'alice');
     const said = watch();
-    await until('alice', () => said().includes('+alice'));
+    const command = `chgrp subflowd-hooks ${nobody} && chmod 2770 ${nobody}`;
+    const denied = `EACCES: user ${DAEMON} may not read ${nobody}, which has owner nobody:nogroup and mode 0700: ${command}`;
+    const problems = [
+      `cannot read ${nobody}: ${denied}`,
+      `cannot watch ${nobody}, so it is only read every 0.1 s: ${denied}`,
+      `stale records in ${nobody} are ignored, but cannot be removed; to fix it: ${command}`,
+    ];
+    await until('the problems', () => said().length >= problems.length);
     // several scans, which no event shows: none reports anything else
     await new Promise((done) => setTimeout(done, 500));
-    const problem = `stale records in ${nobody} are ignored, but cannot be removed; to fix it: chgrp subflowd-hooks ${nobody} && chmod 2770 ${nobody}`;
-    expect(said().sort()).toEqual(['+alice', problem]);
+    expect(said().sort()).toEqual(problems);
     chownSync(nobody, NOBODY, HOOKS);
-    chmodSync(nobody, 0o770);
-    await until('after the command the stale one is removed', () => !existsSync(stale));
+    chmodSync(nobody, 0o2770);
+    record('100-192.0.2.1-1', 'alice');
+    await until('after the command it is read', () => said().includes('+alice'));
+    await until('the stale one is removed', () => !existsSync(stale));
+  });
+
+  it('of an earlier version, which only their user may read, are named with what to do', async () => {
+    chownSync(nobody, NOBODY, HOOKS);
+    chmodSync(nobody, 0o2770);
+    chmodSync(record('100-192.0.2.1-1', 'alice'), 0o600);
+    const said = watch();
+    await until('a problem', () => said().length > 0);
+    expect(said()[0]).toContain(
+      `subflowd may not read it: install the hooks of this version, then: chmod 2770 ${nobody}`,
+    );
   });
 
   it('need the events directory: if it is missing, a problem has the line that makes it', async () => {
