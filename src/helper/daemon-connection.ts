@@ -7,12 +7,12 @@ import { BOUNDS, type Request } from './messages.js';
 import { readRequest } from './read-request.js';
 
 /** Messages, and changes of priorities: how many at once, and in each second. More of them wait. */
-const LIMITS = {
+export const ALLOWED = {
   messages: { burst: 2_000, perSecond: 500 },
   changes: { burst: 65_536, perSecond: 20_000 },
 } as const;
 /** Bytes of unread events: the daemon is stopped or slow, and will look anyway. */
-const MAX_UNREAD_BYTES = 65_536;
+export const MAX_UNREAD_BYTES = 65_536;
 
 /**
  * The daemon's connection. It handles one message at a time, and reads no further ones until the daemon has taken the answer.
@@ -20,8 +20,8 @@ const MAX_UNREAD_BYTES = 65_536;
  */
 export class DaemonConnection {
   readonly #frames = new FrameReader(BOUNDS.requestBytes);
-  readonly #messages = new Allowance(LIMITS.messages.burst, LIMITS.messages.perSecond);
-  readonly #changes = new Allowance(LIMITS.changes.burst, LIMITS.changes.perSecond);
+  readonly #messages = new Allowance(ALLOWED.messages.burst, ALLOWED.messages.perSecond);
+  readonly #changes = new Allowance(ALLOWED.changes.burst, ALLOWED.changes.perSecond);
 
   /**
    * Serves the connection until it ends.

@@ -9,11 +9,18 @@ import type { ServerGuard } from './server-guard.js';
 /** The last list that was sent of each process, by PID. */
 export type SentLists = Map<number, readonly Connection[]>;
 
+/** The processes that the daemon wants to be watched, and those of them that are: an OpenVPN that has just started joins later. */
+export interface WatchedServers {
+  wanted: ReadonlySet<number>;
+  tracked: ReadonlySet<number>;
+}
+
 /** What a request needs. */
 export interface Context {
   readonly opened: OpenedBackend;
   readonly guard: ServerGuard;
   readonly sent: SentLists;
+  readonly watched: WatchedServers;
 }
 
 /**
@@ -29,7 +36,8 @@ export async function* handleRequest(request: Request, context: Context): AsyncG
   }
 }
 
-async function* answer(request: Request, { opened, guard, sent }: Context): AsyncGenerator<object> {
+async function* answer(request: Request, context: Context): AsyncGenerator<object> {
+  const { opened, guard, sent, watched } = context;
   switch (request.do) {
     case 'open':
       if (request.version !== MESSAGES_VERSION) throw wrongVersion(request.version);
@@ -37,18 +45,23 @@ async function* answer(request: Request, { opened, guard, sent }: Context): Asyn
       return;
     case 'look':
       guard.check(request.pid);
+      if (!guard.isServing(request.pid)) {
+        // it has just started, or is a client: in both cases it has no connection of a session
+        yield { items: [], plain: [], problems: [] };
+        return;
+      }
+      if (watched.wanted.has(request.pid) && !watched.tracked.has(request.pid)) trackServers(context);
       yield* look(opened.backend, request.pid, sent);
       return;
     case 'set':
       yield { results: await setAllowed(opened.backend, request.changes, guard) };
       return;
-    case 'watch': {
-      const pids = request.pids.filter((pid) => guard.allows(pid));
-      for (const pid of sent.keys()) if (!pids.includes(pid)) sent.delete(pid);
-      opened.backend.trackServers?.(pids);
+    case 'watch':
+      watched.wanted = new Set(request.pids);
+      for (const pid of sent.keys()) if (!watched.wanted.has(pid)) sent.delete(pid);
+      trackServers(context);
       yield { done: true };
       return;
-    }
     case 'limit':
       opened.limit(request.limits);
       yield { done: true };
@@ -58,6 +71,11 @@ async function* answer(request: Request, { opened, guard, sent }: Context): Asyn
       yield { problems: sentences(opened.backend.announce?.(allowed) ?? []) };
     }
   }
+}
+
+function trackServers({ opened, guard, watched }: Context): void {
+  watched.tracked = new Set([...watched.wanted].filter((pid) => guard.allows(pid)));
+  opened.backend.trackServers?.([...watched.tracked]);
 }
 
 async function* look(backend: Backend, pid: number, sent: SentLists): AsyncGenerator<object> {

@@ -6,11 +6,13 @@ import { unixPeer } from '../native/unix-peer.js';
 import { userNumber } from '../util/accounts.js';
 import { readMembers, type Members } from './fields.js';
 import { BadMessageError, encodeFrame, FrameReader } from './frames.js';
-import { BOUNDS } from './messages.js';
+import { BOUNDS, type Request } from './messages.js';
 import { readEvent, readFailure } from './read-reply.js';
 
 /** Milliseconds in which the helper must send something while an answer is due. Then the link ends. */
 export const ANSWER_MS = 5_000;
+/** The same for the answer to `open`: the helper may have to read the kernel's whole description of its structures. */
+const OPEN_MS = 60_000;
 
 /** The user of openvpn-conf/subflowd-helper.service. */
 const HELPER_USER = 'subflowd-helper';
@@ -26,6 +28,7 @@ export interface LinkListener {
 /** A request that waits for its answer. */
 interface Pending {
   readonly id: number;
+  readonly answerMs: number;
   readonly onPart: (members: Members) => void;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
@@ -81,12 +84,16 @@ export class HelperLink {
    * @param onPart called with each part of the answer; what it throws ends the link.
    * @returns resolves after the last part. @throws {KernelError} if the helper's backend fails, or if the link ends.
    */
-  request(message: object, onPart: (members: Members) => void = () => undefined): Promise<void> {
+  request(
+    message: Readonly<Record<string, unknown>> & { readonly do: Request['do'] },
+    onPart: (members: Members) => void = () => undefined,
+  ): Promise<void> {
     if (this.#hasEnded) return Promise.reject(notConnected('the link has ended'));
     this.#lastId = (this.#lastId + 1) >>> 0;
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#pending.push({ id, onPart, resolve, reject });
+      const answerMs = message.do === 'open' ? OPEN_MS : this.answerMs;
+      this.#pending.push({ id, answerMs, onPart, resolve, reject });
       this.socket.write(encodeFrame({ id, ...message }));
       if (this.#timer === undefined) this.#restartTimer();
     });
@@ -105,10 +112,11 @@ export class HelperLink {
   #restartTimer(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#pending.length === 0) return;
+    const [first] = this.#pending;
+    if (first === undefined) return;
     this.#timer = setTimeout(() => {
-      this.end(`it has not answered for ${this.answerMs / 1000} s`);
-    }, this.answerMs);
+      this.end(`it has not answered for ${first.answerMs / 1000} s`);
+    }, first.answerMs);
   }
 
   #receive(chunk: Buffer): void {

@@ -68,7 +68,7 @@ export class Helper {
     const { guard } = this.#options;
     const daemon = new DaemonConnection(
       socket,
-      { opened: this.#opened, guard, sent: new Map() },
+      { opened: this.#opened, guard, sent: new Map(), watched: { wanted: new Set(), tracked: new Set() } },
       (reason) => {
         if (reason !== undefined) this.#options.onNotice(`the daemon's connection was ended: ${reason}`);
         if (this.#daemon !== daemon) return;

@@ -21,7 +21,11 @@ export async function startHelper(
   socket: string,
   backend: Backend,
   notices: string[] = [],
-  guard = new ServerGuard([], () => true),
+  guard = new ServerGuard(
+    [],
+    () => true,
+    () => true,
+  ),
 ): Promise<Helper> {
   const helper = new Helper({
     guard,

@@ -37,6 +37,9 @@ import * as quotas from '../../../src/control/quota-ledger.js';
 import { MIN_WITHOUT_SESSION } from '../../../src/control/subflow-limits.js';
 import { MAX_CONFIG_BYTES } from '../../../src/doctor/hooks.js';
 import { MAX_PEERS } from '../../../src/doctor/servers.js';
+import { ALLOWED } from '../../../src/helper/daemon-connection.js';
+import { ANSWER_MS as HELPER_ANSWER_MS } from '../../../src/helper/helper-link.js';
+import { BOUNDS } from '../../../src/helper/messages.js';
 import { MAX_MEMBERS, MAX_NAME_BYTES } from '../../../src/kernel/layout/btf.js';
 import { MAX_FDS } from '../../../src/kernel/walk/fd-table.js';
 import { MAX_FILE_BYTES as MAX_LAYOUT_BYTES } from '../../../src/kernel/layout/layout-file.js';
@@ -129,6 +132,17 @@ const VALUES: Readonly<Record<string, number>> = {
   'Rows of `status` that are reported as unreadable': MAX_UNREADABLE,
   'Commands that wait for OpenVPN': MAX_WAITING,
   'Of these, commands for the settings that clients share': MAX_UNANSWERED,
+
+  'A message between the daemon and its helper': BOUNDS.requestBytes,
+  'Changes of priorities in a message': BOUNDS.changes,
+  'Processes in a message': BOUNDS.pids,
+  'Announcements in a message': BOUNDS.announcements,
+  'Connections of a process in an answer': BOUNDS.connections,
+  'Messages of the daemon at once': ALLOWED.messages.burst,
+  'Of these, in each further second': ALLOWED.messages.perSecond,
+  'Changes of the daemon at once': ALLOWED.changes.burst,
+  'Of these changes, in each further second': ALLOWED.changes.perSecond,
+  'Time in which the helper must answer': HELPER_ANSWER_MS,
 
   'Clients at a unix socket': SLOT_LIMITS.all,
   'Of these, kept for root and the daemon’s user': SLOT_LIMITS.forRoot,

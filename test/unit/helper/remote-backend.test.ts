@@ -130,6 +130,29 @@ it('reports errors of the helper as they are there', async () => {
   expect(its.connections).not.toHaveBeenCalled();
 });
 
+it('watches a server as soon as it listens, and shows nothing of a process that does not', async () => {
+  const socket = socketPath();
+  const its = fake(() => [connection(1)]);
+  let isListening = false;
+  const guard = new ServerGuard(
+    [],
+    () => true,
+    () => isListening,
+  );
+  await startHelper(socket, its, [], guard);
+  const { backend } = await connectTo(socket);
+  backend.trackServers([pid]);
+  expect(await backend.connections(pid)).toEqual({ connections: [], plain: [], problems: [] });
+  const remote = { address: '192.168.100.2', port: 1 };
+  expect(
+    await backend.setPriorities([{ name: { pid, connection: remote, local, remote }, priority: 'backup' }]),
+  ).toMatchObject([{ outcome: 'refused', reason: 'the helper does not touch this process' }]);
+  isListening = true;
+  expect((await backend.connections(pid)).connections).toHaveLength(1);
+  await backend.connections(pid);
+  expect(its.trackServers.mock.calls).toEqual([[[]], [[pid]]]);
+});
+
 it('connects to the next helper, tells it the same, and reports both', async () => {
   const socket = socketPath();
   const helper = await startHelper(
