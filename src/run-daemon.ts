@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { Daemon } from './daemon.js';
 import { fail } from './output.js';
 import { serviceLog, type LogChoice } from './service-log.js';
 import { ServiceManager } from './service-manager.js';
 import { handleSignals } from './signals.js';
+import { surplusRights } from './surplus-rights.js';
 
 /** Options of `subflowd run`. */
 export interface RunOptions extends LogChoice {
@@ -36,13 +36,3 @@ export async function runDaemon({ config, helper, single = false, ...options }: 
 const SINGLE =
   'one process reads what clients and consoles send, and has the rights to change the kernel: who takes it over has these ' +
   'rights. Where there is systemd, run subflowd.service and subflowd-helper.service instead (docs/privileges.md)';
-
-/** A sentence if this process has capabilities, although the helper does what needs them. */
-function surplusRights(): string | undefined {
-  const bits = /^CapEff:\s*(\w+)/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '0';
-  if (BigInt(`0x${bits}`) === 0n) return undefined;
-  return (
-    `the daemon has capabilities (0x${bits}) that only its helper needs; to fix it: run it by openvpn-conf/subflowd.service, ` +
-    'and remove devmem.conf and namespaces.conf from /etc/systemd/system/subflowd.service.d (docs/privileges.md, Upgrade)'
-  );
-}
