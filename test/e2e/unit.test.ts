@@ -18,17 +18,19 @@ interface Unit {
     readonly directories: Readonly<Record<string, { readonly uid: number; readonly mode: number }>>;
     readonly server: Sandboxed & Readonly<Record<string, unknown>>;
     readonly sidecar: Sandboxed;
+    readonly helper: Sandboxed;
     readonly doctor: readonly Check[];
   };
-  /** The result of each forbidden action with the rights of subflowd: `done`, or the error. */
-  readonly attempts: Readonly<Record<string, string>>;
-  readonly userOfSidecar: number;
+  /** The result of each forbidden action with the rights of each unit: `done`, or the error. */
+  readonly attempts: Readonly<Record<'sidecar' | 'helper', Readonly<Record<string, string>>>>;
+  readonly users: Readonly<Record<'sidecar' | 'helper', number>>;
   readonly whenStopped: readonly HookRecord[];
   readonly whileDown: readonly HookRecord[];
   readonly afterStart: DaemonStatus;
   readonly afterKill: DaemonStatus;
-  /** How often systemd started the sidecar again by itself, after the kill. */
-  readonly restarts: string;
+  readonly afterHelperKill: DaemonStatus;
+  /** How often systemd started each again by itself, after its kill. */
+  readonly restarts: Readonly<Record<'sidecar' | 'helper', string>>;
   readonly afterRestart: DaemonStatus;
   readonly afterRestartRecords: readonly HookRecord[];
   readonly byOlderUnit: {
@@ -39,9 +41,15 @@ interface Unit {
   readonly afterEdit: DaemonStatus;
   readonly afterOverride: DaemonStatus;
   readonly fromOutside: DaemonStatus;
-  readonly byDevmem: { readonly status: DaemonStatus; readonly sidecar: Sandboxed };
+  readonly byDevmem: {
+    readonly status: DaemonStatus;
+    readonly sidecar: Sandboxed;
+    readonly helper: Sandboxed;
+  };
   readonly pids: { readonly serverBefore: number; readonly serverAfter: number };
-  readonly units: Readonly<Record<'server' | 'sidecar', { ActiveState: string; NRestarts: string }>>;
+  readonly units: Readonly<
+    Record<'server' | 'sidecar' | 'helper', { ActiveState: string; NRestarts: string }>
+  >;
   readonly journals: Readonly<Record<'server' | 'sidecar', readonly string[]>>;
 }
 
@@ -104,19 +112,24 @@ describe('installed as openvpn-conf says, under systemd', () => {
       nobody: { uid: nobody, mode: 0o2770 },
     });
 
-    // subflowd works inside its own sandbox.
-    expect(atFirst.sidecar.hasOwnMounts).toBe(true);
-    expect(atFirst.sidecar.files).not.toContain('/dev/mem');
-    expect(atFirst.sidecar.status).toMatchObject({ NoNewPrivs: '1', Seccomp: '2' });
-    const { userOfSidecar: user } = result;
-    expect(user).toBeGreaterThan(0);
-    expect(atFirst.sidecar.status.Uid).toBe([user, user, user, user].join('\t'));
-    // NET_ADMIN, SYS_PTRACE, DAC_READ_SEARCH
-    const rights = '0000000000081004';
-    expect(atFirst.sidecar.status).toMatchObject({ CapEff: rights, CapPrm: rights, CapBnd: rights });
-    const succeeded = Object.entries(result.attempts).filter(([, outcome]) => outcome === 'done');
-    expect(succeeded).toEqual([]);
-    expect(Object.keys(result.attempts).length).toBeGreaterThan(20);
+    // subflowd and its helper work, each inside its own sandbox.
+    // The helper has NET_ADMIN and SYS_PTRACE.
+    for (const [name, rights] of [
+      ['sidecar', '0000000000000000'],
+      ['helper', '0000000000081000'],
+    ] as const) {
+      const process = atFirst[name];
+      expect(process.hasOwnMounts).toBe(true);
+      expect(process.files).not.toContain('/dev/mem');
+      expect(process.status).toMatchObject({ NoNewPrivs: '1', Seccomp: '2' });
+      const user = result.users[name];
+      expect(user).toBeGreaterThan(0);
+      expect(process.status.Uid).toBe([user, user, user, user].join('\t'));
+      expect(process.status).toMatchObject({ CapEff: rights, CapPrm: rights, CapBnd: rights });
+      const succeeded = Object.entries(result.attempts[name]).filter(([, outcome]) => outcome === 'done');
+      expect(succeeded).toEqual([]);
+      expect(Object.keys(result.attempts[name]).length).toBeGreaterThan(20);
+    }
     expect(atFirst.status.backend).toMatchObject({ name: 'netlink', tellsPeer: true });
     expect(atFirst.status.problems).toEqual([]);
     expect(atFirst.status.servers).toMatchObject([
@@ -133,13 +146,9 @@ describe('installed as openvpn-conf says, under systemd', () => {
     expect(result.whenStopped).toEqual(atFirst.records);
     expect(commonNames(result.whileDown)).toEqual([`common_name=${VAN}`]);
     const van = { client: VAN, rule: '[client *.vans.example.com]', ours: { lte: 'active', wifi: 'backup' } };
-    const early = { ...van, ours: { wifi: 'active' } };
-    expect(only(result.afterStart)).toEqual(early);
-    expect(result.afterStart.sessions[0]?.reason).toMatch(
-      /no subflow on lte; it connected before subflowd started/,
-    );
-    expect(only(result.afterKill)).toEqual(early);
-    expect(result.restarts).toBe('1');
+    for (const status of [result.afterStart, result.afterKill, result.afterHelperKill])
+      expect(only(status)).toEqual(van);
+    expect(result.restarts).toEqual({ sidecar: '1', helper: '1' });
 
     // the server restarted: its client is found again, with both its paths, and what the old process left is gone
     expect(pids.serverAfter).not.toBe(pids.serverBefore);
@@ -174,15 +183,19 @@ describe('installed as openvpn-conf says, under systemd', () => {
     expect(result.fromOutside.backend.name).toBe('netlink');
     expect(only(result.fromOutside).ours).toEqual({ lte: 'backup', wifi: 'active' });
     expect(result.byDevmem.status.backend).toMatchObject({ name: 'devmem', tellsPeer: true });
-    expect(result.byDevmem.sidecar.files).toContain('/dev/mem');
+    expect(result.byDevmem.helper.files).toContain('/dev/mem');
+    expect(result.byDevmem.sidecar.files).not.toContain('/dev/mem');
     expect(only(result.byDevmem.status).ours).toEqual({ lte: 'active', wifi: 'backup' });
 
     expect(result.units).toEqual({
       server: { ActiveState: 'active', NRestarts: '0' },
       sidecar: { ActiveState: 'active', NRestarts: '0' },
+      helper: { ActiveState: 'active', NRestarts: '0' },
     });
-    // The only problems in its log are about the server while that was restarted.
+    // The only problems in its log are about the server while that was restarted, and about the killed helper.
     const problems = journals.sidecar.filter((line) => line.includes('"event":"problem"'));
-    expect(problems.filter((line) => !line.includes('the management interface'))).toEqual([]);
+    expect(
+      problems.filter((line) => !/the management interface|subflowd's helper is not connected/.test(line)),
+    ).toEqual([]);
   }, 1_200_000);
 });

@@ -10,7 +10,7 @@ const DIST = resolve(import.meta.dirname, '../../dist/src');
 /** The numbers of user and group subflowd, and of group subflowd-hooks: systemd-sysusers chooses such ones. */
 const DAEMON = 54_321;
 const HOOKS = 54_322;
-/** As in openvpn-conf/subflowd.service. */
+/** As in the unit of a version without a helper. */
 const CAPABILITIES = '+net_admin,+sys_ptrace,+dac_read_search';
 
 const MAKE_DIRECTORIES =
@@ -34,8 +34,8 @@ exec "$@"
 const DIRECTORIES = `
 install -d -m 1775 -g ${HOOKS} /run/subflowd
 install -d -m 755 /run/subflowd/events
-install -d -m 770 -g ${HOOKS} /run/subflowd/events/root
-install -d -m 770 -o nobody -g ${HOOKS} /run/subflowd/events/nobody
+install -d -m 2770 -g ${HOOKS} /run/subflowd/events/root
+install -d -m 2770 -o nobody -g ${HOOKS} /run/subflowd/events/nobody
 `;
 const STATE = `install -d -m 755 -o ${DAEMON} -g ${DAEMON} /var/lib/subflowd`;
 
@@ -86,10 +86,11 @@ async function run(
 }
 
 /** Starts the daemon, and ends it when it serves. @returns its output. */
-function daemon(prepare: string, rights?: Rights): Promise<string> {
+function daemon(prepare: string, rights?: Rights, processes = ['--single']): Promise<string> {
+  const words = ['run', ...processes, '--log-format', 'text', '--config', join(directory, 'subflowd.ini')];
   const start = `
     const { spawn } = require('node:child_process');
-    const child = spawn(process.execPath, ${JSON.stringify([MAIN, 'run', '--single', '--log-format', 'text', '--config', join(directory, 'subflowd.ini')])});
+    const child = spawn(process.execPath, ${JSON.stringify([MAIN, ...words])});
     let text = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => {
       text += chunk;
@@ -158,22 +159,40 @@ describe('a newer daemon with the unit and the directories of an older one', () 
     );
   });
 
-  it('reports why it cannot read its config and its passwords with an older unit', async () => {
+  it('reports why it cannot read its config and its passwords, and serves after these commands', async () => {
     const capabilities = '+net_admin,+sys_ptrace';
-    const read = `run it as root, or let that user read it; for the daemon, whose unit has CAP_DAC_READ_SEARCH, ${USE_UNIT}`;
+    const read = 'run it as root, or let that user read it; for the daemon: ';
     const config = join(directory, 'subflowd.ini');
     chmodSync(config, 0o600);
     expect(await daemon(DIRECTORIES, { capabilities })).toContain(
-      `${config}: cannot be read: EACCES: user subflowd may not read ${config}, which has owner root:root and mode 0600: ${read}`,
+      `${config}: cannot be read: EACCES: user subflowd may not read ${config}, which has owner root:root and mode 0600: ` +
+        `${read}chgrp subflowd-hooks ${config} && chmod 640 ${config}`,
     );
     configure('console-listen = 127.0.0.1 7505', 'console-password-file = /run/secret/password');
     chmodSync(config, 0o644);
-    const secret = 'install -d -m 700 /run/secret; echo sesame >/run/secret/password';
+    const secret =
+      'install -d -m 700 /run/secret; echo sesame >/run/secret/password; chmod 600 /run/secret/password';
+    const denied =
+      "the console's password file cannot be used: /run/secret/password cannot be read: EACCES: user subflowd may not ";
     expect(await daemon(`${DIRECTORIES}${secret}`, { capabilities })).toContain(
-      "the console's password file cannot be used: /run/secret/password cannot be read: EACCES: user subflowd may not search " +
-        `/run/secret, which has owner root:root and mode 0700: ${read}`,
+      `${denied}search /run/secret, which has owner root:root and mode 0700: ${read}move what it needs to ` +
+        '/run/subflowd/management, or to another directory that group subflowd-hooks may search',
     );
-    // The present unit has this capability.
-    expect(await daemon(`${DIRECTORIES}${secret}`)).toContain('serves lab through netlink');
+    const searchable = `${secret}; chgrp subflowd-hooks /run/secret; chmod 750 /run/secret`;
+    expect(await daemon(`${DIRECTORIES}${searchable}`, { capabilities })).toContain(
+      `${read}chgrp subflowd-hooks /run/secret/password && chmod 640 /run/secret/password`,
+    );
+    const readable = `${searchable}; chgrp subflowd-hooks /run/secret/password; chmod 640 /run/secret/password`;
+    expect(await daemon(`${DIRECTORIES}${readable}`, { capabilities })).toContain(
+      'serves lab through netlink',
+    );
+  });
+
+  it('reports that it needs a helper, and how to start one, with the unit of a version without', async () => {
+    expect(await daemon(DIRECTORIES + STATE, {}, [])).toContain(
+      'no helper at /run/subflowd/helper.sock: connect ENOENT /run/subflowd/helper.sock\nto fix it: install ' +
+        'openvpn-conf/subflowd-helper.socket and subflowd-helper.service (docs/privileges.md, Upgrade), then systemctl enable ' +
+        '--now subflowd-helper.socket; where there is no systemd: subflowd run --single, as root',
+    );
   });
 });

@@ -101,7 +101,9 @@ async function setUp(): Promise<Parts> {
 
   await writeRules(stage.files, paths, { [commonName]: 'wifi' });
   const log = path.join(out, 'subflowd.log');
-  const sidecar = Sidecar.start(stage.network.server, stage.files.config, log, options.subflowd);
+  const sidecar = Sidecar.start(stage.network.server, stage.files.config, log, {
+    program: options.subflowd,
+  });
   cleanup.add(() => sidecar.stop());
   const { backend } = await until('subflowd to answer', () => sidecar.status(), patienceMs);
   say(`subflowd is running; ${backend.name}: ${backend.description}`);

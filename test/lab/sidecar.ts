@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { checkout } from './checkout.js';
+import type { HelperProcess } from './helper-process.js';
 import type { Namespace, NamespaceProcess } from './namespace.js';
 
 /** A line of the daemon's log that reports a switch. */
@@ -29,6 +30,13 @@ const status = z.object({
 });
 export type Status = z.infer<typeof status>;
 
+export interface SidecarOptions {
+  /** The compiled main.js; that of the checkout by default. */
+  readonly program?: string | undefined;
+  /** The helper; without one, the daemon does its work. */
+  readonly helper?: HelperProcess;
+}
+
 /** `subflowd run` beside the server, and the commands that talk to it. */
 export class Sidecar {
   private constructor(
@@ -39,14 +47,14 @@ export class Sidecar {
     private readonly child: NamespaceProcess,
   ) {}
 
-  /** @param program the compiled main.js; that of the checkout by default. */
   static start(
     namespace: Pick<Namespace, 'start'>,
     config: string,
     logFile: string,
-    program = path.join(checkout, 'dist/bundle/main.js'),
+    { program = path.join(checkout, 'dist/bundle/main.js'), helper }: SidecarOptions = {},
   ): Sidecar {
-    const child = namespace.start(process.execPath, [program, 'run', '--single', '--config', config]);
+    const processes = helper === undefined ? ['--single'] : ['--helper', helper.socket];
+    const child = namespace.start(process.execPath, [program, 'run', ...processes, '--config', config]);
     const log = createWriteStream(logFile, { flags: 'a' });
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });

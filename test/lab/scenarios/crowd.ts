@@ -3,6 +3,7 @@
 import { writeFileSync, mkdirSync, chownSync } from 'node:fs';
 import path from 'node:path';
 import { figure6Paths } from '../network.js';
+import { HelperProcess } from '../helper-process.js';
 import { Sidecar } from '../sidecar.js';
 import { writeRules } from '../sidecar-files.js';
 import { buildStage } from '../stage.js';
@@ -45,7 +46,9 @@ await scenario(async (cleanup, out) => {
   await network.clients[0]?.namespace.ip(['mptcp endpoint flush']);
 
   const log = `${out}/subflowd.log`;
-  const first = Sidecar.start(network.server, files.config, log);
+  const helper = await HelperProcess.start(network.server, `${files.config}.helper`, `${out}/helper.log`);
+  cleanup.add(() => helper.stop());
+  const first = Sidecar.start(network.server, files.config, log, { helper });
   cleanup.add(() => first.stop());
   await untilStatus(files, 'the sidecar answers', () => true);
   const tunnels = [];
@@ -97,7 +100,7 @@ await scenario(async (cleanup, out) => {
 
   await first.stop('SIGKILL');
   await writeRules(files, paths, { '*': 'lte, wifi' });
-  const second = Sidecar.start(network.server, files.config, log);
+  const second = Sidecar.start(network.server, files.config, log, { helper });
   cleanup.add(() => second.stop());
   const afterKill = await untilStatus(
     files,
@@ -120,7 +123,7 @@ await scenario(async (cleanup, out) => {
     ),
   };
   await second.stop();
-  const third = Sidecar.start(network.server, files.config, log);
+  const third = Sidecar.start(network.server, files.config, log, { helper });
   cleanup.add(() => third.stop());
   const afterStop = await untilStatus(
     files,

@@ -70,15 +70,20 @@ export async function place(name: string): Promise<void> {
 }
 
 /**
- * Runs test/lab/scenarios/attempts.py with exactly the rights of the sidecar's unit.
+ * Runs test/lab/scenarios/attempts.py with exactly the rights of a unit in openvpn-conf/.
  * @param victim the PID of a process of root.
  * @param openvpn the PID of OpenVPN, which was started by root.
  * @returns for each attempt, `done` or the error that ended it.
  */
-export async function attempt(victim: number, openvpn: number): Promise<Record<string, string>> {
+export async function attempt(
+  name: string,
+  victim: number,
+  openvpn: number,
+): Promise<Record<string, string>> {
   const script = '/usr/local/lib/subflowd-attempts.py';
   await cp(path.join(checkout, 'test/lab/scenarios/attempts.py'), script);
-  const unit = await readFile(conf('subflowd.service'), 'utf8');
+  const unit = await readFile(conf(name), 'utf8');
+  const trial = `attempts-${name}`;
   const once = unit
     .split('\n')
     .filter(
@@ -89,19 +94,14 @@ export async function attempt(victim: number, openvpn: number): Promise<Record<s
       '[Service]\n',
       `[Service]\nType=oneshot\nExecStart=/usr/bin/python3 ${script} ${victim} ${openvpn}\n`,
     );
-  await write('/etc/systemd/system/subflowd-attempts.service', once);
+  await write(`/etc/systemd/system/${trial}`, once);
   await execa('systemctl', ['daemon-reload']);
-  await execa('systemctl', ['start', 'subflowd-attempts.service']);
+  await execa('systemctl', ['start', trial]);
   // the journal may have the lines a moment later
   return until(
     'the results of the attempts',
     async () => {
-      const { stdout } = await execa('journalctl', [
-        '--unit',
-        'subflowd-attempts.service',
-        '--output=cat',
-        '--no-pager',
-      ]);
+      const { stdout } = await execa('journalctl', ['--unit', trial, '--output=cat', '--no-pager']);
       const json = stdout.split('\n').find((line) => line.startsWith('{'));
       return json === undefined ? undefined : (JSON.parse(json) as Record<string, string>);
     },
@@ -117,9 +117,10 @@ export async function restoreOlderOwners(): Promise<void> {
   await execa('chmod', ['0700', '/run/subflowd/events/nobody', '/run/subflowd/events/root']);
 }
 
-/** Runs the sidecar's unit as it is shipped: outside the network namespace of the lab's server. */
+/** Runs the sidecar's units as they are shipped: outside the network namespace of the lab's server. */
 export async function moveSidecarOutside(): Promise<void> {
-  await write(labDropInOf('subflowd.service'), labEnvironment().join('\n'));
+  for (const unit of ['subflowd.service', 'subflowd-helper.service'])
+    await write(labDropInOf(unit), labEnvironment().join('\n'));
   await execa('systemctl', ['daemon-reload']);
 }
 

@@ -1,6 +1,7 @@
 // 200 switches back and forth while a client transfers in both directions. A wrong write to the kernel would show here.
 import { rise, readCounters, trouble } from '../counters.js';
 import { payloadSha256 } from '../payload.js';
+import { HelperProcess } from '../helper-process.js';
 import { Sidecar } from '../sidecar.js';
 import { writeRules } from '../sidecar-files.js';
 import { buildStage } from '../stage.js';
@@ -16,7 +17,10 @@ await scenario(async (cleanup, out) => {
   const paths = figure6Paths.map((one) => ({ ...one, rateMbit: 3 }));
   const stage = await buildStage(cleanup, { paths, backend: wantedBackend(), logs: out });
   await writeRules(stage.files, paths, { alice: 'wifi' });
-  const sidecar = Sidecar.start(stage.network.server, stage.files.config, `${out}/subflowd.log`);
+  const { server } = stage.network;
+  const helper = await HelperProcess.start(server, `${stage.files.config}.helper`, `${out}/helper.log`);
+  cleanup.add(() => helper.stop());
+  const sidecar = Sidecar.start(server, stage.files.config, `${out}/subflowd.log`, { helper });
   cleanup.add(() => sidecar.stop());
   await untilStatus(stage.files, 'the sidecar answers', () => true);
   const tunnel = await stage.connect(0, 'alice');

@@ -27,6 +27,7 @@ const VAN = 'one.vans.example.com';
 const server = new SystemdUnit('openvpn-server@lab.service');
 const olderServer = new SystemdUnit('openvpn@lab.service');
 const sidecar = new SystemdUnit('subflowd.service');
+const helper = new SystemdUnit('subflowd-helper.service');
 
 await scenario(async (cleanup, out) => {
   const network = await buildNetwork(cleanup, { clients: 2 });
@@ -72,6 +73,7 @@ await scenario(async (cleanup, out) => {
       )),
     },
     sidecar: await sandboxed(await sidecar.pid()),
+    helper: await sandboxed(await helper.pid()),
     doctor: JSON.parse((await network.server.run('subflowd', ['doctor', '--json'])).stdout) as unknown,
   };
   say('the rule of alice is obeyed');
@@ -80,9 +82,15 @@ await scenario(async (cleanup, out) => {
     victim.kill();
     await victim;
   });
-  const attempts = await attempt(victim.pid ?? 0, await server.pid());
-  const userOfSidecar = Number((await execa('id', ['--user', 'subflowd'])).stdout);
-  say('the attempts at what the sidecar must not be able to do are over');
+  const attempts = {
+    sidecar: await attempt('subflowd.service', victim.pid ?? 0, await server.pid()),
+    helper: await attempt('subflowd-helper.service', victim.pid ?? 0, await server.pid()),
+  };
+  const users = {
+    sidecar: Number((await execa('id', ['--user', 'subflowd'])).stdout),
+    helper: Number((await execa('id', ['--user', 'subflowd-helper'])).stdout),
+  };
+  say('the attempts at what the sidecar and its helper must not be able to do are over');
 
   await sidecar.systemctl('stop');
   const whenStopped = await records();
@@ -92,23 +100,25 @@ await scenario(async (cleanup, out) => {
   const whileDown = await records();
   say('while the sidecar was stopped, alice disconnected and the van connected');
   await sidecar.systemctl('start');
-  // no path manager listened when the van connected, so it has only its first subflow
-  const afterStart = await untilObeyed('the van is on wifi', VAN, 'wifi', { subflows: 1 });
-  say('the sidecar is started again: the van is on the only path that it has');
+  // the helper listened when the van connected, so it has both its paths
+  const afterStart = await untilObeyed('the van is on lte', VAN, 'lte');
+  say('the sidecar is started again: the van has both its paths');
 
-  const before = await sidecar.pid();
-  await sidecar.systemctl('kill', '--signal=KILL');
+  await killed(sidecar);
+  const afterKill = await untilObeyed('the van is on lte after the kill', VAN, 'lte');
+  await killed(helper);
   await until(
-    'systemd has started the sidecar again',
-    async () => {
-      const pid = await sidecar.pid();
-      return pid !== 0 && pid !== before;
-    },
+    'the sidecar has its helper again',
+    async () =>
+      (await sidecar.journal()).some((line) => /"event":"resolved".*helper is not connected/.test(line)),
     PATIENCE_MS,
   );
-  const afterKill = await untilObeyed('the van is on wifi after the kill', VAN, 'wifi', { subflows: 1 });
-  const { NRestarts: restarts } = await sidecar.show('NRestarts');
-  say('the sidecar was killed, and systemd started it again');
+  const afterHelperKill = await untilObeyed('the van is on lte after the kill of the helper', VAN, 'lte');
+  const restarts = {
+    sidecar: (await sidecar.show('NRestarts')).NRestarts,
+    helper: (await helper.show('NRestarts')).NRestarts,
+  };
+  say('the sidecar and its helper were killed, and systemd started them again');
 
   const serverBefore = await server.pid();
   await server.systemctl('restart');
@@ -143,32 +153,54 @@ await scenario(async (cleanup, out) => {
 
   await moveSidecarOutside();
   await place('subflowd-helper.service.d/namespaces.conf');
-  await sidecar.systemctl('restart');
+  await restartBoth();
   await command(installed, `mptcp primary ${VAN} wifi`);
   const fromOutside = await untilObeyed('the van is on wifi, from outside', VAN, 'wifi');
   say('the sidecar steers the van from outside the network namespace of the server');
 
   await writeFile(installed.config, `${await readFile(installed.config, 'utf8')}backend = devmem\n`);
   await place('subflowd-helper.service.d/devmem.conf');
-  await sidecar.systemctl('restart');
+  await restartBoth();
   await command(installed, `mptcp primary ${VAN} lte`);
   const byDevmem = {
     status: await untilObeyed('the van is on lte by devmem', VAN, 'lte'),
     sidecar: await sandboxed(await sidecar.pid()),
+    helper: await sandboxed(await helper.pid()),
   };
   say('the sidecar steers the van through /dev/mem');
 
   return {
-    fromOutside, byDevmem, byOlderUnit, attempts, userOfSidecar,
-    atFirst, whenStopped, whileDown, afterStart, afterKill, restarts, afterRestart, afterRestartRecords, afterEdit, afterOverride,
+    fromOutside, byDevmem, byOlderUnit, attempts, users,
+    atFirst, whenStopped, whileDown, afterStart, afterKill, afterHelperKill, restarts, afterRestart, afterRestartRecords, afterEdit, afterOverride,
     pids: { serverBefore, serverAfter },
     units: {
       server: await server.show('ActiveState', 'NRestarts'),
       sidecar: await sidecar.show('ActiveState', 'NRestarts'),
+      helper: await helper.show('ActiveState', 'NRestarts'),
     },
     journals: { server: await server.journal(), sidecar: await sidecar.journal() },
   }; // prettier-ignore
 });
+
+/** Kills a unit, and waits until systemd has started it again. */
+async function killed(unit: SystemdUnit): Promise<void> {
+  const before = await unit.pid();
+  await unit.systemctl('kill', '--signal=KILL');
+  await until(
+    `systemd has started ${unit.name} again`,
+    async () => {
+      const pid = await unit.pid();
+      return pid !== 0 && pid !== before;
+    },
+    PATIENCE_MS,
+  );
+}
+
+/** What an admin does after a change of a drop-in. */
+async function restartBoth(): Promise<void> {
+  await helper.systemctl('restart');
+  await sidecar.systemctl('restart');
+}
 
 async function startClient(
   cleanup: Cleanup,
@@ -237,7 +269,7 @@ async function directories(): Promise<Record<string, { uid: number; mode: number
 }
 
 async function keepJournals(out: string): Promise<void> {
-  for (const unit of [server, olderServer, sidecar]) {
+  for (const unit of [server, olderServer, sidecar, helper]) {
     await writeFile(path.join(out, `${unit.name}.log`), `${(await unit.journal()).join('\n')}\n`);
   }
 }
