@@ -87,7 +87,7 @@ beforeAll(async () => {
   older = await repack('older', async (root) => {
     await execa('sed', ['-i', 's/^Version: .*/Version: 0.0.9/', path.join(root, 'DEBIAN/control')]);
     await execa('sed', ['-i', '/subflowd-helper/d', path.join(root, 'usr/lib/sysusers.d/subflowd.conf')]);
-    await execa('find', [root, '-name', 'subflowd-helper.*', '-delete']);
+    await execa('find', [root, '-type', 'f', '-name', 'subflowd-helper.*', '-delete']);
     const { stdout: unit } = await execa('find', [root, '-name', 'subflowd.service']);
     await writeFile(unit, OLDER_UNIT);
   });
