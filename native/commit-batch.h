@@ -29,7 +29,8 @@ class CommitBatch {
   CommitBatch(PhysicalMemory& memory, View<std::uint64_t> guards, View<Change> changes, View<BatchedCommit> commits,
               View<std::int32_t> results);
 
-  // Whether every index is in its array, and every commit waits only for an earlier one. There must be a result for each.
+  // Whether every index is in its array, and every commit waits only for an earlier one. There must be a result for
+  // each.
   bool is_valid() const noexcept;
 
   void run();
