@@ -1,12 +1,11 @@
 import type { Endpoint } from '../../model/endpoint.js';
-import type { Priority } from '../../model/subflow.js';
 import { TCP_COUNTERS, type TcpCounterName, type TcpCounters } from '../../model/tcp-counters.js';
-import { keepIfEqual } from '../../util/keep-if-equal.js';
 import { addressText, writeAddress } from './address.js';
 import { writePortFilter } from './port-filter.js';
 import { malformed, readAttributes, type Attributes, type Message, type MessageWriter } from './message.js';
 import { Refusal } from './netlink-error.js';
 import type { RequestSocket, WritePayload } from './socket.js';
+import { findSubflow, isSameSubflow, readSubflow, type SubflowInfo } from './subflow-info.js';
 
 // include/uapi/linux/sock_diag.h, inet_diag.h, tcp.h and mptcp.h
 const SOCK_DIAG_BY_FAMILY = 20;
@@ -20,9 +19,7 @@ const INET_DIAG_REQ_PROTOCOL = 3;
 const TCP_ESTABLISHED = 1;
 const TCP_LISTEN = 10;
 const INET_DIAG_INFO = 2;
-const INET_DIAG_ULP_INFO = 19;
-const INET_ULP_INFO_MPTCP = 3;
-/** Without it the kernel leaves out INET_DIAG_ULP_INFO as well (inet_diag.c, inet_sk_diag_fill). */
+/** Without it the kernel leaves out what it knows of a subflow as well (inet_diag.c, inet_sk_diag_fill). */
 const INFO_EXTENSION = 1 << (INET_DIAG_INFO - 1);
 const NO_COOKIE = 0xffffffff;
 
@@ -40,10 +37,6 @@ const TCP_INFO_BYTES = Math.max(...TCP_INFO.map(([, { offset, size }]) => offset
 /** Offsets in `mptcp_info`, and the size of the part that is read, bytes. */
 const MPTCP_INFO = { flags: 8, token: 12, size: 16 } as const;
 const MPTCP_INFO_FLAG_FALLBACK = 1 << 0;
-const MPTCP_SUBFLOW_ATTR = { tokenLocal: 2, flags: 8, idRemote: 9 } as const;
-/** MPTCP_SUBFLOW_FLAG_MCAP_REM, JOIN_REM, BKUP_REM and BKUP_LOC. */
-const SUBFLOW_FLAG = { mpCapable: 1 << 0, mpJoin: 1 << 2, peers: 1 << 4, ours: 1 << 5 } as const;
-
 /** An established socket as sock_diag(7) shows it. */
 export interface DiagSocket {
   readonly local: Endpoint;
@@ -68,16 +61,6 @@ export interface TcpSocket extends DiagSocket {
   /** Undefined: plain TCP, or fallen back to plain TCP during the handshake. */
   readonly mptcp: SubflowInfo | undefined;
   readonly counters: TcpCounters;
-}
-
-/** The MPTCP members of a subflow's TCP socket (include/uapi/linux/mptcp.h, enum mptcp_subflow_attr). */
-export interface SubflowInfo {
-  /** The token of its connection on this host. */
-  readonly token: number;
-  /** The peer's address ID (RFC 8684 section 3.2), 0 to 255. */
-  readonly id: number;
-  readonly ours: Priority;
-  readonly peers: Priority;
 }
 
 /** A listening TCP socket, also that of a listening MPTCP socket. */
@@ -161,7 +144,8 @@ export function subflowsNow(
       // If no connection has these endpoints, the kernel returns the listening socket that would accept one.
       const found =
         payload[DIAG_MSG.state] === TCP_ESTABLISHED ? readAttributes(payload, DIAG_MSG.size) : undefined;
-      return { subflow: found && readSubflow(found) };
+      const subflow = found && findSubflow(found);
+      return { subflow: subflow && readSubflow(subflow) };
     },
   );
   return answers.map((answer) => {
@@ -237,60 +221,54 @@ function readTcp(message: Message, last: ReadonlyMap<number, TcpSocket>): TcpSoc
   if (payload.length < DIAG_MSG.size) throw malformed('socket');
   const cookie = readU64(payload, DIAG_MSG.cookie);
   const before = last.get(cookie);
-  const { local, remote } = before ?? readFourTuple(message);
   const attributes = readAttributes(payload, DIAG_MSG.size);
   const info = attributes.offset(INET_DIAG_INFO, TCP_INFO_BYTES);
-  const now = {
+  const subflow = findSubflow(attributes);
+  if (before && isUnchanged(before, payload, info, subflow)) return before;
+  const { local, remote } = before ?? readFourTuple(message);
+  return {
     local,
     remote,
     cookie,
     device: payload.readUInt32LE(DIAG_MSG.if),
     inode: payload.readUInt32LE(DIAG_MSG.inode),
-    mptcp: readSubflow(attributes),
+    mptcp: subflow && readSubflow(subflow),
     counters: readCounters(payload, info),
   };
-  return keepIfEqual(before, now, isUnchanged);
 }
 
 /** @param info where `tcp_info` starts in the message. */
 function readCounters(payload: Buffer, info: number): TcpCounters {
   const counters: Partial<Record<TcpCounterName, number>> = {};
   for (const [name, { offset, size }] of TCP_INFO) {
-    counters[name] = size === 8 ? readU64(payload, info + offset) : payload.readUIntLE(info + offset, size);
+    counters[name] = readCounter(payload, info + offset, size);
   }
   return counters;
 }
 
-/** Compares the members that can change while a socket exists. */
-function isUnchanged(one: TcpSocket, other: TcpSocket): boolean {
-  const [ones, others] = [one.mptcp, other.mptcp];
-  return (
-    one.device === other.device &&
-    one.inode === other.inode &&
-    TCP_INFO.every(([name]) => one.counters[name] === other.counters[name]) &&
-    ones?.token === others?.token &&
-    ones?.id === others?.id &&
-    ones?.ours === others?.ours &&
-    ones?.peers === others?.peers
-  );
+function readCounter(payload: Buffer, at: number, size: number): number {
+  return size === 8 ? readU64(payload, at) : payload.readUIntLE(at, size);
+}
+
+/**
+ * Whether a message shows the members that can change while a socket exists as they were. It makes no object: at rest, nearly
+ * all sockets are unchanged, and their objects would be most of the garbage of an observation.
+ */
+function isUnchanged(
+  before: TcpSocket,
+  payload: Buffer,
+  info: number,
+  subflow: Attributes | undefined,
+): boolean {
+  const { mptcp, counters } = before;
+  if (before.device !== payload.readUInt32LE(DIAG_MSG.if)) return false;
+  if (before.inode !== payload.readUInt32LE(DIAG_MSG.inode)) return false;
+  for (const [name, { offset, size }] of TCP_INFO)
+    if (counters[name] !== readCounter(payload, info + offset, size)) return false;
+  return mptcp === undefined || subflow === undefined ? mptcp === subflow : isSameSubflow(mptcp, subflow);
 }
 
 /** A number of 64 bits. It is not a BigInt, because these would be most of the garbage of an observation. */
 function readU64(bytes: Buffer, at: number): number {
   return bytes.readUInt32LE(at + 4) * 2 ** 32 + bytes.readUInt32LE(at);
-}
-
-function readSubflow(attributes: Attributes): SubflowInfo | undefined {
-  const subflow = attributes.nested(INET_DIAG_ULP_INFO)?.nested(INET_ULP_INFO_MPTCP);
-  // Empty: the kernel is releasing the subflow.
-  if (!subflow || subflow.isEmpty) return undefined;
-  const flags = subflow.u32(MPTCP_SUBFLOW_ATTR.flags);
-  if ((flags & (SUBFLOW_FLAG.mpCapable | SUBFLOW_FLAG.mpJoin)) === 0) return undefined;
-  const priority = (flag: number): Priority => ((flags & flag) === 0 ? 'active' : 'backup');
-  return {
-    token: subflow.u32(MPTCP_SUBFLOW_ATTR.tokenLocal),
-    id: subflow.u8(MPTCP_SUBFLOW_ATTR.idRemote),
-    ours: priority(SUBFLOW_FLAG.ours),
-    peers: priority(SUBFLOW_FLAG.peers),
-  };
 }

@@ -2,10 +2,11 @@ import type { Connection } from '../../model/connection.js';
 import type { Priority } from '../../model/subflow.js';
 import type { NotTried, PriorityRequest, PriorityResult } from '../backend.js';
 import { groupByConnection, isMade, NOT_TRIED } from '../in-order.js';
-import { subflowsNow, type SubflowInfo, type TcpSocket } from './diag.js';
+import { subflowsNow, type TcpSocket } from './diag.js';
 import type { Family } from './family.js';
 import type { NetworkNamespace } from './namespace.js';
 import { setPriorities as sendPriorities } from './path-manager.js';
+import type { SubflowInfo } from './subflow-info.js';
 import { toKernelError } from './to-kernel-error.js';
 
 /** The parts of an observation of a server that setting its priorities needs. */
