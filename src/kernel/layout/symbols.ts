@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { KernelError } from '../../model/kernel-error.js';
+import { RUN_AS_ROOT } from '../memory/iomem.js';
 
 /** Virtual addresses of kernel symbols, by name. */
 export type Symbols = ReadonlyMap<string, bigint>;
@@ -42,13 +43,17 @@ export function parseSymbols(text: Buffer): Symbols {
   return symbols;
 }
 
-/** Reads the symbols of the running kernel; none if it was built without CONFIG_KALLSYMS. */
+/**
+ * Reads the symbols of the running kernel; none if it was built without CONFIG_KALLSYMS.
+ * @throws {KernelError} without the right to read them: ProtectKernelTunables= of a unit takes it away.
+ */
 export async function readKallsyms(path = '/proc/kallsyms'): Promise<Symbols> {
   try {
     return parseSymbols(await readFile(path));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map();
-    throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return new Map();
+    throw new KernelError('symbols', message, RUN_AS_ROOT, { cause: error });
   }
 }
 
