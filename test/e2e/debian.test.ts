@@ -127,6 +127,14 @@ describe.each(['bookworm', 'trixie'])('the package on a bare Debian %s', (suite)
   });
 
   it('serves under systemd, and is restarted by an upgrade, which changes no file of the admin', async () => {
+    // With control groups of version 1, the systemd of Debian 13 does not see that the process has ended.
+    for (const unit of ['subflowd', 'subflowd-helper']) {
+      const dropIns = `/run/systemd/system/${unit}.service.d`;
+      await debian.must(
+        `mkdir -p ${dropIns}; printf '[Service]\\nTimeoutStopSec=3s\\n' >${dropIns}/test.conf`,
+      );
+    }
+    await debian.must('systemctl daemon-reload');
     await mkdir(path.join(debian.root, 'etc/subflowd'), { recursive: true });
     await writeFile(path.join(debian.root, 'etc/subflowd/subflowd.ini'), INI);
     await debian.must('systemctl start subflowd');
@@ -177,14 +185,6 @@ describe.each(['bookworm', 'trixie'])('the package on a bare Debian %s', (suite)
   });
 
   it('stops when it is removed, and keeps the config', async () => {
-    // With control groups of version 1, the systemd of Debian 13 does not see that the process has ended.
-    for (const unit of ['subflowd', 'subflowd-helper']) {
-      const dropIns = `/run/systemd/system/${unit}.service.d`;
-      await debian.must(
-        `mkdir -p ${dropIns}; printf '[Service]\\nTimeoutStopSec=3s\\n' >${dropIns}/test.conf`,
-      );
-    }
-    await debian.must('systemctl daemon-reload');
     await debian.must('dpkg --remove subflowd');
     expect((await debian.run('readlink /proc/[0-9]*/exe | grep /usr/lib/subflowd')).output).toBe('');
     expect(`${await debian.must('cat /etc/subflowd/subflowd.ini')}\n`).toBe(INI);
