@@ -113,7 +113,8 @@ export async function openKernel(
 ): Promise<OpenKernel> {
   const { layout, symbols: linked, layoutOrigin } = await openLayout(sources, wanted);
   const iomem = parseIomem(await readFile(sources.iomem, 'utf8'));
-  const symbols = new ImageSymbols(await readKallsyms(sources.kallsyms), linked, iomem.kernelCode);
+  const running = await readKallsyms(sources.kallsyms, RUN_AS_ROOT);
+  const symbols = new ImageSymbols(running, linked, iomem.kernelCode);
   const ranges = BigUint64Array.from(iomem.systemRam.flatMap(({ start, end }) => [start, end]));
   const memory = openMemory(sources.memory, ranges, access, writable);
   try {

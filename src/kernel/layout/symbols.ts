@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { KernelError } from '../../model/kernel-error.js';
-import { RUN_AS_ROOT } from '../memory/iomem.js';
 
 /** Virtual addresses of kernel symbols, by name. */
 export type Symbols = ReadonlyMap<string, bigint>;
@@ -45,15 +44,16 @@ export function parseSymbols(text: Buffer): Symbols {
 
 /**
  * Reads the symbols of the running kernel; none if it was built without CONFIG_KALLSYMS.
- * @throws {KernelError} without the right to read them: ProtectKernelTunables= of a unit takes it away.
+ * @param remedy what gives this process the right to read them.
+ * @throws {KernelError} without that right: ProtectKernelTunables= of a unit takes it away.
  */
-export async function readKallsyms(path = '/proc/kallsyms'): Promise<Symbols> {
+export async function readKallsyms(path = '/proc/kallsyms', remedy?: string): Promise<Symbols> {
   try {
     return parseSymbols(await readFile(path));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return new Map();
-    throw new KernelError('symbols', message, RUN_AS_ROOT, { cause: error });
+    throw new KernelError('symbols', message, remedy, { cause: error });
   }
 }
 
