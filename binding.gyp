@@ -10,6 +10,7 @@
         "native/ignore-signal.cc",
         "native/netlink-binding.cc",
         "native/netlink-socket.cc",
+        "native/notify.cc",
         "native/peer-credentials.cc",
         "native/physical-memory.cc",
         "native/rows.cc"

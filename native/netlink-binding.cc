@@ -75,6 +75,8 @@ class Socket : public Napi::ObjectWrap<Socket> {
     exports.Set("NetlinkSocket", DefineClass(env, "NetlinkSocket",
                                              {
                                                  InstanceMethod<&Socket::Join>("join"),
+                                                 InstanceMethod<&Socket::DropAll>("dropAll"),
+                                                 InstanceAccessor<&Socket::Fd>("fd"),
                                                  InstanceMethod<&Socket::Send>("send"),
                                                  InstanceMethod<&Socket::Receive>("receive"),
                                                  InstanceMethod<&Socket::OnReadable>("onReadable"),
@@ -112,6 +114,12 @@ class Socket : public Napi::ObjectWrap<Socket> {
     const auto group = to_integer<std::uint32_t>(info[0], kWanted);
     run(info, [&] { open(info).join(group); });
   }
+
+  void DropAll(const Napi::CallbackInfo& info) {
+    run(info, [&] { open(info).drop_all(); });
+  }
+
+  Napi::Value Fd(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), open(info).fd()); }
 
   void Send(const Napi::CallbackInfo& info) {
     const auto bytes = to_bytes(info[0], "send(bytes: Uint8Array)");

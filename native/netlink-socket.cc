@@ -1,5 +1,6 @@
 #include "netlink-socket.h"
 
+#include <linux/filter.h>
 #include <linux/netlink.h>
 #include <sched.h>
 #include <sys/socket.h>
@@ -54,6 +55,12 @@ NetlinkSocket::~NetlinkSocket() { close(fd_); }
 
 void NetlinkSocket::join(std::uint32_t group) {
   if (setsockopt(fd_, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0) fail(errno, "join");
+}
+
+void NetlinkSocket::drop_all() {
+  sock_filter nothing[] = {{BPF_RET | BPF_K, 0, 0, 0}};
+  const sock_fprog program{1, nothing};
+  if (setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) fail(errno, "filter");
 }
 
 void NetlinkSocket::send(const void* bytes, std::size_t length) {

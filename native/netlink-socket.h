@@ -26,6 +26,10 @@ class NetlinkSocket {
   // Throws std::system_error: EPERM if the group needs CAP_NET_ADMIN.
   void join(std::uint32_t group);
 
+  // From now on the kernel drops every datagram for this socket, so that its buffer never overflows. Throws
+  // std::system_error.
+  void drop_all();
+
   // Sends a datagram to the kernel. Throws std::system_error.
   void send(const void* bytes, std::size_t length);
 

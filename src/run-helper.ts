@@ -1,7 +1,9 @@
+import { openBackend } from './backend/open.js';
 import { startHelper } from './helper/start-helper.js';
+import { KEPT_NAME, keepListening } from './keep-listening.js';
 import { fail } from './output.js';
 import { serviceLog, type LogChoice } from './service-log.js';
-import { ServiceManager } from './service-manager.js';
+import { passedDescriptors, ServiceManager } from './service-manager.js';
 import { handleSignals } from './signals.js';
 
 export interface HelperChoice extends LogChoice {
@@ -14,21 +16,26 @@ export interface HelperChoice extends LogChoice {
 export async function runHelper({ socket, user, unit, ...options }: HelperChoice): Promise<void> {
   const log = serviceLog(options);
   const signals = handleSignals(log);
+  const manager = new ServiceManager();
+  const passed = passedDescriptors();
+  const kept = keepListening(manager, passed);
   const helper = await startHelper({
     socket,
+    listening: [...passed].find(([name]) => name !== KEPT_NAME)?.[1],
     user,
     units: unit,
+    open: (wanted) => openBackend(wanted, kept),
     onNotice: (text) => {
       log.warn({ event: 'helper' }, text);
     },
   });
-  const manager = new ServiceManager();
   manager.ready('waits for the daemon');
   log.info({ event: 'helper' }, 'the helper waits for the daemon');
   signals.serve({
     stop: async () => {
       manager.stopping();
       await helper.close();
+      kept.socket?.close();
     },
     // it has no config
     reload: () => Promise.resolve(),

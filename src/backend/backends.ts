@@ -8,13 +8,22 @@ import { PathManagerListener } from './netlink/listener.js';
 import { readPathManagerSetting } from './netlink/path-manager-setting.js';
 import { withListener } from './netlink/with-listener.js';
 
+/** What is known about the time before this process. */
+export interface OpenOptions {
+  /**
+   * Whether somebody has listened to the kernel's path manager without a break, so that connections which exist already did not
+   * have to refuse joins; false by default.
+   */
+  readonly wasListening?: boolean;
+}
+
 /** What the daemon and `subflowd doctor` need to know about a backend before it is open. */
 export interface BackendDefinition {
   /**
    * @param layout `[kernel] layout`.
    * @throws {KernelError} with the reason and the remedy if the backend does not work on this host.
    */
-  open(layout: string): Promise<Backend>;
+  open(layout: string, options?: OpenOptions): Promise<Backend>;
   /** What must be true on this host for `open` to work. None of the checks is `bad` if it works. */
   probe(layout: string): Promise<readonly Check[]>;
   /**
@@ -35,7 +44,7 @@ export interface BackendDefinition {
  */
 export const BACKENDS: Readonly<Record<BackendName, BackendDefinition>> = {
   netlink: {
-    open: () => NetlinkBackend.open(),
+    open: (_, options) => NetlinkBackend.open(options),
     probe: async () => (await import('./netlink/probe.js')).probeNetlink(),
     probeServer: async (name, pid) =>
       (await import('./netlink/probe-server.js')).probeServerForNetlink(name, pid),
@@ -55,10 +64,10 @@ export const BACKENDS: Readonly<Record<BackendName, BackendDefinition>> = {
   },
 };
 
-async function openDevmem(layout: string): Promise<Backend> {
+async function openDevmem(layout: string, { wasListening }: OpenOptions = {}): Promise<Backend> {
   const devmem = await DevmemBackend.open(layout);
   try {
-    return withListener(devmem, new PathManagerListener());
+    return withListener(devmem, new PathManagerListener(wasListening));
   } catch (error) {
     // Without a path manager there are no events. The controller then observes at intervals.
     if (error instanceof KernelError) return devmem;

@@ -1,4 +1,5 @@
 import { formatEndpoint, isSameEndpoint } from '../model/endpoint.js';
+import type { OpenOptions } from './backends.js';
 import type { Backend, NotTried, PriorityRequest, PriorityResult } from './backend.js';
 import type { Announcement } from '../model/announcement.js';
 import type { Connection, ServerSockets } from '../model/connection.js';
@@ -48,8 +49,8 @@ export class NetlinkBackend implements Backend {
   }
 
   /** @throws {KernelError} if this kernel has no userspace path manager, or does not give us access to it. */
-  static async open(): Promise<NetlinkBackend> {
-    return Promise.resolve(new NetlinkBackend(new PathManagerListener()));
+  static async open({ wasListening }: OpenOptions = {}): Promise<NetlinkBackend> {
+    return Promise.resolve(new NetlinkBackend(new PathManagerListener(wasListening)));
   }
 
   trackServers(pids: readonly number[]): void {

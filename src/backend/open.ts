@@ -2,7 +2,7 @@ import type { KernelConfig } from '../config/config.js';
 import type { BackendName } from '../model/backend-name.js';
 import { KernelError } from '../model/kernel-error.js';
 import type { Backend } from './backend.js';
-import { BACKENDS } from './backends.js';
+import { BACKENDS, type OpenOptions } from './backends.js';
 import { chooseBackend, type Candidate } from './choose.js';
 
 /** A backend that works on this host. */
@@ -16,11 +16,17 @@ export interface OpenBackend {
  * Opens the backend that the config asks for.
  * @throws {KernelError} if it does not work on this host, or with `auto` if none does.
  */
-export async function openBackend({ backend: wanted, layout }: KernelConfig): Promise<OpenBackend> {
+export async function openBackend(
+  { backend: wanted, layout }: KernelConfig,
+  options: OpenOptions = {},
+): Promise<OpenBackend> {
   if (wanted !== 'auto') {
-    return { backend: await BACKENDS[wanted].open(layout), because: `the config says backend = ${wanted}` };
+    return {
+      backend: await BACKENDS[wanted].open(layout, options),
+      because: `the config says backend = ${wanted}`,
+    };
   }
-  const { chosen, tried } = await chooseBackend((name) => attempt(name, layout));
+  const { chosen, tried } = await chooseBackend((name) => attempt(name, layout, options));
   for (const candidate of tried) {
     if (candidate !== chosen && candidate.result.isUsable) await candidate.result.backend.close();
   }
@@ -36,9 +42,9 @@ type Attempt =
   | { readonly isUsable: true; readonly backend: Backend }
   | { readonly isUsable: false; readonly error: KernelError };
 
-async function attempt(name: BackendName, layout: string): Promise<Attempt> {
+async function attempt(name: BackendName, layout: string, options: OpenOptions): Promise<Attempt> {
   try {
-    return { isUsable: true, backend: await BACKENDS[name].open(layout) };
+    return { isUsable: true, backend: await BACKENDS[name].open(layout, options) };
   } catch (error) {
     if (error instanceof KernelError) return { isUsable: false, error };
     throw error;

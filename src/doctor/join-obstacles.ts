@@ -136,8 +136,10 @@ export function judgeListeners(
   namespaceOfServer: (pid: number) => number = namespaceOf,
 ): JoinObstacles {
   const byPid = new Map<number, string>();
+  // systemd keeps a socket of the helper
+  const shared = new Set(listeners.filter(({ pid }) => ours.has(pid)).flatMap(({ sockets }) => sockets));
   const checks = listeners
-    .filter(({ pid }) => !ours.has(pid))
+    .filter(({ pid, sockets }) => !ours.has(pid) && !sockets.every((socket) => shared.has(socket)))
     .map(({ pid, program, namespace }) => {
       const name = `path manager, process ${pid}`;
       const what = `process ${pid}${program === '' ? '' : ` (${program})`} listens to MPTCP's path manager`;

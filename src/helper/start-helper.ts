@@ -1,33 +1,40 @@
 import { chownSync, lstatSync, rmSync } from 'node:fs';
 import { userNumber } from '../util/accounts.js';
 import { Helper } from './helper.js';
+import type { OpenFunction } from './opened-backend.js';
 import { ServerGuard } from './server-guard.js';
-
-/** The first descriptor that systemd passes (sd_listen_fds(3)). */
-const FIRST_PASSED = 3;
 
 /** Options of `subflowd helper`. */
 export interface RunOptions {
-  /** Where to listen, if systemd passes no socket. */
+  /** Where to listen. */
   readonly socket: string;
   /** Name or number of the daemon's user, who may connect besides root and the user of this process. */
   readonly user: string;
   /** Units that OpenVPN may run in; empty: any. */
   readonly units: readonly string[];
   readonly onNotice: (text: string) => void;
+  /** The descriptor of a socket that listens already; undefined: it listens at `socket`. */
+  readonly listening: number | undefined;
+  readonly open: OpenFunction;
 }
 
 /**
  * Starts the helper.
  * @throws {Error} if it cannot listen.
  */
-export async function startHelper({ socket, user, units, onNotice }: RunOptions): Promise<Helper> {
+export async function startHelper({
+  socket,
+  user,
+  units,
+  onNotice,
+  listening,
+  open,
+}: RunOptions): Promise<Helper> {
   const daemon = userNumber(user);
   const users = new Set([0, process.geteuid?.() ?? 0, ...(daemon === undefined ? [] : [daemon])]);
-  const helper = new Helper({ guard: new ServerGuard(units), users, onNotice });
-  const { LISTEN_PID: pid, LISTEN_FDS: count } = process.env;
-  if (pid === String(process.pid) && count === '1') {
-    await helper.listen({ fd: FIRST_PASSED });
+  const helper = new Helper({ guard: new ServerGuard(units), users, onNotice, open });
+  if (listening !== undefined) {
+    await helper.listen({ fd: listening });
     return helper;
   }
   removeOldSocket(socket);

@@ -131,6 +131,14 @@ export interface NativeNetlinkSocket {
   close(): void;
 }
 
+/** A netlink socket that another process can get. */
+export interface ShareableNetlinkSocket extends NativeNetlinkSocket {
+  /** Its descriptor, which {@link close} closes. */
+  readonly fd: number;
+  /** From now on the kernel drops every datagram for this socket. */
+  dropAll(): void;
+}
+
 /** SO_PEERCRED (unix(7)), with the numbers of this process's namespaces. The pid is 0 in another PID namespace. */
 export interface PeerCredentials {
   readonly pid: number;
@@ -146,7 +154,7 @@ export interface Addon {
    * `namespaceFd` is an open /proc/PID/ns/net; undefined for the namespace of this process. Another namespace needs
    * CAP_SYS_ADMIN.
    */
-  readonly NetlinkSocket: new (protocol: number, namespaceFd: number | undefined) => NativeNetlinkSocket;
+  readonly NetlinkSocket: new (protocol: number, namespaceFd: number | undefined) => ShareableNetlinkSocket;
   readonly PhysicalMemory: new (
     path: string,
     ranges: BigUint64Array,
@@ -159,6 +167,12 @@ export interface Addon {
    * @throws {TypeError} if there is no signal with this number, or if it cannot be ignored.
    */
   readonly ignoreSignal: (number: number) => void;
+  /**
+   * Sends a message to the service manager (sd_notify(3)), with a descriptor if it gets one. It never waits.
+   * @param socket a path; with `@` in front, a name in the abstract namespace.
+   * @throws {Error} if nobody receives it.
+   */
+  readonly notify: (socket: string, message: string, fd: number | undefined) => void;
 }
 
 const require = createRequire(import.meta.url);

@@ -9,6 +9,8 @@ export interface EventListener {
   readonly program: string;
   /** The inode of the network namespace whose events it receives, as in `/proc/PID/ns/net`. */
   readonly namespace: number;
+  /** The inodes of the sockets that it listens with. Several processes can have the same socket. */
+  readonly sockets: readonly number[];
 }
 
 /** NETLINK_GENERIC, in the column `Eth` of /proc/net/netlink. */
@@ -47,21 +49,22 @@ export function findEventListeners(group: number, proc = '/proc'): EventListener
     const inode = attempt(() => namespaceOf(Number(pid), proc));
     if (inode !== undefined && !namespaces.has(inode)) namespaces.set(inode, pid);
   }
-  const namespaceBySocket = new Map<string, number>();
+  const namespaceBySocket = new Map<number, number>();
   for (const [namespace, pid] of namespaces) {
     const table = attempt(() => readFileSync(`${proc}/${pid}/net/netlink`, 'latin1')) ?? '';
-    for (const inode of listeningSockets(table, group)) namespaceBySocket.set(`socket:[${inode}]`, namespace);
+    for (const inode of listeningSockets(table, group)) namespaceBySocket.set(Number(inode), namespace);
   }
   if (namespaceBySocket.size === 0) return [];
   return pids.flatMap((pid) => {
-    const found = new Set<number>();
+    const found = new Map<number, number[]>();
     for (const fd of attempt(() => readdirSync(`${proc}/${pid}/fd`)) ?? []) {
       const target = attempt(() => readlinkSync(`${proc}/${pid}/fd/${fd}`)) ?? '';
-      const namespace = namespaceBySocket.get(target);
-      if (namespace !== undefined) found.add(namespace);
+      const inode = Number(/^socket:\[(\d+)\]$/.exec(target)?.[1]);
+      const namespace = namespaceBySocket.get(inode);
+      if (namespace !== undefined) found.set(namespace, [...(found.get(namespace) ?? []), inode]);
     }
     const program = attempt(() => readlinkSync(`${proc}/${pid}/exe`)) ?? '';
-    return [...found].map((namespace) => ({ pid: Number(pid), program, namespace }));
+    return [...found].map(([namespace, sockets]) => ({ pid: Number(pid), program, namespace, sockets }));
   });
 }
 

@@ -28,8 +28,11 @@ export class PathManagerListener {
   });
   #onChange: () => void = () => undefined;
 
-  /** @throws {KernelError} if this kernel has no path manager for userspace, or does not let us listen to it. */
-  constructor() {
+  /**
+   * @param wasListening whether somebody has listened without a break before, so that no connection had to refuse joins.
+   * @throws {KernelError} if this kernel has no path manager for userspace, or does not let us listen to it.
+   */
+  constructor(wasListening = false) {
     try {
       const own = NetworkNamespace.openFor('self');
       try {
@@ -41,7 +44,9 @@ export class PathManagerListener {
         this.#notifier.notify();
       });
       this.#announcer = new Announcer(this.family, (pid) => this.namespaces.getOrOpen(pid).generic);
-      this.namespaces = new NetworkNamespaces(this.family, (namespace) => this.#sinkOf(namespace));
+      this.namespaces = new NetworkNamespaces(this.family, wasListening, (namespace) =>
+        this.#sinkOf(namespace),
+      );
     } catch (error) {
       throw toKernelError(error);
     }

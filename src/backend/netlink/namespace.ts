@@ -56,9 +56,14 @@ export class NetworkNamespace {
     }
   }
 
-  /** Passes the events of this namespace to the sink from now on. @throws {Error} EPERM without the capabilities. */
-  listen({ events }: Family, sink: EventSink): void {
-    this.#tokensBeforeListening = new Set(metaSockets(this.diag).map(({ token }) => token));
+  /**
+   * Passes the events of this namespace to the sink from now on.
+   * @param wasListening whether somebody has listened without a break before.
+   * @throws {Error} EPERM without the capabilities.
+   */
+  listen({ events }: Family, sink: EventSink, wasListening: boolean): void {
+    if (!wasListening)
+      this.#tokensBeforeListening = new Set(metaSockets(this.diag).map(({ token }) => token));
     const native = this.#socket(NETLINK_GENERIC);
     try {
       this.#events = new EventSocket(native, events, sink);

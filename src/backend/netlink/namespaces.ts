@@ -14,10 +14,14 @@ export class NetworkNamespaces {
   readonly #timer: NodeJS.Timeout;
 
   /** Begins to listen in our own namespace. @throws {Error} EPERM without CAP_NET_ADMIN. */
-  constructor(family: Family, sinkOf: (namespace: NetworkNamespace) => EventSink) {
+  constructor(
+    family: Family,
+    private readonly wasListening: boolean,
+    sinkOf: (namespace: NetworkNamespace) => EventSink,
+  ) {
     this.#family = family;
     this.#sinkOf = sinkOf;
-    this.#own.listen(family, sinkOf(this.#own));
+    this.#own.listen(family, sinkOf(this.#own), wasListening);
     this.#timer = setInterval(() => {
       this.#closeUnused();
     }, CLOSE_UNUSED_MS).unref();
@@ -48,7 +52,7 @@ export class NetworkNamespaces {
   #open(pid: number): NetworkNamespace {
     const namespace = NetworkNamespace.openFor(pid);
     try {
-      namespace.listen(this.#family, this.#sinkOf(namespace));
+      namespace.listen(this.#family, this.#sinkOf(namespace), this.wasListening);
       return namespace;
     } catch (error) {
       namespace.close();

@@ -47,10 +47,10 @@ it('finds the sockets in the group in every network namespace, and the processes
   mkdirSync(join(proc, '40'));
   const [first, second] = [namespaceOf(10, proc), namespaceOf(20, proc)];
   expect(findEventListeners(9, proc)).toEqual([
-    { pid: 10, program: '/usr/sbin/mptcpd', namespace: first },
-    { pid: 20, program: '', namespace: first },
+    { pid: 10, program: '/usr/sbin/mptcpd', namespace: first, sockets: [501] },
+    { pid: 20, program: '', namespace: first, sockets: [501] },
     // its socket is in the namespace of process 20
-    { pid: 30, program: '/usr/bin/node', namespace: second },
+    { pid: 30, program: '/usr/bin/node', namespace: second, sockets: [601] },
   ]);
   expect(first).toBe(statSync(join(proc, '10/ns/net')).ino);
   expect(findEventListeners(10, proc)).toEqual([]);

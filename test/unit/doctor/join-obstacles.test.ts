@@ -50,10 +50,28 @@ describe('the settings of the kernel in the namespace of a server', () => {
 
 describe('a listener to the path manager', () => {
   const judge = (program: string, namespace: number, ours: readonly number[] = []) =>
-    judgeListeners([{ pid: 99, program, namespace }], [SERVER, OTHER], new Set(ours), (pid) => {
-      if (pid === 8) throw new Error('gone');
-      return 1_000;
-    });
+    judgeListeners(
+      [{ pid: 99, program, namespace, sockets: [501] }],
+      [SERVER, OTHER],
+      new Set(ours),
+      (pid) => {
+        if (pid === 8) throw new Error('gone');
+        return 1_000;
+      },
+    );
+
+  it('are not mentioned if they only keep a socket of subflowd, as systemd does', () => {
+    const namespace = 1_000;
+    const kept = { pid: 1, program: '/usr/lib/systemd/systemd', namespace, sockets: [501] };
+    const helper = { pid: 50, program: '/usr/bin/node', namespace, sockets: [501, 502] };
+    const judgeAll = (ours: readonly number[]) =>
+      judgeListeners([kept, helper], [SERVER], new Set(ours), () => namespace).checks;
+    expect(judgeAll([50])).toEqual([]);
+    expect(judgeAll([]).map(({ name }) => name)).toEqual([
+      'path manager, process 1',
+      'path manager, process 50',
+    ]);
+  });
 
   it('in the namespace of a server may be another path manager', () => {
     const { checks, byPid } = judge('/usr/sbin/mptcpd', 1_000);
