@@ -1,10 +1,8 @@
-import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { checkout } from '../lab/checkout.js';
+import { bootHere } from '../lab/boot-here.js';
 import { needs } from '../lab/needs.js';
 
 needs('root', 'mptcp', 'openvpn', 'nspawn');
@@ -15,11 +13,7 @@ const CONNECT_OUT = 'connect to another host';
 test('arbitrary code inside the daemon and inside the helper can do nothing that the units refuse', async () => {
   const out = await mkdtemp(path.join(tmpdir(), 'subflowd-sandbox-'));
   try {
-    for (const name of ['sandbox-boot.sh', 'sandbox-inside.sh', 'attempts.py'])
-      await cp(path.join(checkout, 'test/lab/scenarios', name), path.join(out, name));
-    await writeFile(path.join(out, 'checkout'), checkout);
-    const script = path.join(out, 'sandbox-boot.sh');
-    await promisify(execFile)('unshare', ['--mount', 'bash', script, out, checkout], { timeout: 280_000 });
+    await bootHere(out, 'sandbox-inside.sh', ['attempts.py']);
     const read = (name: string) => readFile(path.join(out, name), 'utf8');
 
     expect(await read('status')).toMatch(/server server: .*management connected/);

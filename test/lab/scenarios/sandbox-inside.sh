@@ -1,4 +1,4 @@
-# Runs in the container that sandbox-boot.sh boots: installs openvpn-conf/ unchanged, starts subflowd beside OpenVPN, and then
+# Runs in the container that boot-here.sh boots: installs openvpn-conf/ unchanged, starts subflowd beside OpenVPN, and then
 # lets arbitrary JavaScript run inside the daemon and inside the helper, which tries attempts.py.
 conf=/opt/subflowd/openvpn-conf
 ip link set lo up

@@ -1,7 +1,8 @@
-# Boots this machine's systems in a container with systemd, on an overlay, and runs sandbox-inside.sh there. Run it in a
-# mount namespace of its own. Arguments: the directory for results, and the checkout.
+# Boots this machine's system in a container with systemd, on an overlay, and runs a script there. Run it in a mount
+# namespace of its own. Arguments: the directory with the script, which also gets the results, the checkout, and the name
+# of the script. The script ends with `touch /trial/done`.
 set -eu
-out=$1 checkout=$2
+out=$1 checkout=$2 script=$3
 work=$out/work
 mkdir -p "$work"
 mount -t tmpfs tmpfs "$work"
@@ -12,7 +13,7 @@ mkdir -p "$units"
 cat >"$units/trial.service" <<UNIT
 [Service]
 Type=oneshot
-ExecStart=/bin/bash /trial/sandbox-inside.sh
+ExecStart=/bin/bash /trial/$script
 StandardOutput=file:/trial/log
 StandardError=inherit
 SuccessAction=exit
@@ -32,7 +33,9 @@ timeout --kill-after=5 240 systemd-nspawn --quiet --directory="$work/root" --mac
   systemd.unit=trial.target </dev/null >"$out/console" 2>&1 &
 container=$!
 while kill -0 "$container" 2>/dev/null && [ ! -e "$out/done" ]; do sleep 0.5; done
-kill -KILL "$(pgrep --parent "$container" systemd-nspawn)" 2>/dev/null || true
+# the first process of the container: with it, all others there end
+nspawn=$(pgrep --parent "$container" systemd-nspawn || true)
+[ -z "$nspawn" ] || pkill -KILL --parent "$nspawn" || true
 wait "$container" || true
 umount "$work/root"
 umount "$work"
