@@ -1,6 +1,6 @@
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { build } from 'esbuild';
+import { build, type BuildOptions } from 'esbuild';
 import { licencesOf } from './licences.js';
 
 /**
@@ -10,13 +10,11 @@ import { licencesOf } from './licences.js';
 const root = path.resolve(import.meta.dirname, '../..');
 const directory = path.join(root, 'dist/bundle');
 
-rmSync(directory, { recursive: true, force: true });
-const { metafile } = await build({
+/** What both parts have in common. */
+const options = {
   absWorkingDir: root,
-  entryPoints: ['src/main.ts'],
   outdir: directory,
   bundle: true,
-  splitting: true,
   platform: 'node',
   format: 'esm',
   target: 'node20',
@@ -30,6 +28,25 @@ const { metafile } = await build({
   legalComments: 'none',
   metafile: true,
   logLevel: 'warning',
+} as const satisfies BuildOptions;
+
+rmSync(directory, { recursive: true, force: true });
+// One file has all that the quick commands need: a file of its own for each shared part would cost them more time.
+const quick = await build({
+  ...options,
+  entryPoints: { main: 'src/start.ts' },
+  plugins: [
+    {
+      name: 'rest of the program',
+      setup: (bundler) => {
+        bundler.onResolve({ filter: /^\.\/main\.js$/ }, () => ({ path: './program.js', external: true }));
+      },
+    },
+  ],
 });
+const rest = await build({ ...options, entryPoints: { program: 'src/main.ts' }, splitting: true });
 chmodSync(path.join(directory, 'main.js'), 0o755);
-writeFileSync(path.join(directory, 'LICENCES.txt'), licencesOf(root, Object.keys(metafile.inputs)));
+writeFileSync(
+  path.join(directory, 'LICENCES.txt'),
+  licencesOf(root, Object.keys({ ...quick.metafile.inputs, ...rest.metafile.inputs })),
+);

@@ -1,14 +1,11 @@
-#!/usr/bin/env -S node --inspect-port=192.0.2.1:9229
-// the first line, and why this import comes first: see no-debugger.ts
-import './no-debugger.js';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_CONFIG_FILE } from './config/config-text.js';
 import { HELPER_SOCKET } from './model/helper-socket.js';
-import { EXIT_NO, fail, print, printableLines, printNote } from './output.js';
+import { DAEMON_COMMANDS } from './console/terminal/daemon-commands.js';
+import { EXIT_NO, endWithReader, fail, print, printableLines, printNote } from './output.js';
 import type { RunOptions } from './run-daemon.js';
 import type { HelperChoice } from './run-helper.js';
 import { printable, printableJson } from './util/printable.js';
-import { quoteWord } from './util/words.js';
 import { VERSION } from './version.js';
 
 /** Exit code of a wrong command line. */
@@ -136,21 +133,21 @@ this host asks for, CLIENT'S PRIORITY what the client asks for. A subflow is use
   )
   .action(async (client: string | undefined, { config, json }: CommonOptions) => {
     if (json && client !== undefined) program.error('error: --json prints everything: leave the client out');
-    const whom = client === undefined ? '' : clientWord(client);
-    const lines = await ask(config, json ? 'mptcp status json' : `mptcp status ${whom}`);
+    const given = client === undefined ? [] : [client];
+    const lines = await ask(config, DAEMON_COMMANDS.status.line(given, json === true));
     print(json ? printableJson(JSON.parse(lines.join('')), 2) : lines.join('\n'));
   });
 
 command('paths', 'Show the paths, the sessions on each, its rate and its capacity.').action(
   async ({ config }: CommonOptions) => {
-    print((await ask(config, 'mptcp paths')).join('\n'));
+    print((await ask(config, DAEMON_COMMANDS.paths.line())).join('\n'));
   },
 );
 
 command('rules', 'Show the rules and overrides, and to how many sessions each applies.')
   .argument('[reload]', 'read the config file again, even if no change was noticed', reloadWord)
   .action(async (reload: string | undefined, { config }: CommonOptions) => {
-    print((await ask(config, `mptcp rules ${reload ?? ''}`)).join('\n'));
+    print((await ask(config, DAEMON_COMMANDS.rules.line(reload === undefined ? [] : [reload]))).join('\n'));
   });
 
 command(
@@ -159,7 +156,7 @@ command(
 )
   .argument('<client>', CLIENT, singleLine)
   .action(async (client: string, { config }: CommonOptions) => {
-    print((await ask(config, `mptcp explain ${clientWord(client)}`)).join('\n'));
+    print((await ask(config, DAEMON_COMMANDS.explain.line([client]))).join('\n'));
   });
 
 command('watch', 'Print switches and changes of subflows as they happen, until interrupted.')
@@ -219,7 +216,7 @@ The override is kept over reconnects and restarts. For example:
   subflowd primary alice.example.com auto             remove the override`,
   )
   .action(async (client: string, path: string, { config }: CommonOptions) => {
-    print((await ask(config, `mptcp primary ${clientWord(client)} ${quoteWord(path)}`)).join('\n'));
+    print((await ask(config, DAEMON_COMMANDS.primary.line([client, path]))).join('\n'));
   });
 
 program
@@ -257,12 +254,6 @@ function reloadWord(text: string): string {
   return text;
 }
 
-/** The words for a client in a console command, also if its name looks like an option or a keyword. */
-function clientWord(client: string): string {
-  const word = quoteWord(client);
-  return client === 'json' || client.startsWith('-') ? `-- ${word}` : word;
-}
-
 /** An argument as it is; a console command is one line, so a line break would begin a second command. */
 function singleLine(text: string): string {
   if (/[\r\n]/.test(text)) throw new InvalidArgumentError('It contains a line break.');
@@ -275,11 +266,7 @@ async function ask(configFile: string, line: string): Promise<readonly string[]>
   return askDaemon(configFile, line, printNote);
 }
 
-// The reader of our output may close the pipe early (subflowd status | head).
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
-});
+endWithReader();
 
 try {
   await program.parseAsync();

@@ -11,6 +11,14 @@ export function print(text: string): void {
   process.stdout.write(`${printableLines(text)}\n`);
 }
 
+/** Ends the process without an error if the reader of its output closes the pipe early (subflowd status | head). */
+export function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
+}
+
 /** Prints on standard error what an admin should know besides the answer to a command. */
 export function printNote(text: string): void {
   process.stderr.write(`subflowd: ${printable(text)}\n`);

@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { cli, writeIni } from '../support/command-line.js';
+import { cli, MAIN, writeIni } from '../support/command-line.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 
 let directory: string;
@@ -55,6 +56,15 @@ describe('subflowd', () => {
 
   it('prints its version', async () => {
     expect((await cli(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('loads one small file for its version and for a command that asks the daemon', () => {
+    const text = readFileSync(MAIN, 'utf8');
+    const imported = [...text.matchAll(/(?:\bfrom|\bimport\()\s*"([^"]+)"/g)].map(([, name = '']) => name);
+    expect(imported.filter((name) => !name.startsWith('node:'))).toEqual(['./program.js']);
+    expect(text).toContain('import("./program.js")');
+    // The parser of the command line alone has 44 kB, and that of the config 470 kB.
+    expect(text.length).toBeLessThan(32_768);
   });
 });
 
