@@ -13,7 +13,8 @@
         "native/notify.cc",
         "native/peer-credentials.cc",
         "native/physical-memory.cc",
-        "native/rows.cc"
+        "native/rows.cc",
+        "native/send-datagram.cc"
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL"],

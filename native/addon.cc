@@ -16,6 +16,7 @@
 #include "peer-credentials.h"
 #include "physical-memory.h"
 #include "rows.h"
+#include "send-datagram.h"
 
 namespace {
 
@@ -289,6 +290,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   subflowd::init_peer_credentials(env, exports);
   subflowd::init_ignore_signal(env, exports);
   subflowd::init_notify(env, exports);
+  subflowd::init_send_datagram(env, exports);
   return exports;
 }
 

@@ -48,10 +48,10 @@ function command(name: string, description: string): Command {
 const LOG_LEVEL = new Option('--log-level <level>', 'lowest level that is logged')
   .choices(['debug', 'info', 'warn', 'error'])
   .default('info');
-const LOG_FORMAT = new Option('--log-format <format>', 'text on a terminal, else json').choices([
-  'text',
-  'json',
-]);
+const LOG_FORMAT = new Option(
+  '--log-format <format>',
+  'text on a terminal, sentences with fields in the journal, else json',
+).choices(['text', 'json']);
 
 /** How the help describes a client. */
 const CLIENT =

@@ -59,7 +59,8 @@ export function handleSignals(log: Logger): HandledSignals {
   const reload = () => {
     isReloadWanted = actions === undefined;
     actions?.reload().catch((error: unknown) => {
-      log.error({ event: 'config-mistake' }, (error as Error).message);
+      // one line for each mistake
+      for (const text of (error as Error).message.split('\n')) log.error({ event: 'config-mistake' }, text);
     });
   };
   for (const name of SIGNALS.end) process.on(name, stop);

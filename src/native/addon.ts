@@ -173,6 +173,12 @@ export interface Addon {
    * @throws {Error} if nobody receives it.
    */
   readonly notify: (socket: string, message: string, fd: number | undefined) => void;
+  /**
+   * Sends one datagram to a unix socket, without waiting.
+   * @returns 0, or the errno with which the system refused it: EMSGSIZE if it is too long, EAGAIN if the socket is full.
+   * @throws {TypeError} if the path is empty, or longer than a unix socket's path can be.
+   */
+  readonly sendDatagram: (path: string, bytes: Uint8Array) => number;
 }
 
 const require = createRequire(import.meta.url);

@@ -10,11 +10,22 @@ export interface LogOptions {
   readonly format: 'json' | 'text';
   /** Whether the journal reads the log: then each line begins with its level (sd-daemon(3)). */
   readonly isJournal?: boolean;
+  /**
+   * Sends a line elsewhere than to standard error. It returns false if it could not, and then the line goes to standard error.
+   * It never throws.
+   */
+  readonly send?: (line: LogLine) => boolean;
 }
 
 /** Levels of syslog(3) by levels of pino: trace, debug, info, warn, error, fatal. */
 const SYSLOG: Readonly<Record<number, number>> = { 10: 7, 20: 7, 30: 6, 40: 4, 50: 3, 60: 2 };
 const SYSLOG_INFO = 6;
+
+/** The level of syslog(3) for a level of pino. */
+export function syslogLevel(level: number): number {
+  return SYSLOG[level] ?? SYSLOG_INFO;
+}
+
 /** The level `warn` of pino. */
 const WARN = 40;
 
@@ -23,9 +34,10 @@ const WARN = 40;
  * written (full disk, closed pipe) is lost, and the daemon goes on. After the next line that can be written, the log says how
  * many were lost.
  */
-export function createLog({ level, format, isJournal = false }: LogOptions): Logger {
+export function createLog({ level, format, isJournal = false, send }: LogOptions): Logger {
   let lost = 0;
   const write = (line: string) => {
+    if (send?.(JSON.parse(line) as LogLine) === true) return;
     const text = `${isJournal ? journalPrefix(line) : ''}${format === 'json' ? escapeJson(line) : asText(line)}`;
     process.stderr.write(text, (error) => {
       if (error) lost += 1;
@@ -47,20 +59,22 @@ export function createLog({ level, format, isJournal = false }: LogOptions): Log
   return pino({ level, base: null }, { write });
 }
 
-/** The members of a line of pino that this file reads. */
-interface Line {
+/** A line of pino: what each line has, and the members of its event. */
+export interface LogLine {
   readonly level: number;
+  /** Unix time in milliseconds. */
   readonly time: number;
   readonly msg?: string;
+  readonly [member: string]: unknown;
 }
 
 function journalPrefix(line: string): string {
-  const { level } = JSON.parse(line) as Line;
-  return `<${SYSLOG[level] ?? SYSLOG_INFO}>`;
+  const { level } = JSON.parse(line) as LogLine;
+  return `<${syslogLevel(level)}>`;
 }
 
 /** Makes `TIME LEVEL MESSAGE` of a line of JSON. */
 function asText(line: string): string {
-  const { level, time, msg } = JSON.parse(line) as Line;
+  const { level, time, msg } = JSON.parse(line) as LogLine;
   return `${new Date(time).toISOString()} ${(pino.levels.labels[level] ?? '').padEnd(5)} ${printable(msg ?? '')}\n`;
 }

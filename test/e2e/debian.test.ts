@@ -145,6 +145,14 @@ describe.each(['bookworm', 'trixie'])('the package on a bare Debian %s', (suite)
       NO_RIGHTS,
       HELPER_RIGHTS,
     ]);
+    const [entry = ''] = (await debian.must('journalctl --output=json SUBFLOWD_EVENT=ready')).split('\n');
+    expect(JSON.parse(entry)).toMatchObject({
+      MESSAGE: expect.stringMatching(/^subflowd \S+ serves server through /) as string,
+      PRIORITY: '6',
+      SYSLOG_IDENTIFIER: 'subflowd',
+      _SYSTEMD_UNIT: 'subflowd.service',
+      _PID: daemon,
+    });
     await debian.must('dpkg --install /packages/newer.deb');
     const [daemonAfter, , helperAfter] = (await debian.must(pids)).split('\n');
     expect(daemonAfter).not.toBe(daemon);
