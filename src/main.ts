@@ -1,11 +1,16 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_CONFIG_FILE } from './config/config-text.js';
+import {
+  DAEMON_COMMANDS,
+  type DaemonCommand,
+  type DaemonCommandName,
+} from './console/terminal/daemon-commands.js';
+import type { LayoutOptions } from './layout-command.js';
 import { HELPER_SOCKET } from './model/helper-socket.js';
-import { DAEMON_COMMANDS } from './console/terminal/daemon-commands.js';
 import { EXIT_NO, endWithReader, fail, print, printableLines, printNote } from './output.js';
 import type { RunOptions } from './run-daemon.js';
 import type { HelperChoice } from './run-helper.js';
-import { printable, printableJson } from './util/printable.js';
+import { printableJson } from './util/printable.js';
 import { VERSION } from './version.js';
 
 /** Exit code of a wrong command line. */
@@ -131,23 +136,23 @@ command('status', 'Show sessions, their subflows and priorities, their rule and 
 For each session: the rule that applies to it, its state, and its subflows, each with its path. OUR PRIORITY is what
 this host asks for, CLIENT'S PRIORITY what the client asks for. A subflow is used as active if both are active.`,
   )
-  .action(async (client: string | undefined, { config, json }: CommonOptions) => {
-    if (json && client !== undefined) program.error('error: --json prints everything: leave the client out');
-    const given = client === undefined ? [] : [client];
-    const lines = await ask(config, DAEMON_COMMANDS.status.line(given, json === true));
-    print(json ? printableJson(JSON.parse(lines.join('')), 2) : lines.join('\n'));
+  .action((client: string | undefined, options: CommonOptions) => {
+    if (options.json && client !== undefined)
+      program.error('error: --json prints everything: leave the client out');
+    return answer('status', client === undefined ? [] : [client], options);
   });
 
-command('paths', 'Show the paths, the sessions on each, its rate and its capacity.').action(
-  async ({ config }: CommonOptions) => {
-    print((await ask(config, DAEMON_COMMANDS.paths.line())).join('\n'));
-  },
-);
+command('paths', 'Show the paths, the sessions on each, its rate and its capacity.')
+  .option('--json', 'as JSON')
+  .action((options: CommonOptions) => answer('paths', [], options));
 
 command('rules', 'Show the rules and overrides, and to how many sessions each applies.')
   .argument('[reload]', 'read the config file again, even if no change was noticed', reloadWord)
-  .action(async (reload: string | undefined, { config }: CommonOptions) => {
-    print((await ask(config, DAEMON_COMMANDS.rules.line(reload === undefined ? [] : [reload]))).join('\n'));
+  .option('--json', 'as JSON')
+  .action((reload: string | undefined, options: CommonOptions) => {
+    if (options.json && reload !== undefined)
+      program.error('error: --json shows the rules: leave reload out');
+    return answer('rules', reload === undefined ? [] : [reload], options);
   });
 
 command(
@@ -155,24 +160,29 @@ command(
   'Explain which rule applies to a client, what was set and with what result, and what would move the client.',
 )
   .argument('<client>', CLIENT, singleLine)
-  .action(async (client: string, { config }: CommonOptions) => {
-    print((await ask(config, DAEMON_COMMANDS.explain.line([client]))).join('\n'));
-  });
+  .option('--json', 'as JSON')
+  .action((client: string, options: CommonOptions) => answer('explain', [client], options));
 
 command('watch', 'Print switches and changes of subflows as they happen, until interrupted.')
+  .option('--json', 'one object for each, also on a terminal')
   .addHelpText(
     'after',
     `
-One line for each, with the Unix time first and the client last:
+On a terminal, each is a sentence with the local time. Elsewhere, it is a line with the Unix time first and the client
+last:
   TIME,SWITCH,FROM,TO,SERVER/COMMON NAME
   TIME,SUBFLOW,ADDED|REMOVED|CHANGED,PATH,CLIENT'S ENDPOINT,OUR PRIORITY,CLIENT'S PRIORITY,SERVER/COMMON NAME`,
   )
-  .action(async ({ config }: CommonOptions) => {
-    const [{ follow }, { withConsole }] = await Promise.all([
+  .action(async ({ config, json = false }: CommonOptions) => {
+    const [{ follow }, { watchText }, { withConsole }] = await Promise.all([
       import('./console/terminal/follow.js'),
+      import('./console/terminal/watch-text.js'),
       import('./console/terminal/with-console.js'),
     ]);
-    await withConsole(config, ({ own }) => follow(own, print));
+    const show = (line: string) => {
+      print(process.stdout.isTTY && !json ? watchText(line) : line);
+    };
+    await withConsole(config, ({ own }) => follow(own, show, json));
   });
 
 command(
@@ -215,9 +225,9 @@ The override is kept over reconnects and restarts. For example:
   subflowd primary 'office/Bob "The Builder"' wifi    if the servers office and home both have a Bob
   subflowd primary alice.example.com auto             remove the override`,
   )
-  .action(async (client: string, path: string, { config }: CommonOptions) => {
-    print((await ask(config, DAEMON_COMMANDS.primary.line([client, path]))).join('\n'));
-  });
+  .action((client: string, path: string, options: CommonOptions) =>
+    answer('primary', [client, path], options),
+  );
 
 program
   .command('layout')
@@ -235,18 +245,15 @@ then, in subflowd.ini:
   [kernel]
   layout = /etc/subflowd/layout.json`,
   )
-  .action(async ({ vmlinux, systemMap, output }: { vmlinux: string; systemMap?: string; output: string }) => {
-    const [{ makeLayout }, { writeLayout }] = await Promise.all([
-      import('./kernel/layout/make-layout.js'),
-      import('./kernel/layout/layout-file.js'),
-    ]);
-    const layout = await makeLayout({
-      vmlinux,
-      ...(systemMap !== undefined && { systemMap }),
-      progress: (what) => process.stderr.write(`${printable(what)}\n`),
-    });
-    writeLayout(output, layout);
-    print(`${output}: layout of Linux ${layout.release}, build-id ${layout.buildId}`);
+  .action(async (options: LayoutOptions) => (await import('./layout-command.js')).runLayout(options));
+
+program
+  .command('complete', { hidden: true })
+  .argument('[words...]')
+  .action(async (words: readonly string[]) => {
+    const { completeShell } = await import('./complete-command.js');
+    const found = await completeShell(program, words);
+    if (found.length > 0) print(found.join('\n'));
   });
 
 function reloadWord(text: string): string {
@@ -260,10 +267,16 @@ function singleLine(text: string): string {
   return text;
 }
 
-/** Sends one command to the running daemon. @returns the lines of its answer. */
-async function ask(configFile: string, line: string): Promise<readonly string[]> {
+/** Sends one command to the running daemon, and prints the answer. */
+async function answer(
+  name: DaemonCommandName,
+  given: readonly string[],
+  { config, json = false }: CommonOptions,
+): Promise<void> {
   const { askDaemon } = await import('./console/terminal/ask-daemon.js');
-  return askDaemon(configFile, line, printNote);
+  const command: DaemonCommand = DAEMON_COMMANDS[name];
+  const lines = await askDaemon(config, command.line(given, json), printNote);
+  print(json ? printableJson(JSON.parse(lines.join('')), 2) : lines.join('\n'));
 }
 
 endWithReader();

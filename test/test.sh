@@ -10,5 +10,5 @@ check_node
 install_packages test/packages.txt test/packages-guest.txt test/packages-checks.txt
 build_checkout
 npm run --silent lint
-git ls-files -z -- '*.sh' hooks .ci | xargs -0 shellcheck -x
+git ls-files -z -- '*.sh' '*.bash' hooks .ci | xargs -0 shellcheck -x
 exec npx vitest run --config test/vitest.config.ts --coverage "$@"

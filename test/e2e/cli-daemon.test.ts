@@ -6,11 +6,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Console } from '../../src/console/listen/console.js';
 import type { Check } from '../../src/model/check.js';
 import { pathLoads } from '../../src/steering/measure/path-load.js';
+import { checkout } from '../lab/checkout.js';
 import { needs } from '../lab/needs.js';
 import { cli, cliAsNobody, MAIN, writeIni } from '../support/command-line.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 import { until } from '../support/until.js';
 import { client, Steered, switchOf } from '../unit/console/steered.js';
+
+const COMPLETION = join(checkout, 'completions/subflowd.bash');
 
 let directory: string;
 let config: string;
@@ -95,6 +98,57 @@ describe('with a running daemon', () => {
     expect(exitCode).toBe(1);
     expect(stdout).toMatch(/^1,SWITCH,wifi,lte,lab\/alice\n/);
     expect(stderr).toContain('it closed the connection');
+  });
+
+  it.each([
+    [['st'], 'status'],
+    [['status', '--j'], '--json'],
+    [['explain', '-c', 'CONFIG', 'al'], 'alice'],
+    [['explain', '-c', 'CONFIG', '--', 'al'], 'alice'],
+    [['explain', '-c', 'CONFIG', 'Car'], 'Carol\\ B'],
+    [['explain', '-c', 'CONFIG', '"Car'], 'Carol B'],
+    [['primary', '-c', 'CONFIG', 'alice', 'l'], 'lte'],
+    [['primary', '-c', 'CONFIG', 'alice', 'au'], 'auto'],
+    [['console', '-c', 'CONFIG', ''], 'lab'],
+    [['run', '--log-format', 'j'], 'json'],
+    [['rules', ''], 'reload'],
+    [['help', 'pat'], 'paths'],
+    [['check', '-c', ''], ''],
+    [['nonsense', ''], ''],
+  ])('bash completes %j to %j', async (words, completed) => {
+    daemon.clients = [client('alice'), client('Carol B')];
+    daemon.loads = pathLoads(new Map(), daemon.rules.paths);
+    const script = `
+      source "$1"; shift
+      COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+      _subflowd
+      printf '%s' "\${COMPREPLY[*]}"`;
+    const given = words.map((word) => (word === 'CONFIG' ? config : word));
+    const { stdout } = await execa('bash', ['-c', script, 'bash', COMPLETION, MAIN, ...given]);
+    expect(stdout).toBe(completed);
+  });
+
+  it('watch shows sentences with local times on a terminal', async () => {
+    let screen = '';
+    const command = `${process.execPath} ${MAIN} watch -c ${config}`;
+    const watching = execa('script', ['-qec', command, '/dev/null'], {
+      reject: false,
+      env: { TZ: 'Asia/Tokyo' },
+    });
+    watching.stdout.on('data', (chunk: Buffer) => (screen += chunk.toString()));
+    await until('an event is shown', () => {
+      daemon.events.publish(switchOf());
+      return screen.includes('\n');
+    });
+    await console.close();
+    await watching;
+    expect(screen).toMatch(/^1970-01-01 09:00:01 lab\/alice: from wifi to lte\r\n/);
+  });
+
+  it.each([['paths'], ['rules'], ['explain', 'alice']])('%s --json prints JSON', async (...args) => {
+    const { code, out } = await cli([...args, '--json', '-c', config]);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toBeTypeOf('object');
   });
 
   it('console sends the commands from its standard input and prints the answers', async () => {

@@ -118,6 +118,9 @@ describe.each(['bookworm', 'trixie'])('the package on a bare Debian %s', (suite)
     expect((await debian.run('command -v node cc')).code).not.toBe(0);
     await debian.must('apt-get install --yes --no-install-recommends /packages/subflowd.deb');
     expect(await debian.must('subflowd --version')).toMatch(/^\d+\.\d+\.\d+$/);
+    const completed =
+      '. /usr/share/bash-completion/completions/subflowd; COMP_WORDS=(subflowd st) COMP_CWORD=1; _subflowd';
+    expect(await debian.must(`bash -c '${completed}; echo "\${COMPREPLY[*]}"'`)).toBe('status');
     for (const unit of ['subflowd.service', 'subflowd-helper.service', 'subflowd-helper.socket'])
       expect((await debian.run(`systemctl is-active ${unit}`)).output).toBe('inactive');
     expect(await debian.must('getent passwd subflowd subflowd-helper')).toContain('subflowd-helper');

@@ -14,6 +14,8 @@ describe('readQuickCommand', () => {
       { configFile: 'a.ini', line: 'mptcp explain "Bob \\"B\\""', isJson: false },
     ],
     [['primary', 'alice', 'lte'], { configFile: FILE, line: 'mptcp primary alice lte', isJson: false }],
+    [['paths', '--json'], { configFile: FILE, line: 'mptcp paths json', isJson: true }],
+    [['explain', '--json', 'alice'], { configFile: FILE, line: 'mptcp explain alice json', isJson: true }],
     [['rules', 'reload'], { configFile: FILE, line: 'mptcp rules reload', isJson: false }],
   ])('reads %j', (words, expected) => {
     expect(readQuickCommand(words)).toEqual(expected);
@@ -32,6 +34,8 @@ describe('readQuickCommand', () => {
     [['status', '-c']],
     [['status', '-c', '--json']],
     [['rules', 'relaod']],
+    [['rules', 'reload', '--json']],
+    [['primary', 'alice', 'lte', '--json']],
     [['explain']],
     [['primary', 'alice']],
     [['primary', 'alice\nhelp', 'lte']],

@@ -1,6 +1,8 @@
 import type { DaemonApi } from '../../api/daemon-api.js';
+import type { SessionPlan } from '../../api/status.js';
 import { ConfigError } from '../../config/problem.js';
 import { qualifiedName } from '../../model/session.js';
+import { hint } from '../../util/nearest.js';
 import { printableJson } from '../../util/printable.js';
 import { splitWords, WordsError } from '../../util/words.js';
 import { failure, success, type Answer } from '../common/answer.js';
@@ -10,6 +12,7 @@ import type { ConsoleClient } from '../sharing/console-client.js';
 import type { SharedManagement } from '../sharing/shared-management.js';
 import { pathsText, rulesText } from '../text/config.js';
 import { explainText } from '../text/explain.js';
+import { pathsStatus, rulesStatus } from '../text/json.js';
 import { sessionLines, statusText } from '../text/status.js';
 
 /** What is known about the client that sends a command. */
@@ -21,7 +24,7 @@ export interface CommandContext {
   /** The server that CIDs and names of clients refer to; undefined: all servers. */
   readonly server?: string | undefined;
   /** Starts or stops sending the client reports of switches and subflows. */
-  readonly setWatching?: (isOn: boolean) => void;
+  readonly setWatching?: (form: 'text' | 'json' | 'off') => void;
   /** Sockets of the consoles that understand OpenVPN's commands, if this one does not. */
   readonly openvpnConsoles?: readonly string[];
 }
@@ -79,9 +82,12 @@ function unknownCommandText(command: string, { openvpnConsoles = [] }: CommandCo
 }
 
 async function showPaths(daemon: DaemonApi, parameters: readonly string[]): Promise<Answer> {
-  if (parameters.length > 0) return failure('mptcp paths takes no parameter');
+  const [what, ...more] = parameters;
+  if ((what !== undefined && what !== 'json') || more.length > 0)
+    return failure('mptcp paths takes no parameter, or json');
   await daemon.observe();
   const { sessions, paths } = daemon.status();
+  if (what === 'json') return block([printableJson(pathsStatus(daemon.config(), sessions, paths))]);
   return block(pathsText(daemon.config(), sessions, paths));
 }
 
@@ -119,25 +125,33 @@ async function setPrimary(
   const { key } = match;
   const paths = daemon.config().paths.map(({ name }) => name);
   if (path !== 'auto' && !paths.includes(path))
-    return failure(`there is no path ${JSON.stringify(path)}; the paths are ${paths.join(', ') || 'none'}`);
+    return failure(
+      `there is no path ${JSON.stringify(path)}${hint(path, paths)}; the paths are ${paths.join(', ') || 'none'}`,
+    );
+  const before = sessionsOf(daemon, key);
+  const [unsteerable] = before;
+  if (path !== 'auto' && unsteerable && before.every(({ state }) => state === 'plain' || state === 'udp'))
+    return failure(`${key}: ${unsteerable.reason}; nothing was set`);
   try {
     await daemon.setOverride(key, path === 'auto' ? undefined : path, userName);
   } catch (error) {
     return failure(`the override cannot be kept: ${(error as Error).message}`);
   }
-  const states = daemon
-    .status()
-    .sessions.filter(({ session }) => qualifiedName(session) === key)
-    .map(({ state, reason }) => `${state}, ${reason}`);
+  const states = sessionsOf(daemon, key).map(({ state, reason }) => `${state}, ${reason}`);
   return success(`${key}: ${states.join('; ') || 'not connected now'}`);
 }
 
+function sessionsOf(daemon: DaemonApi, key: string): readonly SessionPlan[] {
+  return daemon.status().sessions.filter(({ session }) => qualifiedName(session) === key);
+}
+
 async function showRules(daemon: DaemonApi, [what, ...more]: readonly string[]): Promise<Answer> {
-  if (what === undefined) {
+  if (what === undefined || (what === 'json' && more.length === 0)) {
     const { overrides, sessions } = daemon.status();
+    if (what === 'json') return block([printableJson(rulesStatus(daemon.config(), overrides, sessions))]);
     return block(rulesText(daemon.config(), overrides, sessions));
   }
-  if (what !== 'reload' || more.length > 0) return failure('mptcp rules takes no parameter, or reload');
+  if (what !== 'reload' || more.length > 0) return failure('mptcp rules takes no parameter, reload, or json');
   try {
     await daemon.reload();
   } catch (error) {
@@ -153,11 +167,13 @@ async function explain(
   { server }: CommandContext,
 ): Promise<Answer> {
   await daemon.observe();
-  const [client, ...more] = afterDashes(parameters);
-  if (client === undefined || more.length > 0) return failure('mptcp explain takes a CLIENT');
+  const [client, form, ...more] = afterDashes(parameters);
+  if (client === undefined || (form !== undefined && form !== 'json') || more.length > 0)
+    return failure('mptcp explain takes a CLIENT, or a CLIENT and json');
   const match = findClient(client, daemon.sessions(), [], server);
   if ('problem' in match) return failure(match.problem);
-  return block(daemon.explain(match.key).flatMap(explainText));
+  const explanations = daemon.explain(match.key);
+  return block(form === 'json' ? [printableJson(explanations)] : explanations.flatMap(explainText));
 }
 
 function watch(
@@ -165,10 +181,10 @@ function watch(
   [what, ...more]: readonly string[],
   { setWatching }: CommandContext,
 ): Answer {
-  if ((what !== undefined && what !== 'on' && what !== 'off') || more.length > 0)
-    return failure('mptcp watch takes no parameter, or off');
+  if ((what !== undefined && !/^(?:on|off|json)$/.test(what)) || more.length > 0)
+    return failure('mptcp watch takes no parameter, json, or off');
   if (setWatching === undefined) return failure('mptcp watch does not work here');
-  setWatching(what !== 'off');
+  setWatching(what === 'off' || what === 'json' ? what : 'text');
   return success(`real-time mptcp notification set to ${what === 'off' ? 'OFF' : 'ON'}`);
 }
 

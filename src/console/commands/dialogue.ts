@@ -45,12 +45,9 @@ export function startDialogue(
     get openvpnConsoles() {
       return options.openvpnConsoles?.() ?? [];
     },
-    setWatching: (isOn) => {
-      if (isOn) stopWatching ??= sendEvents(daemon, send);
-      else {
-        stopWatching?.();
-        stopWatching = undefined;
-      }
+    setWatching: (form) => {
+      stopWatching?.();
+      stopWatching = form === 'off' ? undefined : sendEvents(daemon, send, form);
     },
   };
   return {

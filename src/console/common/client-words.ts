@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { canonicalAddress, formatEndpoint } from '../../model/endpoint.js';
 import { type Session, qualifiedName } from '../../model/session.js';
 import { isPrintable } from '../../util/printable.js';
+import { hint } from '../../util/nearest.js';
 import { quoteWord } from '../../util/words.js';
 
 /** The client that a word means, as `SERVER/COMMON NAME`, or why there is not exactly one. */
@@ -37,12 +38,21 @@ export function findClient(
   });
   const [first] = found;
   if (first === undefined)
-    return { problem: `no client ${JSON.stringify(word)} is connected: status shows which are` };
+    return {
+      problem:
+        `no client ${JSON.stringify(word)} is connected` +
+        `${hint(word, namesToSuggest(word, candidates))}: status shows which are`,
+    };
   if (found.size === 1) return { key: first };
   const keys = [...found].sort();
   const words = unambiguousWords(keys.slice(0, MAX_NAMED_CLIENTS), candidates, departed);
   const more = keys.length > MAX_NAMED_CLIENTS ? `, or ${keys.length - MAX_NAMED_CLIENTS} more` : '';
   return { problem: `${JSON.stringify(word)} means several clients: use ${words.join(' or ')}${more}` };
+}
+
+/** The names that a mistyped word may have meant: common names, with `SERVER/` if the word has a slash. */
+function namesToSuggest(word: string, sessions: readonly Session[]): string[] {
+  return sessions.map((session) => (word.includes('/') ? qualifiedName(session) : session.commonName));
 }
 
 /**

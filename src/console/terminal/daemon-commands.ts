@@ -24,16 +24,15 @@ export const DAEMON_COMMANDS = {
       `mptcp status ${isJson ? 'json' : client === undefined ? '' : clientWord(client)}`,
     accepts: ([client], isJson) => !isJson || client === undefined,
   },
-  paths: { arguments: [0, 0], line: () => 'mptcp paths', accepts: (_given, isJson) => !isJson },
+  paths: { arguments: [0, 0], line: (_given, isJson) => `mptcp paths${isJson ? ' json' : ''}` },
   rules: {
     arguments: [0, 1],
-    line: ([reload = '']) => `mptcp rules ${reload}`,
-    accepts: ([reload], isJson) => !isJson && (reload === undefined || reload === 'reload'),
+    line: ([reload = ''], isJson) => `mptcp rules ${isJson ? 'json' : reload}`,
+    accepts: ([reload], isJson) => reload === undefined || (reload === 'reload' && !isJson),
   },
   explain: {
     arguments: [1, 1],
-    line: ([client = '']) => `mptcp explain ${clientWord(client)}`,
-    accepts: (_given, isJson) => !isJson,
+    line: ([client = ''], isJson) => `mptcp explain ${clientWord(client)}${isJson ? ' json' : ''}`,
   },
   primary: {
     arguments: [2, 2],

@@ -9,7 +9,11 @@ export const MAX_LINE_BYTES = 64 * 1024;
  * Sends `mptcp watch` to a console and passes each report on, without `>MPTCP:`, until the connection ends.
  * @throws {ConsoleUnreachable} if there is no console, or when its connection ends.
  */
-export async function follow(socketPath: string, onReport: (line: string) => void): Promise<void> {
+export async function follow(
+  socketPath: string,
+  onReport: (line: string) => void,
+  isJson = false,
+): Promise<void> {
   const errorPrefix = 'no reports from the daemon at its console';
   const socket = await connectToConsole(socketPath, errorPrefix);
   await new Promise<void>((_resolve, reject) => {
@@ -37,6 +41,6 @@ export async function follow(socketPath: string, onReport: (line: string) => voi
         else if (line.startsWith('ERROR: ')) fail(line.slice('ERROR: '.length));
       }
     });
-    socket.write('mptcp watch\n');
+    socket.write(isJson ? 'mptcp watch json\n' : 'mptcp watch\n');
   });
 }

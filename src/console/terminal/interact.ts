@@ -2,14 +2,14 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { styleText } from 'node:util';
-import type { DaemonStatus } from '../../api/status.js';
 import { LineSplitter, type TooLongError } from '../../util/lines.js';
 import { printable } from '../../util/printable.js';
-import { complete, type CompletionWords } from './completion.js';
+import { complete } from './completion.js';
 import { connectToConsole } from './connect.js';
 import { ConsoleUnreachable } from './console-error.js';
 import { MAX_HISTORY_LINES, readHistory, saveHistory } from './history.js';
-import { MAX_ANSWER_BYTES, talk } from './talk.js';
+import { loadCompletionWords } from './load-completion-words.js';
+import { MAX_ANSWER_BYTES } from './talk.js';
 
 /** Options of {@link interact}; the defaults are standard input, standard output and {@link MAX_ANSWER_BYTES}. */
 export interface InteractOptions {
@@ -117,15 +117,4 @@ function coloured(line: string): string {
   if (line.startsWith('SUCCESS:')) return styleText('green', text);
   if (line.startsWith('ERROR:')) return styleText('red', text);
   return line.startsWith('>') ? styleText('cyan', text) : text;
-}
-
-async function loadCompletionWords(socketPath: string): Promise<CompletionWords> {
-  try {
-    const answer = (await talk(socketPath, 'mptcp status json', { timeoutMs: 5_000 })).join('');
-    const { sessions, paths } = JSON.parse(answer) as DaemonStatus;
-    return { sessions: sessions.map(({ session }) => session), paths: paths.map(({ name }) => name) };
-  } catch {
-    // the daemon has stopped: the connection of the console itself reports that
-    return { sessions: [], paths: [] };
-  }
 }

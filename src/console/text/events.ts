@@ -2,11 +2,17 @@ import type { DaemonApi } from '../../api/daemon-api.js';
 import type { DaemonEvent, EventOf } from '../../api/events.js';
 import { formatEndpoint } from '../../model/endpoint.js';
 import { qualifiedName } from '../../model/session.js';
-import { printable } from '../../util/printable.js';
+import { printable, printableJson } from '../../util/printable.js';
 import type { Send } from '../common/answer.js';
 
-/** All clients that watch get the same array for an event, so they share one encoded text. */
-const linesByEvent = new WeakMap<DaemonEvent, readonly string[]>();
+/** The form of the lines: fields between commas, or JSON. */
+export type EventForm = 'text' | 'json';
+
+/** All clients that watch in the same form get the same array for an event, so they share one encoded text. */
+const linesByEvent = {
+  text: new WeakMap<DaemonEvent, readonly string[]>(),
+  json: new WeakMap<DaemonEvent, readonly string[]>(),
+} as const satisfies Readonly<Record<EventForm, WeakMap<DaemonEvent, readonly string[]>>>;
 
 /**
  * Sends a console client one line for each switch, changed subflow and rejoin (`mptcp watch`). The lines have the form of
@@ -16,22 +22,29 @@ const linesByEvent = new WeakMap<DaemonEvent, readonly string[]>();
  *   is `(elsewhere)` on no path of the config, and `(tunnel)` through the tunnel itself.
  * - `>MPTCP:TIME,REJOIN,PATHS,SERVER/COMMON NAME`: it was disconnected, so that it comes back with these paths. Blanks
  *   separate them.
+ * In the form `json`, it is `>MPTCP:{"time":MILLISECONDS, ...}` with the members of the event.
  * @returns the function that stops this.
  */
-export function sendEvents({ events }: Pick<DaemonApi, 'events'>, send: Send): () => void {
+export function sendEvents(
+  { events }: Pick<DaemonApi, 'events'>,
+  send: Send,
+  form: EventForm = 'text',
+): () => void {
   return events.subscribe((event) => {
-    const lines = linesOf(event);
+    const lines = linesOf(event, form);
     if (lines.length > 0) send(lines);
   });
 }
 
-function linesOf(event: DaemonEvent): readonly string[] {
-  const known = linesByEvent.get(event);
+function linesOf(event: DaemonEvent, form: EventForm): readonly string[] {
+  const known = linesByEvent[form].get(event);
   if (known !== undefined) return known;
   const text = textOf(event);
   const time = event.kind === 'switch' ? event.committedAt : Date.now();
-  const lines = text === undefined ? [] : [printable(`>MPTCP:${Math.floor(time / 1000)},${text}`)];
-  linesByEvent.set(event, lines);
+  const fields = `${Math.floor(time / 1000)},${text}`;
+  const line = form === 'json' ? printableJson({ time, ...event }) : printable(fields);
+  const lines = text === undefined ? [] : [`>MPTCP:${line}`];
+  linesByEvent[form].set(event, lines);
   return lines;
 }
 

@@ -64,11 +64,17 @@ it.each([
   ['mptcp stauts', 'unknown command "mptcp stauts", try mptcp help'],
   ['mptcp status xml', 'no client "xml" is connected: status shows which are'],
   ['mptcp status json more', 'mptcp status takes no parameter, a CLIENT, or json'],
-  ['mptcp paths x', 'mptcp paths takes no parameter'],
-  ['mptcp rules x', 'mptcp rules takes no parameter, or reload'],
-  ['mptcp explain', 'mptcp explain takes a CLIENT'],
+  ['mptcp paths x', 'mptcp paths takes no parameter, or json'],
+  ['mptcp rules x', 'mptcp rules takes no parameter, reload, or json'],
+  ['mptcp explain', 'mptcp explain takes a CLIENT, or a CLIENT and json'],
   ['mptcp explain carol', 'no client "carol" is connected: status shows which are'],
-  ['mptcp watch now', 'mptcp watch takes no parameter, or off'],
+  ['mptcp watch now', 'mptcp watch takes no parameter, json, or off'],
+  ['mptcp explain alise', 'no client "alise" is connected (did you mean `alice`?): status shows which are'],
+  [
+    'mptcp primary lab/alise lte',
+    'no client "lab/alise" is connected (did you mean `lab/alice`?): status shows which are',
+  ],
+  ['mptcp primary alice ltw', 'there is no path "ltw" (did you mean `lte`?); the paths are wifi, lte'],
   [
     'mptcp claim',
     'mptcp claim takes auth (client-auth, client-deny, ...) or questions (password, needok, ...)',
@@ -166,6 +172,16 @@ describe('mptcp primary', () => {
     ]);
   });
 
+  it.each([
+    [{ connection: 'plain' }, 'plain TCP, not MPTCP: cannot be steered'],
+    [{ connection: undefined, unsteerable: 'udp' }, 'over UDP, and MPTCP is TCP: cannot be steered'],
+  ] as const)('is refused for a client that cannot be steered: %j', async (unsteered, reason) => {
+    daemon.clients = [{ session: client('alice').session, ...unsteered }];
+    expect(await lines('mptcp primary alice lte')).toEqual([`ERROR: lab/alice: ${reason}; nothing was set`]);
+    expect(daemon.status().overrides).toEqual({});
+    expect((await lines('mptcp primary alice auto'))[0]).toMatch(/^SUCCESS: /);
+  });
+
   it('changes and ends the override of a client that has left', async () => {
     await lines('mptcp primary alice lte');
     daemon.clients = [];
@@ -239,6 +255,26 @@ it('mptcp paths shows the sessions, subflows and load of each path', async () =>
   ]);
 });
 
+it('mptcp paths, rules and explain print JSON', async () => {
+  const parsed = async (command: string): Promise<unknown> => {
+    const [json = '', ...rest] = await lines(command);
+    expect(rest).toEqual(['END']);
+    return JSON.parse(json);
+  };
+  await lines('mptcp primary alice lte');
+  expect(await parsed('mptcp paths json')).toMatchObject([
+    { name: 'wifi', prefixes: ['192.168.100.0/24'], primarySessions: 0, subflows: 2, activeSubflows: 2 },
+    { name: 'lte' },
+  ]);
+  expect(await parsed('mptcp rules json')).toMatchObject({
+    rules: [{ section: '[default]', primary: ['wifi'], sessions: 1 }],
+    overrides: { 'lab/alice': 'lte' },
+  });
+  expect(await parsed('mptcp explain alice json')).toMatchObject([
+    { plan: { session: { commonName: 'alice' }, state: 'pending' }, rules: [{ section: 'override' }, {}] },
+  ]);
+});
+
 describe('mptcp rules', () => {
   it('shows how many sessions each rule has, and the overrides', async () => {
     daemon.rules = {
@@ -304,8 +340,8 @@ it('mptcp watch reports switches, and subflows that are added, changed and remov
   };
   daemon.clients = [client('alice')];
   observe();
-  const setWatching = (isOn: boolean) => {
-    if (isOn) stop = sendEvents(daemon, (message) => sent.push(...message));
+  const setWatching = (form: 'text' | 'json' | 'off') => {
+    if (form !== 'off') stop = sendEvents(daemon, (message) => sent.push(...message));
     else stop();
   };
   let stop = (): void => undefined;

@@ -29,8 +29,8 @@ it.each([
   ['mptcp prim', 'mptcp primary '],
   ['mptcp claim au', 'mptcp claim auth '],
   ['mptcp release q', 'mptcp release questions '],
-  ['mptcp watch ', 'mptcp watch off '],
-  ['mptcp rules ', 'mptcp rules reload '],
+  ['mptcp watch o', 'mptcp watch off '],
+  ['mptcp rules r', 'mptcp rules reload '],
   ['mptcp status js', 'mptcp status json '],
   ['load', 'load-stats '],
 ])('completes %s to %s', async (line, completed) => {

@@ -29,3 +29,18 @@ it('clients that watch get a line for a client that was disconnected, so that it
   });
   expect(sent).toEqual([expect.stringMatching(/^>MPTCP:\d+,REJOIN,wifi lte,lab\/alice, the first$/)]);
 });
+
+it('clients that watch as JSON get the members of an event and its time in milliseconds', () => {
+  const events = new EventStream();
+  const sent: string[] = [];
+  sendEvents({ events }, (lines) => sent.push(...lines), 'json');
+  events.publish(switchOf({ committedAt: 1_999, commonName: 'a\u202e' }));
+  events.publish({ kind: 'stopped' });
+  const [line = '', ...rest] = sent;
+  expect(rest).toEqual([]);
+  expect(line).toMatch(/^>MPTCP:[ -~]+$/);
+  expect(JSON.parse(line.slice('>MPTCP:'.length))).toEqual({
+    time: 1_999,
+    ...switchOf({ committedAt: 1_999, commonName: 'a\u202e' }),
+  });
+});
