@@ -1,4 +1,5 @@
 import type { Config } from './config.js';
+import { hostWarnings } from './host-warnings.js';
 import { loadConfig } from './load.js';
 import { ConfigError, type ConfigProblem } from './problem.js';
 import { configWarnings, formatWarning, type ConfigWarning } from './warnings.js';
@@ -15,7 +16,7 @@ export interface ConfigReport {
 export async function checkConfigFile(file: string): Promise<{ report: ConfigReport; text: string }> {
   try {
     const config = await loadConfig(file);
-    const warnings = configWarnings(config);
+    const warnings = [...configWarnings(config), ...hostWarnings(config)];
     const lines = [`${file}: no mistake`, ...warnings.map((warning) => formatWarning(file, warning))];
     return { report: { file, problems: [], warnings, config }, text: lines.join('\n') };
   } catch (error) {

@@ -89,8 +89,16 @@ function checkPathNames(
     if (paths.has(name)) continue;
     const known =
       paths.size > 0 ? `known: ${[...paths].slice(0, MAX_LISTED).join(', ')}` : 'the file defines no path';
-    parser.addKeyProblem(section, key, `no [path ${name}] is defined${hint(name, paths)}; ${known}`);
+    const near = listHint(name, paths) ?? hint(name, paths);
+    parser.addKeyProblem(section, key, `no [path ${name}] is defined${near}; ${known}`);
   }
+}
+
+/** What a list without commas or with quotes was meant to be; undefined if its words are not paths. */
+function listHint(name: string, paths: ReadonlySet<string>): string | undefined {
+  const words = name.split(/["'\s;]+/).filter(Boolean);
+  const isList = words.length > 0 && words.join() !== name && words.every((word) => paths.has(word));
+  return isList ? ` (did you mean \`${words.join(', ')}\`?)` : undefined;
 }
 
 /** Reports a `primary` that is missing, too short or not allowed, if the mode uses it. */

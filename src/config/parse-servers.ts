@@ -9,6 +9,7 @@ import { readName } from './names.js';
 export function parseServers(parser: ConfigParser, directory: string): ServerConfig[] {
   const servers: ServerConfig[] = [];
   const withoutManagement = new Map<string, IniSection>();
+  const managed = new Map<string, IniSection>();
   let hasSection = false;
   for (const named of parser.sectionsOf('openvpn')) {
     const { section, name } = named;
@@ -25,7 +26,14 @@ export function parseServers(parser: ConfigParser, directory: string): ServerCon
       events,
       announce,
     } = values;
-    if (!management) {
+    if (management) {
+      const address = 'socket' in management ? management.socket : `${management.host} ${management.port}`;
+      const other = managed.get(address);
+      if (other) {
+        const message = `${address} is the management interface of ${sectionTitle(other)} (line ${other.line}); each OpenVPN has its own`;
+        parser.addKeyProblem(section, 'management', message);
+      } else managed.set(address, section);
+    } else {
       const other = withoutManagement.get(events);
       if (other) addSharedEvents(parser, section, events, other);
       else withoutManagement.set(events, section);

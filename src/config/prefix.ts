@@ -29,6 +29,12 @@ function masked(address: Address, bits: number): Address {
   return ipaddr.fromByteArray(bytes);
 }
 
+/** The length of a netmask such as `255.255.255.0`, 0 to 32; undefined for any other text. */
+function maskLength(text: string): number | undefined {
+  if (!ipaddr.IPv4.isValidFourPartDecimal(text)) return undefined;
+  return ipaddr.IPv4.parse(text).prefixLengthFromSubnetMask() ?? undefined;
+}
+
 /**
  * Reads a network in CIDR notation. A v4-mapped network (`::ffff:192.0.2.0/120`) becomes the IPv4 one, as a
  * subflow's address does.
@@ -46,6 +52,9 @@ export function readPrefix(text: string): Prefix {
       `\`${text}\` has no length; write ${text}/${width} for this one address, or the network's own length`,
     );
   }
+  const masked32 = maskLength(bitsText);
+  if (masked32 !== undefined && width === 32)
+    throw new ValueError(`\`${text}\` has a netmask; did you mean \`${addressText}/${masked32}\`?`);
   const bitsWritten = /^\d{1,3}$/.test(bitsText) ? Number(bitsText) : Number.NaN;
   if (!(bitsWritten <= width)) {
     throw new ValueError(`\`${text}\` needs a length from 0 to ${width} after the /`);

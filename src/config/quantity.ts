@@ -26,13 +26,20 @@ function readQuantity(text: string): { readonly number: number; readonly unit: s
   return number === undefined ? undefined : { number: Number(number), unit: unit.toLowerCase() };
 }
 
+/** What a rate in another spelling was meant to be, such as `20M` or `20 Mbps`; else an empty text. */
+function rateHint(text: string): string {
+  const [, number, prefix = ''] =
+    /^(\d{1,15}(?:\.\d{1,9})?)\s*([kmgt])(?:bps|b|bit\/s|bits?)?$/i.exec(text.trim()) ?? [];
+  return number === undefined ? '' : ` (did you mean \`${number}${prefix.toLowerCase()}bit\`?)`;
+}
+
 function readOneDirection(text: string): number {
   const { number = 0, unit = '' } = readQuantity(text) ?? {};
   const each = RATE_UNITS.get(unit);
   if (each === undefined) {
     const known = [...RATE_UNITS.keys()].join(', ');
     throw new ValueError(
-      `\`${text}\` is not a rate; write a number and its unit (${known}), e.g. 20mbit, or 50mbit/10mbit for down/up`,
+      `\`${text}\` is not a rate${rateHint(text)}; write a number and its unit (${known}), e.g. 20mbit, or 50mbit/10mbit for down/up`,
     );
   }
   const rate = number * each;

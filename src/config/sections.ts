@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 import { BACKEND_NAMES } from '../model/backend-name.js';
 import { DEFAULT_MODE, MODES } from '../model/mode.js';
+import { hint } from '../util/nearest.js';
 import { MAX_ANNOUNCED, readAnnounced } from './announce.js';
 import { DEFAULT_CONSOLE_SOCKET } from './console-sockets.js';
 import { readListen, readManagement } from './management.js';
@@ -59,7 +60,8 @@ function set<T extends string | number>(read: (text: string) => T, most: number)
 function oneOf<const T extends string>(...known: readonly T[]) {
   return text((value): T => {
     const found = known.find((word) => word === value);
-    if (found === undefined) throw new ValueError(`\`${value}\` is not known; known: ${known.join(', ')}`);
+    if (found === undefined)
+      throw new ValueError(`\`${value}\` is not known${hint(value, known)}; known: ${known.join(', ')}`);
     return found;
   });
 }

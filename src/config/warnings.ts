@@ -1,12 +1,12 @@
 import type { Config } from './config.js';
 import { isLoopback } from './management.js';
 
-/** Something in a config that is not a mistake, but gives access to more people than its writer may expect. */
+/** Something in a config that is not a mistake, but gives access to more people than its writer may expect, or has no effect. */
 export interface ConfigWarning {
   /** The section, e.g. `[openvpn office]`. */
   readonly section: string;
   readonly key: string;
-  /** Who gets access, and how to prevent it. */
+  /** What its writer may not expect, and how to change it. */
   readonly message: string;
 }
 
@@ -16,13 +16,21 @@ export function formatWarning(file: string, { section, key, message }: ConfigWar
 }
 
 /** Finds the warnings for a config that has no mistake. */
-export function configWarnings({ servers, console }: Config): ConfigWarning[] {
+export function configWarnings({ servers, console, clients }: Config): ConfigWarning[] {
   const warnings: ConfigWarning[] = [];
   if ((console.mode & 0o002) !== 0) {
     const message =
       `with mode 0${console.mode.toString(8)} every user of this host can use the consoles, and stop OpenVPN from there; ` +
       'set mode = 0660 and group';
     warnings.push({ section: '[console]', key: 'mode', message });
+  }
+  for (const { glob } of clients) {
+    const words = glob.split(/,\s*/);
+    if (words.length < 2 && !/^(["']).*\1$/.test(glob)) continue;
+    const message =
+      'it matches one common name with exactly these characters; write a section for each client, without quotes, or a ' +
+      'pattern with * and ?';
+    warnings.push({ section: `[client ${glob}]`, key: 'name', message });
   }
   for (const { name, management, passwordFile, console: shared } of servers) {
     const section = `[openvpn ${name}]`;

@@ -99,14 +99,16 @@ describe('mistakes of [path NAME] sections and of rules are reported with their 
         '4: [path p0]: capacity: `0mbit` is not from 1kbit to 1tbit; remove the line if the rate is not known',
         '7: [path p1]: capacity: `900tbit` is not from 1kbit to 1tbit; remove the line if the rate is not known',
         '10: [path p2]: capacity: `20` is not a rate; write a number and its unit (bit, kbit, mbit, gbit, tbit), e.g. 20mbit, or 50mbit/10mbit for down/up',
-        '13: [path p3]: capacity: `20mbps` is not a rate; write a number and its unit (bit, kbit, mbit, gbit, tbit), e.g. 20mbit, or 50mbit/10mbit for down/up',
+        '13: [path p3]: capacity: `20mbps` is not a rate (did you mean `20mbit`?); write a number and its unit (bit, kbit, mbit, gbit, tbit), e.g. 20mbit, or 50mbit/10mbit for down/up',
         '16: [path p4]: capacity: `1mbit/2mbit/3mbit` has more than two directions; write DOWN/UP',
       ],
     ],
     [
       'an unknown mode',
       `${PATHS}[default]\nmode = balanced\nprimary = lte`,
-      [`7: [default]: mode: \`balanced\` is not known; known: ${MODES.join(', ')}`],
+      [
+        `7: [default]: mode: \`balanced\` is not known (did you mean \`balance\`?); known: ${MODES.join(', ')}`,
+      ],
     ],
     [
       'keys that a mode needs and that are missing',

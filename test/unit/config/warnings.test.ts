@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { parseConfig } from '../../../src/config/parse.js';
+import { hostWarnings } from '../../../src/config/host-warnings.js';
 import { configWarnings, formatWarning } from '../../../src/config/warnings.js';
 
 function warnings(text: string): string[] {
@@ -10,6 +11,12 @@ function warnings(text: string): string[] {
 
 it.each([
   ['[openvpn a]', []],
+  ['[openvpn a]\n[client alice]\nprimary =', []],
+  [
+    '[openvpn a]\n[client alice, bob]\nprimary =',
+    [/^ini: \[client alice, bob\]: warning: name: it matches one/],
+  ],
+  ['[openvpn a]\n[client "alice"]\nprimary =', [/\[client "alice"\]: warning: name: it matches one/]],
   ['[openvpn a]\nmanagement = /run/m', []],
   ['[openvpn a]\nmanagement = 127.0.0.1 7505\npassword-file = /pw', []],
   [
@@ -34,4 +41,20 @@ it.each([
   const found = warnings(text);
   expect(found).toHaveLength(expected.length);
   for (const [index, pattern] of expected.entries()) expect(found[index]).toMatch(pattern);
+});
+
+it('names a group and password files that this host does not have', () => {
+  const text = [
+    '[openvpn a]',
+    'management = /run/m',
+    'password-file = /nowhere/pw',
+    '[console]',
+    'group = no-such-group',
+  ].join('\n');
+  const result = parseConfig(text);
+  const found = result.ok ? hostWarnings(result.config).map((warning) => formatWarning('ini', warning)) : [];
+  expect(found).toEqual([
+    expect.stringMatching(/^ini: \[console\]: warning: group: there is no group no-such-group on this host/),
+    expect.stringMatching(/^ini: \[openvpn a\]: warning: password-file: \/nowhere\/pw does not exist/),
+  ]);
 });
