@@ -10,7 +10,6 @@
         "native/ignore-signal.cc",
         "native/netlink-binding.cc",
         "native/netlink-socket.cc",
-        "native/notify.cc",
         "native/peer-credentials.cc",
         "native/physical-memory.cc",
         "native/rows.cc",

@@ -12,7 +12,6 @@
 #include "ignore-signal.h"
 #include "linear-map.h"
 #include "netlink-binding.h"
-#include "notify.h"
 #include "peer-credentials.h"
 #include "physical-memory.h"
 #include "rows.h"
@@ -289,7 +288,6 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   subflowd::init_netlink(env, exports);
   subflowd::init_peer_credentials(env, exports);
   subflowd::init_ignore_signal(env, exports);
-  subflowd::init_notify(env, exports);
   subflowd::init_send_datagram(env, exports);
   return exports;
 }

@@ -44,9 +44,9 @@ export class ServiceManager {
     const { NOTIFY_SOCKET: socket } = this.environment;
     if (socket === undefined) return;
     try {
-      loadAddon().notify(socket, assignments.join('\n'), fd);
+      loadAddon().sendDatagram(socket, Buffer.from(assignments.join('\n')), fd);
     } catch {
-      // nobody receives it, or this machine has no addon; the next notification may succeed
+      // this machine has no addon, or the address cannot be one
     }
   }
 }

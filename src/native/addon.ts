@@ -168,17 +168,13 @@ export interface Addon {
    */
   readonly ignoreSignal: (number: number) => void;
   /**
-   * Sends a message to the service manager (sd_notify(3)), with a descriptor if it gets one. It never waits.
-   * @param socket a path; with `@` in front, a name in the abstract namespace.
-   * @throws {Error} if nobody receives it.
-   */
-  readonly notify: (socket: string, message: string, fd: number | undefined) => void;
-  /**
    * Sends one datagram to a unix socket, without waiting.
+   * @param path with `@` in front, a name in the abstract namespace (unix(7)).
+   * @param fd a descriptor that the receiver gets as well.
    * @returns 0, or the errno with which the system refused it: EMSGSIZE if it is too long, EAGAIN if the socket is full.
    * @throws {TypeError} if the path is empty, or longer than a unix socket's path can be.
    */
-  readonly sendDatagram: (path: string, bytes: Uint8Array) => number;
+  readonly sendDatagram: (path: string, bytes: Uint8Array, fd?: number) => number;
 }
 
 const require = createRequire(import.meta.url);
