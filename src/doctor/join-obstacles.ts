@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import {
   eventGroup,
@@ -8,6 +9,7 @@ import {
 import { readMptcpSettings } from '../backend/netlink/mptcp-settings.js';
 import type { MptcpSettings } from '../backend/netlink/path-manager-setting.js';
 import { note, ok, type Check } from '../model/check.js';
+import { systemdUnitOf } from '../util/systemd-unit.js';
 
 /** What on this host keeps clients from having several subflows. */
 export interface JoinObstacles {
@@ -72,6 +74,8 @@ function blackholeCheck(name: string, settings: MptcpSettings): Check[] {
 
 const BLACKHOLE = 'blackhole_timeout';
 
+/** The unit of subflowd's helper: openvpn-conf/subflowd-helper.service. */
+const HELPER_UNIT = 'subflowd-helper.service';
 /** Programs that only print events. */
 const ONLY_LISTEN: ReadonlySet<string> = new Set(['ip']);
 
@@ -116,10 +120,21 @@ export function judgeSettings({ name, pid }: ServerProcessName, settings: MptcpS
 
 function checkListeners(servers: readonly ServerProcessName[], ours: ReadonlySet<number>): JoinObstacles {
   try {
-    return judgeListeners(findEventListeners(eventGroup()), servers, ours);
+    const listeners = findEventListeners(eventGroup());
+    const helpers = listeners.map(({ pid }) => pid).filter(isHelper);
+    return judgeListeners(listeners, servers, new Set([...ours, ...helpers]));
   } catch {
     // Without a path manager for userspace nobody can listen; the check of the host reports that.
     return { checks: [], byPid: new Map() };
+  }
+}
+
+/** Whether a process runs in the unit of subflowd's helper. */
+function isHelper(pid: number): boolean {
+  try {
+    return systemdUnitOf(readFileSync(`/proc/${pid}/cgroup`, 'latin1')) === HELPER_UNIT;
+  } catch {
+    return false;
   }
 }
 

@@ -4,6 +4,7 @@ import { KernelError, NoProcessError } from '../model/kernel-error.js';
 import { hasCode } from '../util/errno.js';
 import { isListening, startTime } from './is-serving.js';
 import { parseGlob, type Glob } from '../util/glob.js';
+import { systemdUnitOf } from '../util/systemd-unit.js';
 
 /** Processes whose start is stored: more than a message can name. */
 const MAX_SERVING = 4_096;
@@ -33,7 +34,7 @@ export class ServerGuard {
       throw new KernelError('task', `process ${pid} is ${exe}, not OpenVPN: the helper does not touch it`);
     }
     if (this.#units.length === 0) return;
-    const unit = unitOf(read(pid, () => readFileSync(`/proc/${pid}/cgroup`, 'latin1')));
+    const unit = systemdUnitOf(read(pid, () => readFileSync(`/proc/${pid}/cgroup`, 'latin1')));
     if (unit !== undefined && this.#units.some((glob) => glob.matches(unit))) return;
     throw new KernelError(
       'task',
@@ -61,15 +62,6 @@ export class ServerGuard {
       return false;
     }
   }
-}
-
-/** The systemd unit in the text of /proc/PID/cgroup: the last part of the path that is the name of a unit. */
-export function unitOf(cgroups: string): string | undefined {
-  const path = /^(?:0:|\d+:name=systemd):(.*)$/m.exec(cgroups)?.[1] ?? '';
-  return path
-    .split('/')
-    .reverse()
-    .find((part) => /\.(?:service|scope)$/.test(part));
 }
 
 function read<Fact>(pid: number, readFact: () => Fact): Fact {

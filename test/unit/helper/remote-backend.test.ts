@@ -3,7 +3,8 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Backend, PriorityRequest } from '../../../src/backend/backend.js';
 import { encodeFrame } from '../../../src/helper/frames.js';
 import { partsOf } from '../../../src/helper/parts-of.js';
-import { ServerGuard, unitOf } from '../../../src/helper/server-guard.js';
+import { ServerGuard } from '../../../src/helper/server-guard.js';
+import { systemdUnitOf } from '../../../src/util/systemd-unit.js';
 import type { Connection } from '../../../src/model/connection.js';
 import { NoProcessError } from '../../../src/model/kernel-error.js';
 import { until } from '../../support/until.js';
@@ -210,9 +211,9 @@ it('ends a link that does not answer, and sets nothing', async () => {
 });
 
 it('finds the unit of a process', () => {
-  expect(unitOf('0::/system.slice/system-openvpn\\x2dserver.slice/openvpn-server@office.service\n')).toBe(
+  expect(systemdUnitOf('0::/system.slice/system-openvpn\\x2dserver.slice/openvpn-server@office.service\n')).toBe(
     'openvpn-server@office.service',
   );
-  expect(unitOf('12:cpu:/x\n1:name=systemd:/user.slice/session-1.scope\n')).toBe('session-1.scope');
-  expect(unitOf('0::/\n')).toBeUndefined();
+  expect(systemdUnitOf('12:cpu:/x\n1:name=systemd:/user.slice/session-1.scope\n')).toBe('session-1.scope');
+  expect(systemdUnitOf('0::/\n')).toBeUndefined();
 });
