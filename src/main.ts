@@ -33,7 +33,8 @@ const program = new Command('subflowd')
   .addHelpText(
     'after',
     `
-Begin with: subflowd doctor        check this host, and say how to fix it
+Begin with: subflowd setup         set up this host; subflowd setup --undo is the way back
+            subflowd doctor        check this host, and say how to fix it
             subflowd check         check the config file
             subflowd run           run the daemon; under systemd: systemctl enable --now subflowd
             subflowd status        show what the daemon observes and does
@@ -65,6 +66,15 @@ const CLIENT =
 interface CommonOptions {
   readonly config: string;
   readonly json?: boolean;
+}
+
+interface SetupFlags {
+  readonly server?: string;
+  readonly observe?: true;
+  readonly steer?: true;
+  readonly dryRun?: true;
+  readonly yes?: true;
+  readonly undo?: true;
 }
 
 command('run', 'Run the daemon for the servers of the config file, until SIGTERM, SIGINT or SIGQUIT.')
@@ -125,6 +135,47 @@ Exit 1 if something is BAD. Run it as root.`,
     const checks = await examine(config);
     print(json ? printableJson(checks, 2) : checks.map(checkText).join('\n'));
     if (checks.some(({ verdict }) => verdict === 'bad')) process.exitCode = EXIT_NO;
+  });
+
+program
+  .command('setup')
+  .description(
+    'Set up this host: find its OpenVPN servers, show what would change, ask, and do it; or undo it.',
+  )
+  .option('--server <name>', 'only this server: the name of its config without .conf', singleLine)
+  .option('--observe', 'subflowd plans and logs, and sets nothing (dry-run = yes)')
+  .addOption(new Option('--steer', 'ends --observe').conflicts('observe'))
+  .option('--dry-run', 'only show what would change')
+  .option('--yes', 'do not ask')
+  .addOption(
+    new Option('--undo', 'make every file, unit and sysctl what it was').conflicts([
+      'server',
+      'observe',
+      'steer',
+    ]),
+  )
+  .addHelpText(
+    'after',
+    `
+A UDP server stays as it is, and gets an instance over TCP beside it. A TCP server gets MPTCP. Scripts, monitors and
+passwords that a config names go on working. You can run it again at any time: it does only what is missing.
+Backups are in /var/lib/subflowd/setup. Run it as root.`,
+  )
+  .action(async (options: SetupFlags) => {
+    const { setup, undoSetup } = await import('./setup/setup.js');
+    const dialogue = { print, confirm: options.yes ? () => Promise.resolve(true) : confirm };
+    const dryRun = options.observe ? 'observe' : options.steer ? 'steer' : undefined;
+    const isDryRun = options.dryRun === true;
+    const { server } = options;
+    const result = options.undo
+      ? await undoSetup(isDryRun, dialogue)
+      : await setup(
+          { ...(server !== undefined && { server }), ...(dryRun !== undefined && { dryRun }) },
+          isDryRun,
+          dialogue,
+        );
+    if (result === 'failed' || (result === 'not confirmed' && !options.dryRun)) process.exitCode = EXIT_NO;
+    if (result === 'done' && !options.undo) await printChecks();
   });
 
 command('status', 'Show sessions, their subflows and priorities, their rule and their primary path.')
@@ -255,6 +306,45 @@ program
     const found = await completeShell(program, words);
     if (found.length > 0) print(found.join('\n'));
   });
+
+/** Asks a question on the terminal; without one, the answer is no. */
+async function confirm(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    printNote('nothing is changed, because nobody can be asked here; to change it without a question: --yes');
+    return false;
+  }
+  const { createInterface } = await import('node:readline/promises');
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return /^y(?:es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+  } finally {
+    terminal.close();
+  }
+}
+
+/** How often the checks after a setup are made, with a second between: a server needs some seconds to start. */
+const CHECK_TRIES = 10;
+
+/** Prints what doctor finds, once everything has started or the time is over. */
+async function printChecks(): Promise<void> {
+  const [{ examine }, { checkText }, { setTimeout: sleep }] = await Promise.all([
+    import('./doctor/doctor.js'),
+    import('./doctor/check-text.js'),
+    import('node:timers/promises'),
+  ]);
+  for (let tried = 1; ; tried++) {
+    const checks = await examine(DEFAULT_CONFIG_FILE);
+    const isWaiting = checks.some(
+      ({ name, verdict }) => verdict === 'bad' || (name === 'daemon' && verdict !== 'ok'),
+    );
+    if (isWaiting && tried < CHECK_TRIES) {
+      await sleep(1000);
+      continue;
+    }
+    print(checks.map(checkText).join('\n'));
+    return;
+  }
+}
 
 function reloadWord(text: string): string {
   if (text !== 'reload') throw new InvalidArgumentError('Write reload, or nothing.');

@@ -27,7 +27,7 @@ import { hasCode } from './errno.js';
  * @throws {Error} that names the file if it cannot be written: no space (ENOSPC, EDQUOT), a limit on its size (EFBIG), a
  * read-only file system (EROFS), no free descriptor (EMFILE), a failing device (EIO), or a path that is not a regular file.
  */
-export function writeFileAtomically(file: string, content: string, mode: number): void {
+export function writeFileAtomically(file: string, content: string | Uint8Array, mode: number): void {
   let target = file;
   try {
     const before = statSync(file, { throwIfNoEntry: false });

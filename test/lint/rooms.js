@@ -72,6 +72,7 @@ export const ROOMS = {
     'model',
     'util',
   ],
+  setup: ['openvpn', 'openvpn/records', 'config', 'model', 'util'],
 };
 
 /** The room of a file below src: the longest name of {@link ROOMS} that it lies under; undefined: directly in src. */

@@ -1,0 +1,88 @@
+import type { Decision, HostFacts, NewUnit, WantedFile } from './facts.js';
+import { SETUP_FILES } from './installed-files.js';
+
+/** A file that changes. */
+export interface FileChange extends WantedFile {
+  /** Its present text, each character one byte; absent: there is none. */
+  readonly before?: string;
+}
+
+/** A program and its arguments. */
+export type Command = readonly [program: string, ...args: string[]];
+
+/** What really changes on this host. */
+export interface Plan extends Pick<
+  Decision,
+  'sysctl' | 'consoleUsers' | 'obstacles' | 'notes' | 'nextSteps'
+> {
+  readonly changes: readonly FileChange[];
+  /** Running units that must be restarted. */
+  readonly restarts: readonly string[];
+  readonly newUnits: readonly NewUnit[];
+  readonly daemon: HostFacts['daemon'];
+}
+
+/**
+ * Removes from a decision what is done already.
+ * @param read returns the present text of a file; undefined: there is none.
+ * @param isMember whether a user is in the group subflowd.
+ */
+export function makePlan(
+  decision: Decision,
+  { servers, daemon }: Pick<HostFacts, 'servers' | 'daemon'>,
+  read: (path: string) => string | undefined,
+  isMember: (user: string) => boolean,
+): Plan {
+  const changes = decision.files.flatMap((file): FileChange[] => {
+    const before = read(file.path);
+    if (before === undefined) return [file];
+    return before === file.text || file.isOnlyNew ? [] : [{ ...file, before }];
+  });
+  const active = servers.filter(({ isActive }) => isActive).map(({ unit }) => unit);
+  const touched = new Set(changes.map(({ unit }) => unit));
+  return {
+    changes,
+    restarts: active.flatMap((unit) => (unit !== undefined && touched.has(unit) ? [unit] : [])),
+    newUnits: decision.newUnits,
+    sysctl: decision.sysctl,
+    consoleUsers: decision.consoleUsers.filter((user) => !isMember(user)),
+    obstacles: decision.obstacles,
+    notes: decision.notes,
+    nextSteps: decision.nextSteps,
+    daemon,
+  };
+}
+
+/** Whether a plan changes nothing. */
+export function isEmpty({ changes, newUnits, sysctl, consoleUsers }: Plan): boolean {
+  return changes.length + newUnits.length + sysctl.length + consoleUsers.length === 0;
+}
+
+/**
+ * The commands that follow the files. The servers whose management address subflowd takes over end before subflowd starts,
+ * and start after it, because their clients can use several paths only if subflowd runs when they connect.
+ */
+export function commandsOf({ changes, restarts, newUnits, sysctl, consoleUsers, daemon }: Plan): Command[] {
+  const isChanged = (pattern: RegExp) => changes.some(({ path }) => pattern.test(path));
+  const units = (verb: string, names: readonly string[]): Command[] =>
+    names.length === 0 ? [] : [['systemctl', verb, ...names]];
+  return [
+    ...(isChanged(/\/sysusers\.d\//) ? [['systemd-sysusers'] as const] : []),
+    ...(isChanged(/\/tmpfiles\.d\//) ? [['systemd-tmpfiles', '--create'] as const] : []),
+    ...consoleUsers.map((user): Command => ['usermod', '--append', '--groups', 'subflowd', user]),
+    ...sysctl.map(([name, value]): Command => ['sysctl', '--quiet', '--write', `net.mptcp.${name}=${value}`]),
+    ...units('stop', restarts),
+    ...(isChanged(/^\/etc\/systemd\//) ? [['systemctl', 'daemon-reload'] as const] : []),
+    ...daemonCommands(daemon, isChanged(new RegExp(`^${SETUP_FILES.ini}$`))),
+    ...units('start', restarts),
+    ...newUnits.map(({ unit, isEnabled }): Command =>
+      isEnabled ? ['systemctl', 'enable', '--now', unit] : ['systemctl', 'start', unit],
+    ),
+  ];
+}
+
+function daemonCommands({ isActive, isEnabled }: HostFacts['daemon'], isIniChanged: boolean): Command[] {
+  if (!isEnabled) return [['systemctl', 'enable', '--now', 'subflowd']];
+  if (!isActive) return [['systemctl', 'start', 'subflowd']];
+  return isIniChanged ? [['systemctl', 'reload', 'subflowd']] : [];
+}
