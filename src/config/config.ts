@@ -39,7 +39,12 @@ export interface ServerConsoleConfig {
   readonly socket: string;
   /** Its address on TCP, which it listens on too. */
   readonly listen?: { readonly host: string; readonly port: number };
-  /** File whose first line is the password on TCP; can be absent only on loopback. */
+  /**
+   * An address, or the path of a unix socket, for a program that decides about clients: its first client claims `auth`
+   * without a command.
+   */
+  readonly auth?: ManagementAddress;
+  /** File whose first line is the password on TCP, and at `auth`; can be absent only on loopback and unix sockets. */
   readonly passwordFile?: string;
   /**
    * Console clients are disconnected when OpenVPN is away, as OpenVPN itself does; absent: they stay and get a

@@ -2,12 +2,12 @@ import { posix } from 'node:path';
 import type { ServerConfig, ServerConsoleConfig } from './config.js';
 import { entryOf, type ConfigParser, type NamedSection, type SectionValues } from './config-parser.js';
 import { sectionTitle } from './lines.js';
-import { isLoopback } from './management.js';
+import { isLoopback, type ManagementAddress } from './management.js';
 import { readSocketPath } from './absolute-path.js';
 import { ValueError } from './value-error.js';
 
 /** Keys that have no effect without `management`. */
-const CONSOLE_KEYS = ['console', 'console-listen', 'console-password-file', 'console-hangup'];
+const CONSOLE_KEYS = ['console', 'console-listen', 'console-auth', 'console-password-file', 'console-hangup'];
 
 /**
  * Parses the console of an `[openvpn NAME]` section; undefined if it has no console, or no valid socket.
@@ -20,20 +20,24 @@ export function parseServerConsole(
   values: SectionValues<'openvpn'>,
   directory: string,
 ): ServerConsoleConfig | undefined {
-  const { 'console-listen': listen, 'console-password-file': passwordFile } = values;
+  const { 'console-listen': listen, 'console-auth': auth, 'console-password-file': passwordFile } = values;
   if (!values.management) {
     for (const key of CONSOLE_KEYS.filter((key) => entryOf(section, key))) {
       parser.addKeyProblem(section, key, 'there is nothing to share without management; set management');
     }
     return undefined;
   }
-  if (passwordFile !== undefined && !listen) {
+  if (passwordFile !== undefined && !listen && !auth) {
     const message = 'it is only for TCP; set console-listen, or remove this line';
     parser.addKeyProblem(section, 'console-password-file', message);
   }
-  if (listen && !isLoopback(listen.host) && passwordFile === undefined) {
-    const message = `${listen.host} can be reached from other hosts; set console-password-file`;
-    parser.addKeyProblem(section, 'console-listen', message);
+  for (const [key, address] of [
+    ['console-listen', listen],
+    ['console-auth', auth],
+  ] as const) {
+    if (!address || 'socket' in address || isLoopback(address.host) || passwordFile !== undefined) continue;
+    const message = `${address.host} can be reached from other hosts; set console-password-file`;
+    parser.addKeyProblem(section, key, message);
   }
   let socket = values.console;
   try {
@@ -46,6 +50,7 @@ export function parseServerConsole(
   return {
     socket,
     ...(listen && { listen }),
+    ...(auth && { auth }),
     ...(passwordFile !== undefined && { passwordFile }),
     ...(values['console-hangup'] === 'yes' && { hangsUp: true }),
   };
@@ -63,8 +68,9 @@ export function checkConsoleAddresses(
   for (const { section, name } of parser.sectionsOf('openvpn', false)) {
     const serverConsole = byName.get(name)?.console;
     if (!serverConsole) continue;
-    const { socket, listen } = serverConsole;
-    for (const address of [socket, ...(listen ? [`${listen.host} ${listen.port}`] : [])]) {
+    const { socket, listen, auth } = serverConsole;
+    const others = [listen, auth].flatMap((address) => (address ? [addressText(address)] : []));
+    for (const address of [socket, ...others]) {
       const other = sectionAt.get(address);
       if (other !== undefined) {
         const message = `its console is at ${address}, and so is that of ${other}; set another address in one of them`;
@@ -73,4 +79,8 @@ export function checkConsoleAddresses(
       sectionAt.set(address, sectionTitle(section));
     }
   }
+}
+
+function addressText(address: ManagementAddress): string {
+  return 'socket' in address ? address.socket : `${address.host} ${address.port}`;
 }

@@ -134,6 +134,7 @@ export const sections = {
     events: text(readAbsolutePath).default('/run/subflowd/events'),
     console: text(readSocketPath).optional(),
     'console-listen': text(readListen).optional(),
+    'console-auth': text(readManagement).optional(),
     'console-password-file': text(readPasswordPath).optional(),
     'console-hangup': oneOf('yes', 'no').default('no'),
     announce: set(readAnnounced, MAX_ANNOUNCED).optional(),

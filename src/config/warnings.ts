@@ -48,6 +48,12 @@ export function configWarnings({ servers, console, clients }: Config): ConfigWar
         warnings.push({ section, key: 'management', message });
       }
     }
+    if (shared?.auth && 'host' in shared.auth && shared.passwordFile === undefined) {
+      const message =
+        'without a password, the first program of a user who may write to the socket of the console decides which clients ' +
+        'are let in; set console-password-file, or use a unix socket';
+      warnings.push({ section, key: 'console-auth', message });
+    }
     if (shared?.listen && shared.passwordFile === undefined) {
       const message =
         'without a password it accepts every user who may write to the socket of the console, and everybody for whom ' +

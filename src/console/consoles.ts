@@ -1,10 +1,10 @@
 import type { DaemonApi } from '../api/daemon-api.js';
-import type { ConsoleConfig } from '../config/config.js';
+import type { ConsoleConfig, ServerConsoleConfig } from '../config/config.js';
 import type { Management } from '../openvpn/management/management.js';
 import type { Server } from '../openvpn/server.js';
 import type { DialogueOptions } from './commands/dialogue.js';
 import { CLIENT_LIMITS } from './listen/client-connection.js';
-import { Console, type ConsoleAddress } from './listen/console.js';
+import { Console, type ListenAddress } from './listen/console.js';
 import { UnreadAnswers } from './listen/unread.js';
 import { SharedManagement } from './sharing/shared-management.js';
 
@@ -27,6 +27,8 @@ interface ServerConsole {
   readonly shared: SharedManagement;
   /** Undefined if it could not be opened. */
   console: Console | undefined;
+  /** The one of `console-auth`; undefined if there is none, or if it could not be opened. */
+  authConsole: Console | undefined;
 }
 
 /** subflowd's own console, and one for each server. If there is only one server, subflowd's own serves that, too. */
@@ -72,13 +74,12 @@ export class Consoles {
    */
   follow(servers: readonly Server[]): void {
     this.#pendingWork = this.#pendingWork.then(async () => {
-      for (const [server, { console }] of this.#serverConsoles) {
+      for (const [server, { console, authConsole }] of this.#serverConsoles) {
         if (servers.includes(server)) continue;
         this.#serverConsoles.delete(server);
-        await console?.close();
+        await Promise.all([console?.close(), authConsole?.close()]);
       }
       for (const server of servers) {
-        if (this.#serverConsoles.get(server)?.console) continue;
         await this.#add(server).catch((error: unknown) => {
           this.listener.onProblem((error as Error).message);
         });
@@ -89,12 +90,15 @@ export class Consoles {
   /** Closes all consoles, and disconnects their clients. */
   async close(): Promise<void> {
     await this.#pendingWork;
-    const consoles = [this.#mainConsole, ...[...this.#serverConsoles.values()].map(({ console }) => console)];
+    const consoles = [
+      this.#mainConsole,
+      ...[...this.#serverConsoles.values()].flatMap(({ console, authConsole }) => [console, authConsole]),
+    ];
     await Promise.all(consoles.flatMap((console) => (console ? [console.close()] : [])));
     this.#serverConsoles.clear();
   }
 
-  /** Opens the console of a server, if the config gives it one. */
+  /** Opens the consoles of a server that are not open yet, if the config gives it any. */
   async #add(server: Server): Promise<void> {
     const { management, name } = server;
     const { console: address } = server.config;
@@ -103,26 +107,41 @@ export class Consoles {
     const { shared } = entry;
     this.#serverConsoles.set(server, entry);
     const { mode, group } = this.config;
-    entry.console = await this.#open(
-      { ...address, mode, ...(group !== undefined && { group }) },
-      {
-        daemon: this.daemon,
-        sharedManagement: () => shared,
-        server: name,
-        ...(address.hangsUp && { hangsUp: true }),
-        onWrongPassword: (text) => this.listener.onWrongPassword?.(name, text),
-      },
-    );
+    const access = { mode, ...(group !== undefined && { group }) };
+    const dialogue: DialogueOptions = {
+      daemon: this.daemon,
+      sharedManagement: () => shared,
+      server: name,
+      ...(address.hangsUp && { hangsUp: true }),
+      onWrongPassword: (text) => this.listener.onWrongPassword?.(name, text),
+    };
+    entry.console ??= await this.#open({ ...address, ...access }, dialogue);
+    if (address.auth)
+      entry.authConsole ??= await this.#open(
+        { ...authAddress(address.auth, address.passwordFile), ...access },
+        { ...dialogue, claimsAuth: true },
+      );
   }
 
   #createServerConsole(name: string, management: Management): ServerConsole {
     const shared = new SharedManagement(name, management).on('order', (client, command) => {
       this.listener.onOrder(name, client, command);
     });
-    return { shared, console: undefined };
+    return { shared, console: undefined, authConsole: undefined };
   }
 
-  #open(address: ConsoleAddress, dialogue: DialogueOptions): Promise<Console> {
+  #open(address: ListenAddress, dialogue: DialogueOptions): Promise<Console> {
     return Console.open(address, dialogue, CLIENT_LIMITS, this.#unread);
   }
+}
+
+/** Where the console of `console-auth` listens. It asks for the password on a unix socket, too, as OpenVPN does. */
+function authAddress(
+  auth: NonNullable<ServerConsoleConfig['auth']>,
+  passwordFile: string | undefined,
+): Omit<ListenAddress, 'mode' | 'group'> {
+  return {
+    ...('socket' in auth ? { socket: auth.socket, asksOnSocket: true } : { listen: auth }),
+    ...(passwordFile !== undefined && { passwordFile }),
+  };
 }

@@ -34,6 +34,15 @@ export function decideTcp(server: ServerFacts, facts: HostFacts, managed: Readon
     .join('');
   const edited = editConfig(text, { file: config, lines }, replaced, added);
   const notes = hooks.without === undefined ? [] : [withoutHooksNote(name, hooks.without)];
+  if (
+    !isManaged &&
+    management?.passwordFile !== undefined &&
+    management.port === undefined &&
+    takeoverKey(server) === 'console'
+  )
+    notes.push(
+      `a monitor at ${management.address} is not asked for the password any more: the mode of the socket protects it`,
+    );
   if (edited !== text && unit === undefined) {
     return {
       ...noParts(),
@@ -74,9 +83,11 @@ function sectionFor(server: ServerFacts, socket: string): ServerSection {
   if (management?.passwordFile !== undefined) entries.push(['password-file', management.passwordFile]);
   if (management !== undefined && management.address !== socket)
     entries.push([takeoverKey(server), management.address]);
-  const isTcp = management?.port !== undefined;
-  if (isTcp && management.passwordFile !== undefined)
+  const asks = management?.port !== undefined || takeoverKey(server) === 'console-auth';
+  if (asks && management?.passwordFile !== undefined)
     entries.push(['console-password-file', management.passwordFile]);
+  // as OpenVPN does; the program at this address knows no console of subflowd
+  if (management !== undefined && management.address !== socket) entries.push(['console-hangup', 'yes']);
   return { name: server.name, entries };
 }
 

@@ -64,11 +64,12 @@ export function isEmpty({ changes, newUnits, sysctl, consoleUsers }: Plan): bool
  */
 export function commandsOf({ changes, restarts, newUnits, sysctl, consoleUsers, daemon }: Plan): Command[] {
   const isChanged = (pattern: RegExp) => changes.some(({ path }) => pattern.test(path));
+  const tmpfiles = changes.map(({ path }) => path).filter((path) => path.includes('/tmpfiles.d/'));
   const units = (verb: string, names: readonly string[]): Command[] =>
     names.length === 0 ? [] : [['systemctl', verb, ...names]];
   return [
     ...(isChanged(/\/sysusers\.d\//) ? [['systemd-sysusers'] as const] : []),
-    ...(isChanged(/\/tmpfiles\.d\//) ? [['systemd-tmpfiles', '--create'] as const] : []),
+    ...(tmpfiles.length > 0 ? [['systemd-tmpfiles', '--create', ...tmpfiles] as const] : []),
     ...consoleUsers.map((user): Command => ['usermod', '--append', '--groups', 'subflowd', user]),
     ...sysctl.map(([name, value]): Command => ['sysctl', '--quiet', '--write', `net.mptcp.${name}=${value}`]),
     ...units('stop', restarts),

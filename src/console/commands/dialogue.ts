@@ -18,6 +18,8 @@ export interface DialogueOptions {
   readonly openvpnConsoles?: () => readonly string[];
   /** Whether clients are disconnected while OpenVPN is not connected, as OpenVPN itself would do. */
   readonly hangsUp?: boolean;
+  /** Whether the first client claims `auth` without a command, as the program of `console-auth` does. */
+  readonly claimsAuth?: boolean;
 }
 
 /**
@@ -32,7 +34,9 @@ export function startDialogue(
 ): Dialogue {
   const { daemon, server } = options;
   const shared = options.sharedManagement?.();
-  const client = shared?.join(send, options.hangsUp ? hangUp : undefined);
+  const client = options.claimsAuth
+    ? shared?.joinForAuth(send, hangUp)
+    : shared?.join(send, options.hangsUp ? hangUp : undefined);
   if (client === undefined) send([">INFO:subflowd console -- type 'help' for the commands"]);
   const mistake = daemon.configMistake();
   // Programs that use the console of a server know only the messages of OpenVPN.

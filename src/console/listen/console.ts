@@ -17,6 +17,13 @@ import { UnreadAnswers } from './unread.js';
 export type ConsoleAddress = Pick<ConsoleConfig, 'socket' | 'mode' | 'group'> &
   Pick<ServerConsoleConfig, 'listen' | 'passwordFile'>;
 
+/** As {@link ConsoleAddress}, also for a console without a unix socket. */
+export type ListenAddress = Omit<ConsoleAddress, 'socket'> & {
+  readonly socket?: string;
+  /** Whether the password is asked for on the unix socket, too. */
+  readonly asksOnSocket?: true;
+};
+
 /** A console: lines of text on a unix socket and on TCP, in the form of OpenVPN's management interface. */
 export class Console {
   readonly #server: Server;
@@ -28,7 +35,7 @@ export class Console {
   readonly #rejector: Rejector;
 
   private constructor(
-    private readonly address: ConsoleAddress,
+    private readonly address: ListenAddress,
     private readonly dialogue: DialogueOptions,
     private readonly limits: ClientLimits,
     private readonly unread: UnreadAnswers,
@@ -37,7 +44,11 @@ export class Console {
     this.#logins = new PasswordLogins(dialogue, limits, unread, this.#rejector);
     this.#server = createServer({ allowHalfOpen: true }, (socket) => {
       this.#accept(socket);
-      this.#serve(socket, 'unix', unixUser(socket));
+      const { passwordFile, asksOnSocket } = address;
+      const uid = unixUser(socket);
+      if (asksOnSocket && passwordFile !== undefined)
+        this.#logins.serve(socket, `user ${userName(uid)}`, passwordFile);
+      else this.#serve(socket, 'unix', uid);
     });
   }
 
@@ -47,14 +58,15 @@ export class Console {
    * @throws {Error} naming the socket, the TCP port or the password file that cannot be used. Nothing is left open then.
    */
   static async open(
-    address: ConsoleAddress,
+    address: ListenAddress,
     dialogue: DialogueOptions,
     limits = CLIENT_LIMITS,
     unread = new UnreadAnswers(),
   ): Promise<Console> {
     const console = new Console(address, dialogue, limits, unread);
     try {
-      await listenOnUnixSocket(console.#server, address);
+      const { socket } = address;
+      if (socket !== undefined) await listenOnUnixSocket(console.#server, { ...address, socket });
       await console.#listenTcp();
     } catch (error) {
       await console.close();

@@ -24,6 +24,8 @@ export class ConsoleClient implements HoldClient {
   // see HoldClient
   hasSetHold = false;
   hasReleased = false;
+  /** Whether it claims `auth` without a command, as soon as nobody else has it. */
+  wantsAuth = false;
   /** The version of the management interface that the client understands. */
   version = 1;
   /** The command of several lines that the client has begun and not finished. */

@@ -106,9 +106,8 @@ export class MessageDistributor {
       claimant?.send(filterVariables(lines, claimant.envFilterLevel));
       if (claimant === undefined && !this.#hasReportedUnclaimed) {
         this.#hasReportedUnclaimed = true;
-        this.sendToAll([
-          '>INFO:OpenVPN asks whether to admit clients; to answer it, send "mptcp claim auth"',
-        ]);
+        const notice = ['>INFO:OpenVPN asks whether to admit clients; to answer it, send "mptcp claim auth"'];
+        this.#sendTo(notice, ({ wantsAuth }) => !wantsAuth);
       }
       return;
     }

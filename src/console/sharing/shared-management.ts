@@ -116,10 +116,30 @@ export class SharedManagement extends EventEmitter<SharedManagementEvents> {
     return client;
   }
 
+  /**
+   * Adds a client that decides whether OpenVPN lets clients in. If nobody has claimed `auth`, it has the claim from now on.
+   * It gets no messages of subflowd, because it may know only those of OpenVPN.
+   * @param hangUp ends its connection while OpenVPN is not connected, as OpenVPN itself would do.
+   */
+  joinForAuth(send: Send, hangUp: () => void): ConsoleClient {
+    const client = this.join(send, hangUp);
+    client.wantsAuth = true;
+    this.#giveAuth();
+    return client;
+  }
+
+  /** Gives the claim `auth`, if nobody has it, to the client that has waited for it longest. */
+  #giveAuth(): void {
+    if (this.#claims.claimant('auth') !== undefined) return;
+    const next = [...this.#clients].find(({ wantsAuth }) => wantsAuth);
+    if (next) this.#answerCommands.claim(next, 'auth');
+  }
+
   /** Removes a client, and every setting that OpenVPN has only because of it. */
   leave(client: ConsoleClient): void {
     if (!this.#clients.delete(client)) return;
     this.#claims.releaseAll(client);
+    this.#giveAuth();
     this.#settings.update();
   }
 
@@ -151,7 +171,7 @@ export class SharedManagement extends EventEmitter<SharedManagementEvents> {
     this.#distributor.reset();
     for (const client of this.#clients) {
       const next = client.hangUp ? '' : '; you get its greeting when it is back';
-      client.send([`>INFO:OpenVPN ${this.name} is lost: ${reason}${next}`]);
+      if (!client.wantsAuth) client.send([`>INFO:OpenVPN ${this.name} is lost: ${reason}${next}`]);
       client.hangUp?.();
     }
   }

@@ -14,14 +14,14 @@ describe('mistakes of other sections, and of lines, are reported:', () => {
       'a key of another section',
       '[openvpn a]\nprefix = 10.0.0.0/8',
       [
-        '2: [openvpn a]: unknown key `prefix`; known here: management, password-file, management-user, events, console, console-listen, console-password-file, console-hangup, announce',
+        '2: [openvpn a]: unknown key `prefix`; known here: management, password-file, management-user, events, console, console-listen, console-auth, console-password-file, console-hangup, announce',
       ],
     ],
     [
       'a key in capitals',
       '[openvpn a]\nEvents = /run/x',
       [
-        '2: [openvpn a]: unknown key `Events` (did you mean `events`?); known here: management, password-file, management-user, events, console, console-listen, console-password-file, console-hangup, announce',
+        '2: [openvpn a]: unknown key `Events` (did you mean `events`?); known here: management, password-file, management-user, events, console, console-listen, console-auth, console-password-file, console-hangup, announce',
       ],
     ],
     [

@@ -214,12 +214,16 @@ describe('a config without mistakes', () => {
     const text =
       '[console]\nsocket = /srv/here/console.sock\n[openvpn a]\nmanagement = /m\n[openvpn b]\nevents = /e\n' +
       '[openvpn c]\nmanagement = /n\nconsole = /run/c\nconsole-listen = 192.0.2.1 7505\nconsole-password-file = /pw\n' +
-      '[openvpn d]\nmanagement = /o\nconsole-listen = [::1]:7505\nconsole-hangup = yes';
+      '[openvpn d]\nmanagement = /o\nconsole-listen = [::1]:7505\nconsole-hangup = yes\n' +
+      '[openvpn e]\nmanagement = /p\nconsole-auth = /run/auth unix\nconsole-password-file = /pw\n' +
+      '[openvpn f]\nmanagement = /q\nconsole-auth = 127.0.0.1 7505';
     expect(parsed(text).servers.map((server) => server.console)).toEqual([
       { socket: '/srv/here/a.sock' },
       undefined,
       { socket: '/run/c', listen: { host: '192.0.2.1', port: 7505 }, passwordFile: '/pw' },
       { socket: '/srv/here/d.sock', listen: { host: '::1', port: 7505 }, hangsUp: true },
+      { socket: '/srv/here/e.sock', auth: { socket: '/run/auth' }, passwordFile: '/pw' },
+      { socket: '/srv/here/f.sock', auth: { host: '127.0.0.1', port: 7505 } },
     ]);
   });
 

@@ -5,6 +5,11 @@ describe('mistakes of [openvpn NAME] sections are reported with their line:', ()
   test.each<[string, string, string[]]>([
     [
       'a console on the network without a password',
+      '[openvpn a]\nmanagement = /m\nconsole-auth = 192.0.2.1 7505',
+      ['3: [openvpn a]: console-auth: 192.0.2.1 can be reached from other hosts; set console-password-file'],
+    ],
+    [
+      'a console on all networks without a password',
       '[openvpn a]\nmanagement = /m\nconsole-listen = 0.0.0.0 7505',
       ['3: [openvpn a]: console-listen: 0.0.0.0 can be reached from other hosts; set console-password-file'],
     ],

@@ -33,6 +33,8 @@ it.each([
     [/console-listen: without a password it accepts every user who may write to the socket/],
   ],
   ['[openvpn a]\nmanagement = /run/m\nconsole-listen = ::1 7506\nconsole-password-file = /pw', []],
+  ['[openvpn a]\nmanagement = /run/m\nconsole-auth = ::1 7506', [/console-auth: without a password/]],
+  ['[openvpn a]\nmanagement = /run/m\nconsole-auth = /run/auth', []],
   [
     '[openvpn a]\n[console]\nmode = 0666',
     [/^ini: \[console\]: warning: mode: with mode 0666 every user of this host can/],

@@ -230,7 +230,7 @@ management /run/openvpn-server/office.management.sock unix
       'client-connect "/usr/lib/subflowd/hooks/client-connect-chained /etc/openvpn/check.sh"',
     );
     expect(textOf(decision, INI)).toContain(
-      '[openvpn office]\nmanagement = /run/openvpn-server/office.management.sock\nconsole-listen = 127.0.0.1 7505\n',
+      '[openvpn office]\nmanagement = /run/openvpn-server/office.management.sock\nconsole-listen = 127.0.0.1 7505\nconsole-hangup = yes\n',
     );
     expect(textOf(decision, INI)).toContain('[console]\ngroup = subflowd\n');
     expect(decision.consoleUsers).toEqual(['monitor']);
