@@ -3,6 +3,7 @@ import type { BackendName } from '../model/backend-name.js';
 import { bad, note, ok, unknown, type Check } from '../model/check.js';
 import type { ServerStatus } from '../openvpn/server-status.js';
 import { checkHooks } from './hooks.js';
+import { checkRepeatedHooks } from './repeated-hooks.js';
 import { socketKinds, type SocketKinds } from './sockets.js';
 
 const RESTART = 'systemctl restart openvpn-server@NAME';
@@ -23,7 +24,12 @@ export const MAX_PEERS = 10;
 export async function checkServer(server: ServerStatus, backend?: BackendName): Promise<Check[]> {
   const { pids } = server;
   const processes = await Promise.all(pids.map((pid) => checkProcess(server, pid, backend)));
-  return [checkManagement(server), ...(await checkHooks(server)), ...processes.flat()];
+  return [
+    checkManagement(server),
+    ...(await checkHooks(server)),
+    ...(await checkRepeatedHooks(server)),
+    ...processes.flat(),
+  ];
 }
 
 function checkManagement({
