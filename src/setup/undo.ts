@@ -1,5 +1,5 @@
 import { chmodSync, chownSync, mkdirSync, rmdirSync, rmSync, utimesSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { writeFileAtomically } from '../util/atomic-file.js';
 import { runAll, type FailedCommand } from './apply.js';
 import { SETUP_FILES } from './installed-files.js';
@@ -94,6 +94,7 @@ export async function undo(
   for (const { before } of manifest.files) if (before) rmSync(backupFile(before.backup), { force: true });
   rmSync(backupFile('manifest.json'), { force: true });
   removeIfEmpty(SETUP_FILES.state);
+  removeIfEmpty(dirname(SETUP_FILES.state));
   return failed;
 }
 

@@ -181,7 +181,7 @@ export class HostForSetup {
 
   /** Every file that an admin has, with its hash, mode and owner. */
   async files(): Promise<readonly string[]> {
-    const places = '/etc /var/lib/subflowd /usr/local/lib';
+    const places = '/etc /usr/local/lib';
     const { out } = await this.run(
       'sh',
       '-c',
