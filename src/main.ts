@@ -10,6 +10,7 @@ import { HELPER_SOCKET } from './model/helper-socket.js';
 import { EXIT_NO, endWithReader, fail, print, printableLines, printNote } from './output.js';
 import type { RunOptions } from './run-daemon.js';
 import type { HelperChoice } from './run-helper.js';
+import type { SetupFlags } from './setup-command.js';
 import { printableJson } from './util/printable.js';
 import { VERSION } from './version.js';
 
@@ -66,15 +67,6 @@ const CLIENT =
 interface CommonOptions {
   readonly config: string;
   readonly json?: boolean;
-}
-
-interface SetupFlags {
-  readonly server?: string;
-  readonly observe?: true;
-  readonly steer?: true;
-  readonly dryRun?: true;
-  readonly yes?: true;
-  readonly undo?: true;
 }
 
 command('run', 'Run the daemon for the servers of the config file, until SIGTERM, SIGINT or SIGQUIT.')
@@ -162,20 +154,8 @@ passwords that a config names go on working. You can run it again at any time: i
 Backups are in /var/lib/subflowd/setup. Run it as root.`,
   )
   .action(async (options: SetupFlags) => {
-    const { setup, undoSetup } = await import('./setup/setup.js');
-    const dialogue = { print, confirm: options.yes ? () => Promise.resolve(true) : confirm };
-    const dryRun = options.observe ? 'observe' : options.steer ? 'steer' : undefined;
-    const isDryRun = options.dryRun === true;
-    const { server } = options;
-    const result = options.undo
-      ? await undoSetup(isDryRun, dialogue)
-      : await setup(
-          { ...(server !== undefined && { server }), ...(dryRun !== undefined && { dryRun }) },
-          isDryRun,
-          dialogue,
-        );
-    if (result === 'failed' || (result === 'not confirmed' && !options.dryRun)) process.exitCode = EXIT_NO;
-    if (result === 'done' && !options.undo) await printChecks();
+    const { runSetup } = await import('./setup-command.js');
+    await runSetup(options);
   });
 
 command('status', 'Show sessions, their subflows and priorities, their rule and their primary path.')
@@ -306,45 +286,6 @@ program
     const found = await completeShell(program, words);
     if (found.length > 0) print(found.join('\n'));
   });
-
-/** Asks a question on the terminal; without one, the answer is no. */
-async function confirm(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY) {
-    printNote('nothing is changed, because nobody can be asked here; to change it without a question: --yes');
-    return false;
-  }
-  const { createInterface } = await import('node:readline/promises');
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  try {
-    return /^y(?:es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
-  } finally {
-    terminal.close();
-  }
-}
-
-/** How often the checks after a setup are made, with a second between: a server needs some seconds to start. */
-const CHECK_TRIES = 10;
-
-/** Prints what doctor finds, once everything has started or the time is over. */
-async function printChecks(): Promise<void> {
-  const [{ examine }, { checkText }, { setTimeout: sleep }] = await Promise.all([
-    import('./doctor/doctor.js'),
-    import('./doctor/check-text.js'),
-    import('node:timers/promises'),
-  ]);
-  for (let tried = 1; ; tried++) {
-    const checks = await examine(DEFAULT_CONFIG_FILE);
-    const isWaiting = checks.some(
-      ({ name, verdict }) => verdict === 'bad' || (name === 'daemon' && verdict !== 'ok'),
-    );
-    if (isWaiting && tried < CHECK_TRIES) {
-      await sleep(1000);
-      continue;
-    }
-    print(checks.map(checkText).join('\n'));
-    return;
-  }
-}
 
 function reloadWord(text: string): string {
   if (text !== 'reload') throw new InvalidArgumentError('Write reload, or nothing.');
