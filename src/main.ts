@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { singleLine } from './argument.js';
 import { DEFAULT_CONFIG_FILE } from './config/config-text.js';
 import {
   DAEMON_COMMANDS,
@@ -10,7 +11,7 @@ import { HELPER_SOCKET } from './model/helper-socket.js';
 import { EXIT_NO, endWithReader, fail, print, printableLines, printNote } from './output.js';
 import type { RunOptions } from './run-daemon.js';
 import type { HelperChoice } from './run-helper.js';
-import type { SetupFlags } from './setup-command.js';
+import { addSetupCommand } from './setup-options.js';
 import { printableJson } from './util/printable.js';
 import { VERSION } from './version.js';
 
@@ -129,34 +130,7 @@ Exit 1 if something is BAD. Run it as root.`,
     if (checks.some(({ verdict }) => verdict === 'bad')) process.exitCode = EXIT_NO;
   });
 
-program
-  .command('setup')
-  .description(
-    'Set up this host: find its OpenVPN servers, show what would change, ask, and do it; or undo it.',
-  )
-  .option('--server <name>', 'only this server: the name of its config without .conf', singleLine)
-  .option('--observe', 'subflowd plans and logs, and sets nothing (dry-run = yes)')
-  .addOption(new Option('--steer', 'ends --observe').conflicts('observe'))
-  .option('--dry-run', 'only show what would change')
-  .option('--yes', 'do not ask')
-  .addOption(
-    new Option('--undo', 'make every file, unit and sysctl what it was').conflicts([
-      'server',
-      'observe',
-      'steer',
-    ]),
-  )
-  .addHelpText(
-    'after',
-    `
-A UDP server stays as it is, and gets an instance over TCP beside it. A TCP server gets MPTCP. Scripts, monitors and
-passwords that a config names go on working. You can run it again at any time: it does only what is missing.
-Backups are in /var/lib/subflowd/setup. Run it as root.`,
-  )
-  .action(async (options: SetupFlags) => {
-    const { runSetup } = await import('./setup-command.js');
-    await runSetup(options);
-  });
+addSetupCommand(program);
 
 command('status', 'Show sessions, their subflows and priorities, their rule and their primary path.')
   .argument('[client]', CLIENT, singleLine)
@@ -289,12 +263,6 @@ program
 
 function reloadWord(text: string): string {
   if (text !== 'reload') throw new InvalidArgumentError('Write reload, or nothing.');
-  return text;
-}
-
-/** An argument as it is; a console command is one line, so a line break would begin a second command. */
-function singleLine(text: string): string {
-  if (/[\r\n]/.test(text)) throw new InvalidArgumentError('It contains a line break.');
   return text;
 }
 
