@@ -8,8 +8,11 @@ import {
   readBytes,
   readManifest,
   sha256,
+  withoutSetup,
   writeManifest,
   type Manifest,
+  type RecordedFile,
+  writtenFile,
 } from './manifest.js';
 import { commandsOf, type Command, type FileChange, type Plan } from './plan.js';
 import type { RunProgram } from './run-program.js';
@@ -64,11 +67,15 @@ function record(plan: Plan, mptcp: Readonly<Record<string, string>>, earlier: Ma
   const files = new Map(earlier.files.map((file) => [file.path, file]));
   for (const change of plan.changes) {
     const known = files.get(change.path);
-    const before = known === undefined ? backUp(change, files.size) : known.before;
+    const isChanged =
+      known !== undefined &&
+      (known.isChanged === true || known.sha256 !== sha256(Buffer.from(change.before ?? '', 'latin1')));
+    const before = known === undefined ? backUp(change, files.size) : beforeSetup(known, change);
+    if (before) writeFileAtomically(writtenFile(before.backup), Buffer.from(change.text, 'latin1'), 0o600);
     files.set(change.path, {
       path: change.path,
       sha256: sha256(Buffer.from(change.text, 'latin1')),
-      ...(before && { before }),
+      ...(before ? { before } : isChanged && { isChanged }),
     });
   }
   const directories = new Set(earlier.directories);
@@ -91,7 +98,7 @@ function record(plan: Plan, mptcp: Readonly<Record<string, string>>, earlier: Ma
   };
 }
 
-function backUp({ path, before }: FileChange, index: number): Manifest['files'][number]['before'] {
+function backUp({ path, before }: FileChange, index: number): RecordedFile['before'] {
   if (before === undefined) return undefined;
   const bytes = readBytes(path);
   if (bytes === undefined) throw new Error(`${path} is gone: run subflowd setup again`);
@@ -99,6 +106,23 @@ function backUp({ path, before }: FileChange, index: number): Manifest['files'][
   writeFileAtomically(backupFile(backup), bytes, 0o600);
   const { mode, uid, gid, mtimeMs } = statSync(path);
   return { backup, sha256: sha256(bytes), mode: mode & 0o7777, uid, gid, mtime: mtimeMs };
+}
+
+/**
+ * What undo restores of a file that an earlier setup has changed: what was there before, with the changes that the admin has made
+ * since.
+ * @throws {Error} if they are in lines that setup wrote.
+ */
+function beforeSetup({ before }: RecordedFile, change: FileChange): RecordedFile['before'] {
+  if (before === undefined) return undefined;
+  const restored = withoutSetup(before.backup, change.before ?? '');
+  if (restored === undefined)
+    throw new Error(
+      `${change.path} was changed in lines that setup wrote, so nothing is done: subflowd setup --undo says how to go on`,
+    );
+  const bytes = Buffer.from(restored, 'latin1');
+  writeFileAtomically(backupFile(before.backup), bytes, 0o600);
+  return { ...before, sha256: sha256(bytes) };
 }
 
 /** The directories of a file that do not exist, the outer ones first. */

@@ -3,14 +3,15 @@ const CONTEXT = 2;
 /** The most lines of one side that are compared; a longer text counts as completely changed. */
 const MAX_LINES = 4_000;
 
-interface DiffLine {
+/** A line of one text or of both. */
+export interface DiffLine {
   readonly sign: ' ' | '-' | '+';
   readonly text: string;
 }
 
 /** The differences of two texts as `diff -U 2` shows them, without the names of the files. */
 export function diff(before: string, after: string): string[] {
-  const lines = compare(linesOf(before), linesOf(after));
+  const lines = compareLines(linesOf(before), linesOf(after));
   const isNear = (index: number) =>
     lines.slice(Math.max(0, index - CONTEXT), index + CONTEXT + 1).some(({ sign }) => sign !== ' ');
   const shown: string[] = [];
@@ -34,7 +35,7 @@ function linesOf(text: string): string[] {
 }
 
 /** Compares by the longest common subsequence of lines. */
-function compare(before: readonly string[], after: readonly string[]): DiffLine[] {
+export function compareLines(before: readonly string[], after: readonly string[]): DiffLine[] {
   const [n, m] = [before.length, after.length];
   if (n > MAX_LINES || m > MAX_LINES) {
     return [

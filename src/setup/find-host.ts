@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../util/package-root.js';
 import type { HostFacts } from './facts.js';
 import { findServers, readText } from './find-servers.js';
-import { installationAt, SETUP_FILES } from './installed-files.js';
+import { installationAt, SETUP_FILES, SETUP_UNITS } from './installed-files.js';
 import type { RunProgram } from './run-program.js';
 
 /** The most rules of a firewall that are read. */
@@ -17,8 +17,8 @@ export async function findHost(run: RunProgram): Promise<HostFacts> {
   return {
     servers: await findServers(run),
     daemon: {
-      isActive: (await run('systemctl', ['is-active', 'subflowd'])).status === 0,
-      isEnabled: (await run('systemctl', ['is-enabled', 'subflowd'])).status === 0,
+      isActive: (await run('systemctl', ['is-active', SETUP_UNITS[0]])).status === 0,
+      isEnabled: (await run('systemctl', ['is-enabled', SETUP_UNITS[0]])).status === 0,
     },
     hooks,
     ...(ini !== undefined && { ini }),

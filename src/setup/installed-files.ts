@@ -42,6 +42,9 @@ export function installationAt(root: string): Installation {
   };
 }
 
+/** The units of subflowd that setup starts, stops and enables. A server waits for the first one. */
+export const SETUP_UNITS = ['subflowd'] as const;
+
 /** What setup writes besides the configs of OpenVPN. */
 export const SETUP_FILES = {
   ini: '/etc/subflowd/subflowd.ini',

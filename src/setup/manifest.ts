@@ -6,6 +6,7 @@ import { userNumber } from '../util/accounts.js';
 import { writeFileAtomically } from '../util/atomic-file.js';
 import { hasCode } from '../util/errno.js';
 import { SETUP_FILES } from './installed-files.js';
+import { merge } from './merge.js';
 
 /** How a file was before setup changed it. */
 const fileBefore = z.object({
@@ -28,6 +29,8 @@ const manifest = z.object({
       sha256: z.string(),
       /** Absent: setup made the file. */
       before: fileBefore.optional(),
+      /** Whether the admin changed the file, which setup had made, before setup wrote it once more. */
+      isChanged: z.boolean().optional(),
     }),
   ),
   /** Directories that setup made, the inner ones last. */
@@ -47,6 +50,7 @@ const manifest = z.object({
 
 /** What setup did, so that it can be undone. */
 export type Manifest = z.infer<typeof manifest>;
+export type RecordedFile = Manifest['files'][number];
 
 /** Only root may read the backups: configs can contain keys. */
 const PRIVATE = 0o700;
@@ -60,6 +64,23 @@ function manifestFile(): string {
 /** Path of a backup. */
 export function backupFile(name: string): string {
   return join(SETUP_FILES.state, name);
+}
+
+/** Path of what setup wrote last to a file, by the name of its backup: so that later changes of the admin can be told apart. */
+export function writtenFile(backup: string): string {
+  return `${backupFile(backup)}.written`;
+}
+
+/**
+ * The present text of a file without what setup wrote there, and with what the admin has changed since.
+ * @param present each character is one byte, also of the result.
+ * @returns undefined if the admin has changed the same lines.
+ */
+export function withoutSetup(backup: string, present: string): string | undefined {
+  const written = readBytes(writtenFile(backup))?.toString('latin1');
+  const before = readBytes(backupFile(backup))?.toString('latin1');
+  if (written === undefined || before === undefined) return undefined;
+  return merge(written, before, present);
 }
 
 /** The hash by which changes are noticed. */

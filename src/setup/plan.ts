@@ -1,5 +1,6 @@
 import type { Decision, HostFacts, NewUnit, WantedFile } from './facts.js';
-import { SETUP_FILES } from './installed-files.js';
+import { SETUP_FILES, SETUP_UNITS } from './installed-files.js';
+import { DAEMON_USER } from './manifest.js';
 
 /** A file that changes. */
 export interface FileChange extends WantedFile {
@@ -70,7 +71,7 @@ export function commandsOf({ changes, restarts, newUnits, sysctl, consoleUsers, 
   return [
     ...(isChanged(/\/sysusers\.d\//) ? [['systemd-sysusers'] as const] : []),
     ...(tmpfiles.length > 0 ? [['systemd-tmpfiles', '--create', ...tmpfiles] as const] : []),
-    ...consoleUsers.map((user): Command => ['usermod', '--append', '--groups', 'subflowd', user]),
+    ...consoleUsers.map((user): Command => ['usermod', '--append', '--groups', DAEMON_USER, user]),
     ...sysctl.map(([name, value]): Command => ['sysctl', '--quiet', '--write', `net.mptcp.${name}=${value}`]),
     ...units('stop', restarts),
     ...(isChanged(/^\/etc\/systemd\//) ? [['systemctl', 'daemon-reload'] as const] : []),
@@ -83,7 +84,7 @@ export function commandsOf({ changes, restarts, newUnits, sysctl, consoleUsers, 
 }
 
 function daemonCommands({ isActive, isEnabled }: HostFacts['daemon'], isIniChanged: boolean): Command[] {
-  if (!isEnabled) return [['systemctl', 'enable', '--now', 'subflowd']];
-  if (!isActive) return [['systemctl', 'start', 'subflowd']];
-  return isIniChanged ? [['systemctl', 'reload', 'subflowd']] : [];
+  if (!isEnabled) return [['systemctl', 'enable', '--now', ...SETUP_UNITS]];
+  if (!isActive) return [['systemctl', 'start', ...SETUP_UNITS]];
+  return isIniChanged ? [['systemctl', 'reload', SETUP_UNITS[0]]] : [];
 }

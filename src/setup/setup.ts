@@ -4,7 +4,7 @@ import { decide } from './decide.js';
 import type { HostFacts, SetupOptions } from './facts.js';
 import { findHost } from './find-host.js';
 import { readText } from './find-servers.js';
-import { readManifest } from './manifest.js';
+import { DAEMON_USER, readManifest } from './manifest.js';
 import { isEmpty, makePlan, type Plan } from './plan.js';
 import { runProgram } from './run-program.js';
 import { foundText, nextStepsText, planText } from './show.js';
@@ -58,7 +58,7 @@ export async function undoSetup(isDryRun: boolean, { print, confirm }: SetupDial
 }
 
 function planFor(facts: HostFacts, options: SetupOptions): Plan {
-  const group = groupNumber('subflowd');
+  const group = groupNumber(DAEMON_USER);
   const isMember = (user: string) => group !== undefined && isListedMember(user, group);
   return makePlan(decide(facts, options), facts, readText, isMember);
 }

@@ -2,31 +2,54 @@ import { chmodSync, chownSync, mkdirSync, rmdirSync, rmSync, utimesSync } from '
 import { basename, dirname, join } from 'node:path';
 import { writeFileAtomically } from '../util/atomic-file.js';
 import { runAll, type FailedCommand } from './apply.js';
-import { SETUP_FILES } from './installed-files.js';
-import { backupFile, DAEMON_USER, readBytes, sha256, type Manifest } from './manifest.js';
+import { SETUP_FILES, SETUP_UNITS } from './installed-files.js';
+import {
+  backupFile,
+  DAEMON_USER,
+  readBytes,
+  sha256,
+  withoutSetup,
+  writtenFile,
+  type Manifest,
+  type RecordedFile,
+} from './manifest.js';
 import type { Command } from './plan.js';
 import type { RunProgram } from './run-program.js';
 
-type RecordedFile = Manifest['files'][number];
+/** What has happened to a file since setup wrote it. */
+type Since =
+  | { readonly is: 'unchanged' }
+  /** The admin has removed it. */
+  | { readonly is: 'removed' }
+  /** The admin has changed other lines than setup; the text without what setup wrote. */
+  | { readonly is: 'changed'; readonly text: string }
+  /** The admin has changed lines that setup wrote. */
+  | { readonly is: 'conflict' };
 
-/** The files that existed before and that somebody has changed since setup wrote them. */
-export function changedSince({ files }: Manifest): string[] {
-  return files
-    .filter(({ path, sha256: ours, before }) => {
-      if (before === undefined) return false;
-      const bytes = readBytes(path);
-      const now = bytes === undefined ? undefined : sha256(bytes);
-      return now !== ours && now !== before.sha256;
-    })
-    .map(({ path }) => path);
+/** Looks at a file that existed before setup. */
+function sinceSetup({ path, sha256: ours, before }: RecordedFile): Since {
+  if (before === undefined) return { is: 'unchanged' };
+  const bytes = readBytes(path);
+  if (bytes === undefined) return { is: 'removed' };
+  if ([ours, before.sha256].includes(sha256(bytes))) return { is: 'unchanged' };
+  const text = withoutSetup(before.backup, bytes.toString('latin1'));
+  return text === undefined ? { is: 'conflict' } : { is: 'changed', text };
 }
+
+/** What becomes of a file, for the admin. */
+const OUTCOMES: Readonly<Record<Since['is'], string>> = {
+  unchanged: 'becomes what it was',
+  removed: 'stays removed, as you removed it after setup',
+  changed: 'becomes what it was, with the changes that you made after setup',
+  conflict: 'was changed in lines that setup wrote',
+};
 
 /** What undo will do, as text. */
 export function undoText(manifest: Manifest): string {
   const { files, sysctl, restarted, started } = manifest;
   return [
-    ...files.map(({ path, before }) =>
-      before === undefined ? `${path} is removed` : `${path} becomes what it was`,
+    ...files.map(
+      (file) => `${file.path} ${file.before === undefined ? 'is removed' : OUTCOMES[sinceSetup(file).is]}`,
     ),
     ...Object.entries(sysctl).map(([name, value]) => `net.mptcp.${name} becomes ${value} again`),
     ...started.map(({ unit }) => `${unit} ends: its clients are disconnected`),
@@ -45,7 +68,9 @@ export function undoCommands({ restarted, started, daemon, sysctl, members, hadU
   const names = started.map(({ unit }) => unit);
   return {
     before: [
-      daemon.isEnabled ? ['systemctl', 'stop', DAEMON_USER] : ['systemctl', 'disable', '--now', DAEMON_USER],
+      daemon.isEnabled
+        ? ['systemctl', 'stop', ...SETUP_UNITS]
+        : ['systemctl', 'disable', '--now', ...SETUP_UNITS],
       ...(names.length === 0 ? [] : [['systemctl', 'disable', '--now', ...names] as const]),
       ...units('stop', restarted),
     ],
@@ -58,7 +83,7 @@ export function undoCommands({ restarted, started, daemon, sysctl, members, hadU
       ]),
       ...members.map((user): Command => ['gpasswd', '--delete', user, DAEMON_USER]),
       ['systemctl', 'daemon-reload'],
-      ...(daemon.isActive ? [['systemctl', 'start', DAEMON_USER] as const] : []),
+      ...(daemon.isActive ? [['systemctl', 'start', ...SETUP_UNITS] as const] : []),
       ...units('start', restarted),
       ...(hadUser ? [] : [['userdel', DAEMON_USER] as const, ['groupdel', 'subflowd-hooks'] as const]),
     ],
@@ -67,22 +92,21 @@ export function undoCommands({ restarted, started, daemon, sysctl, members, hadU
 
 /**
  * Restores everything that setup changed. A file that setup made and that the admin changed is kept as a copy.
- * @throws {Error} naming the files that existed before and were changed since; then nothing is changed.
+ * @throws {Error} naming the files in which the admin changed lines of setup; then nothing is changed.
  */
 export async function undo(
   manifest: Manifest,
   run: RunProgram,
   report: (text: string) => void,
 ): Promise<FailedCommand[]> {
-  const changed = changedSince(manifest);
-  if (changed.length > 0) {
-    const commands = manifest.files
-      .filter(({ path }) => changed.includes(path))
-      .map(({ path, before }) => `diff ${backupFile(before?.backup ?? '')} ${path}`);
+  const conflicts = manifest.files.filter((file) => sinceSetup(file).is === 'conflict');
+  if (conflicts.length > 0) {
+    const paths = conflicts.map(({ path }) => path).join(', ');
+    const diffs = conflicts.map(({ path, before }) => `diff ${backupFile(before?.backup ?? '')} ${path}`);
     throw new Error(
-      `changed since setup, so nothing is undone: ${changed.join(', ')}\n` +
+      `changed since setup in lines that setup wrote, so nothing is undone: ${paths}\n` +
         `to fix it: copy the backup over each of them, then subflowd setup --undo, then make your change again. To see it:\n` +
-        commands.join('\n'),
+        diffs.join('\n'),
     );
   }
   const { before, after } = undoCommands(manifest);
@@ -91,31 +115,50 @@ export async function undo(
   for (const { ownFiles } of manifest.started) for (const file of ownFiles) rmSync(file, { force: true });
   for (const directory of manifest.directories.toReversed()) removeIfEmpty(directory);
   failed.push(...(await runAll(after, run, report)));
-  for (const { before } of manifest.files) if (before) rmSync(backupFile(before.backup), { force: true });
+  for (const { before } of manifest.files) {
+    if (before === undefined) continue;
+    for (const file of [backupFile(before.backup), writtenFile(before.backup)]) rmSync(file, { force: true });
+  }
   rmSync(backupFile('manifest.json'), { force: true });
   removeIfEmpty(SETUP_FILES.state);
   removeIfEmpty(dirname(SETUP_FILES.state));
   return failed;
 }
 
-function restore({ path, sha256: ours, before }: RecordedFile, report: (text: string) => void): void {
+function restore(file: RecordedFile, report: (text: string) => void): void {
+  const { path, sha256: ours, before, isChanged } = file;
   if (before === undefined) {
     const bytes = readBytes(path);
-    if (bytes !== undefined && sha256(bytes) !== ours) {
-      const kept = join(SETUP_FILES.state, 'kept', basename(path));
-      mkdirSync(join(SETUP_FILES.state, 'kept'), { recursive: true, mode: 0o700 });
-      writeFileAtomically(kept, bytes, 0o600);
-      report(`${path} has changes of yours: a copy is kept as ${kept}`);
-    }
+    if (bytes !== undefined && (isChanged || sha256(bytes) !== ours))
+      report(`${path} has changes of yours: a copy is kept as ${keep(path, bytes)}`);
     rmSync(path, { force: true });
     return;
   }
   const bytes = readBytes(backupFile(before.backup));
   if (bytes === undefined) throw new Error(`the backup of ${path} is missing: ${backupFile(before.backup)}`);
-  writeFileAtomically(path, bytes, before.mode);
+  const since = sinceSetup(file);
+  if (since.is === 'removed') {
+    report(`${path} stays removed: a copy of what it was is kept as ${keep(path, bytes)}`);
+    return;
+  }
+  const isMerged = since.is === 'changed';
+  writeFileAtomically(path, isMerged ? Buffer.from(since.text, 'latin1') : bytes, before.mode);
+  if (isMerged) {
+    report(`${path} keeps the changes that you made after setup`);
+    return;
+  }
   chmodSync(path, before.mode);
   chownSync(path, before.uid, before.gid);
   utimesSync(path, before.mtime / 1000, before.mtime / 1000);
+}
+
+/** Keeps a copy of a file that undo removes. @returns its path. */
+function keep(path: string, bytes: Uint8Array): string {
+  const directory = join(SETUP_FILES.state, 'kept');
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const copy = join(directory, basename(path));
+  writeFileAtomically(copy, bytes, 0o600);
+  return copy;
 }
 
 function removeIfEmpty(directory: string): void {

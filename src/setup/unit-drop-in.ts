@@ -1,4 +1,4 @@
-import { SETUP_FILES } from './installed-files.js';
+import { SETUP_FILES, SETUP_UNITS } from './installed-files.js';
 import type { HostFacts, ServerFacts, WantedFile } from './facts.js';
 
 /** Commands of Debian's units, for a unit whose file could not be read. */
@@ -28,7 +28,7 @@ export function startUnderMptcpize(
         '# made by subflowd setup: starts this server so that its TCP is MPTCP',
         '[Unit]',
         '# subflowd must run when clients join',
-        'After=subflowd.service',
+        `After=${SETUP_UNITS[0]}.service`,
         '',
         '[Service]',
         'ExecStart=',
