@@ -95,6 +95,7 @@ function record(plan: Plan, mptcp: Readonly<Record<string, string>>, earlier: Ma
     restarted,
     started: [...started.values()],
     members: [...new Set([...earlier.members, ...plan.consoleUsers])],
+    links: [...new Set([...earlier.links, ...plan.changes.flatMap(({ link }) => link ?? [])])],
   };
 }
 

@@ -1,8 +1,9 @@
 import { lastOf } from '../openvpn/config-file.js';
 import { editConfig } from './edit-config.js';
-import type { HostFacts, ServerFacts } from './facts.js';
+import type { HostFacts, ServerFacts, WantedFile } from './facts.js';
 import { decideHooks } from './hook-lines.js';
 import type { ServerSection } from './ini-text.js';
+import { SETUP_FILES } from './installed-files.js';
 import { managementOf, managementSocket, managementText } from './management.js';
 import { noParts, restartCost, type Parts } from './parts.js';
 import { startUnderMptcpize } from './unit-drop-in.js';
@@ -67,6 +68,7 @@ export function decideTcp(server: ServerFacts, facts: HostFacts, managed: Readon
         ...(unit !== undefined && { unit }),
       },
       ...startUnderMptcpize(server, facts),
+      ...(isManaged ? [] : linkFile(server, socket)),
     ],
     sections: isManaged ? [] : [sectionFor(server, socket)],
     consoleUsers: isManaged
@@ -82,13 +84,41 @@ function sectionFor(server: ServerFacts, socket: string): ServerSection {
   const entries: [string, string][] = [['management', socket]];
   if (management?.passwordFile !== undefined) entries.push(['password-file', management.passwordFile]);
   if (management !== undefined && management.address !== socket)
-    entries.push([takeoverKey(server), management.address]);
+    entries.push([takeoverKey(server), ownAddress(server)]);
   const asks = management?.port !== undefined || takeoverKey(server) === 'console-auth';
   if (asks && management?.passwordFile !== undefined)
     entries.push(['console-password-file', management.passwordFile]);
   // as OpenVPN does; the program at this address knows no console of subflowd
   if (management !== undefined && management.address !== socket) entries.push(['console-hangup', 'yes']);
   return { name: server.name, entries };
+}
+
+/** Where subflowd answers: at the address that OpenVPN had, or, for a unix socket, at one to which a link leads from there. */
+function ownAddress(server: ServerFacts): string {
+  const management = managementOf(server);
+  if (management?.port !== undefined) return management.address;
+  const suffix = takeoverKey(server) === 'console-auth' ? '-auth' : '';
+  return `${SETUP_FILES.consoles}/${server.name}${suffix}.sock`;
+}
+
+/** The daemon may make sockets only in its own directory, so a link stands where the management socket was. */
+function linkFile(server: ServerFacts, socket: string): WantedFile[] {
+  const management = managementOf(server);
+  if (management === undefined || management.port !== undefined || management.address === socket) return [];
+  const address = ownAddress(server);
+  return [
+    {
+      path: `${SETUP_FILES.links}/subflowd-${server.name}.conf`,
+      text: [
+        '# made by subflowd setup: programs find the management interface where it was',
+        `L+ ${management.address} - - - - ${address}`,
+        '',
+      ].join('\n'),
+      mode: 0o644,
+      why: `${management.address} becomes a link to ${address}, where subflowd answers`,
+      link: management.address,
+    },
+  ];
 }
 
 /**

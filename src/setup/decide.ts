@@ -62,10 +62,8 @@ export function decide(facts: HostFacts, options: SetupOptions): Decision {
     newUnits: parts.flatMap((part) => part.newUnits),
     consoleUsers,
     obstacles: [...obstacles, ...parts.flatMap((part) => part.obstacles)],
-    notes: [
-      ...chosen.flatMap(({ lines }) => repeatedHooks(lines).map(repeatedHookText)),
-      ...parts.flatMap((part) => part.notes),
-    ],
+    warnings: chosen.flatMap(({ lines }) => repeatedHooks(lines).map(repeatedHookText)),
+    notes: parts.flatMap((part) => part.notes),
     nextSteps: parts.flatMap((part) => part.nextSteps),
   };
 }

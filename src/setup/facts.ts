@@ -83,6 +83,8 @@ export interface WantedFile {
   readonly cost?: string;
   /** What a new file is compared with, to show it; absent: with nothing. */
   readonly basis?: { readonly path: string; readonly text: string };
+  /** A link that systemd-tmpfiles makes because of the file. */
+  readonly link?: string;
   /** A file that exists stays as it is. */
   readonly isOnlyNew?: true;
   /** The unit that must be restarted, or started, for the file to take effect. */
@@ -113,6 +115,8 @@ export interface Decision {
   /** Users that must be able to use the consoles, because their programs use a management interface now. */
   readonly consoleUsers: readonly string[];
   readonly obstacles: readonly Obstacle[];
+  /** What is wrong already, and setup does not change. */
+  readonly warnings: readonly string[];
   /** What the admin should know. */
   readonly notes: readonly string[];
   /** What the admin does afterwards. */

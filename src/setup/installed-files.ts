@@ -50,6 +50,10 @@ export const SETUP_FILES = {
   ini: '/etc/subflowd/subflowd.ini',
   sysctl: '/etc/sysctl.d/subflowd.conf',
   tmpfiles: '/etc/tmpfiles.d/subflowd-setup.conf',
+  /** Directory of a file for each server whose management socket subflowd takes over. */
+  links: '/etc/tmpfiles.d',
+  /** The only directory in which the daemon may make sockets. */
+  consoles: '/run/subflowd',
   units: '/etc/systemd/system',
   /** Backups and the manifest, for `setup --undo`. */
   state: '/var/lib/subflowd/setup',

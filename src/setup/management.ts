@@ -3,6 +3,9 @@ import { isLoopback } from '../config/management.js';
 import { lastOf, quoteConfigWord, type ConfigLine } from '../openvpn/config-file.js';
 import type { Obstacle, ServerFacts } from './facts.js';
 
+/** The first port that a process without privileges may use (`net.ipv4.ip_unprivileged_port_start`). */
+const FIRST_USER_PORT = 1024;
+
 /** A `management` line of OpenVPN. */
 export interface ManagementLine {
   readonly line: ConfigLine;
@@ -48,6 +51,12 @@ export function managementObstacle(server: ServerFacts): Obstacle | undefined {
     return {
       what: `${where}: the password of management comes from standard input`,
       remedy: 'write it to a file that only root can read, and name that file',
+    };
+  }
+  if (port !== undefined && port < FIRST_USER_PORT) {
+    return {
+      what: `${where}: port ${port} is below ${FIRST_USER_PORT}, where only root may answer, and subflowd is not root`,
+      remedy: `choose a port of ${FIRST_USER_PORT} or more in this line, and in the programs that connect there`,
     };
   }
   const host = address.split(' ', 1)[0] ?? '';

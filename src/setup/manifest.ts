@@ -44,6 +44,8 @@ const manifest = z.object({
   daemon: z.object({ isActive: z.boolean(), isEnabled: z.boolean() }),
   /** Users that setup made members of the group subflowd. */
   members: z.array(z.string()),
+  /** Links where management sockets were. */
+  links: z.array(z.string()).default([]),
   /** Whether the user subflowd existed before. */
   hadUser: z.boolean(),
 });
@@ -146,6 +148,7 @@ export function emptyManifest(daemon: Manifest['daemon']): Manifest {
     started: [],
     daemon,
     members: [],
+    links: [],
     hadUser: userNumber(DAEMON_USER) !== undefined,
   };
 }

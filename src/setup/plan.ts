@@ -14,13 +14,15 @@ export type Command = readonly [program: string, ...args: string[]];
 /** What really changes on this host. */
 export interface Plan extends Pick<
   Decision,
-  'sysctl' | 'consoleUsers' | 'obstacles' | 'notes' | 'nextSteps'
+  'sysctl' | 'consoleUsers' | 'obstacles' | 'warnings' | 'notes' | 'nextSteps'
 > {
   readonly changes: readonly FileChange[];
   /** Running units that must be restarted. */
   readonly restarts: readonly string[];
   readonly newUnits: readonly NewUnit[];
   readonly daemon: HostFacts['daemon'];
+  /** Whether the daemon shall run. */
+  readonly needsDaemon: boolean;
 }
 
 /**
@@ -30,7 +32,7 @@ export interface Plan extends Pick<
  */
 export function makePlan(
   decision: Decision,
-  { servers, daemon }: Pick<HostFacts, 'servers' | 'daemon'>,
+  { servers, daemon, ini }: Pick<HostFacts, 'servers' | 'daemon' | 'ini'>,
   read: (path: string) => string | undefined,
   isMember: (user: string) => boolean,
 ): Plan {
@@ -48,34 +50,40 @@ export function makePlan(
     sysctl: decision.sysctl,
     consoleUsers: decision.consoleUsers.filter((user) => !isMember(user)),
     obstacles: decision.obstacles,
+    warnings: decision.warnings,
     notes: decision.notes,
     nextSteps: decision.nextSteps,
     daemon,
+    needsDaemon:
+      decision.obstacles.length === 0 &&
+      (ini !== undefined || changes.some(({ path }) => path === SETUP_FILES.ini)),
   };
 }
 
 /** Whether a plan changes nothing. */
-export function isEmpty({ changes, newUnits, sysctl, consoleUsers }: Plan): boolean {
-  return changes.length + newUnits.length + sysctl.length + consoleUsers.length === 0;
+export function isEmpty(plan: Plan): boolean {
+  return plan.changes.length === 0 && commandsOf(plan).length === 0;
 }
 
 /**
  * The commands that follow the files. The servers whose management address subflowd takes over end before subflowd starts,
  * and start after it, because their clients can use several paths only if subflowd runs when they connect.
  */
-export function commandsOf({ changes, restarts, newUnits, sysctl, consoleUsers, daemon }: Plan): Command[] {
+export function commandsOf(plan: Plan): Command[] {
+  const { changes, restarts, newUnits, sysctl, consoleUsers } = plan;
   const isChanged = (pattern: RegExp) => changes.some(({ path }) => pattern.test(path));
   const tmpfiles = changes.map(({ path }) => path).filter((path) => path.includes('/tmpfiles.d/'));
   const units = (verb: string, names: readonly string[]): Command[] =>
     names.length === 0 ? [] : [['systemctl', verb, ...names]];
   return [
     ...(isChanged(/\/sysusers\.d\//) ? [['systemd-sysusers'] as const] : []),
-    ...(tmpfiles.length > 0 ? [['systemd-tmpfiles', '--create', ...tmpfiles] as const] : []),
     ...consoleUsers.map((user): Command => ['usermod', '--append', '--groups', DAEMON_USER, user]),
     ...sysctl.map(([name, value]): Command => ['sysctl', '--quiet', '--write', `net.mptcp.${name}=${value}`]),
     ...units('stop', restarts),
+    // OpenVPN has removed its management socket now, and a link can take its place
+    ...(tmpfiles.length > 0 ? [['systemd-tmpfiles', '--create', ...tmpfiles] as const] : []),
     ...(isChanged(/^\/etc\/systemd\//) ? [['systemctl', 'daemon-reload'] as const] : []),
-    ...daemonCommands(daemon, isChanged(new RegExp(`^${SETUP_FILES.ini}$`))),
+    ...daemonCommands(plan),
     ...units('start', restarts),
     ...newUnits.map(({ unit, isEnabled }): Command =>
       isEnabled ? ['systemctl', 'enable', '--now', unit] : ['systemctl', 'start', unit],
@@ -83,8 +91,11 @@ export function commandsOf({ changes, restarts, newUnits, sysctl, consoleUsers, 
   ];
 }
 
-function daemonCommands({ isActive, isEnabled }: HostFacts['daemon'], isIniChanged: boolean): Command[] {
+function daemonCommands({ needsDaemon, changes, daemon: { isActive, isEnabled } }: Plan): Command[] {
+  if (!needsDaemon) return [];
   if (!isEnabled) return [['systemctl', 'enable', '--now', ...SETUP_UNITS]];
   if (!isActive) return [['systemctl', 'start', ...SETUP_UNITS]];
-  return isIniChanged ? [['systemctl', 'reload', SETUP_UNITS[0]]] : [];
+  return changes.some(({ path }) => path === SETUP_FILES.ini)
+    ? [['systemctl', 'reload', SETUP_UNITS[0]]]
+    : [];
 }

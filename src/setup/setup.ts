@@ -29,13 +29,17 @@ export async function setup(
   requireRoot();
   const facts = await findHost(runProgram);
   const plan = planFor(facts, options);
-  print([foundText(facts.servers), planText(plan)].filter((text) => text !== '').join('\n'));
+  print([foundText(facts.servers), planText(plan)].filter((text) => text !== '').join('\n\n'));
   if (isEmpty(plan)) return plan.obstacles.length > 0 ? 'failed' : 'nothing to do';
   if (isDryRun) return 'not confirmed';
   if (!(await confirm('Make these changes?'))) return 'not confirmed';
   const failed = await apply(plan, facts.mptcp, runProgram, print);
   printFailures(failed, print);
-  print('done; to undo it: subflowd setup --undo');
+  print(
+    failed.length > 0
+      ? 'not everything is done; when the fault is gone: subflowd setup; to go back: subflowd setup --undo'
+      : 'done; to undo it: subflowd setup --undo',
+  );
   print(nextStepsText(plan));
   return failed.length > 0 ? 'failed' : 'done';
 }
@@ -53,7 +57,7 @@ export async function undoSetup(isDryRun: boolean, { print, confirm }: SetupDial
   if (!(await confirm('Undo all of this?'))) return 'not confirmed';
   const failed = await undo(manifest, runProgram, print);
   printFailures(failed, print);
-  print('undone');
+  print(failed.length > 0 ? 'undone, but these commands failed' : 'undone');
   return failed.length > 0 ? 'failed' : 'done';
 }
 
@@ -64,7 +68,8 @@ function planFor(facts: HostFacts, options: SetupOptions): Plan {
 }
 
 function printFailures(failed: readonly FailedCommand[], print: (text: string) => void): void {
-  for (const { command, output } of failed) print(`failed: ${command.join(' ')}: ${output}`);
+  for (const { command, output } of failed)
+    print(`failed: ${command.join(' ')}: ${Buffer.from(output, 'latin1').toString()}`);
 }
 
 function requireRoot(): void {

@@ -1,4 +1,5 @@
 import { diff } from './diff.js';
+import { DAEMON_USER } from './manifest.js';
 import { managementOf } from './management.js';
 import type { ServerFacts } from './facts.js';
 import { commandsOf, isEmpty, type FileChange, type Plan } from './plan.js';
@@ -12,7 +13,9 @@ export function foundText(servers: readonly ServerFacts[]): string {
       const { name, config, unit, lines, isActive, managementClients } = server;
       const { udp, tcp } = protocolsOf(lines);
       const management = managementOf(server);
-      const used = managementClients.map(({ program, pid, user }) => `${program}, process ${pid} of ${user}`);
+      const used = managementClients.map(({ program, pid, user }) =>
+        user === DAEMON_USER ? 'subflowd' : `${program}, process ${pid} of ${user}`,
+      );
       return [
         `found: server ${name} (${config}), ${unit ?? 'without a unit'}, ${isActive ? 'runs' : 'does not run'}`,
         `serves ${[udp && 'UDP', tcp && 'TCP'].filter(Boolean).join(' and ')} at port ${portOf(lines)}`,
@@ -27,11 +30,18 @@ export function foundText(servers: readonly ServerFacts[]): string {
 /** What setup would change, with the reasons and costs. */
 export function planText(plan: Plan): string {
   const parts = [
+    ...plan.warnings.map((warning) => `WARNING: ${warning}`),
     ...plan.notes.map((note) => `note: ${note}`),
     ...plan.obstacles.map(({ what, remedy }) => `not done: ${what}\nto fix it: ${remedy}`),
   ];
   if (isEmpty(plan)) return [...parts, 'nothing to do'].join('\n');
-  return [...parts, ...plan.changes.map(changeText), ...sysctlText(plan), commandsText(plan)].join('\n');
+  const blocks = [
+    parts.join('\n'),
+    ...plan.changes.map(changeText),
+    sysctlText(plan).join('\n'),
+    commandsText(plan),
+  ];
+  return blocks.filter((block) => block !== '').join('\n\n');
 }
 
 function changeText({ path, before, text, basis, why, cost, isOnlyNew }: FileChange): string {
@@ -70,7 +80,7 @@ export function nextStepsText({ nextSteps }: Plan): string {
   const steps = [
     ...nextSteps,
     'name the paths and rules in /etc/subflowd/subflowd.ini, and check them: subflowd check',
-    'at a client with two networks: start OpenVPN under mptcpize run, and name the second address: ip mptcp endpoint add',
+    'at a Linux client with two networks: install subflowd-client; subflowd-client doctor says what is missing there',
     'see who is steered: subflowd status',
   ];
   return ['next:', ...steps.map((step, index) => `  ${index + 1}. ${step}`)].join('\n');

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, rmdirSync, rmSync, utimesSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, rmdirSync, rmSync, utimesSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { writeFileAtomically } from '../util/atomic-file.js';
 import { runAll, type FailedCommand } from './apply.js';
@@ -112,6 +112,7 @@ export async function undo(
   const { before, after } = undoCommands(manifest);
   const failed = await runAll(before, run, report);
   for (const file of manifest.files) restore(file, report);
+  for (const link of manifest.links) if (isLink(link)) rmSync(link);
   for (const { ownFiles } of manifest.started) for (const file of ownFiles) rmSync(file, { force: true });
   for (const directory of manifest.directories.toReversed()) removeIfEmpty(directory);
   failed.push(...(await runAll(after, run, report)));
@@ -159,6 +160,10 @@ function keep(path: string, bytes: Uint8Array): string {
   const copy = join(directory, basename(path));
   writeFileAtomically(copy, bytes, 0o600);
   return copy;
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
 function removeIfEmpty(directory: string): void {

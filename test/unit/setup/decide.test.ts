@@ -241,7 +241,10 @@ management /run/openvpn-server/office.management.sock unix
   it('with a program that decides about clients gets console-auth', () => {
     const text = `${TCP}management /run/auth.sock unix pw\nmanagement-client-auth\n`;
     const decision = decide(hostFacts([serverFacts(text)]), {});
-    expect(textOf(decision, INI)).toContain('console-auth = /run/auth.sock\n');
+    expect(textOf(decision, INI)).toContain('console-auth = /run/subflowd/office-auth.sock\n');
+    expect(textOf(decision, '/etc/tmpfiles.d/subflowd-office.conf')).toContain(
+      'L+ /run/auth.sock - - - - /run/subflowd/office-auth.sock\n',
+    );
     expect(linesOf(decision, CONFIG)[2]).toBe(
       'management /run/openvpn-server/office.management.sock unix /etc/openvpn/server/pw',
     );
@@ -250,6 +253,7 @@ management /run/openvpn-server/office.management.sock unix
   it.each([
     ['management 0.0.0.0 7505', 'without a password'],
     ['management 127.0.0.1 7505 stdin', 'standard input'],
+    ['management 127.0.0.1 705', 'where only root may answer'],
     ['management 127.0.0.1 7505\nmanagement-client', 'management-client'],
   ])('is left alone with: %s', (line, why) => {
     const { files, obstacles } = decide(hostFacts([serverFacts(`${TCP}${line}\n`)]), {});
@@ -277,8 +281,8 @@ management /run/openvpn-server/office.management.sock unix
   });
 
   it('with two client-connect lines has both named', () => {
-    const { notes } = decide(hostFacts([serverFacts(`${TCP}client-connect /a\nclient-connect /b\n`)]), {});
-    expect(notes).toEqual([
+    const { warnings } = decide(hostFacts([serverFacts(`${TCP}client-connect /a\nclient-connect /b\n`)]), {});
+    expect(warnings).toEqual([
       `client-connect is written twice, and OpenVPN runs only the last: ${CONFIG}:3 (/a) has no effect, ${CONFIG}:4 (/b) has`,
     ]);
   });
