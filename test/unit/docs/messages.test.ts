@@ -10,7 +10,7 @@ const NOT_OURS: readonly string[] = [
   'backend = devmem',
 ];
 
-/** The source without comments. A text that is written in several parts is joined. */
+/** The source without comments, and what the Debian package prints when it is removed. A text that is written in several parts is joined. */
 const source = readdirSync(new URL('src/', ROOT), { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.ts'))
   .map((name) =>
@@ -18,7 +18,8 @@ const source = readdirSync(new URL('src/', ROOT), { recursive: true, encoding: '
       .replace(/^\s*(?:\/?\*|\/\/).*$/gm, '')
       .replace(/['`"]\s*\+\s*['`"]/g, '')
       .replaceAll('\\', ''),
-  );
+  )
+  .concat(readFileSync(new URL('packaging/debian/subflowd.prerm', ROOT), 'utf8'));
 
 /** What a message has in place of a value: `...`, a number or a size, or a word in capitals. */
 const VALUE = /\.\.\.|\b\d[\d,]*(?: MiB)?\b|\b(?:NAME|SOURCE|N)\b/;
