@@ -16,9 +16,9 @@ export interface SetupFlags {
   readonly undo?: true;
 }
 
-/** Runs `subflowd setup`, and then the checks of doctor. Sets the exit code. */
+/** Runs `subflowd setup`. Sets the exit code. */
 export async function runSetup(options: SetupFlags): Promise<void> {
-  const dialogue = { print, confirm: options.yes ? () => Promise.resolve(true) : confirm };
+  const dialogue = { print, printChecks, confirm: options.yes ? () => Promise.resolve(true) : confirm };
   const dryRun = options.observe ? 'observe' : options.steer ? 'steer' : undefined;
   const isDryRun = options.dryRun === true;
   const { server } = options;
@@ -30,7 +30,6 @@ export async function runSetup(options: SetupFlags): Promise<void> {
         dialogue,
       );
   if (result === 'failed' || (result === 'not confirmed' && !options.dryRun)) process.exitCode = EXIT_NO;
-  if (result === 'done' && !options.undo) await printChecks();
 }
 
 /** Asks a question on the terminal; without one, the answer is no. */

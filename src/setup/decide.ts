@@ -16,6 +16,10 @@ const USERS_WITH_DIRECTORY = ['root', 'nobody'];
 /** The most networks of present clients that a new subflowd.ini shows. */
 const MAX_NETWORKS = 8;
 
+/** What ends the first day. */
+const STEER_STEP =
+  'for now subflowd sets nothing; subflowd status shows what it would set; to let it set: subflowd setup --steer';
+
 /** Decides what to change on a host. Pure: the same facts give the same decision. */
 export function decide(facts: HostFacts, options: SetupOptions): Decision {
   const servers = facts.servers.filter(({ lines }) => isServerConfig(lines));
@@ -64,7 +68,10 @@ export function decide(facts: HostFacts, options: SetupOptions): Decision {
     obstacles: [...obstacles, ...parts.flatMap((part) => part.obstacles)],
     warnings: chosen.flatMap(({ lines }) => repeatedHooks(lines).map(repeatedHookText)),
     notes: parts.flatMap((part) => part.notes),
-    nextSteps: parts.flatMap((part) => part.nextSteps),
+    nextSteps: [
+      ...parts.flatMap((part) => part.nextSteps),
+      ...(options.dryRun === 'observe' ? [STEER_STEP] : []),
+    ],
   };
 }
 

@@ -15,6 +15,8 @@ export interface SetupDialogue {
   readonly print: (text: string) => void;
   /** Asks a question; whether the answer is yes. */
   readonly confirm: (question: string) => Promise<boolean>;
+  /** Prints the checks of doctor. */
+  readonly printChecks: () => Promise<void>;
 }
 
 /** How a run of setup ended. */
@@ -24,7 +26,7 @@ export type SetupResult = 'nothing to do' | 'not confirmed' | 'done' | 'failed';
 export async function setup(
   options: SetupOptions,
   isDryRun: boolean,
-  { print, confirm }: SetupDialogue,
+  { print, confirm, printChecks }: SetupDialogue,
 ): Promise<SetupResult> {
   requireRoot();
   const facts = await findHost(runProgram);
@@ -40,6 +42,7 @@ export async function setup(
       ? 'not everything is done; when the fault is gone: subflowd setup; to go back: subflowd setup --undo'
       : 'done; to undo it: subflowd setup --undo',
   );
+  await printChecks();
   print(nextStepsText(plan));
   return failed.length > 0 ? 'failed' : 'done';
 }
