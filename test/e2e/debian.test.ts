@@ -1,14 +1,11 @@
-import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkout } from '../lab/checkout.js';
 import { Cleanup } from '../lab/cleanup.js';
-import { DebianContainer } from '../lab/debian/container.js';
+import { DebianContainer, LIST_HOST } from '../lab/debian/container.js';
+import { buildPackage, repack, withHigherVersion } from '../lab/debian/package.js';
 import { needs } from '../lab/needs.js';
-
-const PACKAGES = path.join(checkout, 'out/packages');
 
 const INI = `[openvpn server]
 events = /run/subflowd/events
@@ -17,15 +14,6 @@ prefix = 192.168.100.0/24
 [default]
 primary = wifi
 `;
-
-/**
- * Prints everything that a package can leave: each file with its mode and owner, the accounts, and the settings of MPTCP.
- * Without logs, caches, what dpkg and systemd store about packages that were here, and backups of the accounts.
- */
-const LIST_HOST = `
-  find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/log -o -path /var/cache \\
-    -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/lib/systemd -o -path /packages -o -name '*-' \\) -prune -o -printf '%p %M %u %g\\n' | sort
-  cat /etc/passwd /etc/group; grep -r . /proc/sys/net/mptcp; systemctl list-unit-files --no-legend --no-pager`;
 
 /** The unit of the versions without a helper. `--single` stands for their one process. */
 const OLDER_UNIT = `[Service]
@@ -67,24 +55,10 @@ async function newDirectory(): Promise<string> {
   return directory;
 }
 
-/** Makes another package of the files of this one. */
-async function repack(name: string, change: (root: string) => Promise<unknown>): Promise<string> {
-  const unpacked = path.join(await newDirectory(), name);
-  await execa('dpkg-deb', ['--raw-extract', deb, unpacked]);
-  await change(unpacked);
-  await execa('dpkg-deb', ['-Znone', '--build', unpacked, `${unpacked}.deb`]);
-  return `${unpacked}.deb`;
-}
-
 beforeAll(async () => {
-  await execa('bash', [path.join(checkout, 'packaging/package.sh')]);
-  const found = (await readdir(PACKAGES)).filter((name) => /^subflowd_.*\.deb$/.test(name));
-  expect(found).toHaveLength(1);
-  deb = path.join(PACKAGES, found[0] ?? '');
-  newer = await repack('newer', (root) =>
-    execa('sed', ['-i', 's/^Version: .*/&+newer/', path.join(root, 'DEBIAN/control')]),
-  );
-  older = await repack('older', async (root) => {
+  deb = await buildPackage();
+  newer = await withHigherVersion(deb, await newDirectory());
+  older = await repack(deb, path.join(await newDirectory(), 'older'), async (root) => {
     await execa('sed', ['-i', 's/^Version: .*/Version: 0.0.9/', path.join(root, 'DEBIAN/control')]);
     await execa('sed', ['-i', '/subflowd-helper/d', path.join(root, 'usr/lib/sysusers.d/subflowd.conf')]);
     await execa('find', [root, '-type', 'f', '-name', 'subflowd-helper.*', '-delete']);

@@ -8,6 +8,15 @@ import { until } from '../../support/until.js';
 /** Longest wait for systemd to start, milliseconds. */
 const BOOT_MS = 120_000;
 
+/**
+ * Prints everything that a package can leave: each file with its mode and owner, the accounts, and the settings of MPTCP.
+ * Without logs, caches, what dpkg and systemd store about packages that were here, and backups of the accounts.
+ */
+export const LIST_HOST = `
+  find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/log -o -path /var/cache \\
+    -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/lib/systemd -o -path /packages -o -name '*-' \\) -prune -o -printf '%p %M %u %g\\n' | sort
+  cat /etc/passwd /etc/group; grep -r . /proc/sys/net/mptcp; systemctl list-unit-files --no-legend --no-pager`;
+
 /** How a command in a container ended. */
 export interface Result {
   readonly code: number | undefined;
@@ -28,10 +37,16 @@ export class DebianContainer {
    * Boots a minimal Debian.
    * @param suite its name, such as `bookworm`.
    * @param directory an empty directory for what it writes.
+   * @param packages what it has besides systemd and procps.
    */
-  static async boot(suite: string, directory: string, cleanup: Cleanup): Promise<DebianContainer> {
-    const base = path.join(cacheDirectory(), 'debian', suite);
-    await execa('bash', [path.join(checkout, 'test/lab/debian/base.sh'), suite, base]);
+  static async boot(
+    suite: string,
+    directory: string,
+    cleanup: Cleanup,
+    packages: readonly string[] = [],
+  ): Promise<DebianContainer> {
+    const base = path.join(cacheDirectory(), 'debian', [suite, ...packages].join('+'));
+    await execa('bash', [path.join(checkout, 'test/lab/debian/base.sh'), suite, base, ...packages]);
     const at = (name: string) => path.join(directory, name);
     for (const name of ['changed', 'work', 'root']) await mkdir(at(name), { recursive: true });
     await execa('mount', [
