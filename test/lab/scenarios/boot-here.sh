@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Boots this machine's system in a container with systemd, on an overlay, and runs a script there. Run it in a mount
 # namespace of its own. Arguments: the directory with the script, which also gets the results, the checkout, and the name
 # of the script. The script ends with `touch /trial/done`.

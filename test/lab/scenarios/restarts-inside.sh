@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Runs in the container that boot-here.sh boots: clients connect all the time while the helper is killed and restarted, first
 # as installed, then without the socket that systemd keeps. `restarts-clients.py` counts the clients that were refused their
 # second subflow. The test writes the number of restarts to /trial/restarts.

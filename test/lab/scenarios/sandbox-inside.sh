@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Runs in the container that boot-here.sh boots: installs openvpn-conf/ unchanged, starts subflowd beside OpenVPN, and then
 # lets arbitrary JavaScript run inside the daemon and inside the helper, which tries attempts.py.
 conf=/opt/subflowd/openvpn-conf
@@ -66,5 +67,6 @@ journalctl --sync
 journalctl --no-pager -o cat -u subflowd | sed -n 's/^TAKEN//p' | tail -1 >/trial/taken-daemon
 journalctl --no-pager -o cat -u subflowd-helper | sed -n 's/^TAKEN//p' | tail -1 >/trial/taken-helper
 journalctl --no-pager -u subflowd -u subflowd-helper >/trial/journal
+# shellcheck disable=SC2046 # PIDs
 kill $(jobs -p)
 touch /trial/done
