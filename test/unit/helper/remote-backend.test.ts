@@ -211,9 +211,9 @@ it('ends a link that does not answer, and sets nothing', async () => {
 });
 
 it('finds the unit of a process', () => {
-  expect(systemdUnitOf('0::/system.slice/system-openvpn\\x2dserver.slice/openvpn-server@office.service\n')).toBe(
-    'openvpn-server@office.service',
-  );
+  expect(
+    systemdUnitOf('0::/system.slice/system-openvpn\\x2dserver.slice/openvpn-server@office.service\n'),
+  ).toBe('openvpn-server@office.service');
   expect(systemdUnitOf('12:cpu:/x\n1:name=systemd:/user.slice/session-1.scope\n')).toBe('session-1.scope');
   expect(systemdUnitOf('0::/\n')).toBeUndefined();
 });

@@ -131,7 +131,9 @@ describe('CLIENT', () => {
     expect(await lines('mptcp status --')).toEqual([
       'ERROR: mptcp status takes no parameter, a CLIENT, or json',
     ]);
-    expect(await lines('mptcp explain --')).toEqual(['ERROR: mptcp explain takes a CLIENT, or a CLIENT and json']);
+    expect(await lines('mptcp explain --')).toEqual([
+      'ERROR: mptcp explain takes a CLIENT, or a CLIENT and json',
+    ]);
     expect(await lines('mptcp primary -- lte')).toEqual([
       'ERROR: mptcp primary takes a CLIENT and a PATH, or a CLIENT and auto',
     ]);
