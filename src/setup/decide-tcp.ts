@@ -4,7 +4,13 @@ import type { HostFacts, ServerFacts, WantedFile } from './facts.js';
 import { decideHooks } from './hook-lines.js';
 import type { ServerSection } from './ini-text.js';
 import { SETUP_FILES } from './installed-files.js';
-import { managementOf, managementSocket, managementText } from './management.js';
+import {
+  credentialDropIn,
+  credentialFile,
+  managementOf,
+  managementSocket,
+  managementText,
+} from './management.js';
 import { noParts, restartCost, type Parts } from './parts.js';
 import { startUnderMptcpize } from './unit-drop-in.js';
 
@@ -19,7 +25,7 @@ export function decideTcp(server: ServerFacts, facts: HostFacts, managed: Readon
   const { name, config, lines, unit } = server;
   const management = managementOf(server);
   const isManaged = management !== undefined && managed.has(management.address);
-  const socket = isManaged ? management.address : managementSocket(server);
+  const socket = isManaged ? management.address : managementSocket(server.name);
   const hooks = decideHooks(lines, facts.hooks);
   const replaced = new Map(hooks.chained);
   const added = [...hooks.added];
@@ -69,6 +75,9 @@ export function decideTcp(server: ServerFacts, facts: HostFacts, managed: Readon
       },
       ...startUnderMptcpize(server, facts),
       ...(isManaged ? [] : linkFile(server, socket)),
+      ...(isManaged || management?.passwordFile === undefined
+        ? []
+        : [credentialDropIn(name, management.passwordFile)]),
     ],
     sections: isManaged ? [] : [sectionFor(server, socket)],
     consoleUsers: isManaged
@@ -82,12 +91,12 @@ export function decideTcp(server: ServerFacts, facts: HostFacts, managed: Readon
 function sectionFor(server: ServerFacts, socket: string): ServerSection {
   const management = managementOf(server);
   const entries: [string, string][] = [['management', socket]];
-  if (management?.passwordFile !== undefined) entries.push(['password-file', management.passwordFile]);
+  if (management?.passwordFile !== undefined) entries.push(['password-file', credentialFile(server.name)]);
   if (management !== undefined && management.address !== socket)
     entries.push([takeoverKey(server), ownAddress(server)]);
   const asks = management?.port !== undefined || takeoverKey(server) === 'console-auth';
   if (asks && management?.passwordFile !== undefined)
-    entries.push(['console-password-file', management.passwordFile]);
+    entries.push(['console-password-file', credentialFile(server.name)]);
   // as OpenVPN does; the program at this address knows no console of subflowd
   if (management !== undefined && management.address !== socket) entries.push(['console-hangup', 'yes']);
   return { name: server.name, entries };

@@ -4,7 +4,13 @@ import { lastOf, linesOf } from '../openvpn/config-file.js';
 import { WITHOUT_OFFLOAD, withoutHooksNote } from './decide-tcp.js';
 import type { HostFacts, ServerFacts } from './facts.js';
 import { decideHooks } from './hook-lines.js';
-import { managementOf, managementSocket, managementText } from './management.js';
+import {
+  credentialDropIn,
+  credentialFile,
+  managementOf,
+  managementSocket,
+  managementText,
+} from './management.js';
 import { noParts, type Parts } from './parts.js';
 import { portOf, tunnelNetworks } from './protocols.js';
 import { nextFreeNetwork, prefixLength } from './subnets.js';
@@ -43,20 +49,20 @@ export function decideUdp(server: ServerFacts, facts: HostFacts, taken: Taken): 
   taken.networks.push(ipv4, ...(ipv6 === undefined ? [] : [ipv6]));
   const port = freePort(portOf(lines), taken.ports);
   const instance = { name: `${name}-tcp`, unit: unit.replace(/@.*/, `@${name}-tcp`) };
-  const socket = managementSocket(instance);
+  const socket = managementSocket(instance.name);
   const management = managementOf(server);
   const passwordFile = management?.passwordFile === 'stdin' ? undefined : management?.passwordFile;
   const hooks = decideHooks(lines, facts.hooks);
   const path = posix.join(posix.dirname(config), `${instance.name}.conf`);
   const [address, netmask] = withNetmask(ipv4);
   const entries: [string, string][] = [['management', socket]];
-  if (passwordFile !== undefined) entries.push(['password-file', passwordFile]);
+  if (passwordFile !== undefined) entries.push(['password-file', credentialFile(instance.name)]);
   const isAuth = lastOf(lines, 'management-client-auth') !== undefined;
   let console: string | undefined;
   if (management?.port !== undefined) {
     console = `127.0.0.1 ${freePort(management.port + 1, taken.ports)}`;
     entries.push([isAuth ? 'console-auth' : 'console-listen', console]);
-    if (passwordFile !== undefined) entries.push(['console-password-file', passwordFile]);
+    if (passwordFile !== undefined) entries.push(['console-password-file', credentialFile(instance.name)]);
   } else if (isAuth) {
     console = `/run/subflowd/${instance.name}-auth.sock`;
     entries.push(['console-auth', console]);
@@ -83,6 +89,7 @@ export function decideUdp(server: ServerFacts, facts: HostFacts, taken: Taken): 
         unit: instance.unit,
       },
       ...startUnderMptcpize({ ...server, unit: instance.unit }, facts),
+      ...(passwordFile === undefined ? [] : [credentialDropIn(instance.name, passwordFile)]),
     ],
     newUnits: [{ unit: instance.unit, isEnabled: server.isEnabled, ownFiles: ownFiles(server) }],
     sections: [{ name: instance.name, entries }],

@@ -182,7 +182,7 @@ function hostFiles(
             path: SETUP_FILES.tmpfiles,
             text: [
               '# made by subflowd setup: where the hooks of OpenVPN write their records',
-              ...others.map((user) => `d /run/subflowd/events/${user} 0770 ${user} subflowd-hooks -`),
+              ...others.map((user) => `d /run/subflowd/events/${user} 2770 ${user} subflowd-hooks -`),
               '',
             ].join('\n'),
             mode: 0o644,

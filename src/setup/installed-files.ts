@@ -37,13 +37,15 @@ export function installationAt(root: string): Installation {
       ...HOOKS.map((name) => ({ from: join(root, 'hooks', name), to: join(hooks, name), mode: 0o755 })),
       example('subflowd-sysusers.conf', '/etc/sysusers.d/subflowd.conf'),
       example('subflowd-tmpfiles.conf', '/etc/tmpfiles.d/subflowd.conf'),
-      example('subflowd.service', '/etc/systemd/system/subflowd.service'),
+      ...['subflowd.service', 'subflowd-helper.service', 'subflowd-helper.socket'].map((unit) =>
+        example(unit, `/etc/systemd/system/${unit}`),
+      ),
     ],
   };
 }
 
 /** The units of subflowd that setup starts, stops and enables. A server waits for the first one. */
-export const SETUP_UNITS = ['subflowd'] as const;
+export const SETUP_UNITS = ['subflowd', 'subflowd-helper', 'subflowd-helper.socket'] as const;
 
 /** What setup writes besides the configs of OpenVPN. */
 export const SETUP_FILES = {
@@ -54,6 +56,8 @@ export const SETUP_FILES = {
   links: '/etc/tmpfiles.d',
   /** The only directory in which the daemon may make sockets. */
   consoles: '/run/subflowd',
+  /** The only directory of management sockets that the daemon may enter. */
+  management: '/run/subflowd/management',
   units: '/etc/systemd/system',
   /** Backups and the manifest, for `setup --undo`. */
   state: '/var/lib/subflowd/setup',

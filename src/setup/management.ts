@@ -1,7 +1,8 @@
 import { posix } from 'node:path';
 import { isLoopback } from '../config/management.js';
 import { lastOf, quoteConfigWord, type ConfigLine } from '../openvpn/config-file.js';
-import type { Obstacle, ServerFacts } from './facts.js';
+import type { Obstacle, ServerFacts, WantedFile } from './facts.js';
+import { SETUP_FILES, SETUP_UNITS } from './installed-files.js';
 
 /** The first port that a process without privileges may use (`net.ipv4.ip_unprivileged_port_start`). */
 const FIRST_USER_PORT = 1024;
@@ -69,10 +70,36 @@ export function managementObstacle(server: ServerFacts): Obstacle | undefined {
   return undefined;
 }
 
-/** Where OpenVPN's management interface moves, so that subflowd can share it. */
-export function managementSocket({ name, unit }: Pick<ServerFacts, 'name' | 'unit'>): string {
-  const directory = unit?.startsWith('openvpn@') ? '/run/openvpn' : '/run/openvpn-server';
-  return `${directory}/${name}.management.sock`;
+/** Where OpenVPN's management interface moves, so that subflowd can share it. @param server its name. */
+export function managementSocket(server: string): string {
+  return `${SETUP_FILES.management}/${server}.sock`;
+}
+
+/**
+ * Where the daemon reads the password of a server. The file of the admin is root's, so systemd gives the daemon a copy
+ * (systemd.exec(5), LoadCredential=).
+ */
+export function credentialFile(server: string): string {
+  return `/run/credentials/${SETUP_UNITS[0]}.service/${credential(server)}`;
+}
+
+/** The drop-in that lets systemd make this copy. */
+export function credentialDropIn(server: string, passwordFile: string): WantedFile {
+  return {
+    path: `${SETUP_FILES.units}/${SETUP_UNITS[0]}.service.d/${credential(server)}.conf`,
+    text: [
+      '# made by subflowd setup: systemd gives the daemon a copy of the password of a management interface',
+      '[Service]',
+      `LoadCredential=${credential(server)}:${passwordFile}`,
+      '',
+    ].join('\n'),
+    mode: 0o644,
+    why: `subflowd gets a copy of ${passwordFile} from systemd, because it may not read files of root`,
+  };
+}
+
+function credential(server: string): string {
+  return `management-password-${server}`;
 }
 
 /** The line of OpenVPN's config. */

@@ -95,6 +95,8 @@ function daemonCommands({ needsDaemon, changes, daemon: { isActive, isEnabled } 
   if (!needsDaemon) return [];
   if (!isEnabled) return [['systemctl', 'enable', '--now', ...SETUP_UNITS]];
   if (!isActive) return [['systemctl', 'start', ...SETUP_UNITS]];
+  if (changes.some(({ path }) => path.includes(`/${SETUP_UNITS[0]}.service.d/`)))
+    return [['systemctl', 'restart', SETUP_UNITS[0]]];
   return changes.some(({ path }) => path === SETUP_FILES.ini)
     ? [['systemctl', 'reload', SETUP_UNITS[0]]]
     : [];

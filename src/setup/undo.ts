@@ -85,7 +85,13 @@ export function undoCommands({ restarted, started, daemon, sysctl, members, hadU
       ['systemctl', 'daemon-reload'],
       ...(daemon.isActive ? [['systemctl', 'start', ...SETUP_UNITS] as const] : []),
       ...units('start', restarted),
-      ...(hadUser ? [] : [['userdel', DAEMON_USER] as const, ['groupdel', 'subflowd-hooks'] as const]),
+      ...(hadUser
+        ? []
+        : [
+            ['userdel', DAEMON_USER] as const,
+            ['userdel', 'subflowd-helper'] as const,
+            ['groupdel', 'subflowd-hooks'] as const,
+          ]),
     ],
   };
 }

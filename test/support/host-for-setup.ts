@@ -32,8 +32,12 @@ show() {
 }
 start() {
   active "$1" && return
+  case $1 in *.socket) return ;; esac
   if [ "$1" = subflowd ]; then
+    start subflowd-helper
     command="${process.execPath} ${MAIN} run --log-format text"
+  elif [ "$1" = subflowd-helper ]; then
+    command="${process.execPath} ${MAIN} helper --log-format text"
   else
     local instance=\${1#*@}
     command=$(show "$1" | sed -n 's/^ExecStart=\\(..*\\)/\\1/p' | tail -n 1)
@@ -45,7 +49,7 @@ start() {
   setsid $command >$state/$1.log 2>&1 </dev/null &
   echo $! >$state/$1.pid
   for _ in $(seq 300); do
-    grep -q -e 'Initialization Sequence Completed' -e 'serves ' $state/$1.log && return
+    grep -q -e 'Initialization Sequence Completed' -e 'serves ' -e 'waits for the daemon' $state/$1.log && return
     active "$1" || { cat $state/$1.log >&2; return 1; }
     [ "$1" = subflowd ] && [ -S /run/subflowd/console.sock ] && return
     sleep 0.1

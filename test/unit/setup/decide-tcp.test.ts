@@ -17,7 +17,7 @@ client-connect /usr/lib/subflowd/hooks/client-connect
 client-disconnect /usr/lib/subflowd/hooks/client-disconnect
 ignore-unknown-option disable-dco
 disable-dco
-management /run/openvpn-server/office.management.sock unix
+management /run/subflowd/management/office.sock unix
 `,
     );
     expect(textOf(decision, DROP_IN)).toContain(
@@ -32,12 +32,12 @@ management /run/openvpn-server/office.management.sock unix
     ]);
     const decision = decide(facts, {});
     const lines = linesOf(decision, CONFIG);
-    expect(lines[2]).toBe('management /run/openvpn-server/office.management.sock unix');
+    expect(lines[2]).toBe('management /run/subflowd/management/office.sock unix');
     expect(lines[4]).toBe(
       'client-connect "/usr/lib/subflowd/hooks/client-connect-chained /etc/openvpn/check.sh"',
     );
     expect(textOf(decision, INI)).toContain(
-      '[openvpn office]\nmanagement = /run/openvpn-server/office.management.sock\nconsole-listen = 127.0.0.1 7505\nconsole-hangup = yes\n',
+      '[openvpn office]\nmanagement = /run/subflowd/management/office.sock\nconsole-listen = 127.0.0.1 7505\nconsole-hangup = yes\n',
     );
     expect(textOf(decision, INI)).toContain('[console]\ngroup = subflowd\n');
     expect(decision.consoleUsers).toEqual(['monitor']);
@@ -53,7 +53,7 @@ management /run/openvpn-server/office.management.sock unix
       'L+ /run/auth.sock - - - - /run/subflowd/office-auth.sock\n',
     );
     expect(linesOf(decision, CONFIG)[2]).toBe(
-      'management /run/openvpn-server/office.management.sock unix /etc/openvpn/server/pw',
+      'management /run/subflowd/management/office.sock unix /etc/openvpn/server/pw',
     );
   });
 
@@ -84,7 +84,7 @@ management /run/openvpn-server/office.management.sock unix
       'server 10.8.0.0 255.255.255.0',
       'config common.conf',
     ]);
-    expect(lines).toContain('management /run/openvpn-server/office.management.sock unix');
+    expect(lines).toContain('management /run/subflowd/management/office.sock unix');
   });
 
   it('with two client-connect lines has both named', () => {
@@ -103,7 +103,7 @@ management /run/openvpn-server/office.management.sock unix
   it('whose user has no directory for records gets one', () => {
     const decision = decide(hostFacts([serverFacts(`${TCP}user openvpn\n`)]), {});
     expect(textOf(decision, '/etc/tmpfiles.d/subflowd-setup.conf')).toContain(
-      'd /run/subflowd/events/openvpn 0770 openvpn subflowd-hooks -',
+      'd /run/subflowd/events/openvpn 2770 openvpn subflowd-hooks -',
     );
   });
 

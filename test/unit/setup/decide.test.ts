@@ -57,7 +57,7 @@ describe('a UDP server', () => {
       'verb 3',
       '',
       '# of this instance',
-      'management /run/openvpn-server/office-tcp.management.sock unix',
+      'management /run/subflowd/management/office-tcp.sock unix',
       'script-security 2',
       'client-connect /usr/lib/subflowd/hooks/client-connect',
       'client-disconnect /usr/lib/subflowd/hooks/client-disconnect',
@@ -70,9 +70,7 @@ describe('a UDP server', () => {
   it('gets a subflowd.ini without a mistake, with the networks of its clients', () => {
     const ini = textOf(decision, INI);
     expect(parseConfig(ini)).toMatchObject({ ok: true });
-    expect(ini).toContain(
-      '[openvpn office-tcp]\nmanagement = /run/openvpn-server/office-tcp.management.sock',
-    );
+    expect(ini).toContain('[openvpn office-tcp]\nmanagement = /run/subflowd/management/office-tcp.sock');
     expect(ini).toContain('; prefix = 198.51.100.0/24   ; 2 clients now');
   });
 
@@ -85,10 +83,10 @@ describe('a UDP server', () => {
     const { nextSteps, ...rest } = decide(hostFacts([serverFacts(text)]), {});
     expect(textOf(rest as Decision, INI)).toContain(
       [
-        'management = /run/openvpn-server/office-tcp.management.sock',
-        'password-file = /etc/openvpn/server/pw',
+        'management = /run/subflowd/management/office-tcp.sock',
+        'password-file = /run/credentials/subflowd.service/management-password-office-tcp',
         'console-listen = 127.0.0.1 7506',
-        'console-password-file = /etc/openvpn/server/pw',
+        'console-password-file = /run/credentials/subflowd.service/management-password-office-tcp',
       ].join('\n'),
     );
     expect(nextSteps.join()).toContain('127.0.0.1 7506');

@@ -53,7 +53,7 @@ describe('a plan', () => {
 
   it('starts a daemon that does not run', () => {
     expect(commandsOf(secondPlan({ daemon: { isActive: false, isEnabled: true } }))).toEqual([
-      ['systemctl', 'start', 'subflowd'],
+      ['systemctl', 'start', 'subflowd', 'subflowd-helper', 'subflowd-helper.socket'],
     ]);
   });
 
