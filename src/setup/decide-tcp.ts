@@ -80,6 +80,7 @@ export function decideTcp(server: ServerFacts, facts: HostFacts, managed: Readon
         : [credentialDropIn(name, management.passwordFile)]),
     ],
     sections: isManaged ? [] : [sectionFor(server, socket)],
+    ...(unit !== undefined && { steeredUnit: unit }),
     consoleUsers: isManaged
       ? []
       : server.managementClients.map(({ user }) => user).filter((user) => user !== 'root'),

@@ -93,6 +93,7 @@ export function decideUdp(server: ServerFacts, facts: HostFacts, taken: Taken): 
     ],
     newUnits: [{ unit: instance.unit, isEnabled: server.isEnabled, ownFiles: ownFiles(server) }],
     sections: [{ name: instance.name, entries }],
+    steeredUnit: instance.unit,
     notes: [
       ...(hooks.without === undefined ? [] : [withoutHooksNote(instance.name, hooks.without)]),
       ...instanceNotes(server, before.ipv4, ipv4),

@@ -6,10 +6,11 @@ import { decideUdp } from './decide-udp.js';
 import type { Decision, HostFacts, Obstacle, ServerFacts, SetupOptions, WantedFile } from './facts.js';
 import { addConsoleGroup, addSections, newIni, setDryRun, type ServerSection } from './ini-text.js';
 import { SETUP_FILES } from './installed-files.js';
-import { managementObstacle } from './management.js';
+import { managementObstacle, managementOf } from './management.js';
 import { noParts, type Parts } from './parts.js';
 import { isServerConfig, portOf, protocolsOf, tunnelNetworks } from './protocols.js';
 import { prefixLength } from './subnets.js';
+import { helperDropIn } from './unit-drop-in.js';
 
 /** Users for whom subflowd-tmpfiles.conf makes a directory. */
 const USERS_WITH_DIRECTORY = ['root', 'nobody'];
@@ -25,7 +26,8 @@ export function decide(facts: HostFacts, options: SetupOptions): Decision {
   const servers = facts.servers.filter(({ lines }) => isServerConfig(lines));
   const chosen = servers.filter(({ name }) => options.server === undefined || name === options.server);
   const obstacles = hostObstacles(facts, servers, options);
-  const managed = managedAddresses(facts.ini ?? '');
+  const inIni = managedAddresses(facts.ini ?? '');
+  const managed = new Set(inIni.filter((address) => address !== undefined));
   const taken = {
     ports: new Set([
       ...facts.tcpPorts,
@@ -60,6 +62,7 @@ export function decide(facts: HostFacts, options: SetupOptions): Decision {
         consoleUsers.length > 0,
         options,
       ),
+      ...helperFile(servers, inIni, parts),
       ...files,
     ],
     sysctl: isUsed ? sysctlValues(facts) : [],
@@ -104,14 +107,27 @@ function hostObstacles(
   return found;
 }
 
-/** The management addresses of an ini. */
-function managedAddresses(ini: string): ReadonlySet<string> {
-  const entries = readLines(ini)
+/**
+ * Lets the helper touch only the servers of subflowd.ini. Where the ini has a server whose unit is not known, it may touch all
+ * OpenVPN servers of this host.
+ */
+function helperFile(
+  servers: readonly ServerFacts[],
+  inIni: readonly (string | undefined)[],
+  parts: readonly Parts[],
+): WantedFile[] {
+  const known = servers.filter((server) => inIni.includes(managementOf(server)?.address ?? ''));
+  const units = [...known.map(({ unit }) => unit), ...parts.map(({ steeredUnit }) => steeredUnit)];
+  const named = new Set(units.filter((unit) => unit !== undefined));
+  const areAllKnown = known.length === inIni.length && known.every(({ unit }) => unit !== undefined);
+  return areAllKnown && named.size > 0 ? [helperDropIn([...named])] : [];
+}
+
+/** The management addresses of the servers in an ini. A server can have none. */
+function managedAddresses(ini: string): (string | undefined)[] {
+  return readLines(ini)
     .sections.filter(({ kind }) => kind === 'openvpn')
-    .flatMap(({ entries }) => entries);
-  return new Set(
-    entries.filter(({ key }) => key === 'management').map(({ value }) => value.replace(/\s+unix$/, '')),
-  );
+    .map(({ entries }) => entries.find(({ key }) => key === 'management')?.value.replace(/\s+unix$/, ''));
 }
 
 function iniFile(

@@ -44,8 +44,10 @@ export function installationAt(root: string): Installation {
   };
 }
 
+/** The unit of the helper. */
+export const HELPER = 'subflowd-helper';
 /** The units of subflowd that setup starts, stops and enables. A server waits for the first one. */
-export const SETUP_UNITS = ['subflowd', 'subflowd-helper', 'subflowd-helper.socket'] as const;
+export const SETUP_UNITS = ['subflowd', HELPER, `${HELPER}.socket`] as const;
 
 /** What setup writes besides the configs of OpenVPN. */
 export const SETUP_FILES = {

@@ -5,7 +5,11 @@ import type { ServerSection } from './ini-text.js';
 export type Parts = Pick<
   Decision,
   'files' | 'newUnits' | 'consoleUsers' | 'obstacles' | 'notes' | 'nextSteps'
-> & { readonly sections: readonly ServerSection[] };
+> & {
+  readonly sections: readonly ServerSection[];
+  /** The unit of the server that subflowd steers; absent: it has none. */
+  readonly steeredUnit?: string;
+};
 
 /** Nothing. */
 export function noParts(): Parts {

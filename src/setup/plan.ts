@@ -1,5 +1,5 @@
 import type { Decision, HostFacts, NewUnit, WantedFile } from './facts.js';
-import { SETUP_FILES, SETUP_UNITS } from './installed-files.js';
+import { HELPER, SETUP_FILES, SETUP_UNITS } from './installed-files.js';
 import { DAEMON_USER } from './manifest.js';
 
 /** A file that changes. */
@@ -95,9 +95,14 @@ function daemonCommands({ needsDaemon, changes, daemon: { isActive, isEnabled } 
   if (!needsDaemon) return [];
   if (!isEnabled) return [['systemctl', 'enable', '--now', ...SETUP_UNITS]];
   if (!isActive) return [['systemctl', 'start', ...SETUP_UNITS]];
-  if (changes.some(({ path }) => path.includes(`/${SETUP_UNITS[0]}.service.d/`)))
-    return [['systemctl', 'restart', SETUP_UNITS[0]]];
-  return changes.some(({ path }) => path === SETUP_FILES.ini)
-    ? [['systemctl', 'reload', SETUP_UNITS[0]]]
-    : [];
+  const hasDropIn = (unit: string) => changes.some(({ path }) => path.includes(`/${unit}.service.d/`));
+  const isReloaded = changes.some(({ path }) => path === SETUP_FILES.ini);
+  return [
+    ...(hasDropIn(HELPER) ? [['systemctl', 'restart', HELPER] as const] : []),
+    ...(hasDropIn(SETUP_UNITS[0])
+      ? [['systemctl', 'restart', SETUP_UNITS[0]] as const]
+      : isReloaded
+        ? [['systemctl', 'reload', SETUP_UNITS[0]] as const]
+        : []),
+  ];
 }

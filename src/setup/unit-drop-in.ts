@@ -1,4 +1,4 @@
-import { SETUP_FILES, SETUP_UNITS } from './installed-files.js';
+import { HELPER, SETUP_FILES, SETUP_UNITS } from './installed-files.js';
 import type { HostFacts, ServerFacts, WantedFile } from './facts.js';
 
 /** Commands of Debian's units, for a unit whose file could not be read. */
@@ -40,4 +40,25 @@ export function startUnderMptcpize(
       unit,
     },
   ];
+}
+
+/**
+ * The drop-in that lets the helper touch these servers alone. Its name comes before override.conf, so the admin's own drop-in
+ * (systemctl edit) wins.
+ * @param units such as `openvpn-server@office`, at least one.
+ */
+export function helperDropIn(units: readonly string[]): WantedFile {
+  const named = units.toSorted().map((unit) => `--unit ${unit}.service`);
+  return {
+    path: `${SETUP_FILES.units}/${HELPER}.service.d/10-setup.conf`,
+    text: [
+      '# made by subflowd setup: the helper touches no OpenVPN but these',
+      '[Service]',
+      'ExecStart=',
+      `ExecStart=subflowd helper ${named.join(' ')}`,
+      '',
+    ].join('\n'),
+    mode: 0o644,
+    why: `the helper of subflowd, which may change the kernel, touches no OpenVPN but ${units.toSorted().join(', ')}`,
+  };
 }

@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../../src/config/parse.js';
 import { decide } from '../../../src/setup/decide.js';
-import { INI, CONFIG, DROP_IN, TCP, textOf, linesOf, changesOf } from './decisions-for-test.js';
+import {
+  INI,
+  CONFIG,
+  DROP_IN,
+  HELPER_DROP_IN,
+  TCP,
+  textOf,
+  linesOf,
+  changesOf,
+} from './decisions-for-test.js';
 import { hostFacts, serverFacts } from './facts-for-test.js';
 
 describe('a TCP server', () => {
@@ -43,6 +52,29 @@ management /run/subflowd/management/office.sock unix
     expect(decision.consoleUsers).toEqual(['monitor']);
     expect(parseConfig(textOf(decision, INI))).toMatchObject({ ok: true });
     expect(changesOf(facts, decision)).toEqual([]);
+  });
+
+  it('has its password file read by systemd for the daemon, which may not read files of root', () => {
+    const decision = decide(hostFacts([serverFacts(`${TCP}management 127.0.0.1 7505 pw\n`)]), {});
+    expect(
+      textOf(decision, '/etc/systemd/system/subflowd.service.d/management-password-office.conf'),
+    ).toContain('LoadCredential=management-password-office:/etc/openvpn/server/pw\n');
+    const copy = '/run/credentials/subflowd.service/management-password-office';
+    expect(textOf(decision, INI)).toContain(`password-file = ${copy}\n`);
+    expect(textOf(decision, INI)).toContain(`console-password-file = ${copy}\n`);
+    expect(linesOf(decision, CONFIG)).toContain(
+      'management /run/subflowd/management/office.sock unix /etc/openvpn/server/pw',
+    );
+  });
+
+  it('is with those of subflowd.ini the only OpenVPN that the helper touches, unless one of these is not known', () => {
+    const unitsWith = (ini: string) =>
+      textOf(decide({ ...hostFacts([serverFacts(TCP)]), ini }, {}), HELPER_DROP_IN);
+    expect(unitsWith('[path wifi]\nprefix = 192.0.2.0/24\n')).toContain(
+      'ExecStart=subflowd helper --unit openvpn-server@office.service\n',
+    );
+    for (const line of ['management = /run/other.sock', 'events = /run/subflowd/events'])
+      expect(unitsWith(`[openvpn other]\n${line}\n`)).toBe('');
   });
 
   it('with a program that decides about clients gets console-auth', () => {

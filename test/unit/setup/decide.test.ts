@@ -6,6 +6,7 @@ import {
   INI,
   CONFIG,
   INSTANCE,
+  HELPER_DROP_IN,
   INSTANCE_DROP_IN,
   TCP,
   textOf,
@@ -23,9 +24,13 @@ describe('a UDP server', () => {
     expect(decision.files.map(({ path }) => path)).toEqual([
       '/etc/sysctl.d/subflowd.conf',
       INI,
+      HELPER_DROP_IN,
       INSTANCE,
       INSTANCE_DROP_IN,
     ]);
+    expect(textOf(decision, HELPER_DROP_IN)).toContain(
+      'ExecStart=subflowd helper --unit openvpn-server@office-tcp.service\n',
+    );
     expect(decision.newUnits).toEqual([
       {
         unit: 'openvpn-server@office-tcp',

@@ -7,6 +7,7 @@ export const INI = '/etc/subflowd/subflowd.ini';
 export const CONFIG = '/etc/openvpn/server/office.conf';
 export const INSTANCE = '/etc/openvpn/server/office-tcp.conf';
 export const DROP_IN = '/etc/systemd/system/openvpn-server@office.service.d/subflowd.conf';
+export const HELPER_DROP_IN = '/etc/systemd/system/subflowd-helper.service.d/10-setup.conf';
 export const INSTANCE_DROP_IN = '/etc/systemd/system/openvpn-server@office-tcp.service.d/subflowd.conf';
 
 /** The shortest config of a TCP server. */
