@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 out=$PWD/out/packages
 stage=$PWD/out/debian
 
-check_node
+provide_node
 install_packages test/packages.txt packaging/packages.txt
 build_checkout
 

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/setup.sh
 
-check_node
+provide_node
 install_packages test/packages.txt test/packages-guest.txt test/packages-bench.txt
 build_checkout
 exec node dist/test/bench/main.js "$@"

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/setup.sh
 
-check_node
+provide_node
 install_packages test/packages.txt
 build_checkout
 if [[ $(node dist/test/lab/demo.js --where "$@") == guest ]]; then

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/setup.sh
 
-check_node
+provide_node
 install_packages test/packages.txt
 build_checkout
 exec node dist/test/lab/crowd/main.js "$@"

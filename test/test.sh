@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/setup.sh
 
-check_node
+provide_node
 install_packages test/packages.txt test/packages-guest.txt test/packages-checks.txt
 build_checkout
 npm run --silent lint
