@@ -199,7 +199,8 @@ command(
     'after',
     `
 It has a history, completion with Tab, and colours (unless NO_COLOR is set). It ends with exit or Ctrl-D. It sends piped
-input line by line, and prints the answers: echo 'status 3' | subflowd console office`,
+input line by line, and prints the answers: echo 'status 3' | subflowd console office
+Exit code 1: an answer to piped input was an error, or the daemon ended meanwhile.`,
   )
   .action(async (server: string | undefined, { config: file }: CommonOptions) => {
     const [{ interact }, { withConsole }] = await Promise.all([
@@ -212,7 +213,12 @@ input line by line, and prints the answers: echo 'status 3' | subflowd console o
         const known = [...servers.keys()].join(', ');
         throw new Error(`no server ${JSON.stringify(server)} has a console; known: ${known || 'none'}`);
       }
-      await interact(socket);
+      const { hasError, isLost } = await interact(socket);
+      if (isLost)
+        printNote(
+          'the console ended: the daemon or OpenVPN has stopped, or restarts (systemctl status subflowd)',
+        );
+      if (hasError || isLost) process.exitCode = EXIT_NO;
     });
   });
 

@@ -19,6 +19,19 @@ export interface InteractOptions {
   readonly most?: number;
 }
 
+/** How a conversation with a console ended. */
+export interface Conversation {
+  /** Whether an answer was an error, in a conversation that is not with a terminal. */
+  readonly hasError: boolean;
+  /** Whether the console ended it, although nobody asked for that: the daemon has stopped, or restarts. */
+  readonly isLost: boolean;
+}
+
+/** Commands that end the conversation. */
+const ENDINGS: ReadonlySet<string> = new Set(['exit', 'quit']);
+/** OpenVPN's own answer to `help`, at the console of a server, does not have the commands of subflowd. */
+const HELP_HINT = '(the commands of subflowd: mptcp help)';
+
 /**
  * Connects a terminal to a console, with history, completion and colour. If the input is not a terminal, its lines are sent
  * and the answers printed. Resolves when the console has closed the connection.
@@ -27,11 +40,14 @@ export interface InteractOptions {
 export async function interact(
   socketPath: string,
   { input = process.stdin, output = process.stdout, most = MAX_ANSWER_BYTES }: InteractOptions = {},
-): Promise<void> {
+): Promise<Conversation> {
   const isInteractive = isTerminal(input) && isTerminal(output);
   const errorPrefix = 'no console at';
   const socket = await connectToConsole(socketPath, errorPrefix, true);
-  await new Promise<void>((resolve, reject) => {
+  return new Promise<Conversation>((resolve, reject) => {
+    let hasError = false;
+    let isLost = false;
+    let isEnding = false;
     const splitter = new LineSplitter(most);
     const terminal = isInteractive ? createTerminal(input, output, socketPath) : createInterface({ input });
     const show = (line: string) => {
@@ -58,25 +74,40 @@ export async function interact(
       for (const line of lines) {
         // lines that begin with > are not part of an answer, so a script does not get them
         if (isInteractive || !line.startsWith('>')) show(line);
+        hasError ||= !isInteractive && line.startsWith('ERROR:');
       }
     });
     socket.on('end', () => {
+      isLost = !isEnding;
       terminal.close();
       socket.end();
     });
     socket.on('close', () => {
       if (isInteractive) output.write('\n');
-      resolve();
+      resolve({ hasError, isLost });
     });
     terminal.on('line', (line) => {
+      const command = line.trim();
+      isEnding ||= ENDINGS.has(command);
+      if (isInteractive && command === 'help') output.write(`${HELP_HINT}\n`);
       socket.write(`${line}\n`);
       if (isInteractive) terminal.prompt();
     });
+    // as in a shell: it drops a line that is being typed
     terminal.on('SIGINT', () => {
-      terminal.close();
+      if (terminal.line === '') {
+        terminal.close();
+        return;
+      }
+      output.write('^C\n');
+      terminal.write(null, { ctrl: true, name: 'e' });
+      terminal.write(null, { ctrl: true, name: 'u' });
     });
     // the end of the input; the console closes the connection after the last answer
-    terminal.on('close', () => socket.end());
+    terminal.on('close', () => {
+      isEnding = true;
+      socket.end();
+    });
     if (isInteractive) terminal.prompt();
   });
 }
