@@ -24,7 +24,7 @@ const IN_DIRECTORY: Readonly<Record<Use, string>> = { read: 'search', 'write to'
 
 /**
  * Why a path cannot be read or written, for an admin. If this process does not have the right, the text names the file or
- * directory that denies it, its owner, and how to fix it. Any other error is returned as the system reports it.
+ * directory that denies it, its owner, and how to fix it. Most other errors are returned as the system reports them.
  * @param path the file that is read, or the directory in which something is created.
  * @param remedy how to fix it, if the caller has a better remedy than the general one for such a path.
  */
@@ -32,6 +32,7 @@ export function whyDenied(error: unknown, use: Use, path: string, remedy?: strin
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'EROFS')
     return `EROFS: ${path} is read-only to this process: ${remedy ?? writableAgain(path)}`;
+  if (code === 'ENOENT' && use === 'read') return 'there is no such file or directory';
   if (code !== 'EACCES') return message;
   const { at, stats } = nearestVisible(path);
   if (stats === undefined) return message;

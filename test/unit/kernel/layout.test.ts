@@ -104,7 +104,7 @@ describe('a layout in a file', () => {
   });
 
   it.each<[string, (file: string) => Promise<unknown>, string]>([
-    ['missing', () => Promise.resolve(), 'ENOENT'],
+    ['missing', () => Promise.resolve(), 'there is no such file'],
     ['a directory', (file) => execa('mkdir', [file]), 'is not a regular file'],
     ['a FIFO', (file) => execa('mkfifo', [file]), 'is not a regular file'],
     ['a device', (file) => symlink('/dev/zero', file), 'is not a regular file'],

@@ -68,6 +68,6 @@ it('names a file that may not be read, or the directory above it that may not be
 
 it('leaves other errors as the system reports them', () => {
   expect(asOtherUser('read', join(directory, 'none'))).toBe(
-    `${directory}/none cannot be read: ENOENT: no such file or directory, stat '${directory}/none'`,
+    `${directory}/none cannot be read: there is no such file or directory`,
   );
 });

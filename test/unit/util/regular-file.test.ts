@@ -115,7 +115,7 @@ describe('a password file', () => {
   });
 
   it('is refused if it is missing, empty or too large', () => {
-    expect(() => readPasswordFile(file)).toThrow(`${file} cannot be read: ENOENT`);
+    expect(() => readPasswordFile(file)).toThrow(`${file} cannot be read: there is no such file`);
     writeFileSync(file, '\nsecret\n');
     expect(() => readPasswordFile(file)).toThrow(`the first line of ${file} is empty`);
     truncateSync(file, 2 ** 40);

@@ -15,7 +15,7 @@ describe('the management client', () => {
     [
       'cannot be read',
       '/nonexistent/password',
-      /asks for a password: \/nonexistent\/password cannot be read: ENOENT/,
+      /asks for a password: \/nonexistent\/password cannot be read: there is no such file/,
     ],
     ['is wrong', 'wrong', /refuses the password in .*wrong/],
   ])('reports that the password %s', async (_what, file, problem) => {
