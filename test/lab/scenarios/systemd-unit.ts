@@ -29,9 +29,24 @@ export class SystemdUnit {
   }
 
   /** The unit's messages in the journal, from its processes and from systemd, the oldest first. */
-  async journal(): Promise<string[]> {
-    const { stdout } = await execa('journalctl', ['--unit', this.name, '--output=cat', '--no-pager']);
-    return stdout.split('\n');
+  journal(): Promise<string[]> {
+    return this.#read();
+  }
+
+  /** The same, only of this event of subflowd. */
+  messages(event: string): Promise<string[]> {
+    return this.#read(`SUBFLOWD_EVENT=${event}`);
+  }
+
+  async #read(...fields: readonly string[]): Promise<string[]> {
+    const { stdout } = await execa('journalctl', [
+      '--unit',
+      this.name,
+      '--output=cat',
+      '--no-pager',
+      ...fields,
+    ]);
+    return stdout.split('\n').filter((line) => line !== '');
   }
 }
 

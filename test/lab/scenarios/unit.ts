@@ -109,8 +109,7 @@ await scenario(async (cleanup, out) => {
   await killed(helper);
   await until(
     'the sidecar has its helper again',
-    async () =>
-      (await sidecar.journal()).some((line) => /"event":"resolved".*helper is not connected/.test(line)),
+    async () => (await sidecar.messages('resolved')).some((line) => line.includes('helper is not connected')),
     PATIENCE_MS,
   );
   const afterHelperKill = await untilObeyed('the van is on lte after the kill of the helper', VAN, 'lte');
@@ -178,7 +177,7 @@ await scenario(async (cleanup, out) => {
       sidecar: await sidecar.show('ActiveState', 'NRestarts'),
       helper: await helper.show('ActiveState', 'NRestarts'),
     },
-    journals: { server: await server.journal(), sidecar: await sidecar.journal() },
+    journals: { server: await server.journal(), problems: await sidecar.messages('problem') },
   }; // prettier-ignore
 });
 
