@@ -132,13 +132,20 @@ describe('subflowd setup', () => {
     expect((await host.subflowd('status')).out).toContain('dry-run');
     expect(await host.subflowd('setup', '--yes', '--steer')).toMatchObject({ code: 0 });
 
-    await host.run('sh', '-c', `echo '# mine' >>${CONFIG}`);
+    // the line of management is one that setup wrote
+    await mustRun('sed', '-i', 's/^management .*/& # mine/', CONFIG);
     const refusedUndo = await host.subflowd('setup', '--undo', '--yes');
     expect(refusedUndo.code).toBe(1);
-    expect(refusedUndo.err).toContain(`changed since setup, so nothing is undone: ${CONFIG}`);
-    await host.run('sed', '-i', '$d', CONFIG);
+    expect(refusedUndo.err).toContain('in lines that setup wrote, so nothing is undone:');
+    expect(refusedUndo.err).toContain(CONFIG);
+    await mustRun('sed', '-i', 's/ # mine$//', CONFIG);
+
+    await mustRun('sh', '-c', `echo '# mine' >>${CONFIG}`);
     const undone = await host.subflowd('setup', '--undo', '--yes');
     expect([undone.code, undone.err], undone.out).toEqual([0, '']);
+    expect(undone.out).toContain(`${CONFIG} keeps the changes that you made after setup`);
+    expect(await mustRun('tail', '-n', '1', CONFIG)).toBe('# mine');
+    await mustRun('sed', '-i', '$d', CONFIG);
     expect(await host.files()).toEqual(before);
     expect(await monitor(7505)).toContain('SUCCESS: pid=');
   });

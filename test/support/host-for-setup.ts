@@ -32,7 +32,7 @@ show() {
 }
 start() {
   active "$1" && return
-  case $1 in *.socket) return ;; esac
+  case $1 in *.socket) return 0 ;; esac
   if [ "$1" = subflowd ]; then
     start subflowd-helper
     command="${process.execPath} ${MAIN} run --log-format text"
