@@ -8,6 +8,7 @@ import type { ManagementTarget } from './listener.js';
 import { describeTarget, quote } from './management-text.js';
 import type { ManagementMap, ManagementOptions } from './management-types.js';
 import { MessageReader, splitMessage } from './message-reader.js';
+import { Retry } from './retry.js';
 import { WaitProblems, waitEndedBy, type WaitReason } from './wait-problems.js';
 
 /** Default of {@link ManagementOptions.greetingMs}. */
@@ -29,7 +30,7 @@ const MIN_RETRY_MS = 250;
 export class Management extends EventEmitter<ManagementMap> {
   readonly #target: ManagementTarget;
   readonly #options: ManagementOptions;
-  readonly #backoff: Backoff;
+  readonly #retry: Retry;
   readonly #exchanges: Exchanges;
   readonly #messages = new MessageReader();
   readonly #waits: WaitProblems;
@@ -40,7 +41,6 @@ export class Management extends EventEmitter<ManagementMap> {
   /** The last connection. It may be closed. */
   #connection: ManagementConnection | undefined;
   #phase: 'stopped' | 'waiting' | 'greeting' | 'asking' | 'ready' = 'stopped';
-  #retryTimer: NodeJS.Timeout | undefined;
   #connectedAt = 0;
   #lastTry = 0;
   #lastProblem: string | undefined;
@@ -57,7 +57,9 @@ export class Management extends EventEmitter<ManagementMap> {
     super();
     this.#target = target;
     this.#options = options;
-    this.#backoff = options.backoff ?? new Backoff();
+    this.#retry = new Retry(target, options.backoff ?? new Backoff(), () => {
+      this.#connect();
+    });
     this.#exchanges = new Exchanges({
       send: (text) => this.#connection?.write(text),
       onBroken: (reason) => {
@@ -111,7 +113,6 @@ export class Management extends EventEmitter<ManagementMap> {
   /** Connects now instead of at the end of the back-off. Call this when something shows that OpenVPN runs. */
   retryNow(): void {
     if (this.#phase !== 'waiting' || performance.now() - this.#lastTry < MIN_RETRY_MS) return;
-    clearTimeout(this.#retryTimer);
     this.#connect();
   }
 
@@ -172,6 +173,7 @@ export class Management extends EventEmitter<ManagementMap> {
   }
 
   #connect(): void {
+    this.#retry.cancel();
     this.#phase = 'greeting';
     this.#lastTry = performance.now();
     this.#connection = new ManagementConnection(
@@ -265,12 +267,10 @@ export class Management extends EventEmitter<ManagementMap> {
     if (this.#phase === 'stopped' || this.#phase === 'waiting') return;
     const wasReady = this.#phase === 'ready';
     const wasGreeted = this.#greeting !== undefined;
-    if (wasReady && performance.now() - this.#connectedAt >= STEADY_MS) this.#backoff.reset();
+    if (wasReady && performance.now() - this.#connectedAt >= STEADY_MS) this.#retry.reset();
     this.#phase = 'waiting';
     this.#disconnect();
-    this.#retryTimer = setTimeout(() => {
-      this.#connect();
-    }, this.#backoff.next());
+    this.#retry.later();
     this.#report('unreachable', `the management interface at ${this.name} is not available: ${reason}`);
     this.#waits.resolveAll();
     this.#problems.resolve('status');
@@ -280,7 +280,7 @@ export class Management extends EventEmitter<ManagementMap> {
   }
 
   #disconnect(): void {
-    clearTimeout(this.#retryTimer);
+    this.#retry.cancel();
     this.#connection?.close();
     this.#messages.clear();
     this.#greeting = undefined;

@@ -156,6 +156,19 @@ describe('the management client', () => {
     expect(talk.messages).toEqual([]);
   });
 
+  it('connects as soon as OpenVPN makes its socket', async () => {
+    // the pause is longer than this test may last
+    const backoff = new Backoff(600_000, 600_000);
+    const management = new Management({ socket: join(directory, 's') }, { backoff });
+    const isMissing = once(management, 'problem');
+    management.start();
+    await isMissing;
+    const talk = await listen(join(directory, 's'));
+    talk.management = management;
+    await once(management, 'ready');
+    expect(talk.fake.received).toEqual(['version', 'env-filter 0', 'pid']);
+  });
+
   it('tries a missing socket less and less often, and reports it once', async () => {
     const problems: string[] = [];
     const backoff = new Backoff(5, 20);
