@@ -82,7 +82,7 @@ describe('subflowd doctor on a guest kernel', () => {
     'and run report why byte-wise writing is refused on Linux 6.12, and how to fix it',
     TIMEOUT,
     async () => {
-      const { checks, run } = await doctor('6.12', '', 'run');
+      const { checks, run } = await doctor('6.12', '', 'run --single');
       const found = expect.stringContaining('request_bkup shares its byte with map_valid') as string;
       expect(checks).toEqual([{ name: 'kernel', verdict: 'bad', found, remedy: NOPAT }]);
       expect(run).toMatch(/^subflowd: .*request_bkup shares its byte with map_valid.*\nto fix it: .*nopat/);

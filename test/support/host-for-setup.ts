@@ -208,7 +208,7 @@ export class HostForSetup {
       config,
       [
         ...['client', 'dev tun', 'nobind', 'verb 3', `remote 192.168.100.1 ${port}`, `log ${log}`],
-        ...[`proto ${proto}4${proto === 'tcp' ? '-client' : ''}`, 'ifconfig-noexec', 'route-noexec'],
+        ...[`proto ${proto}4${proto === 'tcp' ? '-client' : ''}`, 'route-noexec'],
         ...['ignore-unknown-option disable-dco', 'disable-dco', 'connect-retry 1'],
         ...this.authority.credentialLines(name),
       ].join('\n'),

@@ -14,7 +14,7 @@ const BOOT_MS = 120_000;
  */
 export const LIST_HOST = `
   find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/log -o -path /var/cache \\
-    -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/lib/systemd -o -path /packages -o -name '*-' \\) -prune -o -printf '%p %M %u %g\\n' | sort
+    -o -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/lib/systemd -o -path /packages -o -path '/var/tmp/systemd-private-*' -o -name '*-' \\) -prune -o -printf '%p %M %u %g\\n' | sort
   cat /etc/passwd /etc/group; grep -r . /proc/sys/net/mptcp; systemctl list-unit-files --no-legend --no-pager`;
 
 /** How a command in a container ended. */
