@@ -49,7 +49,7 @@ provide_node() {
     rm -rf "$directory" "$directory.new"
     mkdir -p "$directory.new"
     cp packaging/node/package.json "$lock" "$directory.new/"
-    (cd "$directory.new" && npm ci --silent --ignore-scripts --no-audit --no-fund) ||
+    (cd "$directory.new" && npm ci --loglevel=error --ignore-scripts --no-audit --no-fund) ||
       die "npm cannot fetch Node: see above, or install Node.js 20.19 or later with npm 10 or later yourself"
     mv "$directory.new" "$directory"
   fi

@@ -14,11 +14,13 @@ needs(...networkNeeds, 'nspawn');
 const SUITES = (process.env.SUITES ?? 'bookworm').split(',');
 
 /** How this host reaches the npm registry, which is not what is tested: the same files are in the container. */
-const OF_THIS_HOST = ['/etc/npmrc', '/etc/ssl/certs/ca-certificates.crt', '/etc/resolv.conf'];
-/** A host can say where Node's headers are. The container has none there. */
+const OF_THIS_HOST = ['/etc/npmrc', '/etc/resolv.conf'];
+const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt';
+/** Without Node's headers of this host. */
 const DEMO = `
-  grep -v nodedir /host-npmrc >/root/.npmrc || :
-  git -c safe.directory='*' clone --quiet file:///checkout /root/subflowd
+  grep -v -e nodedir -e cafile /host-npmrc >/root/.npmrc || :
+  [ ! -s /host-certificates ] || echo cafile=/host-certificates >>/root/.npmrc
+  git -c safe.directory='*' clone --quiet file:///clone.git /root/subflowd
   cd /root/subflowd && test/demo.sh`;
 
 it.each(SUITES)(
@@ -32,13 +34,15 @@ it.each(SUITES)(
       cleanup.add(() => rm(directory, { recursive: true, force: true }));
       const at = (name: string) => path.join(directory, name);
       for (const name of ['changed', 'work', 'root']) await mkdir(at(name));
+      await execa('git', ['clone', '--quiet', '--bare', checkout, at('clone.git')]);
       const overlay = `lowerdir=${base},upperdir=${at('changed')},workdir=${at('work')}`;
       await execa('mount', ['-t', 'overlay', 'overlay', at('root'), '-o', overlay]);
       cleanup.add(() => execa('umount', ['--lazy', at('root')]));
       const own = path.join(homedir(), '.npmrc');
       const files = OF_THIS_HOST.filter((file) => existsSync(file)).map((file) => `--bind-ro=${file}`);
       const binds = [
-        `--bind-ro=${checkout}:/checkout`,
+        `--bind-ro=${at('clone.git')}:/clone.git`,
+        `--bind-ro=${existsSync(CERTIFICATES) ? CERTIFICATES : '/dev/null'}:/host-certificates`,
         `--bind-ro=${existsSync(own) ? own : '/dev/null'}:/host-npmrc`,
       ];
       const { all, exitCode } = await execa(
@@ -53,7 +57,7 @@ it.each(SUITES)(
             `--directory=${at('root')}`,
           ],
           ...['--capability=all', '--bind=/dev/net/tun', ...files, ...binds],
-          ...['--setenv=NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt', '/bin/bash', '-c', DEMO],
+          ...['--setenv=NODE_EXTRA_CA_CERTS=/host-certificates', '/bin/bash', '-c', DEMO],
         ],
         // the demo makes network namespaces, and sets their sysctls
         { all: true, reject: false, stdin: 'ignore', env: { SYSTEMD_NSPAWN_API_VFS_WRITABLE: 'yes' } },
