@@ -244,8 +244,8 @@ export class Daemon implements DaemonApi {
   }
 
   /** Resolves when the plan is recent enough to be shown. */
-  observe(): Promise<void> {
-    return within(this.#controller.observe(), SHOWN_WITHIN_MS);
+  async observe(): Promise<void> {
+    await within(this.#controller.observe(), SHOWN_WITHIN_MS);
   }
 
   config(): Config {
@@ -277,10 +277,10 @@ export class Daemon implements DaemonApi {
     );
   }
 
-  async setOverride(client: string, path: string | undefined, by: string): Promise<void> {
+  async setOverride(client: string, path: string | undefined, by: string): Promise<boolean> {
     this.#overrides.set(client, path);
     this.events.publish({ kind: 'override', client, ...(path !== undefined && { to: path }), by });
-    await within(this.#controller.refresh(), SHOWN_WITHIN_MS);
+    return within(this.#controller.refresh(), SHOWN_WITHIN_MS);
   }
 
   #describe(): string {

@@ -27,13 +27,13 @@ export interface DaemonApi {
    */
   explain(client: string): readonly Explanation[];
   /**
-   * Sets an override, or removes it if `path` is undefined. When this resolves, the override is on disk and a round has tried
-   * to apply it.
+   * Sets an override, or removes it if `path` is undefined. When this resolves, the override is on disk.
    * @param client `SERVER/COMMON NAME`
    * @param by names the person or program, for the log.
+   * @returns whether a round has tried to apply it, so that the sessions show what came of it. If rounds take long, one will.
    * @throws {Error} if the override cannot be kept; then nothing has changed.
    */
-  setOverride(client: string, path: string | undefined, by: string): Promise<void>;
+  setOverride(client: string, path: string | undefined, by: string): Promise<boolean>;
   /** Reads the config file again. @throws {ConfigError} if it has a mistake; then nothing has changed. */
   reload(): Promise<void>;
 }

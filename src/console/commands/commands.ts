@@ -132,11 +132,17 @@ async function setPrimary(
   const [unsteerable] = before;
   if (path !== 'auto' && unsteerable && before.every(({ state }) => state === 'plain' || state === 'udp'))
     return failure(`${key}: ${unsteerable.reason}; nothing was set`);
+  let isTried: boolean;
   try {
-    await daemon.setOverride(key, path === 'auto' ? undefined : path, userName);
+    isTried = await daemon.setOverride(key, path === 'auto' ? undefined : path, userName);
   } catch (error) {
     return failure(`the override cannot be kept: ${(error as Error).message}`);
   }
+  // the sessions still show what was before
+  if (!isTried)
+    return success(
+      `${key}: ${path} is asked for, and will be tried; status ${client} shows what comes of it`,
+    );
   const states = sessionsOf(daemon, key).map(({ state, reason }) => `${state}, ${reason}`);
   return success(`${key}: ${states.join('; ') || 'not connected now'}`);
 }

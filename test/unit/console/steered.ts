@@ -92,8 +92,8 @@ export class Steered implements DaemonApi {
   loads: DaemonStatus['paths'] = [];
   problems: readonly string[] = [];
   servers: DaemonStatus['servers'] = [];
-  /** Stands for a round of the control loop; `setOverride` waits for it. */
-  round: Promise<void> = Promise.resolve();
+  /** Stands for a round of the control loop; `setOverride` waits for it. Whether it ended in time. */
+  round: Promise<boolean> = Promise.resolve(true);
 
   constructor(
     overridesFile: string,
@@ -151,8 +151,8 @@ export class Steered implements DaemonApi {
     return this.clients.map(({ session }) => session);
   }
 
-  async setOverride(key: string, path: string | undefined): Promise<void> {
+  async setOverride(key: string, path: string | undefined): Promise<boolean> {
     this.#overrides.set(key, path);
-    await this.round;
+    return this.round;
   }
 }

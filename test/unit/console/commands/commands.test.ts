@@ -138,6 +138,14 @@ describe('mptcp primary', () => {
     expect(daemon.status().overrides).toEqual({});
   });
 
+  it('says that the order will be tried if no round has ended yet, and not what was before', async () => {
+    daemon.round = Promise.resolve(false);
+    expect(await lines('mptcp primary alice lte')).toEqual([
+      'SUCCESS: lab/alice: lte is asked for, and will be tried; status alice shows what comes of it',
+    ]);
+    expect(daemon.status().overrides).toEqual({ 'lab/alice': 'lte' });
+  });
+
   it('accepts auto without an override', async () => {
     expect((await lines('mptcp primary alice auto'))[0]).toMatch(/^SUCCESS: /);
   });

@@ -20,14 +20,14 @@ function addManyClients(): void {
 describe('a console client', () => {
   it('gets a greeting, and answers in the order of its commands', async () => {
     await fixture.open();
-    let release: (() => void) | undefined;
+    let release: ((isTried: boolean) => void) | undefined;
     fixture.daemon.round = new Promise((resolve) => (release = resolve));
     const peer = await fixture.connect();
     peer.socket.write('mptcp primary alice lte\nnonsense\r\nmptcp primary bob moon\nmptcp st');
     await peer.hears(/^>INFO:/);
     await until('the first command runs', () => 'lab/alice' in fixture.daemon.status().overrides);
     expect(peer.text).not.toContain('ERROR');
-    release?.();
+    release?.(true);
     peer.socket.write('atus json\nexit\nhelp\n');
     await peer.isDisconnected();
     expect(peer.text.split('\r\n').map((line) => line.slice(0, 24))).toEqual([
@@ -44,7 +44,7 @@ describe('a console client', () => {
   it('gets its answers after it has closed its end', async () => {
     await fixture.open();
     // a round takes this long
-    fixture.daemon.round = sleep(100);
+    fixture.daemon.round = sleep(100, true);
     const peer = await fixture.connect({ allowHalfOpen: true });
     peer.socket.end('mptcp primary alice lte\nmptcp status\n');
     await peer.isDisconnected();
@@ -54,7 +54,7 @@ describe('a console client', () => {
 
   it('can disconnect in the middle of a command without an effect on others', async () => {
     await fixture.open();
-    let release: (() => void) | undefined;
+    let release: ((isTried: boolean) => void) | undefined;
     fixture.daemon.round = new Promise((resolve) => (release = resolve));
     const busy = await fixture.connect();
     busy.socket.write('mptcp primary alice lte\n');
@@ -63,7 +63,7 @@ describe('a console client', () => {
     await until('the command runs', () => 'lab/alice' in fixture.daemon.status().overrides);
     busy.socket.destroy();
     partial.socket.destroy();
-    release?.();
+    release?.(true);
     expect(await fixture.talk('mptcp status')).toContain('2 sessions');
   });
 
@@ -89,7 +89,7 @@ describe('a console client', () => {
   it('is disconnected with the reason, after its answers, if too many commands wait', async () => {
     await fixture.open();
     // a round takes this long
-    fixture.daemon.round = sleep(300);
+    fixture.daemon.round = sleep(300, true);
     const peer = await fixture.connect();
     peer.socket.write(`mptcp primary alice lte\n${'x\n'.repeat(1500)}`);
     await peer.isDisconnected();
