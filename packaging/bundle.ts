@@ -1,7 +1,7 @@
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { build, type BuildOptions } from 'esbuild';
-import { licencesOf } from './licences.js';
+import { bundledPackages, licencesOf } from './licences.js';
 
 /**
  * Bundles the program and the packages that it uses into `dist/bundle`: a few files load faster than more than a hundred
@@ -46,7 +46,10 @@ const quick = await build({
 });
 const rest = await build({ ...options, entryPoints: { program: 'src/main.ts' }, splitting: true });
 chmodSync(path.join(directory, 'main.js'), 0o755);
+const packages = bundledPackages(root, Object.keys({ ...quick.metafile.inputs, ...rest.metafile.inputs }));
+writeFileSync(path.join(directory, 'LICENCES.txt'), licencesOf(packages));
+// for the bill of materials of a release (packaging/sbom.ts)
 writeFileSync(
-  path.join(directory, 'LICENCES.txt'),
-  licencesOf(root, Object.keys({ ...quick.metafile.inputs, ...rest.metafile.inputs })),
+  path.join(root, 'dist/bundled-packages.json'),
+  JSON.stringify(packages.map(({ manifest: { name, version } }) => `${name}@${version}`)),
 );
