@@ -3,6 +3,8 @@ import { parseLine } from './management/command-line.js';
 
 /** The deepest nesting of `config FILE` that OpenVPN reads (`read_config_file` in options.c). */
 const MAX_NESTING = 10;
+/** After so many lines no further file is included. OpenVPN has no such limit: files that include each other would keep it busy. */
+const MAX_LINES = 20_000;
 
 /** One line of a config of OpenVPN. */
 export interface ConfigLine {
@@ -26,14 +28,24 @@ export function readConfigLines(
   file: string,
   directory: string,
   read: (file: string) => string | undefined,
-  nesting = 0,
 ): ConfigLine[] {
-  return splitLines(file, read(file) ?? '').flatMap((line) => {
-    const [option, included] = line.words ?? [];
-    if (option !== 'config' || included === undefined || nesting >= MAX_NESTING) return [line];
-    const path = posix.resolve(directory, included);
-    return [{ ...line, isInclude: true as const }, ...readConfigLines(path, directory, read, nesting + 1)];
-  });
+  const lines: ConfigLine[] = [];
+  const readInto = (path: string, nesting: number): void => {
+    for (const line of splitLines(path, read(path) ?? '')) {
+      const [option, included] = line.words ?? [];
+      if (
+        option === 'config' &&
+        included !== undefined &&
+        nesting < MAX_NESTING &&
+        lines.length < MAX_LINES
+      ) {
+        lines.push({ ...line, isInclude: true });
+        readInto(posix.resolve(directory, included), nesting + 1);
+      } else lines.push(line);
+    }
+  };
+  readInto(file, 0);
+  return lines;
 }
 
 function splitLines(file: string, text: string): ConfigLine[] {
