@@ -1,23 +1,16 @@
-import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cleanup } from '../lab/cleanup.js';
 import { DebianContainer, LIST_HOST } from '../lab/debian/container.js';
 import { buildPackage, withHigherVersion } from '../lab/debian/package.js';
 import { networkNeeds, needs } from '../lab/needs.js';
+import { cleanedDirectory } from '../support/cleaned-directory.js';
+import { TWO_PATHS } from '../support/two-paths.js';
 import { until } from '../support/until.js';
 import { VpnInContainer } from '../support/vpn-in-container.js';
 
 const DONE = 'Initialization Sequence Completed';
-const PATHS = `
-[path wifi]
-prefix = 192.168.100.0/24
-[path lte]
-prefix = 192.168.200.0/24
-[default]
-primary = wifi, lte
-`;
 
 /** Every file that an admin has, with its mode, owner, time and hash. Without copies of the accounts before a change. */
 const LIST_FILES = `find /etc /usr/local -type f ! -name '*-' -printf '%p %m %u %g ' -exec sha256sum {} \\; ;
@@ -28,16 +21,9 @@ let deb: string;
 let newer: string;
 const cleanup = new Cleanup();
 
-/** A directory that is removed after the tests. */
-async function newDirectory(): Promise<string> {
-  const directory = await mkdtemp(path.join(tmpdir(), 'subflowd-debian-'));
-  cleanup.add(() => rm(directory, { recursive: true, force: true }));
-  return directory;
-}
-
 beforeAll(async () => {
   deb = await buildPackage();
-  newer = await withHigherVersion(deb, await newDirectory());
+  newer = await withHigherVersion(deb, await cleanedDirectory(cleanup));
 }, 900_000);
 afterAll(() => cleanup.run());
 
@@ -66,7 +52,7 @@ describe.each(['bookworm', 'trixie'])('an admin of OpenVPN on Debian %s', { retr
     until(`${name} is refused`, async () => (await vpn.log(name)).includes('AUTH_FAILED'), 60_000, 200);
 
   beforeAll(async () => {
-    debian = await DebianContainer.boot(suite, await newDirectory(), cleanup, [
+    debian = await DebianContainer.boot(suite, await cleanedDirectory(cleanup), cleanup, [
       'openvpn',
       'mptcpize',
       'iproute2',
@@ -111,7 +97,7 @@ describe.each(['bookworm', 'trixie'])('an admin of OpenVPN on Debian %s', { retr
   });
 
   it('moves a client by a command, and has no session of a refused one', async () => {
-    await debian.must(`cat >>/etc/subflowd/subflowd.ini <<'END'\n${PATHS}END`);
+    await debian.must(`cat >>/etc/subflowd/subflowd.ini <<'END'\n${TWO_PATHS}END`);
     await until('alice has two paths', async () => {
       const status = await debian.must('subflowd status alice');
       return /wifi\s.*\bactive\b/.test(status) && /lte\s.*\bbackup\b/.test(status);

@@ -1,11 +1,11 @@
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cleanup } from '../lab/cleanup.js';
 import { DebianContainer, LIST_HOST } from '../lab/debian/container.js';
 import { buildPackage, repack, withHigherVersion } from '../lab/debian/package.js';
+import { cleanedDirectory } from '../support/cleaned-directory.js';
 import { needs } from '../lab/needs.js';
 
 const INI = `[openvpn server]
@@ -49,17 +49,10 @@ let newer: string;
 let older: string;
 const cleanup = new Cleanup();
 
-/** A directory that is removed after the tests. */
-async function newDirectory(): Promise<string> {
-  const directory = await mkdtemp(path.join(tmpdir(), 'subflowd-debian-'));
-  cleanup.add(() => rm(directory, { recursive: true, force: true }));
-  return directory;
-}
-
 beforeAll(async () => {
   deb = await buildPackage();
-  newer = await withHigherVersion(deb, await newDirectory());
-  older = await repack(deb, path.join(await newDirectory(), 'older'), async (root) => {
+  newer = await withHigherVersion(deb, await cleanedDirectory(cleanup));
+  older = await repack(deb, path.join(await cleanedDirectory(cleanup), 'older'), async (root) => {
     await execa('sed', ['-i', 's/^Version: .*/Version: 0.0.9/', path.join(root, 'DEBIAN/control')]);
     await execa('sed', ['-i', '/subflowd-helper/d', path.join(root, 'usr/lib/sysusers.d/subflowd.conf')]);
     await execa('find', [root, '-type', 'f', '-name', 'subflowd-helper.*', '-delete']);
@@ -81,7 +74,7 @@ describe.each(['bookworm', 'trixie'])('the package on a bare Debian %s', (suite)
     );
 
   beforeAll(async () => {
-    debian = await DebianContainer.boot(suite, await newDirectory(), cleanup);
+    debian = await DebianContainer.boot(suite, await cleanedDirectory(cleanup), cleanup);
     await mkdir(path.join(debian.root, 'packages'));
     await copyFile(deb, path.join(debian.root, 'packages/subflowd.deb'));
     await copyFile(newer, path.join(debian.root, 'packages/newer.deb'));

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HostForSetup, type RunningClient } from '../support/host-for-setup.js';
+import { TWO_PATHS } from '../support/two-paths.js';
 import { until } from '../support/until.js';
 
 const CONFIG = '/etc/openvpn/server/office.conf';
@@ -8,14 +9,6 @@ const DONE = 'Initialization Sequence Completed';
 const CHECK = `#!/bin/sh
 [ "$common_name" != mallory ] || exit 1
 echo 'push "route 203.0.113.0 255.255.255.0"' >"$1"
-`;
-const PATHS = `
-[path wifi]
-prefix = 192.168.100.0/24
-[path lte]
-prefix = 192.168.200.0/24
-[default]
-primary = wifi, lte
 `;
 
 let host: HostForSetup;
@@ -90,7 +83,7 @@ describe('subflowd setup', () => {
     expect(records).toContain('common_name=alice');
     expect(records).not.toContain('mallory');
 
-    await mustRun('sh', '-c', `cat >>/etc/subflowd/subflowd.ini <<'END'\n${PATHS}END`);
+    await mustRun('sh', '-c', `cat >>/etc/subflowd/subflowd.ini <<'END'\n${TWO_PATHS}END`);
     await until('alice has two paths', async () => {
       const { out } = await host.subflowd('status');
       return out.includes('wifi') && out.includes('lte') && !out.includes('mallory');
